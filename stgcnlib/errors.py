@@ -1,0 +1,76 @@
+"""The errors that stgcnlib raises for bad input.
+
+Each message names the file or object, the field and the mend, and is meant to be read without a
+traceback. Programming mistakes keep Python's own exceptions.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "CheckpointError",
+    "GraphError",
+    "LayerNotFoundError",
+    "LayoutError",
+    "SequenceError",
+    "SkeletonFormatError",
+    "StageError",
+    "StgcnlibError",
+    "StudyError",
+    "shorten",
+    "suggest",
+]
+
+
+class StgcnlibError(Exception):
+    """Base of all errors below: catch it to catch every complaint about input."""
+
+
+class SkeletonFormatError(StgcnlibError, ValueError):
+    """A recording, or a folder of recordings, is not what its format promises."""
+
+
+class SequenceError(StgcnlibError, ValueError):
+    """Arrays given to a SequenceSet, or to a function of sequences, do not fit together."""
+
+
+class LayoutError(StgcnlibError, ValueError):
+    """A skeleton layout is unknown, inconsistent, or has the wrong number of joints."""
+
+
+class CheckpointError(StgcnlibError, ValueError):
+    """A checkpoint cannot be read safely, or belongs to another network."""
+
+
+class LayerNotFoundError(StgcnlibError, LookupError):
+    """A layer name matches nothing in the network or store."""
+
+
+class GraphError(StgcnlibError, ValueError):
+    """Distances, labels or neighbour counts that no DS-Graph can be made of."""
+
+
+class StudyError(StgcnlibError, ValueError):
+    """A study file has an unknown key or a value out of range."""
+
+
+class StageError(StgcnlibError, RuntimeError):
+    """A stage notebook failed; says which cell of which notebook, with which parameters."""
+
+
+def shorten(items: Iterable[object], most: int = 8) -> str:
+    """Items as a comma-separated text, long lists cut: ``'a', 'b', … (12 more)``."""
+    texts = [repr(item) if isinstance(item, str) else str(item) for item in items]
+    rest = len(texts) - most
+    return ", ".join(texts[:most]) + (f", … ({rest} more)" if rest > 0 else "")
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """A half-sentence with the known names nearest to `name`, for the end of an error."""
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
+    if near:
+        return "did you mean " + " or ".join(repr(n) for n in near) + "?"
+    return f"known names: {shorten(names, 16)}"

@@ -1,0 +1,41 @@
+"""One progress bar for long work: on a terminal and in live notebooks, silent elsewhere.
+
+Set ``STGCNLIB_PROGRESS=0`` to silence it; reports do, so that executed notebooks stay clean.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+__all__ = ["progress_shown", "track"]
+
+Item = TypeVar("Item")
+
+
+def progress_shown(show: bool | None = None) -> bool:
+    """Whether to draw progress; `None` decides by the environment and the terminal."""
+    if show is not None:
+        return show
+    if os.environ.get("STGCNLIB_PROGRESS", "").lower() in {"0", "false", "no"}:
+        return False
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    return console.is_terminal or console.is_jupyter
+
+
+def track(
+    items: Iterable[Item], description: str, *, total: int | None = None, show: bool | None = None
+) -> Iterator[Item]:
+    """Yield `items` while drawing a bar named `description`; see `progress_shown` for `show`."""
+    if not progress_shown(show):
+        yield from items
+        return
+    from rich.console import Console
+    from rich.progress import track as rich_track
+
+    yield from rich_track(
+        items, description=description, total=total, console=Console(stderr=True), transient=True
+    )

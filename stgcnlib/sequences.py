@@ -1,0 +1,352 @@
+"""SequenceSet: recordings of different length with their labels, groups and skeleton layout.
+
+This is what readers return and everything else takes. It holds coordinates as they are; centring,
+scaling and noise are functions of `stgcnlib.transforms`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from stgcnlib.artefacts import atomic_path, fingerprint
+from stgcnlib.errors import SequenceError, SkeletonFormatError, StgcnlibError, shorten, suggest
+from stgcnlib.skeleton import SkeletonLayout, layout
+
+__all__ = ["SequenceSet"]
+
+FORMAT = "stgcnlib-sequences"
+VERSION = 1
+
+
+class SequenceSet:
+    """N recordings of T_i frames each, on one skeleton layout.
+
+    Args:
+        coords: one array per recording, (T, V, C) or (M, T, V, C) where several people move; or one
+            padded array (N, T, V, C) or (N, M, T, V, C) together with `lengths`. Kept as float32.
+        lengths: true number of frames per recording, for padded `coords`.
+        labels: class index per recording, integers in 0..len(class_names)-1; all 0 if left out.
+        class_names: name of each class; "class 0", … if left out.
+        groups: name -> one value per recording, for example ``{"subject": [...], "view": [...]}``.
+        layout: the skeleton, by name or as a `SkeletonLayout`.
+        names: name of each recording (a file stem, say); "sequence 0", … if left out.
+
+    Raises:
+        SequenceError: if shapes, counts or values do not fit; the message names the recording.
+
+    Attributes:
+        coords: list of (T, V, C) arrays, or (M, T, V, C) where a recording holds several people.
+        labels: (N,) int64.
+        lengths: (N,) int64, frames per recording.
+        groups: name -> (N,) array.
+    """
+
+    def __init__(
+        self,
+        coords: Sequence[ArrayLike] | NDArray[Any],
+        lengths: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
+        class_names: Sequence[str] | None = None,
+        groups: Mapping[str, ArrayLike] | None = None,
+        layout: SkeletonLayout | str = "ntu-rgb+d",
+        *,
+        names: Sequence[str] | None = None,
+    ) -> None:
+        self.layout = _layout(layout)
+        count = len(coords)
+        if count == 0:
+            raise SequenceError("coords holds no recording; give at least one (T, V, C) array")
+        self.names = tuple(names) if names is not None else tuple(f"sequence {i}" for i in range(count))
+        _expect_count("names", self.names, count)
+        true_lengths = None if lengths is None else np.asarray(lengths, dtype=np.int64)
+        if true_lengths is not None:
+            _expect_count("lengths", true_lengths, count)
+        self.coords: list[NDArray[np.float32]] = [
+            _checked(c, self.names[i], self.layout, None if true_lengths is None else int(true_lengths[i]))
+            for i, c in enumerate(coords)
+        ]
+        channels = {c.shape[-1] for c in self.coords}
+        if len(channels) > 1:
+            raise SequenceError(f"coords: recordings have {sorted(channels)} channels; all need the same number")
+        self.labels, self.class_names = _checked_labels(labels, class_names, count)
+        self.groups: dict[str, NDArray[Any]] = {}
+        for key, values in (groups or {}).items():
+            group = np.asarray(values)
+            _expect_count(f"groups[{key!r}]", group, count)
+            self.groups[str(key)] = group
+
+    # -- sizes ---------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        """Number of recordings N."""
+        return len(self.coords)
+
+    def __repr__(self) -> str:
+        shortest, longest = self.lengths.min(), self.lengths.max()
+        groups = "".join(f", {len(np.unique(v))} {k}s" for k, v in self.groups.items())
+        return (
+            f"SequenceSet({len(self)} sequences, {len(self.class_names)} classes{groups}, "
+            f"{shortest}-{longest} frames, {len(self.layout)} joints ({self.layout.name}), {self.channels} channels)"
+        )
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """(N,) frames per recording."""
+        return np.array([c.shape[-3] for c in self.coords], dtype=np.int64)
+
+    @property
+    def channels(self) -> int:
+        """Number of channels C (coordinates per joint)."""
+        return int(self.coords[0].shape[-1])
+
+    @property
+    def people_counts(self) -> NDArray[np.int64]:
+        """(N,) people per recording."""
+        return np.array([1 if c.ndim == 3 else c.shape[0] for c in self.coords], dtype=np.int64)
+
+    def people(self, i: int) -> NDArray[np.float32]:
+        """Recording `i` as (M, T, V, C), whatever the number of people."""
+        c = self.coords[i]
+        return c[None] if c.ndim == 3 else c
+
+    def sequence(self, i: int) -> NDArray[np.float32]:
+        """Recording `i` as (T, V*C) features per frame, people side by side along each joint's channels."""
+        people = self.people(i)
+        return np.ascontiguousarray(people.transpose(1, 2, 0, 3).reshape(people.shape[1], -1))
+
+    # -- choosing ------------------------------------------------------------------------------
+
+    def select(self, which: ArrayLike) -> SequenceSet:
+        """The recordings at these indices, or where this boolean mask (N,) is true, in that order."""
+        chosen = np.asarray(which)
+        if chosen.dtype == bool:
+            _expect_count("mask", chosen, len(self))
+            chosen = np.flatnonzero(chosen)
+        if chosen.size == 0:
+            raise SequenceError("select: no recording is left; loosen the choice")
+        return SequenceSet(
+            [self.coords[i] for i in chosen],
+            labels=self.labels[chosen],
+            class_names=self.class_names,
+            groups={k: v[chosen] for k, v in self.groups.items()},
+            layout=self.layout,
+            names=[self.names[i] for i in chosen],
+        )
+
+    def split(
+        self, by: str, train: Iterable[Any], test: Iterable[Any] | None = None
+    ) -> tuple[SequenceSet, SequenceSet]:
+        """Train and test parts by the values of one group.
+
+        Args:
+            by: group name, for example "subject".
+            train: values whose recordings train.
+            test: values whose recordings test; all others if `None`.
+
+        Raises:
+            SequenceError: if the group is unknown, a value occurs nowhere, or is on both sides.
+        """
+        if by not in self.groups:
+            raise SequenceError(f"split: there is no group {by!r}; {suggest(by, self.groups)}")
+        values = self.groups[by]
+        known = set(values.tolist())
+        train_values = set(train)
+        test_values = known - train_values if test is None else set(test)
+        if missing := sorted((train_values | test_values) - known, key=str):
+            raise SequenceError(
+                f"split: {by} has no value {shorten(missing)}; it has {shorten(sorted(known, key=str))}"
+            )
+        if both := sorted(train_values & test_values, key=str):
+            raise SequenceError(f"split: {by} {shorten(both)} would both train and test; name it on one side")
+        sides = [np.isin(values, np.array(sorted(side, key=str))) for side in (train_values, test_values)]
+        return self.select(sides[0]), self.select(sides[1])
+
+    def with_coords(self, coords: Sequence[ArrayLike]) -> SequenceSet:
+        """The same recordings with other coordinates (labels, groups and names kept)."""
+        return SequenceSet(
+            coords,
+            labels=self.labels,
+            class_names=self.class_names,
+            groups=self.groups,
+            layout=self.layout,
+            names=self.names,
+        )
+
+    def fingerprint(self) -> str:
+        """A hash of everything in the set, for manifests and caches."""
+        import hashlib
+
+        digest = hashlib.sha256()
+        for c in self.coords:
+            digest.update(repr(c.shape).encode())
+            digest.update(np.ascontiguousarray(c).tobytes())
+        groups = {k: v.tolist() for k, v in self.groups.items()}
+        rest = [self.labels.tolist(), list(self.class_names), groups, list(self.names), _layout_dict(self.layout)]
+        return fingerprint([digest.hexdigest(), rest])
+
+    # -- files ---------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write one compressed npz, atomically and without pickle.
+
+        Arrays: `frames` (sum of M·T, V, C) float32, `lengths` (N,), `people` (N,), `labels` (N,),
+        `group/NAME` (N,); `header` is JSON with format, version, class names, names and layout.
+        """
+        header = {
+            "format": FORMAT,
+            "version": VERSION,
+            "class_names": list(self.class_names),
+            "names": list(self.names),
+            "layout": _layout_dict(self.layout),
+        }
+        arrays: dict[str, Any] = {
+            "header": np.array(json.dumps(header)),
+            "frames": np.concatenate(
+                [self.people(i).reshape(-1, *self.coords[i].shape[-2:]) for i in range(len(self))]
+            ),
+            "lengths": self.lengths,
+            # 0 marks a recording given without a people axis, so that it comes back without one.
+            "people": np.array([0 if c.ndim == 3 else c.shape[0] for c in self.coords]),
+            "labels": self.labels,
+        }
+        for key, values in self.groups.items():
+            arrays[f"group/{key}"] = values.astype(str) if values.dtype == object else values
+        with atomic_path(path) as temporary, temporary.open("wb") as stream:
+            np.savez_compressed(stream, **arrays)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> SequenceSet:
+        """Read a file that `save` wrote.
+
+        Raises:
+            SkeletonFormatError: if the file is truncated, of another kind, or inconsistent.
+        """
+        file = Path(path)
+        try:
+            with np.load(file, allow_pickle=False) as arrays:
+                content = {key: arrays[key] for key in arrays.files}
+            header = json.loads(str(content["header"]))
+            if header.get("format") != FORMAT:
+                raise SkeletonFormatError(f"{file}: not a stgcnlib sequence file; read() tells the formats apart")
+            if header["version"] > VERSION:
+                raise SkeletonFormatError(
+                    f"{file}: written by a newer stgcnlib (version {header['version']}); update"
+                )
+            lengths, people = content["lengths"], content["people"]
+            ends = np.cumsum(lengths * np.maximum(people, 1))
+            if ends[-1] != len(content["frames"]):
+                raise SkeletonFormatError(
+                    f"{file}: 'lengths' sum to {ends[-1]} but 'frames' has {len(content['frames'])}"
+                )
+            coords = []
+            for block, frames, persons in zip(
+                np.split(content["frames"], ends[:-1]), lengths, people, strict=True
+            ):
+                coords.append(block if persons == 0 else block.reshape(persons, frames, *block.shape[1:]))
+            return cls(
+                coords,
+                labels=content["labels"],
+                class_names=header["class_names"],
+                groups={k.removeprefix("group/"): v for k, v in content.items() if k.startswith("group/")},
+                layout=_layout_from_dict(header["layout"]),
+                names=header["names"],
+            )
+        except StgcnlibError as error:
+            if str(error).startswith(str(file)):
+                raise
+            raise SkeletonFormatError(f"{file}: {error}") from None
+        except FileNotFoundError:
+            raise SkeletonFormatError(f"{file}: no such file") from None
+        except (OSError, ValueError, KeyError, TypeError, IndexError, EOFError, zipfile.BadZipFile) as error:
+            raise SkeletonFormatError(
+                f"{file}: not a readable stgcnlib sequence file ({type(error).__name__}: {error}); save it again"
+            ) from None
+
+
+def _layout(value: SkeletonLayout | str) -> SkeletonLayout:
+    return layout(value)
+
+
+def _expect_count(what: str, values: Any, count: int) -> None:
+    if len(values) != count:
+        raise SequenceError(f"{what} has {len(values)} entries for {count} recordings; give one each")
+
+
+def _checked(value: ArrayLike, name: str, layout: SkeletonLayout, length: int | None) -> NDArray[np.float32]:
+    array = np.asarray(value, dtype=np.float32)
+    if array.ndim not in (3, 4):
+        raise SequenceError(f"{name}: coords have shape {array.shape}; expected (T, V, C) or (M, T, V, C)")
+    if length is not None:
+        if not 0 < length <= array.shape[-3]:
+            raise SequenceError(f"{name}: lengths says {length} frames, the array holds {array.shape[-3]}")
+        array = array[..., :length, :, :]
+    if 0 in array.shape:
+        raise SequenceError(f"{name}: coords have shape {array.shape}, which is empty; leave the recording out")
+    if array.shape[-2] != len(layout):
+        raise SequenceError(
+            f"{name}: coords have {array.shape[-2]} joints, layout {layout.name!r} has {len(layout)}; "
+            "choose the layout that the data was recorded with"
+        )
+    bad = ~np.isfinite(array)
+    if bad.any():
+        frame, joint = (int(k) for k in np.argwhere(bad)[0][-3:-1])
+        raise SequenceError(
+            f"{name}: {int(bad.sum())} coordinates are NaN or infinite, the first at frame {frame}, joint {joint} "
+            f"({layout.joints[joint]}); interpolate or drop those frames"
+        )
+    if not array.any():
+        raise SequenceError(f"{name}: all coordinates are zero, so nobody was tracked; leave the recording out")
+    return array
+
+
+def _checked_labels(
+    labels: ArrayLike | None, class_names: Sequence[str] | None, count: int
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    raw = np.zeros(count, dtype=np.int64) if labels is None else np.asarray(labels)
+    _expect_count("labels", raw, count)
+    if raw.dtype.kind not in "iu" or raw.ndim != 1:
+        raise SequenceError(f"labels have dtype {raw.dtype} and shape {raw.shape}; expected (N,) integers")
+    if raw.min() < 0:
+        raise SequenceError(f"labels contain {raw.min()}; classes count from 0")
+    names = (
+        tuple(class_names) if class_names is not None else tuple(f"class {c}" for c in range(int(raw.max()) + 1))
+    )
+    if raw.max() >= len(names):
+        raise SequenceError(
+            f"labels contain {raw.max()}, but class_names has {len(names)} names (0 to {len(names) - 1})"
+        )
+    return raw.astype(np.int64), names
+
+
+def _layout_dict(layout: SkeletonLayout) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {**asdict(layout), "limbs": {name: list(joints) for name, joints in layout.limbs.items()}}
+
+
+def _layout_from_dict(value: Mapping[str, Any]) -> SkeletonLayout:
+    def pairs(key: str) -> tuple[tuple[int, int], ...]:
+        return tuple((int(a), int(b)) for a, b in value[key])
+
+    def pair(key: str) -> tuple[int, int] | None:
+        return None if value[key] is None else (int(value[key][0]), int(value[key][1]))
+
+    return SkeletonLayout(
+        name=value["name"],
+        joints=tuple(value["joints"]),
+        bones=pairs("bones"),
+        centre=int(value["centre"]),
+        mirror=pairs("mirror"),
+        spine=pair("spine"),
+        shoulders=pair("shoulders"),
+        limbs={name: tuple(joints) for name, joints in value["limbs"].items()},
+        dimensions=int(value["dimensions"]),
+    )

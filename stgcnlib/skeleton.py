@@ -1,0 +1,219 @@
+"""Skeleton layouts: which joints a body has, in which order, and how bones join them.
+
+A layout is data, not behaviour: readers name one, networks build their graph from it, figures draw
+its bones. Motion lives in `stgcnlib.sequences`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from stgcnlib.errors import LayoutError, suggest
+
+__all__ = ["LAYOUTS", "SkeletonLayout", "layout"]
+
+
+@dataclass(frozen=True)
+class SkeletonLayout:
+    """Joints, bones and landmarks of one kind of skeleton.
+
+    Attributes:
+        name: what `layout()` finds it by.
+        joints: joint names in the order of the data's joint axis (V names).
+        bones: pairs ``(child, parent)`` of joint indices; V - 1 of them for a tree.
+        centre: the joint that spatial partitions are measured from (ST-GCN, section 3.3).
+        mirror: pairs ``(left, right)`` of joint indices; joints of no pair lie on the midline.
+        spine: ``(lower, upper)`` joints of the trunk axis, used to set the body upright.
+        shoulders: ``(left, right)`` joints whose line gives the facing direction.
+        limbs: names of body parts -> their joints, for grouping in figures.
+        dimensions: 3 for positions in metres, 2 for image coordinates.
+
+    Raises:
+        LayoutError: if an index is out of range, a joint name repeats, or a bone is a loop.
+    """
+
+    name: str
+    joints: tuple[str, ...]
+    bones: tuple[tuple[int, int], ...]
+    centre: int
+    mirror: tuple[tuple[int, int], ...] = ()
+    spine: tuple[int, int] | None = None
+    shoulders: tuple[int, int] | None = None
+    limbs: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    dimensions: int = 3
+
+    def __post_init__(self) -> None:
+        count = len(self.joints)
+        if len(set(self.joints)) != count:
+            repeated = sorted({j for j in self.joints if self.joints.count(j) > 1})
+            raise LayoutError(f"layout {self.name!r}: joint names repeat ({', '.join(repeated)}); name each once")
+        pairs = [*self.bones, *self.mirror]
+        pairs += [pair for pair in (self.spine, self.shoulders) if pair is not None]
+        used = [self.centre, *(j for pair in pairs for j in pair), *(j for js in self.limbs.values() for j in js)]
+        wrong = sorted({j for j in used if not 0 <= j < count})
+        if wrong:
+            raise LayoutError(
+                f"layout {self.name!r}: joint indices {wrong} do not exist; it has joints 0 to {count - 1}"
+            )
+        if loops := [bone for bone in self.bones if bone[0] == bone[1]]:
+            raise LayoutError(
+                f"layout {self.name!r}: bone {loops[0]} joins a joint to itself; give (child, parent)"
+            )
+
+    def __len__(self) -> int:
+        """Number of joints V."""
+        return len(self.joints)
+
+    def index(self, joint: str) -> int:
+        """Index of a joint by name; `LayoutError` with the nearest names if there is none."""
+        try:
+            return self.joints.index(joint)
+        except ValueError:
+            raise LayoutError(
+                f"layout {self.name!r} has no joint {joint!r}; {suggest(joint, self.joints)}"
+            ) from None
+
+
+_NTU = SkeletonLayout(
+    name="ntu-rgb+d",
+    joints=(
+        "spine base", "spine mid", "neck", "head",
+        "left shoulder", "left elbow", "left wrist", "left hand",
+        "right shoulder", "right elbow", "right wrist", "right hand",
+        "left hip", "left knee", "left ankle", "left foot",
+        "right hip", "right knee", "right ankle", "right foot",
+        "spine shoulder", "left hand tip", "left thumb", "right hand tip", "right thumb",
+    ),
+    bones=(
+        (0, 1), (1, 20), (2, 20), (3, 2), (4, 20), (5, 4), (6, 5), (7, 6), (8, 20), (9, 8), (10, 9), (11, 10),
+        (12, 0), (13, 12), (14, 13), (15, 14), (16, 0), (17, 16), (18, 17), (19, 18),
+        (21, 22), (22, 7), (23, 24), (24, 11),
+    ),
+    centre=20,
+    mirror=((4, 8), (5, 9), (6, 10), (7, 11), (12, 16), (13, 17), (14, 18), (15, 19), (21, 23), (22, 24)),
+    spine=(0, 20),
+    shoulders=(4, 8),
+    limbs={
+        "trunk": (0, 1, 20, 2, 3),
+        "left arm": (4, 5, 6, 7, 21, 22),
+        "right arm": (8, 9, 10, 11, 23, 24),
+        "left leg": (12, 13, 14, 15),
+        "right leg": (16, 17, 18, 19),
+    },
+)  # fmt: skip
+
+# The order of UTD-MHAD's `d_skel`.
+_KINECT_V1 = SkeletonLayout(
+    name="kinect-v1",
+    joints=(
+        "head", "shoulder centre", "spine", "hip centre",
+        "left shoulder", "left elbow", "left wrist", "left hand",
+        "right shoulder", "right elbow", "right wrist", "right hand",
+        "left hip", "left knee", "left ankle", "left foot",
+        "right hip", "right knee", "right ankle", "right foot",
+    ),
+    bones=(
+        (0, 1), (2, 1), (3, 2), (4, 1), (5, 4), (6, 5), (7, 6), (8, 1), (9, 8), (10, 9), (11, 10),
+        (12, 3), (13, 12), (14, 13), (15, 14), (16, 3), (17, 16), (18, 17), (19, 18),
+    ),
+    centre=1,
+    mirror=((4, 8), (5, 9), (6, 10), (7, 11), (12, 16), (13, 17), (14, 18), (15, 19)),
+    spine=(3, 1),
+    shoulders=(4, 8),
+    limbs={
+        "trunk": (0, 1, 2, 3),
+        "left arm": (4, 5, 6, 7),
+        "right arm": (8, 9, 10, 11),
+        "left leg": (12, 13, 14, 15),
+        "right leg": (16, 17, 18, 19),
+    },
+)  # fmt: skip
+
+# The same sensor in the order of Northwestern-UCLA: from the hip centre up, then the limbs.
+_NW_UCLA = SkeletonLayout(
+    name="nw-ucla",
+    joints=(
+        "hip centre", "spine", "shoulder centre", "head",
+        "left shoulder", "left elbow", "left wrist", "left hand",
+        "right shoulder", "right elbow", "right wrist", "right hand",
+        "left hip", "left knee", "left ankle", "left foot",
+        "right hip", "right knee", "right ankle", "right foot",
+    ),
+    bones=(
+        (0, 1), (1, 2), (3, 2), (4, 2), (5, 4), (6, 5), (7, 6), (8, 2), (9, 8), (10, 9), (11, 10),
+        (12, 0), (13, 12), (14, 13), (15, 14), (16, 0), (17, 16), (18, 17), (19, 18),
+    ),
+    centre=2,
+    mirror=_KINECT_V1.mirror,
+    spine=(0, 2),
+    shoulders=(4, 8),
+    limbs=_KINECT_V1.limbs,
+)  # fmt: skip
+
+_OPENPOSE_18 = SkeletonLayout(
+    name="openpose-18",
+    joints=(
+        "nose", "neck", "right shoulder", "right elbow", "right wrist", "left shoulder", "left elbow", "left wrist",
+        "right hip", "right knee", "right ankle", "left hip", "left knee", "left ankle",
+        "right eye", "left eye", "right ear", "left ear",
+    ),
+    bones=(
+        (4, 3), (3, 2), (7, 6), (6, 5), (13, 12), (12, 11), (10, 9), (9, 8), (11, 5), (8, 2),
+        (5, 1), (2, 1), (0, 1), (15, 0), (14, 0), (17, 15), (16, 14),
+    ),
+    centre=1,
+    mirror=((5, 2), (6, 3), (7, 4), (11, 8), (12, 9), (13, 10), (15, 14), (17, 16)),
+    spine=None,
+    shoulders=(5, 2),
+    limbs={
+        "head": (0, 1, 14, 15, 16, 17),
+        "left arm": (5, 6, 7),
+        "right arm": (2, 3, 4),
+        "left leg": (11, 12, 13),
+        "right leg": (8, 9, 10),
+    },
+    dimensions=2,
+)  # fmt: skip
+
+_COCO_17 = SkeletonLayout(
+    name="coco-17",
+    joints=(
+        "nose", "left eye", "right eye", "left ear", "right ear", "left shoulder", "right shoulder",
+        "left elbow", "right elbow", "left wrist", "right wrist", "left hip", "right hip",
+        "left knee", "right knee", "left ankle", "right ankle",
+    ),
+    bones=(
+        (15, 13), (13, 11), (16, 14), (14, 12), (11, 5), (12, 6), (9, 7), (7, 5), (10, 8), (8, 6),
+        (5, 0), (6, 0), (1, 0), (3, 1), (2, 0), (4, 2),
+    ),
+    centre=0,
+    mirror=((1, 2), (3, 4), (5, 6), (7, 8), (9, 10), (11, 12), (13, 14), (15, 16)),
+    spine=None,
+    shoulders=(5, 6),
+    limbs={
+        "head": (0, 1, 2, 3, 4),
+        "left arm": (5, 7, 9),
+        "right arm": (6, 8, 10),
+        "left leg": (11, 13, 15),
+        "right leg": (12, 14, 16),
+    },
+    dimensions=2,
+)  # fmt: skip
+
+LAYOUTS: Mapping[str, SkeletonLayout] = {
+    known.name: known for known in (_NTU, _KINECT_V1, _NW_UCLA, _OPENPOSE_18, _COCO_17)
+}
+
+
+def layout(name: str | SkeletonLayout) -> SkeletonLayout:
+    """The layout of that name; a `SkeletonLayout` is returned as it is.
+
+    Raises:
+        LayoutError: if no layout has that name; the nearest names are suggested.
+    """
+    if isinstance(name, SkeletonLayout):
+        return name
+    if name not in LAYOUTS:
+        raise LayoutError(f"no layout is named {name!r}; {suggest(name, LAYOUTS)} or pass your own SkeletonLayout")
+    return LAYOUTS[name]
