@@ -14,7 +14,7 @@ __all__ = ["progress_shown", "track"]
 Item = TypeVar("Item")
 
 
-def progress_shown(show: bool | None = None) -> bool:
+def progress_shown(*, show: bool | None = None) -> bool:
     """Whether to draw progress; `None` decides by the environment and the terminal."""
     if show is not None:
         return show
@@ -30,12 +30,10 @@ def track(
     items: Iterable[Item], description: str, *, total: int | None = None, show: bool | None = None
 ) -> Iterator[Item]:
     """Yield `items` while drawing a bar named `description`; see `progress_shown` for `show`."""
-    if not progress_shown(show):
+    if not progress_shown(show=show):
         yield from items
         return
     from rich.console import Console
     from rich.progress import track as rich_track
 
-    yield from rich_track(
-        items, description=description, total=total, console=Console(stderr=True), transient=True
-    )
+    yield from rich_track(items, description=description, total=total, console=Console(stderr=True), transient=True)

@@ -237,9 +237,7 @@ class SequenceSet:
             if header.get("format") != FORMAT:
                 raise SkeletonFormatError(f"{file}: not a stgcnlib sequence file; read() tells the formats apart")
             if header["version"] > VERSION:
-                raise SkeletonFormatError(
-                    f"{file}: written by a newer stgcnlib (version {header['version']}); update"
-                )
+                raise SkeletonFormatError(f"{file}: written by a newer stgcnlib (version {header['version']}); update")
             lengths, people = content["lengths"], content["people"]
             ends = np.cumsum(lengths * np.maximum(people, 1))
             if ends[-1] != len(content["frames"]):
@@ -247,9 +245,7 @@ class SequenceSet:
                     f"{file}: 'lengths' sum to {ends[-1]} but 'frames' has {len(content['frames'])}"
                 )
             coords = []
-            for block, frames, persons in zip(
-                np.split(content["frames"], ends[:-1]), lengths, people, strict=True
-            ):
+            for block, frames, persons in zip(np.split(content["frames"], ends[:-1]), lengths, people, strict=True):
                 coords.append(block if persons == 0 else block.reshape(persons, frames, *block.shape[1:]))
             return cls(
                 coords,
@@ -316,9 +312,7 @@ def _checked_labels(
         raise SequenceError(f"labels have dtype {raw.dtype} and shape {raw.shape}; expected (N,) integers")
     if raw.min() < 0:
         raise SequenceError(f"labels contain {raw.min()}; classes count from 0")
-    names = (
-        tuple(class_names) if class_names is not None else tuple(f"class {c}" for c in range(int(raw.max()) + 1))
-    )
+    names = tuple(class_names) if class_names is not None else tuple(f"class {c}" for c in range(int(raw.max()) + 1))
     if raw.max() >= len(names):
         raise SequenceError(
             f"labels contain {raw.max()}, but class_names has {len(names)} names (0 to {len(names) - 1})"

@@ -57,9 +57,7 @@ class SkeletonLayout:
                 f"layout {self.name!r}: joint indices {wrong} do not exist; it has joints 0 to {count - 1}"
             )
         if loops := [bone for bone in self.bones if bone[0] == bone[1]]:
-            raise LayoutError(
-                f"layout {self.name!r}: bone {loops[0]} joins a joint to itself; give (child, parent)"
-            )
+            raise LayoutError(f"layout {self.name!r}: bone {loops[0]} joins a joint to itself; give (child, parent)")
 
     def __len__(self) -> int:
         """Number of joints V."""
@@ -70,9 +68,7 @@ class SkeletonLayout:
         try:
             return self.joints.index(joint)
         except ValueError:
-            raise LayoutError(
-                f"layout {self.name!r} has no joint {joint!r}; {suggest(joint, self.joints)}"
-            ) from None
+            raise LayoutError(f"layout {self.name!r} has no joint {joint!r}; {suggest(joint, self.joints)}") from None
 
 
 _NTU = SkeletonLayout(
