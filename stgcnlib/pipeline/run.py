@@ -1,0 +1,376 @@
+"""StudyRun: the artefacts of one study, each computed once and kept in the output folder.
+
+Stage notebooks ask it for what they show. An artefact that is there with the right fingerprint is
+read; otherwise it is made from the artefacts before it, written atomically, and kept. So a notebook
+also runs by itself in JupyterLab. Running the notebooks in order is `stgcnlib.pipeline.runner`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from stgcnlib import __version__
+from stgcnlib.artefacts import atomic_path, fingerprint, fingerprint_file, write_json
+from stgcnlib.errors import LayerNotFoundError, StudyError, suggest
+from stgcnlib.pipeline.study import Study
+from stgcnlib.sequences import SequenceSet
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from torch import nn
+
+    from stgcnlib.activations import LayerStore
+    from stgcnlib.explain import RelevanceMap
+    from stgcnlib.geometry import LayerGeometry
+    from stgcnlib.training import Evaluation
+
+__all__ = ["StudyRun", "open_study"]
+
+Made = TypeVar("Made")
+Kind = Literal["trained", "untrained"]
+
+
+def open_study(study: Study | Mapping[str, Any] | str | os.PathLike[str] = "demo", output: str | os.PathLike[str] | None = None) -> StudyRun:
+    """A study and the folder that keeps its artefacts.
+
+    Args:
+        study: a `Study`, its fields, a path to a study file, or the name of a bundled one.
+        output: folder for artefacts; `None` means ``reports/NAME`` below the working directory.
+
+    Raises:
+        StudyError: if the study file has an unknown key or a value out of range.
+    """
+    loaded = Study.load(study)
+    return StudyRun(loaded, Path(output) if output is not None else Path("reports") / loaded.name)
+
+
+class StudyRun:
+    """Compute-or-read access to everything one study makes.
+
+    Attributes:
+        study: the validated study.
+        output: the folder; artefacts lie in ``output/artefacts``, tables in ``output/tables``.
+    """
+
+    def __init__(self, study: Study, output: Path) -> None:
+        self.study = study
+        self.output = output
+        self.artefacts = output / "artefacts"
+        self.tables = output / "tables"
+
+    def __repr__(self) -> str:
+        return f"StudyRun({self.study.name!r}, output={str(self.output)!r})"
+
+    # -- data ----------------------------------------------------------------------------------
+
+    @cached_property
+    def data(self) -> SequenceSet:
+        """All recordings, normalised if the study says so."""
+        return self._keep("sequences.npz", self._data_key, self._read_data, SequenceSet.load, lambda d, p: d.save(p))
+
+    @cached_property
+    def parts(self) -> tuple[SequenceSet, SequenceSet]:
+        """(train, test) recordings by the study's split."""
+        split = self.study.data.split
+        return self.data.split(split.by, split.train, split.test)
+
+    @cached_property
+    def nodes(self) -> SequenceSet:
+        """The recordings that are nodes of the DS-Graphs (``graph.part`` of the study)."""
+        match self.study.graph.part:
+            case "train":
+                return self.parts[0]
+            case "test":
+                return self.parts[1]
+            case _:
+                return self.data
+
+    @cached_property
+    def groups(self) -> NDArray[Any] | None:
+        """(N,) group of every node whose members may not be each other's neighbours, or `None`."""
+        name = self.study.graph.leave_out
+        if name == "auto":
+            name = "subject" if "subject" in self.nodes.groups else None
+        if name is None:
+            return None
+        if name not in self.nodes.groups:
+            raise StudyError(f"graph.leave_out: the data has no group {name!r}; {suggest(name, self.nodes.groups)}")
+        return self.nodes.groups[name]
+
+    def _read_data(self) -> SequenceSet:
+        from stgcnlib import transforms
+
+        chosen = self.study.data
+        if chosen.path == "demo":
+            from stgcnlib.demo import demo_sequences
+
+            data = demo_sequences(seed=self.study.seed, **chosen.demo.model_dump())
+        else:
+            from stgcnlib.readers import read
+
+            data = read(chosen.path, format=chosen.format)
+        return transforms.normalize(data) if chosen.normalize else data
+
+    @property
+    def _data_key(self) -> list[Any]:
+        chosen = self.study.data
+        files: list[Any] = []
+        if chosen.path != "demo":
+            root = Path(chosen.path)
+            paths = [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.is_file())
+            files = [[str(p), p.stat().st_size, p.stat().st_mtime_ns] for p in paths]
+        seed = self.study.seed if chosen.path == "demo" else None
+        return [chosen.model_dump(mode="json", exclude={"split"}), fingerprint(files), seed]
+
+    # -- network -------------------------------------------------------------------------------
+
+    @cached_property
+    def network(self) -> nn.Module:
+        """The trained network: from the study's checkpoint, or fitted on the training part."""
+        return self._network_and_history[0]
+
+    @cached_property
+    def history(self) -> pd.DataFrame | None:
+        """One row per epoch of training, or `None` for a network from a checkpoint."""
+        return self._network_and_history[1]
+
+    @cached_property
+    def untrained(self) -> nn.Module:
+        """A network of the same shape with fresh random weights: the control of every curve."""
+        return self._load_network(seed=self.study.seed + 1)
+
+    @cached_property
+    def evaluation(self) -> Evaluation:
+        """Predictions of the trained network on the test part."""
+        from stgcnlib.training import evaluate
+
+        return evaluate(self.network, self.parts[1], device=self.study.compute.device)
+
+    @property
+    def _network_key(self) -> list[Any]:
+        settings = self.study.network
+        checkpoint = fingerprint_file(settings.checkpoint) if settings.checkpoint else None
+        split = self.study.data.split.model_dump(mode="json")
+        return [self._data_key, split, settings.model_dump(mode="json"), checkpoint, self.study.seed]
+
+    def _load_network(self, *, checkpoint: Path | str | None = None, seed: int | None = None) -> nn.Module:
+        from stgcnlib.networks import load_network
+
+        return load_network(
+            self.study.network.name,
+            layout=self.data.layout,
+            classes=len(self.data.class_names),
+            channels=self.data.channels,
+            checkpoint=checkpoint,
+            seed=seed,
+            **self.study.network.options,
+        )
+
+    @cached_property
+    def _network_and_history(self) -> tuple[nn.Module, pd.DataFrame | None]:
+        if self.study.network.checkpoint is not None:
+            return self._load_network(checkpoint=self.study.network.checkpoint), None
+
+        from stgcnlib.networks import save_checkpoint
+        from stgcnlib.training import fit
+
+        resumable = self.artefacts / "training"
+        history_file = self.tables / "training.parquet"
+
+        def make() -> nn.Module:
+            train, test = self.parts
+            stamp = resumable / fingerprint(self._network_key)
+            network = self._load_network(seed=self.study.seed)
+            settings = self.study.network.training.model_dump(exclude_none=True)
+            result = fit(
+                network, train, test, seed=self.study.seed, device=self.study.compute.device,
+                checkpoint_dir=stamp, **settings,
+            )  # fmt: skip
+            _write_table(result.history, history_file)
+            return network
+
+        network = self._keep(
+            "network.pt",
+            self._network_key,
+            make,
+            lambda path: self._load_network(checkpoint=path),
+            lambda made, path: save_checkpoint(made, path),
+        )
+        shutil.rmtree(resumable, ignore_errors=True)  # only an unfinished training needs it
+        return network, pd.read_parquet(history_file)
+
+    # -- activations and distances -------------------------------------------------------------
+
+    def activations(self, kind: Kind = "trained") -> LayerStore:
+        """Every layer's features of the nodes, by the trained or the untrained network."""
+        from stgcnlib.activations import LayerStore, record
+
+        path = self.artefacts / f"activations-{kind}.zarr"
+        stamp = self._stamp(path, self._activations_key)
+        if not self._fresh(path, stamp):
+            network = self.network if kind == "trained" else self.untrained
+            record(network, self.nodes, layers=self.study.layers, store=path, device=self.study.compute.device)
+            write_json(_manifest(path), stamp)
+        store = LayerStore.open(path)
+        layers = [{"name": name, "title": store[name].title, "index": store[name].index} for name in store.layers]
+        write_json(self.output / "layers.json", layers)
+        return store
+
+    @property
+    def layers(self) -> list[dict[str, Any]]:
+        """Name, title and index of every recorded layer, the input first."""
+        file = self.output / "layers.json"
+        if not file.exists():
+            self.activations()
+        layers: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8"))
+        return layers
+
+    def layer(self, name: str) -> dict[str, Any]:
+        """Name, title and index of one recorded layer; `LayerNotFoundError` with the nearest names."""
+        for known in self.layers:
+            if name == known["name"]:
+                return known
+        names = [known["name"] for known in self.layers]
+        raise LayerNotFoundError(f"no layer {name!r} was recorded; {suggest(name, names)}")
+
+    def distances(self, layer: str, kind: Kind = "trained") -> NDArray[np.float32]:
+        """(N, N) windowed DTW distances between the nodes at one layer."""
+        from stgcnlib.dtw import dtw_distances
+
+        options = self.study.dtw.model_dump()
+        return self._keep(
+            f"distances/{kind}-{self.layer(layer)['index']:02d}.npy",
+            [self._activations_key, options, layer, kind],
+            lambda: dtw_distances(self.activations(kind)[layer], **options),
+            lambda path: np.load(path, allow_pickle=False),
+            lambda array, path: np.save(path, array, allow_pickle=False),
+        )
+
+    @property
+    def _activations_key(self) -> list[Any]:
+        return [self._network_key, self.study.layers, self.study.graph.part]
+
+    # -- geometry ------------------------------------------------------------------------------
+
+    @cached_property
+    def geometry(self) -> LayerGeometry:
+        """DS-Graphs of all layers and the tables read off them, with intervals and controls."""
+        from stgcnlib.geometry import LayerGeometry, layer_geometry
+
+        graph, settings = self.study.graph, self.study.geometry
+        path = self.artefacts / "geometry"
+        key = [self._activations_key, self.study.dtw.model_dump(), graph.model_dump(), settings.model_dump()]
+        stamp = self._stamp(path, key)
+        if not self._fresh(path, stamp):
+            store = self.activations()
+            made = layer_geometry(
+                store,
+                self.nodes.labels,
+                class_names=self.nodes.class_names,
+                groups=self.groups,
+                distances={name: self.distances(name) for name in store.layers},
+                untrained=self.activations("untrained"),
+                untrained_distances={name: self.distances(name, "untrained") for name in store.layers},
+                seed=self.study.seed,
+                **graph.model_dump(exclude={"part", "leave_out"}),
+                **settings.model_dump(),
+            )
+            made.save(path)
+            for name, table in (("smoothness", made.table), ("classes", made.per_class), ("nodes", made.per_node)):
+                _write_table(table, self.tables / f"{name}.parquet")
+            write_json(_manifest(path), stamp)
+        return LayerGeometry.load(path)
+
+    # -- relevance -----------------------------------------------------------------------------
+
+    @cached_property
+    def explained(self) -> NDArray[np.int64]:
+        """Indices of the nodes that have relevance maps: the first few recordings of each class."""
+        labels, few = self.nodes.labels, self.study.explain.per_class
+        return np.sort(np.concatenate([np.flatnonzero(labels == c)[:few] for c in np.unique(labels)]))
+
+    @cached_property
+    def relevance(self) -> list[dict[str, RelevanceMap]]:
+        """L-STG-GradCAM maps of the `explained` nodes: one dictionary (layer -> map) each."""
+        from stgcnlib.explain import grad_cam_set, load_relevance, save_relevance
+
+        target = self.study.explain.target
+
+        def make() -> list[dict[str, RelevanceMap]]:
+            return grad_cam_set(self.network, self.nodes.select(self.explained), target=target)
+
+        key = [self._network_key, self.study.graph.part, self.study.explain.model_dump()]
+        return self._keep("relevance.npz", key, make, load_relevance, lambda maps, path: save_relevance(path, maps))
+
+    # -- summary -------------------------------------------------------------------------------
+
+    def write_summary(
+        self, *, verdict: str, holds: bool | None, figure: Figure, facts: Mapping[str, str], table: pd.DataFrame
+    ) -> None:
+        """What `index.html` shows first: the verdict, the main figure, facts, and the main table."""
+        path = self.output / "figures" / "summary.png"
+        with atomic_path(path) as temporary:
+            figure.savefig(temporary, dpi=160)
+        write_json(
+            self.output / "summary.json",
+            {
+                "title": self.study.name,
+                "verdict": verdict,
+                "holds": holds,
+                "figure": str(path.relative_to(self.output)),
+                "facts": [{"label": label, "value": value} for label, value in facts.items()],
+                "table": {"columns": [str(c) for c in table.columns], "rows": table.astype(str).values.tolist()},
+            },
+        )
+
+    # -- keeping -------------------------------------------------------------------------------
+
+    def _keep(
+        self,
+        name: str,
+        key: Any,
+        make: Callable[[], Made],
+        load: Callable[[Path], Made],
+        save: Callable[[Made, Path], object],
+    ) -> Made:
+        """Read artefact `name` if it was made from `key`; otherwise make and write it."""
+        path = self.artefacts / name
+        stamp = self._stamp(path, key)
+        if not self._fresh(path, stamp):
+            made = make()
+            with atomic_path(path) as temporary:
+                save(made, temporary)
+            write_json(_manifest(path), stamp)
+        return load(path)
+
+    def _stamp(self, path: Path, key: Any) -> dict[str, Any]:
+        return {"artefact": path.name, "stgcnlib": __version__, "fingerprint": fingerprint([__version__, key])}
+
+    @staticmethod
+    def _fresh(path: Path, stamp: Mapping[str, Any]) -> bool:
+        manifest = _manifest(path)
+        if not (path.exists() and manifest.exists()):
+            return False
+        try:
+            return bool(json.loads(manifest.read_text(encoding="utf-8"))["fingerprint"] == stamp["fingerprint"])
+        except (ValueError, KeyError, TypeError):
+            return False  # a damaged manifest only costs the computation
+
+
+def _manifest(path: Path) -> Path:
+    return path.with_name(path.name + ".json")
+
+
+def _write_table(table: pd.DataFrame, path: Path) -> None:
+    with atomic_path(path) as temporary:
+        table.to_parquet(temporary)
