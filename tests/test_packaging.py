@@ -1,0 +1,60 @@
+"""The lists of packages agree: pyproject (bounds), constraints (pins), environment.yml (conda)."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def pins() -> dict[str, str]:
+    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if line and not line.startswith("#")]
+    assert all("==" in line for line in lines)
+    return {canonicalize_name(name): version for name, version in (line.split("==") for line in lines)}
+
+
+@pytest.mark.parametrize("group", ["dependencies", "dev", "bench"])
+def test_every_requirement_has_a_lower_bound_that_its_pin_meets(group: str) -> None:
+    listed = PROJECT["dependencies"] if group == "dependencies" else PROJECT["optional-dependencies"][group]
+    pinned = pins()
+    for requirement in map(Requirement, listed):
+        assert re.search(r">=", str(requirement.specifier)), f"{requirement.name} has no lower bound"
+        version = pinned[canonicalize_name(requirement.name)]
+        assert requirement.specifier.contains(version), f"{requirement} is pinned to {version}"
+
+
+def test_torch_is_pinned_to_the_version_that_has_a_cpu_wheel() -> None:
+    assert pins()["torch"] == "2.13.0"
+
+
+def test_conda_environment_installs_the_same_list() -> None:
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    (pip,) = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]
+    assert pip == ["--constraint constraints.txt", "--editable .[dev]"]
+    (python,) = [entry for entry in environment["dependencies"] if str(entry).startswith("python=")]
+    assert PROJECT["requires-python"] == f">={python.removeprefix('python=')}"
+
+
+def test_importing_the_package_loads_no_heavy_library() -> None:
+    code = "import stgcnlib, sys; print(sorted({'torch', 'lightning', 'numba', 'matplotlib'} & set(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def test_every_public_name_is_there() -> None:
+    import stgcnlib
+
+    for name in stgcnlib.__all__:
+        assert getattr(stgcnlib, name) is not None
+    with pytest.raises(AttributeError, match="nonsense"):
+        stgcnlib.nonsense  # noqa: B018
