@@ -10,19 +10,20 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stgcnlib import __version__
 from stgcnlib.artefacts import atomic_path, fingerprint, fingerprint_file, write_json
 from stgcnlib.errors import LayerNotFoundError, StudyError, suggest
+from stgcnlib.pipeline.keep import ArtefactFolder, write_table
 from stgcnlib.pipeline.study import Study
+from stgcnlib.pipeline.view import StudyView
 from stgcnlib.sequences import SequenceSet
 
 if TYPE_CHECKING:
@@ -36,11 +37,12 @@ if TYPE_CHECKING:
 
 __all__ = ["StudyRun", "open_study"]
 
-Made = TypeVar("Made")
 Kind = Literal["trained", "untrained"]
 
 
-def open_study(study: Study | Mapping[str, Any] | str | os.PathLike[str] = "demo", output: str | os.PathLike[str] | None = None) -> StudyRun:
+def open_study(
+    study: Study | Mapping[str, Any] | str | os.PathLike[str] = "demo", output: str | os.PathLike[str] | None = None
+) -> StudyRun:
     """A study and the folder that keeps its artefacts.
 
     Args:
@@ -65,18 +67,25 @@ class StudyRun:
     def __init__(self, study: Study, output: Path) -> None:
         self.study = study
         self.output = output
-        self.artefacts = output / "artefacts"
+        self.artefacts = ArtefactFolder(output / "artefacts")
         self.tables = output / "tables"
 
     def __repr__(self) -> str:
         return f"StudyRun({self.study.name!r}, output={str(self.output)!r})"
+
+    @cached_property
+    def view(self) -> StudyView:
+        """Tables and examples for notebooks."""
+        return StudyView(self)
 
     # -- data ----------------------------------------------------------------------------------
 
     @cached_property
     def data(self) -> SequenceSet:
         """All recordings, normalised if the study says so."""
-        return self._keep("sequences.npz", self._data_key, self._read_data, SequenceSet.load, lambda d, p: d.save(p))
+        return self.artefacts.keep(
+            "sequences.npz", self._data_key, self._read_data, SequenceSet.load, lambda d, p: d.save(p)
+        )
 
     @cached_property
     def parts(self) -> tuple[SequenceSet, SequenceSet]:
@@ -184,7 +193,7 @@ class StudyRun:
         from stgcnlib.networks import save_checkpoint
         from stgcnlib.training import fit
 
-        resumable = self.artefacts / "training"
+        resumable = self.artefacts.path("training")
         history_file = self.tables / "training.parquet"
 
         def make() -> nn.Module:
@@ -196,10 +205,10 @@ class StudyRun:
                 network, train, test, seed=self.study.seed, device=self.study.compute.device,
                 checkpoint_dir=stamp, **settings,
             )  # fmt: skip
-            _write_table(result.history, history_file)
+            write_table(result.history, history_file)
             return network
 
-        network = self._keep(
+        network = self.artefacts.keep(
             "network.pt",
             self._network_key,
             make,
@@ -215,16 +224,14 @@ class StudyRun:
         """Every layer's features of the nodes, by the trained or the untrained network."""
         from stgcnlib.activations import LayerStore, record
 
-        path = self.artefacts / f"activations-{kind}.zarr"
-        stamp = self._stamp(path, self._activations_key)
-        if not self._fresh(path, stamp):
+        def make(path: Path) -> None:
             network = self.network if kind == "trained" else self.untrained
-            record(network, self.nodes, layers=self.study.layers, store=path, device=self.study.compute.device)
-            write_json(_manifest(path), stamp)
-        store = LayerStore.open(path)
-        layers = [{"name": name, "title": store[name].title, "index": store[name].index} for name in store.layers]
-        write_json(self.output / "layers.json", layers)
-        return store
+            device = self.study.compute.device
+            store = record(network, self.nodes, layers=self.study.layers, store=path, device=device)
+            layers = [{"name": name, "title": store[name].title, "index": store[name].index} for name in store.layers]
+            write_json(self.output / "layers.json", layers)
+
+        return LayerStore.open(self.artefacts.build(f"activations-{kind}.zarr", self._activations_key, make))
 
     @property
     def layers(self) -> list[dict[str, Any]]:
@@ -248,7 +255,7 @@ class StudyRun:
         from stgcnlib.dtw import dtw_distances
 
         options = self.study.dtw.model_dump()
-        return self._keep(
+        return self.artefacts.keep(
             f"distances/{kind}-{self.layer(layer)['index']:02d}.npy",
             [self._activations_key, options, layer, kind],
             lambda: dtw_distances(self.activations(kind)[layer], **options),
@@ -268,10 +275,9 @@ class StudyRun:
         from stgcnlib.geometry import LayerGeometry, layer_geometry
 
         graph, settings = self.study.graph, self.study.geometry
-        path = self.artefacts / "geometry"
         key = [self._activations_key, self.study.dtw.model_dump(), graph.model_dump(), settings.model_dump()]
-        stamp = self._stamp(path, key)
-        if not self._fresh(path, stamp):
+
+        def make(path: Path) -> None:
             store = self.activations()
             made = layer_geometry(
                 store,
@@ -287,9 +293,9 @@ class StudyRun:
             )
             made.save(path)
             for name, table in (("smoothness", made.table), ("classes", made.per_class), ("nodes", made.per_node)):
-                _write_table(table, self.tables / f"{name}.parquet")
-            write_json(_manifest(path), stamp)
-        return LayerGeometry.load(path)
+                write_table(table, self.tables / f"{name}.parquet")
+
+        return LayerGeometry.load(self.artefacts.build("geometry", key, make))
 
     # -- relevance -----------------------------------------------------------------------------
 
@@ -310,7 +316,9 @@ class StudyRun:
             return grad_cam_set(self.network, self.nodes.select(self.explained), target=target)
 
         key = [self._network_key, self.study.graph.part, self.study.explain.model_dump()]
-        return self._keep("relevance.npz", key, make, load_relevance, lambda maps, path: save_relevance(path, maps))
+        return self.artefacts.keep(
+            "relevance.npz", key, make, load_relevance, lambda maps, path: save_relevance(path, maps)
+        )
 
     # -- summary -------------------------------------------------------------------------------
 
@@ -332,45 +340,3 @@ class StudyRun:
                 "table": {"columns": [str(c) for c in table.columns], "rows": table.astype(str).values.tolist()},
             },
         )
-
-    # -- keeping -------------------------------------------------------------------------------
-
-    def _keep(
-        self,
-        name: str,
-        key: Any,
-        make: Callable[[], Made],
-        load: Callable[[Path], Made],
-        save: Callable[[Made, Path], object],
-    ) -> Made:
-        """Read artefact `name` if it was made from `key`; otherwise make and write it."""
-        path = self.artefacts / name
-        stamp = self._stamp(path, key)
-        if not self._fresh(path, stamp):
-            made = make()
-            with atomic_path(path) as temporary:
-                save(made, temporary)
-            write_json(_manifest(path), stamp)
-        return load(path)
-
-    def _stamp(self, path: Path, key: Any) -> dict[str, Any]:
-        return {"artefact": path.name, "stgcnlib": __version__, "fingerprint": fingerprint([__version__, key])}
-
-    @staticmethod
-    def _fresh(path: Path, stamp: Mapping[str, Any]) -> bool:
-        manifest = _manifest(path)
-        if not (path.exists() and manifest.exists()):
-            return False
-        try:
-            return bool(json.loads(manifest.read_text(encoding="utf-8"))["fingerprint"] == stamp["fingerprint"])
-        except (ValueError, KeyError, TypeError):
-            return False  # a damaged manifest only costs the computation
-
-
-def _manifest(path: Path) -> Path:
-    return path.with_name(path.name + ".json")
-
-
-def _write_table(table: pd.DataFrame, path: Path) -> None:
-    with atomic_path(path) as temporary:
-        table.to_parquet(temporary)
