@@ -1,0 +1,76 @@
+"""dtw_distances: all DTW distances within one set of sequences, or between two.
+
+Only checks its input here; the work is in `tiles` and `kernels`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stgcnlib.dtw.frames import FrameTable, frame_table
+from stgcnlib.dtw.options import DTWOptions, Metric, Normalization, Reading
+from stgcnlib.dtw.tiles import pair_costs
+from stgcnlib.errors import SequenceError
+
+__all__ = ["dtw_distances"]
+
+
+def dtw_distances(
+    a: Any,
+    b: Any = None,
+    *,
+    reading: Reading = "sliding",
+    window: int = 9,
+    stride: int = 1,
+    band: int | None = None,
+    segments: int = 4,
+    metric: Metric = "euclidean",
+    normalize: Normalization | None = "length",
+    progress: bool | None = None,
+) -> NDArray[np.float32]:
+    """Window-based DTW distances (paper, "Distance"); the options are defined in `DTWOptions`.
+
+    Args:
+        a: N sequences: a list of (T, D) or (T, V, C) arrays, a LayerActivations, or a SequenceSet. Of a layer that
+            keeps one of r input frames, `window` and `band` are input frames, and become ceil(window / r) and
+            ceil(band / r); `stride` is in the layer's frames.
+        b: N' sequences with the same features per frame, or None for distances within `a`.
+        reading: "sliding" windows, "frames", or "segments".
+        window: frames per window.
+        stride: frames between windows.
+        band: Sakoe-Chiba radius in items, None for no band.
+        segments: parts per sequence.
+        metric: local cost, "euclidean", "sqeuclidean" or "cosine".
+        normalize: divide by "length" n + m, by "path" cells, or not at all (None).
+        progress: draw a bar; None decides by the terminal.
+
+    Returns:
+        (N, N') float32 in the units of the local cost, within 1e-5 of float64 arithmetic. Without `b` it is
+        exactly symmetric, its diagonal is exactly 0, and each pair is computed once; sequences that are equal
+        are at exactly 0.
+
+    Raises:
+        SequenceError: an option is out of range, or sequences are empty, not finite, or differ in D.
+    """
+    options = DTWOptions(reading, window, stride, band, segments, metric, normalize)
+    table, other = _tables(a, b)
+    options = options.at_temporal_stride(table.temporal_stride)
+    return pair_costs(options, table, other, progress=progress)
+
+
+def _tables(a: Any, b: Any) -> tuple[FrameTable, FrameTable | None]:
+    table = frame_table(a, "a")
+    if b is None:
+        return table, None
+    other = frame_table(b, "b")
+    if other.features != table.features:
+        raise SequenceError(f"a has {table.features} features per frame, b has {other.features}; they must agree")
+    if other.temporal_stride != table.temporal_stride:
+        raise SequenceError(
+            f"a keeps one of {table.temporal_stride} input frames, b one of {other.temporal_stride}; "
+            "compare layers of equal temporal stride"
+        )
+    return table, other

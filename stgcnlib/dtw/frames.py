@@ -1,0 +1,130 @@
+"""FrameTable: any accepted collection of sequences as one array of frames, checked.
+
+Blocks of successive sequences are read from it; it knows nothing of windows or costs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stgcnlib.errors import SequenceError
+
+__all__ = ["FrameTable", "frame_table", "one_sequence"]
+
+
+@dataclass(frozen=True, eq=False)
+class FrameTable:
+    """N sequences as frames (sum T, D) in float32 or float64, sequence i in rows offsets[i]:offsets[i+1].
+
+    Attributes:
+        values: (sum T, D) C-contiguous; float64 only if the input was (integers become float64).
+        offsets: (N + 1,) int64.
+        temporal_stride: input frames per frame, 1 except for a layer with temporal pooling.
+    """
+
+    values: NDArray[Any]
+    offsets: NDArray[np.int64]
+    temporal_stride: int = 1
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """(N,) frames per sequence."""
+        return np.diff(self.offsets)
+
+    @property
+    def features(self) -> int:
+        """D, numbers per frame."""
+        return int(self.values.shape[1])
+
+    def blocks(self, frames: int, *, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, int]]:
+        """Ranges of successive sequences that hold at most `frames` frames, or one longer sequence."""
+        stop = len(self) if stop is None else stop
+        while start < stop:
+            end = int(np.searchsorted(self.offsets, self.offsets[start] + frames, side="right")) - 1
+            end = min(max(end, start + 1), stop)
+            yield start, end
+            start = end
+
+
+def frame_table(sequences: Any, name: str = "a") -> FrameTable:
+    """Read sequences into a FrameTable.
+
+    Args:
+        sequences: a list of (T, D) or (T, V, C) arrays (the latter become (T, V*C)), a LayerActivations, a
+            SequenceSet, or anything with ``len()`` and ``.sequence(i)``.
+        name: what to call it in errors.
+
+    Raises:
+        SequenceError: nothing given, an empty sequence, D differs, or a value is NaN or infinite.
+    """
+    stride = int(getattr(sequences, "temporal_stride", 1))
+    if hasattr(sequences, "features") and hasattr(sequences, "offsets"):
+        values = np.asarray(sequences.features[:])
+        offsets = np.asarray(sequences.offsets, dtype=np.int64)
+        table = FrameTable(np.ascontiguousarray(values, dtype=_kept_dtype(values.dtype)), offsets, stride)
+        if len(table) < 1 or (table.lengths < 1).any():
+            raise SequenceError(f"{name} holds an empty sequence; leave it out")
+    else:
+        arrays = _arrays(sequences, name)
+        dtype = np.result_type(*{_kept_dtype(x.dtype) for x in arrays})
+        lengths = np.array([len(x) for x in arrays], dtype=np.int64)
+        values = np.concatenate([x.astype(dtype, copy=False) for x in arrays])
+        table = FrameTable(values, np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)]), stride)
+    _check_finite(table, name)
+    return table
+
+
+def one_sequence(sequence: Any, name: str) -> NDArray[np.float64]:
+    """A single (T, D) or (T, V, C) array as (T, D) float64, checked as `frame_table` does."""
+    return frame_table([sequence], name).values.astype(np.float64)
+
+
+def _arrays(sequences: Any, name: str) -> list[NDArray[Any]]:
+    if isinstance(sequences, np.ndarray) and sequences.ndim < 3:
+        raise SequenceError(f"{name} is one array of shape {sequences.shape}; expected a list of (T, D) arrays")
+    if not hasattr(sequences, "__len__"):
+        raise SequenceError(f"{name} is a {type(sequences).__name__}; expected a list of (T, D) arrays")
+    if len(sequences) == 0:
+        raise SequenceError(f"{name} holds no sequence; give at least one (T, D) array")
+    read = sequences.sequence if hasattr(sequences, "sequence") else sequences.__getitem__
+    arrays = []
+    for i in range(len(sequences)):
+        array = np.asarray(read(i))
+        if array.dtype.kind not in "fiub":
+            raise SequenceError(f"{name}[{i}] has dtype {array.dtype}; expected numbers")
+        if array.ndim not in (2, 3):
+            raise SequenceError(f"{name}[{i}] has shape {array.shape}; expected (T, D) or (T, V, C)")
+        if 0 in array.shape:
+            raise SequenceError(f"{name}[{i}] has shape {array.shape}, which is empty; leave it out")
+        arrays.append(array.reshape(len(array), -1))
+        if arrays[-1].shape[1] != arrays[0].shape[1]:
+            raise SequenceError(
+                f"{name}[{i}] has {arrays[-1].shape[1]} features per frame, {name}[0] has {arrays[0].shape[1]}; "
+                "all sequences need the same"
+            )
+    return arrays
+
+
+def _kept_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    return np.dtype(np.float32 if dtype in (np.float32, np.float16) else np.float64)
+
+
+def _check_finite(table: FrameTable, name: str) -> None:
+    for i, j in table.blocks(4096):
+        rows = table.values[table.offsets[i] : table.offsets[j]]
+        if np.isfinite(rows).all():
+            continue
+        bad = int(np.argmax(~np.isfinite(rows).all(axis=1))) + int(table.offsets[i])
+        sequence = int(np.searchsorted(table.offsets, bad, side="right")) - 1
+        raise SequenceError(
+            f"{name}[{sequence}] has a NaN or infinite value at frame {bad - table.offsets[sequence]}; "
+            "interpolate or drop such frames"
+        )

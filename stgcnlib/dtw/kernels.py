@@ -1,0 +1,292 @@
+"""Compiled inner loops: from products of frames to one DTW cost per pair, many pairs per call.
+
+They run without the GIL and on one thread each; `tiles` keeps several running. All definitions are those of
+`options.DTWOptions`. Nothing here checks its input.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+__all__ = ["EUCLIDEAN", "SQEUCLIDEAN", "COSINE", "band_limits", "dtw_pairs", "part_limits"]
+
+EUCLIDEAN, SQEUCLIDEAN, COSINE = 0, 1, 2
+BY_NOTHING, BY_LENGTH, BY_PATH = 0, 1, 2
+
+# reordered sums and fused multiply-adds only: infinities outside the band must stay what they are
+FAST = {"reassoc", "contract", "nsz"}
+VANISHING = np.float32(1e-30)  # scaled squares below this are next to float32's subnormals: recompute them
+
+
+@njit(cache=True, nogil=True)
+def part_limits(frames: int, part: int, parts: int) -> tuple[int, int]:
+    """First and past-the-last frame of one of `parts` proportional parts, never empty."""
+    first = part * frames // parts
+    return first, max((part + 1) * frames // parts, first + 1)
+
+
+@njit(cache=True, nogil=True)
+def band_limits(n: int, m: int, band: int, low: NDArray[Any], high: NDArray[Any]) -> None:
+    """Columns low[a]:high[a] of each row a < n inside the band; all of them for band < 0. Both never fall."""
+    radius = max(2 * band, 1) * (max(n, m) - 1)
+    for a in range(n):
+        if band < 0 or n == 1:
+            low[a], high[a] = 0, m
+        else:
+            centre = 2 * a * (m - 1)
+            low[a] = max(0, -((radius - centre) // (2 * (n - 1))))
+            high[a] = min(m, (centre + radius) // (2 * (n - 1)) + 1)
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _exact_square(x: Any, y: Any, scale: Any) -> float:
+    """|x - y|^2 scale^2 from differences: in the dtype of x (whose differences are exact to an ulp), summed in
+    runs short enough for a relative error below 8e-6 in float32."""
+    total = 0.0
+    for start in range(0, x.shape[0], 128):
+        part = scale - scale
+        for d in range(start, min(start + 128, x.shape[0])):
+            difference = (x[d] - y[d]) * scale
+            part += difference * difference
+        total += part
+    return total
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _exact_angle(x: Any, y: Any, a: int, b: int, frames: int, x_size: float, y_size: float, scale: float) -> float:
+    """1 - cos of two windows as half the squared distance of the unit vectors; short sequences repeat."""
+    total = 0.0
+    for k in range(frames):
+        u, v = x[min(a + k, x.shape[0] - 1)], y[min(b + k, y.shape[0] - 1)]
+        for d in range(u.shape[0]):
+            difference = np.float64(u[d]) * scale / x_size - np.float64(v[d]) * scale / y_size
+            total += difference * difference
+    return 0.5 * total
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _squares(products: Any, x_norm: Any, y_norms: Any, low: int, high: int, threshold: Any, out: Any) -> int:
+    """Squared distances of one frame to frames low..high-1; how many of them cannot be trusted."""
+    doubtful = 0
+    for b in range(low, high):
+        size = x_norm + y_norms[b]
+        square = size - (products[b] + products[b])
+        out[b] = square
+        doubtful += square < threshold * size + VANISHING
+    return doubtful
+
+
+@njit(cache=True, nogil=True)
+def _window_sizes(norms: Any, count: int, frames: int, stride: int, out: Any) -> None:
+    for a in range(count):
+        total = 0.0
+        for k in range(frames):
+            total += norms[min(a * stride + k, norms.shape[0] - 1)]
+        out[a] = np.sqrt(total)
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _diagonal_sums(frame_costs: Any, a: int, low: int, high: int, frames: int, stride: int, out: Any) -> None:
+    """Sums over the frames of window a against windows low..high-1: along diagonals of the frame costs."""
+    out[low:high] = 0.0
+    for k in range(frames):
+        row = frame_costs[a * stride + k]
+        if stride == 1:
+            for b in range(low, high):
+                out[b] += row[b + k]
+        else:
+            for b in range(low, high):
+                out[b] += row[b * stride + k]
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _advance(cost: Any, row: Any, best: Any, a: int, last: Any, low: int, high: int) -> None:
+    """One row of the recursion in place: row[b + 1] becomes A(a, b); last = (low, high) of the row before."""
+    if a == 0:
+        row[0] = np.inf
+        left = 0.0
+        for b in range(low, high):
+            left += cost[b]
+            row[b + 1] = left
+        return
+    row[last[1] + 1 : high + 1] = np.inf
+    for b in range(low, high):
+        above, diagonal = row[b + 1], row[b]
+        best[b] = above if above < diagonal else diagonal
+    left = np.inf
+    for b in range(low, high):
+        left = cost[b] + (left if left < best[b] else best[b])
+        row[b + 1] = left
+    row[low] = np.inf  # what the next row sees to the left of its band
+
+
+@njit(cache=True, nogil=True)
+def _advance_counting(cost: Any, row: Any, steps: Any, a: int, last: Any, low: int, high: int) -> None:
+    """`_advance`, and the number of cells of the shortest optimal path beside each cost."""
+    if a == 0:
+        row[0] = np.inf
+        left = 0.0
+        for b in range(low, high):
+            left += cost[b]
+            row[b + 1] = left
+            steps[b + 1] = b + 1
+        return
+    row[last[1] + 1 : high + 1] = np.inf
+    diagonal, diagonal_steps = row[low], steps[low]
+    left, left_steps = np.inf, 0
+    for b in range(low, high):
+        above, above_steps = row[b + 1], steps[b + 1]
+        if diagonal < left or (diagonal == left and diagonal_steps < left_steps):
+            left, left_steps = diagonal, diagonal_steps
+        if above < left or (above == left and above_steps < left_steps):
+            left, left_steps = above, above_steps
+        left, left_steps = left + cost[b], left_steps + 1
+        row[b + 1], steps[b + 1] = left, left_steps
+        diagonal, diagonal_steps = above, above_steps
+    row[low] = np.inf
+
+
+@njit(cache=True, nogil=True)
+def _fill_squares(
+    products: Any, x: Any, y: Any, x_norms: Any, y_norms: Any, frames: int, stride: int,
+    low: Any, high: Any, threshold: Any, scale: Any, out: Any,
+) -> None:  # fmt: skip
+    """Squared frame distances wherever a window inside the band needs them, doubtful ones recomputed."""
+    n, m = products.shape
+    count = low.shape[0]
+    for a in range(min(n, (count - 1) * stride + frames)):
+        first = max(0, (a - frames + stride) // stride)
+        final = min(a // stride, count - 1)
+        begin, end = m, 0
+        for i in range(first, final + 1):
+            k = a - i * stride
+            if k < frames:
+                begin = min(begin, low[i] * stride + k)
+                end = max(end, (high[i] - 1) * stride + k + 1)
+        if frames > n or frames > m:  # a padded sequence: one window, so the band is everything
+            begin, end = 0, m
+        end = min(end, m)
+        doubtful = _squares(products[a], x_norms[a], y_norms, begin, end, threshold, out[a])
+        if doubtful > 0:
+            for b in range(begin, end):
+                size = x_norms[a] + y_norms[b]
+                if out[a, b] < threshold * size + VANISHING:
+                    out[a, b] = _exact_square(x[a], y[b], scale)
+
+
+@njit(cache=True, nogil=True)
+def _repeat_last(costs: Any, n: int, m: int, rows: int, columns: int) -> None:
+    """Costs of sequences padded by their last frame."""
+    for a in range(n):
+        costs[a, m:columns] = costs[a, m - 1]
+    for a in range(n, rows):
+        costs[a, :columns] = costs[n - 1, :columns]
+
+
+@njit(cache=True, nogil=True)
+def _to_angles(
+    cost: Any, x: Any, y: Any, a: int, low: int, high: int, frames: int, stride: int,
+    x_sizes: Any, y_sizes: Any, threshold: Any, scale: Any,
+) -> None:  # fmt: skip
+    """Window products become cosine distances, in place."""
+    for b in range(low, high):
+        size = x_sizes[a] * y_sizes[b]
+        if size == 0.0:
+            cost[b] = 0.0 if x_sizes[a] == y_sizes[b] else 1.0
+        else:
+            cost[b] = 1.0 - cost[b] / size
+            if cost[b] < threshold:
+                cost[b] = _exact_angle(x, y, a * stride, b * stride, frames, x_sizes[a], y_sizes[b], scale)
+
+
+@njit(cache=True, nogil=True)
+def _series_cost(
+    products: Any, x: Any, y: Any, x_norms: Any, y_norms: Any, frames: int, stride: int, band: int,
+    metric: int, normalize: int, threshold: Any, scale: Any,
+    frame_costs: Any, cost: Any, row: Any, best: Any, steps: Any, limits: Any, sizes: Any,
+) -> float:  # fmt: skip
+    """DTW of two series of windows; the arrays from `frame_costs` on are working space."""
+    n, m = products.shape
+    rows, columns = max(n, frames), max(m, frames)
+    n_items, m_items = (rows - frames) // stride + 1, (columns - frames) // stride + 1
+    low, high = limits[0, :n_items], limits[1, :n_items]
+    band_limits(n_items, m_items, band, low, high)
+    if metric == COSINE:
+        _window_sizes(x_norms, n_items, frames, stride, sizes[0])
+        _window_sizes(y_norms, m_items, frames, stride, sizes[1])
+        frame_costs[:n, :m] = products
+    else:
+        _fill_squares(products, x, y, x_norms, y_norms, frames, stride, low, high, threshold, scale, frame_costs)
+    if rows > n or columns > m:
+        _repeat_last(frame_costs, n, m, rows, columns)
+    for a in range(n_items):
+        _diagonal_sums(frame_costs, a, low[a], high[a], frames, stride, cost)
+        if metric == COSINE:
+            _to_angles(
+                cost, x, y, a, low[a], high[a], frames, stride, sizes[0], sizes[1], threshold, scale
+            )  # fmt: skip
+        elif metric == EUCLIDEAN:
+            cost[low[a] : high[a]] = np.sqrt(cost[low[a] : high[a]])
+        before = limits[:, max(a - 1, 0)]
+        if normalize == BY_PATH:
+            _advance_counting(cost, row, steps, a, before, low[a], high[a])
+        else:
+            _advance(cost, row, best, a, before, low[a], high[a])
+    total: float = row[m_items]
+    if normalize == BY_PATH:
+        total /= steps[m_items]
+    elif normalize == BY_LENGTH:
+        total /= n_items + m_items
+    return total
+
+
+@njit(cache=True, nogil=True)
+def dtw_pairs(
+    products: Any, x: Any, y: Any, x_norms: Any, y_norms: Any, x_starts: Any, x_lengths: Any, y_starts: Any,
+    y_lengths: Any, pairs: Any, frames: int, stride: int, parts: int, band: int, metric: int, normalize: int,
+    threshold: Any, scale: Any, out: Any,
+) -> None:  # fmt: skip
+    """DTW costs of many pairs from one tile of products.
+
+    Args:
+        products: (R, S) inner products of the centred, scaled frames of both sides.
+        x, y: (R, D), (S, D) raw frames; x_norms, y_norms: (R,), (S,) squared norms of the scaled ones.
+        x_starts, x_lengths, y_starts, y_lengths: rows of each sequence in the tile.
+        pairs: (P, 2) int64 sequence numbers inside the tile.
+        frames, stride: of the windows; parts: of "segments"; band: radius, or -1.
+        metric, normalize: the codes of this module.
+        threshold: see `CostModel`; of the dtype of `products`. scale: of the dtype of `x`.
+        out: (P,) float64, written.
+    """
+    tall = max(x_lengths.max(), frames)
+    wide = max(y_lengths.max(), frames)
+    frame_costs = np.empty((tall, wide), products.dtype)
+    cost = np.empty(wide, np.float64)
+    best = np.empty(wide, np.float64)
+    row = np.empty(wide + 1, np.float64)
+    steps = np.zeros(wide + 1, np.int64)
+    limits = np.empty((2, tall), np.int64)
+    sizes = np.empty((2, max(tall, wide)), np.float64)
+    units = 1.0
+    if metric == EUCLIDEAN:
+        units = 1.0 / scale
+    elif metric == SQEUCLIDEAN:
+        units = 1.0 / scale / scale
+    for p in range(pairs.shape[0]):
+        i, j = pairs[p, 0], pairs[p, 1]
+        total = 0.0
+        for part in range(parts):
+            a, a_end = part_limits(x_lengths[i], part, parts)
+            b, b_end = part_limits(y_lengths[j], part, parts)
+            a, a_end = a + x_starts[i], a_end + x_starts[i]
+            b, b_end = b + y_starts[j], b_end + y_starts[j]
+            total += _series_cost(
+                products[a:a_end, b:b_end], x[a:a_end], y[b:b_end], x_norms[a:a_end], y_norms[b:b_end],
+                frames, stride, band, metric, normalize, threshold, scale,
+                frame_costs, cost, row, best, steps, limits, sizes,
+            )  # fmt: skip
+        out[p] = total / parts * units

@@ -1,0 +1,125 @@
+"""dtw_path: which items of two sequences DTW aligns, and at what cost.
+
+For looking at one pair, entirely in float64; `dtw_distances` is for many.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
+
+from stgcnlib.dtw.frames import one_sequence
+from stgcnlib.dtw.kernels import band_limits, part_limits
+from stgcnlib.dtw.options import DTWOptions, Metric, Normalization, Reading
+from stgcnlib.errors import SequenceError
+
+__all__ = ["dtw_path"]
+
+
+def dtw_path(
+    x: Any,
+    y: Any,
+    *,
+    reading: Reading = "sliding",
+    window: int = 9,
+    stride: int = 1,
+    band: int | None = None,
+    segments: int = 4,
+    metric: Metric = "euclidean",
+    normalize: Normalization | None = "length",
+) -> tuple[NDArray[np.int64], float]:
+    """The optimal alignment of two sequences; options as in `DTWOptions`.
+
+    Args:
+        x: (T, D) or (T, V, C).
+        y: (T', D) or (T', V, C).
+
+    Returns:
+        path: (L, 2) int64, aligned items of x and y (windows for "sliding", otherwise frames), from first to last.
+            Of several optimal paths the one with the fewest cells, then with diagonal steps latest. With "segments"
+            the paths of the parts follow each other, in frames of the whole sequence; frames repeat where a sequence
+            has fewer frames than parts.
+        cost: what `dtw_distances` gives for this pair, normalised alike.
+
+    Raises:
+        SequenceError: as `dtw_distances`.
+    """
+    options = DTWOptions(reading, window, stride, band, segments, metric, normalize)
+    first, second = one_sequence(x, "x"), one_sequence(y, "y")
+    if first.shape[1] != second.shape[1]:
+        raise SequenceError(f"x has {first.shape[1]} features per frame, y has {second.shape[1]}; they must agree")
+    paths, total = [], 0.0
+    for part in range(options.parts):
+        a, a_end = part_limits(len(first), part, options.parts)
+        b, b_end = part_limits(len(second), part, options.parts)
+        path, cost = _align(first[a:a_end], second[b:b_end], options)
+        paths.append(path + np.array([a, b]))
+        total += cost
+    return np.concatenate(paths), total / options.parts
+
+
+def _align(x: NDArray[np.float64], y: NDArray[np.float64], options: DTWOptions) -> tuple[NDArray[np.int64], float]:
+    costs = _item_costs(_items(x, options), _items(y, options), options.metric)
+    n, m = costs.shape
+    low, high = np.empty(n, np.int64), np.empty(n, np.int64)
+    band_limits(n, m, -1 if options.band is None else int(options.band), low, high)
+    path, total = _trace(costs, low, high)
+    match options.normalize:
+        case "length":
+            total /= n + m
+        case "path":
+            total /= len(path)
+    return path, float(total)
+
+
+def _items(x: NDArray[np.float64], options: DTWOptions) -> NDArray[np.float64]:
+    """(n, frames * D): each item as one vector."""
+    frames = options.item_frames
+    starts = np.arange(0, max(len(x) - frames, 0) + 1, options.item_stride)
+    chosen: NDArray[np.float64] = x[np.minimum(starts[:, None] + np.arange(frames), len(x) - 1)]
+    return chosen.reshape(len(starts), -1)
+
+
+def _item_costs(x: NDArray[np.float64], y: NDArray[np.float64], metric: Metric) -> NDArray[np.float64]:
+    if metric != "cosine":
+        return np.asarray(cdist(x, y, metric), dtype=np.float64)
+    x_size, y_size = np.linalg.norm(x, axis=1), np.linalg.norm(y, axis=1)
+    x_unit = x / np.where(x_size > 0, x_size, 1)[:, None]
+    y_unit = y / np.where(y_size > 0, y_size, 1)[:, None]
+    half = 0.5 * np.asarray(cdist(x_unit, y_unit, "sqeuclidean"), dtype=np.float64)
+    return np.where((x_size > 0)[:, None] ^ (y_size > 0)[None, :], 1.0, half)
+
+
+@njit(cache=True)
+def _trace(costs: Any, low: Any, high: Any) -> Any:
+    """Optimal path (L, 2) and its cost; fewest cells first, then the diagonal."""
+    n, m = costs.shape
+    total = np.full((n + 1, m + 1), np.inf)
+    steps = np.zeros((n + 1, m + 1), np.int64)
+    came = np.zeros((n + 1, m + 1), np.int64)
+    total[0, 0] = 0.0
+    for a in range(n):
+        for b in range(low[a], high[a]):
+            best, count, move = total[a, b], steps[a, b], 0
+            if total[a, b + 1] < best or (total[a, b + 1] == best and steps[a, b + 1] < count):
+                best, count, move = total[a, b + 1], steps[a, b + 1], 1
+            if total[a + 1, b] < best or (total[a + 1, b] == best and steps[a + 1, b] < count):
+                best, count, move = total[a + 1, b], steps[a + 1, b], 2
+            total[a + 1, b + 1] = costs[a, b] + best
+            steps[a + 1, b + 1] = count + 1
+            came[a + 1, b + 1] = move
+    length = steps[n, m]
+    path = np.empty((length, 2), np.int64)
+    a, b = n - 1, m - 1
+    for cell in range(length - 1, -1, -1):
+        path[cell, 0], path[cell, 1] = a, b
+        move = came[a + 1, b + 1]
+        if move != 2:
+            a -= 1
+        if move != 1:
+            b -= 1
+    return path, total[n, m]
