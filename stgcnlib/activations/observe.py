@@ -1,0 +1,260 @@
+"""Looking into a network while it runs, and leaving it exactly as it was.
+
+Forward hooks hand out copies of layer outputs; train/eval flags, ``requires_grad`` and the device
+come back whatever happens. What is done with the outputs is decided by `record` and `stgcnlib.explain`.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from stgcnlib.errors import LayerNotFoundError, LayoutError, SequenceError, shorten, suggest
+from stgcnlib.sequences import SequenceSet
+from stgcnlib.skeleton import SkeletonLayout
+
+__all__ = [
+    "INPUT",
+    "Layer",
+    "Run",
+    "check_fit",
+    "equal_batches",
+    "find_layers",
+    "network_batch",
+    "observing",
+    "people_first",
+    "temporal_stride",
+]
+
+INPUT = "input"
+
+Run: TypeAlias = Callable[[Tensor], tuple[Tensor, dict[str, Tensor]]]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A place whose features are looked at: its module name, its index (0 = input) and a short title."""
+
+    name: str
+    index: int
+    title: str
+
+
+def find_layers(network: nn.Module, layers: str | Sequence[str] | None = None) -> tuple[Layer, ...]:
+    """The layers that names or patterns choose, in the network's order; the input is not added here.
+
+    Args:
+        layers: module names, ``fnmatch`` patterns, or "input"; `None` means ``network.layer_names``.
+            A pattern chooses among ``network.layer_names`` and, if none of those fits, among all modules.
+
+    Returns:
+        One `Layer` each. A zoo block keeps its number ("layer 5") when only some are chosen; with
+        modules that are no blocks among the chosen, layers are numbered as they come, and those
+        modules are titled by their names.
+
+    Raises:
+        LayerNotFoundError: if a name or pattern matches nothing; the nearest names are suggested.
+    """
+    blocks = list(getattr(network, "layer_names", ()))
+    modules = [name for name, _ in network.named_modules() if name]
+    if layers is None:
+        if not blocks:
+            raise LayerNotFoundError(
+                f"{type(network).__name__} has no 'layer_names'; name its layers, for example "
+                f"layers=[{shorten(modules, 3)}]"
+            )
+        layers = blocks
+    chosen: set[str] = set()
+    for wish in [layers] if isinstance(layers, str) else layers:
+        if wish == INPUT or wish in modules:
+            chosen.add(wish)
+            continue
+        found = fnmatch.filter(blocks, wish) or fnmatch.filter(modules, wish)
+        if not found:
+            raise LayerNotFoundError(
+                f"{type(network).__name__} has no layer {wish!r}; {suggest(wish, [*blocks, INPUT, *modules])}"
+            )
+        chosen.update(found)
+    numbered = chosen <= {INPUT, *blocks}
+    order = [name for name in (blocks if numbered else modules) if name in chosen]
+    result = [Layer(INPUT, 0, INPUT)] if INPUT in chosen else []
+    for position, name in enumerate(order, start=1):
+        title = f"layer {blocks.index(name) + 1}" if name in blocks else name
+        result.append(Layer(name, blocks.index(name) + 1 if numbered else position, title))
+    return tuple(result)
+
+
+@contextmanager
+def observing(
+    network: nn.Module, names: Sequence[str], *, device: str | torch.device = "cpu", gradients: bool = False
+) -> Iterator[Run]:
+    """A function that runs the network in eval mode and returns what the named modules put out.
+
+    Inside the block, ``logits, outputs = run(x)`` takes x (N, C, T, V, M) and gives the network's
+    output and, per name, a copy of the module's output (N*M, C, T, V), safe from in-place layers
+    that follow; "input" gives x itself. On the way out, after an error too, hooks are removed and
+    train/eval flags, ``requires_grad`` and device are restored.
+
+    Args:
+        names: module names as in ``network.named_modules()``, or "input".
+        device: where the network runs meanwhile.
+        gradients: keep the graph, so that the logits can be differentiated by the outputs; the
+            parameters themselves get no gradient. Otherwise nothing is tracked.
+
+    Raises:
+        LayerNotFoundError: if a named module was not called, was called more than once, or its
+            output is not (N*M, C, T, V) with the V of the input.
+    """
+    modules = dict(network.named_modules())
+    training = {module: module.training for module in network.modules()}
+    wanted = {parameter: parameter.requires_grad for parameter in network.parameters()}
+    first = next(iter(wanted), None)
+    home = None if first is None else first.device
+    outputs: dict[str, Tensor] = {}
+
+    def hook_for(name: str) -> Callable[[nn.Module, Any, Any], Any]:
+        def hook(_module: nn.Module, _arguments: Any, output: Any) -> Any:
+            if name in outputs:
+                raise LayerNotFoundError(
+                    f"layer {name!r} runs more than once in a pass, so it has no single output; choose modules within"
+                )
+            several = isinstance(output, (tuple, list))
+            tensor = output[0] if several else output
+            outputs[name] = kept = _checked_output(tensor, name).clone()
+            if not gradients:
+                return None
+            # What runs next gets a copy that depends on the kept tensor: an in-place layer then
+            # changes the copy, and the kept tensor stays part of the graph.
+            return type(output)((kept.clone(), *output[1:])) if several else kept.clone()
+
+        return hook
+
+    def run(x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        outputs.clear()
+        x = x.to(device)
+        people, joints = x.shape[4], x.shape[3]
+        with torch.set_grad_enabled(gradients):
+            if gradients:
+                x = x.detach().requires_grad_()
+            logits = network(x.clone())
+        kept = dict(outputs)
+        outputs.clear()
+        if INPUT in names:
+            kept[INPUT] = x
+        for name in names:
+            if name not in kept:
+                raise LayerNotFoundError(f"layer {name!r} did not run in the forward pass; choose one that does")
+            tensor, expected = kept[name], x.shape[0] * people
+            if name != INPUT and (tensor.shape[0] != expected or tensor.shape[3] != joints):
+                raise LayerNotFoundError(
+                    f"layer {name!r} puts out {tuple(tensor.shape)}; expected (N*M, C, T, V) with N*M = {expected} and "
+                    f"V = {joints} joints; choose a spatio-temporal block"
+                )
+        return logits, {name: kept[name] for name in names}
+
+    handles = []
+    try:
+        for name in names:
+            if name != INPUT:
+                handles.append(modules[name].register_forward_hook(hook_for(name)))
+        network.eval()
+        network.to(device)
+        if gradients:
+            for parameter in wanted:
+                parameter.requires_grad_(False)
+        yield run
+    finally:
+        for handle in handles:
+            handle.remove()
+        for module, flag in training.items():
+            module.training = flag
+        if home is not None:
+            network.to(home)
+        for parameter, flag in wanted.items():
+            parameter.requires_grad_(flag)
+
+
+def network_batch(people: Sequence[NDArray[np.float32]], *, frames: int | None = None) -> Tensor:
+    """Recordings (M, T, V, C) of one M as a network's input (N, C, T, V, M), float32.
+
+    Shorter recordings than `frames` are followed by zeros, as in the published data feeders; `None`
+    means that all have the same length.
+    """
+    longest = max(p.shape[1] for p in people) if frames is None else frames
+    count, (M, _, V, C) = len(people), people[0].shape
+    batch = np.zeros((count, C, longest, V, M), dtype=np.float32)
+    for n, p in enumerate(people):
+        batch[n, :, : p.shape[1]] = p.transpose(3, 1, 2, 0)
+    return torch.from_numpy(batch)
+
+
+def equal_batches(data: SequenceSet, batch_frames: int, *, frames: int | None = None) -> list[NDArray[np.int64]]:
+    """Indices of recordings that can run together without padding: equal people and equal frames.
+
+    A batch holds at most `batch_frames` frames of all its people (or one recording); with `frames` given,
+    all recordings count as that long.
+    """
+    lengths = data.lengths if frames is None else np.full_like(data.lengths, frames)
+    keys = np.stack([data.people_counts, lengths], axis=1)
+    batches: list[NDArray[np.int64]] = []
+    for M, T in np.unique(keys, axis=0):
+        members = np.flatnonzero((keys == (M, T)).all(axis=1))
+        size = max(1, batch_frames // int(M * T))
+        batches += [members[k : k + size] for k in range(0, len(members), size)]
+    return batches
+
+
+def people_first(tensor: Tensor, name: str, count: int) -> Tensor:
+    """A layer's (N*M, C, T, V) as (N, M, C, T, V); the input comes as (N, C, T, V, M)."""
+    if name == INPUT:
+        return tensor.permute(0, 4, 1, 2, 3)
+    return tensor.reshape(count, -1, *tensor.shape[1:])
+
+
+def check_fit(network: nn.Module, data: SequenceSet) -> None:
+    """Raise a `LayoutError` or `SequenceError` where recordings are of another skeleton or dimension."""
+    layout = getattr(network, "layout", None)
+    if isinstance(layout, SkeletonLayout) and layout.joints != data.layout.joints:
+        raise LayoutError(
+            f"the network is for layout {layout.name!r} ({len(layout)} joints), the recordings are of "
+            f"{data.layout.name!r} ({len(data.layout)} joints); load a network for that layout"
+        )
+    channels = getattr(network, "channels", None)
+    if isinstance(channels, int) and channels != data.channels:
+        raise SequenceError(
+            f"the network takes {channels} channels per joint, the recordings have {data.channels}; "
+            f"load a network with channels={data.channels}"
+        )
+
+
+def temporal_stride(lengths: NDArray[np.int64], layer_lengths: NDArray[np.int64]) -> int:
+    """Input frames per layer frame, r: the r with ceil(T / r) = T_l for all recordings.
+
+    Where short recordings leave a choice, a power of two is preferred (strides multiply), then the
+    smallest. Where no r fits (a network that crops its borders), r is how T grows with T_l, rounded.
+    """
+    longest = int(lengths.max())
+    fitting = [r for r in range(1, longest + 1) if np.array_equal(-(-lengths // r), layer_lengths)]
+    if not fitting:
+        grown, layer_grown = np.ptp(lengths), np.ptp(layer_lengths)
+        return max(1, round(float(grown / layer_grown if layer_grown else np.median(lengths / layer_lengths))))
+    powers = [r for r in fitting if r & (r - 1) == 0]
+    return (powers or fitting)[0]
+
+
+def _checked_output(output: Any, name: str) -> Tensor:
+    if isinstance(output, Tensor) and output.ndim == 4:
+        return output
+    found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+    raise LayerNotFoundError(
+        f"layer {name!r} puts out {found}; expected a tensor (N*M, C, T, V), one row per person of each recording; "
+        "choose a spatio-temporal block"
+    )

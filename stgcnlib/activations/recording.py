@@ -1,0 +1,244 @@
+"""Recording every layer's features of a SequenceSet into a LayerStore.
+
+The network runs once over all recordings, in eval mode; features go to a scratch file per layer batch
+by batch, so memory does not grow with the set, and then into the store in the recordings' order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import torch
+import zarr
+from numpy.typing import NDArray
+from torch import nn
+from zarr.storage import MemoryStore
+
+from stgcnlib import __version__
+from stgcnlib.activations.observe import (
+    INPUT,
+    Layer,
+    check_fit,
+    equal_batches,
+    find_layers,
+    network_batch,
+    observing,
+    people_first,
+    temporal_stride,
+)
+from stgcnlib.activations.store import FORMAT, VERSION, LayerStore, write_layer
+from stgcnlib.artefacts import atomic_folder
+from stgcnlib.errors import SkeletonFormatError
+from stgcnlib.progress import track
+from stgcnlib.sequences import SequenceSet
+
+__all__ = ["record"]
+
+Padding: TypeAlias = Literal["none", "crop"]
+People: TypeAlias = Literal["auto", "main", "concatenate"]
+
+_BATCH_FRAMES = 2048  # frames of all people in one forward pass; bounds the memory of a batch
+
+
+def record(
+    network: nn.Module,
+    data: SequenceSet,
+    *,
+    layers: str | list[str] | tuple[str, ...] | None = None,
+    store: str | os.PathLike[str] | None = None,
+    device: str = "cpu",
+    padding: Padding = "none",
+    people: People = "auto",
+    progress: bool | None = None,
+) -> LayerStore:
+    """Features of every recording at the input and at each layer.
+
+    Args:
+        network: takes (N, C, T, V, M); the layers' outputs are (N*M, C_l, T_l, V), sequences outermost.
+            It comes back with the hooks, modes and device that it came with.
+        layers: module names or ``fnmatch`` patterns; `None` means ``network.layer_names``. The input is
+            always there too, as layer 0.
+        store: folder to write (zarr), atomically; a LayerStore that is there already is replaced.
+            `None` keeps everything in memory.
+        device: where the network runs meanwhile, for example "cuda".
+        padding: "none" runs recordings of equal length together, so that nothing is padded. "crop" pads
+            all to the longest with zeros, for networks that need one length, and keeps the first
+            ceil(T_l * f / F) frames of a recording with f of F frames.
+        people: whose features are kept; the network always sees everybody. "main" is the person with the
+            most motion. "concatenate" puts people side by side along each joint's channels, zeros for
+            people who are absent. "auto" is "main" if more than half of the recordings hold one person.
+        progress: whether to draw a bar; `None` decides by the terminal.
+
+    Returns:
+        The store; ``store[name].sequence(i)`` is (T_l, V*C_l) float32, joints outermost.
+
+    Raises:
+        LayerNotFoundError: if a layer does not exist or is not spatio-temporal.
+        LayoutError, SequenceError: if the recordings do not fit the network.
+        SkeletonFormatError: if `store` names something that is not a LayerStore.
+    """
+    chosen = (Layer(INPUT, 0, INPUT), *(la for la in find_layers(network, layers) if la.name != INPUT))
+    check_fit(network, data)
+    counts = np.array([_present(data.people(i)).sum() for i in range(len(data))])
+    if people == "auto":
+        people = "main" if np.mean(counts <= 1) > 0.5 else "concatenate"
+    manifest: dict[str, Any] = {
+        "format": FORMAT,
+        "version": VERSION,
+        "stgcnlib": __version__,
+        "network": _described(network),
+        "data": data.fingerprint(),
+        "sequences": len(data),
+        "padding": padding,
+        "people": people,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    with _destination(store) as (folder, root):
+        keeps = {layer.name: _Scratch(folder, f"layer{k:02d}") for k, layer in enumerate(chosen)}
+        order = _run(network, data, keeps, device=device, padding=padding, people=people, progress=progress)
+        details: list[Any] = []
+        for position, layer in enumerate(chosen):
+            scratch = keeps.pop(layer.name)
+            lengths = np.empty(len(data), dtype=np.int64)
+            lengths[order] = scratch.lengths
+            # Cropped lengths are rounded up once more; only the longest recording has its true length.
+            told = [int(data.lengths.argmax())] if padding == "crop" else slice(None)
+            stride = temporal_stride(data.lengths[told], lengths[told])
+            starts = np.empty(len(data), dtype=np.int64)
+            starts[order] = np.concatenate([[0], np.cumsum(scratch.lengths)[:-1]])
+            write_layer(root, f"layer{position:02d}", scratch.rows(), starts, lengths)
+            scratch.discard()
+            details.append(
+                {
+                    "name": layer.name,
+                    "index": layer.index,
+                    "title": layer.title,
+                    "array": f"layer{position:02d}",
+                    "joints": len(data.layout),
+                    "temporal_stride": stride,
+                    "lengths": lengths.tolist(),
+                }
+            )
+        # Written last: a store without its manifest is recognised as unfinished.
+        root.attrs.update({**manifest, "layers": details})
+    return LayerStore(root) if store is None else LayerStore.open(store)
+
+
+def _run(
+    network: nn.Module,
+    data: SequenceSet,
+    keeps: dict[str, _Scratch],
+    *,
+    device: str,
+    padding: Padding,
+    people: People,
+    progress: bool | None,
+) -> NDArray[np.int64]:
+    """Run all recordings and append their features to `keeps`; returns the order in which they ran."""
+    most = int(data.people_counts.max())
+    frames = int(data.lengths.max()) if padding == "crop" else None
+    batches = equal_batches(data, _BATCH_FRAMES, frames=frames)
+    with observing(network, list(keeps), device=device) as run:
+        for batch in track(batches, "Recording layers", total=len(batches), show=progress):
+            members = [data.people(i) for i in batch]
+            _, outputs = run(network_batch(members, frames=frames))
+            for name, output in outputs.items():
+                features = people_first(output, name, len(batch)).to("cpu", torch.float32).numpy()
+                for n, member in enumerate(members):
+                    kept = features[n]
+                    if frames is not None:
+                        kept = kept[:, :, : -(-kept.shape[2] * member.shape[1] // frames)]
+                    keeps[name].append(_rows(kept, member, people, most))
+    return np.concatenate(batches)
+
+
+def _rows(features: NDArray[np.float32], member: NDArray[np.float32], people: People, most: int) -> NDArray[np.float32]:
+    """(M, C, T, V) of one recording -> (T, V*C), people chosen or side by side along each joint's channels."""
+    match people:
+        case "concatenate":
+            M, C, T, V = features.shape
+            wide = np.zeros((T, V, most, C), dtype=np.float32)
+            wide[:, :, :M] = features.transpose(2, 3, 0, 1)
+            # A person whose coordinates are all zero is absent, whatever biases make of the zeros.
+            wide[:, :, :M][:, :, ~_present(member)] = 0
+            return wide.reshape(T, V * most * C)
+        case _:
+            chosen = features[_main_person(member)].transpose(1, 2, 0)
+            return np.ascontiguousarray(chosen).reshape(len(chosen), -1)
+
+
+def _present(member: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """(M,) whether a person of (M, T, V, C) was tracked at all."""
+    return np.asarray(member.any(axis=(1, 2, 3)), dtype=np.bool_)
+
+
+def _main_person(member: NDArray[np.float32]) -> int:
+    """The person with the most motion: squared displacements between frames in which they are tracked.
+
+    Frames where a person is all zero do not count, since coming into view would look like a leap.
+    """
+    there: NDArray[np.bool_] = np.asarray(member.any(axis=(2, 3)))
+    steps = np.square(np.diff(member.astype(np.float64), axis=1)).sum(axis=(2, 3))
+    motion = (steps * (there[:, 1:] & there[:, :-1])).sum(axis=1)
+    return int(np.lexsort((-there.sum(axis=1), -motion))[0])
+
+
+def _described(network: nn.Module) -> dict[str, Any]:
+    """Class, options and a hash of the weights, for the manifest."""
+    options = json.loads(json.dumps(getattr(network, "options", {}), default=str))
+    digest = hashlib.sha256()
+    for key, value in network.state_dict().items():
+        digest.update(key.encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return {"class": type(network).__name__, "options": options, "weights": digest.hexdigest()[:16]}
+
+
+@contextmanager
+def _destination(store: str | os.PathLike[str] | None) -> Iterator[tuple[Path | None, zarr.Group]]:
+    if store is None:
+        yield None, zarr.create_group(MemoryStore())
+        return
+    target = Path(store)
+    if target.exists() and not (target.is_dir() and (LayerStore.is_one(target) or not any(target.iterdir()))):
+        raise SkeletonFormatError(
+            f"{target}: exists and is not a LayerStore, so it is not replaced; give another path or remove it"
+        )
+    with atomic_folder(target) as folder:
+        yield folder, zarr.create_group(str(folder))
+
+
+class _Scratch:
+    """Rows of one layer in the order in which they come, in a raw file, or in memory without a folder."""
+
+    def __init__(self, folder: Path | None, name: str) -> None:
+        self.lengths: list[int] = []
+        self._file = None if folder is None else folder / f"{name}.scratch"
+        self._parts: list[NDArray[np.float32]] = []
+        self._width = 0
+
+    def append(self, rows: NDArray[np.float32]) -> None:
+        self.lengths.append(len(rows))
+        self._width = rows.shape[1]
+        if self._file is None:
+            self._parts.append(rows)
+            return
+        with self._file.open("ab") as stream:
+            stream.write(np.ascontiguousarray(rows).tobytes())
+
+    def rows(self) -> NDArray[np.float32]:
+        if self._file is None:
+            return np.concatenate(self._parts)
+        return np.memmap(self._file, dtype=np.float32, mode="r", shape=(sum(self.lengths), self._width))
+
+    def discard(self) -> None:
+        self._parts.clear()
+        if self._file is not None:
+            self._file.unlink()

@@ -1,0 +1,197 @@
+"""L-STG-GradCAM: Grad-CAM of a spatio-temporal graph network, per layer, person, frame and joint.
+
+One forward and one backward pass give the maps of all layers. Values are not normalised: that is a
+question of display, and how far to trust a map is a question for other rooms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor, nn
+
+from stgcnlib.activations import Layer, find_layers, network_batch, observing, temporal_stride
+from stgcnlib.activations.observe import check_fit, equal_batches, people_first
+from stgcnlib.errors import SequenceError
+from stgcnlib.progress import track
+from stgcnlib.sequences import SequenceSet
+
+__all__ = ["PeoplePool", "RelevanceMap", "Target", "grad_cam", "grad_cam_set"]
+
+Target: TypeAlias = Literal["predicted", "true"] | int | None
+PeoplePool: TypeAlias = Literal["each", "mean"]
+
+_BATCH_FRAMES = 1024  # frames of all people in one pass; the graph of a batch is held in memory
+
+
+@dataclass(frozen=True, eq=False)
+class RelevanceMap:
+    """Relevance of each joint at each time for one class, as one layer sees it.
+
+    Attributes:
+        values: (M, T, V) float32 at the input's frames; in units of logit change, at least 0 unless signed.
+        raw: (M, T_l, V) float32 at the layer's own frames.
+        layer: module name, or "input".
+        index: 0 for the input, then the number of the block.
+        title: "input", "layer 1", …
+        target: class whose logit was explained.
+    """
+
+    values: NDArray[np.float32]
+    raw: NDArray[np.float32]
+    layer: str
+    index: int
+    title: str
+    target: int
+
+
+def grad_cam(
+    network: nn.Module,
+    sequence: ArrayLike,
+    *,
+    layers: str | Sequence[str] | None = None,
+    target: Target = None,
+    signed: bool = False,
+    pool_people: PeoplePool = "each",
+    device: str = "cpu",
+) -> dict[str, RelevanceMap]:
+    """Relevance maps of one recording, one per layer.
+
+    For class c and a layer's output A (C, T_l, V): alpha_k is the mean over t and v of dy_c / dA_k(t, v),
+    and the map is ReLU(sum over k of alpha_k A_k(t, v)) (Das, Shekkizhar and Ortega 2024, after Selvaraju
+    et al. 2017). At the input's frames a map is linear between layer frames, where frame j of a layer with
+    temporal stride r lies at input frame j*r, and constant after the last.
+
+    Args:
+        sequence: (T, V, C), or (M, T, V, C) for several people; never padded.
+        layers: as in `record`; "input" is there only if asked for.
+        target: class index; `None` or "predicted" means the class with the highest logit.
+        signed: keep negative relevance (no ReLU).
+        pool_people: "each" weighs a person's channels by that person's gradients; "mean" by the mean of all
+            people's, as the authors' scripts do.
+        device: where the network runs meanwhile.
+
+    Returns:
+        Layer name -> `RelevanceMap`, in the network's order.
+
+    Raises:
+        LayerNotFoundError: if a layer does not exist or is not spatio-temporal.
+        LayoutError, SequenceError: if the recording does not fit the network, or there is no such class.
+    """
+    if target == "true":
+        raise SequenceError('target="true" needs labels; give the class index, or use grad_cam_set')
+    array = np.asarray(sequence, dtype=np.float32)
+    layout = getattr(network, "layout", None)
+    if layout is not None:
+        data = SequenceSet([array], layout=layout, names=["sequence"])
+        check_fit(network, data)
+        array = data.people(0)
+    elif array.ndim not in (3, 4) or not np.isfinite(array).all():
+        raise SequenceError(f"sequence has shape {array.shape}; expected finite (T, V, C) or (M, T, V, C)")
+    people = array if array.ndim == 4 else array[None]
+    chosen = find_layers(network, layers)
+    classes = None if target is None or target == "predicted" else [int(target)]
+    return _maps(network, [people], chosen, classes, signed=signed, pool_people=pool_people, device=device)[0]
+
+
+def grad_cam_set(
+    network: nn.Module,
+    data: SequenceSet,
+    *,
+    layers: str | Sequence[str] | None = None,
+    target: Target = None,
+    signed: bool = False,
+    pool_people: PeoplePool = "each",
+    device: str = "cpu",
+    progress: bool | None = None,
+) -> list[dict[str, RelevanceMap]]:
+    """Relevance maps of every recording: `grad_cam` for sets, with recordings of equal length run together.
+
+    Args:
+        target: as in `grad_cam`, or "true" for each recording's own class.
+        progress: whether to draw a bar; `None` decides by the terminal.
+
+    Returns:
+        One dictionary (layer name -> `RelevanceMap`) per recording, in order.
+
+    Raises:
+        LayerNotFoundError, LayoutError, SequenceError: as `grad_cam`.
+    """
+    check_fit(network, data)
+    chosen = find_layers(network, layers)
+    batches = equal_batches(data, _BATCH_FRAMES)
+    results: dict[int, dict[str, RelevanceMap]] = {}
+    for batch in track(batches, "Explaining", total=len(batches), show=progress):
+        match target:
+            case None | "predicted":
+                classes = None
+            case "true":
+                classes = data.labels[batch].tolist()
+            case _:
+                classes = [int(target)] * len(batch)
+        members_ = [data.people(i) for i in batch]
+        maps = _maps(network, members_, chosen, classes, signed=signed, pool_people=pool_people, device=device)
+        results.update(zip(batch.tolist(), maps, strict=True))
+    return [results[i] for i in range(len(data))]
+
+
+def _maps(
+    network: nn.Module,
+    people: Sequence[NDArray[np.float32]],
+    layers: Sequence[Layer],
+    classes: Sequence[int] | None,
+    *,
+    signed: bool,
+    pool_people: PeoplePool,
+    device: str,
+) -> list[dict[str, RelevanceMap]]:
+    """Maps of recordings (M, T, V, C) of equal shape, by one forward and one backward pass."""
+    count, T = len(people), people[0].shape[1]
+    names = [layer.name for layer in layers]
+    with observing(network, names, device=device, gradients=True) as run:
+        logits, outputs = run(network_batch(people))
+        targets = logits.argmax(dim=1) if classes is None else _checked_targets(classes, logits)
+        # Recordings don't mix in eval mode, so the sum of logits has each one's own gradient.
+        score = logits.gather(1, targets[:, None]).sum()
+        gradients = torch.autograd.grad(score, [outputs[name] for name in names])
+    results: list[dict[str, RelevanceMap]] = [{} for _ in people]
+    for layer, gradient in zip(layers, gradients, strict=True):
+        A = people_first(outputs[layer.name].detach(), layer.name, count)
+        alpha = people_first(gradient, layer.name, count).mean(dim=(3, 4), keepdim=True)
+        if pool_people == "mean":
+            alpha = alpha.mean(dim=1, keepdim=True)
+        relevance = (alpha * A).sum(dim=2)
+        if not signed:
+            relevance = relevance.clamp(min=0)
+        raw: NDArray[np.float32] = relevance.cpu().numpy()
+        stride = temporal_stride(np.array([T]), np.array([raw.shape[2]]))
+        values = _at_input_frames(raw, T, stride)
+        for n, target in enumerate(targets.tolist()):
+            results[n][layer.name] = RelevanceMap(
+                values[n], raw[n], layer.name, layer.index, layer.title, target=int(target)
+            )
+    return results
+
+
+def _at_input_frames(raw: NDArray[np.float32], frames: int, stride: int) -> NDArray[np.float32]:
+    """(…, T_l, V) -> (…, T, V), linear in time; layer frame j lies at input frame j * stride."""
+    last = raw.shape[-2] - 1
+    place = np.minimum(np.arange(frames) / stride, last)
+    before = place.astype(np.int64)
+    share = (place - before).astype(np.float32)[:, None]
+    after = np.minimum(before + 1, last)
+    result: NDArray[np.float32] = raw[..., before, :] * (1 - share) + raw[..., after, :] * share
+    return result
+
+
+def _checked_targets(classes: Sequence[int], logits: Tensor) -> Tensor:
+    known = logits.shape[1]
+    for c in classes:
+        if not 0 <= c < known:
+            raise SequenceError(f"target: there is no class {c}; the network has {known} classes (0 to {known - 1})")
+    return torch.tensor(list(classes), device=logits.device)
