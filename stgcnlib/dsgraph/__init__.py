@@ -1,0 +1,13 @@
+"""DS-Graphs: the k nearest sequences of each sequence, weighted by a kernel (kNN) or by NNK regression.
+
+`kernel` holds the kernel and its width rules, `nnk` the solver and its certificate, `build` puts them
+together, `graph` is the result. What a graph says about labels is the business of `stgcnlib.geometry`.
+"""
+
+from __future__ import annotations
+
+from stgcnlib.dsgraph.build import ds_graph, knn_graph, nnk_graph
+from stgcnlib.dsgraph.graph import DSGraph
+from stgcnlib.dsgraph.nnk import nnk_weights
+
+__all__ = ["DSGraph", "ds_graph", "knn_graph", "nnk_graph", "nnk_weights"]

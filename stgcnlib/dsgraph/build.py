@@ -1,0 +1,209 @@
+"""Building DS-Graphs: candidates by distance, kernel, weights.
+
+Distances are precomputed (`nnk_graph`, `knn_graph`) or taken by windowed DTW first (`ds_graph`). Everything
+is deterministic: candidates at equal distance go by index.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from stgcnlib.dsgraph.graph import DSGraph, Kind, Symmetrize, check_symmetrize
+from stgcnlib.dsgraph.kernel import Sigma, gaussian, kernel_width, project_psd
+from stgcnlib.dsgraph.nnk import Solver, solve_blocks
+from stgcnlib.errors import GraphError, suggest
+
+__all__ = ["ds_graph", "knn_graph", "nnk_graph"]
+
+Floats = NDArray[np.float64]
+
+_FAINT = float(np.finfo(np.float64).tiny)
+"""Weight of an edge whose kernel value underflows: present, and next to nothing."""
+_BLOCK_BYTES = 2**26  # kernel blocks held at once
+_TOLERANCE = 1e-5  # of the largest distance: float32 rounding of the two halves of a distance matrix
+
+
+def nnk_graph(
+    distances: ArrayLike,
+    *,
+    k: int = 50,
+    sigma: Sigma | float = "mean-kth/3",
+    symmetrize: Symmetrize = "max",
+    solver: Solver = "exact",
+    exclude: ArrayLike | None = None,
+) -> DSGraph:
+    """DS-Graph whose weights are the non-negative kernel regression of each node on its candidates.
+
+    Node i's candidates are its k nearest admissible nodes, K and k the Gaussian kernel among them and to i,
+    and its weights θ = argmin over θ ≥ 0 of ½θᵀKθ − kᵀθ; 0 prunes a redundant neighbour (Shekkizhar and
+    Ortega, arXiv 1910.09383; paper.md "DS-Graph by NNK"). K is projected onto the PSD cone where it has to be
+    (see `nnk_weights`). Two cases are settled before the regression:
+
+    - A candidate at distance 0: weight 1 on the first such by index, 0 on the others; residual 0.
+    - All kernel values underflow to 0 (a far outlier): the nearest candidate is kept with the smallest normal
+      float, so that no node is isolated; the certificate still holds.
+
+    Neither applies to ``solver="pynnk"``, which reproduces the published behaviour (`nnk.solve_blocks`).
+
+    Args:
+        distances: (N, N) symmetric, non-negative, zero diagonal. Halves that differ by rounding are averaged.
+        k: number of candidates per node, K.
+        sigma: kernel width: "mean-kth/3", "per-node", "pynnk" or a number (see `kernel.kernel_width`).
+        symmetrize: what `DSGraph.undirected` does by default; each node's own weights do not depend on it.
+        solver: "exact" or "pynnk".
+        exclude: (N,) group values, where nodes of equal value are no candidates of each other (leave one subject
+            out), or an (N, N) bool mask, True where j is no candidate of i. None: everyone but i.
+
+    Raises:
+        GraphError: distances are no finite symmetric non-negative matrix of zero diagonal, a node has fewer than
+            k admissible candidates, or an option is unknown.
+    """
+    check_symmetrize(symmetrize)
+    matrix, candidates, nearest = _candidates(distances, k, exclude)
+    width = kernel_width(sigma, matrix, candidates, nearest)
+    targets, widths = _targets(nearest, candidates, width)
+    count = len(matrix)
+    weights, residual, errors = np.zeros((count, k)), np.zeros(count), np.zeros(count)
+    projected = np.zeros(count, dtype=np.bool_)
+    step = max(1, _BLOCK_BYTES // (8 * k * k))
+    for start in range(0, count, step):
+        part = slice(start, start + step)
+        chosen = candidates[part]
+        local = widths[chosen]
+        blocks = gaussian(matrix[chosen[:, :, None], chosen[:, None, :]], local[:, :, None], local[:, None, :])
+        blocks, projected[part] = project_psd(blocks)
+        weights[part], residual[part], errors[part] = solve_blocks(blocks, targets[part], solver=solver)
+    if solver == "exact":
+        twins = nearest[:, 0] == 0
+        weights[twins] = 0.0
+        weights[twins, 0] = 1.0
+        residual[twins] = 0.0
+        errors[twins] = 0.0
+        weights[weights.sum(axis=1) == 0, 0] = _FAINT
+    return DSGraph(candidates, nearest, weights, width, residual, "nnk", symmetrize, errors, projected)
+
+
+def knn_graph(
+    distances: ArrayLike,
+    *,
+    k: int = 50,
+    sigma: Sigma | float = "mean-kth/3",
+    symmetrize: Symmetrize = "max",
+    exclude: ArrayLike | None = None,
+) -> DSGraph:
+    """The baseline: the same candidates and kernel, each candidate weighted by its kernel value.
+
+    Values that underflow to 0 become the smallest normal float, so that every node keeps k neighbours.
+    Arguments and errors as `nnk_graph`.
+    """
+    check_symmetrize(symmetrize)
+    matrix, candidates, nearest = _candidates(distances, k, exclude)
+    width = kernel_width(sigma, matrix, candidates, nearest)
+    targets, _ = _targets(nearest, candidates, width)
+    weights = np.maximum(targets, _FAINT)
+    return DSGraph(candidates, nearest, weights, width, np.zeros(len(matrix)), "knn", symmetrize)
+
+
+def ds_graph(
+    activations: Any,
+    *,
+    k: int = 50,
+    kind: Kind = "nnk",
+    sigma: Sigma | float = "mean-kth/3",
+    symmetrize: Symmetrize = "max",
+    solver: Solver = "exact",
+    exclude: ArrayLike | None = None,
+    **dtw: Any,
+) -> DSGraph:
+    """Windowed DTW distances between all sequences, and their graph, in one call.
+
+    Args:
+        activations: a list of (T_i, D) arrays, a LayerActivations or a SequenceSet.
+        k, sigma, symmetrize, solver, exclude: as `nnk_graph` (`solver` is unused by kNN).
+        kind: "nnk" or "knn".
+        **dtw: options of `stgcnlib.dtw.dtw_distances` (reading, window, stride, band, …).
+
+    Raises:
+        GraphError: as `nnk_graph`. SequenceError: as `dtw_distances`.
+    """
+    from stgcnlib.dtw import dtw_distances
+
+    if kind not in ("nnk", "knn"):
+        raise GraphError(f"kind={kind!r} is unknown; {suggest(str(kind), ('nnk', 'knn'))}")
+    distances = dtw_distances(activations, **dtw)
+    if kind == "knn":
+        return knn_graph(distances, k=k, sigma=sigma, symmetrize=symmetrize, exclude=exclude)
+    return nnk_graph(distances, k=k, sigma=sigma, symmetrize=symmetrize, solver=solver, exclude=exclude)
+
+
+def _targets(nearest: Floats, candidates: NDArray[np.int64], width: float | Floats) -> tuple[Floats, Floats]:
+    """(N, K) kernel values to the candidates, and (N,) widths per node."""
+    widths = np.broadcast_to(np.asarray(width, dtype=np.float64), len(nearest))
+    return gaussian(nearest, widths[:, None], widths[candidates]), widths
+
+
+def _candidates(distances: ArrayLike, k: int, exclude: ArrayLike | None) -> tuple[Floats, NDArray[np.int64], Floats]:
+    """Checked distances (N, N), candidate indices (N, K) and their distances, nearest first."""
+    matrix = _checked_distances(distances)
+    count = len(matrix)
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+        raise GraphError(f"k={k!r}; expected a whole number of at least 1")
+    banned = _banned(exclude, count)
+    admissible = count - banned.sum(axis=1)
+    fewest = int(admissible.argmin())
+    if admissible[fewest] < k:
+        raise GraphError(
+            f"k={k}, but node {fewest} has only {admissible[fewest]} admissible candidates among {count} nodes"
+            f"{' (itself and excluded nodes do not count)' if exclude is not None else ' (itself does not count)'}; "
+            f"lower k to at most {admissible[fewest]}, or give more sequences"
+        )
+    order = np.argsort(np.where(banned, np.inf, matrix), axis=1, kind="stable")[:, :k]
+    candidates = np.ascontiguousarray(order, dtype=np.int64)
+    return matrix, candidates, np.take_along_axis(matrix, candidates, axis=1)
+
+
+def _checked_distances(distances: ArrayLike) -> Floats:
+    """Distances as a symmetric float64 matrix of exactly zero diagonal."""
+    matrix = np.array(distances, dtype=np.float64)
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or len(matrix) == 0:
+        raise GraphError(f"distances have shape {matrix.shape}; expected a square (N, N) matrix")
+    if not np.isfinite(matrix).all():
+        i, j = np.argwhere(~np.isfinite(matrix))[0]
+        raise GraphError(f"distances[{i}, {j}] is {matrix[i, j]}; every distance must be finite")
+    if (matrix < 0).any():
+        i, j = np.argwhere(matrix < 0)[0]
+        raise GraphError(f"distances[{i}, {j}] is {matrix[i, j]:.6g}; distances must not be negative")
+    slack = _TOLERANCE * matrix.max()
+    diagonal = matrix.diagonal()
+    if diagonal.max() > slack:
+        i = int(diagonal.argmax())
+        raise GraphError(f"distances[{i}, {i}] is {diagonal[i]:.6g}; a node's distance to itself must be 0")
+    gap = np.abs(matrix - matrix.T)
+    if gap.max() > slack:
+        i, j = np.unravel_index(int(gap.argmax()), gap.shape)
+        raise GraphError(
+            f"distances[{i}, {j}] is {matrix[i, j]:.6g} but distances[{j}, {i}] is {matrix[j, i]:.6g}; "
+            "give a symmetric matrix (the mean of both, say)"
+        )
+    matrix = (matrix + matrix.T) / 2
+    np.fill_diagonal(matrix, 0.0)
+    return matrix
+
+
+def _banned(exclude: ArrayLike | None, count: int) -> NDArray[np.bool_]:
+    """(N, N), True where j may not be a candidate of i; always on the diagonal."""
+    banned = np.eye(count, dtype=np.bool_)
+    if exclude is None:
+        return banned
+    given = np.asarray(exclude)
+    if given.shape == (count,):
+        return np.asarray(banned | (given[:, None] == given[None, :]))
+    if given.shape == (count, count) and given.dtype == np.bool_:
+        return np.asarray(banned | given)
+    raise GraphError(
+        f"exclude has shape {given.shape} and dtype {given.dtype}; expected ({count},) group values "
+        f"or a ({count}, {count}) bool mask"
+    )
