@@ -40,10 +40,9 @@ def by_hand(network: TinyNetwork, people: np.ndarray) -> dict[str, np.ndarray]:
             y = network.data_bn(person.reshape(T, V * C).T[None])
             y = y.view(V, C, T).permute(1, 2, 0)[None]
             for k, block in enumerate(network.blocks):
-                y = block(y.clone())
-                kept[f"blocks.{k}"].append(y[0].numpy().copy())
-                if k == 0:
-                    y = (3 * y).clamp(0, 6)
+                y = block(y)
+                kept[f"blocks.{k}"].append(y[0].numpy())
+                y = y.clamp(0, 6)
     return {name: np.stack(values) for name, values in kept.items()}
 
 

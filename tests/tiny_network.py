@@ -19,12 +19,12 @@ class Block(nn.Module):
         self.relu = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.drop(self.norm(self.conv(x @ self.mix)))
-        return self.relu(y + x if self.same else y)
+        y = self.drop(self.norm(self.relu(self.conv(x @ self.mix))))
+        return y + x if self.same else y
 
 
 class TinyNetwork(nn.Module):
-    """(N, C, T, V, M) -> (N, classes); `act` changes the first block's output in place."""
+    """(N, C, T, V, M) -> (N, classes); `act` changes each block's output in place."""
 
     def __init__(self, name: str = "kinect-v1", classes: int = 3, channels: int = 3, seed: int = 0) -> None:
         super().__init__()
@@ -48,10 +48,8 @@ class TinyNetwork(nn.Module):
         N, C, T, V, M = x.shape
         y = x.permute(0, 4, 3, 1, 2).reshape(N * M, V * C, T)
         y = self.data_bn(y).view(N * M, V, C, T).permute(0, 2, 3, 1)
-        y = self.blocks[0](y)
-        y = self.act(y.mul_(3.0))
-        if self.fail:
-            raise RuntimeError("no forward today")
-        for block in self.blocks[1:]:
-            y = block(y)
+        for block in self.blocks:
+            y = self.act(block(y))
+            if self.fail:
+                raise RuntimeError("no forward today")
         return self.head(y.mean(dim=(2, 3)).view(N, M, -1).mean(dim=1))

@@ -1,0 +1,283 @@
+"""L-STG-GradCAM against captum, against finite differences, and by its properties."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tiny_network import TinyNetwork
+from torch import Tensor, nn
+
+from stgcnlib.errors import LayerNotFoundError, LayoutError, SequenceError, SkeletonFormatError
+from stgcnlib.explain import grad_cam, grad_cam_set, load_relevance, save_relevance
+from stgcnlib.sequences import SequenceSet
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    from captum.attr import LayerGradCam
+
+
+@pytest.fixture
+def network() -> TinyNetwork:
+    return TinyNetwork()
+
+
+@pytest.fixture
+def single(rng: np.random.Generator) -> np.ndarray:
+    return rng.normal(size=(17, 20, 3)).astype(np.float32)
+
+
+@pytest.fixture
+def couple(rng: np.random.Generator) -> np.ndarray:
+    return rng.normal(size=(2, 12, 20, 3)).astype(np.float32)
+
+
+def network_input(people: np.ndarray) -> Tensor:
+    return torch.from_numpy(people.transpose(3, 1, 2, 0)[None].copy())
+
+
+def relative_error(a: np.ndarray, b: np.ndarray) -> float:
+    return float(np.abs(a - b).max() / max(np.abs(b).max(), 1e-30))
+
+
+# -- against others -----------------------------------------------------------------------------
+
+
+def real_network() -> nn.Module:
+    networks = pytest.importorskip("stgcnlib.networks")
+    network: nn.Module = networks.load_network("st-gcn", layout="kinect-v1", classes=5, width=8, seed=3)
+    return network
+
+
+@pytest.mark.parametrize("make", [TinyNetwork, real_network])
+@pytest.mark.parametrize("signed", [False, True])
+def test_one_person_agrees_with_captum_at_every_layer(make, signed, single):
+    network = make().eval()
+    maps = grad_cam(network, single, target=1, signed=signed)
+    assert tuple(maps) == tuple(network.layer_names)
+    for name, each in maps.items():
+        module = network.get_submodule(name)
+        x = network_input(single[None]).requires_grad_()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            peer = LayerGradCam(network, module).attribute(x, target=1, relu_attributions=not signed)
+        expected = peer[0].detach().numpy()
+        assert each.raw.shape == expected.shape
+        assert relative_error(each.raw, expected) < 1e-6
+
+
+class Rest(nn.Module):
+    """The tiny network after its first block, so that a test can nudge that block's output."""
+
+    def __init__(self, network: TinyNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, activation: Tensor, people: int) -> Tensor:
+        y = activation.clamp(0, 6)
+        for block in list(self.network.blocks)[1:]:
+            y = block(y).clamp(0, 6)
+        return self.network.head(y.mean(dim=(2, 3)).view(1, people, -1).mean(dim=1))
+
+
+def test_weights_are_mean_finite_differences(network, couple):
+    # In double precision, nudging all of a channel of one person by h changes the logit by h * sum of gradients.
+    network = network.double().eval()
+    rest = Rest(network)
+    with torch.no_grad():
+        x = network_input(couple).double()
+        _, C, T, V, M = x.shape
+        y = x.permute(0, 4, 3, 1, 2).reshape(M, V * C, T)
+        y = network.data_bn(y).view(M, V, C, T).permute(0, 2, 3, 1)
+        A = network.blocks[0](y).clone()
+        h = 1e-7
+        expected = np.zeros((M, T, V))
+        for m in range(M):
+            for k in range(A.shape[1]):
+                up, down = A.clone(), A.clone()
+                up[m, k] += h
+                down[m, k] -= h
+                slope = (rest(up, M) - rest(down, M))[0, 2] / (2 * h)
+                expected[m] += (slope / (T * V) * A[m, k]).numpy()
+    network.float()
+    got = grad_cam(network, couple, target=2, signed=True)["blocks.0"].raw
+    # A nudge crosses a kink of ReLU now and then, so this is looser than the comparison with captum.
+    assert relative_error(got, expected) < 1e-4
+
+
+def test_pooled_people_share_the_mean_of_the_weights(network, couple):
+    each = grad_cam(network, couple, target=0, signed=True)
+    mean = grad_cam(network, couple, target=0, signed=True, pool_people="mean")
+    with torch.no_grad():
+        kept: list[Tensor] = []
+        handle = network.blocks[2].register_forward_hook(lambda m, i, o: kept.append(o.clone()))
+        network.eval()(network_input(couple))
+        handle.remove()
+    A = kept[0].numpy()
+    M, _, T, V = A.shape
+    # The logit is linear in the last block's output where ReLU6 lets it through.
+    slopes = network.head.weight[0].detach().numpy()[None, :, None, None] / (M * T * V) * ((A > 0) & (A < 6))
+    alpha = slopes.mean(axis=(2, 3))
+    assert relative_error(each["blocks.2"].raw, np.einsum("mk,mktv->mtv", alpha, A)) < 1e-5
+    assert relative_error(mean["blocks.2"].raw, np.einsum("k,mktv->mtv", alpha.mean(axis=0), A)) < 1e-5
+    assert relative_error(mean["blocks.2"].raw, each["blocks.2"].raw) > 1e-3
+
+
+def test_the_input_is_a_layer_when_asked_for(network, single):
+    maps = grad_cam(network, single, layers=["input", "blocks.2"], target=1, signed=True)
+    assert [m.index for m in maps.values()] == [0, 3]
+    x = network_input(single[None]).requires_grad_()
+    network.eval()(x)[0, 1].backward()
+    assert x.grad is not None
+    alpha = x.grad[0, :, :, :, 0].mean(dim=(1, 2)).numpy()
+    assert relative_error(maps["input"].values[0], np.einsum("k,tvk->tv", alpha, single)) < 1e-5
+
+
+# -- properties ---------------------------------------------------------------------------------
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(factor=st.floats(0.1, 10), seed=st.integers(0, 5))
+def test_maps_scale_with_the_logits(factor, seed):
+    sequence = np.random.default_rng(seed).normal(size=(9, 20, 3))
+    network = TinyNetwork(seed=seed)
+    before = grad_cam(network, sequence, target=0)
+    with torch.no_grad():
+        network.head.weight.mul_(factor)
+    after = grad_cam(network, sequence, target=0)
+    for name in before:
+        np.testing.assert_allclose(after[name].values, factor * before[name].values, rtol=1e-3, atol=1e-7)
+
+
+def test_maps_are_zero_where_nothing_is_active(network, single):
+    def silence(_module: nn.Module, _arguments: object, output: Tensor) -> Tensor:
+        output = output.clone()
+        output[:, :, 3:5] = 0
+        output[..., 7] = 0
+        return output
+
+    network.blocks[1].register_forward_hook(silence)
+    raw = grad_cam(network, single, target=1, signed=True)["blocks.1"].raw
+    assert not raw[:, 3:5].any()
+    assert not raw[..., 7].any()
+    assert raw[:, :3, :7].any()
+
+
+def test_unsigned_maps_are_the_positive_part(network, couple):
+    signed, plain = (grad_cam(network, couple, target=1, signed=flag) for flag in (True, False))
+    for name in signed:
+        np.testing.assert_array_equal(plain[name].raw, np.maximum(signed[name].raw, 0))
+    assert min(m.raw.min() for m in signed.values()) < 0
+
+
+def test_layer_frames_lie_at_their_input_frames(network, single):
+    each = grad_cam(network, single, target=1)["blocks.2"]
+    assert each.raw.shape == (1, 9, 20)
+    assert each.values.shape == (1, 17, 20)
+    assert each.values.dtype == each.raw.dtype == np.float32
+    np.testing.assert_array_equal(each.values[:, ::2], each.raw)
+    np.testing.assert_allclose(each.values[:, 1::2], (each.raw[:, 1:] + each.raw[:, :-1]) / 2, atol=1e-7)
+    even = grad_cam(network, single[:16], target=1)["blocks.2"]
+    np.testing.assert_array_equal(even.values[:, -1], even.raw[:, -1])
+
+
+# -- sets and targets ---------------------------------------------------------------------------
+
+
+def test_a_set_gives_what_each_recording_gives(network, small_set, couple):
+    data = SequenceSet(
+        [*small_set.coords, couple, small_set.coords[2]], labels=[0, 1] * 5, class_names=["a", "b"], layout="kinect-v1"
+    )
+    together = grad_cam_set(network, data)
+    assert len(together) == len(data)
+    for i, maps in enumerate(together):
+        for name, alone in grad_cam(network, data.coords[i]).items():
+            assert maps[name].target == alone.target
+            assert (maps[name].title, maps[name].index) == (alone.title, alone.index)
+            np.testing.assert_allclose(maps[name].values, alone.values, rtol=1e-4, atol=1e-7)
+
+
+def test_targets(network, small_set):
+    network.eval()
+    predicted = [int(network(network_input(small_set.people(i))).argmax()) for i in range(len(small_set))]
+    for target, expected in [(None, predicted), ("predicted", predicted), ("true", small_set.labels), (2, [2] * 8)]:
+        maps = grad_cam_set(network, small_set, target=target, layers="blocks.2")
+        assert [m["blocks.2"].target for m in maps] == list(expected)
+    with pytest.raises(SequenceError, match="no class 3; the network has 3 classes"):
+        grad_cam(network, small_set.coords[0], target=3)
+    with pytest.raises(SequenceError, match="needs labels"):
+        grad_cam(network, small_set.coords[0], target="true")
+
+
+def test_bad_input_is_named(network, small_set):
+    with pytest.raises(LayerNotFoundError, match=r"no layer 'blok\.1'; did you mean"):
+        grad_cam(network, small_set.coords[0], layers=["blok.1"])
+    with pytest.raises(LayerNotFoundError, match=r"\(N\*M, C, T, V\)"):
+        grad_cam(network, small_set.coords[0], layers=["head"])
+    with pytest.raises(SequenceError, match="19 joints, layout 'kinect-v1' has 20"):
+        grad_cam(network, small_set.coords[0][:, :19])
+    with pytest.raises(LayoutError, match="nw-ucla"):
+        grad_cam_set(network, SequenceSet(small_set.coords, layout="nw-ucla"))
+
+
+@pytest.mark.parametrize("fail", [False, True])
+def test_the_network_is_left_as_it_was(network, single, fail):
+    network.train()
+    network.blocks[1].eval()
+    network.head.bias.requires_grad_(False)
+    network.fail = fail
+
+    def state() -> list[object]:
+        hooks = [(len(m._forward_hooks), m.training) for m in network.modules()]
+        return [hooks, [(p.requires_grad, p.grad is None) for p in network.parameters()]]
+
+    before, weights = state(), {k: v.clone() for k, v in network.state_dict().items()}
+    if fail:
+        with pytest.raises(RuntimeError, match="no forward today"):
+            grad_cam(network, single)
+    else:
+        grad_cam(network, single)
+        with pytest.raises(SequenceError):
+            grad_cam(network, single, target=99)
+    assert state() == before
+    assert all(torch.equal(v, weights[k]) for k, v in network.state_dict().items())
+    assert network.act.inplace
+
+
+# -- files --------------------------------------------------------------------------------------
+
+
+def test_maps_come_back_from_a_file(network, small_set, couple, tmp_path):
+    data = SequenceSet([*small_set.coords[:3], couple], layout="kinect-v1")
+    maps = grad_cam_set(network, data)
+    save_relevance(tmp_path / "maps.npz", maps)
+    back = load_relevance(tmp_path / "maps.npz")
+    assert [list(m) for m in back] == [list(m) for m in maps]
+    for a, b in zip(maps, back, strict=True):
+        for name in a:
+            np.testing.assert_array_equal(a[name].values, b[name].values)
+            np.testing.assert_array_equal(a[name].raw, b[name].raw)
+            for field in ("layer", "index", "title", "target"):
+                assert getattr(a[name], field) == getattr(b[name], field)
+
+
+def test_a_damaged_file_is_named(network, small_set, tmp_path):
+    file = tmp_path / "maps.npz"
+    with pytest.raises(SkeletonFormatError, match=r"maps\.npz: no such file"):
+        load_relevance(file)
+    save_relevance(file, grad_cam_set(network, small_set.select([0, 1]), layers="blocks.1"))
+    file.write_bytes(file.read_bytes()[:-200])
+    with pytest.raises(SkeletonFormatError, match=r"maps\.npz: not a readable relevance file"):
+        load_relevance(file)
+    small_set.save(file)
+    with pytest.raises(SkeletonFormatError, match="not a readable relevance file"):
+        load_relevance(file)
+    with pytest.raises(SequenceError, match="no maps"):
+        save_relevance(file, [])
+    mixed = [grad_cam(network, small_set.coords[0], layers=name) for name in ("blocks.0", "blocks.1")]
+    with pytest.raises(SequenceError, match="recording 1 has layers"):
+        save_relevance(file, mixed)
