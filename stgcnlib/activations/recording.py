@@ -149,6 +149,7 @@ def _run(
     with observing(network, list(keeps), device=device) as run:
         for batch in track(batches, "Recording layers", total=len(batches), show=progress):
             members = [data.people(i) for i in batch]
+            mains = [_main_person(member) if people == "main" else None for member in members]
             _, outputs = run(network_batch(members, frames=frames))
             for name, output in outputs.items():
                 features = people_first(output, name, len(batch)).to("cpu", torch.float32).numpy()
@@ -156,23 +157,23 @@ def _run(
                     kept = features[n]
                     if frames is not None:
                         kept = kept[:, :, : -(-kept.shape[2] * member.shape[1] // frames)]
-                    keeps[name].append(_rows(kept, member, people, most))
+                    keeps[name].append(_rows(kept, member, mains[n], most))
     return np.concatenate(batches)
 
 
-def _rows(features: NDArray[np.float32], member: NDArray[np.float32], people: People, most: int) -> NDArray[np.float32]:
-    """(M, C, T, V) of one recording -> (T, V*C), people chosen or side by side along each joint's channels."""
-    match people:
-        case "concatenate":
-            M, C, T, V = features.shape
-            wide = np.zeros((T, V, most, C), dtype=np.float32)
-            wide[:, :, :M] = features.transpose(2, 3, 0, 1)
-            # A person whose coordinates are all zero is absent, whatever biases make of the zeros.
-            wide[:, :, :M][:, :, ~_present(member)] = 0
-            return wide.reshape(T, V * most * C)
-        case _:
-            chosen = features[_main_person(member)].transpose(1, 2, 0)
-            return np.ascontiguousarray(chosen).reshape(len(chosen), -1)
+def _rows(
+    features: NDArray[np.float32], member: NDArray[np.float32], main: int | None, most: int
+) -> NDArray[np.float32]:
+    """(M, C, T, V) of one recording -> (T, V*C) of person `main`, or of all, side by side per joint."""
+    if main is not None:
+        chosen = features[main].transpose(1, 2, 0)
+        return np.ascontiguousarray(chosen).reshape(len(chosen), -1)
+    M, C, T, V = features.shape
+    wide = np.zeros((T, V, most, C), dtype=np.float32)
+    wide[:, :, :M] = features.transpose(2, 3, 0, 1)
+    # A person whose coordinates are all zero is absent, whatever biases make of the zeros.
+    wide[:, :, :M][:, :, ~_present(member)] = 0
+    return wide.reshape(T, V * most * C)
 
 
 def _present(member: NDArray[np.float32]) -> NDArray[np.bool_]:
