@@ -158,7 +158,7 @@ def _maps(
         targets = logits.argmax(dim=1) if classes is None else _checked_targets(classes, logits)
         # Recordings don't mix in eval mode, so the sum of logits has each one's own gradient.
         score = logits.gather(1, targets[:, None]).sum()
-        gradients = torch.autograd.grad(score, [outputs[name] for name in names])
+        gradients = torch.autograd.grad(score, [outputs[name] for name in names], materialize_grads=True)
     results: list[dict[str, RelevanceMap]] = [{} for _ in people]
     for layer, gradient in zip(layers, gradients, strict=True):
         A = people_first(outputs[layer.name].detach(), layer.name, count)
