@@ -39,6 +39,13 @@ class Operand:
     starts: NDArray[np.int64]
     lengths: NDArray[np.int64]
 
+    def after(self, sequences: int) -> Operand:
+        """Without the first so many sequences; a view."""
+        row = int(self.starts[sequences])
+        return Operand(
+            self.raw[row:], self.rows[row:], self.norms[row:], self.starts[sequences:] - row, self.lengths[sequences:]
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class CostModel:

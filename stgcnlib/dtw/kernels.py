@@ -69,10 +69,10 @@ def _exact_angle(x: Any, y: Any, a: int, b: int, frames: int, x_size: float, y_s
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
-def _squares(products: Any, x_norm: Any, y_norms: Any, low: int, high: int, threshold: Any, out: Any) -> int:
-    """Squared distances of one frame to frames low..high-1; how many of them cannot be trusted."""
+def _squares(products: Any, x_norm: Any, y_norms: Any, threshold: Any, out: Any) -> int:
+    """Squared distances of one frame to several; how many of them cannot be trusted."""
     doubtful = 0
-    for b in range(low, high):
+    for b in range(out.shape[0]):
         size = x_norm + y_norms[b]
         square = size - (products[b] + products[b])
         out[b] = square
@@ -90,55 +90,51 @@ def _window_sizes(norms: Any, count: int, frames: int, stride: int, out: Any) ->
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
-def _diagonal_sums(frame_costs: Any, a: int, low: int, high: int, frames: int, stride: int, out: Any) -> None:
-    """Sums over the frames of window a against windows low..high-1: along diagonals of the frame costs."""
-    out[low:high] = 0.0
+def _diagonal_sums(frame_costs: Any, a: int, low: int, frames: int, stride: int, out: Any) -> None:
+    """Sums over the frames of window a against windows from `low` on: along diagonals of the frame costs."""
+    out[:] = 0.0
     for k in range(frames):
-        row = frame_costs[a * stride + k]
         if stride == 1:
-            for b in range(low, high):
-                out[b] += row[b + k]
+            row = frame_costs[a + k, low + k : low + k + out.shape[0]]
+            for b in range(out.shape[0]):
+                out[b] += row[b]
         else:
-            for b in range(low, high):
-                out[b] += row[b * stride + k]
+            strided = frame_costs[a * stride + k, low * stride + k :]
+            for b in range(out.shape[0]):
+                out[b] += strided[b * stride]
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
-def _advance(cost: Any, row: Any, best: Any, a: int, last: Any, low: int, high: int) -> None:
-    """One row of the recursion in place: row[b + 1] becomes A(a, b); last = (low, high) of the row before."""
-    if a == 0:
-        row[0] = np.inf
-        left = 0.0
-        for b in range(low, high):
-            left += cost[b]
-            row[b + 1] = left
-        return
-    row[last[1] + 1 : high + 1] = np.inf
-    for b in range(low, high):
-        above, diagonal = row[b + 1], row[b]
-        best[b] = above if above < diagonal else diagonal
+def _advance(cost: Any, row: Any, best: Any, a: int) -> None:
+    """Row a of the recursion inside the band: row[b + 1] holds A(a - 1, b) and becomes A(a, b).
+
+    `row` has one cell more than `cost`, on the left. It stays infinite for what follows.
+    """
+    count = cost.shape[0]
+    reached = row[1:]
     left = np.inf
-    for b in range(low, high):
-        left = cost[b] + (left if left < best[b] else best[b])
-        row[b + 1] = left
-    row[low] = np.inf  # what the next row sees to the left of its band
+    if a == 0:
+        best[:count] = np.inf
+        best[0] = 0.0
+    else:
+        for b in range(count):
+            above, diagonal = reached[b], row[b]
+            best[b] = above if above < diagonal else diagonal
+    for b in range(count):
+        before = best[b]
+        left = cost[b] + (left if left < before else before)
+        reached[b] = left
+    row[0] = np.inf
 
 
 @njit(cache=True, nogil=True)
-def _advance_counting(cost: Any, row: Any, steps: Any, a: int, last: Any, low: int, high: int) -> None:
+def _advance_counting(cost: Any, row: Any, steps: Any, a: int) -> None:
     """`_advance`, and the number of cells of the shortest optimal path beside each cost."""
+    diagonal, diagonal_steps = row[0], steps[0]
     if a == 0:
-        row[0] = np.inf
-        left = 0.0
-        for b in range(low, high):
-            left += cost[b]
-            row[b + 1] = left
-            steps[b + 1] = b + 1
-        return
-    row[last[1] + 1 : high + 1] = np.inf
-    diagonal, diagonal_steps = row[low], steps[low]
+        diagonal, diagonal_steps = 0.0, 0
     left, left_steps = np.inf, 0
-    for b in range(low, high):
+    for b in range(cost.shape[0]):
         above, above_steps = row[b + 1], steps[b + 1]
         if diagonal < left or (diagonal == left and diagonal_steps < left_steps):
             left, left_steps = diagonal, diagonal_steps
@@ -147,7 +143,7 @@ def _advance_counting(cost: Any, row: Any, steps: Any, a: int, last: Any, low: i
         left, left_steps = left + cost[b], left_steps + 1
         row[b + 1], steps[b + 1] = left, left_steps
         diagonal, diagonal_steps = above, above_steps
-    row[low] = np.inf
+    row[0] = np.inf
 
 
 @njit(cache=True, nogil=True)
@@ -170,7 +166,9 @@ def _fill_squares(
         if frames > n or frames > m:  # a padded sequence: one window, so the band is everything
             begin, end = 0, m
         end = min(end, m)
-        doubtful = _squares(products[a], x_norms[a], y_norms, begin, end, threshold, out[a])
+        if begin >= end:
+            continue
+        doubtful = _squares(products[a, begin:end], x_norms[a], y_norms[begin:end], threshold, out[a, begin:end])
         if doubtful > 0:
             for b in range(begin, end):
                 size = x_norms[a] + y_norms[b]
@@ -189,18 +187,19 @@ def _repeat_last(costs: Any, n: int, m: int, rows: int, columns: int) -> None:
 
 @njit(cache=True, nogil=True)
 def _to_angles(
-    cost: Any, x: Any, y: Any, a: int, low: int, high: int, frames: int, stride: int,
+    cost: Any, x: Any, y: Any, a: int, low: int, frames: int, stride: int,
     x_sizes: Any, y_sizes: Any, threshold: Any, scale: Any,
 ) -> None:  # fmt: skip
     """Window products become cosine distances, in place."""
-    for b in range(low, high):
+    for c in range(cost.shape[0]):
+        b = low + c
         size = x_sizes[a] * y_sizes[b]
         if size == 0.0:
-            cost[b] = 0.0 if x_sizes[a] == y_sizes[b] else 1.0
+            cost[c] = 0.0 if x_sizes[a] == y_sizes[b] else 1.0
         else:
-            cost[b] = 1.0 - cost[b] / size
-            if cost[b] < threshold:
-                cost[b] = _exact_angle(x, y, a * stride, b * stride, frames, x_sizes[a], y_sizes[b], scale)
+            cost[c] = 1.0 - cost[c] / size
+            if cost[c] < threshold:
+                cost[c] = _exact_angle(x, y, a * stride, b * stride, frames, x_sizes[a], y_sizes[b], scale)
 
 
 @njit(cache=True, nogil=True)
@@ -223,19 +222,20 @@ def _series_cost(
         _fill_squares(products, x, y, x_norms, y_norms, frames, stride, low, high, threshold, scale, frame_costs)
     if rows > n or columns > m:
         _repeat_last(frame_costs, n, m, rows, columns)
+    row[: m_items + 1] = np.inf
     for a in range(n_items):
-        _diagonal_sums(frame_costs, a, low[a], high[a], frames, stride, cost)
+        begin, end = low[a], high[a]
+        here = cost[: end - begin]
+        _diagonal_sums(frame_costs, a, begin, frames, stride, here)
         if metric == COSINE:
-            _to_angles(
-                cost, x, y, a, low[a], high[a], frames, stride, sizes[0], sizes[1], threshold, scale
-            )  # fmt: skip
+            _to_angles(here, x, y, a, begin, frames, stride, sizes[0], sizes[1], threshold, scale)
         elif metric == EUCLIDEAN:
-            cost[low[a] : high[a]] = np.sqrt(cost[low[a] : high[a]])
-        before = limits[:, max(a - 1, 0)]
+            for b in range(here.shape[0]):
+                here[b] = np.sqrt(here[b])
         if normalize == BY_PATH:
-            _advance_counting(cost, row, steps, a, before, low[a], high[a])
+            _advance_counting(here, row[begin : end + 1], steps[begin : end + 1], a)
         else:
-            _advance(cost, row, best, a, before, low[a], high[a])
+            _advance(here, row[begin : end + 1], best, a)
     total: float = row[m_items]
     if normalize == BY_PATH:
         total /= steps[m_items]

@@ -19,6 +19,7 @@ from stgcnlib.dtw import kernels
 from stgcnlib.dtw.costs import CostModel, Operand
 from stgcnlib.dtw.frames import FrameTable
 from stgcnlib.dtw.options import DTWOptions
+from stgcnlib.errors import SequenceError
 from stgcnlib.progress import track
 
 __all__ = ["pair_costs", "tile_costs", "threads"]
@@ -63,11 +64,14 @@ def pair_costs(
     costs = np.zeros((len(a), len(columns)), np.float32)
 
     def one_block(first: int, last: int, y: Operand, column: int) -> None:
+        if b is None and first > column:  # columns left of the diagonal are mirrored
+            y, column = y.after(first - column), first
         pairs = _pairs(first, last, column, column + len(y.starts), upper=b is None)
         if len(pairs):
             x = model.operand(a, first, last)
             found = tile_costs(model, options, x, y, pairs)
-            costs[pairs[:, 0] + first, pairs[:, 1] + column] = found
+            with np.errstate(over="ignore"):  # refused below
+                costs[pairs[:, 0] + first, pairs[:, 1] + column] = found
 
     def jobs() -> Iterator[list[Callable[[], None]]]:
         for begin, end in columns.blocks(COLUMN_FRAMES):
@@ -84,6 +88,8 @@ def pair_costs(
         for block in track(jobs(), "DTW distances", total=count, show=progress):
             for future in [pool.submit(job) for job in block]:
                 future.result()
+    if not np.isfinite(costs).all():
+        raise SequenceError("DTW distances exceed float32; scale the features down")
     if b is None:
         costs += costs.T
     return costs
