@@ -1,0 +1,107 @@
+"""The permutation null against its exact mean, and what the bootstrap does with subjects."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.spatial.distance import cdist
+
+from stgcnlib.dsgraph import nnk_graph
+from stgcnlib.errors import GraphError
+from stgcnlib.geometry import bootstrap_counts, paired_difference, permutation_null
+from stgcnlib.geometry.uncertainty import bootstrap_means, interval
+
+
+def test_null_mean_is_the_analytic_one() -> None:
+    rng = np.random.default_rng(0)
+    points, y = rng.normal(size=(60, 3)), np.repeat([0, 1, 2], [30, 20, 10])
+    null = permutation_null(nnk_graph(cdist(points, points), k=8), y, permutations=1500)
+    pairs = (30 * 29 + 20 * 19 + 10 * 9) / (60 * 59)
+    assert null.mean() == pytest.approx(1 - pairs, abs=4 * null.std() / np.sqrt(1500))
+    assert null.std() > 0
+
+
+def test_null_is_deterministic_and_bounded() -> None:
+    rng = np.random.default_rng(1)
+    graph = nnk_graph(cdist(*[rng.normal(size=(20, 2))] * 2), k=5)
+    y = np.arange(20) % 2
+    first = permutation_null(graph, y, permutations=20, seed=3)
+    np.testing.assert_array_equal(first, permutation_null(graph, y, permutations=20, seed=3))
+    assert ((first >= 0) & (first <= 1)).all()
+    np.testing.assert_allclose(permutation_null(graph, np.zeros(20, dtype=int), permutations=3), 0, atol=1e-12)
+
+
+SUBJECTS = np.repeat([1, 2, 5, 7], [10, 10, 20, 20])
+
+
+@pytest.mark.parametrize("resampling", ["sequences", "subjects", "two-level"])
+def test_counts_follow_the_sampling(resampling: str) -> None:
+    counts = bootstrap_counts(60, draws=400, groups=SUBJECTS, resampling=resampling, seed=1)
+    assert counts.shape == (400, 60)
+    per_subject = np.stack([counts[:, s == SUBJECTS].sum(axis=1) for s in (1, 2, 5, 7)], axis=1)
+    if resampling == "sequences":
+        assert (counts.sum(axis=1) == 60).all()
+        return
+    drawn = per_subject / [10, 10, 20, 20]
+    assert (drawn == drawn.round()).all()  # whole subjects
+    assert (drawn.sum(axis=1) == 4).all()
+    assert drawn.mean() == pytest.approx(1)
+    within = [len(np.unique(row[SUBJECTS == 5])) for row in counts if row[SUBJECTS == 5].any()]
+    assert (max(within) == 1) == (resampling == "subjects")
+
+
+def test_interval_of_independent_values_is_the_usual_one() -> None:
+    values = np.random.default_rng(0).normal(size=400)
+    low, high = interval(bootstrap_means(values, bootstrap_counts(400, draws=2000)))
+    half = 1.96 * values.std() / 20
+    assert low == pytest.approx(values.mean() - half, abs=0.02)
+    assert high == pytest.approx(values.mean() + half, abs=0.02)
+
+
+def test_subjects_that_differ_widen_the_interval() -> None:
+    values = np.random.default_rng(0).normal(size=60) * 0.1 + np.repeat([0.0, 1.0, 0.5, 0.2], [10, 10, 20, 20])
+    naive = interval(bootstrap_means(values, bootstrap_counts(60)))
+    clustered = interval(bootstrap_means(values, bootstrap_counts(60, groups=SUBJECTS)))
+    assert np.diff(clustered) > 1.5 * np.diff(naive)
+
+
+def test_paired_difference_is_surer_than_two_intervals() -> None:
+    rng = np.random.default_rng(0)
+    hard = rng.uniform(size=100)
+    first, second = hard + 0.05 + 0.02 * rng.normal(size=100), hard
+    counts = bootstrap_counts(100)
+    value, low, high = paired_difference(first, second, counts)
+    assert low < value < high
+    assert low > 0
+    lows = [interval(bootstrap_means(v, counts)) for v in (first, second)]
+    assert lows[0][0] < lows[1][1]  # the curves' own intervals overlap
+    assert paired_difference(first, first, counts) == (0, 0, 0)
+
+
+def test_samples_without_a_class_are_left_out() -> None:
+    counts = np.array([[1, 0], [0, 1], [1, 1]], dtype=np.int32)
+    means = bootstrap_means([0.5], counts[:, :1])
+    np.testing.assert_array_equal(means, [0.5, np.nan, 0.5])
+    assert interval(means) == (0.5, 0.5)
+    assert all(np.isnan(interval(np.array([np.nan]))))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"draws": 0}, "bootstrap=0"),
+        ({"groups": [1, 2]}, r"shape \(2,\)"),
+        ({"resampling": "subjects"}, "give groups"),
+        ({"resampling": "subject"}, "'subjects'"),
+    ],
+)
+def test_bad_options(options: dict[str, object], message: str) -> None:
+    with pytest.raises(GraphError, match=message):
+        bootstrap_counts(10, **options)
+
+
+def test_bad_confidence_and_permutations() -> None:
+    with pytest.raises(GraphError, match="confidence=95"):
+        interval(np.zeros(3), 95)
+    with pytest.raises(GraphError, match="permutations=0"):
+        permutation_null(nnk_graph(1 - np.eye(3), k=1), [0, 0, 1], permutations=0)
