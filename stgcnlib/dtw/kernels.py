@@ -49,8 +49,9 @@ def _exact_square(x: Any, y: Any, scale: Any) -> float:
     total = 0.0
     for start in range(0, x.shape[0], 128):
         part = scale - scale
-        for d in range(start, min(start + 128, x.shape[0])):
-            difference = (x[d] - y[d]) * scale
+        u, v = x[start : start + 128], y[start : start + 128]
+        for d in range(u.shape[0]):  # counting from 0 lets the compiler use vectors
+            difference = (u[d] - v[d]) * scale
             part += difference * difference
         total += part
     return total
