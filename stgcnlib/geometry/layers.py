@@ -235,8 +235,8 @@ def layer_geometry(
             class_rows += [where | row for row in _class_rows(values, y, titles, counts, confidence)]
             node_tables.append(_node_table(where, values, graph))
     settings = {
-        "k": k,
-        "sigma": sigma,
+        "k": int(k),
+        "sigma": sigma if isinstance(sigma, str) else float(sigma),
         "symmetrize": symmetrize,
         "solver": solver,
         "permutations": permutations,

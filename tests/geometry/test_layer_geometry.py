@@ -125,6 +125,7 @@ def test_verdict_says_yes_on_a_falling_curve(falling: LayerGeometry) -> None:
     [
         ([0.9] * 6, UNTRAINED, ["training keeps what the untrained layers lose", "not clearly below the input"]),
         ([1.6, 1.4, 1.2, 0.8, 0.6, 0.4], UNTRAINED, ["rises by", "rises from the early layers to the last"]),
+        ([0.2, 1.6, 1.6, 1.2, 0.9, 0.7], UNTRAINED, ["rises from the early layers", "by", "of the input's value"]),
         ([0.0] * 6, [0.0] * 6, ["no better than chance", "within the range of shuffled labels"]),
     ],
 )
@@ -174,6 +175,13 @@ def test_save_and_load(falling: LayerGeometry, tmp_path: Path) -> None:
     (tmp_path / "geometry" / "nodes.npz").unlink()
     with pytest.raises(GraphError, match=r"no complete LayerGeometry.*nodes.npz"):
         LayerGeometry.load(tmp_path / "geometry")
+
+
+def test_fixed_width_and_published_modes() -> None:
+    geometry = measure(FALLING[:3], None, sigma=1, solver="pynnk", symmetrize="pynnk")
+    assert (geometry.table["sigma"] == 1).all()
+    assert geometry.table["smoothness"].between(0, 1).all()
+    assert geometry.settings["solver"] == "pynnk"
 
 
 def test_same_seed_same_numbers() -> None:
