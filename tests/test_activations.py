@@ -346,3 +346,29 @@ def test_opening_something_else_names_the_folder(network, small_set, tmp_path):
     chunk.write_bytes(chunk.read_bytes()[:100])
     with pytest.raises(SkeletonFormatError, match=r"short: features of layer 'blocks\.1' are damaged"):
         LayerStore.open(tmp_path / "short")["blocks.1"].sequence(0)
+
+
+# -- the real network ------------------------------------------------------------------------------
+
+
+def test_ten_layers_of_st_gcn_padded_and_not(rng):
+    networks = pytest.importorskip("stgcnlib.networks")
+    network = networks.load_network("st-gcn", layout="kinect-v1", classes=4, width=8, seed=1)
+    coords = [rng.normal(size=(frames, 20, 3)) for frames in (150, 121, 150, 60)]
+    data = SequenceSet(coords, layout="kinect-v1")
+    free, padded = record(network, data), record(network, data, padding="crop")
+    assert free.layers == ("input", *network.layer_names)
+    assert [free[n].temporal_stride for n in free.layers] == [1] * 5 + [2] * 3 + [4] * 3
+    assert [padded[n].temporal_stride for n in free.layers] == [1] * 5 + [2] * 3 + [4] * 3
+    reach = 0
+    for k, name in enumerate(free.layers):
+        # A block looks 4 frames ahead, at the rate of its input.
+        reach += 4 * free[free.layers[k - 1]].temporal_stride if k else 0
+        scale = max(float(np.abs(s).max()) for s in free[name])
+        for i, frames in enumerate(data.lengths):
+            a, b = free[name].sequence(i), padded[name].sequence(i)
+            clean = int(np.sum(np.arange(len(a)) * free[name].temporal_stride + reach < frames))
+            np.testing.assert_allclose(a[:clean], b[:clean], rtol=1e-4, atol=1e-5 * scale)
+            if frames == 150:
+                np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5 * scale)
+    assert reach == 4 * (5 + 3 * 2 + 2 * 4)

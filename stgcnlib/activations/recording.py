@@ -193,8 +193,15 @@ def _main_person(member: NDArray[np.float32]) -> int:
 
 
 def _described(network: nn.Module) -> dict[str, Any]:
-    """Class, options and a hash of the weights, for the manifest."""
-    options = json.loads(json.dumps(getattr(network, "options", {}), default=str))
+    """Class, what rebuilds it, and a hash of the weights, for the manifest."""
+    skeleton = getattr(network, "layout", None)
+    given = {
+        "layout": getattr(skeleton, "name", skeleton),
+        "classes": getattr(network, "classes", None),
+        "channels": getattr(network, "channels", None),
+        **getattr(network, "options", {}),
+    }
+    options = json.loads(json.dumps(given, default=str))
     digest = hashlib.sha256()
     for key, value in network.state_dict().items():
         digest.update(key.encode())
