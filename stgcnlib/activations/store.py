@@ -1,8 +1,8 @@
 """LayerStore: every layer's features of every recording, ragged, in memory or in a zarr folder.
 
 One array (sum of T_l, V*C) float32 per layer, recordings one after another, and a manifest that says
-what made it. Chunks are about 1 MiB and not compressed: on features of ST-GCN, lz4 saved a fifth of
-the disk and doubled the time of reading one recording, and distances read everything.
+what made it. Chunks are about 1 MiB and not compressed: on layers 4 and 10 of an ST-GCN over UTD-MHAD, lz4
+saved 13-21% of the disk and made reading recordings 1.2-1.8 times slower, and distances read everything.
 """
 
 from __future__ import annotations
