@@ -6,7 +6,7 @@ features; that is for `stgcnlib.dtw` and what follows.
 
 from __future__ import annotations
 
-from stgcnlib.activations.observe import Layer, find_layers, network_batch, observing, temporal_stride
+from stgcnlib.activations.observe import Layer, find_layers, observing, temporal_stride
 from stgcnlib.activations.recording import record
 from stgcnlib.activations.store import LayerActivations, LayerStore
 
@@ -15,7 +15,6 @@ __all__ = [
     "LayerActivations",
     "LayerStore",
     "find_layers",
-    "network_batch",
     "observing",
     "record",
     "temporal_stride",

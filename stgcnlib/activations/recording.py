@@ -26,10 +26,7 @@ from stgcnlib import __version__
 from stgcnlib.activations.observe import (
     INPUT,
     Layer,
-    check_fit,
-    equal_batches,
     find_layers,
-    network_batch,
     observing,
     people_first,
     temporal_stride,
@@ -37,6 +34,7 @@ from stgcnlib.activations.observe import (
 from stgcnlib.activations.store import FORMAT, VERSION, LayerStore, write_layer
 from stgcnlib.artefacts import atomic_folder
 from stgcnlib.errors import SkeletonFormatError
+from stgcnlib.networks.batches import check_fit, equal_batches, network_batch
 from stgcnlib.progress import track
 from stgcnlib.sequences import SequenceSet
 

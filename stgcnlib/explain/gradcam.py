@@ -15,9 +15,10 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from stgcnlib.activations import Layer, find_layers, network_batch, observing, temporal_stride
-from stgcnlib.activations.observe import check_fit, equal_batches, people_first
+from stgcnlib.activations import Layer, find_layers, observing, temporal_stride
+from stgcnlib.activations.observe import people_first
 from stgcnlib.errors import SequenceError
+from stgcnlib.networks.batches import check_fit, equal_batches, network_batch
 from stgcnlib.progress import track
 from stgcnlib.sequences import SequenceSet
 

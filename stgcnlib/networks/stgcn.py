@@ -142,6 +142,12 @@ class STGCN(nn.Module):
         self.fcn = nn.Conv2d(channels_in, classes, kernel_size=1)
         self.layer_names = tuple(f"st_gcn_networks.{index}" for index in range(depth))
 
+    def reset_head(self, classes: int) -> None:
+        """Replace the classifier by a fresh one for so many classes; everything before it stays."""
+        weight = self.fcn.weight
+        self.fcn = nn.Conv2d(self.fcn.in_channels, classes, kernel_size=1, device=weight.device, dtype=weight.dtype)
+        self.classes = classes
+
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, T, V, M) coordinates -> (N, classes) scores; absent people are zeros."""
         N, C, T, V, M = x.shape

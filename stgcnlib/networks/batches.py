@@ -1,0 +1,65 @@
+"""Recordings as network input: batches (N, C, T, V, M) without padding, and checks that they fit.
+
+Training, recording and explaining all feed networks through here, so that they see the same input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from stgcnlib.errors import LayoutError, SequenceError
+from stgcnlib.sequences import SequenceSet
+from stgcnlib.skeleton import SkeletonLayout
+
+__all__ = ["check_fit", "equal_batches", "network_batch"]
+
+
+def network_batch(people: Sequence[NDArray[np.float32]], *, frames: int | None = None) -> Tensor:
+    """Recordings (M, T, V, C) of one M as a network's input (N, C, T, V, M), float32.
+
+    Shorter recordings than `frames` are followed by zeros, as in the published data feeders; `None`
+    means that all have the same length.
+    """
+    longest = max(p.shape[1] for p in people) if frames is None else frames
+    count, (M, _, V, C) = len(people), people[0].shape
+    batch = np.zeros((count, C, longest, V, M), dtype=np.float32)
+    for n, p in enumerate(people):
+        batch[n, :, : p.shape[1]] = p.transpose(3, 1, 2, 0)
+    return torch.from_numpy(batch)
+
+
+def equal_batches(data: SequenceSet, batch_frames: int, *, frames: int | None = None) -> list[NDArray[np.int64]]:
+    """Indices of recordings that can run together without padding: equal people and equal frames.
+
+    A batch holds at most `batch_frames` frames of all its people (or one recording); with `frames` given,
+    all recordings count as that long.
+    """
+    lengths = data.lengths if frames is None else np.full_like(data.lengths, frames)
+    keys = np.stack([data.people_counts, lengths], axis=1)
+    batches: list[NDArray[np.int64]] = []
+    for M, T in np.unique(keys, axis=0):
+        members = np.flatnonzero((keys == (M, T)).all(axis=1))
+        size = max(1, batch_frames // int(M * T))
+        batches += [members[k : k + size] for k in range(0, len(members), size)]
+    return batches
+
+
+def check_fit(network: nn.Module, data: SequenceSet) -> None:
+    """Raise a `LayoutError` or `SequenceError` where recordings are of another skeleton or dimension."""
+    layout = getattr(network, "layout", None)
+    if isinstance(layout, SkeletonLayout) and layout.joints != data.layout.joints:
+        raise LayoutError(
+            f"the network is for layout {layout.name!r} ({len(layout)} joints), the recordings are of "
+            f"{data.layout.name!r} ({len(data.layout)} joints); load a network for that layout"
+        )
+    channels = getattr(network, "channels", None)
+    if isinstance(channels, int) and channels != data.channels:
+        raise SequenceError(
+            f"the network takes {channels} channels per joint, the recordings have {data.channels}; "
+            f"load a network with channels={data.channels}"
+        )
