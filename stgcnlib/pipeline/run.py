@@ -104,6 +104,22 @@ class StudyRun:
             case _:
                 return self.data
 
+    def check(self) -> None:
+        """Refuse what could only fail after long work: a K that the nodes cannot provide.
+
+        Raises:
+            StudyError: naming the field and the largest K that would do.
+        """
+        count = np.full(len(self.nodes), len(self.nodes) - 1)
+        if self.groups is not None:
+            _, member, sizes = np.unique(self.groups, return_inverse=True, return_counts=True)
+            count = len(self.nodes) - sizes[member]
+        if self.study.graph.k > count.min():
+            raise StudyError(
+                f"graph.k: {self.study.graph.k} neighbours asked for, but {self.nodes.names[int(count.argmin())]!r} has "
+                f"only {count.min()} candidates among the {len(self.nodes)} nodes; choose k up to {count.min()}"
+            )
+
     @cached_property
     def groups(self) -> NDArray[Any] | None:
         """(N,) group of every node whose members may not be each other's neighbours, or `None`."""

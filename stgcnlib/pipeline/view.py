@@ -133,7 +133,7 @@ class StudyView:
         facts = {
             "layer": f"{known['title']} ({name})",
             "label smoothness S": f"{row['smoothness']:.3f}, interval {row['low']:.3f} to {row['high']:.3f}",
-            "with shuffled labels": f"{row['null_mean']:.3f}, 95% of draws {row['null_low']:.3f} to {row['null_high']:.3f}",
+            "with shuffled labels": f"{row['null_mean']:.3f} ({row['null_low']:.3f} to {row['null_high']:.3f})",
             "neighbours kept by NNK": f"{row['neighbor_count']:.1f} of {self.run.study.graph.k} candidates (mean)",
             "kernel width σ": f"{row['sigma']:.4g}",
             "largest KKT residual": f"{row['kkt_residual']:.1e}",
