@@ -116,8 +116,8 @@ class StudyRun:
             count = len(self.nodes) - sizes[member]
         if self.study.graph.k > count.min():
             raise StudyError(
-                f"graph.k: {self.study.graph.k} neighbours asked for, but {self.nodes.names[int(count.argmin())]!r} has "
-                f"only {count.min()} candidates among the {len(self.nodes)} nodes; choose k up to {count.min()}"
+                f"graph.k: {self.study.graph.k} neighbours asked for, but {self.nodes.names[int(count.argmin())]!r} "
+                f"has only {count.min()} candidates among the {len(self.nodes)} nodes; choose k up to {count.min()}"
             )
 
     @cached_property

@@ -140,7 +140,7 @@ class StudyView:
         }
         untrained = self.main_table("untrained").set_index("layer")
         if name in untrained.index:
-            facts["untrained network"] = f"S = {untrained.loc[name, 'smoothness']:.3f}"
+            facts["untrained network"] = f"S = {float(untrained['smoothness'][name]):.3f}"
         return pd.DataFrame({"value": facts})
 
     def choices(self) -> pd.DataFrame:

@@ -1,0 +1,255 @@
+"""Study: the one description of what is measured, read from YAML and checked before anything runs.
+
+Unknown keys are refused; every complaint names the file and the path of the key. What a study makes lives in `run`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from stgcnlib.artefacts import fingerprint
+from stgcnlib.errors import StudyError, shorten, suggest
+
+__all__ = ["Study", "bundled_folder"]
+
+Scalar = bool | int | float | str | None
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Demo(_Part):
+    """Size of the embedded data set; used with ``path: demo``."""
+
+    subjects: int = Field(8, ge=2)
+    repeats: int = Field(4, ge=1)
+    noise: float = Field(0.01, ge=0)
+
+
+class Split(_Part):
+    """Which recordings train and which test, by the values of one group."""
+
+    by: str = "subject"
+    train: tuple[int | str, ...] = Field((1, 3, 5, 7), min_length=1)
+    test: tuple[int | str, ...] | None = Field(None, min_length=1)
+
+
+class Data(_Part):
+    """Recordings: where they are, how they are prepared and split."""
+
+    path: str = "demo"
+    format: str | None = None
+    normalize: bool = True
+    demo: Demo = Demo()
+    split: Split = Split()
+
+
+class Training(_Part):
+    """Arguments of `stgcnlib.fit`; `None` leaves its default."""
+
+    epochs: int | None = Field(None, ge=1)
+    batch_size: int | None = Field(None, ge=2)
+    learning_rate: float | None = Field(None, gt=0)
+    weight_decay: float | None = Field(None, ge=0)
+    frames: int | None = Field(None, ge=2)
+    augment: bool | None = None
+    patience: int | None = Field(None, ge=1)
+
+
+class Network(_Part):
+    """Which network, of what size, trained here or loaded."""
+
+    name: str = "st-gcn"
+    checkpoint: str | None = None
+    options: dict[str, Scalar] = Field(default_factory=dict)
+    training: Training = Training()
+
+
+class Dtw(_Part):
+    """Arguments of `stgcnlib.dtw_distances`."""
+
+    reading: Literal["sliding", "frames", "segments"] = "sliding"
+    window: int = Field(9, ge=1)
+    stride: int = Field(1, ge=1)
+    band: int | None = Field(None, ge=0)
+    segments: int = Field(4, ge=1)
+    metric: Literal["euclidean", "sqeuclidean", "cosine"] = "euclidean"
+    normalize: Literal["length", "path"] | None = "length"
+
+
+class Graph(_Part):
+    """DS-Graphs: which recordings are nodes, who may be a neighbour, and how edges are weighed."""
+
+    k: int = Field(50, ge=1)
+    sigma: Literal["mean-kth/3", "per-node", "pynnk"] | float = "mean-kth/3"
+    symmetrize: Literal["max", "mean", "mutual", "pynnk"] = "max"
+    solver: Literal["exact", "pynnk"] = "exact"
+    part: Literal["test", "train", "all"] = "test"
+    leave_out: str | None = "auto"
+
+
+class Geometry(_Part):
+    """Uncertainty: shuffles of the labels, bootstrap draws, confidence of the intervals."""
+
+    permutations: int = Field(200, ge=1)
+    bootstrap: int = Field(1000, ge=1)
+    confidence: float = Field(0.95, gt=0, lt=1)
+
+
+class Explain(_Part):
+    """Relevance maps: of which class, for how many recordings."""
+
+    target: Literal["predicted", "true"] | int = "predicted"
+    examples: int = Field(4, ge=1)
+    per_class: int = Field(4, ge=1)
+
+
+class Compute(_Part):
+    """Where the work runs; never changes a number."""
+
+    device: str = "cpu"
+    workers: int | None = Field(None, ge=1)
+
+
+class Study(_Part):
+    """One configuration: the data, the network, and how its layers are measured."""
+
+    name: str = Field("study", min_length=1, max_length=120)
+    seed: int = Field(0, ge=0)
+    data: Data = Data()
+    network: Network = Network()
+    layers: tuple[str, ...] | None = Field(None, min_length=1)
+    dtw: Dtw = Dtw()
+    graph: Graph = Graph()
+    geometry: Geometry = Geometry()
+    explain: Explain = Explain()
+    compute: Compute = Compute()
+
+    @field_validator("name")
+    @classmethod
+    def _one_line(cls, name: str) -> str:
+        if not name.isprintable() or not name.strip():
+            raise ValueError("must be one line of printable text")
+        return name.strip()
+
+    @model_validator(mode="after")
+    def _demo_options(self) -> Study:
+        if self.data.path != "demo" and self.data.demo != Demo():
+            raise ValueError("data.demo is only for path: demo; remove it, or set the path to demo")
+        return self
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str]) -> Study:
+        """Read a study file; paths in it are relative to the file, ``${NAME}`` and ``${NAME:-default}`` expand.
+
+        Raises:
+            StudyError: naming the file, the path of the key and the mend.
+        """
+        file = Path(path)
+        try:
+            content = yaml.load(file.read_text(encoding="utf-8"), Loader=_UniqueKeys)
+        except FileNotFoundError:
+            raise StudyError(f"{file}: no such study file; bundled studies are {shorten(_bundled())}") from None
+        except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+            raise StudyError(f"{file}: not readable as YAML ({' '.join(str(error).split())})") from None
+        if not isinstance(content, dict):
+            raise StudyError(f"{file}: holds {type(content).__name__}, expected keys and values such as 'name: …'")
+        return cls._checked(content, source=str(file), base=file.resolve().parent)
+
+    @classmethod
+    def load(cls, value: Study | Mapping[str, Any] | str | os.PathLike[str]) -> Study:
+        """A `Study` from itself, its fields, a file's path, or the name of a bundled study such as "demo"."""
+        if isinstance(value, Study):
+            return value
+        if isinstance(value, Mapping):
+            return cls._checked(dict(value), source="study", base=Path.cwd())
+        if str(value) in _bundled():
+            return cls.from_file(bundled_folder() / f"{value}.yml")
+        return cls.from_file(value)
+
+    def to_yaml(self) -> str:
+        """The study with every default filled in, as YAML that `from_file` reads."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+    def fingerprint(self) -> str:
+        """A hash of everything that can change a number (so not of `compute` and `name`)."""
+        return fingerprint(self.model_dump(mode="json", exclude={"compute", "name"}))
+
+    @classmethod
+    def _checked(cls, content: dict[str, Any], *, source: str, base: Path) -> Study:
+        try:
+            study = cls.model_validate(content)
+        except ValidationError as error:
+            complaints = dict.fromkeys(_complaint(e) for e in error.errors())
+            raise StudyError(f"{source}: " + "; ".join(complaints)) from None
+        data, network = study.data, study.network
+        if data.path != "demo":
+            data = data.model_copy(update={"path": _expanded(data.path, "data.path", source, base)})
+        if network.checkpoint is not None:
+            checkpoint = _expanded(network.checkpoint, "network.checkpoint", source, base)
+            network = network.model_copy(update={"checkpoint": checkpoint})
+        return study.model_copy(update={"data": data, "network": network})
+
+
+def bundled_folder() -> Path:
+    """Where the studies that come with stgcnlib lie: in the repository, or inside the installed package."""
+    installed = Path(__file__).resolve().parent / "studies"
+    return installed if installed.is_dir() else Path(__file__).resolve().parents[2] / "notebooks" / "studies"
+
+
+def _bundled() -> list[str]:
+    return sorted(path.stem for path in bundled_folder().glob("*.yml"))
+
+
+def _expanded(value: str, key: str, source: str, base: Path) -> str:
+    def variable(match: re.Match[str]) -> str:
+        name, default = match[1], match[2]
+        found = os.environ.get(name) or default
+        if found is None:
+            raise StudyError(
+                f"{source}: {key}: the variable {name} is not set; export {name}=… or write the path itself"
+            )
+        return found
+
+    path = Path(re.sub(r"\$\{(\w+)(?::-([^}]*))?\}", variable, value)).expanduser()
+    return str((path if path.is_absolute() else base / path).resolve())
+
+
+def _complaint(error: Any) -> str:
+    # pydantic appends the names of a union's members to the path; those are no keys
+    where = [str(part) for part in error["loc"] if "[" not in str(part) and part not in ("float", "int")]
+    key = ".".join(where) or "study"
+    if error["type"] == "extra_forbidden":
+        model: Any = Study
+        for part in where[:-1]:
+            field = model.model_fields.get(part) if hasattr(model, "model_fields") else None
+            model = field.annotation if field is not None else None
+        known = list(getattr(model, "model_fields", ()))
+        return f"unknown key {key!r}; {suggest(where[-1], known)}"
+    if error["type"] == "literal_error":
+        known = re.findall(r"'([^']*)'", str(error.get("ctx", {}).get("expected", "")))
+        return f"{key}: {error['input']!r} is not known; {suggest(str(error['input']), known)}"
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return f"{key}: {message[:1].lower()}{message[1:]} (found {error['input']!r})" if where else message
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML's safe subset, refusing a key that is written twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
+        seen: set[str] = set()
+        for key, _ in node.value:
+            name = str(self.construct_object(key, deep=deep))
+            if name in seen:
+                line = key.start_mark.line + 1
+                raise yaml.MarkedYAMLError(problem=f"key {name!r} is written twice, again in line {line}")
+            seen.add(name)
+        return super().construct_mapping(node, deep=deep)

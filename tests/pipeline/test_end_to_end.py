@@ -1,0 +1,98 @@
+"""The whole line on a tiny study: every stage notebook, every page, and what is reused afterwards."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import stgcnlib
+from stgcnlib.errors import LayerNotFoundError, StudyError
+
+TINY = {
+    "name": "tiny <b>study</b>",
+    "data": {
+        "path": "demo",
+        "demo": {"subjects": 4, "repeats": 1},
+        "split": {"by": "subject", "train": [1, 3]},
+    },
+    "network": {"name": "st-gcn", "options": {"width": 4, "depth": 3}, "training": {"epochs": 2}},
+    "graph": {"k": 4},
+    "geometry": {"permutations": 20, "bootstrap": 50},
+    "explain": {"examples": 2, "per_class": 1},
+}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("study") / "tiny"
+    index = stgcnlib.run_study(TINY, output)
+    assert index == output / "index.html"
+    return output
+
+
+def test_every_stage_has_a_page_and_an_executed_notebook(finished: Path) -> None:
+    layers = json.loads((finished / "layers.json").read_text())
+    assert [layer["title"] for layer in layers] == ["input", "layer 1", "layer 2", "layer 3"]
+    for kind, suffix in (("notebooks", "ipynb"), ("pages", "html")):
+        names = {path.stem for path in (finished / kind).glob(f"*.{suffix}")}
+        singles = {"00_data", "01_network", "02_activations", "03_ds_graphs", "04_geometry", "06_relevance", "09_summary"}
+        assert singles <= names
+        assert len([name for name in names if name.startswith("05_layer")]) == len(layers)
+
+
+def test_pages_escape_names_and_show_no_traceback(finished: Path) -> None:
+    for page in [finished / "index.html", *(finished / "pages").glob("*.html")]:
+        html = page.read_text(encoding="utf-8")
+        assert "<b>study</b>" not in html, page
+        assert "Traceback" not in html, page
+        assert "<title>" in html
+
+
+def test_tables_hold_the_numbers_of_the_curve(finished: Path) -> None:
+    table = pd.read_parquet(finished / "tables" / "smoothness.parquet")
+    assert {"trained", "untrained"} == set(table["network"])
+    assert {"other subjects", "all"} == set(table["neighbours"])
+    assert table["smoothness"].between(0, 1).all()
+    assert (table["low"] <= table["smoothness"] + 1e-9).all()
+    assert (table["smoothness"] <= table["high"] + 1e-9).all()
+    assert table["kkt_residual"].max() < 1e-6
+
+
+def test_curve_is_what_the_library_says_by_hand(finished: Path) -> None:
+    run = stgcnlib.open_study(finished / "study.yml", finished)
+    table = run.view.main_table().set_index("layer")
+    name = run.layers[-1]["name"]
+    distances = stgcnlib.dtw_distances(run.activations()[name])
+    np.testing.assert_allclose(run.distances(name), distances, rtol=1e-6)
+    graph = stgcnlib.nnk_graph(distances, k=4, exclude=run.nodes.groups["subject"])
+    by_hand = stgcnlib.label_smoothness(graph, run.nodes.labels)
+    assert by_hand == pytest.approx(table.loc[name, "smoothness"], abs=1e-6)
+
+
+def test_a_second_run_repeats_nothing(finished: Path) -> None:
+    notebooks = {path: path.stat().st_mtime_ns for path in (finished / "notebooks").glob("*.ipynb")}
+    artefacts = {p: p.stat().st_mtime_ns for p in (finished / "artefacts").rglob("*") if p.is_file()}
+    stgcnlib.run_study(TINY, finished)
+    assert notebooks == {path: path.stat().st_mtime_ns for path in notebooks}
+    assert artefacts == {path: path.stat().st_mtime_ns for path in artefacts}
+
+
+def test_nothing_temporary_is_left(finished: Path) -> None:
+    assert [path for path in finished.rglob(".*") if path.is_file()] == []
+
+
+def test_unknown_layer_suggests_the_nearest(finished: Path) -> None:
+    run = stgcnlib.open_study(finished / "study.yml", finished)
+    with pytest.raises(LayerNotFoundError, match=r"st_gcn_networks\.2"):
+        run.layer("st_gcn_network.2")
+
+
+def test_more_neighbours_than_sequences_is_refused_before_any_training(tmp_path: Path) -> None:
+    run = stgcnlib.open_study({**TINY, "graph": {"k": 500}}, tmp_path / "run")
+    with pytest.raises((StudyError, stgcnlib.errors.GraphError), match="500"):
+        run.check()
+    assert not (tmp_path / "run" / "artefacts" / "network.pt").exists()
