@@ -1,0 +1,12 @@
+"""Training, fine-tuning and evaluating networks of the zoo on sequence sets.
+
+Networks are changed in place and handed back in evaluation mode.
+"""
+
+from __future__ import annotations
+
+from stgcnlib.training.augment import Augmentation
+from stgcnlib.training.evaluation import Evaluation, evaluate
+from stgcnlib.training.fitting import FitResult, fine_tune, fit
+
+__all__ = ["Augmentation", "Evaluation", "FitResult", "evaluate", "fine_tune", "fit"]

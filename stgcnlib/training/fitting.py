@@ -1,0 +1,253 @@
+"""Fitting a network to recordings, from fresh weights or from those of another task.
+
+One recipe serves small and middling skeleton sets: AdamW with one learning-rate cycle, smoothed labels, and batches
+of cropped, retimed and slightly turned recordings near their own tempo.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from stgcnlib.errors import SequenceError, StudyError
+from stgcnlib.networks.batches import check_fit
+from stgcnlib.sequences import SequenceSet
+from stgcnlib.training.augment import Augmentation, TrainingBatches
+
+__all__ = ["FitResult", "fine_tune", "fit"]
+
+Precision = Literal["float32", "bfloat16"]
+
+VALIDATION_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """What a training left behind; the network itself was changed in place.
+
+    Attributes:
+        history: one row per epoch: `epoch` (from 1), `train_loss`, `train_accuracy` (on varied batches),
+            `test_accuracy` (NaN without a test part), `seconds`, and with `patience` `validation_accuracy`.
+        best_epoch: the epoch whose weights the network has: the last, or with `patience` the best by validation.
+        accuracy: test accuracy of those weights; NaN without a test part.
+    """
+
+    history: pd.DataFrame
+    best_epoch: int
+    accuracy: float
+
+
+def fit(
+    network: nn.Module,
+    train: SequenceSet,
+    test: SequenceSet | None = None,
+    *,
+    epochs: int = 60,
+    batch_size: int = 32,
+    learning_rate: float = 0.005,
+    weight_decay: float = 0.01,
+    label_smoothing: float = 0.1,
+    frames: int | None = None,
+    augment: bool | Augmentation = True,
+    patience: int | None = None,
+    frozen: int = 0,
+    seed: int = 0,
+    checkpoint_dir: str | os.PathLike[str] | None = None,
+    device: str = "cpu",
+    precision: Precision = "float32",
+    progress: bool | None = None,
+) -> FitResult:
+    """Train a network on recordings; it is changed in place and left in evaluation mode.
+
+    Args:
+        network: takes (N, C, T, V, M), gives (N, classes), for example of `load_network`.
+        train: recordings to learn from, normalised (`stgcnlib.transforms.normalize`).
+        test: recordings whose accuracy is measured after each epoch. It never decides which weights are kept.
+        epochs: times that every recording is seen.
+        batch_size: most recordings in a batch.
+        learning_rate: highest rate of the cycle.
+        weight_decay: of AdamW, on everything but biases and batch norm.
+        label_smoothing: share of the target that is spread over all classes.
+        frames: resample every batch to so many frames; `None` keeps batches near the recordings' own tempo, at
+            which they are evaluated and recorded.
+        augment: how recordings are varied; True means `Augmentation()`, False feeds them as they are.
+        patience: stop after so many epochs without a better accuracy on a validation part, taken out of `train`
+            (a fifth: whole subjects where subjects are known), and keep the best weights by it. `None` trains on
+            all of `train` for all epochs and keeps the last weights.
+        frozen: number of first blocks kept as they are, see `fine_tune`.
+        seed: decides order, variation, dropout and validation part. Same seed, same weights, on the CPU with
+            equally many threads; torch's own generator is left as it was.
+        checkpoint_dir: folder in which the training is kept after every epoch. Called again with the same
+            arguments, an interrupted training goes on from there, to the same end.
+        device: where to train, for example "cuda".
+        precision: "bfloat16" multiplies in half precision (weights stay float32): twice as fast on processors that
+            know it, much slower on others.
+        progress: whether to draw a bar; `None` decides by the terminal.
+
+    Raises:
+        LayoutError, SequenceError: if recordings and network do not belong together.
+        StudyError: if an argument is out of range, or the loss is no longer finite.
+        CheckpointError: if `checkpoint_dir` holds another training.
+    """
+    augmentation = Augmentation() if augment is True else (augment or None)
+    _check(network, train, test, epochs, batch_size, learning_rate, frames, patience, precision)
+    modules, parameters = _first_blocks(network, frozen)
+    settings = {
+        "epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "weight_decay": weight_decay,
+        "label_smoothing": label_smoothing, "frames": frames, "patience": patience, "seed": seed, "frozen": frozen, "precision": precision,
+        "augment": None if augmentation is None else asdict(augmentation), "train": train.fingerprint(),
+        "test": None if test is None else test.fingerprint(),
+    }  # fmt: skip
+    validation = None
+    if patience is not None:
+        held = _validation_part(train, seed)
+        train, validation = train.select(~held), train.select(held)
+
+    from stgcnlib.training.loop import Task, run  # lightning takes seconds to import
+
+    wanted = {parameter: parameter.requires_grad for parameter in parameters}
+    try:
+        for parameter in parameters:
+            parameter.requires_grad_(False)
+        task = Task(
+            network,
+            TrainingBatches(train, batch_size=batch_size, frames=frames, augment=augmentation, seed=seed),
+            test=test, validation=validation, patience=patience, frozen=modules, epochs=epochs,
+            learning_rate=learning_rate, weight_decay=weight_decay, label_smoothing=label_smoothing, settings=settings,
+        )  # fmt: skip
+        folder = None if checkpoint_dir is None else Path(checkpoint_dir)
+        run(task, folder=folder, device=device, half=precision == "bfloat16", progress=progress)
+    finally:
+        for parameter, flag in wanted.items():
+            parameter.requires_grad_(flag)
+        network.eval()
+    history = pd.DataFrame(task.history)
+    epoch = len(history)
+    if task.best is not None:
+        network.load_state_dict(task.best["state"])
+        epoch = int(task.best["epoch"])
+    return FitResult(history, epoch, float(history["test_accuracy"].iloc[epoch - 1]))
+
+
+def fine_tune(
+    network: nn.Module,
+    train: SequenceSet,
+    test: SequenceSet | None = None,
+    *,
+    frozen: int,
+    new_head: bool | None = None,
+    epochs: int = 30,
+    learning_rate: float = 0.002,
+    seed: int = 0,
+    **settings: Any,
+) -> FitResult:
+    """Go on training a network with its first `frozen` blocks, and the input's batch norm, kept as they are.
+
+    Frozen blocks keep their weights, edge importance and batch statistics bit by bit. Other arguments, errors and
+    the result are those of `fit`.
+
+    Args:
+        network: trained on a source task.
+        train: recordings of the target task.
+        test: recordings to measure.
+        frozen: number of blocks kept, 0 (all is trained) to ``len(network.layer_names)`` (only the head is).
+        new_head: replace the classifier by a fresh one for the target's classes; `None` does so where the number
+            of classes differs.
+        epochs: see `fit`.
+        learning_rate: see `fit`; lower than there, since the weights are good already.
+        seed: see `fit`; also of the fresh head.
+        **settings: further arguments of `fit`.
+    """
+    _first_blocks(network, frozen)  # refuses a wrong number before the head is touched
+    if new_head is None:
+        new_head = getattr(network, "classes", None) != len(train.class_names)
+    if new_head:
+        _replace_head(network, len(train.class_names), seed)
+    return fit(network, train, test, frozen=frozen, epochs=epochs, learning_rate=learning_rate, seed=seed, **settings)
+
+
+def _check(
+    network: nn.Module,
+    train: SequenceSet,
+    test: SequenceSet | None,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    frames: int | None,
+    patience: int | None,
+    precision: str,
+) -> None:
+    for data in (train, test):
+        if data is not None:
+            check_fit(network, data)
+    classes = getattr(network, "classes", len(train.class_names))
+    if classes < len(train.class_names):
+        raise SequenceError(
+            f"the network knows {classes} classes, the recordings have {len(train.class_names)}; "
+            f"load a network with classes={len(train.class_names)}"
+        )
+    if test is not None and test.class_names != train.class_names:
+        raise SequenceError("train and test name different classes; read them together and split them then")
+    for name, value in (("epochs", epochs), ("batch_size", batch_size), ("frames", frames), ("patience", patience)):
+        if value is not None and value < 1:
+            raise StudyError(f"{name} is {value}; it must be at least 1")
+    if precision not in ("float32", "bfloat16"):
+        raise StudyError(f"precision is {precision!r}; choose 'float32' or 'bfloat16'")
+    if not learning_rate > 0:
+        raise StudyError(f"learning_rate is {learning_rate}; it must be above 0")
+
+
+def _first_blocks(network: nn.Module, count: int) -> tuple[list[nn.Module], list[nn.Parameter]]:
+    """Modules and parameters up to and with the first `count` blocks; nothing at all for 0."""
+    names: tuple[str, ...] = getattr(network, "layer_names", ())
+    if not 0 <= count <= len(names):
+        raise StudyError(
+            f"frozen is {count}; {type(network).__name__} has {len(names)} blocks, so choose 0 to {len(names)}"
+        )
+    if count == 0:
+        return [], []
+    known = dict(network.named_modules())
+    modules = [known[name] for name in ("data_bn", *names[:count]) if name in known]
+    parameters = [parameter for module in modules for parameter in module.parameters()]
+    importance = getattr(network, "edge_importance", None)
+    if importance is not None:
+        parameters += list(importance)[:count]
+    return modules, parameters
+
+
+def _replace_head(network: nn.Module, classes: int, seed: int) -> None:
+    reset = getattr(network, "reset_head", None)
+    if reset is None:
+        raise StudyError(
+            f"{type(network).__name__} has no reset_head(classes), so its classifier cannot be replaced; "
+            f"give it one for {classes} classes and call with new_head=False"
+        )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        reset(classes)
+
+
+def _validation_part(train: SequenceSet, seed: int) -> NDArray[np.bool_]:
+    """(N,) which recordings are held out: about a fifth, whole subjects where there are at least three."""
+    rng = np.random.default_rng(seed)
+    subjects = np.unique(train.groups["subject"]) if "subject" in train.groups else np.arange(0)
+    if len(subjects) >= 3:
+        few = max(1, round(VALIDATION_SHARE * len(subjects)))
+        return np.isin(train.groups["subject"], rng.permutation(subjects)[:few])
+    held = np.zeros(len(train), dtype=bool)
+    for label in np.unique(train.labels):
+        members = rng.permutation(np.flatnonzero(train.labels == label))
+        held[members[: round(VALIDATION_SHARE * len(members))]] = True
+    if not held.any():
+        raise SequenceError(
+            f"train: {len(train)} recordings are too few to take a validation part from; leave patience out"
+        )
+    return held

@@ -1,0 +1,273 @@
+"""The training loop on Lightning: one epoch's step, record keeping, early stopping, and resuming.
+
+Lightning's own logging, files and messages are kept out. `stgcnlib.training.fitting` decides what is trained.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import math
+import signal
+import threading
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from torch import Tensor, nn
+
+from stgcnlib.artefacts import atomic_path
+from stgcnlib.errors import CheckpointError, StudyError
+from stgcnlib.progress import progress_shown
+from stgcnlib.sequences import SequenceSet
+from stgcnlib.training.augment import TrainingBatches
+from stgcnlib.training.evaluation import evaluate
+
+__all__ = ["Task", "run"]
+
+FILE = "training.ckpt"
+
+
+class Task(pl.LightningModule):
+    """What one training is: the network, its optimiser, and the history that it leaves.
+
+    Args:
+        network: trained in place; parameters without ``requires_grad`` stay, and modules in `frozen` stay in
+            evaluation mode, so that their batch statistics stay too.
+        batches: the training part.
+        test: measured after each epoch and never used to choose anything.
+        validation: measured after each epoch where `patience` is given.
+        patience: epochs without a better validation accuracy after which training stops.
+        settings: plain values that tell this training from others, kept in its checkpoint.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        batches: TrainingBatches,
+        *,
+        test: SequenceSet | None,
+        validation: SequenceSet | None,
+        patience: int | None,
+        frozen: Sequence[nn.Module],
+        epochs: int,
+        learning_rate: float,
+        weight_decay: float,
+        label_smoothing: float,
+        settings: dict[str, Any],
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.batches, self.test, self.validation, self.patience = batches, test, validation, patience
+        self.frozen, self.epochs, self.settings = tuple(frozen), epochs, settings
+        self.learning_rate, self.weight_decay = learning_rate, weight_decay
+        self.loss = nn.CrossEntropyLoss(label_smoothing=label_smoothing)
+        self.history: list[dict[str, float]] = []
+        self.best: dict[str, Any] | None = None
+
+    def configure_optimizers(self) -> Any:
+        """AdamW with one cycle of the learning rate; batch-norm scales and biases are not decayed."""
+        trained = [p for p in self.network.parameters() if p.requires_grad]
+        groups = [
+            {"params": [p for p in trained if p.ndim > 1], "weight_decay": self.weight_decay},
+            {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        optimizer = torch.optim.AdamW([g for g in groups if g["params"]], lr=self.learning_rate)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, self.learning_rate, total_steps=max(2, self.epochs * len(self.batches)), pct_start=0.2
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_train_epoch_start(self) -> None:
+        """Modes, order and every random draw of an epoch follow from the seed and the epoch alone."""
+        self.network.train()
+        for module in self.frozen:
+            module.eval()
+        self.batches.epoch = self.current_epoch
+        torch.manual_seed((self.batches.seed * 1_000_003 + self.current_epoch) % 2**63)
+        self._seen, self._right, self._summed = 0, 0, 0.0
+        self._started = time.perf_counter()
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        """Smoothed cross-entropy of one batch."""
+        x, labels = batch
+        scores = self.network(x)
+        loss: Tensor = self.loss(scores, labels)
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise StudyError(
+                f"training diverged: the loss is {value} in epoch {self.current_epoch + 1}; "
+                f"choose a learning_rate below {self.learning_rate:g}, and normalise the data"
+            )
+        self._seen += len(labels)
+        self._summed += value * len(labels)
+        self._right += int((scores.detach().argmax(dim=1) == labels).sum())
+        return loss
+
+    def on_train_epoch_end(self) -> None:
+        """Measure, remember the best by validation, and stop where it no longer gets better."""
+        row: dict[str, float] = {
+            "epoch": self.current_epoch + 1,
+            "train_loss": self._summed / self._seen,
+            "train_accuracy": self._right / self._seen,
+        }
+        device = str(self.device)
+        if self.validation is not None:
+            result = evaluate(self.network, self.validation, device=device)
+            row["validation_accuracy"] = result.accuracy
+            score = (result.accuracy, -result.loss)
+            if self.best is None or score > tuple(self.best["score"]):
+                state = {key: value.detach().cpu().clone() for key, value in self.network.state_dict().items()}
+                self.best = {"score": list(score), "epoch": self.current_epoch + 1, "state": state}
+            if self.patience is not None and self.current_epoch + 1 - self.best["epoch"] >= self.patience:
+                self.trainer.should_stop = True
+        row["test_accuracy"] = (
+            math.nan if self.test is None else evaluate(self.network, self.test, device=device).accuracy
+        )
+        row["seconds"] = time.perf_counter() - self._started
+        self.history.append(row)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what resuming needs: plain values and tensors only."""
+        checkpoint["stgcnlib"] = {"history": self.history, "best": self.best, "settings": self.settings}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take the history up again."""
+        kept = checkpoint["stgcnlib"]
+        self.history, self.best = copy.deepcopy(kept["history"]), kept["best"]
+
+
+class _Keep(pl.Callback):
+    """Writes the resumable state after every epoch, whole or not at all."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        with atomic_path(self.file) as temporary:
+            trainer.save_checkpoint(temporary)
+
+
+class _Progress(pl.Callback):
+    """A bar over epochs with the latest numbers."""
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = [TextColumn("Training"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
+        self.bar = Progress(
+            *columns, TextColumn("{task.fields[numbers]}"), console=Console(stderr=True), transient=True
+        )
+        self.bar.start()
+        self.task = self.bar.add_task("", total=trainer.max_epochs, completed=trainer.current_epoch, numbers="")
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Task) -> None:  # type: ignore[override]
+        row = pl_module.history[-1]
+        numbers = ", ".join(f"{k.replace('_', ' ')} {v:.2f}" for k, v in row.items() if "_" in k and not math.isnan(v))
+        self.bar.update(self.task, advance=1, numbers=numbers)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.bar.stop()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        self.bar.stop()
+
+
+def run(task: Task, *, folder: Path | None, device: str, half: bool, progress: bool | None) -> None:
+    """Train until `task.epochs`, from the last epoch kept in `folder` if there is one.
+
+    Raises:
+        CheckpointError: if `folder` holds another training, or one that cannot be read.
+    """
+    file = None if folder is None else folder / FILE
+    resume = None
+    if file is not None and file.exists():
+        kept = _read(file)
+        if kept["stgcnlib"]["settings"] != task.settings:
+            changed = [k for k, v in task.settings.items() if kept["stgcnlib"]["settings"].get(k) != v]
+            raise CheckpointError(
+                f"{file}: belongs to another training ({', '.join(changed) or 'settings'} differ); "
+                "give another checkpoint_dir, or remove the file"
+            )
+        if kept["epoch"] + 1 >= task.epochs or _stopped(kept["stgcnlib"], task.patience):
+            task.on_load_checkpoint(kept)
+            task.load_state_dict(kept["state_dict"])
+            return
+        resume = file
+    callbacks: list[pl.Callback] = [_Progress()] if progress_shown(show=progress) else []
+    if file is not None:
+        callbacks.append(_Keep(file))
+    place = torch.device(device)
+    home = next(task.network.parameters()).device
+    with _quiet(), _interruptible(), torch.random.fork_rng():
+        trainer = pl.Trainer(
+            max_epochs=task.epochs,
+            accelerator="gpu" if place.type == "cuda" else place.type,
+            devices=1 if place.index is None or place.type == "cpu" else [place.index],
+            precision="bf16-mixed" if half else "32-true",
+            callbacks=callbacks,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            use_distributed_sampler=False,
+        )
+        try:
+            trainer.fit(task, task.batches, ckpt_path=resume, weights_only=True)
+        finally:
+            task.network.to(home)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        kept: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+        if isinstance(kept["stgcnlib"]["settings"], dict):
+            return kept
+        raise TypeError("no settings")
+    except Exception as error:
+        raise CheckpointError(
+            f"{file}: not a training of stgcnlib that can be taken up ({type(error).__name__}); remove it to start anew"
+        ) from None
+
+
+def _stopped(kept: dict[str, Any], patience: int | None) -> bool:
+    best = kept["best"]
+    return patience is not None and best is not None and len(kept["history"]) - best["epoch"] >= patience
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Lightning's notices and advice are about its own use, which is not the reader's concern."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric", "lightning")]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"lightning\.")
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C arrives as KeyboardInterrupt; Lightning would end the whole process and leave the signal ignored."""
+    main = threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as end:
+        if isinstance(end.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        if main and handler is not None:
+            signal.signal(signal.SIGINT, handler)
