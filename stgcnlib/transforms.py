@@ -20,7 +20,8 @@ from stgcnlib.skeleton import SkeletonLayout
 __all__ = ["centre", "face_front", "jitter", "main_person", "mirror", "normalize", "resample", "scale"]
 
 Array = NDArray[np.float32]
-SMALL = 1e-6
+SMALL = 1e-6  # lengths below count as no length
+PARALLEL = 0.9  # largest cosine between trunk and shoulders of a frame that sets the direction
 
 
 def normalize(data: SequenceSet) -> SequenceSet:
@@ -43,10 +44,14 @@ def centre(data: SequenceSet, *, per: Literal["sequence", "frame"] = "sequence")
     axes = data.layout.dimensions
 
     def moved(people: Array) -> Array:
-        place = people[main_person(people), :, joint, :axes]
-        origin = place[:1] if per == "sequence" else place
+        present = _present(people)
+        main = main_person(people)
+        place = people[main, :, joint, :axes]
+        first = int(np.argmax(present[main]))
+        origin = place[first : first + 1] if per == "sequence" else place
         result = people.copy()
         result[..., :axes] -= origin[None, :, None, :]
+        result[~present] = people[~present]
         return result
 
     return _each(data, moved)
@@ -55,16 +60,25 @@ def centre(data: SequenceSet, *, per: Literal["sequence", "frame"] = "sequence")
 def face_front(data: SequenceSet) -> SequenceSet:
     """Rotate 3-D recordings so that the main person stands upright along z and has the left shoulder towards +x.
 
-    One rotation per recording, from its first frame (from the mean pose where the first frame's trunk or
-    shoulders have no direction). 2-D recordings and layouts without spine and shoulders come back unchanged.
+    One rotation per recording, from its first frame that is well tracked: trunk and shoulders at least half as long
+    as their medians over the recording, and not parallel (`PARALLEL`). Without such a frame it is the mean pose;
+    where that has no direction either, and for 2-D layouts and layouts without spine and shoulders, nothing turns.
+
+    Raises:
+        SequenceError: if the layout is 3-D and the coordinates have fewer than 3 channels.
     """
     skeleton = data.layout
     if skeleton.dimensions != 3 or skeleton.spine is None or skeleton.shoulders is None:
         return data
+    if data.channels < 3:
+        raise SequenceError(
+            f"layout {skeleton.name!r} is 3-D but the recordings have {data.channels} channels; give x, y and z, "
+            "or a layout with dimensions=2"
+        )
 
     def turned(people: Array) -> Array:
         person = people[main_person(people)].astype(np.float64)
-        rotation = _body_axes(person[0], skeleton)
+        rotation = _body_axes(person[_first_sound_frame(person, skeleton)], skeleton)
         if rotation is None:
             rotation = _body_axes(person.mean(axis=0), skeleton)
         if rotation is None:
@@ -122,33 +136,43 @@ def resample(data: SequenceSet, frames: int) -> SequenceSet:
 
 
 def jitter(data: SequenceSet, *, snr_db: float | None = None, std: float | None = None, seed: int = 0) -> SequenceSet:
-    """Add Gaussian noise to every coordinate.
+    """Add Gaussian noise to every coordinate (not to a confidence channel, nor to people who are absent).
 
     Args:
         data: any recordings.
-        snr_db: signal-to-noise ratio in dB: 10 log10(signal power / noise power), where the signal's power is the
-            mean squared distance of a recording's coordinates from their mean over frames and joints.
+        snr_db: signal-to-noise ratio in dB, 10 log10(signal power / noise power), per recording. The signal's power
+            is the mean square of x, y (and z) about their means over all frames and joints of a person: posture
+            and motion count, the place of the body in the room does not.
         std: instead, the standard deviation in units of the coordinates.
         seed: of the noise.
 
     Raises:
-        SequenceError: unless exactly one of `snr_db` and `std` is given.
+        SequenceError: unless exactly one of `snr_db` and `std` is given, finite, and `std` not negative.
     """
     if (snr_db is None) == (std is None):
         raise SequenceError("jitter: give either snr_db (decibels) or std (units of the coordinates)")
+    if not np.isfinite(snr_db if snr_db is not None else std or 0.0) or (std is not None and std < 0):
+        raise SequenceError(
+            f"jitter: snr_db={snr_db}, std={std} is no size of noise; give a finite snr_db, or a std of at least 0"
+        )
     rng = np.random.default_rng(seed)
     axes = data.layout.dimensions
 
     def noisy(people: Array) -> Array:
+        present = _present(people)
         if std is not None:
             size = std
         else:
             assert snr_db is not None
-            signal = people[..., :axes].astype(np.float64)
-            power = float(np.mean((signal - signal.mean(axis=(1, 2), keepdims=True)) ** 2))
+            bodies = [
+                person[there][..., :axes].astype(np.float64) for person, there in zip(people, present, strict=True)
+            ]
+            around = [(body - body.mean(axis=(0, 1))).reshape(-1) for body in bodies if len(body)]
+            power = float(np.mean(np.concatenate(around) ** 2))
             size = float(np.sqrt(power * 10 ** (-snr_db / 10)))
         result = people.copy()
         result[..., :axes] += rng.normal(0.0, size, result[..., :axes].shape)
+        result[~present] = people[~present]
         return result
 
     return _each(data, noisy)
@@ -169,11 +193,14 @@ def mirror(data: SequenceSet) -> SequenceSet:
 
 
 def main_person(people: Array) -> int:
-    """Index of the person of (M, T, V, C) whose joints move most; the first if nobody moves."""
+    """Index of the person of (M, T, V, C) whose joints move most while present; the first present if nobody moves."""
     if len(people) == 1:
         return 0
-    spread = people.astype(np.float64).var(axis=1).sum(axis=(1, 2))
-    return int(np.argmax(spread))
+    motion = [
+        float(person[there].astype(np.float64).var(axis=0).sum()) if there.any() else -1.0
+        for person, there in zip(people, _present(people), strict=True)
+    ]
+    return int(np.argmax(motion))
 
 
 def _each(data: SequenceSet, change: Callable[[Array], Array]) -> SequenceSet:
@@ -182,6 +209,31 @@ def _each(data: SequenceSet, change: Callable[[Array], Array]) -> SequenceSet:
         people = change(data.people(i))
         coords.append(people if original.ndim == 4 else people[0])
     return data.with_coords(coords)
+
+
+def _present(people: Array) -> NDArray[np.bool_]:
+    """(M, T) whether a person is in a frame; readers and networks mark absence by all coordinates zero."""
+    return np.asarray(people.any(axis=(2, 3)))
+
+
+def _first_sound_frame(person: NDArray[np.float64], skeleton: SkeletonLayout) -> int:
+    """First frame of (T, V, C) whose trunk and shoulders can be trusted for a direction; 0 if there is none.
+
+    A body seen from the side, or lost for a moment, has its shoulders or trunk nearly in one point, and their
+    direction is then noise (about 20 recordings of NW-UCLA start so).
+    """
+    assert skeleton.spine is not None
+    assert skeleton.shoulders is not None
+    present = person.any(axis=(1, 2))
+    if not present.any():
+        return 0
+    up = person[:, skeleton.spine[1], :3] - person[:, skeleton.spine[0], :3]
+    left = person[:, skeleton.shoulders[0], :3] - person[:, skeleton.shoulders[1], :3]
+    up_size, left_size = np.linalg.norm(up, axis=-1), np.linalg.norm(left, axis=-1)
+    sound = np.abs(np.sum(up * left, axis=-1)) <= PARALLEL * up_size * left_size
+    for size in (up_size, left_size):
+        sound &= size >= max(0.5 * float(np.median(size[present])), SMALL)
+    return int(np.argmax(sound))
 
 
 def _body_axes(pose: NDArray[np.float64], skeleton: SkeletonLayout) -> NDArray[np.float64] | None:

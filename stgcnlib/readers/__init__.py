@@ -34,7 +34,7 @@ def read(path: str | os.PathLike[str], *, format: str | None = None) -> Sequence
 
     Args:
         path: a `SequenceSet.save` npz; a UTD-MHAD or NW-UCLA recording; or a folder of either.
-        format: "npz", "utd-mhad" or "nw-ucla"; `None` tells them apart by file names.
+        format: "npz", "utd-mhad" or "nw-ucla"; `None` tells them apart by file names (npz also by content).
 
     Raises:
         SkeletonFormatError: if there is nothing to read, or a recording is not what its format promises; names
@@ -45,7 +45,7 @@ def read(path: str | os.PathLike[str], *, format: str | None = None) -> Sequence
         raise SkeletonFormatError(f"no format is named {format!r}; {suggest(format, FORMATS)}")
     if not source.exists():
         raise SkeletonFormatError(f"{source}: no such file or folder")
-    if source.is_file() and (format == "npz" or (format is None and source.suffix == ".npz")):
+    if source.is_file() and (format == "npz" or (format is None and _is_zip(source))):
         return SequenceSet.load(source)
     candidates = sorted(source.iterdir()) if source.is_dir() else [source]
     readers: dict[str, _Reader] = {k: r for k, r in _RECORDINGS.items() if format in (None, k)}
@@ -58,3 +58,11 @@ def read(path: str | os.PathLike[str], *, format: str | None = None) -> Sequence
         raise SkeletonFormatError(f"{source}: no recording found; looked for {wanted}")
     (name, files), *_ = found.items()
     return readers[name].read(files, source)
+
+
+def _is_zip(file: Path) -> bool:
+    """Whether a file is an npz, whole or damaged: by its name, else by its first bytes."""
+    if file.suffix == ".npz":
+        return True
+    with file.open("rb") as stream:
+        return stream.read(4) == b"PK\x03\x04"

@@ -20,9 +20,10 @@ from stgcnlib.sequences import SequenceSet
 __all__ = ["ACTIONS", "PATTERN", "read", "recognises"]
 
 PATTERN = "aA_sS_tT_skeleton.mat"
-NAME = re.compile(r"a(\d+)_s(\d+)_t(\d+)_skeleton\.mat")
+NAME = re.compile(r"a(\d{1,6})_s(\d{1,6})_t(\d{1,6})_skeleton\.mat")
 JOINTS = 20
 MOST_FRAMES = 100_000  # an hour at 30 Hz; a larger count is a damaged header
+MOST_BYTES = 2**26
 
 ACTIONS = (
     "swipe left", "swipe right", "wave", "clap", "throw", "cross arms", "basketball shoot", "draw X",
@@ -69,6 +70,8 @@ def _numbers(file: Path) -> tuple[int, int, int]:
 
 def _coords(file: Path) -> NDArray[np.float32]:
     try:
+        if (size := file.stat().st_size) > MOST_BYTES:
+            raise SkeletonFormatError(f"{file}: {size} bytes is too large for one recording; is it the right file?")
         shapes = {name: shape for name, shape, _ in whosmat(file)}
         if "d_skel" not in shapes:
             held = ", ".join(map(repr, shapes)) or "nothing"
@@ -84,4 +87,5 @@ def _coords(file: Path) -> NDArray[np.float32]:
     except Exception as error:  # scipy's reader raises whatever a damaged file makes it stumble over
         kind = "truncated or damaged" if not isinstance(error, MatReadError) else "not a MATLAB file, or cut off"
         raise SkeletonFormatError(f"{file}: {kind} ({type(error).__name__}: {error}); copy it again") from None
-    return np.ascontiguousarray(skeleton.transpose(2, 0, 1), dtype=np.float32)
+    with np.errstate(over="ignore"):  # what overflows is infinite, which SequenceSet refuses
+        return np.ascontiguousarray(skeleton.transpose(2, 0, 1), dtype=np.float32)
