@@ -9,10 +9,10 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from stgcnlib.artefacts import fingerprint
 from stgcnlib.errors import StudyError, shorten, suggest
@@ -20,6 +20,16 @@ from stgcnlib.errors import StudyError, shorten, suggest
 __all__ = ["Study", "bundled_folder"]
 
 Scalar = bool | int | float | str | None
+Whole = Annotated[int, Field(strict=True)]
+
+
+def _no_truth(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("must be a number")
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_no_truth), Field(allow_inf_nan=False)]
 
 
 class _Part(BaseModel):
@@ -29,17 +39,17 @@ class _Part(BaseModel):
 class Demo(_Part):
     """Size of the embedded data set; used with ``path: demo``."""
 
-    subjects: int = Field(8, ge=2)
-    repeats: int = Field(4, ge=1)
-    noise: float = Field(0.01, ge=0)
+    subjects: Whole = Field(8, ge=2)
+    repeats: Whole = Field(4, ge=1)
+    noise: Number = Field(0.01, ge=0)
 
 
 class Split(_Part):
     """Which recordings train and which test, by the values of one group."""
 
     by: str = "subject"
-    train: tuple[int | str, ...] = Field((1, 3, 5, 7), min_length=1)
-    test: tuple[int | str, ...] | None = Field(None, min_length=1)
+    train: tuple[Whole | str, ...] = Field((1, 3, 5, 7), min_length=1)
+    test: tuple[Whole | str, ...] | None = Field(None, min_length=1)
 
 
 class Data(_Part):
@@ -55,13 +65,14 @@ class Data(_Part):
 class Training(_Part):
     """Arguments of `stgcnlib.fit`; `None` leaves its default."""
 
-    epochs: int | None = Field(None, ge=1)
-    batch_size: int | None = Field(None, ge=2)
-    learning_rate: float | None = Field(None, gt=0)
-    weight_decay: float | None = Field(None, ge=0)
-    frames: int | None = Field(None, ge=2)
+    epochs: Whole | None = Field(None, ge=1)
+    batch_size: Whole | None = Field(None, ge=2)
+    learning_rate: Number | None = Field(None, gt=0)
+    weight_decay: Number | None = Field(None, ge=0)
+    label_smoothing: Number | None = Field(None, ge=0, lt=1)
+    frames: Whole | None = Field(None, ge=2)
     augment: bool | None = None
-    patience: int | None = Field(None, ge=1)
+    patience: Whole | None = Field(None, ge=1)
 
 
 class Network(_Part):
@@ -77,10 +88,10 @@ class Dtw(_Part):
     """Arguments of `stgcnlib.dtw_distances`."""
 
     reading: Literal["sliding", "frames", "segments"] = "sliding"
-    window: int = Field(9, ge=1)
-    stride: int = Field(1, ge=1)
-    band: int | None = Field(None, ge=0)
-    segments: int = Field(4, ge=1)
+    window: Whole = Field(9, ge=1)
+    stride: Whole = Field(1, ge=1)
+    band: Whole | None = Field(None, ge=0)
+    segments: Whole = Field(4, ge=1)
     metric: Literal["euclidean", "sqeuclidean", "cosine"] = "euclidean"
     normalize: Literal["length", "path"] | None = "length"
 
@@ -88,8 +99,8 @@ class Dtw(_Part):
 class Graph(_Part):
     """DS-Graphs: which recordings are nodes, who may be a neighbour, and how edges are weighed."""
 
-    k: int = Field(50, ge=1)
-    sigma: Literal["mean-kth/3", "per-node", "pynnk"] | float = "mean-kth/3"
+    k: Whole = Field(50, ge=1)
+    sigma: Literal["mean-kth/3", "per-node", "pynnk"] | Number = "mean-kth/3"
     symmetrize: Literal["max", "mean", "mutual", "pynnk"] = "max"
     solver: Literal["exact", "pynnk"] = "exact"
     part: Literal["test", "train", "all"] = "test"
@@ -99,31 +110,36 @@ class Graph(_Part):
 class Geometry(_Part):
     """Uncertainty: shuffles of the labels, bootstrap draws, confidence of the intervals."""
 
-    permutations: int = Field(200, ge=1)
-    bootstrap: int = Field(1000, ge=1)
-    confidence: float = Field(0.95, gt=0, lt=1)
+    permutations: Whole = Field(200, ge=1)
+    bootstrap: Whole = Field(1000, ge=1)
+    confidence: Number = Field(0.95, gt=0, lt=1)
 
 
 class Explain(_Part):
     """Relevance maps: of which class, for how many recordings."""
 
-    target: Literal["predicted", "true"] | int = "predicted"
-    examples: int = Field(4, ge=1)
-    per_class: int = Field(4, ge=1)
+    target: Literal["predicted", "true"] | Whole = "predicted"
+    examples: Whole = Field(4, ge=1)
+    per_class: Whole = Field(4, ge=1)
 
 
 class Compute(_Part):
-    """Where the work runs; never changes a number."""
+    """Where the work runs; never changes a number.
+
+    `workers` notebooks run at a time (`None`: as many as cores); a notebook that asks for more than `memory_limit`
+    GiB fails with a MemoryError instead of bringing the machine down (`None`: no limit; Linux only).
+    """
 
     device: str = "cpu"
-    workers: int | None = Field(None, ge=1)
+    workers: Whole | None = Field(None, ge=1)
+    memory_limit: Number | None = Field(None, gt=0)
 
 
 class Study(_Part):
     """One configuration: the data, the network, and how its layers are measured."""
 
     name: str = Field("study", min_length=1, max_length=120)
-    seed: int = Field(0, ge=0)
+    seed: Whole = Field(0, ge=0)
     data: Data = Data()
     network: Network = Network()
     layers: tuple[str, ...] | None = Field(None, min_length=1)
@@ -188,8 +204,7 @@ class Study(_Part):
         try:
             study = cls.model_validate(content)
         except ValidationError as error:
-            complaints = dict.fromkeys(_complaint(e) for e in error.errors())
-            raise StudyError(f"{source}: " + "; ".join(complaints)) from None
+            raise StudyError(f"{source}: " + "; ".join(_complaints(error))) from None
         data, network = study.data, study.network
         if data.path != "demo":
             data = data.model_copy(update={"path": _expanded(data.path, "data.path", source, base)})
@@ -223,33 +238,80 @@ def _expanded(value: str, key: str, source: str, base: Path) -> str:
     return str((path if path.is_absolute() else base / path).resolve())
 
 
-def _complaint(error: Any) -> str:
-    # pydantic appends the names of a union's members to the path; those are no keys
-    where = [str(part) for part in error["loc"] if "[" not in str(part) and part not in ("float", "int")]
-    key = ".".join(where) or "study"
+def _complaints(error: ValidationError) -> list[str]:
+    """One sentence per wrong key: what a union tried in turn belongs to the same key."""
+    by_key: dict[tuple[str | int, ...], list[Any]] = {}
+    for each in error.errors():
+        by_key.setdefault(_key(each["loc"]), []).append(each)
+    for key in [key for key in by_key if any(len(other) > len(key) and other[: len(key)] == key for other in by_key)]:
+        del by_key[key]  # "too few items" says nothing beside the item that is wrong
+    return [_complaint(key, errors) for key, errors in by_key.items()]
+
+
+def _key(loc: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    """The path of a key as the file has it, without the union members that pydantic appends."""
+    model: Any = Study
+    for depth, part in enumerate(loc):
+        field = model.model_fields.get(part)
+        if field is None:
+            return loc[: depth + 1]
+        if not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
+            return loc[: depth + 2] if len(loc) > depth + 1 and isinstance(loc[depth + 1], int) else loc[: depth + 1]
+        model = field.annotation
+    return loc
+
+
+def _complaint(key: tuple[str | int, ...], errors: list[Any]) -> str:
+    error = errors[0]
+    path = ".".join(str(part) for part in key)
     if error["type"] == "extra_forbidden":
         model: Any = Study
-        for part in where[:-1]:
-            field = model.model_fields.get(part) if hasattr(model, "model_fields") else None
-            model = field.annotation if field is not None else None
-        known = list(getattr(model, "model_fields", ()))
-        return f"unknown key {key!r}; {suggest(where[-1], known)}"
-    if error["type"] == "literal_error":
-        known = re.findall(r"'([^']*)'", str(error.get("ctx", {}).get("expected", "")))
-        return f"{key}: {error['input']!r} is not known; {suggest(str(error['input']), known)}"
-    message = str(error["msg"]).removeprefix("Value error, ")
-    return f"{key}: {message[:1].lower()}{message[1:]} (found {error['input']!r})" if where else message
+        for part in key[:-1]:
+            model = model.model_fields[part].annotation
+        known = list(model.model_fields)
+        wanted = suggest(str(key[-1]), known)
+        return f"unknown key {path!r}; {wanted if wanted.startswith('did') else f'known keys: {shorten(known, 16)}'}"
+    names = [name for e in errors if e["type"] == "literal_error" for name in _expected(e)]
+    value = error["input"]
+    if names:
+        other = " (or a number)" if len(errors) > 1 else ""
+        return f"{path}: {value!r} is not one of {', '.join(names)}{other}{_near(value, names)}"
+    message = " or ".join(dict.fromkeys(_plain(e["msg"]) for e in errors))
+    return f"{path}: {message}, not {value!r}" if path else message
+
+
+def _expected(error: Any) -> list[str]:
+    return re.findall(r"'([^']*)'", str(error.get("ctx", {}).get("expected", "")))
+
+
+def _near(value: Any, names: list[str]) -> str:
+    text = suggest(str(value), names)
+    return f"; {text}" if text.startswith("did") else ""
+
+
+def _plain(message: str) -> str:
+    text = message.removeprefix("Value error, ").replace("Input should be", "must be")
+    text = re.sub(r"a valid dictionary( or instance of \w+)?", "keys and values", text).replace(
+        "a valid tuple", "a list"
+    )
+    text = re.sub(r"^must be a valid ", "must be a ", text).replace("a integer", "a whole number")
+    return text[:1].lower() + text[1:]
 
 
 class _UniqueKeys(yaml.SafeLoader):
-    """YAML's safe subset, refusing a key that is written twice."""
+    """YAML's safe subset, refusing a key that is written twice, and reading 1e-3 as a number."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
         seen: set[str] = set()
         for key, _ in node.value:
-            name = str(self.construct_object(key, deep=deep))
+            name = str(self.construct_object(key, deep=True))
             if name in seen:
                 line = key.start_mark.line + 1
                 raise yaml.MarkedYAMLError(problem=f"key {name!r} is written twice, again in line {line}")
             seen.add(name)
         return super().construct_mapping(node, deep=deep)
+
+
+_UniqueKeys.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+)
