@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import pickle
-import zipfile
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -56,13 +56,15 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     if not file.is_file():
         raise CheckpointError(f"{file}: no such checkpoint file")
     try:
-        content = torch.load(file, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about pickle protocols, while the file is being judged
+            content = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{file}: refused, since it is damaged or holds Python objects besides tensors ({_first_line(error)}); "
             "where you trust it, save only its state dict: torch.save(network.state_dict(), 'weights.pt')"
         ) from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except Exception as error:  # damaged bytes surface as nearly any exception of the unpickler
         raise CheckpointError(
             f"{file}: not a readable checkpoint ({_first_line(error)}); copy or save it again"
         ) from None
@@ -89,15 +91,19 @@ def load_weights(network: nn.Module, path: str | os.PathLike[str]) -> None:
     unknown = [key for key in state if key not in own]
     wrong = [key for key in own if key in state and state[key].shape != own[key].shape]
     kind = type(network).__name__
+    if missing or unknown:
+        detail = f"lacks {shorten(missing, 3)}" if missing else f"has {shorten(unknown, 3)}, which {kind} does not know"
+        raise CheckpointError(
+            f"{path}: {detail}; it belongs to another kind or depth of network: load_network with the name and the "
+            "options that it was trained with"
+        )
     if wrong:
         first = wrong[0]
         raise CheckpointError(
-            f"{path}: {first!r} has shape {tuple(state[first].shape)}, this {kind} needs {tuple(own[first].shape)}; "
-            f"it belongs to a network with other classes, joints, channels or width ({len(wrong)} parameters differ)"
+            f"{path}: {first!r} has shape {tuple(state[first].shape)}, this {kind} needs {tuple(own[first].shape)} "
+            f"({len(wrong)} keys differ): load_network with the layout, classes, channels and width that the "
+            "checkpoint was trained with"
         )
-    if missing or unknown:
-        detail = f"lacks {shorten(missing, 3)}" if missing else f"has {shorten(unknown, 3)}, which {kind} does not know"
-        raise CheckpointError(f"{path}: {detail}; it belongs to another kind or depth of network than {kind}")
     network.load_state_dict(state, strict=False)
 
 

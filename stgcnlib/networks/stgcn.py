@@ -87,6 +87,10 @@ class STGCN(nn.Module):
         edge_importance: learn a weight for every edge in every block.
         dropout: share of temporal features dropped in training, in blocks after the first.
 
+    Raises:
+        ValueError: if a number is below 1.
+        LayoutError: if the layout or the strategy is unknown.
+
     Attributes:
         layer_names: module name of each block; "layer l" is the output (N*M, C_l, T_l, V) of block l.
         options: the keyword arguments above that rebuild this network.
@@ -108,6 +112,9 @@ class STGCN(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        for name, value in (("classes", classes), ("channels", channels), ("width", width), ("depth", depth)):
+            if value < 1:
+                raise ValueError(f"{name} is {value}; it must be at least 1")
         self.layout = layout(skeleton)
         self.classes = classes
         self.channels = channels

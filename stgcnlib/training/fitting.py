@@ -102,7 +102,8 @@ def fit(
     modules, parameters = _first_blocks(network, frozen)
     settings = {
         "epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "weight_decay": weight_decay,
-        "label_smoothing": label_smoothing, "frames": frames, "patience": patience, "seed": seed, "frozen": frozen, "precision": precision,
+        "label_smoothing": label_smoothing, "frames": frames, "patience": patience, "seed": seed, "frozen": frozen,
+        "precision": precision,
         "augment": None if augmentation is None else asdict(augmentation), "train": train.fingerprint(),
         "test": None if test is None else test.fingerprint(),
     }  # fmt: skip
