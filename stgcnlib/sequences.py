@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -66,8 +65,10 @@ class SequenceSet:
             raise SequenceError("coords holds no recording; give at least one (T, V, C) array")
         self.names = tuple(names) if names is not None else tuple(f"sequence {i}" for i in range(count))
         _expect_count("names", self.names, count)
-        true_lengths = None if lengths is None else np.asarray(lengths, dtype=np.int64)
+        true_lengths = None if lengths is None else np.asarray(lengths)
         if true_lengths is not None:
+            if true_lengths.dtype.kind not in "iu":
+                raise SequenceError(f"lengths have dtype {true_lengths.dtype}; expected integers")
             _expect_count("lengths", true_lengths, count)
         self.coords: list[NDArray[np.float32]] = [
             _checked(c, self.names[i], self.layout, None if true_lengths is None else int(true_lengths[i]))
@@ -154,6 +155,8 @@ class SequenceSet:
         Raises:
             SequenceError: if the group is unknown, a value occurs nowhere, or is on both sides.
         """
+        if not self.groups:
+            raise SequenceError(f"split: the recordings have no groups, so none named {by!r}; give groups=")
         if by not in self.groups:
             raise SequenceError(f"split: there is no group {by!r}; {suggest(by, self.groups)}")
         values = self.groups[by]
@@ -231,10 +234,11 @@ class SequenceSet:
         """
         file = Path(path)
         try:
-            with np.load(file, allow_pickle=False) as arrays:
+            # Opened here: np.load leaves a file open that it stumbles over.
+            with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
                 content = {key: arrays[key] for key in arrays.files}
             header = json.loads(str(content["header"]))
-            if header.get("format") != FORMAT:
+            if not isinstance(header, dict) or header.get("format") != FORMAT:
                 raise SkeletonFormatError(f"{file}: not a stgcnlib sequence file; read() tells the formats apart")
             if header["version"] > VERSION:
                 raise SkeletonFormatError(f"{file}: written by a newer stgcnlib (version {header['version']}); update")
@@ -261,7 +265,7 @@ class SequenceSet:
             raise SkeletonFormatError(f"{file}: {error}") from None
         except FileNotFoundError:
             raise SkeletonFormatError(f"{file}: no such file") from None
-        except (OSError, ValueError, KeyError, TypeError, IndexError, EOFError, zipfile.BadZipFile) as error:
+        except Exception as error:  # damaged bytes raise whatever zipfile, zlib, numpy or json stumble over
             raise SkeletonFormatError(
                 f"{file}: not a readable stgcnlib sequence file ({type(error).__name__}: {error}); save it again"
             ) from None
@@ -272,12 +276,21 @@ def _layout(value: SkeletonLayout | str) -> SkeletonLayout:
 
 
 def _expect_count(what: str, values: Any, count: int) -> None:
+    if isinstance(values, np.ndarray) and values.ndim != 1:
+        raise SequenceError(f"{what} have shape {values.shape}; expected one value per recording, ({count},)")
     if len(values) != count:
         raise SequenceError(f"{what} has {len(values)} entries for {count} recordings; give one each")
 
 
 def _checked(value: ArrayLike, name: str, layout: SkeletonLayout, length: int | None) -> NDArray[np.float32]:
-    array = np.asarray(value, dtype=np.float32)
+    try:
+        raw = np.asarray(value)
+        if raw.dtype.kind not in "biufO":
+            raise TypeError(f"dtype {raw.dtype}")
+        with np.errstate(over="ignore"):  # what overflows float32 is infinite, which is refused below
+            array = raw.astype(np.float32, copy=False)
+    except (ValueError, TypeError) as error:
+        raise SequenceError(f"{name}: coords are not one array of real numbers ({error}); give (T, V, C)") from None
     if array.ndim not in (3, 4):
         raise SequenceError(f"{name}: coords have shape {array.shape}; expected (T, V, C) or (M, T, V, C)")
     if length is not None:
