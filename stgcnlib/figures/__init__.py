@@ -1,0 +1,39 @@
+"""Every picture of a report as a public function that returns a matplotlib Figure, one module per kind.
+
+Figures belong to no pyplot state: return one from a notebook cell, or call its `savefig`.
+"""
+
+from __future__ import annotations
+
+from stgcnlib.figures.activations import feature_norms, layer_shapes
+from stgcnlib.figures.data import class_counts, lengths, poses
+from stgcnlib.figures.dsgraph import ds_graph_map, edge_agreement, embed, neighbor_counts, neighbors_of
+from stgcnlib.figures.dtw import distance_matrix, dtw_alignment
+from stgcnlib.figures.relevance import class_joint_heatmap, joint_time_maps, relevance_by_limb, skeleton_strip
+from stgcnlib.figures.smoothness import class_heatmap, class_smoothness, smoothness_curve
+from stgcnlib.figures.training import confusion, per_class_accuracy, training_curves
+
+__all__ = [
+    "class_counts",
+    "class_heatmap",
+    "class_joint_heatmap",
+    "class_smoothness",
+    "confusion",
+    "distance_matrix",
+    "ds_graph_map",
+    "dtw_alignment",
+    "edge_agreement",
+    "embed",
+    "feature_norms",
+    "joint_time_maps",
+    "layer_shapes",
+    "lengths",
+    "neighbor_counts",
+    "neighbors_of",
+    "per_class_accuracy",
+    "poses",
+    "relevance_by_limb",
+    "skeleton_strip",
+    "smoothness_curve",
+    "training_curves",
+]

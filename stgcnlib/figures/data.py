@@ -1,0 +1,116 @@
+"""What the recordings are: a pose of each class, how long they are, and who performed what."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from stgcnlib.errors import SequenceError, suggest
+from stgcnlib.figures.matrix import class_matrix
+from stgcnlib.figures.skeleton import chronophoto
+from stgcnlib.figures.style import COUNTS, INK, LEFT, MUTED, RIGHT, WIDTH, layer_colors, new_figure, styled
+from stgcnlib.sequences import SequenceSet
+
+__all__ = ["class_counts", "lengths", "poses"]
+
+
+@styled
+def poses(data: SequenceSet, *, frames: int = 3) -> Figure:
+    """One recording of each class, as a few frames side by side.
+
+    The recording is the class's one of median length; frames are evenly spaced along the joints' path.
+    """
+    present = np.unique(data.labels)
+    columns = min(len(present), 5 if len(present) > 8 else 4)
+    rows = math.ceil(len(present) / columns)
+    width = WIDTH if columns > 2 else WIDTH * columns / 3
+    names = ", ".join(data.class_names[c] for c in present)
+    figure = new_figure(0.35 + 1.18 * rows * 5 / max(columns, 4), width=width, alt=f"Example poses of {names}.")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for ax in axes[len(present) :]:
+        ax.set_axis_off()
+    for ax, c in zip(axes, present, strict=False):
+        members = np.flatnonzero(data.labels == c)
+        example = members[np.argsort(data.lengths[members], kind="stable")[len(members) // 2]]
+        chronophoto(ax, data.people(int(example)), data.layout, count=frames)
+        ax.set_title(data.class_names[c], fontsize=8.5, fontweight="normal", loc="center", pad=4)
+    if data.layout.mirror:
+        handles = [Line2D([], [], color=LEFT, label="left side"), Line2D([], [], color=RIGHT, label="right side")]
+        figure.legend(handles=handles, loc="outside upper right", ncols=2, handlelength=1.2)
+    return figure
+
+
+@styled
+def lengths(data: SequenceSet, *, split: Sequence[SequenceSet] | Mapping[str, SequenceSet] | None = None) -> Figure:
+    """Histogram of frames per recording, one row per part.
+
+    Args:
+        split: parts by name, or (train, test); `None` shows all recordings as one part.
+    """
+    parts: dict[str, SequenceSet]
+    if split is None:
+        parts = {"all": data}
+    elif isinstance(split, Mapping):
+        parts = dict(split)
+    else:
+        parts = dict(zip(["train", "test", *(f"part {i}" for i in range(3, len(split) + 1))], split, strict=False))
+    figure = new_figure(0.6 + 1.25 * len(parts), alt=f"Histogram of recording lengths of {', '.join(parts)}.")
+    axes = figure.subplots(len(parts), 1, sharex=True, sharey=True, squeeze=False).ravel()
+    longest, shortest = int(data.lengths.max()), int(data.lengths.min())
+    size = max(1, math.ceil((longest - shortest + 1) / 45))
+    edges = np.arange(shortest, longest + size + 1, size) - 0.5
+    color = layer_colors(3)[1]
+    for ax, (name, part) in zip(axes, parts.items(), strict=True):
+        ax.hist(part.lengths, bins=edges, color=color, alpha=0.85, rwidth=0.92)
+        middle = float(np.median(part.lengths))
+        ax.axvline(middle, color=INK, linewidth=1.2)
+        ax.set_title(f"{name}: {len(part)} recordings of {part.lengths.min()} to {part.lengths.max()} frames")
+        ax.annotate(
+            f"median {middle:g}", (middle, 0.97), xycoords=("data", "axes fraction"), xytext=(5, 0),
+            textcoords="offset points", va="top", fontsize=8.5, path_effects=[],
+        )  # fmt: skip
+        ax.set_ylabel("recordings")
+        ax.yaxis.get_major_locator().set_params(integer=True)
+    axes[-1].set_xlabel("length (frames)" if size == 1 else f"length (frames, {size} per bar)")
+    return figure
+
+
+@styled
+def class_counts(data: SequenceSet, *, by: str | None = None) -> Figure:
+    """Recordings per class and per value of a group.
+
+    Args:
+        by: group name; `None` takes "subject", else the first group, else counts classes only.
+
+    Raises:
+        SequenceError: if there is no such group.
+    """
+    if by is None:
+        by = "subject" if "subject" in data.groups else next(iter(data.groups), None)
+    elif by not in data.groups:
+        raise SequenceError(f"class_counts: there is no group {by!r}; {suggest(by, data.groups)}")
+    values = np.zeros(len(data)) if by is None else data.groups[by]
+    known, codes = np.unique(values, return_inverse=True)
+    counts = np.zeros((len(data.class_names), len(known)))
+    np.add.at(counts, (data.labels, codes), 1)
+    rows = [f"{name}  ({int(n)})" for name, n in zip(data.class_names, counts.sum(axis=1), strict=True)]
+    figure = new_figure(
+        0.9 + 0.24 * max(len(rows), 3),
+        width=float(np.clip(2.9 + 0.55 * len(known), 5.2, WIDTH)),
+        alt=f"Recordings per class and {by or 'in all'}.",
+    )
+    ax = figure.subplots()
+    columns = ["all"] if by is None else [str(k) for k in known]
+    class_matrix(
+        ax, counts, rows, columns, cmap=COUNTS, vmin=0.0, vmax=max(counts.max() * 1.6, 1), label="recordings",
+        texts=[[f"{int(v)}" if v else "" for v in row] for row in counts], colorbar=False, square=False,
+    )  # fmt: skip
+    ax.set_xlabel("" if by is None else by)
+    ax.set_title("Recordings per class" + ("" if by is None else f" and {by}"))
+    ax.tick_params(axis="y", labelcolor=INK)
+    ax.xaxis.label.set_color(MUTED if by is None else INK)
+    return figure

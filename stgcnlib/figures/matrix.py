@@ -1,0 +1,73 @@
+"""Class matrices: a heat map with names along its sides and numbers where they fit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import Colormap, Normalize
+from numpy.typing import NDArray
+
+from stgcnlib.errors import SequenceError
+from stgcnlib.figures.style import text_color
+
+__all__ = ["class_matrix", "slim_colorbar"]
+
+
+def class_matrix(
+    ax: Axes,
+    values: NDArray[Any],
+    rows: Sequence[str],
+    columns: Sequence[str],
+    *,
+    cmap: Colormap,
+    vmin: float | None = None,
+    vmax: float | None = None,
+    label: str = "",
+    texts: Sequence[Sequence[str]] | None = None,
+    text_size: float = 7.5,
+    colorbar: bool = True,
+    square: bool = True,
+) -> None:
+    """Draw (rows, columns) values; NaN cells stay light grey.
+
+    Raises:
+        SequenceError: if the names do not count the cells.
+    """
+    if values.shape != (len(rows), len(columns)):
+        raise SequenceError(f"matrix of shape {values.shape} has {len(rows)} row and {len(columns)} column names")
+    finite = values[np.isfinite(values)]
+    low = float(finite.min()) if vmin is None and finite.size else float(vmin or 0.0)
+    high = float(finite.max()) if vmax is None and finite.size else float(vmax if vmax is not None else 1.0)
+    norm = Normalize(low, high if high > low else low + 1.0)
+    tinted = cmap.with_extremes(bad="#eef0f2")
+    edges = {"edgecolors": "white", "linewidth": 0.8}
+    mesh = ax.pcolormesh(np.ma.masked_invalid(values), cmap=tinted, norm=norm, **edges)  # type: ignore[arg-type]
+    ax.invert_yaxis()
+    if square:
+        ax.set_aspect("equal")
+    ax.set_yticks(np.arange(len(rows)) + 0.5, rows)
+    rotate = max((len(c) for c in columns), default=0) > 3 and len(columns) > 6
+    ax.set_xticks(np.arange(len(columns)) + 0.5, columns, rotation=90 if rotate else 0)
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    if texts is not None:
+        for i, line in enumerate(texts):
+            for j, text in enumerate(line):
+                if text:
+                    color = text_color(tinted(norm(values[i, j])))
+                    ax.text(j + 0.5, i + 0.52, text, ha="center", va="center", fontsize=text_size, color=color)
+    if colorbar:
+        slim_colorbar(ax, mesh, label)
+
+
+def slim_colorbar(ax: Axes | list[Axes], mappable: Any, label: str, **options: Any) -> Any:
+    """A thin colour bar without outline."""
+    first = ax[0] if isinstance(ax, list) else ax
+    bar = first.figure.colorbar(mappable, ax=ax, **{"shrink": 0.6, "aspect": 28, "pad": 0.015, **options})
+    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.ax.tick_params(length=2)
+    bar.set_label(label)
+    return bar

@@ -1,0 +1,189 @@
+"""Drawing one body on an axes: which way is up, joints and bones, left and right in two colours.
+
+Coordinates may come as any sensor left them; the view is found from the layout's spine and shoulders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from numpy.typing import ArrayLike, NDArray
+
+from stgcnlib.errors import SequenceError
+from stgcnlib.figures.style import LEFT, MIDDLE, RIGHT, Color
+from stgcnlib.skeleton import SkeletonLayout
+
+__all__ = ["View", "bare", "chronophoto", "draw_skeleton", "frame_box", "grouped_joints", "project", "side_colors"]
+
+View = Literal["front", "side"]
+
+
+def project(frames: ArrayLike, layout: SkeletonLayout, *, view: View = "front") -> NDArray[np.float64]:
+    """(T, V, C) or (V, C) positions as (…, V, 2): across and up.
+
+    Up is the axis along which the spine lies (y downwards becomes up), across the shoulders' axis for "front"
+    and the remaining one for "side". Joints that are missing (NaN, or at the origin of a 2-D image) become NaN.
+
+    Raises:
+        SequenceError: if the array does not fit the layout.
+    """
+    points = np.asarray(frames, dtype=np.float64)
+    if points.ndim not in (2, 3) or points.shape[-2] != len(layout) or points.shape[-1] < 2:
+        raise SequenceError(
+            f"frames have shape {points.shape}; expected (T, {len(layout)}, C) or ({len(layout)}, C) for {layout.name!r}"
+        )
+    if layout.dimensions == 2 or points.shape[-1] == 2:
+        flat = points[..., :2].copy()
+        if points.shape[-1] > 2 or np.nanmin(flat, initial=0.0) >= 0:
+            flat[(flat == 0).all(axis=-1)] = np.nan
+        flat[..., 1] *= _up_sign_2d(flat, layout)
+        return flat
+    series = points.reshape(-1, *points.shape[-2:])
+    up, sign = _upright(series, layout)
+    others = [axis for axis in range(3) if axis != up]
+    if layout.shoulders is not None:
+        left, right = layout.shoulders
+        width = np.nanmean(np.abs(series[:, left] - series[:, right]), axis=0)
+        others.sort(key=lambda axis: -width[axis])
+    across = others[0] if view == "front" else others[1]
+    result: NDArray[np.float64] = np.stack([points[..., across], sign * points[..., up]], axis=-1)
+    return result
+
+
+def _upright(series: NDArray[np.float64], layout: SkeletonLayout) -> tuple[int, float]:
+    if layout.spine is None:
+        return 2, 1.0
+    lower, upper = layout.spine
+    trunk = np.nanmean(series[:, upper] - series[:, lower], axis=0)
+    axis = int(np.argmax(np.abs(trunk[:3])))
+    return axis, 1.0 if trunk[axis] >= 0 else -1.0
+
+
+def _up_sign_2d(flat: NDArray[np.float64], layout: SkeletonLayout) -> float:
+    """-1 where legs lie at larger y than the centre, as in images."""
+    legs = [j for name, joints in layout.limbs.items() if "leg" in name for j in joints]
+    if not legs:
+        return 1.0
+    series = flat.reshape(-1, *flat.shape[-2:])
+    below = series[:, legs, 1] - series[:, [layout.centre], 1]
+    return -1.0 if np.isfinite(below).any() and np.nanmean(below) > 0 else 1.0
+
+
+def side_colors(layout: SkeletonLayout) -> list[str]:
+    """Colour per joint: left, right, or on the midline."""
+    colors = [MIDDLE] * len(layout)
+    for left, right in layout.mirror:
+        colors[left], colors[right] = LEFT, RIGHT
+    return colors
+
+
+def grouped_joints(layout: SkeletonLayout) -> tuple[list[int], list[tuple[str, int, int]]]:
+    """Joints ordered by limb, and (limb, first row, row after last); joints of no limb come last as "other"."""
+    order: list[int] = []
+    groups: list[tuple[str, int, int]] = []
+    rest = [j for j in range(len(layout)) if not any(j in members for members in layout.limbs.values())]
+    for name, members in [*layout.limbs.items(), ("other", tuple(rest))]:
+        fresh = [j for j in members if j not in order]
+        if fresh:
+            groups.append((name, len(order), len(order) + len(fresh)))
+            order += fresh
+    return order, groups
+
+
+def draw_skeleton(
+    ax: Axes,
+    points: NDArray[np.float64],
+    layout: SkeletonLayout,
+    *,
+    colors: Sequence[Any] | None = None,
+    bone_color: Any | None = None,
+    sizes: ArrayLike = 5.0,
+    linewidth: float = 1.5,
+    alpha: float = 1.0,
+    zorder: float = 2.0,
+) -> None:
+    """One body from (V, 2) points.
+
+    Args:
+        colors: one per joint; `None` colours by side.
+        bone_color: one for all bones; `None` gives each bone its child joint's side.
+        sizes: joint area in points², one or (V,).
+    """
+    sides = side_colors(layout)
+    bones = [(child, parent) for child, parent in layout.bones if np.isfinite(points[[child, parent]]).all()]
+    lines = LineCollection(
+        [points[[child, parent]] for child, parent in bones],
+        colors=[sides[child] for child, _ in bones] if bone_color is None else bone_color,
+        linewidths=linewidth,
+        alpha=alpha,
+        capstyle="round",
+        zorder=zorder,
+    )
+    ax.add_collection(lines)
+    seen = np.isfinite(points).all(axis=1)
+    shown = sides if colors is None else list(colors)
+    ax.scatter(
+        points[seen, 0],
+        points[seen, 1],
+        s=np.broadcast_to(np.asarray(sizes, dtype=np.float64), len(points))[seen],
+        c=[c for c, s in zip(shown, seen, strict=True) if s],
+        alpha=alpha,
+        linewidths=0,
+        zorder=zorder + 0.1,
+    )
+
+
+def bare(ax: Axes) -> None:
+    """No frame, no ticks, equal axes: an axes that holds only a drawing."""
+    ax.set_axis_off()
+    ax.set_aspect("equal")
+
+
+def frame_box(points: NDArray[np.float64]) -> tuple[float, float, float, float]:
+    """(left, right, bottom, top) of all finite points."""
+    flat = points.reshape(-1, 2)
+    flat = flat[np.isfinite(flat).all(axis=1)]
+    if not len(flat):
+        return -1.0, 1.0, -1.0, 1.0
+    (left, bottom), (right, top) = flat.min(axis=0), flat.max(axis=0)
+    return float(left), float(right), float(bottom), float(top)
+
+
+def chronophoto(
+    ax: Axes,
+    people: NDArray[Any],
+    layout: SkeletonLayout,
+    *,
+    count: int = 3,
+    linewidth: float = 1.5,
+    joints: float = 4.0,
+) -> None:
+    """A recording (M, T, V, C) as `count` frames side by side, evenly spaced along the path that the joints travel.
+
+    Each frame is centred on its people, so that a walk does not leave the picture.
+    """
+    flat = np.stack([project(person, layout) for person in people])  # (M, T, V, 2)
+    with np.errstate(invalid="ignore"):
+        steps = np.nan_to_num(np.linalg.norm(np.diff(flat, axis=1), axis=-1)).sum(axis=(0, 2))
+    travelled = np.concatenate([[0.0], np.cumsum(steps)])
+    if travelled[-1] > 0:
+        marks = travelled[-1] * (np.arange(count) + 0.5) / count
+        chosen = np.searchsorted(travelled, marks).clip(0, flat.shape[1] - 1)
+    else:
+        chosen = np.zeros(count, dtype=np.int64)
+    left, right, bottom, top = zip(*(frame_box(flat[:, t]) for t in chosen), strict=True)
+    # 0.45 of the height keeps standing bodies apart; wide poses may reach over the neighbour's arm.
+    step = max(0.58 * (max(top) - min(bottom)), 0.72 * max(r - a for r, a in zip(right, left, strict=True)))
+    for place, t in enumerate(chosen):
+        centre = np.nanmedian(flat[:, t, :, 0]) if np.isfinite(flat[:, t, :, 0]).any() else 0.0
+        for person in flat[:, t]:
+            moved = person - np.array([centre - place * step, 0.0])
+            draw_skeleton(ax, moved, layout, linewidth=linewidth, sizes=joints, alpha=0.95, zorder=2 + place)
+    half = 0.5 * max(r - a for r, a in zip(right, left, strict=True))
+    ax.set_xlim(-half - 0.1 * step, (count - 1) * step + half + 0.1 * step)
+    ax.set_ylim(min(bottom), max(top))
+    bare(ax)

@@ -1,0 +1,230 @@
+"""Label smoothness against layer: the main picture of a study, and classes one by one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from stgcnlib.errors import GraphError, shorten
+from stgcnlib.figures.matrix import class_matrix
+from stgcnlib.figures.style import (
+    INK, LEFT, MUTED, RIGHT, SMOOTHNESS, WIDTH, band, direct_labels, layer_ticks, new_figure, styled,
+)  # fmt: skip
+
+__all__ = ["class_heatmap", "class_smoothness", "separation", "smoothness_curve"]
+
+_LABEL = "label smoothness S_rw (lower = smoother)"
+_THIN = "#7fa6cf"
+
+
+@styled
+def smoothness_curve(table: pd.DataFrame, *, neighbours: str | None = None) -> Figure:
+    """Label smoothness of each layer with its interval, beside shuffled labels and an untrained network.
+
+    Args:
+        table: `LayerGeometry.table`.
+        neighbours: whose neighbours the main curves count; `None` takes "other subjects" where it is there. With
+            other subjects, the curve of all neighbours is drawn as a thin line.
+
+    Raises:
+        GraphError: if the table has no row for these neighbours.
+    """
+    kind = _neighbours(table, neighbours)
+    main, untrained = _curve(table, "trained", kind), _curve(table, "untrained", kind)
+    everyone = _curve(table, "trained", "all") if kind != "all" else main.iloc[:0]
+    curves = pd.concat([main, untrained])
+    top = float(np.nanmax([curves["high"].max(), everyone["smoothness"].max()]))
+    bottom = float(np.nanmin([curves["low"].min(), everyone["smoothness"].min()]))
+    null_low = float(main["null_low"].min())
+    broken = null_low > top + 0.25 * (top - min(bottom, 0.5 * top))
+
+    figure = new_figure(4.7, alt="Label smoothness against layer, with interval, null and untrained network.")
+    upper: Axes | None = None
+    if broken:
+        upper, ax = figure.subplots(2, 1, sharex=True, height_ratios=[1, 5.5])
+    else:
+        ax = figure.subplots()
+    x = main["index"].to_numpy(dtype=float)
+    ends: list[tuple[float, str, Any]] = []
+    null_ax = upper if upper is not None else ax
+    _draw_null(null_ax, main)
+    null_end = (float(main["null_mean"].iloc[-1]), "shuffled labels", MUTED)
+    if len(everyone):
+        ax.plot(everyone["index"], everyone["smoothness"], color=_THIN, linewidth=1.2, linestyle=(0, (5, 2)))
+        ends.append((float(everyone["smoothness"].iloc[-1]), "trained, all neighbours", "#4f7fb0"))
+    if len(untrained):
+        u = untrained["index"].to_numpy(dtype=float)
+        band(ax, u, untrained["low"], untrained["high"], RIGHT, alpha=0.13)
+        ax.plot(u, untrained["smoothness"], color=RIGHT, linewidth=1.6, marker="s", markersize=4)
+        ends.append((float(untrained["smoothness"].iloc[-1]), "untrained network", RIGHT))
+    band(ax, x, main["low"], main["high"], LEFT)
+    ax.plot(x, main["smoothness"], color=LEFT, linewidth=2.6, marker="o", markersize=6, zorder=3)
+    ends.append((float(main["smoothness"].iloc[-1]), "trained network", LEFT))
+
+    margin = 0.07 * (top - bottom) or 0.05
+    ax.set_ylim(max(0.0, bottom - margin), top + margin)
+    if upper is not None:
+        _break(upper, ax, main)
+        direct_labels(upper, x[-1], [null_end])
+    else:
+        ax.set_ylim(max(0.0, bottom - margin), max(top, float(main["null_high"].max())) + margin)
+        ends.append(null_end)
+    direct_labels(ax, x[-1], ends)
+    if broken:
+        figure.supylabel(_LABEL, fontsize=9)
+    else:
+        ax.set_ylabel(_LABEL)
+    layer_ticks(ax, main["title"].astype(str).tolist(), x)
+    ax.set_xlim(x[0] - 0.25, x[-1] + 0.15)
+    ax.grid(axis="y")
+    ax.set_axisbelow(True)
+    return figure
+
+
+def _draw_null(ax: Axes, main: pd.DataFrame) -> None:
+    x = main["index"].to_numpy(dtype=float)
+    band(ax, x, main["null_low"], main["null_high"], MUTED, alpha=0.22)
+    ax.plot(x, main["null_mean"], color=MUTED, linewidth=1.3, linestyle=(0, (1.5, 1.5)))
+
+
+def _break(upper: Axes, lower: Axes, main: pd.DataFrame) -> None:
+    """Mark that the axis of values is interrupted between the two axes."""
+    low, high = float(main["null_low"].min()), float(main["null_high"].max())
+    pad = max(0.4 * (high - low), 0.004)
+    upper.set_ylim(low - pad, high + pad)
+    upper.set_yticks([round(float(main["null_mean"].mean()), 2)])
+    upper.spines["bottom"].set_visible(False)
+    upper.tick_params(axis="x", length=0, labelbottom=False)
+    marks = {
+        "marker": [(-1, -0.6), (1, 0.6)],
+        "markersize": 8,
+        "linestyle": "none",
+        "color": "#8a949e",
+        "clip_on": False,
+    }
+    upper.plot([0], [0], transform=upper.transAxes, **marks)  # type: ignore[arg-type]
+    lower.plot([0], [1], transform=lower.transAxes, **marks)  # type: ignore[arg-type]
+
+
+@styled
+def class_heatmap(
+    per_class: pd.DataFrame, *, neighbours: str | None = None, network: str = "trained", threshold: float | None = None
+) -> Figure:
+    """Label smoothness of each class at each layer, classes ordered by the layer from which they are separate.
+
+    Args:
+        per_class: `LayerGeometry.per_class`.
+        neighbours: as in `smoothness_curve`.
+        threshold: a class is separate from the first layer after which it stays at or below; `None` takes the mean
+            of all cells. That layer is outlined.
+    """
+    kind = _neighbours(per_class, neighbours)
+    rows = per_class[(per_class["network"] == network) & (per_class["neighbours"] == kind)]
+    if rows.empty:
+        raise GraphError(
+            f"per_class has no row of network {network!r}; it has {shorten(per_class['network'].unique())}"
+        )
+    values = rows.pivot(index="class_index", columns="index", values="smoothness")
+    names = rows.drop_duplicates("class_index").set_index("class_index")["class_name"]
+    titles = rows.drop_duplicates("index").sort_values("index")["title"].astype(str).tolist()
+    limit = float(np.nanmean(values.to_numpy())) if threshold is None else threshold
+    first = separation(values.to_numpy(), limit)
+    order = np.lexsort((np.nan_to_num(np.nanmean(values.to_numpy(), axis=1), nan=9.0), first))
+    matrix = values.to_numpy()[order]
+    layers = len(titles)
+    figure = new_figure(
+        1.25 + 0.245 * max(len(matrix), 3),
+        width=float(np.clip(3.4 + 0.56 * layers, 5.6, WIDTH)),
+        alt="Label smoothness of each class at each layer.",
+    )
+    ax = figure.subplots()
+    fits = layers <= 24
+    texts = [[f"{v:.2f}".removeprefix("0") if fits and np.isfinite(v) else "" for v in row] for row in matrix]
+    class_matrix(
+        ax, matrix, [str(names.loc[values.index[k]]) for k in order], ["" for _ in titles], cmap=SMOOTHNESS, vmin=0.0,
+        label="S_rw (lower = smoother)", texts=texts, square=False,
+    )  # fmt: skip
+    for row, k in enumerate(order):
+        if first[k] < layers:
+            ax.plot([first[k]] * 2, [row + 0.06, row + 0.94], color=RIGHT, linewidth=3, solid_capstyle="butt")
+    layer_ticks(ax, titles, np.arange(layers) + 0.5)
+    ax.set_title(f"Orange: from here on S_rw stays at or below {limit:.2f}", fontweight="normal")
+    return figure
+
+
+def separation(values: Any, threshold: float) -> Any:
+    """(classes,) first column from which (classes, layers) values stay at or below `threshold`; layers if none."""
+    above = ~(np.asarray(values) <= threshold)
+    last_above = above.shape[1] - np.argmax(above[:, ::-1], axis=1)
+    return np.where(above.any(axis=1), last_above, 0)
+
+
+@styled
+def class_smoothness(per_class: pd.DataFrame, *, layer: str, neighbours: str | None = None) -> Figure:
+    """Each class at one layer with its interval, and where it lay at the input, smoothest class first.
+
+    Args:
+        per_class: `LayerGeometry.per_class`.
+        layer: name of the layer.
+
+    Raises:
+        GraphError: if the table has no such layer.
+    """
+    kind = _neighbours(per_class, neighbours)
+    rows = per_class[(per_class["network"] == "trained") & (per_class["neighbours"] == kind)]
+    here = rows[rows["layer"] == layer].sort_values(["smoothness", "class_index"]).reset_index(drop=True)
+    if here.empty:
+        raise GraphError(f"per_class has no layer {layer!r}; it has {shorten(rows['layer'].unique(), 12)}")
+    first = rows[rows["index"] == rows["index"].min()].set_index("class_index")["smoothness"]
+    is_first = bool((here["index"] == rows["index"].min()).all())
+    figure = new_figure(0.85 + 0.235 * max(len(here), 3), alt=f"Label smoothness of each class at {layer}.")
+    ax = figure.subplots()
+    y = np.arange(len(here))
+    before = here["class_index"].map(first).to_numpy(dtype=float)
+    ax.hlines(y, here["low"], here["high"], color="#b9cfe4", linewidth=5, zorder=1)
+    if not is_first:
+        ax.hlines(y, np.fmin(before, here["smoothness"]), np.fmax(before, here["smoothness"]), color="#98a2ad",
+                  linewidth=1, zorder=2)  # fmt: skip
+        ax.scatter(
+            before, y, s=26, facecolors="white", edgecolors=MUTED, linewidths=1.3, zorder=3, label="at the input"
+        )
+    title = str(here["title"].iloc[0])
+    ax.scatter(here["smoothness"], y, s=30, color=LEFT, zorder=4, label=f"at {title}" if is_first else title)
+    ax.set_yticks(y, here["class_name"].astype(str))
+    ax.set_ylim(len(here) - 0.4, -0.6)
+    ax.set_xlim(left=0)
+    ax.set_xlabel(f"{_LABEL}, with interval")
+    ax.tick_params(axis="y", length=0)
+    ax.spines["left"].set_visible(False)
+    ax.grid(axis="x")
+    ax.set_axisbelow(True)
+    if not is_first:
+        figure.legend(loc="outside upper right", ncols=2, handletextpad=0.2)
+    for row, n in enumerate(here["n"]):
+        ax.annotate(
+            f"n = {int(n)}", (1.0, row), xycoords=("axes fraction", "data"), xytext=(6, 0), textcoords="offset points",
+            va="center", fontsize=8, color=MUTED, annotation_clip=False,
+        )  # fmt: skip
+    ax.xaxis.label.set_color(INK)
+    return figure
+
+
+def _neighbours(table: pd.DataFrame, wanted: str | None) -> str:
+    known = table["neighbours"].unique().tolist()
+    if wanted is None:
+        return "other subjects" if "other subjects" in known else str(known[0])
+    if wanted not in known:
+        raise GraphError(f"the table has no neighbours {wanted!r}; it has {shorten(known)}")
+    return wanted
+
+
+def _curve(table: pd.DataFrame, network: str, neighbours: str) -> pd.DataFrame:
+    rows = (table["network"] == network) & (table["neighbours"] == neighbours)
+    found = table[rows].sort_values("index")
+    if network == "trained" and neighbours != "all" and found.empty:
+        raise GraphError(f"the table has no trained network with neighbours {neighbours!r}")
+    return found
