@@ -47,13 +47,13 @@ def _hold(rng: Generator, enter: float, pose: Pose, *, wobble: float = 3.0) -> S
 def _wave(rng: Generator) -> Score:
     """Forearm upright, swinging from side to side; some wave overhead, some beside the shoulder."""
     raised = rng.uniform(45, 115)
-    middle, swing = rng.uniform(50, 85), rng.uniform(14, 32)
+    middle, swing = rng.uniform(50, 85), rng.uniform(17, 34)
     arm = {"main.abd": raised, "main.flex": rng.uniform(5, 45), "main.rot": rng.uniform(-90, -70), "main.pron": 70.0}
     arm["main.shrug"] = 0.12 * raised
     beat = rng.uniform(0.24, 0.36)
     inward = {**arm, "main.elbow": middle + swing, "main.wrist": 12.0}
     outward = {**arm, "main.elbow": middle - swing, "main.wrist": -12.0}
-    return Score(0.7, ((beat, inward), (beat, outward)), 6)
+    return Score(0.7, 2 * ((beat, inward), (beat, outward)), 4)
 
 
 def _raise_hand(rng: Generator) -> Score:
