@@ -52,7 +52,7 @@ def centre(data: SequenceSet, *, per: Literal["sequence", "frame"] = "sequence")
         result = people.copy()
         result[..., :axes] -= origin[None, :, None, :]
         result[~present] = people[~present]
-        return result
+        return result if result.any() else people  # a body in one point, at the origin, would read as absent
 
     return _each(data, moved)
 
