@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from stgcnlib.artefacts import fingerprint
 from stgcnlib.errors import SequenceError, StudyError
 from stgcnlib.networks.batches import check_fit
 from stgcnlib.sequences import SequenceSet
@@ -100,13 +101,15 @@ def fit(
     augmentation = Augmentation() if augment is True else (augment or None)
     _check(network, train, test, epochs, batch_size, learning_rate, frames, patience, precision)
     modules, parameters = _first_blocks(network, frozen)
-    settings = {
+    settings: dict[str, Any] = {
         "epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "weight_decay": weight_decay,
         "label_smoothing": label_smoothing, "frames": frames, "patience": patience, "seed": seed, "frozen": frozen,
         "precision": precision,
         "augment": None if augmentation is None else asdict(augmentation), "train": train.fingerprint(),
         "test": None if test is None else test.fingerprint(),
     }  # fmt: skip
+    shapes = [[key, list(value.shape)] for key, value in network.state_dict().items()]
+    settings["network"] = fingerprint([type(network).__name__, shapes])
     validation = None
     if patience is not None:
         held = _validation_part(train, seed)

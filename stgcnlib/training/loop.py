@@ -69,6 +69,7 @@ class Task(pl.LightningModule):
         self.loss = nn.CrossEntropyLoss(label_smoothing=label_smoothing)
         self.history: list[dict[str, float]] = []
         self.best: dict[str, Any] | None = None
+        self.file: Path | None = None
 
     def configure_optimizers(self) -> Any:
         """AdamW with one cycle of the learning rate; batch-norm scales and biases are not decayed."""
@@ -131,6 +132,10 @@ class Task(pl.LightningModule):
         )
         row["seconds"] = time.perf_counter() - self._started
         self.history.append(row)
+        # Not in a callback: those run before this hook, so that the epoch's own row would be lost.
+        if self.file is not None:
+            with atomic_path(self.file) as temporary:
+                self.trainer.save_checkpoint(temporary)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what resuming needs: plain values and tensors only."""
@@ -140,17 +145,6 @@ class Task(pl.LightningModule):
         """Take the history up again."""
         kept = checkpoint["stgcnlib"]
         self.history, self.best = copy.deepcopy(kept["history"]), kept["best"]
-
-
-class _Keep(pl.Callback):
-    """Writes the resumable state after every epoch, whole or not at all."""
-
-    def __init__(self, file: Path) -> None:
-        self.file = file
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        with atomic_path(self.file) as temporary:
-            trainer.save_checkpoint(temporary)
 
 
 class _Progress(pl.Callback):
@@ -167,10 +161,11 @@ class _Progress(pl.Callback):
         self.bar.start()
         self.task = self.bar.add_task("", total=trainer.max_epochs, completed=trainer.current_epoch, numbers="")
 
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Task) -> None:  # type: ignore[override]
-        row = pl_module.history[-1]
-        numbers = ", ".join(f"{k.replace('_', ' ')} {v:.2f}" for k, v in row.items() if "_" in k and not math.isnan(v))
-        self.bar.update(self.task, advance=1, numbers=numbers)
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        history = pl_module.history if isinstance(pl_module, Task) else []
+        last = history[-1] if history else {}
+        numbers = ", ".join(f"{k.replace('_', ' ')} {v:.2f}" for k, v in last.items() if "_" in k and not math.isnan(v))
+        self.bar.update(self.task, completed=len(history), numbers=numbers)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.bar.stop()
@@ -201,8 +196,7 @@ def run(task: Task, *, folder: Path | None, device: str, half: bool, progress: b
             return
         resume = file
     callbacks: list[pl.Callback] = [_Progress()] if progress_shown(show=progress) else []
-    if file is not None:
-        callbacks.append(_Keep(file))
+    task.file = file
     place = torch.device(device)
     home = next(task.network.parameters()).device
     with _quiet(), _interruptible(), torch.random.fork_rng():
