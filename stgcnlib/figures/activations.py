@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 from numpy.typing import NDArray
 
 from stgcnlib.figures.style import layer_colors, layer_ticks, new_figure, styled
@@ -25,12 +26,14 @@ def layer_shapes(store: Any) -> Figure:
     x = np.arange(len(layers))
     quantities = {
         "Channels per joint": [layer.channels for layer in layers],
-        "Frames per recording (mean)": [float(np.mean(layer.lengths)) for layer in layers],
+        "Frames per recording (mean)": [round(float(np.mean(layer.lengths)), 1) for layer in layers],
         "Features per frame": [layer.channels * layer.joints for layer in layers],
     }
     for ax, (name, values) in zip(figure.subplots(1, 3), quantities.items(), strict=True):
         ax.bar(x, values, color=colors, width=0.78)
         for place, value in enumerate(values):
+            if place and value == values[place - 1]:
+                continue  # a number is said once, where it changes
             ax.annotate(_short(value), (place, value), xytext=(0, 2), textcoords="offset points", ha="center",
                         fontsize=7.5)  # fmt: skip
         ax.set_title(name)
@@ -63,6 +66,8 @@ def feature_norms(store: Any, *, recordings: int = 64) -> Figure:
     positive = values[values > 0]
     if positive.size and np.percentile(positive, 98) > 30 * np.percentile(positive, 2):
         ax.set_yscale("log")
+        ax.yaxis.set_major_formatter(lambda v, _: f"{v:g}")
+        ax.yaxis.set_minor_formatter(NullFormatter())
     else:
         ax.set_ylim(bottom=0)
     ax.set_ylabel("root mean square of a frame's features")

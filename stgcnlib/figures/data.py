@@ -29,7 +29,7 @@ def poses(data: SequenceSet, *, frames: int = 3) -> Figure:
     rows = math.ceil(len(present) / columns)
     width = WIDTH if columns > 2 else WIDTH * columns / 3
     names = ", ".join(data.class_names[c] for c in present)
-    figure = new_figure(0.35 + 1.18 * rows * 5 / max(columns, 4), width=width, alt=f"Example poses of {names}.")
+    figure = new_figure(0.35 + 1.26 * rows * 5 / max(columns, 4), width=width, alt=f"Example poses of {names}.")
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for ax in axes[len(present) :]:
         ax.set_axis_off()
@@ -106,8 +106,8 @@ def class_counts(data: SequenceSet, *, by: str | None = None) -> Figure:
     ax = figure.subplots()
     columns = ["all"] if by is None else [str(k) for k in known]
     class_matrix(
-        ax, counts, rows, columns, cmap=COUNTS, vmin=0.0, vmax=max(counts.max() * 1.6, 1), label="recordings",
-        texts=[[f"{int(v)}" if v else "" for v in row] for row in counts], colorbar=False, square=False,
+        ax, counts, rows, columns, cmap=COUNTS, vmin=0.0, vmax=max(counts.max() * 2.2, 1), label="recordings",
+        texts=[[f"{int(v)}" if v else "" for v in row] for row in counts], colorbar=False, square=False, text_size=8.5,
     )  # fmt: skip
     ax.set_xlabel("" if by is None else by)
     ax.set_title("Recordings per class" + ("" if by is None else f" and {by}"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 from sklearn.manifold import smacof
 
@@ -23,7 +23,19 @@ from stgcnlib.figures.activations import quantile_marks
 from stgcnlib.figures.matrix import class_matrix
 from stgcnlib.figures.skeleton import chronophoto
 from stgcnlib.figures.style import (
-    BAD, COUNTS, FAINT, GOOD, MUTED, WIDTH, class_styles, halo, layer_colors, layer_ticks, new_figure, styled,
+    BAD,
+    COUNTS,
+    FAINT,
+    GOOD,
+    INK,
+    MUTED,
+    WIDTH,
+    class_styles,
+    halo,
+    layer_colors,
+    layer_ticks,
+    new_figure,
+    styled,
 )  # fmt: skip
 from stgcnlib.sequences import SequenceSet
 
@@ -46,7 +58,8 @@ def embed(distances: ArrayLike, seed: int = 0) -> NDArray[np.float64]:
     found, _ = smacof(matrix, n_components=2, init=start, n_init=1, max_iter=120, eps=1e-5, random_state=seed,
                       normalized_stress=False)  # fmt: skip
     points: NDArray[np.float64] = np.asarray(found, dtype=np.float64)
-    return points - points.mean(axis=0)
+    points -= points.mean(axis=0)
+    return points
 
 
 def _square(distances: ArrayLike) -> NDArray[np.float64]:
@@ -68,7 +81,8 @@ def _classical(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     points: NDArray[np.float64] = vectors[:, [-1, -2]] * np.sqrt(np.maximum(values[[-1, -2]], 0.0))
     # An eigenvector's sign is arbitrary: the largest entry points right and up.
     signs = np.sign(points[np.abs(points).argmax(axis=0), [0, 1]])
-    return points * np.where(signs == 0, 1.0, signs)
+    points *= np.where(signs == 0, 1.0, signs)
+    return points
 
 
 @styled
@@ -107,11 +121,19 @@ def ds_graph_map(
     for c in present:
         mine = codes == c
         color, marker = styles[c]
-        ax.scatter(*points[mine].T, s=size, color=color, marker=marker, edgecolors="white", linewidths=0.5, zorder=3)
+        ax.scatter(
+            points[mine, 0],
+            points[mine, 1],
+            s=size,
+            color=color,
+            marker=marker,
+            edgecolors="white",
+            linewidths=0.5,
+            zorder=3,
+        )
     low, high = points.min(axis=0), points.max(axis=0)
     pad = 0.06 * (high - low).max()
-    ax.set_xlim(low[0] - pad, high[0] + pad)
-    ax.set_ylim(low[1] - pad, high[1] + pad)
+    ax.margins(0.06)
     ax.set_aspect("equal", adjustable="datalim")
     ax.set_xticks([])
     ax.set_yticks([])
@@ -123,7 +145,7 @@ def ds_graph_map(
     for text, place, anchor, c in zip(texts, places, anchors, present, strict=True):
         if np.hypot(*(place - anchor)) > 14 * unit:
             ax.plot(*np.stack([anchor, place]).T, color="#7c8792", linewidth=0.7, zorder=4)
-        ax.text(*place, text, ha="center", va="center", fontsize=8.5, fontweight="bold", zorder=6,
+        ax.text(place[0], place[1], text, ha="center", va="center", fontsize=8.5, fontweight="bold", zorder=6,
                 color=_darker(styles[c][0]), path_effects=halo(3.0))  # fmt: skip
     if numbered:
         handles = [
@@ -150,9 +172,8 @@ def _edges(ax: Axes, graph: DSGraph, points: NDArray[Any], codes: NDArray[Any], 
     same = codes[i] == codes[j]
     strength = np.clip(weight / np.percentile(weight, 95), 0.08, 1.0)
     faded = 0.42 * min(1.0, 4000 / len(i))
-    colors = np.array(
-        [(*styles[codes[a]][0], 1.0) if s else (0.45, 0.49, 0.54, 1.0) for a, s in zip(i, same, strict=True)]
-    )
+    colors = np.array([(*styles[codes[a]][0], 1.0) for a in i])
+    colors[~same, :3] = 0.45, 0.49, 0.54
     colors[:, 3] = strength * np.where(same, 0.2 + faded, faded)
     order = np.argsort(same, kind="stable")  # edges within classes on top
     lines = np.stack([points[i], points[j]], axis=1)[order]
@@ -218,6 +239,7 @@ def neighbor_counts(graphs: Mapping[str, DSGraph], *, titles: Sequence[str] | No
     quantile_marks(ax, counts, colors)
     layer_ticks(ax, list(titles))
     ax.set_ylim(bottom=0)
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_ylabel("neighbours kept per recording")
     kept = next(iter(graphs.values())).candidates.shape[1]
     ax.set_title(f"Of {kept} candidates each. Dot: median. Thick: middle half.", fontweight="normal")
@@ -251,7 +273,7 @@ def neighbors_of(graph: DSGraph, i: int, data: SequenceSet, *, most: int = 9) ->
     text = f"{data.names[i]}: {len(indices)} neighbours"
     text += f", {same / total:.0%} of weight in its class" if total > 0 else ""
     if len(indices) > len(shown):
-        text += f"; the last {len(indices) - len(shown)} ({weights[most:].sum() / total:.0%}) not drawn"
+        text += f"; {len(indices) - len(shown)} more with {weights[most:].sum() / total:.0%} of weight are not drawn"
     figure.suptitle(text, x=0.006, ha="left", fontsize=9, fontweight="normal")
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for ax in axes:
@@ -259,18 +281,16 @@ def neighbors_of(graph: DSGraph, i: int, data: SequenceSet, *, most: int = 9) ->
     _thumbnail(axes[0], data, i, "this recording", None, None)
     for ax, j, weight in zip(axes[1:], shown, weights, strict=False):
         color = GOOD if data.labels[j] == data.labels[i] else BAD
-        _thumbnail(ax, data, int(j), "" if color == GOOD else "other class: ", color, float(weight) / total)
+        _thumbnail(ax, data, int(j), "same class" if color == GOOD else "other class", color, float(weight) / total)
     return figure
 
 
 def _thumbnail(ax: Axes, data: SequenceSet, i: int, note: str, color: str | None, share: float | None) -> None:
     chronophoto(ax, data.people(i), data.layout, count=3, linewidth=1.3, joints=2.5)
     name = data.class_names[data.labels[i]]
-    lines = textwrap.shorten(name if color is None else note + name, 52, placeholder="…")
-    label = "\n".join(textwrap.wrap(lines, 26)[:2])
-    head = f"{note}\n{label}" if color is None else label
-    ax.set_title(head, loc="center", fontsize=8, fontweight="bold" if color is None else "normal",
-                 color=color or "#1f2933", pad=4)  # fmt: skip
+    label = f"{note}\n{name if len(name) <= 30 else name[:29] + '…'}"
+    ax.set_title(label, loc="center", fontsize=8, fontweight="bold" if color is None else "normal",
+                 color=color or INK, pad=4)  # fmt: skip
     if share is not None:
         ax.add_patch(Rectangle((0.2, -0.085), 0.42, 0.045, transform=ax.transAxes, color=FAINT, clip_on=False))
         ax.add_patch(Rectangle((0.2, -0.085), 0.42 * share, 0.045, transform=ax.transAxes, color=color, clip_on=False))

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
@@ -17,7 +16,7 @@ from scipy.spatial.distance import cdist
 from stgcnlib.dtw import dtw_path
 from stgcnlib.errors import GraphError, SequenceError
 from stgcnlib.figures.matrix import slim_colorbar
-from stgcnlib.figures.style import INK, LEFT, MUTED, RIGHT, new_figure, spread, styled
+from stgcnlib.figures.style import INK, LEFT, MUTED, RIGHT, SMOOTHNESS, new_figure, spread, styled
 
 __all__ = ["distance_matrix", "dtw_alignment"]
 
@@ -72,7 +71,7 @@ def dtw_alignment(
         figure.suptitle(title, x=0.006, ha="left")
     scale = stride * temporal_stride
     mesh = left.imshow(
-        costs.T, origin="lower", cmap=sns.color_palette("mako_r", as_cmap=True), aspect="equal",
+        costs.T, origin="lower", cmap=SMOOTHNESS.reversed(), aspect="equal",
         extent=(0, costs.shape[0] * scale, 0, costs.shape[1] * scale),
     )  # fmt: skip
     at = (steps + 0.5) * scale
@@ -151,14 +150,15 @@ def distance_matrix(
     ax = figure.subplots()
     # Few pairs are much farther than the rest; they would take the colours of all others.
     apart = shown[~np.eye(count, dtype=bool)].compressed()
-    low, high = np.percentile(apart, [0.5, 99.5]) if apart.size else (0.0, 1.0)
-    cmap = sns.color_palette("mako", as_cmap=True)
-    mesh = ax.imshow(shown, cmap=cmap, vmin=low, vmax=high, interpolation="nearest" if count < 300 else "antialiased")
+    low, high = np.percentile(apart, [1, 95]) if apart.size else (0.0, 1.0)
+    mesh = ax.imshow(
+        shown, cmap=SMOOTHNESS, vmin=low, vmax=high, interpolation="nearest" if count < 300 else "antialiased"
+    )
     starts = np.flatnonzero(np.diff(sorted_codes, prepend=-1))
     ends = np.append(starts[1:], count)
     for edge in starts[1:]:
-        ax.axhline(edge - 0.5, color="white", linewidth=0.5, alpha=0.7)
-        ax.axvline(edge - 0.5, color="white", linewidth=0.5, alpha=0.7)
+        ax.axhline(edge - 0.5, color="white", linewidth=0.6, alpha=0.45)
+        ax.axvline(edge - 0.5, color="white", linewidth=0.6, alpha=0.45)
     middles = (starts + ends - 1) / 2
     height = 6.2 * 72 / count  # points per row of the matrix
     places = spread(middles, 11.0 / height, 0, count - 1)

@@ -43,8 +43,7 @@ def class_matrix(
     high = float(finite.max()) if vmax is None and finite.size else float(vmax if vmax is not None else 1.0)
     norm = Normalize(low, high if high > low else low + 1.0)
     tinted = cmap.with_extremes(bad="#eef0f2")
-    edges = {"edgecolors": "white", "linewidth": 0.8}
-    mesh = ax.pcolormesh(np.ma.masked_invalid(values), cmap=tinted, norm=norm, **edges)  # type: ignore[arg-type]
+    mesh = ax.pcolormesh(np.ma.masked_invalid(values), cmap=tinted, norm=norm, edgecolors="white", linewidth=0.8)
     ax.invert_yaxis()
     if square:
         ax.set_aspect("equal")
@@ -67,7 +66,7 @@ def slim_colorbar(ax: Axes | list[Axes], mappable: Any, label: str, **options: A
     """A thin colour bar without outline."""
     first = ax[0] if isinstance(ax, list) else ax
     bar = first.figure.colorbar(mappable, ax=ax, **{"shrink": 0.6, "aspect": 28, "pad": 0.015, **options})
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     bar.ax.tick_params(length=2)
     bar.set_label(label)
     return bar

@@ -14,7 +14,7 @@ from matplotlib.collections import LineCollection
 from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.errors import SequenceError
-from stgcnlib.figures.style import LEFT, MIDDLE, RIGHT, Color
+from stgcnlib.figures.style import LEFT, MIDDLE, RIGHT
 from stgcnlib.skeleton import SkeletonLayout
 
 __all__ = ["View", "bare", "chronophoto", "draw_skeleton", "frame_box", "grouped_joints", "project", "side_colors"]
@@ -34,7 +34,7 @@ def project(frames: ArrayLike, layout: SkeletonLayout, *, view: View = "front") 
     points = np.asarray(frames, dtype=np.float64)
     if points.ndim not in (2, 3) or points.shape[-2] != len(layout) or points.shape[-1] < 2:
         raise SequenceError(
-            f"frames have shape {points.shape}; expected (T, {len(layout)}, C) or ({len(layout)}, C) for {layout.name!r}"
+            f"frames have shape {points.shape}; {layout.name!r} needs (T, {len(layout)}, C) or ({len(layout)}, C)"
         )
     if layout.dimensions == 2 or points.shape[-1] == 2:
         flat = points[..., :2].copy()
@@ -124,13 +124,13 @@ def draw_skeleton(
         zorder=zorder,
     )
     ax.add_collection(lines)
-    seen = np.isfinite(points).all(axis=1)
+    seen = np.asarray(np.isfinite(points).all(axis=1))
     shown = sides if colors is None else list(colors)
     ax.scatter(
         points[seen, 0],
         points[seen, 1],
         s=np.broadcast_to(np.asarray(sizes, dtype=np.float64), len(points))[seen],
-        c=[c for c, s in zip(shown, seen, strict=True) if s],
+        c=[shown[j] for j in np.flatnonzero(seen)],
         alpha=alpha,
         linewidths=0,
         zorder=zorder + 0.1,
@@ -176,14 +176,17 @@ def chronophoto(
     else:
         chosen = np.zeros(count, dtype=np.int64)
     left, right, bottom, top = zip(*(frame_box(flat[:, t]) for t in chosen), strict=True)
-    # 0.45 of the height keeps standing bodies apart; wide poses may reach over the neighbour's arm.
+    # 0.58 of the height keeps standing bodies apart; wide poses may reach over the neighbour's arm.
     step = max(0.58 * (max(top) - min(bottom)), 0.72 * max(r - a for r, a in zip(right, left, strict=True)))
+    sizes = np.full(len(layout), joints)
+    sizes[[j for j, name in enumerate(layout.joints) if name in ("head", "nose")]] = 7 * joints
     for place, t in enumerate(chosen):
         centre = np.nanmedian(flat[:, t, :, 0]) if np.isfinite(flat[:, t, :, 0]).any() else 0.0
         for person in flat[:, t]:
             moved = person - np.array([centre - place * step, 0.0])
-            draw_skeleton(ax, moved, layout, linewidth=linewidth, sizes=joints, alpha=0.95, zorder=2 + place)
+            draw_skeleton(ax, moved, layout, linewidth=linewidth, sizes=sizes, alpha=0.95, zorder=2 + place)
     half = 0.5 * max(r - a for r, a in zip(right, left, strict=True))
     ax.set_xlim(-half - 0.1 * step, (count - 1) * step + half + 0.1 * step)
-    ax.set_ylim(min(bottom), max(top))
+    pad = 0.05 * (max(top) - min(bottom)) or 0.1
+    ax.set_ylim(min(bottom) - pad, max(top) + 1.6 * pad)
     bare(ax)

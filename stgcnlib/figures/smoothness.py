@@ -12,12 +12,22 @@ from matplotlib.figure import Figure
 from stgcnlib.errors import GraphError, shorten
 from stgcnlib.figures.matrix import class_matrix
 from stgcnlib.figures.style import (
-    INK, LEFT, MUTED, RIGHT, SMOOTHNESS, WIDTH, band, direct_labels, layer_ticks, new_figure, styled,
+    INK,
+    LEFT,
+    MUTED,
+    RIGHT,
+    SMOOTHNESS,
+    WIDTH,
+    band,
+    direct_labels,
+    layer_ticks,
+    new_figure,
+    styled,
 )  # fmt: skip
 
 __all__ = ["class_heatmap", "class_smoothness", "separation", "smoothness_curve"]
 
-_LABEL = "label smoothness S_rw (lower = smoother)"
+_LABEL = r"label smoothness $S_\mathrm{rw}$ (lower = smoother)"
 _THIN = "#7fa6cf"
 
 
@@ -51,8 +61,9 @@ def smoothness_curve(table: pd.DataFrame, *, neighbours: str | None = None) -> F
     x = main["index"].to_numpy(dtype=float)
     ends: list[tuple[float, str, Any]] = []
     null_ax = upper if upper is not None else ax
-    _draw_null(null_ax, main)
+    _draw_null(null_ax, main)  # draws nothing where no labels were shuffled
     null_end = (float(main["null_mean"].iloc[-1]), "shuffled labels", MUTED)
+    has_null = bool(np.isfinite(null_end[0]))
     if len(everyone):
         ax.plot(everyone["index"], everyone["smoothness"], color=_THIN, linewidth=1.2, linestyle=(0, (5, 2)))
         ends.append((float(everyone["smoothness"].iloc[-1]), "trained, all neighbours", "#4f7fb0"))
@@ -71,13 +82,13 @@ def smoothness_curve(table: pd.DataFrame, *, neighbours: str | None = None) -> F
         _break(upper, ax, main)
         direct_labels(upper, x[-1], [null_end])
     else:
-        ax.set_ylim(max(0.0, bottom - margin), max(top, float(main["null_high"].max())) + margin)
-        ends.append(null_end)
+        ends += [null_end] if has_null else []
+        ax.set_ylim(max(0.0, bottom - margin), np.fmax(top, main["null_high"].max()) + margin)
     direct_labels(ax, x[-1], ends)
     if broken:
-        figure.supylabel(_LABEL, fontsize=9)
+        figure.supylabel(_LABEL, fontsize=9, parse_math=True)
     else:
-        ax.set_ylabel(_LABEL)
+        ax.set_ylabel(_LABEL, parse_math=True)
     layer_ticks(ax, main["title"].astype(str).tolist(), x)
     ax.set_xlim(x[0] - 0.25, x[-1] + 0.15)
     ax.grid(axis="y")
@@ -99,15 +110,9 @@ def _break(upper: Axes, lower: Axes, main: pd.DataFrame) -> None:
     upper.set_yticks([round(float(main["null_mean"].mean()), 2)])
     upper.spines["bottom"].set_visible(False)
     upper.tick_params(axis="x", length=0, labelbottom=False)
-    marks = {
-        "marker": [(-1, -0.6), (1, 0.6)],
-        "markersize": 8,
-        "linestyle": "none",
-        "color": "#8a949e",
-        "clip_on": False,
-    }
-    upper.plot([0], [0], transform=upper.transAxes, **marks)  # type: ignore[arg-type]
-    lower.plot([0], [1], transform=lower.transAxes, **marks)  # type: ignore[arg-type]
+    slash: Any = [(-1, -0.6), (1, 0.6)]
+    for ax, y in ((upper, 0), (lower, 1)):
+        ax.plot([0], [y], transform=ax.transAxes, marker=slash, markersize=8, color="#8a949e", clip_on=False)
 
 
 @styled
@@ -133,7 +138,7 @@ def class_heatmap(
     titles = rows.drop_duplicates("index").sort_values("index")["title"].astype(str).tolist()
     limit = float(np.nanmean(values.to_numpy())) if threshold is None else threshold
     first = separation(values.to_numpy(), limit)
-    order = np.lexsort((np.nan_to_num(np.nanmean(values.to_numpy(), axis=1), nan=9.0), first))
+    order = np.lexsort((values.mean(axis=1).fillna(np.inf).to_numpy(), first))
     matrix = values.to_numpy()[order]
     layers = len(titles)
     figure = new_figure(
@@ -146,13 +151,15 @@ def class_heatmap(
     texts = [[f"{v:.2f}".removeprefix("0") if fits and np.isfinite(v) else "" for v in row] for row in matrix]
     class_matrix(
         ax, matrix, [str(names.loc[values.index[k]]) for k in order], ["" for _ in titles], cmap=SMOOTHNESS, vmin=0.0,
-        label="S_rw (lower = smoother)", texts=texts, square=False,
+        label="label smoothness (lower = smoother)", texts=texts, square=False,
     )  # fmt: skip
     for row, k in enumerate(order):
         if first[k] < layers:
-            ax.plot([first[k]] * 2, [row + 0.06, row + 0.94], color=RIGHT, linewidth=3, solid_capstyle="butt")
+            ax.plot(
+                [first[k]] * 2, [row + 0.06, row + 0.94], color=RIGHT, linewidth=3, solid_capstyle="butt", clip_on=False
+            )
     layer_ticks(ax, titles, np.arange(layers) + 0.5)
-    ax.set_title(f"Orange: from here on S_rw stays at or below {limit:.2f}", fontweight="normal")
+    ax.set_title(f"Orange: from here on label smoothness stays at or below {limit:.2f}", fontweight="normal")
     return figure
 
 
@@ -176,7 +183,11 @@ def class_smoothness(per_class: pd.DataFrame, *, layer: str, neighbours: str | N
     """
     kind = _neighbours(per_class, neighbours)
     rows = per_class[(per_class["network"] == "trained") & (per_class["neighbours"] == kind)]
-    here = rows[rows["layer"] == layer].sort_values(["smoothness", "class_index"]).reset_index(drop=True)
+    here = (
+        rows[(rows["layer"] == layer) & rows["smoothness"].notna()]
+        .sort_values(["smoothness", "class_index"])
+        .reset_index(drop=True)
+    )
     if here.empty:
         raise GraphError(f"per_class has no layer {layer!r}; it has {shorten(rows['layer'].unique(), 12)}")
     first = rows[rows["index"] == rows["index"].min()].set_index("class_index")["smoothness"]
@@ -197,7 +208,7 @@ def class_smoothness(per_class: pd.DataFrame, *, layer: str, neighbours: str | N
     ax.set_yticks(y, here["class_name"].astype(str))
     ax.set_ylim(len(here) - 0.4, -0.6)
     ax.set_xlim(left=0)
-    ax.set_xlabel(f"{_LABEL}, with interval")
+    ax.set_xlabel(f"{_LABEL}, with interval", parse_math=True)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
     ax.grid(axis="x")

@@ -16,13 +16,13 @@ import matplotlib as mpl
 import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.colors import Colormap, to_rgb
+from matplotlib.colors import Colormap, ListedColormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
-    "BAD", "COUNTS", "GOOD", "INK", "LEFT", "MIDDLE", "MUTED", "RIGHT", "SHARES", "SMOOTHNESS", "WIDTH", "RELEVANCE",
+    "BAD", "COUNTS", "GOOD", "INK", "LEFT", "MIDDLE", "MUTED", "RIGHT", "SMOOTHNESS", "WIDTH", "RELEVANCE",
     "ReportFigure", "band", "class_styles", "direct_labels", "halo", "layer_colors", "layer_ticks", "new_figure",
     "spread", "styled", "text_color",
 ]  # fmt: skip
@@ -43,14 +43,15 @@ _CLASS_COLORS = ("#332288", "#cc6677", "#117733", "#88ccee", "#aa4499", "#ddaa33
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "<", ">", "h", "*")
 
 COUNTS: Colormap = sns.color_palette("Blues", as_cmap=True)
-SHARES = COUNTS
-SMOOTHNESS: Colormap = sns.color_palette("mako", as_cmap=True)
+# Without mako's black end, which would swallow the numbers printed on it.
+SMOOTHNESS: Colormap = ListedColormap(sns.color_palette("mako", as_cmap=True)(np.linspace(0.22, 0.98, 256)))
 RELEVANCE: Colormap = sns.color_palette("rocket_r", as_cmap=True)
 
 _RC: dict[str, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9.0,
     "text.color": INK,
+    "text.parse_math": False,  # a class name may hold a dollar sign
     "axes.titlesize": 9.5,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
@@ -119,8 +120,9 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     def inner(*args: P.args, **kwargs: P.kwargs) -> Figure:
         with mpl.rc_context():
             # Settings of the user's notebook must not leak in; the backend is the user's own.
-            mpl.rcParams.update({k: v for k, v in mpl.rcParamsDefault.items() if k not in _UNTOUCHED})
-            mpl.rcParams.update(_RC)
+            settings: Any = mpl.rcParams
+            settings.update({k: v for k, v in mpl.rcParamsDefault.items() if k not in _UNTOUCHED})
+            settings.update(_RC)
             return draw(*args, **kwargs)
 
     return inner
@@ -185,9 +187,10 @@ def direct_labels(ax: Axes, x: float, ends: Sequence[tuple[float, str, Any]], *,
         ends: (y, text, colour) per curve.
         lines: lines of text per label.
     """
-    figure = ax.figure
     low, high = ax.get_ylim()
-    height = figure.get_figheight() * ax.get_subplotspec().get_position(figure).height  # type: ignore[union-attr]
+    figure = ax.get_figure(root=True)
+    place = ax.get_subplotspec()
+    height = 3.0 if figure is None or place is None else figure.get_figheight() * place.get_position(figure).height
     gap = (high - low) * 12.5 * lines / (72 * max(height * 0.85, 0.1))
     for (_, text, color), y in zip(ends, spread([e[0] for e in ends], gap), strict=True):
         ax.annotate(

@@ -73,7 +73,7 @@ def confusion(evaluation: Any) -> Figure:
         ax, shares, names, names, cmap=COUNTS, vmin=0.0, vmax=1.0, texts=texts, text_size=7.5 if len(names) < 40 else 6,
         colorbar=False,
     )  # fmt: skip
-    for place in np.arange(len(names)):
+    for place in range(len(names)):
         ax.axhline(place, color="#eef0f2", linewidth=0.6, zorder=1.5)
     ax.set_ylabel("true class")
     ax.set_xlabel("predicted class")
