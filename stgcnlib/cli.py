@@ -1,0 +1,131 @@
+"""The command line: run a study, render its report again, look into a folder of recordings.
+
+It only parses, calls the library, and turns an error about input into one clear line.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from stgcnlib import __version__
+from stgcnlib.errors import StgcnlibError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="stgcnlib",
+    help="What did each layer of a spatio-temporal graph network learn?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(wanted: bool) -> None:  # noqa: FBT001
+    if wanted:
+        typer.echo(f"stgcnlib {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def run(
+    study: Annotated[str, typer.Argument(help="A study file, or the name of a bundled study such as demo.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder for everything made; reports/NAME if left out.")
+    ] = None,
+    force: Annotated[
+        str | None, typer.Option("--force", metavar="STAGE", help="Repeat this stage and those that build on it.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option("--workers", min=1, help="Notebooks at a time.")] = None,
+) -> None:
+    """Run a study from recordings to report; what is there already is skipped."""
+    from stgcnlib.pipeline.runner import run_study
+
+    index = run_study(study, output, force=force, workers=workers)
+    typer.echo(str(index))
+
+
+@app.command()
+def report(folder: Annotated[Path, typer.Argument(help="Folder that 'run' wrote to.")]) -> None:
+    """Render the pages again from the executed notebooks."""
+    from stgcnlib.pipeline.html import render_report
+
+    typer.echo(str(render_report(folder)))
+
+
+@app.command()
+def read(
+    path: Annotated[Path, typer.Argument(help="A file or folder of recordings.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write them as one stgcnlib npz.")] = None,
+    format: Annotated[str | None, typer.Option("--format", help="If it can't be told from the names.")] = None,
+) -> None:
+    """Say what recordings hold, and convert them."""
+    import warnings
+
+    from stgcnlib.readers import read as read_recordings
+
+    console, complaints = Console(highlight=False), Console(stderr=True, highlight=False)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        data = read_recordings(path, format=format)
+    for warning in caught:
+        complaints.print(Text(f"warning: {warning.message}", style="yellow"))
+    lengths = data.lengths
+    facts = {
+        "recordings": str(len(data)),
+        "frames": f"{lengths.min()} to {lengths.max()}, mean {lengths.mean():.1f}",
+        "layout": f"{data.layout.name}, {len(data.layout)} joints, {data.channels} channels",
+        "people": f"up to {data.people_counts.max()} per recording",
+    }
+    for name, values in data.groups.items():
+        facts[name] = _listed(sorted(set(values.tolist())))
+    table = Table.grid(padding=(0, 2))
+    for key, value in facts.items():
+        table.add_row(Text(key, style="bold"), Text(value))
+    console.print(table)
+    classes = Table("class", "recordings", box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for c, name in enumerate(data.class_names):
+        classes.add_row(Text(str(name)), str(int((data.labels == c).sum())))
+    console.print(classes)
+    if output is not None:
+        target = output if output.suffix == ".npz" else output.with_name(output.name + ".npz")
+        data.save(target)
+        console.print(Text(f"written to {target}"))
+
+
+def _listed(values: list[object]) -> str:
+    texts = [str(value) for value in values]
+    shown = ", ".join(texts[:12]) + (f", … ({len(texts) - 12} more)" if len(texts) > 12 else "")
+    return f"{len(texts)}: {shown}"
+
+
+def main() -> None:
+    """Entry point: an error about input ends as one line on stderr and exit code 2."""
+    try:
+        app()
+    except StgcnlibError as error:
+        if "--debug" in sys.argv:
+            raise
+        Console(stderr=True, highlight=False, soft_wrap=True).print(Text(f"error: {error}", style="red"))
+        sys.exit(2)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("interrupted; the same command goes on from here")
+        sys.exit(130)

@@ -1,0 +1,137 @@
+"""Run one notebook with papermill, in a process of its own: ``python -m stgcnlib.pipeline.execute``.
+
+The job comes as one line of JSON on stdin, events go out as lines of JSON. When stdin closes, the one
+who started us is gone or wants us to stop: the kernel is killed and nothing is left behind.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+
+__all__ = ["main", "partial_path"]
+
+GIB = 2**30
+SHOWN_LINES = 6
+
+
+class SameInterpreter(AsyncKernelManager):
+    """Kernels of the very Python that runs us, whatever kernels Jupyter has registered."""
+
+    started: AsyncKernelManager | None = None
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        """ipykernel of this interpreter."""
+        SameInterpreter.started = self
+        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        return KernelSpec(argv=argv, display_name="Python 3 (ipykernel)", language="python")
+
+
+def partial_path(target: Path) -> Path:
+    """Where a notebook is written while it runs."""
+    return target.with_name(f".{target.stem}.partial.ipynb")
+
+
+def main() -> None:
+    """Execute the job that stdin describes."""
+    job: dict[str, Any] = json.loads(sys.stdin.readline())
+    events = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what a kernel writes past Jupyter must not mix with the events
+    threading.Thread(target=_stop_with_parent, args=(Path(job["target"]),), daemon=True).start()
+    _limit_memory(job.get("memory_limit"))
+
+    def send(**event: Any) -> None:
+        events.write(json.dumps(event) + "\n")
+        events.flush()
+
+    send(**_execute(job, send))
+
+
+def _execute(job: dict[str, Any], send: Any) -> dict[str, Any]:
+    import nbformat
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    target = Path(job["target"])
+    partial, failed = partial_path(target), target.with_name(f"{target.stem}.failed.ipynb")
+    notebook = nbformat.read(job["notebook"], as_version=4)
+    count = len(notebook.cells) + 1  # papermill adds the cell with our parameters
+
+    begun = False
+
+    def show(*, cell: Any, cell_index: int) -> None:
+        nonlocal begun
+        begun = True
+        send(cell=cell_index + 1, of=count)
+
+    def run() -> None:
+        papermill.execute_notebook(
+            job["notebook"],
+            partial,
+            parameters=job["parameters"],
+            kernel_name="python3",
+            language="python",
+            progress_bar=False,
+            start_timeout=120,
+            kernel_manager_class=SameInterpreter,
+            on_cell_start=show,
+        )
+
+    os.chdir(target.parent)
+    failed.unlink(missing_ok=True)
+    try:
+        try:
+            run()
+        except (RuntimeError, TimeoutError):
+            if begun:
+                raise
+            run()  # kernels that start at the same time may pick the same port: once more
+    except PapermillExecutionError as error:
+        partial.replace(failed)
+        lines = [line for line in error.source.splitlines() if line.strip()][-SHOWN_LINES:]
+        message = f"{error.ename}: {error.evalue}" if error.evalue else error.ename
+        return {"failed": message, "execution": error.exec_count, "source": lines, "kept": str(failed)}
+    except Exception as error:
+        if partial.exists():
+            partial.replace(failed)
+        kept = str(failed) if failed.exists() else None
+        return {"failed": f"{type(error).__name__}: {error}", "execution": None, "source": [], "kept": kept}
+    with partial.open("rb+") as stream:
+        os.fsync(stream.fileno())
+    partial.replace(target)
+    return {"done": True}
+
+
+def _limit_memory(gib: float | None) -> None:
+    """Limit what this process and its kernel may each allocate; only where the system can."""
+    if gib is None or not sys.platform.startswith("linux"):
+        return
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_DATA, (int(gib * GIB), resource.getrlimit(resource.RLIMIT_DATA)[1]))
+
+
+def _stop_with_parent(target: Path) -> None:
+    while os.read(0, 4096):
+        pass
+    kernel = SameInterpreter.started
+    pid = getattr(getattr(kernel, "provisioner", None), "pid", None)
+    if pid:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)  # a kernel leads its own group
+    partial_path(target).unlink(missing_ok=True)
+    os._exit(130)
+
+
+if __name__ == "__main__":
+    main()

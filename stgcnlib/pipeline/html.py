@@ -1,0 +1,386 @@
+"""Executed notebooks as pages that need no network and no script, and the index that leads to them.
+
+nbconvert renders the cells with our template; every name, label and output is escaped or cleaned on
+the way, and images are embedded. What the notebooks say is their own business.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from platform import python_version
+from typing import Any
+
+import jinja2
+import nbformat
+import yaml
+from markupsafe import Markup
+from nbconvert import HTMLExporter
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from nbconvert.preprocessors.sanitize import SanitizeHTML
+
+from stgcnlib import __version__
+from stgcnlib.artefacts import write_text
+from stgcnlib.errors import StageError
+
+__all__ = ["render_report"]
+
+TEMPLATES = Path(__file__).resolve().parent / "template"
+SOFTWARE = (
+    "numpy",
+    "scipy",
+    "torch",
+    "lightning",
+    "numba",
+    "scikit-learn",
+    "pandas",
+    "zarr",
+    "matplotlib",
+    "papermill",
+)
+
+_TAGS = [
+    "a",
+    "abbr",
+    "b",
+    "blockquote",
+    "br",
+    "caption",
+    "code",
+    "col",
+    "colgroup",
+    "dd",
+    "del",
+    "div",
+    "dl",
+    "dt",
+    "em",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "hr",
+    "i",
+    "kbd",
+    "li",
+    "ol",
+    "p",
+    "pre",
+    "s",
+    "small",
+    "span",
+    "strong",
+    "sub",
+    "sup",
+    "table",
+    "tbody",
+    "td",
+    "tfoot",
+    "th",
+    "thead",
+    "tr",
+    "ul",
+    "var",
+    "math",
+    "mi",
+    "mn",
+    "mo",
+    "mrow",
+    "mtext",
+    "msub",
+    "msup",
+    "msubsup",
+    "mfrac",
+    "msqrt",
+    "munder",
+    "mover",
+    "munderover",
+    "mspace",
+    "mtable",
+    "mtr",
+    "mtd",
+]
+_ATTRIBUTES = {
+    "*": ["class", "id"],
+    "a": ["href", "title"],
+    "td": ["colspan", "rowspan"],
+    "th": ["colspan", "rowspan", "scope"],
+    "ol": ["start"],
+}
+
+
+@dataclass(frozen=True)
+class Page:
+    """One executed notebook and what the other pages need to know of it."""
+
+    name: str
+    title: str
+    about: str
+    notebook: Any
+    record: Mapping[str, Any]
+    short: str = ""
+    layer: str = ""
+
+    @property
+    def took(self) -> str:
+        """How long the notebook ran."""
+        seconds = self.record.get("seconds")
+        return "" if seconds is None else _duration(float(seconds))
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of the contents: a page, or all layers' pages together."""
+
+    name: str
+    title: str
+    about: str
+    took: str
+    layers: tuple[Page, ...] = ()
+
+    @property
+    def layer_names(self) -> tuple[str, ...]:
+        """Names of the pages under this line."""
+        return tuple(page.name for page in self.layers)
+
+
+def render_report(output: str | os.PathLike[str]) -> Path:
+    """Write ``pages/*.html`` and ``index.html`` from the executed notebooks of an output folder.
+
+    Returns:
+        Path of ``index.html``.
+
+    Raises:
+        StageError: the folder holds no study that was run.
+    """
+    folder = Path(output)
+    if not (folder / "study.yml").is_file():
+        raise StageError(f"{folder}: holds no study.yml; give the folder that 'stgcnlib run' wrote to")
+    settings = _read_yaml(folder / "study.yml")
+    pages = _pages(folder)
+    shared = {
+        "study": str(settings.get("name", folder.name)),
+        "pages": _contents(pages),
+        "version": __version__,
+        "style": Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
+    }
+    for i, page in enumerate(pages):
+        body, sections = _body(page)
+        text = _templates().get_template("page.html.j2").render(
+            **shared,
+            root="../",
+            current=page.name,
+            title=page.title,
+            eyebrow=page.layer,
+            body=body,
+            sections=sections,
+            before=pages[i - 1] if i else None,
+            after=pages[i + 1] if i + 1 < len(pages) else None,
+            parameters=sorted(page.record.get("parameters", {}).items()),
+            made=_made(page),
+        )  # fmt: skip
+        write_text(folder / "pages" / f"{page.name}.html", text)
+    names = {page.name for page in pages}
+    for stale in (folder / "pages").glob("*.html"):
+        if stale.stem not in names:
+            stale.unlink()
+    write_text(folder / "index.html", _index(folder, settings, shared))
+    return folder / "index.html"
+
+
+def _index(folder: Path, settings: Mapping[str, Any], shared: Mapping[str, Any]) -> str:
+    summary = _read_json(folder / "summary.json")
+    figure = folder / str(summary.get("figure", "")) if summary else folder
+    return (
+        _templates()
+        .get_template("index.html.j2")
+        .render(
+            **shared,
+            root="",
+            current="",
+            title=shared["study"],
+            summary=summary,
+            verdict=_markdown(str(summary.get("verdict", ""))),
+            figure=_data_uri(figure) if figure.is_file() else "",
+            failures=sorted(path.stem for path in (folder / "notebooks").glob("*.failed.ipynb")),
+            settings=_flat(settings),
+            software=_software(),
+            sections=[],
+            made=f"Written {datetime.now(UTC):%Y-%m-%d %H:%M} UTC by stgcnlib {__version__}",
+        )
+    )
+
+
+# -- pages -------------------------------------------------------------------------------------
+
+
+def _pages(folder: Path) -> list[Page]:
+    record = _read_json(folder / "stages.json").get("notebooks", {})
+    layers = _read_json(folder / "layers.json")
+    titles = {str(one.get("name")): one for one in layers if isinstance(one, dict)} if isinstance(layers, list) else {}
+    pages = []
+    for path in sorted((folder / "notebooks").glob("*.ipynb")):
+        if path.name.endswith(".failed.ipynb") or path.name.startswith("."):
+            continue
+        try:
+            notebook = nbformat.read(path, as_version=4)
+        except Exception as error:
+            raise StageError(f"{path}: not readable as a notebook ({' '.join(str(error).split())[:200]})") from None
+        known = record.get(path.stem, {})
+        title, about = _opening(notebook, path.stem)
+        layer = str(known.get("parameters", {}).get("layer", ""))
+        short = ""
+        if layer:
+            shown = titles.get(layer, {"title": layer, "index": layer})
+            title, short = str(shown["title"]).capitalize(), str(shown["index"])
+        pages.append(Page(path.stem, title, about, notebook, known, short, layer))
+    return pages
+
+
+def _contents(pages: list[Page]) -> list[Entry]:
+    entries: list[Entry] = []
+    layers = tuple(page for page in pages if page.layer)
+    for page in pages:
+        if not page.layer:
+            entries.append(Entry(page.name, page.title, page.about, page.took))
+        elif page is layers[0]:
+            took = _duration(sum(float(one.record.get("seconds", 0)) for one in layers))
+            entries.append(Entry(page.name, "Layer by layer", page.about, took, layers))
+    return entries
+
+
+def _opening(notebook: Any, name: str) -> tuple[str, str]:
+    """Title and first sentence of a notebook, as plain text."""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown" and cell.source.startswith("# "):
+            head, _, rest = cell.source.partition("\n")
+            text = re.sub(r"[*`]", "", " ".join(rest.split("\n\n")[0].split()))
+            sentence = re.match(r".*?[.!?](?=\s|$)", text)
+            return head.removeprefix("# ").strip(), sentence[0] if sentence else text
+    return name, ""
+
+
+def _body(page: Page) -> tuple[Markup, list[dict[str, str]]]:
+    """The cells as HTML without the title, and the sections in them."""
+    notebook = nbformat.from_dict(json.loads(json.dumps(page.notebook)))
+    heading = page.title
+    for cell in notebook.cells:
+        for line in cell.source.splitlines() if cell.cell_type == "markdown" else ():
+            if line.startswith("#"):
+                heading = line.lstrip("# ").strip()
+        if cell.cell_type == "code":
+            cell.metadata["alt"] = f"Figure: {heading}"
+    text, _ = _exporter().from_notebook_node(notebook)
+    text = re.sub(r"<h1\b.*?</h1>", "", text, count=1, flags=re.DOTALL)
+    sections: list[dict[str, str]] = []
+
+    def numbered(match: re.Match[str]) -> str:
+        words = re.sub(r"<[^>]*>", "", match[1]).replace("¶", "").strip()
+        sections.append({"id": f"s{len(sections) + 1}", "text": html.unescape(words)})
+        return f'<h2 id="{sections[-1]["id"]}">{match[1]}</h2>'
+
+    text = re.sub(r"<h2\b[^>]*>(.*?)</h2>", numbered, text, flags=re.DOTALL)
+    return Markup(text), sections  # made of cleaned parts only, see the template
+
+
+@cache
+def _exporter() -> HTMLExporter:
+    exporter = HTMLExporter(
+        template_name="stgcnlib", extra_template_basedirs=[str(TEMPLATES)], exclude_anchor_links=True
+    )
+    exporter.register_filter("safe_markdown", _markdown)
+    exporter.register_filter("safe_html", _cleaned)
+    exporter.register_filter("base64", lambda text: base64.b64encode(text.encode()).decode())
+    exporter.register_filter("one_line", lambda text: re.sub(r"[^A-Za-z0-9+/=]", "", text))
+    return exporter
+
+
+def _markdown(text: str) -> Markup:
+    """Markdown to HTML; what is not plain markup in it is dropped."""
+    renderer = IPythonRenderer(escape=False, exclude_anchor_links=True)
+    return Markup(_cleaned(MarkdownWithMath(renderer=renderer).render(text)))
+
+
+def _cleaned(text: str) -> str:
+    """HTML with harmless tags only: no script, style, image, form or event handler."""
+    bare = re.sub(r"<(script|style)\b.*?</\1\s*>", "", text, flags=re.DOTALL | re.IGNORECASE)
+    cleaned: str = _cleaner().sanitize_html_tags(bare)
+    return cleaned
+
+
+@cache
+def _cleaner() -> SanitizeHTML:
+    return SanitizeHTML(tags=_TAGS, attributes=_ATTRIBUTES, strip=False)
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+
+
+# -- facts -------------------------------------------------------------------------------------
+
+
+def _made(page: Page) -> str:
+    record = page.record
+    if not record:
+        return f"Rendered by stgcnlib {__version__}"
+    finished = str(record.get("finished", ""))[:16].replace("T", " ")
+    return f"Executed {finished} UTC in {page.took} by stgcnlib {record.get('stgcnlib', __version__)}"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds) // 60} min {int(seconds) % 60} s"
+
+
+def _flat(settings: Any, prefix: str = "") -> list[tuple[str, str]]:
+    """Nested settings as (dotted key, text) rows."""
+    rows: list[tuple[str, str]] = []
+    for key, value in settings.items():
+        if isinstance(value, dict) and value:
+            rows += _flat(value, f"{prefix}{key}.")
+        else:
+            text = ", ".join(map(str, value)) if isinstance(value, list) else value
+            rows.append((f"{prefix}{key}", "default" if text is None or text == {} else str(text)))
+    return rows
+
+
+def _software() -> list[tuple[str, str]]:
+    rows = [("stgcnlib", __version__), ("Python", python_version())]
+    for name in SOFTWARE:
+        try:
+            rows.append((name, version(name)))
+        except PackageNotFoundError:
+            continue
+    return rows
+
+
+def _data_uri(path: Path) -> str:
+    kind = "image/svg+xml" if path.suffix == ".svg" else "image/png"
+    return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise StageError(f"{path}: not readable ({' '.join(str(error).split())})") from None
+    return content if isinstance(content, dict) else {}
