@@ -155,6 +155,23 @@ def test_direction_comes_from_the_first_sound_frame() -> None:
     np.testing.assert_allclose(turned[1:], transforms.face_front(as_set(sound)).coords[0], atol=1e-5)
 
 
+def test_a_frame_with_shoulders_along_the_trunk_sets_no_direction() -> None:
+    sound = body(6, 6)
+    lying = sound[:1].copy()
+    along = lying[0, NECK] - lying[0, HIP]
+    lying[0, LEFT] = lying[0, RIGHT] + 0.7 * along + 0.02  # nearly parallel, of ordinary length
+    turned = transforms.face_front(as_set(np.concatenate([lying, sound]))).coords[0]
+    np.testing.assert_allclose(turned[1:], transforms.face_front(as_set(sound)).coords[0], atol=1e-5)
+
+
+def test_the_origin_is_where_the_main_person_appears() -> None:
+    seen = body(7, 6)
+    late = as_set(np.concatenate([np.zeros((2, 20, 3)), seen]))
+    moved = transforms.centre(late).coords[0]
+    assert not moved[:2].any()
+    np.testing.assert_allclose(moved[2:], transforms.centre(as_set(seen)).coords[0], atol=1e-5)
+
+
 def test_absent_people_stay_absent() -> None:
     pair = body(1, 8, people=2)
     pair[1, 5:] = 0
