@@ -22,6 +22,7 @@ from stgcnlib.errors import SequenceError, StudyError
 from stgcnlib.networks.batches import check_fit
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.training.augment import Augmentation, TrainingBatches
+from stgcnlib.training.evaluation import evaluate
 
 __all__ = ["FitResult", "fine_tune", "fit"]
 
@@ -36,7 +37,7 @@ class FitResult:
 
     Attributes:
         history: one row per epoch: `epoch` (from 1), `train_loss`, `train_accuracy` (on varied batches),
-            `test_accuracy` (NaN without a test part), `seconds`, and with `patience` `validation_accuracy`.
+            `test_accuracy` (NaN where it was not measured), `seconds`, and with `patience` `validation_accuracy`.
         best_epoch: the epoch whose weights the network has: the last, or with `patience` the best by validation.
         accuracy: test accuracy of those weights; NaN without a test part.
     """
@@ -71,7 +72,8 @@ def fit(
     Args:
         network: takes (N, C, T, V, M), gives (N, classes), for example of `load_network`.
         train: recordings to learn from, normalised (`stgcnlib.transforms.normalize`).
-        test: recordings whose accuracy is measured after each epoch. It never decides which weights are kept.
+        test: recordings whose accuracy is measured about twenty times over the training, and after its last epoch.
+            It never decides which weights are kept.
         epochs: times that every recording is seen.
         batch_size: most recordings in a batch.
         learning_rate: highest rate of the cycle.
@@ -134,11 +136,12 @@ def fit(
             parameter.requires_grad_(flag)
         network.eval()
     history = pd.DataFrame(task.history)
-    epoch = len(history)
+    epoch, accuracy = len(history), float(history["test_accuracy"].iloc[-1])
     if task.best is not None:
         network.load_state_dict(task.best["state"])
         epoch = int(task.best["epoch"])
-    return FitResult(history, epoch, float(history["test_accuracy"].iloc[epoch - 1]))
+        accuracy = np.nan if test is None else evaluate(network, test, device=device).accuracy
+    return FitResult(history, epoch, accuracy)
 
 
 def fine_tune(

@@ -31,6 +31,7 @@ from stgcnlib.training.evaluation import evaluate
 __all__ = ["Task", "run"]
 
 FILE = "training.ckpt"
+MEASUREMENTS = 20  # of the test part over a training, since each costs up to a third of an epoch
 
 
 class Task(pl.LightningModule):
@@ -40,7 +41,7 @@ class Task(pl.LightningModule):
         network: trained in place; parameters without ``requires_grad`` stay, and modules in `frozen` stay in
             evaluation mode, so that their batch statistics stay too.
         batches: the training part.
-        test: measured after each epoch and never used to choose anything.
+        test: measured about twenty times, and after the last epoch; never used to choose anything.
         validation: measured after each epoch where `patience` is given.
         patience: epochs without a better validation accuracy after which training stops.
         settings: plain values that tell this training from others, kept in its checkpoint.
@@ -127,9 +128,9 @@ class Task(pl.LightningModule):
                 self.best = {"score": list(score), "epoch": self.current_epoch + 1, "state": state}
             if self.patience is not None and self.current_epoch + 1 - self.best["epoch"] >= self.patience:
                 self.trainer.should_stop = True
-        row["test_accuracy"] = (
-            math.nan if self.test is None else evaluate(self.network, self.test, device=device).accuracy
-        )
+        row["test_accuracy"] = math.nan
+        if self.test is not None and (self.current_epoch + 1 - self.epochs) % max(1, self.epochs // MEASUREMENTS) == 0:
+            row["test_accuracy"] = evaluate(self.network, self.test, device=device).accuracy
         row["seconds"] = time.perf_counter() - self._started
         self.history.append(row)
         # Not in a callback: those run before this hook, so that the epoch's own row would be lost.
