@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WORKERS ?= 2
+# Test processes share the cores; threads on top of them only fight.
+ONE_THREAD := OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 STGCNLIB_PROGRESS=0
 
 .PHONY: install report test lint format bench clean help
 
@@ -23,8 +25,8 @@ report: $(READY) ## the main job on the embedded demo: reports/demo/index.html
 	$(BIN)/stgcnlib run notebooks/studies/demo.yml --output reports/demo
 
 test: $(READY)  ## all tests, the tutorials included
-	$(BIN)/python -m pytest -n $(WORKERS) tests
-	$(BIN)/python -m pytest --nbval-lax --nbval-current-env notebooks/tutorials
+	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) tests
+	STGCNLIB_PROGRESS=0 $(BIN)/python -m pytest --nbval-lax --nbval-current-env notebooks/tutorials
 
 lint: $(READY)  ## ruff, mypy and the order of the modules
 	$(BIN)/ruff format --check stgcnlib tests benchmarks
