@@ -53,7 +53,7 @@ def fit(
     test: SequenceSet | None = None,
     *,
     epochs: int = 60,
-    batch_size: int = 32,
+    batch_size: int = 16,
     learning_rate: float = 0.005,
     weight_decay: float = 0.01,
     label_smoothing: float = 0.1,
