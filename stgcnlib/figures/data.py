@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -37,7 +38,7 @@ def poses(data: SequenceSet, *, frames: int = 3) -> Figure:
         members = np.flatnonzero(data.labels == c)
         example = members[np.argsort(data.lengths[members], kind="stable")[len(members) // 2]]
         chronophoto(ax, data.people(int(example)), data.layout, count=frames)
-        ax.set_title(data.class_names[c], fontsize=8.5, fontweight="normal", loc="center", pad=4)
+        ax.set_title(textwrap.fill(data.class_names[c], 30), fontsize=8.5, fontweight="normal", loc="center", pad=4)
     if data.layout.mirror:
         handles = [Line2D([], [], color=LEFT, label="left side"), Line2D([], [], color=RIGHT, label="right side")]
         figure.legend(handles=handles, loc="outside upper right", ncols=2, handlelength=1.2)

@@ -32,6 +32,7 @@ from stgcnlib.figures.style import (
     WIDTH,
     class_styles,
     halo,
+    head,
     layer_colors,
     layer_ticks,
     new_figure,
@@ -273,8 +274,8 @@ def neighbors_of(graph: DSGraph, i: int, data: SequenceSet, *, most: int = 9) ->
     text = f"{data.names[i]}: {len(indices)} neighbours"
     text += f", {same / total:.0%} of weight in its class" if total > 0 else ""
     if len(indices) > len(shown):
-        text += f"; {len(indices) - len(shown)} more with {weights[most:].sum() / total:.0%} of weight are not drawn"
-    figure.suptitle(text, x=0.006, ha="left", fontsize=9, fontweight="normal")
+        text += f"; not drawn: {len(indices) - len(shown)} more with {weights[most:].sum() / total:.1%} of weight"
+    head(figure, text)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for ax in axes:
         ax.set_axis_off()
@@ -288,7 +289,7 @@ def neighbors_of(graph: DSGraph, i: int, data: SequenceSet, *, most: int = 9) ->
 def _thumbnail(ax: Axes, data: SequenceSet, i: int, note: str, color: str | None, share: float | None) -> None:
     chronophoto(ax, data.people(i), data.layout, count=3, linewidth=1.3, joints=2.5)
     name = data.class_names[data.labels[i]]
-    label = f"{note}\n{name if len(name) <= 30 else name[:29] + '…'}"
+    label = f"{note}\n{name if len(name) <= 29 else name[:28] + '…'}"
     ax.set_title(label, loc="center", fontsize=8, fontweight="bold" if color is None else "normal",
                  color=color or INK, pad=4)  # fmt: skip
     if share is not None:
@@ -312,7 +313,7 @@ def edge_agreement(graph: DSGraph, labels: ArrayLike, class_names: Sequence[str]
     ax.set_ylabel("class of the recording")
     ax.set_xlabel("class of its neighbours")
     ax.tick_params(axis="x", rotation=90)
-    ax.set_title(f"Edge weight in % of each row; {within:.0%} stays within the class")
+    head(figure, f"Edge weight, % of each row; {within:.0%} within the class")
     return figure
 
 

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from stgcnlib.errors import SequenceError
 from stgcnlib.figures.matrix import class_matrix, slim_colorbar
 from stgcnlib.figures.skeleton import bare, draw_skeleton, frame_box, grouped_joints, project
-from stgcnlib.figures.style import LEFT, MUTED, RELEVANCE, WIDTH, layer_ticks, new_figure, styled
+from stgcnlib.figures.style import LEFT, MUTED, RELEVANCE, WIDTH, head, layer_ticks, new_figure, styled
 from stgcnlib.skeleton import SkeletonLayout
 
 __all__ = ["Scale", "class_joint_heatmap", "joint_time_maps", "relevance_by_limb", "skeleton_strip"]
@@ -259,7 +259,7 @@ def _frame(which: str | int, count: int) -> int:
 
 
 def _head(figure: Figure, title: str | None, says: str) -> None:
-    figure.suptitle(f"{title}\n({says})" if title else f"({says})", x=0.006, ha="left", fontsize=9, fontweight="normal")
+    head(figure, f"{title}\n({says})" if title else f"({says})")
 
 
 def _bar(figure: Figure, axes: list[Axes], cmap: Colormap, *, signed: bool) -> None:

@@ -185,8 +185,11 @@ def chronophoto(
         for person in flat[:, t]:
             moved = person - np.array([centre - place * step, 0.0])
             draw_skeleton(ax, moved, layout, linewidth=linewidth, sizes=sizes, alpha=0.95, zorder=2 + place)
-    half = 0.5 * max(r - a for r, a in zip(right, left, strict=True))
-    ax.set_xlim(-half - 0.1 * step, (count - 1) * step + half + 0.1 * step)
+    half = 0.5 * max(r - a for r, a in zip(right, left, strict=True)) + 0.1 * step
     pad = 0.05 * (max(top) - min(bottom)) or 0.1
-    ax.set_ylim(min(bottom) - pad, max(top) + 1.6 * pad)
+    # One shape for all pictures of a figure, so that their titles line up.
+    width, height = (count - 1) * step + 2 * half, max(top) - min(bottom) + 2.6 * pad
+    wider, taller = max(0.0, count * 0.58 * height - width) / 2, max(0.0, width / (count * 0.58) - height)
+    ax.set_xlim(-half - wider, (count - 1) * step + half + wider)
+    ax.set_ylim(min(bottom) - pad, max(top) + 1.6 * pad + taller)
     bare(ax)

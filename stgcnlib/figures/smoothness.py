@@ -20,6 +20,7 @@ from stgcnlib.figures.style import (
     WIDTH,
     band,
     direct_labels,
+    head,
     layer_ticks,
     new_figure,
     styled,
@@ -143,7 +144,7 @@ def class_heatmap(
     layers = len(titles)
     figure = new_figure(
         1.25 + 0.245 * max(len(matrix), 3),
-        width=float(np.clip(3.4 + 0.56 * layers, 5.6, WIDTH)),
+        width=float(np.clip(3.4 + 0.56 * layers, 6.0, WIDTH)),
         alt="Label smoothness of each class at each layer.",
     )
     ax = figure.subplots()
@@ -159,7 +160,7 @@ def class_heatmap(
                 [first[k]] * 2, [row + 0.06, row + 0.94], color=RIGHT, linewidth=3, solid_capstyle="butt", clip_on=False
             )
     layer_ticks(ax, titles, np.arange(layers) + 0.5)
-    ax.set_title(f"Orange: from here on label smoothness stays at or below {limit:.2f}", fontweight="normal")
+    head(figure, f"Orange: from here on label smoothness stays at or below {limit:.2f}")
     return figure
 
 

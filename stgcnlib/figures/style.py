@@ -23,8 +23,8 @@ from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
     "BAD", "COUNTS", "GOOD", "INK", "LEFT", "MIDDLE", "MUTED", "RIGHT", "SMOOTHNESS", "WIDTH", "RELEVANCE",
-    "ReportFigure", "band", "class_styles", "direct_labels", "halo", "layer_colors", "layer_ticks", "new_figure",
-    "spread", "styled", "text_color",
+    "ReportFigure", "band", "class_styles", "direct_labels", "halo", "head", "layer_colors", "layer_ticks",
+    "new_figure", "spread", "styled", "text_color",
 ]  # fmt: skip
 
 P = ParamSpec("P")
@@ -196,6 +196,11 @@ def direct_labels(ax: Axes, x: float, ends: Sequence[tuple[float, str, Any]], *,
         ax.annotate(
             text, (x, y), xytext=(9, 0), textcoords="offset points", color=color, va="center", annotation_clip=False
         )
+
+
+def head(figure: Figure, text: str) -> None:
+    """A line of text at the figure's upper left."""
+    figure.suptitle(text, x=0.006, ha="left", fontsize=9, fontweight="normal")
 
 
 def halo(width: float = 2.5) -> list[Any]:

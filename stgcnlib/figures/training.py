@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from stgcnlib.errors import SequenceError
 from stgcnlib.figures.matrix import class_matrix
-from stgcnlib.figures.style import COUNTS, INK, LEFT, MUTED, RIGHT, WIDTH, direct_labels, new_figure, styled
+from stgcnlib.figures.style import COUNTS, INK, LEFT, MUTED, RIGHT, WIDTH, direct_labels, head, new_figure, styled
 
 __all__ = ["confusion", "per_class_accuracy", "training_curves"]
 
@@ -78,7 +78,7 @@ def confusion(evaluation: Any) -> Figure:
     ax.set_ylabel("true class")
     ax.set_xlabel("predicted class")
     ax.tick_params(axis="x", rotation=90)
-    ax.set_title(f"{evaluation.accuracy:.1%} of {counts.sum()} recordings are named right")
+    head(figure, f"{evaluation.accuracy:.1%} of {counts.sum()} recordings are named right")
     return figure
 
 

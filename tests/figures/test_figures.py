@@ -1,0 +1,350 @@
+"""Every figure: it draws without a warning, says what it shows, leaves nothing open, and no two labels overlap."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import itertools
+import warnings
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import pyplot as plt
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from stgcnlib import figures
+from stgcnlib.dsgraph import DSGraph, nnk_graph
+from stgcnlib.errors import GraphError, SequenceError, StgcnlibError
+from stgcnlib.figures.skeleton import project
+from stgcnlib.figures.smoothness import separation
+from stgcnlib.figures.style import class_styles, layer_colors, spread
+from stgcnlib.sequences import SequenceSet
+from stgcnlib.skeleton import layout
+
+
+def _names(count: int) -> list[str]:
+    # Long names, and one that mathtext would choke on.
+    return ["costs $5 to $", *(f"draw circle counter-clockwise {c}" for c in range(1, count))]
+
+
+def _data(classes: int, body: str = "kinect-v1", channels: int = 3) -> SequenceSet:
+    rng = np.random.default_rng(classes)
+    known = layout(body)
+    rest = rng.normal(0, 0.3, (len(known), channels))
+    if known.spine:
+        rest[known.spine[0], -1], rest[known.spine[1], -1] = 0.0, 0.6
+    coords = [rest + np.cumsum(rng.normal(0, 0.02, (t, *rest.shape)), axis=0) for t in rng.integers(9, 20, 4 * classes)]
+    subjects = np.tile([1, 2, 3, 4], classes)
+    return SequenceSet(coords, None, np.repeat(np.arange(classes), 4), _names(classes), {"subject": subjects}, known)
+
+
+def _titles(layers: int) -> list[str]:
+    return ["input", *(f"layer {i}" for i in range(1, layers))]
+
+
+def _table(layers: int, *, controls: bool = True) -> pd.DataFrame:
+    rows = []
+    for network, neighbours in [("trained", "other subjects"), ("untrained", "other subjects"), ("trained", "all")]:
+        if not controls and (network, neighbours) != ("trained", "all"):
+            continue
+        for i, title in enumerate(_titles(layers)):
+            s = 0.4 - 0.02 * i if network == "trained" else 0.4 + 0.01 * i
+            rows.append(
+                {
+                    "layer": f"net.{i}", "index": i, "title": title, "network": network, "neighbours": neighbours,
+                    "smoothness": s, "low": s - 0.03, "high": s + 0.03, "null_mean": 0.96, "null_low": 0.95,
+                    "null_high": 0.97,
+                }
+            )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _per_class(classes: int, layers: int) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    return pd.DataFrame(
+        [
+            {
+                "layer": f"net.{i}", "index": i, "title": title, "network": "trained", "neighbours": "all",
+                "class_index": c, "class_name": name, "smoothness": s, "low": s - 0.05, "high": s + 0.05, "n": 4,
+            }
+            for c, name in enumerate(_names(classes))
+            for i, title in enumerate(_titles(layers))
+            for s in [rng.uniform(0.05, 0.7)]
+        ]
+    )  # fmt: skip
+
+
+class _Layer(SimpleNamespace):
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def sequence(self, i: int) -> np.ndarray:
+        return np.random.default_rng(i).normal(0, 1, (self.lengths[i], self.joints * self.channels))
+
+
+class _Store(dict[str, Any]):
+    @property
+    def layers(self) -> tuple[str, ...]:
+        return tuple(self)
+
+
+def _store(layers: int) -> _Store:
+    return _Store(
+        {
+            f"net.{i}": _Layer(title=t, index=i, channels=3 if i == 0 else 64, joints=20, lengths=np.array([9, 12, 5]))
+            for i, t in enumerate(_titles(layers))
+        }
+    )
+
+
+def _maps(layers: int, frames: int, *, signed: bool = False) -> dict[str, SimpleNamespace]:
+    rng = np.random.default_rng(1)
+    low = -1.0 if signed else 0.0
+    return {
+        f"net.{i}": SimpleNamespace(values=rng.uniform(low, 1, (1, frames, 20)), title=t, index=i, layer=f"net.{i}")
+        for i, t in enumerate(_titles(layers))
+        if i
+    }
+
+
+@dataclasses.dataclass
+class World:
+    """One size of study: what each figure needs."""
+
+    classes: int
+    layers: int
+
+    def __post_init__(self) -> None:
+        rng = np.random.default_rng(3)
+        self.data = _data(self.classes)
+        self.names = list(self.data.class_names)
+        points = rng.normal(0, 1, (len(self.data), 5)) + self.data.labels[:, None] * 0.7
+        self.distances = np.linalg.norm(points[:, None] - points[None], axis=-1)
+        self.graph = nnk_graph(self.distances, k=min(7, len(self.data) - 1))
+        counts = np.eye(self.classes, dtype=np.int64) * 3
+        counts[0, -1] += 1
+        self.evaluation = SimpleNamespace(
+            confusion=lambda: counts, accuracy=np.trace(counts) / counts.sum(), class_names=self.names
+        )
+        self.maps = _maps(self.layers, self.data.coords[0].shape[0])
+        self.limbs = pd.DataFrame(
+            [
+                {"title": t, "index": i, "limb": limb, "share": 0.2, "even": 0.2}
+                for i, t in enumerate(_titles(self.layers))
+                for limb in self.data.layout.limbs
+            ]
+        )
+        epochs = np.arange(1, 9)
+        self.history = pd.DataFrame(
+            {"epoch": epochs, "train_loss": 2 / epochs, "train_accuracy": epochs / 8, "test_accuracy": epochs / 8}
+        )
+
+    def graphs(self) -> dict[str, DSGraph]:
+        return {("input" if i == 0 else f"net.{i}"): self.graph for i in range(self.layers)}
+
+
+DRAWINGS: dict[str, Callable[[World], Figure]] = {
+    "poses": lambda w: figures.poses(w.data),
+    "lengths": lambda w: figures.lengths(w.data, split=w.data.split("subject", [1, 2])),
+    "class_counts": lambda w: figures.class_counts(w.data),
+    "training_curves": lambda w: figures.training_curves(w.history),
+    "confusion": lambda w: figures.confusion(w.evaluation),
+    "per_class_accuracy": lambda w: figures.per_class_accuracy(w.evaluation),
+    "layer_shapes": lambda w: figures.layer_shapes(_store(w.layers)),
+    "feature_norms": lambda w: figures.feature_norms(_store(w.layers)),
+    "dtw_alignment": lambda w: figures.dtw_alignment(
+        w.data.sequence(0), w.data.sequence(1), names=["a $ b", "c"], title="layer 1", temporal_stride=2
+    ),
+    "distance_matrix": lambda w: figures.distance_matrix(w.distances, w.data.labels, w.names, title="input"),
+    "smoothness_curve": lambda w: figures.smoothness_curve(_table(w.layers)),
+    "smoothness_curve_alone": lambda w: figures.smoothness_curve(_table(w.layers, controls=False)),
+    "class_heatmap": lambda w: figures.class_heatmap(_per_class(w.classes, w.layers)),
+    "class_smoothness": lambda w: figures.class_smoothness(_per_class(w.classes, w.layers), layer="net.1"),
+    "ds_graph_map": lambda w: figures.ds_graph_map(w.graph, w.data.labels, w.names, distances=w.distances),
+    "neighbor_counts": lambda w: figures.neighbor_counts(w.graphs()),
+    "neighbors_of": lambda w: figures.neighbors_of(w.graph, 1, w.data),
+    "edge_agreement": lambda w: figures.edge_agreement(w.graph, w.data.labels, w.names),
+    "skeleton_strip": lambda w: figures.skeleton_strip(w.data.people(0), w.data.layout, w.maps, title="a $ b"),
+    "joint_time_maps": lambda w: figures.joint_time_maps(w.maps, w.data.layout, title="a"),
+    "class_joint_heatmap": lambda w: figures.class_joint_heatmap(
+        np.where(np.arange(w.classes)[:, None] == 1, np.nan, 0.05) * np.ones(20), w.names, w.data.layout
+    ),
+    "relevance_by_limb": lambda w: figures.relevance_by_limb(w.limbs, w.data.layout),
+}
+
+TITLED_PICTURES = {"poses", "neighbors_of", "skeleton_strip"}
+
+
+@pytest.fixture(scope="module", params=[(2, 2), (27, 11)], ids=["2 classes 2 layers", "27 classes 11 layers"])
+def world(request: pytest.FixtureRequest) -> World:
+    return World(*request.param)
+
+
+def _boxes(texts: list[Any], renderer: Any) -> list[tuple[str, Any]]:
+    shown = [t for t in texts if t.get_visible() and t.get_text().strip()]
+    return [(t.get_text(), t.get_window_extent(renderer)) for t in shown]
+
+
+def _assert_apart(boxes: list[tuple[str, Any]], where: str) -> None:
+    for (a, first), (b, second) in itertools.combinations(boxes, 2):
+        across = min(first.x1, second.x1) - max(first.x0, second.x0)
+        down = min(first.y1, second.y1) - max(first.y0, second.y0)
+        # A pixel or two of the boxes' own blank rims is no collision.
+        assert not (across > 2 and down > 3), f"{where}: {a!r} and {b!r} overlap by {across:.0f} x {down:.0f} px"
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_draws_without_warning_overlap_or_leak(name: str, world: World, caplog: pytest.LogCaptureFixture) -> None:
+    before, settings = plt.get_fignums(), dict(mpl.rcParams)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure = DRAWINGS[name](world)
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+    assert isinstance(figure, Figure)
+    assert plt.get_fignums() == before
+    assert dict(mpl.rcParams) == settings
+    assert not [r for r in caplog.records if r.name.startswith("matplotlib")]
+    assert figure.alt.endswith(".")  # type: ignore[attr-defined]
+    assert figure.get_figwidth() <= 9.61
+
+    renderer = canvas.get_renderer()
+    labelled = [ax for ax in figure.axes if ax.axison]
+    titled = [t for ax in figure.axes for t in (ax.title, ax._left_title, ax._right_title) if t.get_text()]  # type: ignore[attr-defined]
+    if name not in TITLED_PICTURES:
+        assert any(ax.get_xlabel() or ax.get_ylabel() for ax in labelled) or figure._supylabel or name == "ds_graph_map"
+    _assert_apart(_boxes(titled, renderer), "titles")
+    for ax in labelled:
+        # Tick labels beyond an axis's limits exist but are not drawn.
+        low, high = sorted(ax.get_xlim())
+        xs = [t.label1 for t in ax.xaxis.get_major_ticks() if low <= t.get_loc() <= high]
+        low, high = sorted(ax.get_ylim())
+        ys = [t.label1 for t in ax.yaxis.get_major_ticks() if low <= t.get_loc() <= high]
+        _assert_apart(_boxes(xs, renderer) + _boxes([ax.xaxis.label], renderer), "x axis")
+        _assert_apart(_boxes(ys, renderer) + _boxes([ax.yaxis.label], renderer), "y axis")
+        _assert_apart(_boxes(list(ax.texts), renderer), "texts")
+    for text, box in _boxes(titled, renderer):
+        assert box.x0 >= -1, f"{text!r} leaves the figure"
+        assert box.x1 <= figure.bbox.x1 + 1, f"{text!r} leaves the figure"
+
+
+def test_shows_itself_once_in_a_notebook(world: World) -> None:
+    figure = figures.training_curves(world.history)
+    data, metadata = figure._repr_mimebundle_()  # type: ignore[attr-defined]
+    assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
+    assert metadata["image/png"]["width"] == 960
+    assert "Training" in metadata["image/png"]["alt"]
+
+
+@pytest.mark.parametrize(
+    ("body", "channels"), [("openpose-18", 2), ("openpose-18", 3), ("ntu-rgb+d", 3), ("coco-17", 2)]
+)
+def test_poses_of_other_bodies(body: str, channels: int) -> None:
+    figure = figures.poses(_data(3, body, channels))
+    FigureCanvasAgg(figure).draw()
+    assert len(figure.axes) == 3
+
+
+def test_up_is_found_whatever_the_sensor() -> None:
+    body = layout("kinect-v1")
+    points = np.zeros((4, 20, 3))
+    points[:, 3], points[:, 1] = (0, 1.0, 2.0), (0, 0.5, 2.0)  # hip below shoulders, y pointing down
+    points[:, 4], points[:, 8] = (0.2, 0.5, 2.0), (-0.2, 0.5, 2.0)
+    flat = project(points, body)
+    assert (flat[:, 1, 1] > flat[:, 3, 1]).all()
+    assert flat[0, 4, 0] == pytest.approx(0.2)
+    assert project(points, body, view="side")[0, 4, 0] == pytest.approx(2.0)
+
+
+def test_missing_people_and_joints_are_left_out() -> None:
+    flat = np.random.default_rng(0).uniform(0.2, 0.8, (6, 18, 3))
+    flat[2, 4] = 0
+    assert np.isnan(project(flat, layout("openpose-18"))[2, 4]).all()
+    data = SequenceSet([np.stack([flat, np.zeros_like(flat)])], layout="openpose-18")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        FigureCanvasAgg(figures.poses(data)).draw()
+
+
+def test_embedding_keeps_plane_distances() -> None:
+    points = np.random.default_rng(0).normal(size=(30, 2))
+    distances = np.linalg.norm(points[:, None] - points[None], axis=-1)
+    found = figures.embed(distances, seed=0)
+    np.testing.assert_allclose(np.linalg.norm(found[:, None] - found[None], axis=-1), distances, atol=1e-3)
+    np.testing.assert_array_equal(found, figures.embed(distances, seed=0))
+
+
+def test_spread_keeps_the_gap_and_moves_little() -> None:
+    placed = spread([0.0, 0.1, 5.0], 1.0)
+    np.testing.assert_allclose(placed, [-0.45, 0.55, 5.0])
+    np.testing.assert_allclose(np.diff(np.sort(spread(np.zeros(5), 1.0, 0.0, 10.0))), 1.0)
+    assert spread([9.9, 9.8], 1.0, 0.0, 10.0).tolist() == [10.0, 9.0]
+    assert spread([], 1.0).size == 0
+
+
+def test_separation_is_the_layer_after_the_last_above() -> None:
+    values = [[0.1, 0.1, 0.1], [0.9, 0.1, 0.1], [0.9, 0.1, 0.9], [0.1, 0.9, 0.1], [0.1, np.nan, 0.1]]
+    assert separation(values, 0.5).tolist() == [0, 1, 3, 2, 2]
+
+
+def test_classes_and_layers_are_told_apart() -> None:
+    assert len(set(class_styles(60))) == 60
+    light, dark = (np.mean(layer_colors(11)[i]) for i in (0, -1))
+    assert light > dark
+
+
+def test_signed_maps_and_scales() -> None:
+    data = _data(2)
+    frames = data.coords[0].shape[0]
+    for normalize in ("map", "jointly", {"net.1": 2.0}):
+        figure = figures.skeleton_strip(
+            data.coords[0], data.layout, _maps(2, frames, signed=True), normalize=normalize, frames=[0, "end"]
+        )
+        assert "full colour" in figure.get_suptitle()
+        FigureCanvasAgg(figure).draw()
+
+
+def test_no_null_no_trouble() -> None:
+    table = _table(3, controls=False)
+    table[["null_mean", "null_low", "null_high"]] = np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure = figures.smoothness_curve(table)
+        FigureCanvasAgg(figure).draw()
+    assert len(figure.axes) == 1
+
+
+@pytest.mark.parametrize(
+    ("draw", "error", "says"),
+    [
+        (lambda w: figures.class_counts(w.data, by="subjct"), SequenceError, "subject"),
+        (lambda w: figures.training_curves(pd.DataFrame({"epoch": [1]})), SequenceError, "train_loss"),
+        (lambda w: figures.smoothness_curve(_table(2), neighbours="friends"), GraphError, "other subjects"),
+        (lambda w: figures.class_smoothness(_per_class(2, 2), layer="x"), GraphError, "net.1"),
+        (lambda w: figures.ds_graph_map(w.graph, w.data.labels, w.names), GraphError, "needs distances"),
+        (lambda w: figures.ds_graph_map(w.graph, [0], w.names, distances=w.distances), GraphError, "labels"),
+        (lambda w: figures.neighbors_of(w.graph, 99999, w.data), GraphError, "does not exist"),
+        (lambda w: figures.distance_matrix(np.ones((2, 3)), [0, 1], w.names), GraphError, "(N, N)"),
+        (lambda w: figures.dtw_alignment(np.ones((4, 2)), np.ones((4, 3))), SequenceError, "features"),
+        (lambda w: figures.skeleton_strip(w.data.coords[0], w.data.layout, {}), SequenceError, "no relevance map"),
+        (lambda w: figures.skeleton_strip(w.data.coords[0], w.data.layout, _maps(2, 3)), SequenceError, "shape"),
+        (
+            lambda w: figures.skeleton_strip(w.data.coords[0], w.data.layout, w.maps, frames=["begin"]),
+            SequenceError,
+            "'start'",
+        ),
+        (lambda w: figures.joint_time_maps(w.maps, w.data.layout, normalize="max"), SequenceError, "'jointly'"),
+        (lambda w: figures.class_joint_heatmap(np.ones((2, 3)), ["a", "b"], w.data.layout), SequenceError, "(2, 20)"),
+        (lambda w: figures.neighbor_counts({}), GraphError, "no graph"),
+    ],
+)
+def test_bad_input_is_named(draw: Callable[[World], Figure], error: type[StgcnlibError], says: str) -> None:
+    with pytest.raises(error) as caught:
+        draw(World(2, 2))
+    assert says in str(caught.value)
