@@ -1,13 +1,15 @@
-"""Run one notebook with papermill, in a process of its own: ``python -m stgcnlib.pipeline.execute``.
+"""The worker process that runs notebooks with papermill, one after the other: ``python -m stgcnlib.pipeline.execute``.
 
-The job comes as one line of JSON on stdin, events go out as lines of JSON. When stdin closes, the one
-who started us is gone or wants us to stop: the kernel is killed and nothing is left behind.
+Jobs come as lines of JSON on stdin, events go out as lines of JSON; each notebook has a kernel of its own.
+When stdin closes, the one who started us is gone or wants us to stop: the kernel is killed and nothing
+is left behind.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import queue
 import signal
 import sys
 import threading
@@ -43,18 +45,25 @@ def partial_path(target: Path) -> Path:
 
 
 def main() -> None:
-    """Execute the job that stdin describes."""
-    job: dict[str, Any] = json.loads(sys.stdin.readline())
+    """Execute the jobs that stdin describes until it closes."""
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a kernel writes past Jupyter must not mix with the events
-    threading.Thread(target=_stop_with_parent, args=(Path(job["target"]),), daemon=True).start()
-    _limit_memory(job.get("memory_limit"))
+    orders: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    current: list[Path] = []
+    threading.Thread(target=_listen, args=(orders, current), daemon=True).start()
 
     def send(**event: Any) -> None:
         events.write(json.dumps(event) + "\n")
         events.flush()
 
-    send(**_execute(job, send))
+    while True:
+        job = orders.get()
+        os.environ.update(job.get("environment", {}))
+        _limit_memory(job.get("memory_limit"))
+        current[:] = [partial_path(Path(job["target"]))]
+        send(**_execute(job, send))
+        SameInterpreter.started = None
+        current.clear()
 
 
 def _execute(job: dict[str, Any], send: Any) -> dict[str, Any]:
@@ -121,16 +130,18 @@ def _limit_memory(gib: float | None) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (int(gib * GIB), resource.getrlimit(resource.RLIMIT_DATA)[1]))
 
 
-def _stop_with_parent(target: Path) -> None:
-    while os.read(0, 4096):
-        pass
-    kernel = SameInterpreter.started
-    pid = getattr(getattr(kernel, "provisioner", None), "pid", None)
+def _listen(orders: queue.SimpleQueue[dict[str, Any]], current: list[Path]) -> None:
+    """Pass orders on; at the end of stdin, kill the kernel, remove the unfinished notebook and leave."""
+    with os.fdopen(os.dup(0), encoding="utf-8") as lines:
+        for line in lines:
+            orders.put(json.loads(line))
+    pid = getattr(getattr(SameInterpreter.started, "provisioner", None), "pid", None)
     if pid:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL)  # a kernel leads its own group
-    partial_path(target).unlink(missing_ok=True)
-    os._exit(130)
+    for path in current:
+        path.unlink(missing_ok=True)
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -209,7 +209,7 @@ def _index(folder: Path, settings: Mapping[str, Any], shared: Mapping[str, Any])
             current="",
             title=shared["study"],
             summary=summary,
-            verdict=_markdown(str(summary.get("verdict", ""))),
+            verdict=_markdown(str(summary.get("verdict", "")), escape=True),
             figure=_data_uri(figure) if figure.is_file() else "",
             failures=sorted(path.stem for path in (folder / "notebooks").glob("*.failed.ipynb")),
             settings=_flat(settings),
@@ -298,15 +298,16 @@ def _exporter() -> HTMLExporter:
         template_name="stgcnlib", extra_template_basedirs=[str(TEMPLATES)], exclude_anchor_links=True
     )
     exporter.register_filter("safe_markdown", _markdown)
+    exporter.register_filter("shown_markdown", lambda text: _markdown(text, escape=True))
     exporter.register_filter("safe_html", _cleaned)
     exporter.register_filter("base64", lambda text: base64.b64encode(text.encode()).decode())
     exporter.register_filter("one_line", lambda text: re.sub(r"[^A-Za-z0-9+/=]", "", text))
     return exporter
 
 
-def _markdown(text: str) -> Markup:
-    """Markdown to HTML; what is not plain markup in it is dropped."""
-    renderer = IPythonRenderer(escape=False, exclude_anchor_links=True)
+def _markdown(text: str, *, escape: bool = False) -> Markup:
+    """Markdown to HTML; harmless HTML in it is kept, unless all of it is to be shown as text (`escape`)."""
+    renderer = IPythonRenderer(escape=escape, exclude_anchor_links=True)
     return Markup(_cleaned(MarkdownWithMath(renderer=renderer).render(text)))
 
 

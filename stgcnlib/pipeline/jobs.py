@@ -1,4 +1,4 @@
-"""Jobs: notebooks to execute, each in a process of its own, several at a time.
+"""Jobs: notebooks to execute, several at a time, each with a kernel of its own.
 
 A job either ends as a finished notebook in its place, or as a StageError that says where it failed.
 Which jobs there are, and what their results mean, is the business of `runner`.
@@ -18,12 +18,13 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import IO, Any
 
 from stgcnlib.errors import StageError
 from stgcnlib.pipeline.execute import partial_path
 
-__all__ = ["Job", "cores", "forget_partial", "run_jobs"]
+__all__ = ["Crew", "Job", "cores", "forget_partial"]
 
 STOP_SECONDS = 10.0
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -53,135 +54,159 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def run_jobs(
-    jobs: Sequence[Job],
-    *,
-    workers: int,
-    memory_limit: float | None = None,
-    on_cell: Callable[[Job, int, int], None] | None = None,
-) -> Iterator[tuple[Job, float]]:
-    """Execute notebooks, `workers` at a time, and yield (job, seconds) as they finish.
+@dataclass
+class _Worker:
+    """A process of `execute`, and what it complains about."""
 
-    After a failure those that run are let finish and no further one begins. Leaving the iterator early, or an
-    interrupt, kills what runs.
+    process: subprocess.Popen[str]
+    complaints: IO[str]
+
+    def send(self, order: Mapping[str, Any]) -> None:
+        assert self.process.stdin is not None
+        with suppress(BrokenPipeError):  # then there will be no answer either
+            self.process.stdin.write(json.dumps(order) + "\n")
+            self.process.stdin.flush()
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            yield json.loads(line)
+
+    def dismiss(self) -> None:
+        assert self.process.stdin is not None
+        with suppress(OSError):
+            self.process.stdin.close()  # the sign to kill its kernel and go
+
+
+class Crew:
+    """Worker processes that execute notebooks; a context manager that lets none of them outlive it.
 
     Args:
-        jobs: what to execute.
-        workers: most processes at a time; the cores are divided among them.
-        memory_limit: GiB that one process may allocate.
-        on_cell: called from worker threads with (job, cell, cells) as a cell begins.
-
-    Raises:
-        StageError: once the others have finished, for the first notebook that failed.
+        workers: most notebooks at a time; the cores are divided among those that run.
+        memory_limit: GiB that one process may allocate; `None`: no limit.
     """
-    share = max(1, cores() // max(1, min(workers, len(jobs))))
-    crew = _Crew(_environment(share), memory_limit, on_cell)
-    waiting = list(jobs)
-    running: dict[Future[float], Job] = {}
-    failures: list[StageError] = []
-    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="stgcnlib-notebook") as pool:
-        try:
-            while running or (waiting and not failures):
-                while waiting and len(running) < workers and not failures:
-                    job = waiting.pop(0)
-                    running[pool.submit(crew.run, job)] = job
-                finished, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    job = running.pop(future)
-                    try:
-                        seconds = future.result()
-                    except StageError as error:
-                        failures.append(error)
-                    else:
-                        yield job, seconds
-        finally:
-            crew.stop()
-    if failures:
-        raise failures[0]
 
-
-class _Crew:
-    """The processes that run at the moment."""
-
-    def __init__(
-        self,
-        environment: dict[str, str],
-        memory_limit: float | None,
-        on_cell: Callable[[Job, int, int], None] | None,
-    ) -> None:
-        self.environment, self.memory_limit, self.on_cell = environment, memory_limit, on_cell
-        self._processes: dict[int, subprocess.Popen[str]] = {}
+    def __init__(self, workers: int, *, memory_limit: float | None = None) -> None:
+        self.workers, self.memory_limit = workers, memory_limit
+        self._idle: list[_Worker] = []
+        self._all: list[_Worker] = []
         self._lock = threading.Lock()
         self._stopped = False
 
-    def run(self, job: Job) -> float:
-        """Execute one notebook and wait for it; seconds that it took."""
-        began = time.monotonic()
-        job.target.parent.mkdir(parents=True, exist_ok=True)
-        order = {
-            "notebook": str(job.notebook.resolve()),
-            "target": str(job.target.resolve()),
-            "parameters": dict(job.parameters),
-            "memory_limit": self.memory_limit,
-        }
-        with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as complaints:
-            with self._lock:
-                if self._stopped:
-                    raise StageError(f"{job.name}: stopped before it began")
-                process = subprocess.Popen(
-                    [sys.executable, "-m", "stgcnlib.pipeline.execute"],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=complaints,
-                    text=True,
-                    encoding="utf-8",
-                    env=self.environment,
-                    start_new_session=True,  # Ctrl-C comes to us alone; we stop it by closing its stdin
-                )
-                self._processes[id(job)] = process
-            assert process.stdin is not None
-            assert process.stdout is not None
-            with suppress(BrokenPipeError):
-                process.stdin.write(json.dumps(order) + "\n")
-                process.stdin.flush()
-            last: dict[str, Any] = {}
-            for line in process.stdout:
-                last = json.loads(line)
-                if "cell" in last and self.on_cell is not None:
-                    self.on_cell(job, last["cell"], last["of"])
-            process.wait()
-            with self._lock:
-                del self._processes[id(job)]
-            with suppress(BrokenPipeError):
-                process.stdin.close()
-            if last.get("done"):
-                return time.monotonic() - began
-            if "failed" in last:
-                raise StageError(_failure(job, last))
-            complaints.seek(0)
-            text = "\n".join(line for line in complaints.read().splitlines() if line.strip())[-2000:]
-        raise StageError(f"{job.name}: its process ended with exit code {process.returncode}\n{text}".strip())
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()
+
+    def run(
+        self, jobs: Sequence[Job], on_cell: Callable[[Job, int, int], None] | None = None
+    ) -> Iterator[tuple[Job, float]]:
+        """Execute notebooks and yield (job, seconds) as they finish.
+
+        After a failure those that run are let finish and no further one begins. Leaving the iterator early, or an
+        interrupt, stops the crew.
+
+        Args:
+            jobs: what to execute.
+            on_cell: called from other threads with (job, cell, cells) as a cell begins.
+
+        Raises:
+            StageError: once the others have finished, for the first notebook that failed.
+        """
+        environment = _environment(max(1, cores() // max(1, min(self.workers, len(jobs)))))
+        waiting = list(jobs)
+        running: dict[Future[float], Job] = {}
+        failures: list[StageError] = []
+        with ThreadPoolExecutor(max_workers=self.workers, thread_name_prefix="stgcnlib-notebook") as pool:
+            try:
+                while running or (waiting and not failures):
+                    while waiting and len(running) < self.workers and not failures:
+                        job = waiting.pop(0)
+                        running[pool.submit(self._execute, job, environment, on_cell)] = job
+                    finished, _ = wait(running, return_when=FIRST_COMPLETED)
+                    for future in finished:
+                        job = running.pop(future)
+                        try:
+                            seconds = future.result()
+                        except StageError as error:
+                            failures.append(error)
+                        else:
+                            yield job, seconds
+            except BaseException:
+                self.stop()  # the pool waits for its threads, and they for the processes
+                raise
+        if failures:
+            raise failures[0]
 
     def stop(self) -> None:
-        """Kill what runs, and let nothing begin."""
+        """End all processes, whatever they do, and let none begin."""
         with self._lock:
             self._stopped = True
-            processes = list(self._processes.values())
-            for process in processes:
-                with suppress(BrokenPipeError, ValueError):
-                    assert process.stdin is not None
-                    process.stdin.close()  # `execute` takes it as the sign to kill its kernel and go
-        for process in processes:
+            workers, self._all, self._idle = self._all, [], []
+        for worker in workers:
+            worker.dismiss()
+        for worker in workers:
             try:
-                process.wait(timeout=STOP_SECONDS)
+                worker.process.wait(timeout=STOP_SECONDS)
             except subprocess.TimeoutExpired:
-                process.kill()
+                worker.process.kill()
+                worker.process.wait()
+
+    def _execute(self, job: Job, environment: dict[str, str], on_cell: Callable[[Job, int, int], None] | None) -> float:
+        began = time.monotonic()
+        job.target.parent.mkdir(parents=True, exist_ok=True)
+        worker = self._take(job, environment)
+        worker.send(
+            {
+                "notebook": str(job.notebook.resolve()),
+                "target": str(job.target.resolve()),
+                "parameters": dict(job.parameters),
+                "environment": environment,
+                "memory_limit": self.memory_limit,
+            }
+        )
+        for event in worker.events():
+            if "cell" in event:
+                if on_cell is not None:
+                    on_cell(job, event["cell"], event["of"])
+                continue
+            with self._lock:
+                self._idle.append(worker)
+            if "failed" in event:
+                raise StageError(_failure(job, event))
+            return time.monotonic() - began
+        code = worker.process.wait()
+        worker.complaints.seek(0)
+        text = "\n".join(line for line in worker.complaints.read().splitlines() if line.strip())[-2000:]
+        raise StageError(f"{job.name}: its process ended with exit code {code}\n{text}".strip())
+
+    def _take(self, job: Job, environment: dict[str, str]) -> _Worker:
+        with self._lock:
+            if self._stopped:
+                raise StageError(f"{job.name}: stopped before it began")
+            if self._idle:
+                return self._idle.pop()
+            complaints = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
+            process = subprocess.Popen(
+                [sys.executable, "-m", "stgcnlib.pipeline.execute"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=complaints,
+                text=True,
+                encoding="utf-8",
+                env=os.environ | environment,
+                start_new_session=True,  # Ctrl-C comes to us alone
+            )
+            worker = _Worker(process, complaints)
+            self._all.append(worker)
+            return worker
 
 
 def _environment(threads: int) -> dict[str, str]:
-    environment = dict(os.environ)
+    environment: dict[str, str] = {}
     for name in _THREAD_VARIABLES:
-        chosen = environment.get(name, "")
+        chosen = os.environ.get(name, "")
         environment[name] = str(min(int(chosen), threads) if chosen.isdigit() and int(chosen) > 0 else threads)
     environment |= {
         "STGCNLIB_PROGRESS": "0",

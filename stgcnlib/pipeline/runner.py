@@ -18,7 +18,7 @@ from stgcnlib.artefacts import fingerprint, write_text
 from stgcnlib.errors import StageError
 from stgcnlib.pipeline.board import Board
 from stgcnlib.pipeline.html import render_report
-from stgcnlib.pipeline.jobs import Job, cores, forget_partial, run_jobs
+from stgcnlib.pipeline.jobs import Crew, Job, cores, forget_partial
 from stgcnlib.pipeline.run import open_study
 from stgcnlib.pipeline.stages import (
     STAGES,
@@ -81,9 +81,10 @@ def run_stages(
     with _alone(output):
         forget_partial(output / "notebooks")
         write_text(output / "study.yml", study.to_yaml())
-        line = _Line(study, output, sources, Record.read(output), workers or study.compute.workers or cores())
+        crew = Crew(workers or study.compute.workers or cores(), memory_limit=study.compute.memory_limit)
+        line = _Line(output, sources, Record.read(output), crew)
         try:
-            with Board([stage.name for stage in stages], show=progress) as board:
+            with crew, Board([stage.name for stage in stages], show=progress) as board:
                 for stage in _in_order(stages):
                     line.run(stage, marks[stage.name], board, forced=stage.name in forced)
         finally:
@@ -96,11 +97,10 @@ def run_stages(
 class _Line:
     """What every stage of one run shares."""
 
-    study: Study
     output: Path
     sources: Path
     record: Record
-    workers: int
+    crew: Crew
 
     def run(self, stage: Stage, mark: str, board: Board, *, forced: bool) -> None:
         """Run the notebooks of a stage that are not there, or all of them."""
@@ -126,8 +126,7 @@ class _Line:
             board.cell(stage.name, job.name, cell, count)
 
         try:
-            limit = self.study.compute.memory_limit
-            for job, seconds in run_jobs(due, workers=self.workers, memory_limit=limit, on_cell=show):
+            for job, seconds in self.crew.run(due, show):
                 missing = [str(path) for path in written if not path.exists()]
                 if missing:
                     raise StageError(f"{job.name}: finished, but did not write {', '.join(missing)}")
