@@ -312,7 +312,6 @@ def edge_agreement(graph: DSGraph, labels: ArrayLike, class_names: Sequence[str]
                  text_size=7.5 if len(names) < 40 else 6)  # fmt: skip
     ax.set_ylabel("class of the recording")
     ax.set_xlabel("class of its neighbours")
-    ax.tick_params(axis="x", rotation=90)
     head(figure, f"Edge weight, % of each row; {within:.0%} within the class")
     return figure
 

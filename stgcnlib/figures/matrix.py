@@ -48,7 +48,9 @@ def class_matrix(
     if square:
         ax.set_aspect("equal")
     ax.set_yticks(np.arange(len(rows)) + 0.5, rows)
-    rotate = max((len(c) for c in columns), default=0) > 3 and len(columns) > 6
+    figure = ax.get_figure(root=True)
+    room = (figure.get_figwidth() if figure else 6.0) * 0.6 / max(len(columns), 1)
+    rotate = max((len(c) for c in columns), default=0) * 0.08 > room
     ax.set_xticks(np.arange(len(columns)) + 0.5, columns, rotation=90 if rotate else 0)
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
@@ -59,7 +61,7 @@ def class_matrix(
                     color = text_color(tinted(norm(values[i, j])))
                     ax.text(j + 0.5, i + 0.52, text, ha="center", va="center", fontsize=text_size, color=color)
     if colorbar:
-        slim_colorbar(ax, mesh, label)
+        slim_colorbar(ax, mesh, label, shrink=1.0 if len(rows) < 10 else 0.6)
 
 
 def slim_colorbar(ax: Axes | list[Axes], mappable: Any, label: str, **options: Any) -> Any:

@@ -153,13 +153,12 @@ def class_joint_heatmap(
     if matrix.shape != (len(class_names), len(layout)):
         raise SequenceError(f"values have shape {matrix.shape}; expected ({len(class_names)}, {len(layout)})")
     order, groups = grouped_joints(layout)
-    figure = new_figure(2.3 + 0.225 * max(len(matrix), 3), alt="Relevance of each joint for each class.")
+    figure = new_figure(2.3 + 0.225 * max(len(matrix), 6), alt="Relevance of each joint for each class.")
     ax = figure.subplots()
     class_matrix(
         ax, matrix[:, order], list(class_names), [layout.joints[j] for j in order], cmap=RELEVANCE, vmin=0.0,
         label="share of relevance", square=False,
     )  # fmt: skip
-    ax.tick_params(axis="x", rotation=90)
     for name, start, stop in groups:
         ax.text((start + stop) / 2, -0.25, name, ha="center", va="bottom", fontsize=8.5, fontweight="bold")
         if start:
@@ -264,4 +263,4 @@ def _head(figure: Figure, title: str | None, says: str) -> None:
 
 def _bar(figure: Figure, axes: list[Axes], cmap: Colormap, *, signed: bool) -> None:
     norm = Normalize(-1 if signed else 0, 1)
-    slim_colorbar(axes, ScalarMappable(norm, cmap), "relevance (share of full colour)", shrink=0.5, aspect=32)
+    slim_colorbar(axes, ScalarMappable(norm, cmap), "relevance", shrink=0.5, aspect=32)

@@ -167,6 +167,10 @@ def chronophoto(
     Each frame is centred on its people, so that a walk does not leave the picture.
     """
     flat = np.stack([project(person, layout) for person in people])  # (M, T, V, 2)
+    # Frames in which detection failed tell nothing about the pose.
+    seen = np.isfinite(flat).all(axis=-1).sum(axis=(0, 2))
+    usable = np.flatnonzero(seen >= 0.6 * seen.max())
+    flat = flat[:, usable]
     with np.errstate(invalid="ignore"):
         steps = np.nan_to_num(np.linalg.norm(np.diff(flat, axis=1), axis=-1)).sum(axis=(0, 2))
     travelled = np.concatenate([[0.0], np.cumsum(steps)])

@@ -143,7 +143,7 @@ def class_heatmap(
     matrix = values.to_numpy()[order]
     layers = len(titles)
     figure = new_figure(
-        1.25 + 0.245 * max(len(matrix), 3),
+        1.25 + 0.245 * max(len(matrix), 5),
         width=float(np.clip(3.4 + 0.56 * layers, 6.0, WIDTH)),
         alt="Label smoothness of each class at each layer.",
     )
@@ -152,7 +152,7 @@ def class_heatmap(
     texts = [[f"{v:.2f}".removeprefix("0") if fits and np.isfinite(v) else "" for v in row] for row in matrix]
     class_matrix(
         ax, matrix, [str(names.loc[values.index[k]]) for k in order], ["" for _ in titles], cmap=SMOOTHNESS, vmin=0.0,
-        label="label smoothness (lower = smoother)", texts=texts, square=False,
+        label="label smoothness", texts=texts, square=False,
     )  # fmt: skip
     for row, k in enumerate(order):
         if first[k] < layers:
@@ -160,7 +160,7 @@ def class_heatmap(
                 [first[k]] * 2, [row + 0.06, row + 0.94], color=RIGHT, linewidth=3, solid_capstyle="butt", clip_on=False
             )
     layer_ticks(ax, titles, np.arange(layers) + 0.5)
-    head(figure, f"Orange: from here on label smoothness stays at or below {limit:.2f}")
+    head(figure, f"Orange: from here on label smoothness stays at or below {limit:.2f} (lower = smoother)")
     return figure
 
 

@@ -77,7 +77,6 @@ def confusion(evaluation: Any) -> Figure:
         ax.axhline(place, color="#eef0f2", linewidth=0.6, zorder=1.5)
     ax.set_ylabel("true class")
     ax.set_xlabel("predicted class")
-    ax.tick_params(axis="x", rotation=90)
     head(figure, f"{evaluation.accuracy:.1%} of {counts.sum()} recordings are named right")
     return figure
 

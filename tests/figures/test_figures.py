@@ -229,9 +229,12 @@ def test_draws_without_warning_overlap_or_leak(name: str, world: World, caplog: 
         _assert_apart(_boxes(xs, renderer) + _boxes([ax.xaxis.label], renderer), "x axis")
         _assert_apart(_boxes(ys, renderer) + _boxes([ax.yaxis.label], renderer), "y axis")
         _assert_apart(_boxes(list(ax.texts), renderer), "texts")
-    for text, box in _boxes(titled, renderer):
+    names = [axis.label for ax in labelled for axis in (ax.xaxis, ax.yaxis)]
+    for text, box in _boxes([*titled, *names, *([figure._suptitle] if figure._suptitle else [])], renderer):
         assert box.x0 >= -1, f"{text!r} leaves the figure"
         assert box.x1 <= figure.bbox.x1 + 1, f"{text!r} leaves the figure"
+        assert box.y0 >= -1, f"{text!r} leaves the figure"
+        assert box.y1 <= figure.bbox.y1 + 1, f"{text!r} leaves the figure"
 
 
 def test_shows_itself_once_in_a_notebook(world: World) -> None:
