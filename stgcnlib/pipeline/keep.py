@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pandas as pd
+from filelock import FileLock
 
 from stgcnlib import __version__
 from stgcnlib.artefacts import atomic_path, fingerprint, write_json
@@ -31,6 +32,8 @@ class ArtefactFolder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        # One maker at a time: two notebooks that need the same artefact must not both compute it.
+        self._making = FileLock(folder / ".lock")
 
     def path(self, name: str) -> Path:
         """Where artefact `name` lies."""
@@ -61,9 +64,12 @@ class ArtefactFolder:
     def build(self, name: str, key: Any, make: Callable[[Path], object]) -> Path:
         """The path of a folder artefact that `make` writes (atomically, by itself) when it isn't fresh."""
         if not self.fresh(name, key):
-            self._manifest(name).unlink(missing_ok=True)
-            make(self.path(name))
-            self.sign(name, key)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with self._making:
+                if not self.fresh(name, key):  # another process may have made it meanwhile
+                    self._manifest(name).unlink(missing_ok=True)
+                    make(self.path(name))
+                    self.sign(name, key)
         return self.path(name)
 
     def keep(
