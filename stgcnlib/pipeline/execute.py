@@ -76,12 +76,12 @@ def _execute(job: dict[str, Any], send: Any) -> dict[str, Any]:
     notebook = nbformat.read(job["notebook"], as_version=4)
     count = len(notebook.cells) + 1  # papermill adds the cell with our parameters
 
-    begun = False
+    begun = 0
 
     def show(*, cell: Any, cell_index: int) -> None:
         nonlocal begun
-        begun = True
-        send(cell=cell_index + 1, of=count)
+        begun = cell_index + 1
+        send(cell=begun, of=count)
 
     def run() -> None:
         papermill.execute_notebook(
@@ -114,7 +114,8 @@ def _execute(job: dict[str, Any], send: Any) -> dict[str, Any]:
         if partial.exists():
             partial.replace(failed)
         kept = str(failed) if failed.exists() else None
-        return {"failed": f"{type(error).__name__}: {error}", "execution": None, "source": [], "kept": kept}
+        message = f"{type(error).__name__}: {error}" + (f" (in cell {begun} of {count})" if begun else "")
+        return {"failed": message, "execution": None, "source": [], "kept": kept}
     with partial.open("rb+") as stream:
         os.fsync(stream.fileno())
     partial.replace(target)

@@ -77,6 +77,11 @@ class _Worker:
         with suppress(OSError):
             self.process.stdin.close()  # the sign to kill its kernel and go
 
+    def close(self) -> None:
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        self.complaints.close()
+
 
 class Crew:
     """Worker processes that execute notebooks; a context manager that lets none of them outlive it.
@@ -90,6 +95,7 @@ class Crew:
         self.workers, self.memory_limit = workers, memory_limit
         self._idle: list[_Worker] = []
         self._all: list[_Worker] = []
+        self._ended: list[_Worker] = []
         self._lock = threading.Lock()
         self._stopped = False
 
@@ -98,6 +104,8 @@ class Crew:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.stop()
+        for worker in self._ended:
+            worker.close()
 
     def run(
         self, jobs: Sequence[Job], on_cell: Callable[[Job, int, int], None] | None = None
@@ -152,6 +160,7 @@ class Crew:
             except subprocess.TimeoutExpired:
                 worker.process.kill()
                 worker.process.wait()
+        self._ended += workers
 
     def _execute(self, job: Job, environment: dict[str, str], on_cell: Callable[[Job, int, int], None] | None) -> float:
         began = time.monotonic()
@@ -218,7 +227,11 @@ def _environment(threads: int) -> dict[str, str]:
 
 def _failure(job: Job, event: Mapping[str, Any]) -> str:
     layer = f" (layer {job.parameters['layer']})" if "layer" in job.parameters else ""
-    cell = f"cell In [{event['execution']}] of {job.notebook.name} failed" if event["execution"] else "failed"
+    cell = "failed"
+    if event["execution"]:
+        cell = f"cell In [{event['execution']}] of {job.notebook.name} failed"
+    elif "DeadKernelError" in event["failed"]:
+        cell = "its kernel died, most often for want of memory"
     lines = [
         f"{job.name}{layer}: {cell}",
         f"  {event['failed']}",

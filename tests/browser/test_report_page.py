@@ -1,0 +1,120 @@
+"""Report pages in a real browser: nothing overflows, nothing is fetched, nothing complains."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from stgcnlib.pipeline.html import render_report
+from stgcnlib.pipeline.study import Study
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if CHROMIUM is None:
+        pytest.skip("no chromium on this machine")
+    with playwright.sync_playwright() as engine:
+        started = engine.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A made-up report with a wide figure, a wide table, long names and eleven layers."""
+    folder = tmp_path_factory.mktemp("report")
+    long = "a_name_that_never_ends_" * 6
+    (folder / "study.yml").write_text(Study.load({"name": f"Study {long[:100]}"}).to_yaml())
+    layers = [{"name": f"st_gcn_networks.{i}", "title": f"layer {i}", "index": i} for i in range(11)]
+    (folder / "layers.json").write_text(json.dumps(layers))
+    (folder / "notebooks").mkdir()
+    done = {}
+    for i, name in enumerate(["00_data", *(f"05_layer_{i:02d}" for i in range(11)), "09_summary"]):
+        parameters = {"layer": layers[i - 1]["name"]} if name.startswith("05") else {"output": ".."}
+        done[name] = {"seconds": 61.2, "finished": "2026-01-01T10:20:30+00:00", "parameters": parameters}
+        nbformat.write(executed(long), folder / "notebooks" / f"{name}.ipynb")
+    (folder / "stages.json").write_text(json.dumps({"notebooks": done}))
+    (folder / "figure.png").write_bytes(base64.b64decode(picture()))
+    table = {"columns": [f"column {i}" for i in range(16)], "rows": [["0.123 to 0.234"] * 16] * 11}
+    facts = [{"label": "sequences", "value": long}, {"label": "classes", "value": "27"}]
+    summary = {"verdict": f"Falls. {long}", "holds": True, "figure": "figure.png", "facts": facts, "table": table}
+    (folder / "summary.json").write_text(json.dumps(summary))
+    render_report(folder)
+    return folder
+
+
+def picture() -> str:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(16, 4))
+    figure.subplots().plot([1, 2, 3])
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png")
+    return base64.b64encode(stream.getvalue()).decode()
+
+
+def executed(long: str) -> nbformat.NotebookNode:
+    table = "<table class='dataframe'><tr>" + f"<td>{long}</td>" * 4 + "</tr></table>"
+    outputs = [
+        new_output("display_data", data={"image/png": picture()}),
+        new_output("display_data", data={"text/html": table}),
+        new_output("stream", name="stdout", text=long * 3),
+        new_output(
+            "display_data", data={"text/html": "<script>document.title = 'taken'</script><img src='http://x.invalid/'>"}
+        ),
+    ]
+    cells = [
+        new_markdown_cell(f"# Title\nWhat it shows, with `{long}` in it."),
+        new_markdown_cell("## First part\n" + "Some words to read. " * 40),
+        new_code_cell(f"value = '{long}{long}'", outputs=outputs),
+        new_markdown_cell(f"## Second part {long}"),
+    ]
+    return new_notebook(cells=cells)
+
+
+@pytest.mark.parametrize("width", [1400, 800, 390])
+@pytest.mark.parametrize("page_name", ["index", "pages/00_data", "pages/05_layer_03"])
+def test_page_fits_and_is_quiet(browser: Any, report: Path, page_name: str, width: int) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    complaints: list[str] = []
+    requests: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: requests.append(request.url))
+    address = (report / f"{page_name}.html").as_uri()
+    page.goto(address)
+    assert complaints == []
+    assert [url for url in requests if not url.startswith("data:")] == [address]
+    assert "taken" not in page.title()
+    for details in page.query_selector_all("details"):
+        details.evaluate("node => node.open = true")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
+    page.close()
+
+
+def test_links_lead_from_index_to_pages_and_on(browser: Any, report: Path) -> None:
+    page = browser.new_page(viewport={"width": 1400, "height": 900})
+    page.goto((report / "index.html").as_uri())
+    page.click("table.pages-table a >> text=Layer 3")
+    assert page.text_content("h1") == "Layer 3"
+    page.click("a[rel=next]")
+    assert page.text_content("h1") == "Layer 4"
+    page.click("nav.pages .sections a >> nth=0")
+    assert page.url.endswith("#s1")
+    page.click("nav.pages a.study")
+    assert page.url.endswith("index.html")
+    page.close()

@@ -1,0 +1,185 @@
+"""Pages: everything escaped, nothing from the network, and what a reader needs to find the way."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from stgcnlib.errors import StageError
+from stgcnlib.pipeline.html import render_report
+from stgcnlib.pipeline.study import Study
+
+EVIL = "<script>alert(1)</script>"
+PIXEL = base64.b64encode(
+    bytes.fromhex(
+        "89504e470d0a1a0a0000000d4948445200000001000000010806000000"
+        "1f15c4890000000d49444154789c6360606060000000050001a5f645400000000049454e44ae426082"
+    )
+).decode()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A finished run, as the runner leaves it, with hostile names everywhere."""
+    (tmp_path / "study.yml").write_text(Study.load({"name": f"Study {EVIL}"}).to_yaml())
+    (tmp_path / "layers.json").write_text(
+        json.dumps([{"name": "input", "title": "input", "index": 0}, {"name": EVIL, "title": "layer 1", "index": 1}])
+    )
+    (tmp_path / "notebooks").mkdir()
+    done = {}
+    for name, layer in (("00_data", None), ("05_layer_00", "input"), ("05_layer_01", EVIL)):
+        parameters = {"study": "../study.yml", "output": ".."} | ({"layer": layer} if layer else {})
+        done[name] = {"seconds": 1.5, "finished": "2026-01-01T10:20:30+00:00", "parameters": parameters}
+        nbformat.write(executed(name), tmp_path / "notebooks" / f"{name}.ipynb")
+    (tmp_path / "stages.json").write_text(json.dumps({"notebooks": done}))
+    (tmp_path / "figure.png").write_bytes(base64.b64decode(PIXEL))
+    summary = {
+        "verdict": f"It **holds** for {EVIL}.",
+        "holds": False,
+        "figure": "figure.png",
+        "facts": [{"label": EVIL, "value": EVIL}],
+        "table": {"columns": [EVIL, "S"], "rows": [[EVIL, "0.1"]]},
+    }
+    (tmp_path / "summary.json").write_text(json.dumps(summary))
+    return tmp_path
+
+
+def executed(name: str) -> nbformat.NotebookNode:
+    def shown(**data: str) -> list[nbformat.NotebookNode]:
+        return [new_output("display_data", data={key.replace("_", "/"): value for key, value in data.items()})]
+
+    hidden = new_code_cell("study = 'secret default'", metadata={"tags": ["parameters"]})
+    table = f"<style>b {{}}</style><table class='dataframe'><tr onclick='x()'><td>{EVIL}1</td></tr></table>"
+    script = [new_output("display_data", data={"application/javascript": "alert(4)"})]
+    svg = [new_output("display_data", data={"image/svg+xml": f"<svg xmlns='http://www.w3.org/2000/svg'>{EVIL}</svg>"})]
+    cells = [
+        new_markdown_cell(
+            f"# Title {name}\nFirst *sentence*. Second.\n\n<img src=http://evil.example/x.png onerror=a()>"
+        ),
+        hidden,
+        new_markdown_cell("## Bones & <i>joints</i>\nText about x < y."),
+        new_code_cell(f"print('{EVIL}')", outputs=[new_output("stream", name="stdout", text=EVIL)], execution_count=1),
+        new_code_cell("figure", outputs=shown(image_png=PIXEL, text_plain="Figure"), execution_count=2),
+        new_code_cell("table", outputs=shown(text_html=table, text_plain="t"), execution_count=3),
+        new_markdown_cell("## Second part\n[a](javascript:alert(5))"),
+        new_code_cell(
+            "md", outputs=shown(text_markdown=f"**bold** {EVIL} ![x](http://evil.example/y.png)"), execution_count=4
+        ),
+        new_code_cell("js", outputs=script, execution_count=5),
+        new_code_cell("svg", outputs=svg, execution_count=6),
+    ]
+    return new_notebook(cells=cells)
+
+
+class Reader(HTMLParser):
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def pages(folder: Path) -> dict[Path, Reader]:
+    render_report(folder)
+    files = [folder / "index.html", *sorted((folder / "pages").glob("*.html"))]
+    assert len(files) == 4
+    return {file: Reader(file.read_text(encoding="utf-8")) for file in files}
+
+
+def test_no_script_no_handler_no_network(folder: Path) -> None:
+    for file, page in pages(folder).items():
+        assert not {"script", "link", "iframe", "object", "form", "base"} & {tag for tag, _ in page.tags}, file
+        for tag, attributes in page.tags:
+            assert not [name for name in attributes if name.startswith("on") or name == "style"], (file, tag)
+            for name in ("href", "src"):
+                value = attributes.get(name) or ""
+                assert not re.match(r"\s*(https?:|//|javascript:)", value), (file, value)
+            assert tag != "img" or str(attributes["src"]).startswith("data:image/")
+        text = file.read_text(encoding="utf-8")
+        assert "alert(4)" not in text
+        assert "@import" not in text
+        assert "url(" not in text
+
+
+def test_policy_forbids_everything_but_embedded_images_and_style(folder: Path) -> None:
+    for page in pages(folder).values():
+        (policy,) = [m["content"] for m in page.all("meta") if m.get("http-equiv") == "Content-Security-Policy"]
+        assert policy is not None
+        assert policy.startswith("default-src 'none'; img-src data:; style-src 'unsafe-inline'")
+        assert "script-src" not in policy
+
+
+def test_hostile_names_are_shown_as_text(folder: Path) -> None:
+    index, *rest = pages(folder)
+    text = index.read_text(encoding="utf-8")
+    assert text.count("&lt;script&gt;alert(1)&lt;/script&gt;") >= 6  # title, name, verdict, fact, table, settings
+    for page in rest:
+        assert "&lt;script&gt;" in page.read_text(encoding="utf-8")
+
+
+def test_contents_turns_and_titles(folder: Path) -> None:
+    rendered = pages(folder)
+    first = rendered[folder / "pages" / "00_data.html"]
+    text = (folder / "pages" / "00_data.html").read_text(encoding="utf-8")
+    ids = [attributes["id"] for attributes in first.all("h2")]
+    assert ids == ["s1", "s2"]
+    links = [attributes.get("href") for attributes in first.all("a")]
+    assert links.count("#s1") == 2  # beside the pages on wide screens, above the text on narrow ones
+    assert "Bones &amp; joints" in text
+    assert [a["href"] for a in first.all("a") if a.get("rel") == "next"] == ["05_layer_00.html"]
+    layer = (folder / "pages" / "05_layer_01.html").read_text(encoding="utf-8")
+    assert "<h1>Layer 1</h1>" in layer
+    assert layer.count("<h1") == 1
+    last = rendered[folder / "pages" / "05_layer_01.html"]
+    assert [a["href"] for a in last.all("a") if a.get("rel") == "prev"] == ["05_layer_00.html"]
+    for link in [href for href in links if href and href.endswith((".html", ".ipynb"))]:
+        assert (folder / "pages" / link).resolve().exists(), link
+
+
+def test_code_is_folded_parameters_are_a_table_images_have_words(folder: Path) -> None:
+    page = pages(folder)[folder / "pages" / "05_layer_01.html"]
+    text = (folder / "pages" / "05_layer_01.html").read_text(encoding="utf-8")
+    assert "secret default" not in text
+    assert '<th scope="row">layer</th>' in text
+    assert all("open" not in attributes for attributes in page.all("details"))
+    assert [image["alt"] for image in page.all("img")] == ["Figure: Bones & <i>joints</i>", "Figure: Second part"]
+    assert "Executed 2026-01-01 10:20 UTC in 1.5 s" in text
+
+
+def test_index_leads_with_verdict_and_figure(folder: Path) -> None:
+    pages(folder)
+    text = (folder / "index.html").read_text(encoding="utf-8")
+    places = [text.index(word) for word in ("does not hold here", "<strong>holds</strong>", "<figure>", 'id="pages"')]
+    assert places == sorted(places)
+    for link in re.findall(r'href="([^"#]+)"', text):
+        assert (folder / link).exists(), link
+    assert "graph.k" in text
+    assert "numpy" in text
+
+
+def test_an_unfinished_run_says_what_is_there(folder: Path) -> None:
+    (folder / "summary.json").unlink()
+    (folder / "notebooks" / "05_layer_01.ipynb").rename(folder / "notebooks" / "05_layer_01.failed.ipynb")
+    (folder / "pages").mkdir()
+    (folder / "pages" / "05_layer_01.html").write_text("old")
+    text = render_report(folder).read_text(encoding="utf-8")
+    assert "No summary yet" in text
+    assert "05_layer_01.failed" in text
+    assert not (folder / "pages" / "05_layer_01.html").exists()
+
+
+def test_a_folder_without_a_study_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StageError, match=r"no study\.yml"):
+        render_report(tmp_path)

@@ -1,0 +1,126 @@
+"""Study files: what is read, what is refused, and with which words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stgcnlib.errors import StudyError
+from stgcnlib.pipeline.study import Study, bundled_folder
+
+
+def complaint(tmp_path: Path, text: str) -> str:
+    file = tmp_path / "mine.yml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(StudyError) as caught:
+        Study.from_file(file)
+    message = str(caught.value)
+    assert message.startswith(f"{file}: ")
+    assert "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("dtw: {reading: slidng}", ["dtw.reading", "'slidng'", "did you mean 'sliding'?"]),
+        ("dtww: {}", ["unknown key 'dtww'", "'dtw'"]),
+        ("dtw: {windw: 3}", ["unknown key 'dtw.windw'", "'window'"]),
+        ("network: {training: {epoch: 3}}", ["'network.training.epoch'", "'epochs'"]),
+        ("zzz: 1", ["unknown key 'zzz'", "known keys", "'network'", "'geometry'"]),
+        ("graph: {k: true}", ["graph.k", "whole number", "True"]),
+        ("graph: {k: 2.5}", ["graph.k", "2.5"]),
+        ("graph: {k: 0}", ["graph.k", "0"]),
+        ("graph: {sigma: fast}", ["graph.sigma", "'fast'", "mean-kth/3", "or a number"]),
+        ("geometry: {confidence: 1}", ["geometry.confidence", "less than 1"]),
+        ("geometry: {confidence: .nan}", ["geometry.confidence"]),
+        ("data: {demo: {noise: true}}", ["data.demo.noise", "number"]),
+        ("data: {split: {train: [1.5]}}", ["data.split.train.0", "1.5"]),
+        ("data: {path: x, demo: {repeats: 1}}", ["data.demo", "path: demo"]),
+        ("name: 3", ["name", "string", "3"]),
+        ("dtw: 3", ["dtw", "keys and values", "3"]),
+        ("layers: input", ["layers", "list", "'input'"]),
+        ("graph: {k: 3}\ngraph: {k: 4}", ["'graph'", "written twice", "line 2"]),
+        ("- 1", ["list", "keys and values"]),
+        ("", ["keys and values"]),
+        ("a: [", ["not readable as YAML"]),
+        ("a: !!python/object/apply:os.getcwd []", ["not readable as YAML"]),
+    ],
+)
+def test_a_wrong_study_is_one_clear_line(tmp_path: Path, text: str, words: list[str]) -> None:
+    message = complaint(tmp_path, text)
+    for word in words:
+        assert word in message, message
+
+
+def test_a_union_gives_one_complaint(tmp_path: Path) -> None:
+    assert complaint(tmp_path, "explain: {target: [1]}").count("explain.target") == 1
+
+
+def test_several_mistakes_are_named_together(tmp_path: Path) -> None:
+    message = complaint(tmp_path, "graph: {k: 0}\ndtw: {window: 0}")
+    assert "graph.k" in message
+    assert "dtw.window" in message
+
+
+def test_names_that_break_lines_are_refused(tmp_path: Path) -> None:
+    assert "one line" in complaint(tmp_path, 'name: "a\\nb"')
+
+
+def test_missing_file_names_the_bundled_studies(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="demo"):
+        Study.load(tmp_path / "nothing.yml")
+
+
+def test_paths_are_relative_to_the_file_and_variables_expand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "mine.yml"
+    file.write_text("data: {path: ../recordings}\nnetwork: {checkpoint: net.pt}\n")
+    study = Study.from_file(file)
+    assert study.data.path == str((tmp_path.parent / "recordings").resolve())
+    assert study.network.checkpoint == str((tmp_path / "net.pt").resolve())
+    file.write_text("data: {path: '${STUDY_TEST_DATA}/here'}\n")
+    monkeypatch.delenv("STUDY_TEST_DATA", raising=False)
+    with pytest.raises(StudyError, match=r"data\.path.*STUDY_TEST_DATA is not set; export STUDY_TEST_DATA="):
+        Study.from_file(file)
+    monkeypatch.setenv("STUDY_TEST_DATA", str(tmp_path))
+    assert Study.from_file(file).data.path == str((tmp_path / "here").resolve())
+    file.write_text("data: {path: '${STUDY_TEST_OTHER:-/elsewhere}/here'}\n")
+    assert Study.from_file(file).data.path == "/elsewhere/here"
+
+
+def test_exponents_are_numbers(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yml"
+    file.write_text("network: {training: {learning_rate: 1e-3}, options: {dropout: 5e-1}}\n")
+    study = Study.from_file(file)
+    assert study.network.training.learning_rate == pytest.approx(1e-3)
+    assert study.network.options["dropout"] == pytest.approx(0.5)
+
+
+def test_what_is_written_is_read_back(tmp_path: Path) -> None:
+    study = Study.load({"name": "Ünïcode: <b> & 'quotes' # no comment", "graph": {"k": 7}, "layers": ["input"]})
+    file = tmp_path / "study.yml"
+    file.write_text(study.to_yaml(), encoding="utf-8")
+    again = Study.from_file(file)
+    assert again == study
+    assert again.fingerprint() == study.fingerprint()
+
+
+def test_fingerprint_follows_numbers_only() -> None:
+    mark = Study.load({"name": "a"}).fingerprint()
+    assert Study.load({"name": "b", "compute": {"workers": 1}}).fingerprint() == mark
+    assert Study.load({"name": "a", "seed": 1}).fingerprint() != mark
+
+
+def test_studies_do_not_change() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Study.load({}).name = "other"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("name", ["demo", "utd_mhad", "nw_ucla"])
+def test_bundled_studies_are_valid(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("STGCNLIB_DATA", str(tmp_path))
+    study = Study.load(name)
+    assert study.graph.k == 20
+    assert set(yaml.safe_load((bundled_folder() / f"{name}.yml").read_text())) <= set(Study.model_fields)

@@ -1,0 +1,110 @@
+"""The command line: what it prints, what it writes, how it complains."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from stgcnlib import SequenceSet, __version__, cli
+from stgcnlib.errors import StageError
+
+runner = CliRunner()
+
+
+def invoke(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str
+) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of `stgcnlib ARGUMENTS`."""
+    monkeypatch.setattr(sys, "argv", ["stgcnlib", *arguments])
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    out, err = capsys.readouterr()
+    return int(left.value.code or 0), out, err
+
+
+def test_version() -> None:
+    result = runner.invoke(cli.app, ["--version"])
+    assert result.exit_code == 0
+    assert result.output.strip() == f"stgcnlib {__version__}"
+
+
+def test_help_lists_the_commands() -> None:
+    result = runner.invoke(cli.app, ["--help"])
+    for command in ("run", "report", "read"):
+        assert command in result.output
+
+
+def test_read_says_what_is_there_and_converts(small_set: SequenceSet, tmp_path: Path) -> None:
+    small_set.save(tmp_path / "mine.npz")
+    result = runner.invoke(cli.app, ["read", str(tmp_path / "mine.npz"), "-o", str(tmp_path / "copy")])
+    assert result.exit_code == 0, result.output
+    for word in ("8", "12 to 26", "kinect-v1, 20 joints, 3 channels", "4: 1, 2, 3, 4", "wave", "kick"):
+        assert word in result.output
+    assert SequenceSet.load(tmp_path / "copy.npz").fingerprint() == small_set.fingerprint()
+
+
+def test_an_error_about_input_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    code, out, err = invoke(monkeypatch, capsys, "read", str(tmp_path / "[nothing]"))
+    assert code == 2
+    assert out == ""
+    assert err.strip() == f"error: {tmp_path / '[nothing]'}: no such file or folder"
+
+
+def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys, "argv", ["stgcnlib", "--debug", "report", str(tmp_path)])
+    with pytest.raises(StageError, match=r"study\.yml"):
+        cli.main()
+
+
+def test_run_refuses_a_wrong_study_before_anything_is_written(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    study = tmp_path / "mine.yml"
+    study.write_text("graph: {k: 20, sgima: 1}\n")
+    code, _, err = invoke(monkeypatch, capsys, "run", str(study), "-o", str(tmp_path / "out"))
+    assert code == 2
+    assert "unknown key 'graph.sgima'; did you mean 'sigma'" in err
+    assert "Traceback" not in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_run_passes_its_options_and_names_the_index(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    seen: dict[str, Any] = {}
+
+    def fake(study: str, output: Path, **options: Any) -> Path:
+        seen.update(study=study, output=output, **options)
+        return output / "index.html"
+
+    monkeypatch.setattr("stgcnlib.pipeline.runner.run_study", fake)
+    result = runner.invoke(cli.app, ["run", "demo", "-o", str(tmp_path), "--force", "04_geometry", "--workers", "3"])
+    assert result.exit_code == 0, result.output
+    assert seen == {"study": "demo", "output": tmp_path, "force": "04_geometry", "workers": 3}
+    assert result.output.replace("\n", "") == str(tmp_path / "index.html")
+
+
+def test_report_of_a_folder_that_is_none(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = invoke(monkeypatch, capsys, "report", "no/such/folder")
+    assert code == 2
+    assert "no study.yml" in err
+
+
+def test_an_interrupt_is_no_traceback(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(*arguments: Any, **options: Any) -> Path:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("stgcnlib.pipeline.runner.run_study", interrupted)
+    code, _, err = invoke(monkeypatch, capsys, "run", "demo")
+    assert code == 130
+    assert "Traceback" not in err
+
+
+def test_help_is_quick_to_import() -> None:
+    script = "import sys, stgcnlib.cli; sys.exit(any(m in sys.modules for m in ('torch', 'pandas', 'papermill')))"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
