@@ -46,8 +46,8 @@ def _hold(rng: Generator, enter: float, pose: Pose, *, wobble: float = 3.0) -> S
 
 def _wave(rng: Generator) -> Score:
     """Forearm upright, swinging from side to side; some wave overhead, some beside the shoulder."""
-    raised = rng.uniform(45, 115)
-    middle, swing = rng.uniform(50, 85), rng.uniform(17, 34)
+    raised = rng.uniform(55, 110)
+    middle, swing = rng.uniform(50, 85), rng.uniform(22, 38)
     arm = {"main.abd": raised, "main.flex": rng.uniform(5, 45), "main.rot": rng.uniform(-90, -70), "main.pron": 70.0}
     arm["main.shrug"] = 0.12 * raised
     beat = rng.uniform(0.24, 0.36)
@@ -58,12 +58,12 @@ def _wave(rng: Generator) -> Score:
 
 def _raise_hand(rng: Generator) -> Score:
     """The hand up and held: as high as it goes, or beside the head with a bent elbow."""
-    raised = rng.uniform(60, 155)
+    raised = rng.uniform(88, 155)
     pose = {
         "main.abd": raised,
         "main.flex": rng.uniform(5, 60),
         "main.rot": rng.uniform(-90, -65),
-        "main.elbow": float(np.interp(raised, [60, 155], [95, 12])) + rng.normal(0, 8),
+        "main.elbow": float(np.interp(raised, [88, 155], [75, 12])) + rng.normal(0, 8),
         "main.pron": 60.0,
         "main.shrug": 0.12 * raised,
     }
