@@ -117,6 +117,11 @@ _ATTRIBUTES = {
     "ol": ["start"],
 }
 
+_INDEX_NAME = re.compile(
+    r"(<thead>\s*<tr>\s*<th>)(</th>(?:(?!</tr>).)*</tr>)\s*<tr>\s*<th>([^<]*)</th>(?:\s*<th></th>)*\s*</tr>", re.DOTALL
+)
+"""pandas gives the name of the index a row of its own; it reads better above its column."""
+
 
 @dataclass(frozen=True)
 class Page:
@@ -315,7 +320,7 @@ def _cleaned(text: str) -> str:
     """HTML with harmless tags only: no script, style, image, form or event handler."""
     bare = re.sub(r"<(script|style)\b.*?</\1\s*>", "", text, flags=re.DOTALL | re.IGNORECASE)
     cleaned: str = _cleaner().sanitize_html_tags(bare)
-    return cleaned
+    return _INDEX_NAME.sub(r"\1\3\2", cleaned)
 
 
 @cache

@@ -13,7 +13,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from stgcnlib.errors import StageError
-from stgcnlib.pipeline.html import render_report
+from stgcnlib.pipeline.html import _cleaned, render_report
 from stgcnlib.pipeline.study import Study
 
 EVIL = "<script>alert(1)</script>"
@@ -183,3 +183,12 @@ def test_an_unfinished_run_says_what_is_there(folder: Path) -> None:
 def test_a_folder_without_a_study_is_named(tmp_path: Path) -> None:
     with pytest.raises(StageError, match=r"no study\.yml"):
         render_report(tmp_path)
+
+
+def test_the_name_of_an_index_stands_above_its_column() -> None:
+    import pandas as pd
+
+    table = pd.DataFrame({"S": [0.1], "null": [0.9]}, index=pd.Index(["input"], name="layer"))
+    head = _cleaned(table._repr_html_()).partition("</thead>")[0]  # type: ignore[operator]
+    assert re.findall(r"<th>(.*?)</th>", head) == ["layer", "S", "null"]
+    assert head.count("<tr>") == 1
