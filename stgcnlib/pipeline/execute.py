@@ -108,7 +108,7 @@ def _execute(job: dict[str, Any], send: Any) -> dict[str, Any]:
     except PapermillExecutionError as error:
         partial.replace(failed)
         lines = [line for line in error.source.splitlines() if line.strip()][-SHOWN_LINES:]
-        message = f"{error.ename}: {error.evalue}" if error.evalue else error.ename
+        message = f"{error.ename}: {error.evalue}" if error.evalue else error.ename + _printed(failed)
         return {"failed": message, "execution": error.exec_count, "source": lines, "kept": str(failed)}
     except Exception as error:
         if partial.exists():
@@ -120,6 +120,17 @@ def _execute(job: dict[str, Any], send: Any) -> dict[str, Any]:
         os.fsync(stream.fileno())
     partial.replace(target)
     return {"done": True}
+
+
+def _printed(failed: Path) -> str:
+    """What the failing cell printed last, for errors that come without words."""
+    import nbformat
+
+    for cell in nbformat.read(failed, as_version=4).cells:
+        if cell.metadata.get("papermill", {}).get("exception"):
+            text = "".join(str(output.get("text", "")) for output in cell.get("outputs", []))
+            return "".join(f"\n    {line}" for line in text.splitlines()[-SHOWN_LINES:])
+    return ""
 
 
 def _limit_memory(gib: float | None) -> None:

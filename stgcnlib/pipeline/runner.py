@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,10 +83,11 @@ def run_stages(
         write_text(output / "study.yml", study.to_yaml())
         crew = Crew(workers or study.compute.workers or cores(), memory_limit=study.compute.memory_limit)
         line = _Line(output, sources, Record.read(output), crew)
+        line.forget(stage for stage in stages if stage.name in forced)
         try:
             with crew, Board([stage.name for stage in stages], show=progress) as board:
                 for stage in _in_order(stages):
-                    line.run(stage, marks[stage.name], board, forced=stage.name in forced)
+                    line.run(stage, marks[stage.name], board)
         finally:
             _forget_strangers(output, line.record)
             index = render_report(output)
@@ -102,8 +103,16 @@ class _Line:
     record: Record
     crew: Crew
 
-    def run(self, stage: Stage, mark: str, board: Board, *, forced: bool) -> None:
-        """Run the notebooks of a stage that are not there, or all of them."""
+    def forget(self, stages: Iterable[Stage]) -> None:
+        """Have stages repeated: their notebooks, and what they have made."""
+        for stage in stages:
+            self.record.drop([name for name, entry in self.record.done.items() if entry.get("stage") == stage.name])
+            for pattern in stage.artefacts:
+                for manifest in (self.output / "artefacts").glob(f"{pattern}.json"):
+                    manifest.unlink()
+
+    def run(self, stage: Stage, mark: str, board: Board) -> None:
+        """Run the notebooks of a stage that are not there."""
         written = [self.output / path for path in stage.writes]
         marks: dict[str, str] = {}
         jobs: list[Job] = []
@@ -112,15 +121,13 @@ class _Line:
             jobs.append(job)
         others = [name for name, entry in self.record.done.items() if entry.get("stage") == stage.name]
         self.record.drop(name for name in others if name not in marks)
-        due = [
-            job for job in jobs if forced or not self.record.holds(job.name, marks[job.name], [job.target, *written])
-        ]
+        due = [job for job in jobs if not self.record.holds(job.name, marks[job.name], [job.target, *written])]
         for job in due:
             check_parameters(job.notebook, job.parameters)
         board.plan(stage.name, len(jobs), len(jobs) - len(due))
         if not due:
             return
-        self._clear(stage, due, forced=forced)
+        self._clear(stage, due)
 
         def show(job: Job, cell: int, count: int) -> None:
             board.cell(stage.name, job.name, cell, count)
@@ -144,16 +151,13 @@ class _Line:
             target = self.output / "notebooks" / f"{name}.ipynb"
             yield Job(name, stage.name, source, target, {"study": "../study.yml", "output": "..", **extra}), extra
 
-    def _clear(self, stage: Stage, due: Sequence[Job], *, forced: bool) -> None:
-        """Remove results that no longer hold; those of a forced stage altogether."""
+    def _clear(self, stage: Stage, due: Sequence[Job]) -> None:
+        """Remove results that no longer hold."""
         self.record.drop(job.name for job in due)
         for job in due:
             job.target.unlink(missing_ok=True)
         if "summary.json" in stage.writes:
             (self.output / "summary.json").unlink(missing_ok=True)
-        for pattern in stage.artefacts if forced else ():
-            for manifest in (self.output / "artefacts").glob(f"{pattern}.json"):
-                manifest.unlink()
 
 
 def _notebooks_of(stage: Stage, output: Path) -> Iterator[tuple[str, dict[str, str]]]:
