@@ -243,11 +243,14 @@ class StudyRun:
         def make(path: Path) -> None:
             network = self.network if kind == "trained" else self.untrained
             device = self.study.compute.device
-            store = record(network, self.nodes, layers=self.study.layers, store=path, device=device)
-            layers = [{"name": name, "title": store[name].title, "index": store[name].index} for name in store.layers]
-            write_json(self.output / "layers.json", layers)
+            record(network, self.nodes, layers=self.study.layers, store=path, device=device)
 
-        return LayerStore.open(self.artefacts.build(f"activations-{kind}.zarr", self._activations_key, make))
+        store = LayerStore.open(self.artefacts.build(f"activations-{kind}.zarr", self._activations_key, make))
+        layers = [{"name": name, "title": store[name].title, "index": store[name].index} for name in store.layers]
+        file = self.output / "layers.json"
+        if not file.exists() or json.loads(file.read_text(encoding="utf-8")) != layers:
+            write_json(file, layers)
+        return store
 
     @property
     def layers(self) -> list[dict[str, Any]]:
@@ -342,6 +345,7 @@ class StudyRun:
         self, *, verdict: str, holds: bool | None, figure: Figure, facts: Mapping[str, str], table: pd.DataFrame
     ) -> None:
         """What `index.html` shows first: the verdict, the main figure, facts, and the main table."""
+        shown = table.reset_index()
         path = self.output / "figures" / "summary.png"
         with atomic_path(path) as temporary:
             figure.savefig(temporary, dpi=160)
@@ -353,6 +357,6 @@ class StudyRun:
                 "holds": holds,
                 "figure": str(path.relative_to(self.output)),
                 "facts": [{"label": label, "value": value} for label, value in facts.items()],
-                "table": {"columns": [str(c) for c in table.columns], "rows": table.astype(str).values.tolist()},
+                "table": {"columns": [str(c) for c in shown.columns], "rows": shown.astype(str).values.tolist()},
             },
         )

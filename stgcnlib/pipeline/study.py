@@ -73,6 +73,7 @@ class Training(_Part):
     frames: Whole | None = Field(None, ge=2)
     augment: bool | None = None
     patience: Whole | None = Field(None, ge=1)
+    precision: Literal["float32", "bfloat16"] | None = None
 
 
 class Network(_Part):
