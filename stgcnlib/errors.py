@@ -69,7 +69,7 @@ def shorten(items: Iterable[object], most: int = 8) -> str:
 
 def suggest(name: str, known: Iterable[str]) -> str:
     """A half-sentence with the known names nearest to `name`, for the end of an error."""
-    names = list(known)
+    names = list(dict.fromkeys(known))
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
     if near:
         return "did you mean " + " or ".join(repr(n) for n in near) + "?"

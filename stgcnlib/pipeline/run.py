@@ -117,7 +117,12 @@ class StudyRun:
         if self.study.graph.k > count.min():
             raise StudyError(
                 f"graph.k: {self.study.graph.k} neighbours asked for, but {self.nodes.names[int(count.argmin())]!r} "
-                f"has only {count.min()} candidates among the {len(self.nodes)} nodes; choose k up to {count.min()}"
+                f"has only {count.min()} candidates among the {len(self.nodes)} nodes; "
+                + (
+                    f"choose k up to {count.min()}"
+                    if count.min()
+                    else "set graph.leave_out to null, or test more groups"
+                )
             )
 
     @cached_property
