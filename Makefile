@@ -45,4 +45,4 @@ bench: $(READY) ## side-by-side measurements against named peers
 clean:          ## remove .venv, caches and what runs wrote
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
-	find reports -mindepth 1 ! -name README.md ! -name .gitignore -delete
+	git clean -fdxq reports
