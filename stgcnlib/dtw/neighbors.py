@@ -88,21 +88,36 @@ def dtw_neighbors(
         GraphError: `k` is below 1 or more than the admissible neighbours of a sequence, or `exclude` does not fit.
         SequenceError: as `dtw_distances`.
     """
-    check_choice("method", method, get_args(Method))
     options = DTWOptions(reading, window, stride, band, segments, metric, normalize)
-    return search(a, k, options, exclude=exclude, dimensions=dimensions, progress=progress)[0]
+    return _search(a, k, options, method=method, exclude=exclude, dimensions=dimensions, progress=progress)[0]
 
 
 def search(
     a: Any,
     k: int,
-    options: DTWOptions,
     *,
     exclude: ArrayLike | None = None,
+    method: Method = "exact",
     dimensions: int | None = None,
     progress: bool | None = None,
+    **options: Any,
 ) -> tuple[NeighborTable, PairCache]:
     """`dtw_neighbors`, and the exact distances that it computed on the way, for who needs more of them."""
+    chosen = DTWOptions(**options)
+    return _search(a, k, chosen, method=method, exclude=exclude, dimensions=dimensions, progress=progress)
+
+
+def _search(
+    a: Any,
+    k: int,
+    options: DTWOptions,
+    *,
+    exclude: ArrayLike | None,
+    method: Method,
+    dimensions: int | None,
+    progress: bool | None,
+) -> tuple[NeighborTable, PairCache]:
+    check_choice("method", method, get_args(Method))
     started = time.perf_counter()
     if dimensions is not None and (isinstance(dimensions, bool) or int(dimensions) != dimensions or dimensions < 1):
         raise SequenceError(f"dimensions={dimensions!r}; expected a whole number of at least 1")

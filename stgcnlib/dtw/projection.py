@@ -103,7 +103,9 @@ def loosen(bounds: NDArray[np.float32], options: DTWOptions, projection: Project
             row[:] = np.maximum(root, 0) ** 2 * shrink
 
 
-def _basis(values: NDArray[np.floating], centre: NDArray[np.float64], dimensions: int, seed: int) -> NDArray[np.float64]:
+def _basis(
+    values: NDArray[np.floating], centre: NDArray[np.float64], dimensions: int, seed: int
+) -> NDArray[np.float64]:
     """(D, p) orthonormal to float64 rounding, p >= 1."""
     rng = np.random.default_rng(seed)
     picked = np.sort(rng.choice(len(values), min(len(values), SAMPLE_FRAMES), replace=False))
