@@ -248,14 +248,15 @@ def _series_cost(
 @njit(cache=True, nogil=True)
 def dtw_pairs(
     products: Any, x: Any, y: Any, x_raw_starts: Any, y_raw_starts: Any, x_norms: Any, y_norms: Any,
-    x_starts: Any, x_lengths: Any, y_starts: Any, y_lengths: Any, pairs: Any, frames: int, stride: int, parts: int, band: int, metric: int, normalize: int,
-    threshold: Any, scale: Any, out: Any,
+    x_starts: Any, x_lengths: Any, y_starts: Any, y_lengths: Any, pairs: Any,
+    frames: int, stride: int, parts: int, band: int, metric: int, normalize: int, threshold: Any, scale: Any, out: Any,
 ) -> None:  # fmt: skip
     """DTW costs of many pairs from one tile of products.
 
     Args:
         products: (R, S) inner products of the centred, scaled frames of both sides.
-        x, y: (·, D) raw frames, where each sequence starts at its x_raw_starts, y_raw_starts; x_norms, y_norms: (R,), (S,) squared norms of the scaled ones.
+        x, y: (·, D) raw frames, where each sequence starts at its x_raw_starts, y_raw_starts.
+        x_norms, y_norms: (R,), (S,) squared norms of the centred, scaled frames.
         x_starts, x_lengths, y_starts, y_lengths: rows of each sequence in the tile.
         pairs: (P, 2) int64 sequence numbers inside the tile.
         frames, stride: of the windows; parts: of "segments"; band: radius, or -1.

@@ -1,4 +1,4 @@
-"""dtw_neighbors: the exact K nearest sequences of every sequence, as a NeighborTable.
+"""dtw_neighbors: the K nearest sequences of every sequence, as a NeighborTable.
 
 Decides between projection bounds with refinement and computing every pair, and says in its statistics which it was and
 what it cost; the work is in `projection`, `refine` and `tiles`.
@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from stgcnlib.dtw.approximate import approximate_nearest, sampled_recall
 from stgcnlib.dtw.frames import FrameTable, frame_table
 from stgcnlib.dtw.options import DTWOptions, Metric, Normalization, Reading, check_choice
 from stgcnlib.dtw.projection import Projection, lower_bounds
@@ -22,7 +23,7 @@ from stgcnlib.errors import GraphError, SequenceError
 
 __all__ = ["NeighborTable", "dtw_neighbors", "search"]
 
-Method = Literal["exact"]
+Method = Literal["exact", "approximate"]
 
 DIMENSIONS = 64
 """Coordinates per frame for the bounds: with more, the products cost more than they save (benchmarks/README.md)."""
@@ -35,10 +36,12 @@ class NeighborTable:
     Attributes:
         indices: (N, K) int64.
         distances: (N, K) float32.
-        statistics: how it was found. "method": "projection bounds" or "brute force", then with a "reason";
+        statistics: how it was found. "method": "projection bounds", "brute force" (with a "reason") or "approximate";
             "pairs": all pairs; "pairs_computed": exact distances computed; "share": their quotient;
             "pairs_settled": distances computed again in float64, to tell near ties; "dimensions" of the bounds;
-            "rounds" of refinement; "seconds", and per phase "seconds_projection", "seconds_bounds", "seconds_refinement".
+            "rounds" of refinement; if approximate, "candidates" per sequence, and the "recall" over
+            "recall_nodes" sequences compared with all others; "seconds", and per phase "seconds_projection",
+            "seconds_bounds" and "seconds_refinement".
     """
 
     indices: NDArray[np.int64]
@@ -77,7 +80,8 @@ def dtw_neighbors(
         exclude: (N,) group values (sequences of equal value are no neighbours: give the subjects to leave the
             same person out), or an (N, N) bool mask, true where j may not be a neighbour of i. A sequence is
             never its own neighbour. None: all others are admissible.
-        method: "exact".
+        method: "exact"; or "approximate" for sets of many thousands: DTW ranks only the 4 K sequences nearest by a
+            vector of projected frames (seed 0). Its recall is measured and reported in the statistics.
         dimensions: coordinates per frame for the lower bounds; any number gives the same neighbours. None: 64, and
             no bounds at all where frames have no more features than that.
 
@@ -125,6 +129,8 @@ def _search(
     _check_count(k, barred)
     table = frame_table(a, "a")
     options = options.at_temporal_stride(table.temporal_stride)
+    if method == "approximate":
+        return _approximate(PairCache(options, table), k, barred, started)
     reason = _no_bounds(options, table, dimensions)
     seconds: dict[str, float] = {}
     lower = None
@@ -140,21 +146,38 @@ def _search(
     clock = time.perf_counter()
     indices, distances, rounds = nearest(cache, k, barred, lower)
     seconds["seconds_refinement"] = time.perf_counter() - clock
-    pairs = len(table) * (len(table) - 1) // 2
     statistics: dict[str, Any] = {"method": "projection bounds" if reason is None else "brute force"}
     if reason is None:
         statistics |= {"dimensions": projection.table.features - 1, "rounds": rounds}
     else:
         statistics["reason"] = reason
-    statistics |= {
+    return NeighborTable(indices, distances, statistics | _counts(cache, started) | seconds), cache
+
+
+def _approximate(
+    cache: PairCache, k: int, barred: NDArray[np.bool_], started: float
+) -> tuple[NeighborTable, PairCache]:
+    candidates = min(4 * k, len(barred))
+    indices, distances = approximate_nearest(cache, k, barred, candidates=candidates)
+    statistics = {"method": "approximate", "candidates": candidates} | _counts(cache, started)
+    recall, nodes = sampled_recall(cache, distances, barred)
+    measured = {
+        "recall": recall,
+        "recall_nodes": nodes,
+        "pairs_for_recall": cache.computed - statistics["pairs_computed"],
+    }
+    return NeighborTable(indices, distances, statistics | measured), cache
+
+
+def _counts(cache: PairCache, started: float) -> dict[str, Any]:
+    pairs = len(cache.known) * (len(cache.known) - 1) // 2
+    return {
         "pairs": pairs,
         "pairs_computed": cache.computed,
         "share": cache.computed / pairs,
         "pairs_settled": cache.recomputed,
         "seconds": time.perf_counter() - started,
-        **seconds,
     }
-    return NeighborTable(indices, distances, statistics), cache
 
 
 def _no_bounds(options: DTWOptions, table: FrameTable, dimensions: int | None) -> str | None:

@@ -23,7 +23,7 @@ from stgcnlib.dtw.projection import RELATIVE_ERROR
 from stgcnlib.dtw.tiles import threads, tile_costs, turn
 from stgcnlib.errors import SequenceError
 
-__all__ = ["PairCache", "leaf_order", "nearest"]
+__all__ = ["PairCache", "leaf_order", "nearest", "nearest_known"]
 
 TIE = 1e-10
 """Relative difference up to which two float64 distances are equal, and the index decides."""
@@ -31,9 +31,10 @@ TIE = 1e-10
 COSINE_FLOOR = 1e-20
 """Cosine distances below it are rounding: parallel vectors."""
 
-# Rows of a tile. More make the product faster (60 GFLOP/s at 68 rows, 97 at 512 on one core), but fewer of its pairs are
-# wanted: on layers 4 and 10 of UTD-MHAD what counts, their product, is flat from 70 to 200.
-PANEL_FRAMES = 128
+# Rows of a tile to choose from: more make the product faster (at M rows about M / (M + 40) of the peak of one core),
+# but fewer of its pairs are wanted.
+PANEL_FRAMES = (64, 128, 256, 512)
+ROW_OVERHEAD = 40
 COLUMN_FRAMES = 4096
 
 
@@ -142,7 +143,7 @@ def nearest(
             place = np.take_along_axis(place, rank, axis=1)
             share = np.maximum((left + 1) // 2, k // 2) if rounds < 2 else left
             cache.fill(needed & (place <= share[:, None]))
-    indices, distances = _settle(cache, k, barred)
+    indices, distances = nearest_known(cache, k, barred)
     return indices, distances, rounds
 
 
@@ -161,8 +162,8 @@ def _limits(known: NDArray[np.float32], barred: NDArray[np.bool_], k: int) -> ND
     return np.asarray(kth * np.float32(1 + 2 * RELATIVE_ERROR), dtype=np.float32)
 
 
-def _settle(cache: PairCache, k: int, barred: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """The k nearest by float64: pairs too close to call in float32 are computed again, equal ones go by index."""
+def nearest_known(cache: PairCache, k: int, barred: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The k nearest of the known: those too close for float32 are computed again in float64, equal ones go by index."""
     values = np.where(barred | np.isnan(cache.known), np.inf, cache.known).astype(np.float64)
     near = np.partition(values, k - 1, axis=1)[:, k - 1] * (1 + 4 * RELATIVE_ERROR)
     width = int((values <= near[:, None]).sum(axis=1).max())
@@ -220,24 +221,29 @@ def _grouped_costs(
     def work(panel: _Panel) -> None:
         costs[panel.where] = tile_costs(model, options, gather(panel.rows), gather(panel.columns), panel.pairs)
 
-    panels = _panels(pairs, lengths, order)
+    panels = min(
+        (_panels(pairs, lengths, order, frames) for frames in PANEL_FRAMES),
+        key=lambda some: sum((lengths[p.rows].sum() + ROW_OVERHEAD) * lengths[p.columns].sum() for p in some),
+    )
     with turn, threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(threads()) as pool:
         for _ in pool.map(work, panels):
             pass
     return costs
 
 
-def _panels(pairs: NDArray[np.int64], lengths: NDArray[np.int64], order: NDArray[np.int64]) -> list[_Panel]:
+def _panels(
+    pairs: NDArray[np.int64], lengths: NDArray[np.int64], order: NDArray[np.int64], frames: int
+) -> list[_Panel]:
     """Groups of sequences that follow each other in `order`, each against all that its members ask for.
 
     A pair may be done in the group of either end; it goes where its other end is asked for more often, so
     that rows and columns of a product serve as many pairs as possible.
     """
     group = np.empty(len(lengths), np.int64)
-    group[order] = np.cumsum(lengths[order]) // PANEL_FRAMES
+    group[order] = np.cumsum(lengths[order]) // frames
     count = int(group.max()) + 1
     i, j = pairs[:, 0], pairs[:, 1]
-    asked = np.zeros((count, len(lengths)), np.int64)
+    asked = np.zeros((count, len(lengths)), np.int32)
     np.add.at(asked, (group[i], j), 1)
     np.add.at(asked, (group[j], i), 1)
     swap = asked[group[j], i] > asked[group[i], j]

@@ -181,7 +181,7 @@ def test_where_no_bound_is_known_it_says_so(rng):
 
 
 def test_layers_of_many_tiles(rng, monkeypatch):
-    monkeypatch.setattr("stgcnlib.dtw.refine.PANEL_FRAMES", 20)
+    monkeypatch.setattr("stgcnlib.dtw.refine.PANEL_FRAMES", (20, 50))
     monkeypatch.setattr("stgcnlib.dtw.refine.COLUMN_FRAMES", 40)
     sequences = [x.astype(np.float32) for x in series(rng, rng.integers(1, 20, size=60), 90)]
     table = dtw_neighbors(sequences, 6)
@@ -197,3 +197,25 @@ def test_few_sequences_and_bad_dimensions(rng):
     check(series(rng, (3, 4), 5), 1)
     with pytest.raises(SequenceError, match="dimensions=0"):
         dtw_neighbors(series(rng, (3, 4), 5), 1, dimensions=0)
+
+
+def test_approximate_reports_its_recall(rng):
+    sequences = series(rng, rng.integers(4, 16, size=90), 100)
+    subjects = np.arange(90) % 5
+    exact = dtw_neighbors(sequences, 6, exclude=subjects)
+    table = dtw_neighbors(sequences, 6, exclude=subjects, method="approximate")
+    found = table.statistics
+    assert found["method"] == "approximate"
+    assert found["candidates"] == 24
+    assert found["recall_nodes"] == 32
+    assert found["pairs_computed"] + found["pairs_for_recall"] <= found["pairs"]
+    truth = np.mean(table.distances <= exact.distances[:, -1:] * (1 + 2e-5))
+    assert truth > 0.8
+    assert abs(found["recall"] - truth) < 0.1
+    assert (subjects[table.indices] != subjects[:, None]).all()
+    assert (table.distances >= exact.distances * (1 - 2e-5)).all()
+    everyone = dtw_neighbors(sequences, 30, method="approximate", normalize="path")
+    np.testing.assert_array_equal(everyone.indices, dtw_neighbors(sequences, 30, normalize="path").indices)
+    assert everyone.statistics["recall"] == 1
+    cosine = dtw_neighbors(sequences, 6, method="approximate", metric="cosine").statistics
+    assert 0.5 < cosine["recall"] <= 1
