@@ -159,7 +159,7 @@ def _approximate(
 ) -> tuple[NeighborTable, PairCache]:
     candidates = min(4 * k, len(barred))
     indices, distances = approximate_nearest(cache, k, barred, candidates=candidates)
-    statistics = {"method": "approximate", "candidates": candidates} | _counts(cache, started)
+    statistics: dict[str, Any] = {"method": "approximate", "candidates": candidates} | _counts(cache, started)
     recall, nodes = sampled_recall(cache, distances, barred)
     measured = {
         "recall": recall,
