@@ -63,9 +63,21 @@ def nnk_graph(
     """
     check_symmetrize(symmetrize)
     matrix, candidates, nearest = _candidates(distances, k, exclude)
+    return _nnk(matrix, candidates, nearest, sigma, symmetrize, solver)
+
+
+def _nnk(
+    matrix: NDArray[np.floating],
+    candidates: NDArray[np.int64],
+    nearest: Floats,
+    sigma: Sigma | float,
+    symmetrize: Symmetrize,
+    solver: Solver,
+) -> DSGraph:
+    """The graph from checked input; of `matrix` only distances among each node's candidates are read."""
     width = kernel_width(sigma, matrix, candidates, nearest)
     targets, widths = _targets(nearest, candidates, width)
-    count = len(matrix)
+    count, k = candidates.shape
     weights, residual, errors = np.zeros((count, k)), np.zeros(count), np.zeros(count)
     projected = np.zeros(count, dtype=np.bool_)
     step = max(1, _BLOCK_BYTES // (8 * k * k))
@@ -73,7 +85,8 @@ def nnk_graph(
         part = slice(start, start + step)
         chosen = candidates[part]
         local = widths[chosen]
-        blocks = gaussian(matrix[chosen[:, :, None], chosen[:, None, :]], local[:, :, None], local[:, None, :])
+        among = matrix[chosen[:, :, None], chosen[:, None, :]].astype(np.float64)
+        blocks = gaussian(among, local[:, :, None], local[:, None, :])
         blocks, projected[part] = project_psd(blocks)
         weights[part], residual[part], errors[part] = solve_blocks(blocks, targets[part], solver=solver)
     if solver == "exact":
@@ -101,10 +114,20 @@ def knn_graph(
     """
     check_symmetrize(symmetrize)
     matrix, candidates, nearest = _candidates(distances, k, exclude)
+    return _knn(matrix, candidates, nearest, sigma, symmetrize)
+
+
+def _knn(
+    matrix: NDArray[np.floating],
+    candidates: NDArray[np.int64],
+    nearest: Floats,
+    sigma: Sigma | float,
+    symmetrize: Symmetrize,
+) -> DSGraph:
     width = kernel_width(sigma, matrix, candidates, nearest)
     targets, _ = _targets(nearest, candidates, width)
     weights = np.maximum(targets, _FAINT)
-    return DSGraph(candidates, nearest, weights, width, np.zeros(len(matrix)), "knn", symmetrize)
+    return DSGraph(candidates, nearest, weights, width, np.zeros(len(candidates)), "knn", symmetrize)
 
 
 def ds_graph(
@@ -118,25 +141,41 @@ def ds_graph(
     exclude: ArrayLike | None = None,
     **dtw: Any,
 ) -> DSGraph:
-    """Windowed DTW distances between all sequences, and their graph, in one call.
+    """The graph of sequences by windowed DTW, in one call, from as few distances as it takes.
+
+    The same graph as of all distances: neighbours are those of `stgcnlib.dtw.dtw_neighbors`, found by lower
+    bounds, and of the other distances only those among the candidates of one node are computed (none for
+    kNN, all for ``sigma="pynnk"``, whose rule reads whole columns).
 
     Args:
         activations: a list of (T_i, D) arrays, a LayerActivations or a SequenceSet.
         k, sigma, symmetrize, solver, exclude: as `nnk_graph` (`solver` is unused by kNN).
         kind: "nnk" or "knn".
-        **dtw: options of `stgcnlib.dtw.dtw_distances` (reading, window, stride, band, …).
+        **dtw: options of `stgcnlib.dtw.dtw_neighbors` (reading, window, stride, band, …).
 
     Raises:
-        GraphError: as `nnk_graph`. SequenceError: as `dtw_distances`.
+        GraphError: as `nnk_graph`. SequenceError: as `dtw_neighbors`.
     """
-    from stgcnlib.dtw import dtw_distances
+    from stgcnlib.dtw.neighbors import search
 
     if kind not in ("nnk", "knn"):
         raise GraphError(f"kind={kind!r} is unknown; {suggest(str(kind), ('nnk', 'knn'))}")
-    distances = dtw_distances(activations, **dtw)
+    check_symmetrize(symmetrize)
+    check_count(k)
+    table, cache = search(activations, k, exclude=exclude, **dtw)
+    if sigma == "pynnk":
+        cache.fill(np.ones_like(cache.known, dtype=np.bool_))
+    nearest = table.distances.astype(np.float64)
     if kind == "knn":
-        return knn_graph(distances, k=k, sigma=sigma, symmetrize=symmetrize, exclude=exclude)
-    return nnk_graph(distances, k=k, sigma=sigma, symmetrize=symmetrize, solver=solver, exclude=exclude)
+        return _knn(cache.known, table.indices, nearest, sigma, symmetrize)
+    cache.fill_among(table.indices)
+    return _nnk(cache.known, table.indices, nearest, sigma, symmetrize, solver)
+
+
+def check_count(k: int) -> None:
+    """Raise GraphError unless `k` is a whole number of at least 1."""
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+        raise GraphError(f"k={k!r}; expected a whole number of at least 1")
 
 
 def _targets(nearest: Floats, candidates: NDArray[np.int64], width: float | Floats) -> tuple[Floats, Floats]:
@@ -149,8 +188,7 @@ def _candidates(distances: ArrayLike, k: int, exclude: ArrayLike | None) -> tupl
     """Checked distances (N, N), candidate indices (N, K) and their distances, nearest first."""
     matrix = _checked_distances(distances)
     count = len(matrix)
-    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
-        raise GraphError(f"k={k!r}; expected a whole number of at least 1")
+    check_count(k)
     banned = _banned(exclude, count)
     admissible = count - banned.sum(axis=1)
     fewest = int(admissible.argmin())

@@ -25,7 +25,7 @@ _RULES = ("mean-kth/3", "per-node", "pynnk")
 
 
 def kernel_width(
-    rule: Sigma | float, distances: Floats, candidates: NDArray[np.int64], candidate_distances: Floats
+    rule: Sigma | float, distances: NDArray[np.floating], candidates: NDArray[np.int64], candidate_distances: Floats
 ) -> float | Floats:
     """The kernel width σ, in units of the distance; 0 where only exact duplicates set it.
 

@@ -19,6 +19,7 @@ __all__ = ["CostModel", "Operand"]
 # Largest relative error that the product may leave on a squared distance (or a cosine distance); the square
 # root halves it. What would be worse is recomputed from differences, so that distances hold to 1e-5.
 TOLERANCE = {"euclidean": 1.6e-5, "sqeuclidean": 8e-6, "cosine": 8e-6}
+PRECISE = 1e-11  # the same for `CostModel.precise`
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +27,8 @@ class Operand:
     """Frames of successive sequences, ready for the product.
 
     Attributes:
-        raw: (R, D) rows as they were given, for exact recomputation.
+        raw: (·, D) frames as they were given, for exact recomputation.
+        raw_starts: (n,) first raw frame of each sequence.
         rows: (R, D) centred and scaled rows, float32 (float64 for cosine).
         norms: (R,) their squared norms, summed in float64, of the dtype of `rows`.
         starts: (n,) first row of each sequence.
@@ -34,6 +36,7 @@ class Operand:
     """
 
     raw: NDArray[Any]
+    raw_starts: NDArray[np.int64]
     rows: NDArray[Any]
     norms: NDArray[Any]
     starts: NDArray[np.int64]
@@ -42,9 +45,16 @@ class Operand:
     def after(self, sequences: int) -> Operand:
         """Without the first so many sequences; a view."""
         row = int(self.starts[sequences])
-        return Operand(
-            self.raw[row:], self.rows[row:], self.norms[row:], self.starts[sequences:] - row, self.lengths[sequences:]
-        )
+        kept = slice(sequences, None)
+        starts, lengths = self.starts[kept] - row, self.lengths[kept]
+        return Operand(self.raw, self.raw_starts[kept], self.rows[row:], self.norms[row:], starts, lengths)
+
+    def gather(self, sequences: NDArray[np.int64]) -> Operand:
+        """Some of the sequences, in the order given; rows are copied, raw frames are not."""
+        lengths = self.lengths[sequences]
+        starts = np.cumsum(lengths) - lengths
+        picked = np.repeat(self.starts[sequences] - starts, lengths) + np.arange(int(lengths.sum()))
+        return Operand(self.raw, self.raw_starts[sequences], self.rows[picked], self.norms[picked], starts, lengths)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,17 +102,31 @@ class CostModel:
         eta = len(centre) * unit if cosine else max(4 * unit, 2 * max(unrounded._measured_rounding(t) for t in tables))
         return cls(centre, scale, (eta + 5 * unit) / TOLERANCE[options.metric], dtype)
 
+    def precise(self) -> CostModel:
+        """The same comparison in float64, to PRECISE; by the worst case, which is cheap there."""
+        unit = 2.0**-53
+        threshold = (len(self.centre) + 5) * unit / PRECISE
+        return CostModel(self.centre, self.scale, threshold, np.dtype(np.float64))
+
     def operand(self, table: FrameTable, first: int, last: int) -> Operand:
         """Sequences first..last-1 of a table, centred and scaled."""
         start, stop = table.offsets[first], table.offsets[last]
-        raw = table.values[start:stop]
+        return self._prepared(table.values[start:stop], table.offsets[first:last] - start, table.lengths[first:last])
+
+    def precise_operand(self, table: FrameTable, sequences: NDArray[np.int64]) -> Operand:
+        """Some sequences of a table with their raw frames in float64, for `precise` costs."""
+        raw = [table.values[table.offsets[i] : table.offsets[i + 1]] for i in sequences]
+        lengths = table.lengths[sequences]
+        return self._prepared(np.concatenate(raw).astype(np.float64), np.cumsum(lengths) - lengths, lengths)
+
+    def _prepared(self, raw: NDArray[Any], starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> Operand:
         rows = np.empty(raw.shape, self.dtype)
         norms = np.empty(len(raw), self.dtype)
         for i in range(0, len(raw), 256):  # small steps keep the float64 copy in cache
             exact = (raw[i : i + 256] - self.centre) * self.scale
             rows[i : i + 256] = exact
             norms[i : i + 256] = np.einsum("td,td->t", exact, exact)
-        return Operand(raw, rows, norms, table.offsets[first:last] - start, table.lengths[first:last])
+        return Operand(raw, starts, rows, norms, starts, lengths)
 
     def _measured_rounding(self, table: FrameTable) -> float:
         picked = np.unique(np.linspace(0, len(table.values) - 1, 128).astype(np.int64))

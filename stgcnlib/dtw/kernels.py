@@ -247,15 +247,16 @@ def _series_cost(
 
 @njit(cache=True, nogil=True)
 def dtw_pairs(
-    products: Any, x: Any, y: Any, x_norms: Any, y_norms: Any, x_starts: Any, x_lengths: Any, y_starts: Any,
-    y_lengths: Any, pairs: Any, frames: int, stride: int, parts: int, band: int, metric: int, normalize: int,
-    threshold: Any, scale: Any, out: Any,
+    products: Any, x: Any, y: Any, x_raw_starts: Any, y_raw_starts: Any, x_norms: Any, y_norms: Any,
+    x_starts: Any, x_lengths: Any, y_starts: Any, y_lengths: Any, pairs: Any,
+    frames: int, stride: int, parts: int, band: int, metric: int, normalize: int, threshold: Any, scale: Any, out: Any,
 ) -> None:  # fmt: skip
     """DTW costs of many pairs from one tile of products.
 
     Args:
         products: (R, S) inner products of the centred, scaled frames of both sides.
-        x, y: (R, D), (S, D) raw frames; x_norms, y_norms: (R,), (S,) squared norms of the scaled ones.
+        x, y: (·, D) raw frames, where each sequence starts at its x_raw_starts, y_raw_starts.
+        x_norms, y_norms: (R,), (S,) squared norms of the centred, scaled frames.
         x_starts, x_lengths, y_starts, y_lengths: rows of each sequence in the tile.
         pairs: (P, 2) int64 sequence numbers inside the tile.
         frames, stride: of the windows; parts: of "segments"; band: radius, or -1.
@@ -283,10 +284,11 @@ def dtw_pairs(
         for part in range(parts):
             a, a_end = part_limits(x_lengths[i], part, parts)
             b, b_end = part_limits(y_lengths[j], part, parts)
+            u, v = x[a + x_raw_starts[i] : a_end + x_raw_starts[i]], y[b + y_raw_starts[j] : b_end + y_raw_starts[j]]
             a, a_end = a + x_starts[i], a_end + x_starts[i]
             b, b_end = b + y_starts[j], b_end + y_starts[j]
             total += _series_cost(
-                products[a:a_end, b:b_end], x[a:a_end], y[b:b_end], x_norms[a:a_end], y_norms[b:b_end],
+                products[a:a_end, b:b_end], u, v, x_norms[a:a_end], y_norms[b:b_end],
                 frames, stride, band, metric, normalize, threshold, scale,
                 frame_costs, cost, row, best, steps, limits, sizes,
             )  # fmt: skip

@@ -1,6 +1,7 @@
-"""dtw_neighbors: the exact K nearest sequences of every sequence, as a NeighborTable.
+"""dtw_neighbors: the K nearest sequences of every sequence, as a NeighborTable.
 
-For now every pair is computed; the table says so in its statistics.
+Decides between projection bounds with refinement and computing every pair, and says in its statistics which it was and
+what it cost; the work is in `projection`, `refine` and `tiles`.
 """
 
 from __future__ import annotations
@@ -12,13 +13,20 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from stgcnlib.dtw.distances import dtw_distances
-from stgcnlib.dtw.options import Metric, Normalization, Reading, check_choice
-from stgcnlib.errors import GraphError
+from stgcnlib.dtw.approximate import approximate_nearest, sampled_recall
+from stgcnlib.dtw.frames import FrameTable, frame_table
+from stgcnlib.dtw.options import DTWOptions, Metric, Normalization, Reading, check_choice
+from stgcnlib.dtw.projection import Projection, lower_bounds
+from stgcnlib.dtw.refine import PairCache, leaf_order, nearest
+from stgcnlib.dtw.tiles import pair_costs
+from stgcnlib.errors import GraphError, SequenceError
 
-__all__ = ["NeighborTable", "dtw_neighbors"]
+__all__ = ["NeighborTable", "dtw_neighbors", "search"]
 
-Method = Literal["exact"]
+Method = Literal["exact", "approximate"]
+
+DIMENSIONS = 64
+"""Coordinates per frame for the bounds: with more, the products cost more than they save (benchmarks/README.md)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +36,12 @@ class NeighborTable:
     Attributes:
         indices: (N, K) int64.
         distances: (N, K) float32.
-        statistics: how it was found: "method", "pairs" (all), "pairs_computed", "seconds".
+        statistics: how it was found. "method": "projection bounds", "brute force" (with a "reason") or "approximate";
+            "pairs": all pairs; "pairs_computed": exact distances computed; "share": their quotient;
+            "pairs_settled": distances computed again in float64, to tell near ties; "dimensions" of the bounds;
+            "rounds" of refinement; if approximate, "candidates" per sequence, and the "recall" over
+            "recall_nodes" sequences compared with all others; "seconds", and per phase "seconds_projection",
+            "seconds_bounds" and "seconds_refinement".
     """
 
     indices: NDArray[np.int64]
@@ -45,6 +58,7 @@ def dtw_neighbors(
     *,
     exclude: ArrayLike | None = None,
     method: Method = "exact",
+    dimensions: int | None = None,
     reading: Reading = "sliding",
     window: int = 9,
     stride: int = 1,
@@ -56,43 +70,123 @@ def dtw_neighbors(
 ) -> NeighborTable:
     """The `k` nearest other sequences of every sequence by DTW distance.
 
+    The answer is that of comparing every pair in float64: distances that float32 cannot tell apart are computed
+    again in float64, and those that agree to 1e-10 go by index. Most pairs are ruled out by lower bounds,
+    which hold for every reading, band and metric, but not for ``normalize="path"``.
+
     Args:
         a: N sequences, as for `dtw_distances`, whose options are the same here.
         k: neighbours per sequence, K.
         exclude: (N,) group values (sequences of equal value are no neighbours: give the subjects to leave the
             same person out), or an (N, N) bool mask, true where j may not be a neighbour of i. A sequence is
             never its own neighbour. None: all others are admissible.
-        method: "exact".
+        method: "exact"; or "approximate" for sets of many thousands: DTW ranks only the 4 K sequences nearest by a
+            vector of projected frames (seed 0). Its recall is measured and reported in the statistics.
+        dimensions: coordinates per frame for the lower bounds; any number gives the same neighbours. None: 64, and
+            no bounds at all where frames have no more features than that.
+
+    Returns:
+        Distances are within 1e-5 of float64 arithmetic, as those of `dtw_distances`.
 
     Raises:
         GraphError: `k` is below 1 or more than the admissible neighbours of a sequence, or `exclude` does not fit.
         SequenceError: as `dtw_distances`.
     """
+    options = DTWOptions(reading, window, stride, band, segments, metric, normalize)
+    return _search(a, k, options, method=method, exclude=exclude, dimensions=dimensions, progress=progress)[0]
+
+
+def search(
+    a: Any,
+    k: int,
+    *,
+    exclude: ArrayLike | None = None,
+    method: Method = "exact",
+    dimensions: int | None = None,
+    progress: bool | None = None,
+    **options: Any,
+) -> tuple[NeighborTable, PairCache]:
+    """`dtw_neighbors`, and the exact distances that it computed on the way, for who needs more of them."""
+    chosen = DTWOptions(**options)
+    return _search(a, k, chosen, method=method, exclude=exclude, dimensions=dimensions, progress=progress)
+
+
+def _search(
+    a: Any,
+    k: int,
+    options: DTWOptions,
+    *,
+    exclude: ArrayLike | None,
+    method: Method,
+    dimensions: int | None,
+    progress: bool | None,
+) -> tuple[NeighborTable, PairCache]:
     check_choice("method", method, get_args(Method))
     started = time.perf_counter()
+    if dimensions is not None and (isinstance(dimensions, bool) or int(dimensions) != dimensions or dimensions < 1):
+        raise SequenceError(f"dimensions={dimensions!r}; expected a whole number of at least 1")
     barred = _barred(exclude, len(a))
     _check_count(k, barred)
-    distances = dtw_distances(
-        a,
-        reading=reading,
-        window=window,
-        stride=stride,
-        band=band,
-        segments=segments,
-        metric=metric,
-        normalize=normalize,
-        progress=progress,
-    )
-    distances[barred] = np.inf
-    indices = np.argsort(distances, axis=1, kind="stable")[:, :k].astype(np.int64)
-    pairs = len(distances) * (len(distances) - 1) // 2
-    statistics = {
-        "method": "brute force",
+    table = frame_table(a, "a")
+    options = options.at_temporal_stride(table.temporal_stride)
+    if method == "approximate":
+        return _approximate(PairCache(options, table), k, barred, started)
+    reason = _no_bounds(options, table, dimensions)
+    seconds: dict[str, float] = {}
+    lower = None
+    if reason is None:
+        clock = time.perf_counter()
+        projection = Projection.fit(table, dimensions or DIMENSIONS, centred=options.metric != "cosine")
+        seconds["seconds_projection"], clock = time.perf_counter() - clock, time.perf_counter()
+        lower = lower_bounds(options, projection, progress=progress)
+        cache = PairCache(options, table, order=leaf_order(lower))
+        seconds["seconds_bounds"] = time.perf_counter() - clock
+    else:
+        cache = PairCache(options, table, known=pair_costs(options, table, None, progress=progress))
+    clock = time.perf_counter()
+    indices, distances, rounds = nearest(cache, k, barred, lower)
+    seconds["seconds_refinement"] = time.perf_counter() - clock
+    statistics: dict[str, Any] = {"method": "projection bounds" if reason is None else "brute force"}
+    if reason is None:
+        statistics |= {"dimensions": projection.table.features - 1, "rounds": rounds}
+    else:
+        statistics["reason"] = reason
+    return NeighborTable(indices, distances, statistics | _counts(cache, started) | seconds), cache
+
+
+def _approximate(
+    cache: PairCache, k: int, barred: NDArray[np.bool_], started: float
+) -> tuple[NeighborTable, PairCache]:
+    candidates = min(4 * k, len(barred))
+    indices, distances = approximate_nearest(cache, k, barred, candidates=candidates)
+    statistics: dict[str, Any] = {"method": "approximate", "candidates": candidates} | _counts(cache, started)
+    recall, nodes = sampled_recall(cache, distances, barred)
+    measured = {
+        "recall": recall,
+        "recall_nodes": nodes,
+        "pairs_for_recall": cache.computed - statistics["pairs_computed"],
+    }
+    return NeighborTable(indices, distances, statistics | measured), cache
+
+
+def _counts(cache: PairCache, started: float) -> dict[str, Any]:
+    pairs = len(cache.known) * (len(cache.known) - 1) // 2
+    return {
         "pairs": pairs,
-        "pairs_computed": pairs,
+        "pairs_computed": cache.computed,
+        "share": cache.computed / pairs,
+        "pairs_settled": cache.recomputed,
         "seconds": time.perf_counter() - started,
     }
-    return NeighborTable(indices, np.take_along_axis(distances, indices, axis=1), statistics)
+
+
+def _no_bounds(options: DTWOptions, table: FrameTable, dimensions: int | None) -> str | None:
+    """Why every pair is computed; None where bounds are of use."""
+    if options.normalize == "path":
+        return "no lower bound is known for normalize='path'"
+    if dimensions is None and table.features <= DIMENSIONS + 1:
+        return f"frames have {table.features} features, no more than the bounds would"
+    return None
 
 
 def _barred(exclude: ArrayLike | None, count: int) -> NDArray[np.bool_]:

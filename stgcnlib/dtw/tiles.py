@@ -22,7 +22,7 @@ from stgcnlib.dtw.options import DTWOptions
 from stgcnlib.errors import SequenceError
 from stgcnlib.progress import track
 
-__all__ = ["pair_costs", "tile_costs", "threads"]
+__all__ = ["pair_costs", "tile_costs", "threads", "turn"]
 
 ROW_FRAMES = 512
 COLUMN_FRAMES = 4096
@@ -31,7 +31,7 @@ METRICS = {"euclidean": kernels.EUCLIDEAN, "sqeuclidean": kernels.SQEUCLIDEAN, "
 NORMALIZATIONS = {None: kernels.BY_NOTHING, "length": kernels.BY_LENGTH, "path": kernels.BY_PATH}
 
 # The BLAS limit is process-wide, so comparisons take turns; each uses all cores by itself.
-_turn = threading.Lock()
+turn = threading.Lock()
 
 
 def threads() -> int:
@@ -47,7 +47,8 @@ def tile_costs(
     products = x.rows @ y.rows.T
     costs = np.empty(len(pairs), np.float64)
     kernels.dtw_pairs(
-        products, x.raw, y.raw, x.norms, y.norms, x.starts, x.lengths, y.starts, y.lengths, pairs,
+        products, x.raw, y.raw, x.raw_starts, y.raw_starts, x.norms, y.norms,
+        x.starts, x.lengths, y.starts, y.lengths, pairs,
         options.item_frames, options.item_stride, options.parts, -1 if options.band is None else int(options.band),
         METRICS[options.metric], NORMALIZATIONS[options.normalize],
         model.dtype.type(model.threshold), x.raw.dtype.type(model.scale), costs,
@@ -84,7 +85,7 @@ def pair_costs(
 
     count = sum(1 for _ in columns.blocks(COLUMN_FRAMES))
     workers = threads()
-    with _turn, threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
+    with turn, threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
         for block in track(jobs(), "DTW distances", total=count, show=progress):
             for future in [pool.submit(job) for job in block]:
                 future.result()

@@ -1,0 +1,254 @@
+"""DTW and DS-Graphs of a LayerStore against the CPU libraries that can do the same, in one run.
+
+One reading for all: frames, no band, nothing divided by. Peers compute a random sample of pairs on one thread; their
+all-pairs time is that, scaled, and divided by the threads that ours may use: a peer is credited with perfect scaling.
+
+    python benchmarks/dtw_peers.py STORE [--layers 1,4,7,10] [--quick] [--out benchmarks/results/dtw_peers.json]
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
+
+from stgcnlib.activations import LayerStore
+from stgcnlib.dsgraph import ds_graph
+from stgcnlib.dtw import dtw_distances, dtw_neighbors
+from stgcnlib.dtw.tiles import threads
+
+Array = NDArray[Any]
+Distance = Callable[[Array, Array], float]
+
+NEIGHBORS = 50
+PEER_SECONDS = 3.0  # per peer and layer
+WARM_PAIRS = 2  # compile
+CHECKED_PAIRS = 3
+ALL_PAIRS_QUICK = 160  # sequences of which all pairs are measured, and scaled, with --quick
+GEMM_SIZE = 3072
+READING: dict[str, Any] = {"reading": "frames", "normalize": None}
+MARKS = ("<!-- dtw_peers -->", "<!-- /dtw_peers -->")
+
+
+@dataclass
+class Timing:
+    """Wall seconds, and CPU seconds of the process over the threads used: what it would take undisturbed."""
+
+    wall: float
+    cpu: float
+
+
+@dataclass
+class LayerResult:
+    layer: str
+    sequences: int
+    frames: float
+    features: int
+    pairs: int
+    load: float
+    peers: dict[str, float] = field(default_factory=dict)  # all pairs, CPU seconds over threads
+    all_pairs: Timing | None = None
+    product_share: float = 0.0  # operations of the products per second of all_pairs.cpu, over the peak
+    neighbors: Timing | None = None
+    neighbor_statistics: dict[str, Any] = field(default_factory=dict)
+    graph: Timing | None = None
+    kkt_residual: float = 0.0
+
+
+def peers() -> dict[str, tuple[Distance, Callable[[float], float]]]:
+    """Multivariate DTW of each library that is installed, and its value as a sum of squared distances."""
+    found: dict[str, tuple[Distance, Callable[[float], float]]] = {}
+    if (module := _optional("tslearn.metrics")) is not None:
+        found["tslearn"] = (module.dtw, lambda d: d**2)
+    if (module := _optional("aeon.distances")) is not None:
+        aeon = module.dtw_distance
+        found["aeon"] = (lambda x, y: float(aeon(x.T, y.T)), lambda d: d)
+    if (module := _optional("dtaidistance.dtw_ndim")) is not None:
+        found["dtaidistance"] = (module.distance_fast, lambda d: d**2)
+    if (module := _optional("dtw")) is not None:
+        dtw = module.dtw
+        found["dtw-python"] = (
+            lambda x, y: float(dtw(cdist(x, y, "sqeuclidean"), step_pattern="symmetric1", distance_only=True).distance),
+            lambda d: d,
+        )
+    return found
+
+
+def time_peer(distance: Distance, series: list[Array], pairs: Array, budget: float) -> float:
+    """CPU seconds per pair on one thread."""
+    for i, j in pairs[:WARM_PAIRS]:
+        distance(series[i], series[j])
+    begin, count = time.process_time(), 0
+    for i, j in pairs:
+        distance(series[i], series[j])
+        count += 1
+        if time.process_time() - begin > budget:
+            break
+    return (time.process_time() - begin) / count
+
+
+def check_peer(distance: Distance, convert: Callable[[float], float], series: list[Array], pairs: Array) -> None:
+    """Refuse to time a library that computes something else."""
+    for i, j in pairs[:CHECKED_PAIRS]:
+        ours = float(dtw_distances([series[i]], [series[j]], metric="sqeuclidean", **READING)[0, 0])
+        theirs = convert(distance(series[i], series[j]))
+        if abs(ours - theirs) > 1e-4 * abs(ours):
+            raise RuntimeError(f"a peer disagrees on pair ({i}, {j}): {theirs} against {ours}")
+
+
+def timed(work: Callable[[], Any]) -> tuple[Any, Timing]:
+    wall, cpu = time.perf_counter(), time.process_time()
+    result = work()
+    return result, Timing(time.perf_counter() - wall, (time.process_time() - cpu) / threads())
+
+
+def gemm_peak() -> float:
+    """GFLOP/s of float32 products on all threads, by CPU seconds, best of three."""
+    x = np.random.default_rng(0).random((GEMM_SIZE, GEMM_SIZE), dtype=np.float32)
+    best = min(timed(lambda: x @ x.T[::-1].copy())[1].cpu for _ in range(3))
+    return 2 * GEMM_SIZE**3 / best / 1e9
+
+
+def measure_layer(activations: Any, *, quick: bool, peak: float, seed: int = 0) -> LayerResult:
+    """One layer: peers, all pairs, exact neighbours, whole graph."""
+    count = len(activations)
+    series = [np.asarray(activations.sequence(i)) for i in range(count)]
+    total = count * (count - 1) // 2
+    lengths = np.array([len(x) for x in series])
+    features = int(series[0].shape[1])
+    load = os.getloadavg()[0]
+    result = LayerResult(activations.title, count, float(lengths.mean()), features, total, load)
+    rng = np.random.default_rng(seed)
+    pairs = np.stack([rng.choice(count, 2, replace=False) for _ in range(2000)])
+    wide = [np.ascontiguousarray(x, dtype=np.float64) for x in series]  # what every peer would convert to
+    for name, (distance, convert) in peers().items():
+        check_peer(distance, convert, wide, pairs)
+        per_pair = time_peer(distance, wide, pairs, PEER_SECONDS / (3 if quick else 1))
+        result.peers[name] = per_pair * total / threads()
+    del wide
+    dtw_neighbors(series[:70], 2, **READING)  # compile
+
+    some = np.sort(rng.choice(count, min(count, ALL_PAIRS_QUICK), replace=False)) if quick else np.arange(count)
+    part = [series[i] for i in some]
+    _, timing = timed(lambda: dtw_distances(part, **READING))
+    scale = total / (len(part) * (len(part) - 1) / 2)
+    result.all_pairs = Timing(timing.wall * scale, timing.cpu * scale)
+    cells = (float(lengths[some].sum()) ** 2 - float((lengths[some] ** 2).sum())) / 2
+    result.product_share = 2 * cells * features / 1e9 / timing.cpu / peak
+
+    table, result.neighbors = timed(lambda: dtw_neighbors(series, NEIGHBORS, **READING))
+    result.neighbor_statistics = table.statistics
+    graph, result.graph = timed(lambda: ds_graph(series, k=NEIGHBORS, **READING))
+    result.kkt_residual = float(graph.kkt_residual.max())
+    return result
+
+
+def measure(store: LayerStore, layers: list[int], *, quick: bool) -> dict[str, Any]:
+    """Everything, as plain values for JSON."""
+    peak = gemm_peak()
+    rows = []
+    for index in layers:
+        rows.append(asdict(measure_layer(store[store.layers[index]], quick=quick, peak=peak)))
+        print(_row(rows[-1]), flush=True)
+    return {
+        "machine": {
+            "processor": platform.processor() or platform.machine(),
+            "cores": os.cpu_count(),
+            "threads": threads(),
+            "gemm_gflops": peak,
+        },
+        "versions": {name: _version(name) for name in ("numpy", "numba", "stgcnlib", *peers())},
+        "quick": quick,
+        "reading": "frames, no band, no normalisation; Euclidean local cost (peers: squared, as they define it)",
+        "layers": rows,
+    }
+
+
+def table(results: dict[str, Any]) -> str:
+    """Markdown."""
+    machine = results["machine"]
+    names = list(results["layers"][0]["peers"])
+    lines = [
+        f"{machine['threads']} threads, product peak {machine['gemm_gflops']:.0f} GFLOP/s. Seconds are CPU seconds "
+        "over threads (wall seconds of ours in brackets; others used the machine at the load given).",
+        "",
+        "| layer | T | D | load | " + " | ".join(names) + " | all pairs | of peak | 50 nearest | share | DS-Graph | "
+        "all pairs vs peer | 50 nearest vs peer | DS-Graph vs peer |",
+        "|" + "---|" * (len(names) + 12),
+    ]
+    lines += [_row(row) for row in results["layers"]]
+    fastest = sum(min(row["peers"].values()) for row in results["layers"])
+    ratios = [f"{fastest / sum(row[what]['cpu'] for row in results['layers']):.0f}x" for what in _OURS]
+    lines.append("| together |" + " |" * (len(names) + 8) + " " + " | ".join(ratios) + " |")
+    return "\n".join(lines)
+
+
+_OURS = ("all_pairs", "neighbors", "graph")
+
+
+def _row(row: dict[str, Any]) -> str:
+    fastest = min(row["peers"].values())
+    ours = {what: row[what] for what in _OURS}
+    spent = {what: f"{ours[what]['cpu']:.1f} ({ours[what]['wall']:.1f})" for what in _OURS}
+    cells = [
+        row["layer"],
+        f"{row['frames']:.0f}",
+        str(row["features"]),
+        f"{row['load']:.1f}",
+        *(f"{seconds:.0f}" for seconds in row["peers"].values()),
+        spent["all_pairs"],
+        f"{row['product_share']:.0%}",
+        spent["neighbors"],
+        f"{row['neighbor_statistics']['share']:.1%}",
+        spent["graph"],
+        *(f"{fastest / ours[what]['cpu']:.0f}x" for what in _OURS),
+    ]
+    return "| " + " | ".join(cells) + " |"
+
+
+def _optional(module: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        return None
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("store", type=Path, help="folder of a LayerStore (stgcnlib.record)")
+    parser.add_argument("--layers", default="1,4,7,10", help="indices, 0 is the input")
+    parser.add_argument("--quick", action="store_true", help="all pairs on a part of the sequences, peers for a second")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "dtw_peers.json")
+    arguments = parser.parse_args()
+    layers = [int(index) for index in arguments.layers.split(",")]
+    results = measure(LayerStore.open(arguments.store), layers, quick=arguments.quick)
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    arguments.out.write_text(json.dumps(results, indent=1, default=float) + "\n")
+    text = table(results)
+    print("\n" + text)
+    readme = Path(__file__).parent / "README.md"
+    before, rest = readme.read_text().split(MARKS[0])
+    readme.write_text(before + MARKS[0] + "\n" + text + "\n" + MARKS[1] + rest.split(MARKS[1])[1])
+
+
+if __name__ == "__main__":
+    main()
