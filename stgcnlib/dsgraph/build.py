@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from stgcnlib.dsgraph.graph import DSGraph, Kind, Symmetrize, check_symmetrize
 from stgcnlib.dsgraph.kernel import Sigma, gaussian, kernel_width, project_psd
 from stgcnlib.dsgraph.nnk import Solver, solve_blocks
+from stgcnlib.dtw.neighbors import barred_pairs
 from stgcnlib.errors import GraphError, suggest
 
 __all__ = ["ds_graph", "knn_graph", "nnk_graph"]
@@ -189,7 +190,7 @@ def _candidates(distances: ArrayLike, k: int, exclude: ArrayLike | None) -> tupl
     matrix = _checked_distances(distances)
     count = len(matrix)
     check_count(k)
-    banned = _banned(exclude, count)
+    banned = barred_pairs(exclude, count)
     admissible = count - banned.sum(axis=1)
     fewest = int(admissible.argmin())
     if admissible[fewest] < k:
@@ -229,19 +230,3 @@ def _checked_distances(distances: ArrayLike) -> Floats:
     matrix = (matrix + matrix.T) / 2
     np.fill_diagonal(matrix, 0.0)
     return matrix
-
-
-def _banned(exclude: ArrayLike | None, count: int) -> NDArray[np.bool_]:
-    """(N, N), True where j may not be a candidate of i; always on the diagonal."""
-    banned = np.eye(count, dtype=np.bool_)
-    if exclude is None:
-        return banned
-    given = np.asarray(exclude)
-    if given.shape == (count,):
-        return np.asarray(banned | (given[:, None] == given[None, :]))
-    if given.shape == (count, count) and given.dtype == np.bool_:
-        return np.asarray(banned | given)
-    raise GraphError(
-        f"exclude has shape {given.shape} and dtype {given.dtype}; expected ({count},) group values "
-        f"or a ({count}, {count}) bool mask"
-    )

@@ -125,7 +125,7 @@ def _search(
     started = time.perf_counter()
     if dimensions is not None and (isinstance(dimensions, bool) or int(dimensions) != dimensions or dimensions < 1):
         raise SequenceError(f"dimensions={dimensions!r}; expected a whole number of at least 1")
-    barred = _barred(exclude, len(a))
+    barred = barred_pairs(exclude, len(a))
     _check_count(k, barred)
     table = frame_table(a, "a")
     options = options.at_temporal_stride(table.temporal_stride)
@@ -189,7 +189,7 @@ def _no_bounds(options: DTWOptions, table: FrameTable, dimensions: int | None) -
     return None
 
 
-def _barred(exclude: ArrayLike | None, count: int) -> NDArray[np.bool_]:
+def barred_pairs(exclude: ArrayLike | None, count: int) -> NDArray[np.bool_]:
     """(N, N) bool: true where j may not be a neighbour of i."""
     own = np.eye(count, dtype=np.bool_)
     if exclude is None:

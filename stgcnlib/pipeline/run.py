@@ -151,7 +151,7 @@ class StudyRun:
             data = read(chosen.path, format=chosen.format)
         return transforms.normalize(data) if chosen.normalize else data
 
-    @property
+    @cached_property
     def _data_key(self) -> list[Any]:
         chosen = self.study.data
         files: list[Any] = []
@@ -186,7 +186,7 @@ class StudyRun:
 
         return evaluate(self.network, self.parts[1], device=self.study.compute.device)
 
-    @property
+    @cached_property
     def _network_key(self) -> list[Any]:
         settings = self.study.network
         checkpoint = fingerprint_file(settings.checkpoint) if settings.checkpoint else None
@@ -287,7 +287,7 @@ class StudyRun:
             lambda array, path: np.save(path, array, allow_pickle=False),
         )
 
-    @property
+    @cached_property
     def _activations_key(self) -> list[Any]:
         return [self._network_key, self.study.layers, self.study.graph.part]
 
