@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from stgcnlib.errors import SkeletonFormatError, suggest
-from stgcnlib.readers import nw_ucla, utd_mhad
+from stgcnlib.readers import ntu, nw_ucla, utd_mhad
 from stgcnlib.sequences import SequenceSet
 
 __all__ = ["FORMATS", "read"]
@@ -25,7 +25,7 @@ class _Reader(Protocol):
     def read(self, files: list[Path], source: Path) -> SequenceSet: ...
 
 
-_RECORDINGS: dict[str, _Reader] = {"utd-mhad": utd_mhad, "nw-ucla": nw_ucla}
+_RECORDINGS: dict[str, _Reader] = {"utd-mhad": utd_mhad, "nw-ucla": nw_ucla, "ntu-rgb+d": ntu}
 FORMATS: tuple[str, ...] = ("npz", *_RECORDINGS)
 
 

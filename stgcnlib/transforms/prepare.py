@@ -1,4 +1,4 @@
-"""Preparing sequences: centre, turn, scale, resample, mirror, add noise. SequenceSet in, SequenceSet out.
+"""Our own preparation of sequences: centre, turn, scale, resample, mirror, add noise.
 
 Nothing is changed in place, people of one recording move together, and a degenerate pose (joints that
 coincide) is left as it is rather than made NaN.
