@@ -6,6 +6,7 @@ file, never from what it declares.
 
 from __future__ import annotations
 
+import csv
 import json
 import warnings
 from collections.abc import Sequence
@@ -20,8 +21,22 @@ from stgcnlib.errors import SequenceError, SkeletonFormatError, shorten
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.skeleton import SkeletonLayout
 
-__all__ = ["MOST_BYTES", "Recording", "gather", "head", "number", "read_bytes", "read_json", "read_text", "row"]
+__all__ = [
+    "LABELS",
+    "MOST_BYTES",
+    "Recording",
+    "add_labels",
+    "floats",
+    "gather",
+    "head",
+    "number",
+    "read_bytes",
+    "read_json",
+    "read_text",
+    "row",
+]
 
+LABELS = "labels.csv"
 MOST_BYTES = 2**26  # a larger text is no single recording
 HEAD_BYTES = 2**14
 
@@ -122,6 +137,61 @@ def row(line: str, file: Path, where: str, *, least: int) -> list[float]:
         return [float(value) for value in fields]
     except ValueError:
         raise SkeletonFormatError(f"{file}: {where} holds other than numbers ({_cut(line)}); mend it") from None
+
+
+def floats(value: Any, where: str) -> NDArray[np.float32]:
+    """A float32 array of nested lists of numbers.
+
+    Raises:
+        SkeletonFormatError: if the lists are ragged, hold other than numbers (`None` counts as NaN), or are infinite.
+    """
+    try:
+        with np.errstate(over="ignore"):  # what overflows is infinite, which is refused below
+            array = np.array(value, dtype=np.float32)
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        raise SkeletonFormatError(f"{where} is ragged or holds other than numbers; copy the file again") from None
+    if np.isinf(array).any():
+        raise SkeletonFormatError(f"{where} holds an infinite number; mend or drop that frame")
+    return array
+
+
+def add_labels(recordings: Sequence[Recording], folders: Sequence[str], source: Path) -> None:
+    """Labels for formats that know none: of ``labels.csv`` in the folder, else the names of several subfolders.
+
+    ``labels.csv`` has the columns name and label; any other column becomes a group. Recordings that have a label
+    keep it.
+
+    Args:
+        recordings: changed in place.
+        folders: name of the folder that each recording lies in.
+        source: what `read` was given.
+
+    Raises:
+        SkeletonFormatError: if ``labels.csv`` lacks a column, or a recording.
+    """
+    file = (source if source.is_dir() else source.parent) / LABELS
+    if not file.is_file():
+        if len(set(folders)) > 1:
+            for recording, folder in zip(recordings, folders, strict=True):
+                recording.label = folder if recording.label is None else recording.label
+        return
+    rows = list(csv.reader(read_text(file).splitlines()))
+    columns = [column.strip() for column in rows[0]] if rows else []
+    if not {"name", "label"} <= set(columns) or len(set(columns)) < len(columns):
+        raise SkeletonFormatError(f"{file}: has the columns {shorten(columns)}; expected name, label and groups")
+    known = {}
+    for i, fields in enumerate(rows[1:], start=2):
+        if fields and len(fields) != len(columns):
+            raise SkeletonFormatError(f"{file}: line {i} has {len(fields)} fields, expected {len(columns)}")
+        if fields:
+            entry = dict(zip(columns, (field.strip() for field in fields), strict=True))
+            known[entry.pop("name")] = entry
+    if missing := [r.name for r in recordings if r.name not in known]:
+        raise SkeletonFormatError(f"{file}: has no line for {shorten(missing)}; add name and label")
+    for recording in recordings:
+        entry = dict(known[recording.name])
+        recording.label = entry.pop("label")
+        recording.groups.update(entry)
 
 
 def gather(

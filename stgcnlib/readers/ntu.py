@@ -24,10 +24,10 @@ from stgcnlib.errors import SkeletonFormatError
 from stgcnlib.readers.content import Recording, gather, number, read_text, row
 from stgcnlib.sequences import SequenceSet
 
-__all__ = ["ACTIONS", "PATTERN", "XSUB_TRAIN", "XVIEW_TRAIN", "read", "recognises"]
+__all__ = ["ACTIONS", "PATTERN", "XSUB_TRAIN", "XVIEW_TRAIN", "classes_of", "parts_of_name", "read", "recognises"]
 
 PATTERN = "SsssCcccPpppRrrrAaaa.skeleton"
-NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})\.skeleton")
+NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})")
 JOINTS = 25
 MOST_PEOPLE = 2
 NOISE_FRAMES = 11  # a body seen for at most so many frames is noise
@@ -84,7 +84,7 @@ class _Body:
 
 def recognises(file: Path) -> bool:
     """Whether a file's name is of this format."""
-    return NAME.fullmatch(file.name) is not None
+    return file.suffix == ".skeleton" and NAME.fullmatch(file.stem) is not None
 
 
 def read(files: list[Path], source: Path) -> SequenceSet:
@@ -100,18 +100,27 @@ def read(files: list[Path], source: Path) -> SequenceSet:
     """
     recordings = []
     for file in files:
-        match = NAME.fullmatch(file.name)
-        assert match is not None
-        setup, camera, subject, replication, action = (int(text) for text in match.groups())
-        if not 1 <= action <= len(ACTIONS):
-            raise SkeletonFormatError(f"{file}: action {action} does not exist; NTU RGB+D has 1 to {len(ACTIONS)}")
-        people = _people(*_bodies(file))
-        groups: dict[str, int | str] = {
-            "setup": setup, "camera": camera, "subject": subject, "replication": replication
-        }  # fmt: skip
-        recordings.append(Recording(file.stem, people, action - 1, groups))
-    classes = ACTIONS[:60] if all(int(r.label or 0) < 60 for r in recordings) else ACTIONS
-    return gather(recordings, layout="ntu-rgb+d", source=source, class_names=classes)
+        parts = parts_of_name(file.stem)
+        if parts is None:
+            number_of = int(file.stem[-3:])
+            raise SkeletonFormatError(f"{file}: action {number_of} does not exist; NTU RGB+D has 1 to {len(ACTIONS)}")
+        groups, action = parts
+        recordings.append(Recording(file.stem, _people(*_bodies(file)), action - 1, groups))
+    return gather(recordings, layout="ntu-rgb+d", source=source, class_names=classes_of(recordings))
+
+
+def parts_of_name(name: str) -> tuple[dict[str, int | str], int] | None:
+    """Groups setup, camera, subject and replication, and the action from 1, of a name ``SsssCcccPpppRrrrAaaa``."""
+    match = NAME.fullmatch(name)
+    if match is None or not 1 <= int(match[5]) <= len(ACTIONS):
+        return None
+    setup, camera, subject, replication, action = (int(text) for text in match.groups())
+    return {"setup": setup, "camera": camera, "subject": subject, "replication": replication}, action
+
+
+def classes_of(recordings: list[Recording]) -> tuple[str, ...]:
+    """The 60 classes of NTU-60, or all 120 where a label lies beyond."""
+    return ACTIONS[:60] if all(int(recording.label or 0) < 60 for recording in recordings) else ACTIONS
 
 
 def _bodies(file: Path) -> tuple[int, list[_Body]]:
@@ -141,7 +150,10 @@ def _bodies(file: Path) -> tuple[int, list[_Body]]:
                 poses.append(pose)
     if any(line.strip() for line in lines[place:]):
         raise SkeletonFormatError(f"{file}: goes on after its {frames} frames (line {place + 1}); copy it again")
-    return frames, [_Body(np.array(times), np.array(poses)) for times, poses in seen.values()]
+    bodies = [_Body(np.array(times), np.array(poses)) for times, poses in seen.values()]
+    if not all(np.isfinite(body.coords).all() for body in bodies):
+        raise SkeletonFormatError(f"{file}: coordinates are NaN or infinite; mend or leave out the file")
+    return frames, bodies
 
 
 def _people(frames: int, bodies: list[_Body]) -> NDArray[np.float64] | None:

@@ -153,8 +153,8 @@ def test_nobody_tracked_warns_and_leaves_out(tmp_path: Path) -> None:
         (lambda lines: [*lines[:3], "20", *lines[4:]], "frame 0 has a body of 20 joints; NTU RGB\\+D has 25"),
         (lambda lines: [*lines[:4], "0.1 0.2", *lines[5:]], "line 5 has 2 numbers, expected 3"),
         (lambda lines: [*lines[:4], "0.1 0.2 a", *lines[5:]], "line 5 holds other than numbers"),
-        (lambda lines: [*lines[:4], "nan nan nan", *lines[5:]], "3 coordinates are NaN or infinite"),
-        (lambda lines: [*lines[:4], "1e99 0 0", *lines[5:]], "NaN or infinite"),
+        (lambda lines: [*lines[:4], "nan nan nan", *lines[5:]], "coordinates are NaN or infinite"),
+        (lambda lines: [*lines[:4], "1e99 0 0", *lines[5:]], "1 coordinates are NaN or infinite"),
         (lambda lines: ["3", *lines[1:]], r"goes on after its 3 frames"),
     ],
 )
