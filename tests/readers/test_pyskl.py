@@ -314,9 +314,9 @@ def test_what_these_programs_would_do(tmp_path: Path) -> None:
         b"\x80\x02\x8b" + struct.pack("<i", -5) + b"\x01.",
         b"\x80\x02Nr" + struct.pack("<I", 2**32 - 1) + b"0.",  # LONG_BINPUT
         b"I" + b"9" * 100_000 + b"\n.",
-        b"\x80\x02" + b"(" * 200_000,
-        b"\x80\x02" + b"]" * 100_000 + b"a" * 99_999 + b".",
-        b"\x80\x02" + b")" + b"\x85" * 200_000 + b".",
+        b"\x80\x02" + b"(" * 30_000,
+        b"\x80\x02" + b"]" * 30_000 + b"a" * 29_999 + b".",
+        b"\x80\x02" + b")" + b"\x85" * 30_000 + b".",
         b"0.", b"a.", b"s.", b"R.", b"b.", b"\x93.", b"t.", b"l.", b"u.", b"1.", b"2.", b"g5\n.", b"h\x05.", b".",
     ],
 )  # fmt: skip
