@@ -28,7 +28,7 @@ __all__ = ["PATTERN", "read", "recognises"]
 
 PATTERN = "*.json with 'image_id' and 'keypoints', or 'instance_info'"
 JOINTS = 17
-MOST_BYTES = 2**28
+MOST_BYTES = 2**27
 SPARSE = 4  # frame numbers that span more than so many times their count are no count of frames
 
 

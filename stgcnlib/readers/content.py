@@ -125,12 +125,12 @@ def number(value: str, file: Path, where: str) -> int:
 
 
 def row(line: str, file: Path, where: str, *, least: int) -> list[float]:
-    """The numbers of one line of text, separated by blanks.
+    """The first `least` numbers of one line of text, separated by blanks; what follows is not looked at.
 
     Raises:
         SkeletonFormatError: if there are fewer than `least`, or one is no number.
     """
-    fields = line.split()
+    fields = line.split(None, least)[:least]
     if len(fields) < least:
         raise SkeletonFormatError(f"{file}: {where} has {len(fields)} numbers, expected {least}; copy the file again")
     try:
@@ -175,7 +175,10 @@ def add_labels(recordings: Sequence[Recording], folders: Sequence[str], source: 
             for recording, folder in zip(recordings, folders, strict=True):
                 recording.label = folder if recording.label is None else recording.label
         return
-    rows = list(csv.reader(read_text(file).splitlines()))
+    try:
+        rows = list(csv.reader(read_text(file).splitlines()))
+    except csv.Error as error:
+        raise SkeletonFormatError(f"{file}: is no table ({error}); save it again") from None
     columns = [column.strip() for column in rows[0]] if rows else []
     if not {"name", "label"} <= set(columns) or len(set(columns)) < len(columns):
         raise SkeletonFormatError(f"{file}: has the columns {shorten(columns)}; expected name, label and groups")
@@ -212,8 +215,9 @@ def gather(
     Raises:
         SkeletonFormatError: if nothing is left, only some are labelled, or an array does not fit.
     """
-    kept = [r for r in recordings if r.coords is not None and r.coords.size and r.coords.any()]
-    if empty := [r.name for r in recordings if not any(r is k for k in kept)]:
+    tracked = [r.coords is not None and bool(r.coords.any()) for r in recordings]
+    kept = [r for r, there in zip(recordings, tracked, strict=True) if there]
+    if empty := [r.name for r, there in zip(recordings, tracked, strict=True) if not there]:
         if not kept:
             raise SkeletonFormatError(f"{source}: nobody was tracked in {shorten(empty)}; there is nothing to read")
         warnings.warn(

@@ -29,7 +29,7 @@ from stgcnlib.skeleton import LAYOUTS, SkeletonLayout
 __all__ = ["PATTERN", "read", "recognises"]
 
 PATTERN = "*.csv with a column per coordinate"
-MOST_BYTES = 2**28
+MOST_BYTES = 2**27
 KNOWN = ("mediapipe-33", "openpose-25", "openpose-18", "coco-17")
 AXES = {
     "x": 0, "y": 1, "z": 2,

@@ -143,7 +143,7 @@ def _bodies(file: Path) -> tuple[int, list[_Body]]:
             joints = number(next_line(f"a body of frame {t}"), file, f"the number of joints in frame {t}")
             if joints != JOINTS:
                 raise SkeletonFormatError(f"{file}: frame {t} has a body of {joints} joints; NTU RGB+D has {JOINTS}")
-            pose = [row(next_line(f"a joint of frame {t}"), file, f"line {place}", least=3)[:3] for _ in range(JOINTS)]
+            pose = [row(next_line(f"a joint of frame {t}"), file, f"line {place}", least=3) for _ in range(JOINTS)]
             times, poses = seen.setdefault(name, ([], []))
             if not times or times[-1] != t:  # an ID twice in a frame: the first counts
                 times.append(t)
@@ -156,7 +156,7 @@ def _bodies(file: Path) -> tuple[int, list[_Body]]:
     return frames, bodies
 
 
-def _people(frames: int, bodies: list[_Body]) -> NDArray[np.float64] | None:
+def _people(frames: int, bodies: list[_Body]) -> NDArray[np.float32] | None:
     """(T, 25, 3) or (2, T, 25, 3) of the main people, or `None` where nobody was tracked."""
     if not bodies:
         return None
@@ -171,8 +171,9 @@ def _people(frames: int, bodies: list[_Body]) -> NDArray[np.float64] | None:
         else:
             if len(people) < MOST_PEOPLE:
                 people.append([body])
-    coords = np.zeros((len(people), frames, JOINTS, 3))
-    for person, parts in zip(coords, people, strict=True):
-        for part in parts:
-            person[part.frames] = part.coords
+    coords = np.zeros((len(people), frames, JOINTS, 3), dtype=np.float32)
+    with np.errstate(over="ignore"):  # what overflows is infinite, which SequenceSet refuses
+        for person, parts in zip(coords, people, strict=True):
+            for part in parts:
+                person[part.frames] = part.coords
     return coords if len(people) > 1 else coords[0]

@@ -20,6 +20,7 @@ from stgcnlib.skeleton import SkeletonLayout
 __all__ = [
     "PUBLISHED",
     "bone_stream",
+    "kinetics_normalize",
     "motion_stream",
     "ntu_normalize",
     "published",
@@ -30,6 +31,7 @@ __all__ = [
 Array = NDArray[np.float32]
 Array64 = NDArray[np.float64]
 SMALL = 1e-6  # what counts as no angle, in radians, and as no length
+LARGEST_SHARE = 5.0  # of a picture; beyond, coordinates are pixels
 LEAST_PIXELS = 10  # extent up to which PYSKL leaves 2-D joints alone
 SPINE, SHOULDERS = (0, 1), (4, 8)  # NTU's hip to mid-spine, and left to right shoulder
 # The published bones of OpenPose-18 go out from the nose; the layout's (ST-GCN's graph) from the neck.
@@ -53,8 +55,7 @@ def ntu_normalize(data: SequenceSet, *, frames: int = 300, people: int = 2) -> S
         SequenceError: if the layout is another, or a number is below 1.
     """
     _expect_ntu(data, "ntu_normalize")
-    if frames < 1 or people < 1:
-        raise SequenceError(f"ntu_normalize: frames={frames}, people={people}; at least 1 of each is needed")
+    _expect_positive("ntu_normalize", frames, people)
 
     def prepared(coords: Array64, i: int) -> Array64:
         result = np.zeros((people, frames, *coords.shape[2:]))
@@ -64,6 +65,44 @@ def ntu_normalize(data: SequenceSet, *, frames: int = 300, people: int = 2) -> S
         there = result.sum(axis=-1, keepdims=True) != 0
         result = (result - result[:1, :, 1:2]) * there
         return _upright(result)
+
+    return _each(data, prepared)
+
+
+def kinetics_normalize(data: SequenceSet, *, frames: int = 300, people: int = 2) -> SequenceSet:
+    """The input of ST-GCN and 2s-AGCN on Kinetics-Skeleton (Yan et al., AAAI 2018).
+
+    x and y are moved by half a picture, joints of confidence 0 go to 0, and in every frame by itself the people with
+    the most confidence come first. A recording is cut at `frames`, or followed by zeros.
+
+    Args:
+        data: recordings of layout "openpose-18"; x and y in shares of the picture, confidence as third channel.
+        frames: T of all recordings.
+        people: M of all recordings.
+
+    Raises:
+        SequenceError: if the layout is another, coordinates are pixels, or a number is below 1.
+    """
+    if data.layout.name != "openpose-18" or data.channels != 3:
+        raise SequenceError(
+            f"kinetics_normalize: layout {data.layout.name!r} with {data.channels} channels; "
+            "it is made for x, y, confidence of 'openpose-18'"
+        )
+    _expect_positive("kinetics_normalize", frames, people)
+
+    def prepared(coords: Array64, i: int) -> Array64:
+        if np.abs(coords[..., :2]).max() > LARGEST_SHARE:
+            raise SequenceError(
+                f"kinetics_normalize: x or y of {data.names[i]} is {np.abs(coords[..., :2]).max():.3g}; "
+                "divide pixels by the picture's width and height"
+            )
+        coords = coords[:, :frames].copy()
+        coords[..., :2] = np.where(coords[..., 2:] != 0, coords[..., :2] - 0.5, 0)
+        order = np.argsort(-coords[..., 2].sum(axis=2), axis=0, kind="stable")
+        chosen = np.take_along_axis(coords, order[:, :, None, None], axis=0)[:people]
+        result = np.zeros((people, frames, *coords.shape[2:]))
+        result[: len(chosen), : chosen.shape[1]] = chosen
+        return result
 
     return _each(data, prepared)
 
@@ -176,6 +215,7 @@ def motion_stream(data: SequenceSet) -> SequenceSet:
 
 PUBLISHED: Mapping[str, Callable[[SequenceSet], SequenceSet]] = {
     "ntu": ntu_normalize,
+    "kinetics": kinetics_normalize,
     "pyskl-3d": pyskl_normalize_3d,
     "pyskl-2d": pyskl_normalize_2d,
     "bone": bone_stream,
@@ -211,6 +251,11 @@ def _expect_ntu(data: SequenceSet, who: str) -> None:
             f"{who}: layout {data.layout.name!r} with {data.channels} channels; it is made for x, y, z of 'ntu-rgb+d'; "
             "use normalize for other skeletons"
         )
+
+
+def _expect_positive(who: str, frames: int, people: int) -> None:
+    if frames < 1 or people < 1:
+        raise SequenceError(f"{who}: frames={frames}, people={people}; at least 1 of each is needed")
 
 
 def _repeated(person: Array64, frames: int) -> Array64:

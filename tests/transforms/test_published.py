@@ -97,6 +97,36 @@ def test_ntu_refuses_others(small_set: SequenceSet) -> None:
         transforms.ntu_normalize(ntu_set(), frames=0)
 
 
+# -- Kinetics -------------------------------------------------------------------------------------
+
+
+def test_kinetics_input_against_loops(data_folder: Path) -> None:
+    data = read(data_folder / "kinetics_samples")
+    ours = transforms.kinetics_normalize(data)
+    for i in range(len(data)):
+        expected = np.zeros((2, 300, 18, 3))
+        for t in range(int(data.lengths[i])):
+            people = sorted(data.people(i)[:, t], key=lambda person: -person[:, 2].sum())
+            for m, person in enumerate(people[:2]):
+                for v, (x, y, score) in enumerate(person):
+                    expected[m, t, v] = (x - 0.5, y - 0.5, score) if score != 0 else (0, 0, 0)
+        assert ours.coords[i].shape == (2, 300, 18, 3)
+        np.testing.assert_allclose(ours.coords[i][0], expected[0], atol=1e-6)
+        np.testing.assert_allclose(ours.coords[i][1, :, :, 2].sum(axis=1), expected[1, :, :, 2].sum(axis=1), atol=1e-5)
+
+
+def test_kinetics_cut_and_refusals(small_set: SequenceSet) -> None:
+    coords = np.random.default_rng(0).uniform(0.1, 0.9, (3, 9, 18, 3))
+    data = SequenceSet([coords], layout="openpose-18")
+    assert transforms.kinetics_normalize(data, frames=5, people=1).coords[0].shape == (1, 5, 18, 3)
+    with pytest.raises(SequenceError, match="layout 'kinect-v1' with 3 channels; it is made for"):
+        transforms.kinetics_normalize(small_set)
+    with pytest.raises(SequenceError, match=r"x or y of sequence 0 is .*divide pixels"):
+        transforms.kinetics_normalize(SequenceSet([coords * 100], layout="openpose-18"))
+    with pytest.raises(SequenceError, match="frames=300, people=0"):
+        transforms.kinetics_normalize(data, people=0)
+
+
 # -- PYSKL ----------------------------------------------------------------------------------------
 
 
