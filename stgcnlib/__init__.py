@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from stgcnlib.readers import read
     from stgcnlib.sequences import SequenceSet
     from stgcnlib.skeleton import SkeletonLayout, layout
+    from stgcnlib.summary import Summary, summarize
     from stgcnlib.training import evaluate, fine_tune, fit
 
 _HOME = {
@@ -37,6 +38,7 @@ _HOME = {
     "SequenceSet": "sequences",
     "SkeletonLayout": "skeleton",
     "Study": "pipeline",
+    "Summary": "summary",
     "demo_sequences": "demo",
     "ds_graph": "dsgraph",
     "dtw_distances": "dtw",
@@ -58,6 +60,7 @@ _HOME = {
     "read": "readers",
     "record": "activations",
     "run_study": "pipeline",
+    "summarize": "summary",
     "transforms": "",
 }
 
@@ -69,6 +72,7 @@ __all__ = [
     "SequenceSet",
     "SkeletonLayout",
     "Study",
+    "Summary",
     "__version__",
     "demo_sequences",
     "ds_graph",
@@ -91,6 +95,7 @@ __all__ = [
     "read",
     "record",
     "run_study",
+    "summarize",
     "transforms",
 ]
 

@@ -7,10 +7,12 @@ scaling and noise are functions of `stgcnlib.transforms`.
 from __future__ import annotations
 
 import json
+import math
 import os
+import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -235,8 +237,10 @@ class SequenceSet:
         file = Path(path)
         try:
             # Opened here: np.load leaves a file open that it stumbles over.
-            with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-                content = {key: arrays[key] for key in arrays.files}
+            with file.open("rb") as stream:
+                _expect_sizes(stream)
+                with np.load(stream, allow_pickle=False) as arrays:
+                    content = {key: arrays[key] for key in arrays.files}
             header = json.loads(str(content["header"]))
             if not isinstance(header, dict) or header.get("format") != FORMAT:
                 raise SkeletonFormatError(f"{file}: not a stgcnlib sequence file; read() tells the formats apart")
@@ -269,6 +273,20 @@ class SequenceSet:
             raise SkeletonFormatError(
                 f"{file}: not a readable stgcnlib sequence file ({type(error).__name__}: {error}); save it again"
             ) from None
+
+
+def _expect_sizes(stream: BinaryIO) -> None:
+    """Raise a `ValueError` where an array declares more than its member of the npz holds: numpy would allocate it."""
+    with zipfile.ZipFile(stream) as archive:
+        for member in archive.infolist():
+            with archive.open(member) as content:
+                if np.lib.format.read_magic(content) == (1, 0):
+                    shape, _, dtype = np.lib.format.read_array_header_1_0(content)
+                else:
+                    shape, _, dtype = np.lib.format.read_array_header_2_0(content)
+                if math.prod(shape) * dtype.itemsize > member.file_size:
+                    raise ValueError(f"{member.filename} declares an array of shape {shape}, which it does not hold")
+    stream.seek(0)
 
 
 def _layout(value: SkeletonLayout | str) -> SkeletonLayout:

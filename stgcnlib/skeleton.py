@@ -197,8 +197,67 @@ _COCO_17 = SkeletonLayout(
     dimensions=2,
 )  # fmt: skip
 
+# OpenPose's BODY_25.
+_OPENPOSE_25 = SkeletonLayout(
+    name="openpose-25",
+    joints=(
+        "nose", "neck", "right shoulder", "right elbow", "right wrist", "left shoulder", "left elbow", "left wrist",
+        "mid hip", "right hip", "right knee", "right ankle", "left hip", "left knee", "left ankle",
+        "right eye", "left eye", "right ear", "left ear",
+        "left big toe", "left small toe", "left heel", "right big toe", "right small toe", "right heel",
+    ),
+    bones=(
+        (0, 1), (2, 1), (3, 2), (4, 3), (5, 1), (6, 5), (7, 6), (8, 1), (9, 8), (10, 9), (11, 10), (12, 8), (13, 12),
+        (14, 13), (15, 0), (16, 0), (17, 15), (18, 16), (19, 14), (20, 19), (21, 14), (22, 11), (23, 22), (24, 11),
+    ),
+    centre=1,
+    mirror=((5, 2), (6, 3), (7, 4), (12, 9), (13, 10), (14, 11), (16, 15), (18, 17), (19, 22), (20, 23), (21, 24)),
+    spine=(8, 1),
+    shoulders=(5, 2),
+    limbs={
+        "head": (0, 15, 16, 17, 18),
+        "trunk": (1, 8),
+        "left arm": (5, 6, 7),
+        "right arm": (2, 3, 4),
+        "left leg": (12, 13, 14, 19, 20, 21),
+        "right leg": (9, 10, 11, 22, 23, 24),
+    },
+    dimensions=2,
+)  # fmt: skip
+
+# MediaPipe (BlazePose): x, y and z. Its drawing has cycles; these bones are a tree of it, from the nose out.
+_MEDIAPIPE_33 = SkeletonLayout(
+    name="mediapipe-33",
+    joints=(
+        "nose", "left eye inner", "left eye", "left eye outer", "right eye inner", "right eye", "right eye outer",
+        "left ear", "right ear", "mouth left", "mouth right", "left shoulder", "right shoulder",
+        "left elbow", "right elbow", "left wrist", "right wrist", "left pinky", "right pinky",
+        "left index", "right index", "left thumb", "right thumb", "left hip", "right hip", "left knee", "right knee",
+        "left ankle", "right ankle", "left heel", "right heel", "left foot index", "right foot index",
+    ),
+    bones=(
+        (1, 0), (2, 1), (3, 2), (4, 0), (5, 4), (6, 5), (7, 3), (8, 6), (9, 0), (10, 0), (11, 0), (12, 0),
+        (13, 11), (14, 12), (15, 13), (16, 14), (17, 15), (18, 16), (19, 15), (20, 16), (21, 15), (22, 16),
+        (23, 11), (24, 12), (25, 23), (26, 24), (27, 25), (28, 26), (29, 27), (30, 28), (31, 29), (32, 30),
+    ),
+    centre=0,
+    mirror=(
+        (1, 4), (2, 5), (3, 6), (7, 8), (9, 10), (11, 12), (13, 14), (15, 16), (17, 18), (19, 20), (21, 22), (23, 24),
+        (25, 26), (27, 28), (29, 30), (31, 32),
+    ),
+    spine=None,
+    shoulders=(11, 12),
+    limbs={
+        "head": (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10),
+        "left arm": (11, 13, 15, 17, 19, 21),
+        "right arm": (12, 14, 16, 18, 20, 22),
+        "left leg": (23, 25, 27, 29, 31),
+        "right leg": (24, 26, 28, 30, 32),
+    },
+)  # fmt: skip
+
 LAYOUTS: Mapping[str, SkeletonLayout] = {
-    known.name: known for known in (_NTU, _KINECT_V1, _NW_UCLA, _OPENPOSE_18, _COCO_17)
+    known.name: known for known in (_NTU, _KINECT_V1, _NW_UCLA, _OPENPOSE_18, _OPENPOSE_25, _COCO_17, _MEDIAPIPE_33)
 }
 
 

@@ -173,6 +173,26 @@ def test_a_frame_with_shoulders_along_the_trunk_sets_no_direction() -> None:
     np.testing.assert_allclose(turned[1:], transforms.face_front(as_set(sound)).coords[0], atol=1e-5)
 
 
+def test_joints_that_were_not_found_stay_at_zero() -> None:
+    rng = np.random.default_rng(3)
+    coords = rng.uniform(0.2, 0.8, (2, 6, 18, 3))
+    coords[:, :, 7] = 0
+    coords[0, :2, 1] = 0  # the neck, which is the centre, is found from frame 2 on
+    data = SequenceSet([coords], layout="openpose-18")
+    lost = ~data.coords[0].any(axis=-1)
+    main = transforms.main_person(data.coords[0])
+    for per in ("sequence", "frame"):
+        moved = transforms.centre(data, per=per)
+        assert not moved.coords[0][lost].any()
+        again = transforms.centre(moved, per=per)
+        np.testing.assert_allclose(again.coords[0], moved.coords[0], atol=1e-6)
+        first = 2 if main == 0 else 0
+        np.testing.assert_allclose(moved.coords[0][main, first, 1, :2], 0, atol=1e-6)
+        np.testing.assert_allclose(
+            moved.coords[0][main, 0, 3, :2], (coords[main, 0, 3] - coords[main, first, 1])[:2], atol=1e-6
+        )
+
+
 def test_the_origin_is_where_the_main_person_appears() -> None:
     seen = body(7, 6)
     late = as_set(np.concatenate([np.zeros((2, 20, 3)), seen]))

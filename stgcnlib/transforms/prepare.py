@@ -1,4 +1,4 @@
-"""Preparing sequences: centre, turn, scale, resample, mirror, add noise. SequenceSet in, SequenceSet out.
+"""Our own preparation of sequences: centre, turn, scale, resample, mirror, add noise.
 
 Nothing is changed in place, people of one recording move together, and a degenerate pose (joints that
 coincide) is left as it is rather than made NaN.
@@ -40,6 +40,9 @@ def normalize(data: SequenceSet, *, per: Literal["sequence", "frame"] = "sequenc
 def centre(data: SequenceSet, *, per: Literal["sequence", "frame"] = "sequence") -> SequenceSet:
     """Move the lower end of the spine (else the layout's centre joint) of the main person to the origin.
 
+    Joints that were not found, zero in all channels, stay at zero. Where confidences tell that the joint to centre on
+    was not found in a frame, the last frame that has it counts (before the first, that one).
+
     Args:
         data: any recordings; for 2-D layouts a third channel (confidence) is kept as it is.
         per: "sequence" moves all frames by the first frame's place, so walking stays visible; "frame" moves each.
@@ -51,11 +54,16 @@ def centre(data: SequenceSet, *, per: Literal["sequence", "frame"] = "sequence")
         present = _present(people)
         main = main_person(people)
         place = people[main, :, joint, :axes]
-        first = int(np.argmax(present[main]))
-        origin = place[first : first + 1] if per == "sequence" else place
+        known = present[main]
+        if people.shape[-1] > axes and people[main, :, joint, axes:].any():
+            known = np.any(people[main, :, joint, axes:], axis=-1)
+        first = int(np.argmax(known))
+        last_known = np.maximum.accumulate(np.where(known, np.arange(len(place)), first))
+        origin = place[first : first + 1] if per == "sequence" else place[last_known]
         result = people.copy()
         result[..., :axes] -= origin[None, :, None, :]
-        result[~present] = people[~present]
+        lost = ~people.any(axis=3)
+        result[lost] = people[lost]
         return result if result.any() else people  # a body in one point, at the origin, would read as absent
 
     return _each(data, moved)
@@ -200,10 +208,12 @@ def main_person(people: Array) -> int:
     """Index of the person of (M, T, V, C) whose joints move most while present; the first present if nobody moves."""
     if len(people) == 1:
         return 0
-    motion = [
-        float(person[there].astype(np.float64).var(axis=0).sum()) if there.any() else -1.0
-        for person, there in zip(people, _present(people), strict=True)
-    ]
+    motion = []
+    for person in people.astype(np.float64):
+        found = person.any(axis=2)[..., None]  # joints at zero were not found, and would look like leaps
+        count = np.maximum(found.sum(axis=0), 1)
+        mean = person.sum(axis=0) / count
+        motion.append(float(((person - mean) ** 2 * found / count).sum()) if found.any() else -1.0)
     return int(np.argmax(motion))
 
 

@@ -1,0 +1,38 @@
+"""Preparing sequences: SequenceSet in, SequenceSet out.
+
+`prepare` holds what stgcnlib does by itself (centre, turn, scale, resample, mirror, noise); `published` what
+checkpoints of others expect. Nothing is changed in place.
+"""
+
+from __future__ import annotations
+
+from stgcnlib.transforms.prepare import centre, face_front, jitter, main_person, mirror, normalize, resample, scale
+from stgcnlib.transforms.published import (
+    PUBLISHED,
+    bone_stream,
+    kinetics_normalize,
+    motion_stream,
+    ntu_normalize,
+    published,
+    pyskl_normalize_2d,
+    pyskl_normalize_3d,
+)
+
+__all__ = [
+    "PUBLISHED",
+    "bone_stream",
+    "centre",
+    "face_front",
+    "jitter",
+    "kinetics_normalize",
+    "main_person",
+    "mirror",
+    "motion_stream",
+    "normalize",
+    "ntu_normalize",
+    "published",
+    "pyskl_normalize_2d",
+    "pyskl_normalize_3d",
+    "resample",
+    "scale",
+]
