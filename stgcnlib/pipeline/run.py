@@ -212,7 +212,7 @@ class StudyRun:
             return self._load_network(checkpoint=self.study.network.checkpoint), None
 
         from stgcnlib.networks import save_checkpoint
-        from stgcnlib.training import fit
+        from stgcnlib.training import Augmentation, fit
 
         resumable = self.artefacts.path("training")
         history_file = self.tables / "training.parquet"
@@ -221,7 +221,9 @@ class StudyRun:
             train, test = self.parts
             stamp = resumable / fingerprint(self._network_key)
             network = self._load_network(seed=self.study.seed)
-            settings = self.study.network.training.model_dump(exclude_none=True)
+            settings = self.study.network.training.model_dump(exclude_none=True, exclude={"mirror"})
+            if self.study.network.training.mirror and settings.get("augment", True):
+                settings["augment"] = Augmentation(mirror=True)
             result = fit(
                 network, train, test, seed=self.study.seed, device=self.study.compute.device,
                 checkpoint_dir=stamp, **settings,
