@@ -149,7 +149,10 @@ class StudyRun:
             from stgcnlib.readers import read
 
             data = read(chosen.path, format=chosen.format)
-        return transforms.normalize(data) if chosen.normalize else data
+        if not chosen.normalize:
+            return data
+        # A graph that is no body has nothing to centre or turn.
+        return transforms.normalize(data) if data.layout.dimensions else transforms.standardize(data)
 
     @cached_property
     def _data_key(self) -> list[Any]:
@@ -177,7 +180,7 @@ class StudyRun:
     @cached_property
     def untrained(self) -> nn.Module:
         """A network of the same shape with fresh random weights: the control of every curve."""
-        return self._load_network(seed=self.study.seed + 1)
+        return self._load_network(checkpoint=self.study.network.checkpoint, seed=self.study.seed + 1, weights="fresh")
 
     @cached_property
     def evaluation(self) -> Evaluation:
@@ -188,23 +191,40 @@ class StudyRun:
 
     @cached_property
     def _network_key(self) -> list[Any]:
+        from stgcnlib.networks.own import find_source
+
         settings = self.study.network
         checkpoint = fingerprint_file(settings.checkpoint) if settings.checkpoint else None
         split = self.study.data.split.model_dump(mode="json")
-        return [self._data_key, split, settings.model_dump(mode="json"), checkpoint, self.study.seed]
+        # Where the module lies and how its layers are read change no weight; what the module says may.
+        chosen = settings.model_dump(mode="json", exclude={"axes", "folder"})
+        key = [self._data_key, split, chosen, checkpoint, self.study.seed]
+        source = find_source(settings.name, settings.folder) if ":" in settings.name else None
+        return key if source is None else [*key, fingerprint_file(source)]
 
-    def _load_network(self, *, checkpoint: Path | str | None = None, seed: int | None = None) -> nn.Module:
+    def _load_network(
+        self,
+        *,
+        checkpoint: Path | str | None = None,
+        seed: int | None = None,
+        weights: Literal["checkpoint", "fresh"] = "checkpoint",
+    ) -> nn.Module:
         from stgcnlib.networks import load_network
+        from stgcnlib.networks.own import import_path
 
-        return load_network(
-            self.study.network.name,
-            layout=self.data.layout,
-            classes=len(self.data.class_names),
-            channels=self.data.channels,
-            checkpoint=checkpoint,
-            seed=seed,
-            **self.study.network.options,
-        )
+        settings = self.study.network
+        options: dict[str, Any] = dict(settings.options)
+        with import_path(settings.folder):
+            return load_network(
+                settings.name,
+                layout=self.data.layout,
+                classes=len(self.data.class_names),
+                channels=self.data.channels,
+                checkpoint=checkpoint,
+                seed=seed,
+                weights=weights,
+                **options,
+            )
 
     @cached_property
     def _network_and_history(self) -> tuple[nn.Module, pd.DataFrame | None]:
@@ -248,7 +268,8 @@ class StudyRun:
         def make(path: Path) -> None:
             network = self.network if kind == "trained" else self.untrained
             device = self.study.compute.device
-            record(network, self.nodes, layers=self.study.layers, store=path, device=device)
+            axes = self.study.network.axes
+            record(network, self.nodes, layers=self.study.layers, axes=axes, store=path, device=device)
 
         store = LayerStore.open(self.artefacts.build(f"activations-{kind}.zarr", self._activations_key, make))
         layers = [{"name": name, "title": store[name].title, "index": store[name].index} for name in store.layers]
@@ -289,7 +310,8 @@ class StudyRun:
 
     @cached_property
     def _activations_key(self) -> list[Any]:
-        return [self._network_key, self.study.layers, self.study.graph.part]
+        axes = self.study.network.axes
+        return [self._network_key, self.study.layers, self.study.graph.part, *([] if axes is None else [axes])]
 
     # -- geometry ------------------------------------------------------------------------------
 
@@ -334,12 +356,14 @@ class StudyRun:
         """L-STG-GradCAM maps of the `explained` nodes: one dictionary (layer -> map) each."""
         from stgcnlib.explain import grad_cam_set, load_relevance, save_relevance
 
-        target = self.study.explain.target
+        study = self.study
 
         def make() -> list[dict[str, RelevanceMap]]:
-            return grad_cam_set(self.network, self.nodes.select(self.explained), target=target)
+            layers, axes = [layer["name"] for layer in self.layers if layer["index"] > 0], study.network.axes
+            nodes = self.nodes.select(self.explained)
+            return grad_cam_set(self.network, nodes, layers=layers, axes=axes, target=study.explain.target)
 
-        key = [self._network_key, self.study.graph.part, self.study.explain.model_dump()]
+        key = [self._activations_key, study.explain.model_dump()]
         return self.artefacts.keep(
             "relevance.npz", key, make, load_relevance, lambda maps, path: save_relevance(path, maps)
         )

@@ -77,11 +77,18 @@ class Training(_Part):
 
 
 class Network(_Part):
-    """Which network, of what size, trained here or loaded."""
+    """Which network, of what size, trained here or loaded.
+
+    `name` is one of the zoo, "auto" for the family of the checkpoint, or ``package.module:factory`` for one of your
+    own; its module may lie in `folder` (the study file's, if left out). `axes` says how its layers' outputs lie, as
+    in `stgcnlib.record`: for all, or by name or pattern.
+    """
 
     name: str = "st-gcn"
+    folder: str | None = None
     checkpoint: str | None = None
     options: dict[str, Scalar] = Field(default_factory=dict)
+    axes: str | dict[str, str] | None = None
     training: Training = Training()
 
 
@@ -212,6 +219,9 @@ class Study(_Part):
         if network.checkpoint is not None:
             checkpoint = _expanded(network.checkpoint, "network.checkpoint", source, base)
             network = network.model_copy(update={"checkpoint": checkpoint})
+        if ":" in network.name:
+            folder = _expanded(network.folder or ".", "network.folder", source, base)
+            network = network.model_copy(update={"folder": folder})
         return study.model_copy(update={"data": data, "network": network})
 
 
