@@ -33,6 +33,7 @@ def normalize(data: SequenceSet) -> SequenceSet:
     Raises:
         SequenceError: if the layout is a graph that is no body; `standardize` is for those.
     """
+    _needs_body("normalize", data)
     return scale(face_front(centre(data)))
 
 

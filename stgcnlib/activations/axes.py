@@ -89,7 +89,8 @@ def arranged(tensor: Tensor, axes: str, sizes: Sizes, *, name: str) -> Tensor:
     groups = parse(axes)
     wrong = _misfit(tuple(tensor.shape), groups, sizes)
     if wrong is not None:
-        fitting = [other for other in _COMMON if _misfit(tuple(tensor.shape), parse(other), sizes) is None]
+        usual = [other for other in _COMMON if sizes.M > 1 or "M" not in other]
+        fitting = [other for other in usual if _misfit(tuple(tensor.shape), parse(other), sizes) is None]
         likely = [other for other in fitting if _frames(tuple(tensor.shape), parse(other), sizes) <= sizes.T]
         mend = " or ".join(repr(other) for other in (likely or fitting)[:4])
         raise AxesError(
