@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -202,18 +202,19 @@ def _main_person(member: NDArray[np.float32]) -> int:
 def _described(network: nn.Module) -> dict[str, Any]:
     """Class, what rebuilds it, and a hash of the weights, for the manifest."""
     skeleton = getattr(network, "layout", None)
+    options = getattr(network, "options", None)
     given = {
         "layout": getattr(skeleton, "name", skeleton),
         "classes": getattr(network, "classes", None),
         "channels": getattr(network, "channels", None),
-        **getattr(network, "options", {}),
+        **(options if isinstance(options, Mapping) else {}),
     }
-    options = json.loads(json.dumps(given, default=str))
+    plain = json.loads(json.dumps(given, default=str))
     digest = hashlib.sha256()
     for key, value in network.state_dict().items():
         digest.update(key.encode())
         digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-    return {"class": type(network).__name__, "options": options, "weights": digest.hexdigest()[:16]}
+    return {"class": type(network).__name__, "options": plain, "weights": digest.hexdigest()[:16]}
 
 
 @contextmanager

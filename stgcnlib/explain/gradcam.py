@@ -19,9 +19,10 @@ from stgcnlib.activations import Layer, find_layers, observing, temporal_stride
 from stgcnlib.activations.axes import Axes
 from stgcnlib.activations.observe import people_first
 from stgcnlib.errors import SequenceError
-from stgcnlib.networks.batches import check_fit, equal_batches, network_batch
+from stgcnlib.networks.batches import check_fit, check_scores, equal_batches, network_batch
 from stgcnlib.progress import track
 from stgcnlib.sequences import SequenceSet
+from stgcnlib.skeleton import SkeletonLayout
 
 __all__ = ["PeoplePool", "RelevanceMap", "Target", "grad_cam", "grad_cam_set"]
 
@@ -92,7 +93,7 @@ def grad_cam(
         raise SequenceError('target="true" needs labels; give the class index, or use grad_cam_set')
     array = np.asarray(sequence, dtype=np.float32)
     layout = getattr(network, "layout", None)
-    if layout is not None:
+    if isinstance(layout, SkeletonLayout):
         data = SequenceSet([array], layout=layout, names=["sequence"])
         check_fit(network, data)
         array = data.people(0)
@@ -161,6 +162,7 @@ def _maps(
     names = [layer.name for layer in layers]
     with observing(network, layers, device=device, gradients=True) as run:
         logits, outputs = run(x)
+        check_scores(logits, x)
         targets = logits.argmax(dim=1) if classes is None else _checked_targets(classes, logits)
         # Recordings don't mix in eval mode, so the sum of logits has each one's own gradient.
         score = logits.gather(1, targets[:, None]).sum()

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from stgcnlib.artefacts import atomic_path
 from stgcnlib.errors import CheckpointError, shorten
-from stgcnlib.skeleton import LAYOUTS
+from stgcnlib.skeleton import LAYOUTS, SkeletonLayout
 
 __all__ = ["Checkpoint", "load_weights", "open_checkpoint", "read_checkpoint", "save_checkpoint"]
 
@@ -48,18 +48,23 @@ def save_checkpoint(network: nn.Module, path: str | os.PathLike[str], **extra: A
     """Write a network's weights and what rebuilds it, atomically.
 
     The file holds only tensors and plain values, so `torch.load(weights_only=True)` reads it: `state_dict`,
-    `network` (class, classes, channels, layout by name or in full, options), and `extra` (plain values of your own).
+    `network` (class, classes, channels, layout by name or in full, options, as far as they are plain), and `extra`
+    (plain values of your own).
     """
-    skeleton = getattr(network, "layout", None)
-    known = None if skeleton is None else LAYOUTS.get(skeleton.name) == skeleton
+    layout = getattr(network, "layout", None)
+    skeleton = layout if isinstance(layout, SkeletonLayout) else None
+    options = getattr(network, "options", None)
+    given = {
+        "classes": getattr(network, "classes", None),
+        "channels": getattr(network, "channels", None),
+        "options": dict(options) if isinstance(options, Mapping) else {},
+    }
     content = {
         "state_dict": {key: value.detach().cpu() for key, value in network.state_dict().items()},
         "network": {
             "class": type(network).__name__,
-            "classes": getattr(network, "classes", None),
-            "channels": getattr(network, "channels", None),
-            "layout": None if skeleton is None else skeleton.name if known else skeleton.to_dict(),
-            "options": dict(getattr(network, "options", {})),
+            **{key: value for key, value in given.items() if _is_plain(value)},
+            "layout": None if skeleton is None else skeleton.name if _is_known(skeleton) else skeleton.to_dict(),
         },
         "extra": extra,
     }
@@ -107,6 +112,11 @@ def open_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     state = _unwrapped(content)
     if state is None:
         raise CheckpointError(f"{file}: holds no state dict (parameter names and tensors); save network.state_dict()")
+    if bloated := [key for key, value in state.items() if _claims_too_much(value)]:
+        raise CheckpointError(
+            f"{file}: {bloated[0]!r} has shape {tuple(state[bloated[0]].shape)}, more numbers than the file holds for "
+            "it; get the checkpoint anew from its source"
+        )
     description = content.get("network") if isinstance(content, Mapping) else None
     if not isinstance(description, Mapping) or "class" not in description:
         description = {}
@@ -146,6 +156,24 @@ def load_weights(network: nn.Module, source: str | os.PathLike[str] | Checkpoint
     network.load_state_dict(state, strict=False)
 
 
+def _is_plain(value: Any) -> bool:
+    """Whether a value can be written so that reading it needs no code; a network of one's own may hold anything."""
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _is_plain(part) for key, part in value.items())
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_plain, value))
+    return value is None or type(value) in (bool, int, float, str)
+
+
+def _is_known(layout: SkeletonLayout) -> bool:
+    return LAYOUTS.get(layout.name) == layout
+
+
+def _claims_too_much(value: Tensor) -> bool:
+    """A view may repeat one stored number a trillion times; sizes are read off shapes, so this must not pass."""
+    return value.numel() * value.element_size() > value.untyped_storage().nbytes()
+
+
 def _torch(file: Path) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about pickle protocols, while the file is being judged
@@ -183,8 +211,8 @@ def _unwrapped(content: Any, depth: int = 3) -> dict[str, Tensor] | None:
             inner = _unwrapped(content.get(wrapper), depth - 1)
             if inner:
                 return inner
-    state = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
-    return state or None
+    dense = {k: v for k, v in content.items() if isinstance(v, Tensor) and v.layout is torch.strided}
+    return {str(key): value for key, value in dense.items()} or None
 
 
 def _without_prefixes(state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -85,6 +86,7 @@ def _zoo_network(
     kind = NETWORKS[name]
     taken = inspect.signature(kind).parameters
     sizes = {key: value for key, value in given.items() if value is not None}
+    told: dict[str, Any] = {}
     if source is not None:
         known = _told(source, name)
         layout = _layout(source, layout, known.get("joints"))
@@ -102,12 +104,27 @@ def _zoo_network(
         raise StudyError(f"network {name!r} needs {' and '.join(missing)}, {where}; give {' and '.join(missing)}=…")
     assert layout is not None
     options = {key: value for key, value in sizes.items() if key not in ("classes", "channels")}
+    make = partial(kind, layout, sizes["classes"], sizes.get("channels", 3), **options)
     try:
-        return kind(layout, sizes["classes"], sizes.get("channels", 3), **options)
+        if source is not None and told:
+            _refuse_bloat(make, source)
+        return make()
     except StgcnlibError:
         raise
     except (TypeError, ValueError) as error:
         raise StudyError(f"network {name!r} refuses options {options}: {error}") from None
+
+
+def _refuse_bloat(make: Callable[[], nn.Module], source: Checkpoint) -> None:
+    """Raise before memory is taken for a network far larger than the file: a few forged shapes could ask for it."""
+    with torch.device("meta"):
+        needed = sum(p.numel() for p in make().parameters())
+    held = sum(value.numel() for value in source.state.values())
+    if needed > 10 * held + 1_000_000:
+        raise CheckpointError(
+            f"{source.file}: its shapes do not belong together: they ask for a network of {needed:,} parameters, the "
+            f"file holds {held:,} numbers; get the checkpoint anew from its source"
+        )
 
 
 def _family(name: str, source: Checkpoint | None) -> str:

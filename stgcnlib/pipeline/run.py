@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from stgcnlib.artefacts import atomic_path, fingerprint, fingerprint_file, write_json
 from stgcnlib.errors import LayerNotFoundError, StudyError, suggest
+from stgcnlib.pipeline.checks import check_study
 from stgcnlib.pipeline.keep import ArtefactFolder, write_table
 from stgcnlib.pipeline.study import Study
 from stgcnlib.pipeline.view import StudyView
@@ -105,25 +106,8 @@ class StudyRun:
                 return self.data
 
     def check(self) -> None:
-        """Refuse what could only fail after long work: a K that the nodes cannot provide.
-
-        Raises:
-            StudyError: naming the field and the largest K that would do.
-        """
-        count = np.full(len(self.nodes), len(self.nodes) - 1)
-        if self.groups is not None:
-            _, member, sizes = np.unique(self.groups, return_inverse=True, return_counts=True)
-            count = len(self.nodes) - sizes[member]
-        if self.study.graph.k > count.min():
-            raise StudyError(
-                f"graph.k: {self.study.graph.k} neighbours asked for, but {self.nodes.names[int(count.argmin())]!r} "
-                f"has only {count.min()} candidates among the {len(self.nodes)} nodes; "
-                + (
-                    f"choose k up to {count.min()}"
-                    if count.min()
-                    else "set graph.leave_out to null, or test more groups"
-                )
-            )
+        """Refuse what could only fail after long work, see `stgcnlib.pipeline.checks`."""
+        check_study(self)
 
     @cached_property
     def groups(self) -> NDArray[Any] | None:

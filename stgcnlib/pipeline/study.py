@@ -15,7 +15,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from stgcnlib.artefacts import fingerprint
-from stgcnlib.errors import StudyError, shorten, suggest
+from stgcnlib.errors import AxesError, StudyError, shorten, suggest
 
 __all__ = ["Study", "bundled_folder"]
 
@@ -90,6 +90,18 @@ class Network(_Part):
     options: dict[str, Scalar] = Field(default_factory=dict)
     axes: str | dict[str, str] | None = None
     training: Training = Training()
+
+    @field_validator("axes")
+    @classmethod
+    def _axis_strings(cls, axes: str | dict[str, str] | None) -> str | dict[str, str] | None:
+        from stgcnlib.activations.axes import parse  # torch is slow to import, and seldom needed here
+
+        for text in [axes] if isinstance(axes, str) else (axes or {}).values():
+            try:
+                parse(text)
+            except AxesError as error:
+                raise ValueError(str(error)) from None
+        return axes
 
 
 class Dtw(_Part):

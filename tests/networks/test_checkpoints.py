@@ -172,9 +172,37 @@ def test_weights_of_another_shape_name_key_and_shapes(tmp_path: Path) -> None:
     assert all(torch.equal(before[key], value) for key, value in target.state_dict().items())
 
 
-def test_flipped_bytes_give_a_checkpoint_error_or_load(tmp_path: Path) -> None:
+def test_shapes_beyond_the_file_take_no_memory(tmp_path: Path) -> None:
+    state = network().state_dict()
+    torch.save({**state, "fcn.weight": torch.ones(1).expand(10**12, 8, 1, 1)}, tmp_path / "views.pt")
+    with pytest.raises(CheckpointError, match=r"views\.pt: 'fcn\.weight' has shape .*more numbers than the file holds"):
+        load_network("auto", checkpoint=tmp_path / "views.pt")
+    state["st_gcn_networks.0.tcn.0.weight"] = torch.ones(100_000)
+    torch.save(state, tmp_path / "wide.pt")
+    with pytest.raises(CheckpointError, match=r"wide\.pt: its shapes do not belong together.*parameters, the file"):
+        load_network("auto", checkpoint=tmp_path / "wide.pt")
+    torch.save({"weight": torch.eye(3).to_sparse()}, tmp_path / "sparse.pt")
+    with pytest.raises(CheckpointError, match=r"sparse\.pt: holds no state dict"):
+        read_checkpoint(tmp_path / "sparse.pt")
+
+
+def test_what_a_network_keeps_besides_weights_never_spoils_its_checkpoint(tmp_path: Path) -> None:
+    one = nn.Linear(2, 2)
+    one.layout, one.classes, one.channels = "my own thing", Path("x"), 3  # type: ignore[assignment]
+    one.options = {"act": nn.ReLU()}  # type: ignore[assignment]
+    save_checkpoint(one, tmp_path / "own.pt")
+    other = nn.Linear(2, 2)
+    load_weights(other, tmp_path / "own.pt")
+    assert equal(one, other)
+    assert torch.load(tmp_path / "own.pt", weights_only=True)["network"] == {
+        "class": "Linear", "channels": 3, "layout": None,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_flipped_bytes_give_a_checkpoint_error_or_load(tmp_path: Path, zipped: bool) -> None:
     file = tmp_path / "network.pt"
-    torch.save({"w": torch.ones(2)}, file, _use_new_zipfile_serialization=False)
+    torch.save({"w": torch.ones(2)}, file, _use_new_zipfile_serialization=zipped)
     content = file.read_bytes()
     for place in range(0, len(content), 3):
         file.write_bytes(content[:place] + bytes([content[place] ^ 0x15]) + content[place + 1 :])

@@ -13,7 +13,7 @@ import torch
 import yaml
 
 import stgcnlib
-from stgcnlib.errors import AxesError, StudyError
+from stgcnlib.errors import AxesError, LayerNotFoundError, StudyError
 from stgcnlib.networks import load_network
 from stgcnlib.pipeline import Study
 
@@ -103,6 +103,19 @@ def test_wrong_axes_and_modules_are_named(folder: Path) -> None:
         _ = opened(folder, name="mean_network:Median").network
     with pytest.raises(StudyError, match="no module 'median_network'"):
         _ = opened(folder, name="median_network:Mean").network
+
+
+def test_what_would_fail_after_training_fails_before(folder: Path) -> None:
+    opened(folder).check()
+    with pytest.raises(AxesError, match=r"'NCVT', has \d+ channels for one recording"):
+        opened(folder, axes="NCVT").check()
+    with pytest.raises(StudyError, match=r"network\.axes: 'NTQV' is no axis string; write each of N"):
+        opened(folder, axes="NTQV")
+    run = opened(folder)
+    wrong = stgcnlib.open_study(run.study.model_copy(update={"layers": ("layers.*",)}), folder / "out")
+    with pytest.raises(LayerNotFoundError, match=r"Mean has no layer 'layers\.\*'"):
+        wrong.check()
+    assert not (folder / "out" / "artefacts" / "network.pt").exists()
 
 
 def test_a_checkpoint_of_unknown_family_gives_its_untrained_twin(folder: Path, tmp_path: Path) -> None:
