@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from stgcnlib.pipeline import Study, open_study, run_study
     from stgcnlib.readers import read
     from stgcnlib.sequences import SequenceSet
-    from stgcnlib.skeleton import SkeletonLayout, layout
+    from stgcnlib.skeleton import SkeletonLayout, graph_layout, layout
     from stgcnlib.summary import Summary, summarize
     from stgcnlib.training import evaluate, fine_tune, fit
 
@@ -49,6 +49,7 @@ _HOME = {
     "fine_tune": "training",
     "fit": "training",
     "grad_cam": "explain",
+    "graph_layout": "skeleton",
     "knn_graph": "dsgraph",
     "label_smoothness": "geometry",
     "layer_geometry": "geometry",
@@ -84,6 +85,7 @@ __all__ = [
     "fine_tune",
     "fit",
     "grad_cam",
+    "graph_layout",
     "knn_graph",
     "label_smoothness",
     "layer_geometry",

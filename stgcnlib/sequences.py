@@ -194,7 +194,7 @@ class SequenceSet:
             digest.update(repr(c.shape).encode())
             digest.update(np.ascontiguousarray(c).tobytes())
         groups = {k: v.tolist() for k, v in self.groups.items()}
-        rest = [self.labels.tolist(), list(self.class_names), groups, list(self.names), _layout_dict(self.layout)]
+        rest = [self.labels.tolist(), list(self.class_names), groups, list(self.names), self.layout.to_dict()]
         return fingerprint([digest.hexdigest(), rest])
 
     # -- files ---------------------------------------------------------------------------------
@@ -210,7 +210,7 @@ class SequenceSet:
             "version": VERSION,
             "class_names": list(self.class_names),
             "names": list(self.names),
-            "layout": _layout_dict(self.layout),
+            "layout": self.layout.to_dict(),
         }
         arrays: dict[str, Any] = {
             "header": np.array(json.dumps(header)),
@@ -260,7 +260,7 @@ class SequenceSet:
                 labels=content["labels"],
                 class_names=header["class_names"],
                 groups={k.removeprefix("group/"): v for k, v in content.items() if k.startswith("group/")},
-                layout=_layout_from_dict(header["layout"]),
+                layout=SkeletonLayout.from_dict(header["layout"]),
                 names=header["names"],
             )
         except StgcnlibError as error:
@@ -329,7 +329,7 @@ def _checked(value: ArrayLike, name: str, layout: SkeletonLayout, length: int | 
             f"{name}: {int(bad.sum())} coordinates are NaN or infinite, the first at frame {frame}, joint {joint} "
             f"({layout.joints[joint]}); interpolate or drop those frames"
         )
-    if not array.any():
+    if layout.dimensions and not array.any():  # signals may well be zero throughout
         raise SequenceError(f"{name}: all coordinates are zero, so nobody was tracked; leave the recording out")
     return array
 
@@ -349,29 +349,3 @@ def _checked_labels(
             f"labels contain {raw.max()}, but class_names has {len(names)} names (0 to {len(names) - 1})"
         )
     return raw.astype(np.int64), names
-
-
-def _layout_dict(layout: SkeletonLayout) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return {**asdict(layout), "limbs": {name: list(joints) for name, joints in layout.limbs.items()}}
-
-
-def _layout_from_dict(value: Mapping[str, Any]) -> SkeletonLayout:
-    def pairs(key: str) -> tuple[tuple[int, int], ...]:
-        return tuple((int(a), int(b)) for a, b in value[key])
-
-    def pair(key: str) -> tuple[int, int] | None:
-        return None if value[key] is None else (int(value[key][0]), int(value[key][1]))
-
-    return SkeletonLayout(
-        name=value["name"],
-        joints=tuple(value["joints"]),
-        bones=pairs("bones"),
-        centre=int(value["centre"]),
-        mirror=pairs("mirror"),
-        spine=pair("spine"),
-        shoulders=pair("shoulders"),
-        limbs={name: tuple(joints) for name, joints in value["limbs"].items()},
-        dimensions=int(value["dimensions"]),
-    )

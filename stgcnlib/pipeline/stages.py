@@ -180,6 +180,11 @@ def _files(study: Study) -> list[Any]:
     """Name, size and time of every file that the study reads."""
     roots = [study.data.path] if study.data.path != "demo" else []
     roots += [study.network.checkpoint] if study.network.checkpoint else []
+    if ":" in study.network.name:
+        from stgcnlib.networks.own import find_source  # torch is slow to import, and seldom needed here
+
+        source = find_source(study.network.name, study.network.folder)
+        roots += [str(source)] if source is not None else []
     found: list[Any] = []
     for root in map(Path, roots):
         paths = sorted(path for path in root.rglob("*") if path.is_file()) if root.is_dir() else [root]

@@ -15,7 +15,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from stgcnlib.artefacts import fingerprint
-from stgcnlib.errors import StudyError, shorten, suggest
+from stgcnlib.errors import AxesError, StudyError, shorten, suggest
 
 __all__ = ["Study", "bundled_folder"]
 
@@ -82,12 +82,31 @@ class Training(_Part):
 
 
 class Network(_Part):
-    """Which network, of what size, trained here or loaded."""
+    """Which network, of what size, trained here or loaded.
+
+    `name` is one of the zoo, "auto" for the family of the checkpoint, or ``package.module:factory`` for one of your
+    own; its module may lie in `folder` (the study file's, if left out). `axes` says how its layers' outputs lie, as
+    in `stgcnlib.record`: for all, or by name or pattern.
+    """
 
     name: str = "st-gcn"
+    folder: str | None = None
     checkpoint: str | None = None
     options: dict[str, Scalar] = Field(default_factory=dict)
+    axes: str | dict[str, str] | None = None
     training: Training = Training()
+
+    @field_validator("axes")
+    @classmethod
+    def _axis_strings(cls, axes: str | dict[str, str] | None) -> str | dict[str, str] | None:
+        from stgcnlib.activations.axes import parse  # torch is slow to import, and seldom needed here
+
+        for text in [axes] if isinstance(axes, str) else (axes or {}).values():
+            try:
+                parse(text)
+            except AxesError as error:
+                raise ValueError(str(error)) from None
+        return axes
 
 
 class Dtw(_Part):
@@ -217,6 +236,9 @@ class Study(_Part):
         if network.checkpoint is not None:
             checkpoint = _expanded(network.checkpoint, "network.checkpoint", source, base)
             network = network.model_copy(update={"checkpoint": checkpoint})
+        if ":" in network.name:
+            folder = _expanded(network.folder or ".", "network.folder", source, base)
+            network = network.model_copy(update={"folder": folder})
         return study.model_copy(update={"data": data, "network": network})
 
 

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from stgcnlib.artefacts import atomic_path
 from stgcnlib.errors import CheckpointError, StudyError
+from stgcnlib.networks.batches import check_scores
 from stgcnlib.progress import progress_shown
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.training.augment import TrainingBatches
@@ -98,7 +99,7 @@ class Task(pl.LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         """Smoothed cross-entropy of one batch."""
         x, labels = batch
-        scores = self.network(x)
+        scores = check_scores(self.network(x), x)
         loss: Tensor = self.loss(scores, labels)
         value = float(loss.detach())
         if not math.isfinite(value):

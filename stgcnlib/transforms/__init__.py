@@ -6,7 +6,17 @@ checkpoints of others expect. Nothing is changed in place.
 
 from __future__ import annotations
 
-from stgcnlib.transforms.prepare import centre, face_front, jitter, main_person, mirror, normalize, resample, scale
+from stgcnlib.transforms.prepare import (
+    centre,
+    face_front,
+    jitter,
+    main_person,
+    mirror,
+    normalize,
+    resample,
+    scale,
+    standardize,
+)
 from stgcnlib.transforms.published import (
     PUBLISHED,
     bone_stream,
@@ -35,4 +45,5 @@ __all__ = [
     "pyskl_normalize_3d",
     "resample",
     "scale",
+    "standardize",
 ]

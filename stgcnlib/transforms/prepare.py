@@ -17,7 +17,7 @@ from stgcnlib.errors import SequenceError
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.skeleton import SkeletonLayout
 
-__all__ = ["centre", "face_front", "jitter", "main_person", "mirror", "normalize", "resample", "scale"]
+__all__ = ["centre", "face_front", "jitter", "main_person", "mirror", "normalize", "resample", "scale", "standardize"]
 
 Array = NDArray[np.float32]
 SMALL = 1e-6  # lengths below count as no length
@@ -33,7 +33,11 @@ def normalize(data: SequenceSet, *, per: Literal["sequence", "frame"] = "sequenc
     Args:
         data: any recordings.
         per: how `centre` does it: "sequence" keeps the way that a person walks, "frame" takes it away too.
+
+    Raises:
+        SequenceError: if the layout is a graph that is no body; `standardize` is for those.
     """
+    _needs_body("normalize", data)
     return scale(face_front(centre(data, per=per)))
 
 
@@ -46,8 +50,14 @@ def centre(data: SequenceSet, *, per: Literal["sequence", "frame"] = "sequence")
     Args:
         data: any recordings; for 2-D layouts a third channel (confidence) is kept as it is.
         per: "sequence" moves all frames by the first frame's place, so walking stays visible; "frame" moves each.
+
+    Raises:
+        SequenceError: if the layout is a graph that is no body, or names neither a spine nor a centre.
     """
+    _needs_body("centre", data)
     joint = data.layout.spine[0] if data.layout.spine else data.layout.centre
+    if joint is None:
+        raise SequenceError(f"centre: layout {data.layout.name!r} names neither a spine nor a centre; give it one")
     axes = data.layout.dimensions
 
     def moved(people: Array) -> Array:
@@ -110,7 +120,7 @@ def scale(data: SequenceSet, *, by: Literal["trunk", "unit"] = "trunk") -> Seque
         by: "trunk", the main person's median distance between the ends of the spine (between the shoulders where
             a layout names no spine; `unit` where it names neither); "unit", the largest absolute coordinate.
     """
-    axes = data.layout.dimensions
+    axes = data.layout.dimensions or data.channels
     ends = data.layout.spine or data.layout.shoulders
 
     def scaled(people: Array) -> Array:
@@ -126,6 +136,35 @@ def scale(data: SequenceSet, *, by: Literal["trunk", "unit"] = "trunk") -> Seque
         return result
 
     return _each(data, scaled)
+
+
+def standardize(data: SequenceSet, *, like: SequenceSet | None = None) -> SequenceSet:
+    """Each channel less its mean, divided by its standard deviation: for signals on a graph that is no body.
+
+    Mean and deviation are over all frames, nodes and recordings, so that nodes and recordings keep their levels among
+    each other. People who are absent stay absent. A channel that never changes is only centred.
+
+    Args:
+        data: any recordings.
+        like: whose mean and deviation to take, the training part say; `None` means those of `data`.
+
+    Raises:
+        SequenceError: if `like` has another number of channels.
+    """
+    source = data if like is None else like
+    if source.channels != data.channels:
+        raise SequenceError(f"standardize: like has {source.channels} channels, the recordings have {data.channels}")
+    body = data.layout.dimensions > 0
+    kept = [p[_present(p)] if body else p for p in map(source.people, range(len(source)))]
+    values = np.concatenate([p.reshape(-1, source.channels).astype(np.float64) for p in kept])
+    mean, deviation = values.mean(axis=0), values.std(axis=0)
+    deviation[deviation < SMALL] = 1.0
+
+    def standardized(people: Array) -> Array:
+        result = ((people - mean) / deviation).astype(np.float32)
+        return np.where(_present(people)[..., None, None], result, people) if body else result
+
+    return _each(data, standardized)
 
 
 def resample(data: SequenceSet, frames: int) -> SequenceSet:
@@ -168,7 +207,7 @@ def jitter(data: SequenceSet, *, snr_db: float | None = None, std: float | None 
             f"jitter: snr_db={snr_db}, std={std} is no size of noise; give a finite snr_db, or a std of at least 0"
         )
     rng = np.random.default_rng(seed)
-    axes = data.layout.dimensions
+    axes = data.layout.dimensions or data.channels
 
     def noisy(people: Array) -> Array:
         present = _present(people)
@@ -191,7 +230,12 @@ def jitter(data: SequenceSet, *, snr_db: float | None = None, std: float | None 
 
 
 def mirror(data: SequenceSet) -> SequenceSet:
-    """Swap left and right: joints of each mirror pair change places and x changes sign. Twice is the identity."""
+    """Swap left and right: joints of each mirror pair change places and x changes sign. Twice is the identity.
+
+    Raises:
+        SequenceError: if the layout is a graph that is no body.
+    """
+    _needs_body("mirror", data)
     order = np.arange(len(data.layout))
     for left, right in data.layout.mirror:
         order[[left, right]] = right, left
@@ -215,6 +259,14 @@ def main_person(people: Array) -> int:
         mean = person.sum(axis=0) / count
         motion.append(float(((person - mean) ** 2 * found / count).sum()) if found.any() else -1.0)
     return int(np.argmax(motion))
+
+
+def _needs_body(what: str, data: SequenceSet) -> None:
+    if not data.layout.dimensions:
+        raise SequenceError(
+            f"{what}: layout {data.layout.name!r} is a graph of signals, without a body to move; "
+            "prepare such recordings with transforms.standardize"
+        )
 
 
 def _each(data: SequenceSet, change: Callable[[Array], Array]) -> SequenceSet:
