@@ -228,7 +228,7 @@ def drop_frames(data: SequenceSet, share: float, *, seed: int = 0) -> SequenceSe
     rng = np.random.default_rng(seed)
 
     def dropped(people: Array) -> Array:
-        kept = rng.random(people.shape[1]) >= share
+        kept = np.asarray(rng.random(people.shape[1]) >= share)
         kept[int(np.argmax(_present(people)[main_person(people)]))] = True
         return people[:, kept]
 
