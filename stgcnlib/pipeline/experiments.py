@@ -154,7 +154,7 @@ class Experiments:
                 f"S at {last['title'].iloc[0]}": _with_interval(both, "smoothness", "low", "high", "{:.3f}"),
                 "share lost": _with_interval(both, "loss", "loss_low", "loss_high", "{:.0%}"),
                 "accuracy": _with_interval(both, "accuracy", "low of accuracy", "high of accuracy", "{:.0%}"),
-                "share of accuracy lost": both["loss of accuracy"].map("{:.0%}".format),
+                "share of accuracy lost": both["loss of accuracy"].map(lambda v: "" if np.isnan(v) else f"{v:.0%}"),
             }
         ).set_index("trained on")
 
@@ -246,7 +246,7 @@ class Experiments:
             "blocks": str(found["blocks"]),
             "frozen": ", ".join(map(str, found["frozen"])),
             "training of each run": training,
-            "runs": f"{len(result.runs)} ({len(found['seeds'])} seeds), {result.runs['seconds'].sum() / 60:.1f} min",
+            "runs": f"{len(result.runs)} (seeds {', '.join(map(str, found['seeds']))}), {result.runs['seconds'].sum() / 60:.1f} min",
         }
         return pd.DataFrame({"value": facts})
 
@@ -343,6 +343,6 @@ def _fewest_candidates(count: int, groups: NDArray[Any] | None) -> int:
 
 def _with_interval(table: pd.DataFrame, value: str, low: str, high: str, form: str) -> list[str]:
     return [
-        f"{form.format(v)} ({form.format(a)} to {form.format(b)})"
+        "" if np.isnan(v) else f"{form.format(v)} ({form.format(a)} to {form.format(b)})"
         for v, a, b in zip(table[value], table[low], table[high], strict=True)
     ]

@@ -189,7 +189,7 @@ def _sentence(kind: str, each: dict[str, Any], percent: str) -> str:
     last, mean, strongest = each["last"], each["all_layers"], each["strongest"]
     name = _NAMES[kind]
     text = (
-        f"{name[0].upper()}{name[1:]} ({shown_level(kind, each['level'])}) takes {last['value']:.0%} at "
+        f"{name[0].upper()}{name[1:]} ({shown_level(kind, each['level'])}): {last['value']:.0%} is lost at "
         f"{each['last_layer']} ({percent} interval {last['low']:.0%} to {last['high']:.0%}) and {mean['value']:.0%} "
         f"over all layers ({mean['low']:.0%} to {mean['high']:.0%}), while accuracy goes from "
         f"{each['clean_accuracy']:.0%} to {each['accuracy']:.0%}"
