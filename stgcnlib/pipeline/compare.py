@@ -110,13 +110,13 @@ def studies_table(comparison: Comparison) -> pd.DataFrame:
             "layers": rows["layers"],
             "recordings": rows["n"],
             "accuracy": rows["accuracy"].map("{:.1%}".format),
-            "S at the input": rows["input"].map("{:.3f}".format),
-            "S at the last layer": rows["last"].map("{:.3f}".format),
+            "S, input": rows["input"].map("{:.3f}".format),
+            "S, last layer": rows["last"].map("{:.3f}".format),
             "fall": [
                 f"{v:.3f} ({a:.3f} to {b:.3f})"
                 for v, a, b in zip(rows["fall"], rows["fall_low"], rows["fall_high"], strict=True)
             ],
-            "untrained, last layer": rows["untrained_last"].map("{:.3f}".format),
+            "S, untrained": rows["untrained_last"].map("{:.3f}".format),
             "claim on depth": [words.get(state, "in part") for state in rows["holds"]],
         }
     ).set_index("study")

@@ -246,7 +246,8 @@ class Experiments:
             "blocks": str(found["blocks"]),
             "frozen": ", ".join(map(str, found["frozen"])),
             "training of each run": training,
-            "runs": f"{len(result.runs)} (seeds {', '.join(map(str, found['seeds']))}), {result.runs['seconds'].sum() / 60:.1f} min",
+            "runs": f"{len(result.runs)}, {result.runs['seconds'].sum() / 60:.1f} min",
+            "seeds": ", ".join(map(str, found["seeds"])),
         }
         return pd.DataFrame({"value": facts})
 

@@ -262,7 +262,8 @@ def _claim(numbers: dict[str, Any]) -> str:
     ]
     if needed is not None:
         sentences.append(
-            f"With all blocks frozen it is {accuracy['all']:.1%} ({_points(needed, percent)}), so the deeper blocks "
+            f"With all blocks frozen it is {accuracy['all']:.1%}; against that the deeper blocks give "
+            f"{_points(needed, percent)}, so they "
             + ("do have to be tuned" if needed["low"] > 0 else "hardly have to be tuned")
             + f"; a linear probe reaches {accuracy['probe']:.1%}."
         )
