@@ -166,9 +166,8 @@ class Experiments:
         for kind, level in _trained(settings):
             train = corrupt(self.run.parts[0], kind, level, seed=self.run.study.seed + 1)
             name = f"noise-{kind.replace(' ', '-')}-{level:g}.pt"
-            made[f"{kind}, {shown_level(kind, level)}"] = self._fitted(
-                name, train, self.run.parts[1], [self.run.network_key, kind, level]
-            )
+            key = [self.run.network_key, kind, level]
+            made[f"{kind}, {shown_level(kind, level)}"] = self._fitted(name, train, key)
         return made
 
     # -- transfer ------------------------------------------------------------------------------
@@ -282,12 +281,13 @@ class Experiments:
             from stgcnlib.studies import split_classes
 
             split = run.study.data.split
-            parts = split_classes(run.data, source.classes)[0].split(split.by, split.train, split.test)
+            train = split_classes(run.data, source.classes)[0].split(split.by, split.train, split.test)[0]
         else:
-            parts = self._other_data(settings)
-        return self._fitted("transfer-source.pt", *parts, self._source_key(settings))
+            train = self._other_data(settings)
+        return self._fitted("transfer-source.pt", train, self._source_key(settings))
 
-    def _other_data(self, settings: Transfer) -> tuple[SequenceSet, SequenceSet]:
+    def _other_data(self, settings: Transfer) -> SequenceSet:
+        """The training part of another data set on the same skeleton."""
         source, split = settings.source, settings.source.split or self.run.study.data.split
         assert source.path is not None
         chosen = Data(path=source.path, format=source.format, normalize=self.run.study.data.normalize, split=split)
@@ -297,7 +297,7 @@ class Experiments:
                 f"transfer.source.path: recordings on {data.layout.name!r} with {data.channels} channels, the study's "
                 f"are on {self.run.data.layout.name!r} with {self.run.data.channels}; a transfer needs the same"
             )
-        return data.split(split.by, split.train, split.test)
+        return data.split(split.by, split.train, split.test)[0]
 
     def _source_key(self, settings: Transfer) -> list[Any]:
         source, files = settings.source, []
@@ -310,12 +310,12 @@ class Experiments:
 
     # -- networks and groups -------------------------------------------------------------------
 
-    def _fitted(self, name: str, train: SequenceSet, test: SequenceSet, key: Any) -> nn.Module:
+    def _fitted(self, name: str, train: SequenceSet, key: Any) -> nn.Module:
         """A network trained as the study says, on other recordings."""
         from stgcnlib.networks import save_checkpoint
 
         run = self.run
-        make: Callable[[], nn.Module] = lambda: run.fitted(train, test, key=key)[0]  # noqa: E731
+        make: Callable[[], nn.Module] = lambda: run.fitted(train, None, key=key)[0]  # noqa: E731
         classes = len(train.class_names)
         network: nn.Module = run.artefacts.keep(
             name, key, make, lambda path: run.load_network(checkpoint=path, classes=classes), save_checkpoint

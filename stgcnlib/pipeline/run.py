@@ -201,7 +201,7 @@ class StudyRun:
         return [self._data_key, split, settings.model_dump(mode="json"), checkpoint, self.study.seed]
 
     def fitted(
-        self, train: SequenceSet, test: SequenceSet, *, key: Any, progress: bool | None = None
+        self, train: SequenceSet, test: SequenceSet | None, *, key: Any, progress: bool | None = None
     ) -> tuple[nn.Module, pd.DataFrame]:
         """A network of the study's kind trained on `train` as the study says, and its history.
 
