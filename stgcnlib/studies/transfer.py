@@ -25,7 +25,7 @@ from stgcnlib.geometry.uncertainty import interval
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.studies.advice import Advice, advise_frozen, judge_transfer
 from stgcnlib.studies.runs import RunFolder, Values, load_tables, network_fingerprint, run_all, save_tables
-from stgcnlib.studies.transfer_runs import FROZEN, PROBE, SCRATCH, Work, measure
+from stgcnlib.studies.transfer_runs import FROZEN, PROBE, SCRATCH, Work, fresh_network, measure
 
 __all__ = ["FROZEN", "PROBE", "SCRATCH", "TransferResult", "split_classes", "transfer_study"]
 
@@ -172,7 +172,8 @@ def transfer_study(
     for each in which:
         tasks += [{"method": FROZEN, "frozen": f, "seed": each} for f in chosen]
         tasks.append({"method": SCRATCH, "frozen": -1, "seed": each})
-    shared = [network_fingerprint(source), train.fingerprint(), test.fingerprint(), settings]
+    networks = [network_fingerprint(source), network_fingerprint(fresh_network(work, seed))]
+    shared = [networks, train.fingerprint(), test.fingerprint(), settings]
     geometry = _target_geometry(
         source, test, groups, k, permutations=permutations, bootstrap=bootstrap, confidence=confidence, seed=seed,
         dtw=dtw, device=device, **(graph or {}),

@@ -23,7 +23,7 @@ from stgcnlib.sequences import SequenceSet
 from stgcnlib.studies.runs import Values
 from stgcnlib.training import evaluate, fine_tune, fit
 
-__all__ = ["FROZEN", "PROBE", "SCRATCH", "Work", "measure"]
+__all__ = ["FROZEN", "PROBE", "SCRATCH", "Work", "fresh_network", "measure"]
 
 FROZEN, SCRATCH, PROBE = "frozen", "from scratch", "linear probe"
 
@@ -49,7 +49,7 @@ def measure(work: Work, task: Values) -> Values:
         frozen, seed = max(0, int(task["frozen"])), int(task["seed"])
         options = {"device": work.device, "progress": False, **work.training}
         if task["method"] == SCRATCH:
-            network = _fresh(work, seed)
+            network = fresh_network(work, seed)
             result = fit(network, work.train, seed=seed, **options)
         else:
             network = copy.deepcopy(work.source)
@@ -66,7 +66,8 @@ def measure(work: Work, task: Values) -> Values:
     }
 
 
-def _fresh(work: Work, seed: int) -> nn.Module:
+def fresh_network(work: Work, seed: int) -> nn.Module:
+    """An untrained network of the source's shape for the target's classes."""
     if work.fresh is not None:
         return work.fresh(seed=seed)
     source: Any = work.source

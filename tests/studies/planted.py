@@ -8,10 +8,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from stgcnlib.errors import StudyError
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.skeleton import SkeletonLayout, layout
 
 BLIND = 2  # the block, counted from 0, that the target's classes do not get through
+
+
+def square(shared: float, task: dict[str, Any]) -> dict[str, Any]:
+    """A run for tests of running: refuses to square the number that is shared."""
+    if task["x"] == shared:
+        raise StudyError(f"{shared} is not to be squared")
+    return {"square": task["x"] ** 2}
 
 
 class PlantedNetwork(nn.Module):
