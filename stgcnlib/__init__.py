@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from stgcnlib.readers import read
     from stgcnlib.sequences import SequenceSet
     from stgcnlib.skeleton import SkeletonLayout, graph_layout, layout
+    from stgcnlib.studies import advise_frozen, compare_studies, noise_study, transfer_study
     from stgcnlib.summary import Summary, summarize
     from stgcnlib.training import evaluate, fine_tune, fit
 
@@ -39,6 +40,8 @@ _HOME = {
     "SkeletonLayout": "skeleton",
     "Study": "pipeline",
     "Summary": "summary",
+    "advise_frozen": "studies",
+    "compare_studies": "studies",
     "demo_sequences": "demo",
     "ds_graph": "dsgraph",
     "dtw_distances": "dtw",
@@ -57,11 +60,13 @@ _HOME = {
     "load_network": "networks",
     "nnk_graph": "dsgraph",
     "nnk_weights": "dsgraph",
+    "noise_study": "studies",
     "open_study": "pipeline",
     "read": "readers",
     "record": "activations",
     "run_study": "pipeline",
     "summarize": "summary",
+    "transfer_study": "studies",
     "transforms": "",
 }
 
@@ -75,6 +80,8 @@ __all__ = [
     "Study",
     "Summary",
     "__version__",
+    "advise_frozen",
+    "compare_studies",
     "demo_sequences",
     "ds_graph",
     "dtw_distances",
@@ -93,11 +100,13 @@ __all__ = [
     "load_network",
     "nnk_graph",
     "nnk_weights",
+    "noise_study",
     "open_study",
     "read",
     "record",
     "run_study",
     "summarize",
+    "transfer_study",
     "transforms",
 ]
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from stgcnlib.transforms.prepare import (
     centre,
+    drop_frames,
+    drop_joints,
     face_front,
     jitter,
     main_person,
     mirror,
     normalize,
     resample,
+    rotate,
     scale,
     standardize,
 )
@@ -32,6 +35,8 @@ __all__ = [
     "PUBLISHED",
     "bone_stream",
     "centre",
+    "drop_frames",
+    "drop_joints",
     "face_front",
     "jitter",
     "kinetics_normalize",
@@ -44,6 +49,7 @@ __all__ = [
     "pyskl_normalize_2d",
     "pyskl_normalize_3d",
     "resample",
+    "rotate",
     "scale",
     "standardize",
 ]
