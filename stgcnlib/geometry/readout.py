@@ -16,7 +16,7 @@ from stgcnlib.dtw.neighbors import barred_pairs
 from stgcnlib.errors import GraphError
 from stgcnlib.geometry.smoothness import check_labels
 
-__all__ = ["debiased_cka", "gram", "knn_predictions", "pooled_features", "probe_predictions"]
+__all__ = ["cka_matrix", "debiased_cka", "gram", "knn_predictions", "pooled_features", "probe_predictions"]
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -97,7 +97,7 @@ def knn_predictions(distances: ArrayLike, labels: ArrayLike, *, k: int = 5, excl
     votes = y[nearest]
     same = (votes[:, :, None] == votes[:, None, :]).sum(axis=2)
     # argmax takes the first of equal counts, which is the nearest.
-    return votes[np.arange(len(y)), same.argmax(axis=1)]
+    return np.asarray(votes[np.arange(len(y)), same.argmax(axis=1)], dtype=np.int64)
 
 
 def probe_predictions(

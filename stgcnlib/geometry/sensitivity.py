@@ -72,8 +72,8 @@ def sensitivity(
         GraphError: labels or groups do not fit, or a list is empty or names something unknown.
     """
     names = tuple(layers) if layers is not None else tuple(store.layers)
-    for field, values in (("k", k), ("kinds", kinds), ("readings", readings), ("layers", names)):
-        if len(values) == 0:
+    for field, given in (("k", k), ("kinds", kinds), ("readings", readings), ("layers", names)):
+        if len(given) == 0:
             raise GraphError(f"{field} is empty; give at least one")
     for kind in kinds:
         if kind not in get_args(Kind):

@@ -54,7 +54,8 @@ def class_shares(graph: DSGraph, labels: ArrayLike, *, classes: int | None = Non
     total = np.zeros((shares.shape[1], shares.shape[1]))
     np.add.at(total, y, shares)
     rows = total.sum(axis=1, keepdims=True)
-    return np.divide(total, rows, out=np.full_like(total, np.nan), where=rows > 0)
+    means: Floats = np.divide(total, rows, out=np.full_like(total, np.nan), where=rows > 0)
+    return means
 
 
 def class_confusions(geometry: LayerGeometry, *, network: str = "trained") -> pd.DataFrame:
@@ -149,7 +150,7 @@ def class_separation(geometry: LayerGeometry, *, network: str = "trained", clear
 def _first_kept(holds: NDArray[np.bool_]) -> NDArray[np.int64]:
     """(…,) first position along the last axis from which on all are true; its length where there is none."""
     kept = np.logical_and.accumulate(holds[..., ::-1], axis=-1)[..., ::-1]
-    return np.where(kept.any(axis=-1), kept.argmax(axis=-1), holds.shape[-1])
+    return np.asarray(np.where(kept.any(axis=-1), kept.argmax(axis=-1), holds.shape[-1]), dtype=np.int64)
 
 
 def class_names(geometry: LayerGeometry) -> list[str]:

@@ -253,7 +253,7 @@ class _Work:
                     "graph_similarity": graph_similarity(graphs[i], graphs[j]),
                 }
                 found = {name: self.mean(each) for name, each in values.items()}
-                found["cka"] = _row(*(float(m[i, j]) for m in alike), self.n)
+                found["cka"] = _row(float(alike[0][i, j]), float(alike[1][i, j]), float(alike[2][i, j]), self.n)
                 kept = [float(g.neighbor_counts().mean()) for g in (graphs[i], graphs[j])]
                 by_chance = {
                     "knn_overlap": chance,

@@ -49,12 +49,12 @@ def suspect_labels(
 ) -> Findings:
     """Sequences whose neighbours at late layers say that they belong to another class, most suspicious first.
 
-    At each layer a sequence has a row p of shares: how much of its neighbourhood weight lies on each class (other
-    subjects only, where subjects are known, so that a person's own mislabelled repetitions do not vouch for each other).
-    Q_c is the mean row of class c's sequences, the sequence itself left out. The evidence of a layer for class c against
-    the given label y is the log-likelihood ratio Σ_d p_d log(Q_c[d] / Q_y[d]), in nats per neighbour: classes that are
-    mixed with each other anyway speak softly, classes that never are speak loudly. `score` is its mean over the
-    layers for the class where that mean is largest; above 0 the other class explains the neighbourhood better.
+    At each layer a sequence has a row p of shares: how much of its neighbourhood weight lies on each class. Only other
+    subjects count, where subjects are known, so that a person's own mislabelled repetitions do not vouch for each
+    other. Q_c is the mean row of class c's sequences, the sequence itself left out. The evidence of a layer for class c
+    against the given label y is the log-likelihood ratio Σ_d p_d log(Q_c[d] / Q_y[d]), in nats per neighbour: classes
+    that are mixed with each other anyway speak softly, classes that never are speak loudly. `score` is its mean
+    over the layers for the class where that mean is largest; above 0 the other class explains the neighbourhood better.
 
     A network that has been trained on a wrong label may have learned it by heart and put the sequence among its
     wrong class at the last layer. Several layers are therefore joined, and where training sequences are among
