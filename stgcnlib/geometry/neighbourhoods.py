@@ -82,6 +82,9 @@ def intrinsic_dimension(
         exclude: who may not be a neighbour, as in `nnk_graph`. Distances to one's own repetitions measure how
             alike they are, not the embedding, so give the subjects where they are known.
 
+    "twonn" reads the two nearest only: where they are repetitions by one person, their distances are nearly
+    equal and the estimate is far too high. "mle" looks further and suffers less.
+
     A node with a duplicate (distance 0) says nothing and is left out; NaN where fewer than 3 nodes are left.
 
     Raises:

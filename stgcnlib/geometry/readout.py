@@ -66,9 +66,7 @@ def debiased_cka(first: ArrayLike, second: ArrayLike) -> float:
     """
     K, L = (np.asarray(matrix, dtype=np.float64) for matrix in (first, second))
     if K.shape != L.shape or K.ndim != 2 or K.shape[0] != K.shape[1] or len(K) < 4:
-        raise GraphError(
-            f"Gram matrices have shapes {K.shape} and {L.shape}; expected (N, N) twice with N of 4 or more"
-        )
+        raise GraphError(f"Gram matrices have shapes {K.shape} and {L.shape}; expected (N, N) twice, N at least 4")
     A, B = _u_centred(K), _u_centred(L)
     scale = float(np.sqrt((A * A).sum() * (B * B).sum()))
     floor = np.finfo(np.float64).eps * max(float(np.abs(K).max() * np.abs(L).max()), np.finfo(np.float64).tiny)

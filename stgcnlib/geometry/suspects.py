@@ -68,8 +68,8 @@ def suspect_labels(
     Returns:
         table: rank (from 1), node, label, class_name, alternative, alternative_name, score, agreeing (layers at which
         the alternative holds more weight than the label), layers (number joined), own_share, alternative_share (means
-        over layers), verdict: "all" (no neighbour at any of the layers carries the label), "most" (the
-        alternative outweighs the label at more than half of them, and the score is above 0), or "".
+        over layers), verdict: with a score above 0 "all" (no neighbour at any of the layers carries the label)
+        or "most" (the alternative outweighs the label at more than half of them), else "".
         evidence: node, layer, index, title, own_share, alternative_share, evidence, in the order of rank and depth.
 
     Raises:
@@ -91,7 +91,7 @@ def suspect_labels(
     nodes = np.arange(len(y))
     own, alternative = shares[:, nodes, codes], shares[:, nodes, other]  # (L, N)
     agreeing = (alternative > own).sum(axis=0)
-    all_other = (own == 0).all(axis=0) & (shares.sum(axis=2) > 0).all(axis=0)
+    all_other = (own == 0).all(axis=0) & (shares.sum(axis=2) > 0).all(axis=0) & (score > 0)
     most = (agreeing > len(chosen) / 2) & (score > 0)
     order = np.argsort(-score, kind="stable")
     table = pd.DataFrame(
