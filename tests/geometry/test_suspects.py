@@ -122,7 +122,7 @@ def test_duplicates_are_no_outliers() -> None:
 
 def test_bad_input() -> None:
     planted = world([1.0, 1.0])
-    with pytest.raises(LayerNotFoundError, match="did you mean 'block.0'"):
+    with pytest.raises(LayerNotFoundError, match=r"did you mean .block\.0."):
         suspect_labels(planted.geometry(), layers=["block.O"])
     with pytest.raises(GraphError, match="layers is empty"):
         outliers(planted.geometry(), layers=[])
