@@ -24,13 +24,17 @@ SMALL = 1e-6  # lengths below count as no length
 PARALLEL = 0.9  # largest cosine between trunk and shoulders of a frame that sets the direction
 
 
-def normalize(data: SequenceSet) -> SequenceSet:
+def normalize(data: SequenceSet, *, per: Literal["sequence", "frame"] = "sequence") -> SequenceSet:
     """Centre, turn to the front and scale: what remains is the motion, not the sensor's place or the body's size.
 
     3-D data end with the trunk of the first frame along z (up), the left shoulder towards +x (so y points to the
     person's back), and a trunk of length 1. 2-D data are centred and scaled only. Twice is the same as once.
+
+    Args:
+        data: any recordings.
+        per: how `centre` does it: "sequence" keeps the way that a person walks, "frame" takes it away too.
     """
-    return scale(face_front(centre(data)))
+    return scale(face_front(centre(data, per=per)))
 
 
 def centre(data: SequenceSet, *, per: Literal["sequence", "frame"] = "sequence") -> SequenceSet:

@@ -50,6 +50,15 @@ def close(a: SequenceSet, b: SequenceSet, tolerance: float = 2e-5) -> None:
 # -- normalize ---------------------------------------------------------------------------------
 
 
+def test_normalize_per_frame_takes_the_way_away():
+    coords = body(3, 12) + np.linspace(0, 4, 12, dtype=np.float32)[:, None, None]
+    data = transforms.normalize(as_set(coords), per="frame")
+    hips = data.layout.spine[0]
+    np.testing.assert_allclose(data.coords[0][:, hips], 0, atol=1e-5)
+    assert np.abs(transforms.normalize(as_set(coords)).coords[0][-1, hips]).max() > 1
+    close(transforms.normalize(data, per="frame"), data)
+
+
 @given(seeds, frame_counts)
 @settings(max_examples=60, deadline=None)
 def test_normalize_sets_upright_front_and_trunk_length(seed: int, frames: int) -> None:

@@ -149,7 +149,7 @@ class StudyRun:
             from stgcnlib.readers import read
 
             data = read(chosen.path, format=chosen.format)
-        return transforms.normalize(data) if chosen.normalize else data
+        return transforms.normalize(data, per=chosen.centre) if chosen.normalize else data
 
     @cached_property
     def _data_key(self) -> list[Any]:

@@ -58,6 +58,7 @@ class Data(_Part):
     path: str = "demo"
     format: str | None = None
     normalize: bool = True
+    centre: Literal["sequence", "frame"] = "sequence"
     demo: Demo = Demo()
     split: Split = Split()
 

@@ -72,7 +72,7 @@ def fit(
     Args:
         network: takes (N, C, T, V, M), gives (N, classes), for example of `load_network`.
         train: recordings to learn from, normalised (`stgcnlib.transforms.normalize`).
-        test: recordings whose accuracy is measured about twenty times over the training, and after its last epoch.
+        test: recordings whose accuracy is measured about ten times over the training, and after its last epoch.
             It never decides which weights are kept.
         epochs: times that every recording is seen.
         batch_size: most recordings in a batch.

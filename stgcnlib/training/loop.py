@@ -31,7 +31,7 @@ from stgcnlib.training.evaluation import evaluate
 __all__ = ["Task", "run"]
 
 FILE = "training.ckpt"
-MEASUREMENTS = 20  # of the test part over a training, since each costs up to a third of an epoch
+MEASUREMENTS = 10  # of the test part over a training, since each costs up to a third of an epoch
 
 
 class Task(pl.LightningModule):
@@ -41,7 +41,7 @@ class Task(pl.LightningModule):
         network: trained in place; parameters without ``requires_grad`` stay, and modules in `frozen` stay in
             evaluation mode, so that their batch statistics stay too.
         batches: the training part.
-        test: measured about twenty times, and after the last epoch; never used to choose anything.
+        test: measured about ten times, and after the last epoch; never used to choose anything.
         validation: measured after each epoch where `patience` is given.
         patience: epochs without a better validation accuracy after which training stops.
         settings: plain values that tell this training from others, kept in its checkpoint.
