@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from stgcnlib.readers import read
     from stgcnlib.sequences import SequenceSet
     from stgcnlib.skeleton import SkeletonLayout, layout
+    from stgcnlib.studies import advise_frozen, compare_studies, noise_study, transfer_study
     from stgcnlib.training import evaluate, fine_tune, fit
 
 _HOME = {
@@ -37,6 +38,8 @@ _HOME = {
     "SequenceSet": "sequences",
     "SkeletonLayout": "skeleton",
     "Study": "pipeline",
+    "advise_frozen": "studies",
+    "compare_studies": "studies",
     "demo_sequences": "demo",
     "ds_graph": "dsgraph",
     "dtw_distances": "dtw",
@@ -54,10 +57,12 @@ _HOME = {
     "load_network": "networks",
     "nnk_graph": "dsgraph",
     "nnk_weights": "dsgraph",
+    "noise_study": "studies",
     "open_study": "pipeline",
     "read": "readers",
     "record": "activations",
     "run_study": "pipeline",
+    "transfer_study": "studies",
     "transforms": "",
 }
 
@@ -70,6 +75,8 @@ __all__ = [
     "SkeletonLayout",
     "Study",
     "__version__",
+    "advise_frozen",
+    "compare_studies",
     "demo_sequences",
     "ds_graph",
     "dtw_distances",
@@ -87,10 +94,12 @@ __all__ = [
     "load_network",
     "nnk_graph",
     "nnk_weights",
+    "noise_study",
     "open_study",
     "read",
     "record",
     "run_study",
+    "transfer_study",
     "transforms",
 ]
 

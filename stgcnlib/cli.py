@@ -1,4 +1,4 @@
-"""The command line: run a study, render its report again, look into a folder of recordings.
+"""The command line: run a study, compare finished ones, render a report again, look into a folder of recordings.
 
 It only parses, calls the library, and turns an error about input into one clear line.
 """
@@ -61,6 +61,18 @@ def run(
 
     index = run_study(study, output, force=force, workers=workers)
     typer.echo(str(index))
+
+
+@app.command()
+def compare(
+    studies: Annotated[list[Path], typer.Argument(help="Folders of finished studies, two or more.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the report.")],
+    name: Annotated[str | None, typer.Option("--name", help="Of the report; the studies' names if left out.")] = None,
+) -> None:
+    """Show finished studies side by side, with tests on the recordings that they share."""
+    from stgcnlib.pipeline.compare import compare as compare_folders
+
+    typer.echo(str(compare_folders(studies, output, name=name)))
 
 
 @app.command()

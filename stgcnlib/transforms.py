@@ -1,4 +1,4 @@
-"""Preparing sequences: centre, turn, scale, resample, mirror, add noise. SequenceSet in, SequenceSet out.
+"""Preparing sequences: centre, turn, scale, resample, mirror, and corrupt them. SequenceSet in, SequenceSet out.
 
 Nothing is changed in place, people of one recording move together, and a degenerate pose (joints that
 coincide) is left as it is rather than made NaN.
@@ -17,7 +17,10 @@ from stgcnlib.errors import SequenceError
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.skeleton import SkeletonLayout
 
-__all__ = ["centre", "face_front", "jitter", "main_person", "mirror", "normalize", "resample", "scale"]
+__all__ = [
+    "centre", "drop_frames", "drop_joints", "face_front", "jitter", "main_person", "mirror", "normalize", "resample",
+    "rotate", "scale",
+]  # fmt: skip
 
 Array = NDArray[np.float32]
 SMALL = 1e-6  # lengths below count as no length
@@ -146,18 +149,21 @@ def jitter(data: SequenceSet, *, snr_db: float | None = None, std: float | None 
         data: any recordings.
         snr_db: signal-to-noise ratio in dB, 10 log10(signal power / noise power), per recording. The signal's power
             is the mean square of x, y (and z) about their means over all frames and joints of a person: posture
-            and motion count, the place of the body in the room does not.
+            and motion count, the place of the body in the room does not. Infinity: no noise.
         std: instead, the standard deviation in units of the coordinates.
         seed: of the noise.
 
     Raises:
-        SequenceError: unless exactly one of `snr_db` and `std` is given, finite, and `std` not negative.
+        SequenceError: unless exactly one of `snr_db` and `std` is given, `snr_db` a number above minus infinity,
+            `std` finite and not negative.
     """
     if (snr_db is None) == (std is None):
         raise SequenceError("jitter: give either snr_db (decibels) or std (units of the coordinates)")
+    if snr_db == np.inf:
+        return data
     if not np.isfinite(snr_db if snr_db is not None else std or 0.0) or (std is not None and std < 0):
         raise SequenceError(
-            f"jitter: snr_db={snr_db}, std={std} is no size of noise; give a finite snr_db, or a std of at least 0"
+            f"jitter: snr_db={snr_db}, std={std} is no size of noise; give snr_db in decibels, or a std of at least 0"
         )
     rng = np.random.default_rng(seed)
     axes = data.layout.dimensions
@@ -180,6 +186,91 @@ def jitter(data: SequenceSet, *, snr_db: float | None = None, std: float | None 
         return result
 
     return _each(data, noisy)
+
+
+def drop_joints(data: SequenceSet, share: float, *, seed: int = 0) -> SequenceSet:
+    """Lose joints as a tracker does under occlusion: their coordinates are zero in the frames concerned.
+
+    Each joint of each person and frame is lost by itself with chance `share`, a confidence channel with it. A
+    person who is present keeps at least one joint, since all zeros mean absence.
+
+    Args:
+        data: any recordings.
+        share: chance of each joint, 0 to below 1; 0 changes nothing.
+        seed: of the draws. A joint that is lost at one share is lost at every larger share of the same seed.
+
+    Raises:
+        SequenceError: if `share` is out of range.
+    """
+    _check_share("drop_joints", share)
+    rng = np.random.default_rng(seed)
+
+    def dropped(people: Array) -> Array:
+        chances = rng.random(people.shape[:3])
+        safest = np.where(people.any(axis=3), chances, -1.0).argmax(axis=2)
+        lost = (chances < share) & (np.arange(people.shape[2]) != safest[..., None])
+        return np.where(lost[..., None], np.float32(0), people)
+
+    return _each(data, dropped) if share else data
+
+
+def drop_frames(data: SequenceSet, share: float, *, seed: int = 0) -> SequenceSet:
+    """Lose frames as an overloaded recorder does: they are gone, and the recording is shorter.
+
+    Each frame is lost by itself with chance `share`, for all people at once; the frame in which the main person
+    comes first is kept, so that no recording is left empty.
+
+    Args:
+        data: any recordings.
+        share: chance of each frame, 0 to below 1; 0 changes nothing.
+        seed: of the draws. A frame that is lost at one share is lost at every larger share of the same seed.
+
+    Raises:
+        SequenceError: if `share` is out of range.
+    """
+    _check_share("drop_frames", share)
+    rng = np.random.default_rng(seed)
+
+    def dropped(people: Array) -> Array:
+        kept = np.asarray(rng.random(people.shape[1]) >= share)
+        kept[int(np.argmax(_present(people)[main_person(people)]))] = True
+        return people[:, kept]
+
+    return _each(data, dropped) if share else data
+
+
+def rotate(data: SequenceSet, degrees: float, *, seed: int = 0) -> SequenceSet:
+    """See every recording from another side: turned about the vertical z axis by an angle within ±`degrees`.
+
+    Angles are drawn uniformly, one per recording, so that recordings of one class no longer share a view. The axis
+    goes through the origin; after `normalize` it is the vertical through the main person's hips.
+
+    Args:
+        data: recordings on a 3-D layout, z up as `normalize` leaves them.
+        degrees: largest angle, 0 to 180; 0 changes nothing.
+        seed: of the angles; a larger `degrees` of the same seed turns each recording proportionally further.
+
+    Raises:
+        SequenceError: if the recordings are not 3-D or `degrees` is out of range.
+    """
+    if not 0 <= degrees <= 180:
+        raise SequenceError(f"rotate: degrees={degrees}; give the largest angle, 0 to 180")
+    if data.layout.dimensions != 3 or data.channels < 3:
+        raise SequenceError(
+            f"rotate: recordings on {data.layout.name!r} with {data.channels} channels have no view to turn; "
+            "it takes x, y and z"
+        )
+    rng = np.random.default_rng(seed)
+
+    def turned(people: Array) -> Array:
+        angle = np.radians(degrees) * rng.uniform(-1, 1)
+        cos, sin = np.cos(angle), np.sin(angle)
+        result = people.copy()
+        result[..., 0] = cos * people[..., 0] - sin * people[..., 1]
+        result[..., 1] = sin * people[..., 0] + cos * people[..., 1]
+        return result
+
+    return _each(data, turned) if degrees else data
 
 
 def mirror(data: SequenceSet) -> SequenceSet:
@@ -213,6 +304,11 @@ def _each(data: SequenceSet, change: Callable[[Array], Array]) -> SequenceSet:
         people = change(data.people(i))
         coords.append(people if original.ndim == 4 else people[0])
     return data.with_coords(coords)
+
+
+def _check_share(where: str, share: float) -> None:
+    if not 0 <= share < 1:
+        raise SequenceError(f"{where}: share={share}; give the chance of being lost, 0 to below 1")
 
 
 def _present(people: Array) -> NDArray[np.bool_]:

@@ -13,12 +13,15 @@ import torch
 from torch import nn
 
 from stgcnlib.errors import StgcnlibError, StudyError, suggest
-from stgcnlib.networks.checkpoints import load_weights, read_checkpoint, save_checkpoint
+from stgcnlib.networks.checkpoints import describe_checkpoint, load_weights, read_checkpoint, save_checkpoint
 from stgcnlib.networks.graph import adjacency
 from stgcnlib.networks.stgcn import STGCN
 from stgcnlib.skeleton import SkeletonLayout
 
-__all__ = ["NETWORKS", "STGCN", "adjacency", "load_network", "load_weights", "read_checkpoint", "save_checkpoint"]
+__all__ = [
+    "NETWORKS", "STGCN", "adjacency", "describe_checkpoint", "load_network", "load_weights", "read_checkpoint",
+    "save_checkpoint",
+]  # fmt: skip
 
 NETWORKS: dict[str, type[STGCN]] = {"st-gcn": STGCN}
 

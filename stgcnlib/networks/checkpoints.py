@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from stgcnlib.artefacts import atomic_path
 from stgcnlib.errors import CheckpointError, shorten
 
-__all__ = ["load_weights", "read_checkpoint", "save_checkpoint"]
+__all__ = ["describe_checkpoint", "load_weights", "read_checkpoint", "save_checkpoint"]
 
 WRAPPERS = ("state_dict", "model", "model_state_dict")
 
@@ -75,6 +75,18 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     if not isinstance(content, Mapping) or not any(isinstance(v, Tensor) for v in content.values()):
         raise CheckpointError(f"{file}: holds no state dict (parameter names and tensors); save network.state_dict()")
     return {str(k).removeprefix("module."): v for k, v in content.items() if isinstance(v, Tensor)}
+
+
+def describe_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """What `save_checkpoint` wrote of the network: class, classes, channels, layout, options; {} for other files.
+
+    Raises:
+        CheckpointError: as `read_checkpoint`.
+    """
+    read_checkpoint(path)
+    content = torch.load(Path(path), map_location="cpu", weights_only=True)
+    known = content.get("network") if isinstance(content, Mapping) else None
+    return dict(known) if isinstance(known, Mapping) else {}
 
 
 def load_weights(network: nn.Module, path: str | os.PathLike[str]) -> None:

@@ -19,10 +19,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stgcnlib.artefacts import atomic_path, fingerprint, fingerprint_file, write_json
+from stgcnlib.artefacts import fingerprint, fingerprint_file, write_json
 from stgcnlib.errors import LayerNotFoundError, StudyError, suggest
 from stgcnlib.pipeline.keep import ArtefactFolder, write_table
-from stgcnlib.pipeline.study import Study
+from stgcnlib.pipeline.study import Data, Study
 from stgcnlib.pipeline.view import StudyView
 from stgcnlib.sequences import SequenceSet
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from stgcnlib.activations import LayerStore
     from stgcnlib.explain import RelevanceMap
     from stgcnlib.geometry import LayerGeometry
+    from stgcnlib.pipeline.experiments import Experiments
     from stgcnlib.training import Evaluation
 
 __all__ = ["StudyRun", "open_study"]
@@ -84,7 +85,11 @@ class StudyRun:
     def data(self) -> SequenceSet:
         """All recordings, normalised if the study says so."""
         return self.artefacts.keep(
-            "sequences.npz", self._data_key, self._read_data, SequenceSet.load, lambda d, p: d.save(p)
+            "sequences.npz",
+            self._data_key,
+            lambda: self.read_data(self.study.data),
+            SequenceSet.load,
+            lambda d, p: d.save(p),
         )
 
     @cached_property
@@ -105,11 +110,12 @@ class StudyRun:
                 return self.data
 
     def check(self) -> None:
-        """Refuse what could only fail after long work: a K that the nodes cannot provide.
+        """Refuse what could only fail after long work, such as a K that the nodes cannot provide.
 
         Raises:
             StudyError: naming the field and the largest K that would do.
         """
+        self.experiments.check()
         count = np.full(len(self.nodes), len(self.nodes) - 1)
         if self.groups is not None:
             _, member, sizes = np.unique(self.groups, return_inverse=True, return_counts=True)
@@ -137,10 +143,10 @@ class StudyRun:
             raise StudyError(f"graph.leave_out: the data has no group {name!r}; {suggest(name, self.nodes.groups)}")
         return self.nodes.groups[name]
 
-    def _read_data(self) -> SequenceSet:
+    def read_data(self, chosen: Data) -> SequenceSet:
+        """Recordings as a study's section `data` describes them, all parts together."""
         from stgcnlib import transforms
 
-        chosen = self.study.data
         if chosen.path == "demo":
             from stgcnlib.demo import demo_sequences
 
@@ -177,7 +183,7 @@ class StudyRun:
     @cached_property
     def untrained(self) -> nn.Module:
         """A network of the same shape with fresh random weights: the control of every curve."""
-        return self._load_network(seed=self.study.seed + 1)
+        return self.load_network(seed=self.study.seed + 1)
 
     @cached_property
     def evaluation(self) -> Evaluation:
@@ -187,19 +193,40 @@ class StudyRun:
         return evaluate(self.network, self.parts[1], device=self.study.compute.device)
 
     @cached_property
-    def _network_key(self) -> list[Any]:
+    def network_key(self) -> list[Any]:
+        """Plain values that decide the weights of the trained network."""
         settings = self.study.network
         checkpoint = fingerprint_file(settings.checkpoint) if settings.checkpoint else None
         split = self.study.data.split.model_dump(mode="json")
         return [self._data_key, split, settings.model_dump(mode="json"), checkpoint, self.study.seed]
 
-    def _load_network(self, *, checkpoint: Path | str | None = None, seed: int | None = None) -> nn.Module:
+    def fitted(
+        self, train: SequenceSet, test: SequenceSet | None, *, key: Any, progress: bool | None = None
+    ) -> tuple[nn.Module, pd.DataFrame]:
+        """A network of the study's kind trained on `train` as the study says, and its history.
+
+        A training that was stopped is taken up again, if `key` is the same.
+        """
+        from stgcnlib.training import fit
+
+        network = self.load_network(seed=self.study.seed, classes=len(train.class_names))
+        settings = self.study.network.training.model_dump(exclude_none=True)
+        result = fit(
+            network, train, test, seed=self.study.seed, device=self.study.compute.device,
+            checkpoint_dir=self.artefacts.path("training") / fingerprint(key), progress=progress, **settings,
+        )  # fmt: skip
+        return network, result.history
+
+    def load_network(
+        self, *, checkpoint: Path | str | None = None, seed: int | None = None, classes: int | None = None
+    ) -> nn.Module:
+        """A network of the study's kind for so many classes (`None`: those of the data)."""
         from stgcnlib.networks import load_network
 
         return load_network(
             self.study.network.name,
             layout=self.data.layout,
-            classes=len(self.data.class_names),
+            classes=classes or len(self.data.class_names),
             channels=self.data.channels,
             checkpoint=checkpoint,
             seed=seed,
@@ -209,34 +236,25 @@ class StudyRun:
     @cached_property
     def _network_and_history(self) -> tuple[nn.Module, pd.DataFrame | None]:
         if self.study.network.checkpoint is not None:
-            return self._load_network(checkpoint=self.study.network.checkpoint), None
+            return self.load_network(checkpoint=self.study.network.checkpoint), None
 
         from stgcnlib.networks import save_checkpoint
-        from stgcnlib.training import fit
 
-        resumable = self.artefacts.path("training")
         history_file = self.tables / "training.parquet"
 
         def make() -> nn.Module:
-            train, test = self.parts
-            stamp = resumable / fingerprint(self._network_key)
-            network = self._load_network(seed=self.study.seed)
-            settings = self.study.network.training.model_dump(exclude_none=True)
-            result = fit(
-                network, train, test, seed=self.study.seed, device=self.study.compute.device,
-                checkpoint_dir=stamp, **settings,
-            )  # fmt: skip
-            write_table(result.history, history_file)
+            network, history = self.fitted(*self.parts, key=self.network_key)
+            write_table(history, history_file)
             return network
 
         network = self.artefacts.keep(
             "network.pt",
-            self._network_key,
+            self.network_key,
             make,
-            lambda path: self._load_network(checkpoint=path),
+            lambda path: self.load_network(checkpoint=path),
             lambda made, path: save_checkpoint(made, path),
         )
-        shutil.rmtree(resumable, ignore_errors=True)  # only an unfinished training needs it
+        shutil.rmtree(self.artefacts.path("training"), ignore_errors=True)  # only an unfinished training needs it
         return network, pd.read_parquet(history_file)
 
     # -- activations and distances -------------------------------------------------------------
@@ -289,7 +307,7 @@ class StudyRun:
 
     @cached_property
     def _activations_key(self) -> list[Any]:
-        return [self._network_key, self.study.layers, self.study.graph.part]
+        return [self.network_key, self.study.layers, self.study.graph.part]
 
     # -- geometry ------------------------------------------------------------------------------
 
@@ -299,7 +317,6 @@ class StudyRun:
         from stgcnlib.geometry import LayerGeometry, layer_geometry
 
         graph, settings = self.study.graph, self.study.geometry
-        key = [self._activations_key, self.study.dtw.model_dump(), graph.model_dump(), settings.model_dump()]
 
         def make(path: Path) -> None:
             store = self.activations()
@@ -319,7 +336,15 @@ class StudyRun:
             for name, table in (("smoothness", made.table), ("classes", made.per_class), ("nodes", made.per_node)):
                 write_table(table, self.tables / f"{name}.parquet")
 
-        return LayerGeometry.load(self.artefacts.build("geometry", key, make))
+        return LayerGeometry.load(self.artefacts.build("geometry", self.geometry_key, make))
+
+    @cached_property
+    def geometry_key(self) -> list[Any]:
+        """Plain values that decide the geometry."""
+        study = self.study
+        return [
+            self._activations_key, study.dtw.model_dump(), study.graph.model_dump(), study.geometry.model_dump()
+        ]  # fmt: skip
 
     # -- relevance -----------------------------------------------------------------------------
 
@@ -339,29 +364,30 @@ class StudyRun:
         def make() -> list[dict[str, RelevanceMap]]:
             return grad_cam_set(self.network, self.nodes.select(self.explained), target=target)
 
-        key = [self._network_key, self.study.graph.part, self.study.explain.model_dump()]
+        key = [self.network_key, self.study.graph.part, self.study.explain.model_dump()]
         return self.artefacts.keep(
             "relevance.npz", key, make, load_relevance, lambda maps, path: save_relevance(path, maps)
         )
 
-    # -- summary -------------------------------------------------------------------------------
+    # -- studies and summary -------------------------------------------------------------------
+
+    @cached_property
+    def experiments(self) -> Experiments:
+        """Noise and transfer, where the study has these sections."""
+        from stgcnlib.pipeline.experiments import Experiments
+
+        return Experiments(self)
 
     def write_summary(
         self, *, verdict: str, holds: bool | None, figure: Figure, facts: Mapping[str, str], table: pd.DataFrame
     ) -> None:
-        """What `index.html` shows first: the verdict, the main figure, facts, and the main table."""
-        shown = table.reset_index()
-        path = self.output / "figures" / "summary.png"
-        with atomic_path(path) as temporary:
-            figure.savefig(temporary, dpi=160)
-        write_json(
-            self.output / "summary.json",
-            {
-                "title": self.study.name,
-                "verdict": verdict,
-                "holds": holds,
-                "figure": str(path.relative_to(self.output)),
-                "facts": [{"label": label, "value": value} for label, value in facts.items()],
-                "table": {"columns": [str(c) for c in shown.columns], "rows": shown.astype(str).values.tolist()},
-            },
-        )
+        """What `index.html` shows first; see `summary.write_summary`."""
+        from stgcnlib.pipeline.summary import write_summary
+
+        write_table(self.experiments.recordings(), self.tables / "recordings.parquet")
+        claims = self.experiments.verdicts()
+        title = self.study.name
+        write_summary(
+            self.output, title=title, verdict=verdict, holds=holds, figure=figure, facts=facts, table=table,
+            claims=claims,
+        )  # fmt: skip

@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -125,6 +125,58 @@ class Explain(_Part):
     per_class: Whole = Field(4, ge=1)
 
 
+Numbers = tuple[Number, ...]
+
+
+class Noise(_Part):
+    """Noise on the test recordings, levels per kind (none leaves the kind out), and networks trained on noise."""
+
+    jitter: Numbers = (30.0, 20.0, 10.0)
+    joint_dropout: Numbers = (0.05, 0.1, 0.2)
+    frame_dropout: Numbers = (0.1, 0.25, 0.5)
+    rotation: Numbers = (15.0, 30.0, 60.0)
+    layers: tuple[str, ...] | None = Field(None, min_length=1)
+    train: dict[Literal["jitter", "joint_dropout", "frame_dropout", "rotation"], Number] = Field(default_factory=dict)
+
+    @property
+    def levels(self) -> dict[Any, Numbers]:
+        """Kind of noise, as `stgcnlib.studies` names it -> levels."""
+        fields = ("jitter", "joint_dropout", "frame_dropout", "rotation")
+        return {name.replace("_", " "): getattr(self, name) for name in fields if getattr(self, name)}
+
+    @model_validator(mode="after")
+    def _something(self) -> Noise:
+        if not self.levels:
+            raise ValueError("no kind of noise has a level; give at least one, or leave the section out")
+        return self
+
+
+class Source(_Part):
+    """Where a transfer starts: some classes of the study's data, a checkpoint, or another data set; one of them."""
+
+    classes: Whole | tuple[str, ...] | None = None
+    checkpoint: str | None = None
+    path: str | None = None
+    format: str | None = None
+    split: Split | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Source:
+        given = [name for name in ("classes", "checkpoint", "path") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give one of classes, checkpoint and path, not {' and '.join(given) or 'none'}")
+        return self
+
+
+class Transfer(_Part):
+    """Fine-tuning with the first blocks frozen: from where, which numbers of blocks (`None`: all), how often."""
+
+    source: Source
+    frozen: tuple[Whole, ...] | None = Field(None, min_length=1)
+    seeds: Whole = Field(3, ge=1)
+    training: Training = Training()
+
+
 class Compute(_Part):
     """Where the work runs; never changes a number.
 
@@ -149,6 +201,8 @@ class Study(_Part):
     graph: Graph = Graph()
     geometry: Geometry = Geometry()
     explain: Explain = Explain()
+    noise: Noise | None = None
+    transfer: Transfer | None = None
     compute: Compute = Compute()
 
     @field_validator("name")
@@ -213,7 +267,15 @@ class Study(_Part):
         if network.checkpoint is not None:
             checkpoint = _expanded(network.checkpoint, "network.checkpoint", source, base)
             network = network.model_copy(update={"checkpoint": checkpoint})
-        return study.model_copy(update={"data": data, "network": network})
+        transfer = study.transfer
+        if transfer is not None:
+            found = {
+                name: _expanded(value, f"transfer.source.{name}", source, base)
+                for name in ("checkpoint", "path")
+                if (value := getattr(transfer.source, name)) is not None and value != "demo"
+            }
+            transfer = transfer.model_copy(update={"source": transfer.source.model_copy(update=found)})
+        return study.model_copy(update={"data": data, "network": network, "transfer": transfer})
 
 
 def bundled_folder() -> Path:
@@ -257,10 +319,18 @@ def _key(loc: tuple[str | int, ...]) -> tuple[str | int, ...]:
         field = model.model_fields.get(part)
         if field is None:
             return loc[: depth + 1]
-        if not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
+        model = _model(field.annotation)
+        if model is None:
             return loc[: depth + 2] if len(loc) > depth + 1 and isinstance(loc[depth + 1], int) else loc[: depth + 1]
-        model = field.annotation
     return loc
+
+
+def _model(annotation: Any) -> type[BaseModel] | None:
+    """The part of a study that a key holds, also where it may be left out; `None` for plain values."""
+    for kind in (annotation, *get_args(annotation)):
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return kind
+    return None
 
 
 def _complaint(key: tuple[str | int, ...], errors: list[Any]) -> str:
@@ -269,7 +339,7 @@ def _complaint(key: tuple[str | int, ...], errors: list[Any]) -> str:
     if error["type"] == "extra_forbidden":
         model: Any = Study
         for part in key[:-1]:
-            model = model.model_fields[part].annotation
+            model = _model(model.model_fields[part].annotation)
         known = list(model.model_fields)
         wanted = suggest(str(key[-1]), known)
         return f"unknown key {path!r}; {wanted if wanted.startswith('did') else f'known keys: {shorten(known, 16)}'}"
