@@ -40,6 +40,8 @@ from stgcnlib.figures.style import (
     new_figure,
     styled,
 )  # fmt: skip
+from stgcnlib.geometry.separation import class_shares
+from stgcnlib.geometry.smoothness import label_smoothness
 from stgcnlib.sequences import SequenceSet
 
 __all__ = ["ds_graph_map", "edge_agreement", "neighbor_counts", "neighbors_of"]
@@ -285,15 +287,7 @@ def edge_agreement(graph: DSGraph, labels: ArrayLike, class_names: Sequence[str]
 
 def _agreement(graph: DSGraph, codes: NDArray[np.int64], classes: int) -> tuple[NDArray[np.float64], float]:
     """(classes, classes) shares of edge weight, each node's own weights counting 1; and the mean within classes."""
-    edges = graph.directed().tocoo()
-    i, j = edges.coords
-    sums = np.bincount(i, edges.data, minlength=len(graph))
-    share = edges.data / sums[i]
-    total = np.zeros((classes, classes))
-    np.add.at(total, (codes[i], codes[j]), share)
-    rows = total.sum(axis=1, keepdims=True)
-    within = float(np.trace(total) / rows.sum()) if rows.sum() > 0 else 0.0
-    return np.divide(total, rows, out=np.full_like(total, np.nan), where=rows > 0), within
+    return class_shares(graph, codes, classes=classes), 1.0 - label_smoothness(graph, codes, classes=classes)
 
 
 def _codes(graph: DSGraph, labels: ArrayLike) -> NDArray[np.int64]:
