@@ -1,22 +1,19 @@
 """Preparing sequences: SequenceSet in, SequenceSet out.
 
-`prepare` holds what stgcnlib does by itself (centre, turn, scale, resample, mirror, noise); `published` what
-checkpoints of others expect. Nothing is changed in place.
+`prepare` holds what stgcnlib does by itself (centre, turn, scale, resample, mirror); `published` what checkpoints of
+others expect; `corrupt` noise and losses for studies of robustness. Nothing is changed in place.
 """
 
 from __future__ import annotations
 
+from stgcnlib.transforms.corrupt import drop_frames, drop_joints, jitter, rotate
 from stgcnlib.transforms.prepare import (
     centre,
-    drop_frames,
-    drop_joints,
     face_front,
-    jitter,
     main_person,
     mirror,
     normalize,
     resample,
-    rotate,
     scale,
     standardize,
 )

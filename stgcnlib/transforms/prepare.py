@@ -1,4 +1,4 @@
-"""Our own preparation of sequences: centre, turn, scale, resample, mirror, and corrupt them.
+"""Our own preparation of sequences: centre, turn, scale, resample, mirror.
 
 Nothing is changed in place, people of one recording move together, and a degenerate pose (joints that
 coincide) is left as it is rather than made NaN.
@@ -17,10 +17,7 @@ from stgcnlib.errors import SequenceError
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.skeleton import SkeletonLayout
 
-__all__ = [
-    "centre", "drop_frames", "drop_joints", "face_front", "jitter", "main_person", "mirror", "normalize", "resample",
-    "rotate", "scale", "standardize",
-]  # fmt: skip
+__all__ = ["centre", "face_front", "main_person", "mirror", "normalize", "resample", "scale", "standardize"]
 
 Array = NDArray[np.float32]
 SMALL = 1e-6  # lengths below count as no length
@@ -64,7 +61,7 @@ def centre(data: SequenceSet, *, per: Literal["sequence", "frame"] = "sequence")
     axes = data.layout.dimensions
 
     def moved(people: Array) -> Array:
-        present = _present(people)
+        present = present_frames(people)
         main = main_person(people)
         place = people[main, :, joint, :axes]
         known = present[main]
@@ -79,7 +76,7 @@ def centre(data: SequenceSet, *, per: Literal["sequence", "frame"] = "sequence")
         result[lost] = people[lost]
         return result if result.any() else people  # a body in one point, at the origin, would read as absent
 
-    return _each(data, moved)
+    return each_recording(data, moved)
 
 
 def face_front(data: SequenceSet) -> SequenceSet:
@@ -112,7 +109,7 @@ def face_front(data: SequenceSet) -> SequenceSet:
         result[..., :3] = people[..., :3] @ rotation.T
         return result
 
-    return _each(data, turned)
+    return each_recording(data, turned)
 
 
 def scale(data: SequenceSet, *, by: Literal["trunk", "unit"] = "trunk") -> SequenceSet:
@@ -138,7 +135,7 @@ def scale(data: SequenceSet, *, by: Literal["trunk", "unit"] = "trunk") -> Seque
         result[..., :axes] /= size
         return result
 
-    return _each(data, scaled)
+    return each_recording(data, scaled)
 
 
 def standardize(data: SequenceSet, *, like: SequenceSet | None = None) -> SequenceSet:
@@ -158,16 +155,16 @@ def standardize(data: SequenceSet, *, like: SequenceSet | None = None) -> Sequen
     if source.channels != data.channels:
         raise SequenceError(f"standardize: like has {source.channels} channels, the recordings have {data.channels}")
     body = data.layout.dimensions > 0
-    kept = [p[_present(p)] if body else p for p in map(source.people, range(len(source)))]
+    kept = [p[present_frames(p)] if body else p for p in map(source.people, range(len(source)))]
     values = np.concatenate([p.reshape(-1, source.channels).astype(np.float64) for p in kept])
     mean, deviation = values.mean(axis=0), values.std(axis=0)
     deviation[deviation < SMALL] = 1.0
 
     def standardized(people: Array) -> Array:
         result = ((people - mean) / deviation).astype(np.float32)
-        return np.where(_present(people)[..., None, None], result, people) if body else result
+        return np.where(present_frames(people)[..., None, None], result, people) if body else result
 
-    return _each(data, standardized)
+    return each_recording(data, standardized)
 
 
 def resample(data: SequenceSet, frames: int) -> SequenceSet:
@@ -186,138 +183,7 @@ def resample(data: SequenceSet, frames: int) -> SequenceSet:
         spline = make_interp_spline(np.arange(T), people.astype(np.float64), k=1, axis=1)
         return np.asarray(spline(np.linspace(0, T - 1, frames)), dtype=np.float32)
 
-    return _each(data, resampled)
-
-
-def jitter(data: SequenceSet, *, snr_db: float | None = None, std: float | None = None, seed: int = 0) -> SequenceSet:
-    """Add Gaussian noise to every coordinate (not to a confidence channel, nor to people who are absent).
-
-    Args:
-        data: any recordings.
-        snr_db: signal-to-noise ratio in dB, 10 log10(signal power / noise power), per recording. The signal's power
-            is the mean square of x, y (and z) about their means over all frames and joints of a person: posture
-            and motion count, the place of the body in the room does not. Infinity: no noise.
-        std: instead, the standard deviation in units of the coordinates.
-        seed: of the noise.
-
-    Raises:
-        SequenceError: unless exactly one of `snr_db` and `std` is given, `snr_db` a number above minus infinity,
-            `std` finite and not negative.
-    """
-    if (snr_db is None) == (std is None):
-        raise SequenceError("jitter: give either snr_db (decibels) or std (units of the coordinates)")
-    if snr_db == np.inf:
-        return data
-    if not np.isfinite(snr_db if snr_db is not None else std or 0.0) or (std is not None and std < 0):
-        raise SequenceError(
-            f"jitter: snr_db={snr_db}, std={std} is no size of noise; give snr_db in decibels, or a std of at least 0"
-        )
-    rng = np.random.default_rng(seed)
-    axes = data.layout.dimensions or data.channels
-
-    def noisy(people: Array) -> Array:
-        present = _present(people)
-        if std is not None:
-            size = std
-        else:
-            assert snr_db is not None
-            bodies = [
-                person[there][..., :axes].astype(np.float64) for person, there in zip(people, present, strict=True)
-            ]
-            around = [(body - body.mean(axis=(0, 1))).reshape(-1) for body in bodies if len(body)]
-            power = float(np.mean(np.concatenate(around) ** 2))
-            size = float(np.sqrt(power * 10 ** (-snr_db / 10)))
-        result = people.copy()
-        result[..., :axes] += rng.normal(0.0, size, result[..., :axes].shape)
-        result[~present] = people[~present]
-        return result
-
-    return _each(data, noisy)
-
-
-def drop_joints(data: SequenceSet, share: float, *, seed: int = 0) -> SequenceSet:
-    """Lose joints as a tracker does under occlusion: their coordinates are zero in the frames concerned.
-
-    Each joint of each person and frame is lost by itself with chance `share`, a confidence channel with it. A
-    person who is present keeps at least one joint, since all zeros mean absence.
-
-    Args:
-        data: any recordings.
-        share: chance of each joint, 0 to below 1; 0 changes nothing.
-        seed: of the draws. A joint that is lost at one share is lost at every larger share of the same seed.
-
-    Raises:
-        SequenceError: if `share` is out of range.
-    """
-    _check_share("drop_joints", share)
-    rng = np.random.default_rng(seed)
-
-    def dropped(people: Array) -> Array:
-        chances = rng.random(people.shape[:3])
-        safest = np.where(people.any(axis=3), chances, -1.0).argmax(axis=2)
-        lost = (chances < share) & (np.arange(people.shape[2]) != safest[..., None])
-        return np.where(lost[..., None], np.float32(0), people)
-
-    return _each(data, dropped) if share else data
-
-
-def drop_frames(data: SequenceSet, share: float, *, seed: int = 0) -> SequenceSet:
-    """Lose frames as an overloaded recorder does: they are gone, and the recording is shorter.
-
-    Each frame is lost by itself with chance `share`, for all people at once; the frame in which the main person
-    comes first is kept, so that no recording is left empty.
-
-    Args:
-        data: any recordings.
-        share: chance of each frame, 0 to below 1; 0 changes nothing.
-        seed: of the draws. A frame that is lost at one share is lost at every larger share of the same seed.
-
-    Raises:
-        SequenceError: if `share` is out of range.
-    """
-    _check_share("drop_frames", share)
-    rng = np.random.default_rng(seed)
-
-    def dropped(people: Array) -> Array:
-        kept = np.asarray(rng.random(people.shape[1]) >= share)
-        kept[int(np.argmax(_present(people)[main_person(people)]))] = True
-        return people[:, kept]
-
-    return _each(data, dropped) if share else data
-
-
-def rotate(data: SequenceSet, degrees: float, *, seed: int = 0) -> SequenceSet:
-    """See every recording from another side: turned about the vertical z axis by an angle within ±`degrees`.
-
-    Angles are drawn uniformly, one per recording, so that recordings of one class no longer share a view. The axis
-    goes through the origin; after `normalize` it is the vertical through the main person's hips.
-
-    Args:
-        data: recordings on a 3-D layout, z up as `normalize` leaves them.
-        degrees: largest angle, 0 to 180; 0 changes nothing.
-        seed: of the angles; a larger `degrees` of the same seed turns each recording proportionally further.
-
-    Raises:
-        SequenceError: if the recordings are not 3-D or `degrees` is out of range.
-    """
-    if not 0 <= degrees <= 180:
-        raise SequenceError(f"rotate: degrees={degrees}; give the largest angle, 0 to 180")
-    if data.layout.dimensions != 3 or data.channels < 3:
-        raise SequenceError(
-            f"rotate: recordings on {data.layout.name!r} with {data.channels} channels have no view to turn; "
-            "it takes x, y and z"
-        )
-    rng = np.random.default_rng(seed)
-
-    def turned(people: Array) -> Array:
-        angle = np.radians(degrees) * rng.uniform(-1, 1)
-        cos, sin = np.cos(angle), np.sin(angle)
-        result = people.copy()
-        result[..., 0] = cos * people[..., 0] - sin * people[..., 1]
-        result[..., 1] = sin * people[..., 0] + cos * people[..., 1]
-        return result
-
-    return _each(data, turned) if degrees else data
+    return each_recording(data, resampled)
 
 
 def mirror(data: SequenceSet) -> SequenceSet:
@@ -336,7 +202,7 @@ def mirror(data: SequenceSet) -> SequenceSet:
         result[..., 0] *= -1
         return result
 
-    return _each(data, mirrored)
+    return each_recording(data, mirrored)
 
 
 def main_person(people: Array) -> int:
@@ -360,7 +226,7 @@ def _needs_body(what: str, data: SequenceSet) -> None:
         )
 
 
-def _each(data: SequenceSet, change: Callable[[Array], Array]) -> SequenceSet:
+def each_recording(data: SequenceSet, change: Callable[[Array], Array]) -> SequenceSet:
     coords = []
     for i, original in enumerate(data.coords):
         people = change(data.people(i))
@@ -368,12 +234,7 @@ def _each(data: SequenceSet, change: Callable[[Array], Array]) -> SequenceSet:
     return data.with_coords(coords)
 
 
-def _check_share(where: str, share: float) -> None:
-    if not 0 <= share < 1:
-        raise SequenceError(f"{where}: share={share}; give the chance of being lost, 0 to below 1")
-
-
-def _present(people: Array) -> NDArray[np.bool_]:
+def present_frames(people: Array) -> NDArray[np.bool_]:
     """(M, T) whether a person is in a frame; readers and networks mark absence by all coordinates zero."""
     return np.asarray(people.any(axis=(2, 3)))
 
