@@ -86,6 +86,22 @@ def report(folder: Annotated[Path, typer.Argument(help="Folder that 'run' wrote 
     typer.echo(str(render_report(folder)))
 
 
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def bench(
+    context: typer.Context,
+    data: Annotated[Path, typer.Argument(help="A folder of recordings, or of recorded activations.")],
+) -> None:
+    """Measure DTW and DS-Graphs beside other libraries; further options go to benchmarks/dtw_peers.py."""
+    import runpy
+    import sys
+
+    script = Path(__file__).resolve().parents[1] / "benchmarks" / "dtw_peers.py"
+    if not script.exists():
+        raise StudyError("bench: the benchmarks lie in the repository, not in the installed package; run it in a clone")
+    sys.argv = [str(script), str(data), *context.args]
+    runpy.run_path(str(script), run_name="__main__")
+
+
 @app.command()
 def read(
     path: Annotated[Path, typer.Argument(help="A file or folder of recordings.")],

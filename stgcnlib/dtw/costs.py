@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stgcnlib.dtw.frames import FrameTable
+from stgcnlib.dtw.frames import FrameTable, on_threads, scratch
 from stgcnlib.dtw.kernels import LANES
 from stgcnlib.dtw.options import DTWOptions
 
@@ -193,14 +193,17 @@ class CostModel:
         lengths = table.lengths
         rows_from = np.zeros(len(table), np.int64)
         rows_from[order] = np.cumsum(lengths[order]) - lengths[order]
-        values = np.empty((int(lengths[order].sum()), table.features), self.dtype)
+        values = scratch((int(lengths[order].sum()), table.features), self.dtype)
         norms = np.empty(len(values), self.dtype)
         starts = table.offsets[:-1].astype(np.int64)
-        for i in order:  # one sequence at a time keeps the float64 copy in cache
+
+        def prepare(i: int) -> None:  # one sequence at a time keeps the float64 copy in cache
             exact = (table.values[starts[i] : starts[i] + lengths[i]] - self.centre) * self.scale
             rows = slice(rows_from[i], rows_from[i] + lengths[i])
             values[rows] = exact
             norms[rows] = np.einsum("td,td->t", exact, exact)
+
+        on_threads(prepare, order)
         return Operand(options, table.values, values, norms, starts, rows_from, lengths)
 
     def precise_operand(self, table: FrameTable, options: DTWOptions, sequences: NDArray[np.int64]) -> Operand:

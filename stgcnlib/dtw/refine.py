@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,13 +13,12 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from stgcnlib.dtw.costs import CostModel, Operand
-from stgcnlib.dtw.frames import FrameTable
+from stgcnlib.dtw.frames import FrameTable, on_threads
 from stgcnlib.dtw.options import DTWOptions
 from stgcnlib.dtw.projection import RELATIVE_ERROR
-from stgcnlib.dtw.tiles import panel_costs, threads, turn
+from stgcnlib.dtw.tiles import panel_costs, turn
 from stgcnlib.errors import SequenceError
 
 __all__ = ["PairCache", "leaf_order", "nearest", "nearest_known"]
@@ -228,9 +226,8 @@ def _grouped_costs(
         (_panels(pairs, lengths, order, frames) for frames in PANEL_FRAMES),
         key=lambda some: sum((lengths[p.rows].sum() + ROW_OVERHEAD) * lengths[p.columns].sum() for p in some),
     )
-    with turn, threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(threads()) as pool:
-        for _ in pool.map(work, panels):
-            pass
+    with turn:
+        on_threads(work, panels)
     return costs
 
 

@@ -11,19 +11,18 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_info, threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from stgcnlib.dtw import kernels
 from stgcnlib.dtw.costs import CostModel, Lanes, Operand, Rows
-from stgcnlib.dtw.frames import FrameTable
+from stgcnlib.dtw.frames import FrameTable, threads
 from stgcnlib.dtw.options import DTWOptions
 from stgcnlib.errors import SequenceError
 from stgcnlib.progress import track
 
-__all__ = ["pair_costs", "panel_costs", "threads", "turn"]
+__all__ = ["pair_costs", "panel_costs", "turn"]
 
 ROW_FRAMES = 512
 COLUMN_FRAMES = 4096
@@ -35,12 +34,6 @@ NORMALIZATIONS = {None: kernels.BY_NOTHING, "length": kernels.BY_LENGTH, "path":
 
 # The BLAS limit is process-wide, so comparisons take turns; each uses all cores by itself.
 turn = threading.Lock()
-
-
-def threads() -> int:
-    """Threads to use: what both BLAS (OMP_NUM_THREADS, threadpoolctl) and numba (NUMBA_NUM_THREADS) may have."""
-    blas = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
-    return int(min([numba.get_num_threads(), *blas]))
 
 
 def panel_costs(
