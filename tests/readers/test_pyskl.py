@@ -281,7 +281,7 @@ def programs(target: Path) -> dict[str, bytes]:
         "dtype of an expression": b"cnumpy\ndtype\n(S'f4,O'\nI00\nI01\ntR.",
         "encode by another codec": b"c_codecs\nencode\n(Vaaa\nVzlib\ntR.",
         "encode by idna": b"c_codecs\nencode\n(Vaaa\nVidna\ntR.",
-        "tuple as a key": b"}(" + b")" + b"\x85" * 200_000 + b"K\x01u.",
+        "tuple as a key": b"}(" + b")" + b"\x85" * 50_000 + b"K\x01u.",
     }
 
 
