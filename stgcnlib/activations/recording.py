@@ -38,6 +38,7 @@ from stgcnlib.errors import AxesError, SkeletonFormatError
 from stgcnlib.networks.batches import check_fit, equal_batches, network_batch
 from stgcnlib.progress import track
 from stgcnlib.sequences import SequenceSet
+from stgcnlib.transforms import main_person
 
 __all__ = ["record"]
 
@@ -154,7 +155,7 @@ def _run(
     with observing(network, [scratch.layer for scratch in keeps.values()], device=device) as run:
         for batch in track(batches, "Recording layers", total=len(batches), show=progress):
             members = [data.people(i) for i in batch]
-            mains = [_main_person(member) if people == "main" else None for member in members]
+            mains = [main_person(member) if people == "main" else None for member in members]
             x = network_batch(members, frames=frames)
             _, outputs = run(x)
             for name, output in outputs.items():
@@ -186,17 +187,6 @@ def _rows(
 def _present(member: NDArray[np.float32]) -> NDArray[np.bool_]:
     """(M,) whether a person of (M, T, V, C) was tracked at all."""
     return np.asarray(member.any(axis=(1, 2, 3)), dtype=np.bool_)
-
-
-def _main_person(member: NDArray[np.float32]) -> int:
-    """The person with the most motion: squared displacements between frames in which they are tracked.
-
-    Frames where a person is all zero do not count, since coming into view would look like a leap.
-    """
-    there: NDArray[np.bool_] = np.asarray(member.any(axis=(2, 3)))
-    steps = np.square(np.diff(member.astype(np.float64), axis=1)).sum(axis=(2, 3))
-    motion = (steps * (there[:, 1:] & there[:, :-1])).sum(axis=1)
-    return int(np.lexsort((-there.sum(axis=1), -motion))[0])
 
 
 def _described(network: nn.Module) -> dict[str, Any]:

@@ -201,12 +201,10 @@ class StudyRun:
 
         A training that was stopped is taken up again, if `key` is the same.
         """
-        from stgcnlib.training import Augmentation, fit
+        from stgcnlib.training import fit
 
         network = self.load_network(seed=self.study.seed, classes=len(train.class_names))
-        settings = self.study.network.training.model_dump(exclude_none=True, exclude={"mirror"})
-        if self.study.network.training.mirror and settings.get("augment", True):
-            settings["augment"] = Augmentation(mirror=True)
+        settings = self.study.network.training.model_dump(exclude_none=True)
         result = fit(
             network, train, test, seed=self.study.seed, device=self.study.compute.device,
             checkpoint_dir=self.artefacts.path("training") / fingerprint(key), progress=progress, **settings,

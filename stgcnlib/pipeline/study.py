@@ -65,10 +65,7 @@ class Data(_Part):
 
 
 class Training(_Part):
-    """Arguments of `stgcnlib.fit`; `None` leaves its default.
-
-    `mirror` adds mirrored recordings to its augmentation: only for data in which no class is told by its side.
-    """
+    """Arguments of `stgcnlib.fit`; `None` leaves its default."""
 
     epochs: Whole | None = Field(None, ge=1)
     batch_size: Whole | None = Field(None, ge=2)
@@ -76,8 +73,7 @@ class Training(_Part):
     weight_decay: Number | None = Field(None, ge=0)
     label_smoothing: Number | None = Field(None, ge=0, lt=1)
     frames: Whole | None = Field(None, ge=2)
-    augment: bool | None = None
-    mirror: bool = False
+    augment: bool | Literal["mirror"] | None = None
     patience: Whole | None = Field(None, ge=1)
     precision: Literal["float32", "bfloat16"] | None = None
 
