@@ -9,6 +9,7 @@ from stgcnlib.figures.activations import feature_norms, layer_shapes
 from stgcnlib.figures.data import class_counts, lengths, poses
 from stgcnlib.figures.dsgraph import ds_graph_map, edge_agreement, embed, neighbor_counts, neighbors_of
 from stgcnlib.figures.dtw import distance_matrix, dtw_alignment
+from stgcnlib.figures.player import skeleton_player
 from stgcnlib.figures.relevance import class_joint_heatmap, joint_time_maps, relevance_by_limb, skeleton_strip
 from stgcnlib.figures.smoothness import class_heatmap, class_smoothness, smoothness_curve
 from stgcnlib.figures.training import confusion, per_class_accuracy, training_curves
@@ -33,6 +34,7 @@ __all__ = [
     "per_class_accuracy",
     "poses",
     "relevance_by_limb",
+    "skeleton_player",
     "skeleton_strip",
     "smoothness_curve",
     "training_curves",
