@@ -117,7 +117,7 @@ def randomisation(
                 alike = [similarity(m[name].values, a[name].values) for m, a in zip(maps, again, strict=True)]
                 rows.append({
                     "step": step, "randomised": title, "layer": name, "title": each.title, "index": each.index,
-                    "correlation": float(np.mean(ranks)), "similarity": float(np.mean(alike)),
+                    "correlation": _known_mean(ranks), "similarity": float(np.mean(alike)),
                 })  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -141,14 +141,14 @@ def map_smoothness(
     Args:
         labels: (N,) class indices.
         k: candidates per node; lowered to what N and the groups allow.
-        groups: (N,) subject of each recording, or `None`.
+        groups: (N,) subject of each recording, or `None`; one subject for all counts as none.
         feature_distances: layer -> (N, N) DTW distances of the features of these recordings.
         **dtw: options of `stgcnlib.dtw.dtw_neighbors`.
 
     Columns layer, title, index, maps, maps_low, maps_high, and features, features_low, features_high.
     """
     y = np.asarray(labels)
-    excluded = None if groups is None else np.asarray(groups)
+    excluded = None if groups is None or len(np.unique(groups)) < 2 else np.asarray(groups)
     available = len(y) - 1
     if excluded is not None:
         available = len(y) - int(np.unique(excluded, return_counts=True)[1].max())
@@ -171,9 +171,11 @@ def map_smoothness(
 
 
 def rank_correlation(a: ArrayLike, b: ArrayLike) -> float:
-    """Spearman's correlation of two maps; 0 where one of them is constant, which agrees with nothing."""
+    """Spearman's correlation of b with a; NaN where a is constant, and 0 where only b is, which agrees with nothing."""
     x, y = (rankdata(np.asarray(v, np.float64).ravel()) for v in (a, b))
     x, y = x - x.mean(), y - y.mean()
+    if not x.any():
+        return float("nan")
     size = float(np.sqrt((x @ x) * (y @ y)))
     return float(x @ y) / size if size > 0 else 0.0
 
@@ -269,6 +271,12 @@ def _groups(data: SequenceSet) -> NDArray[np.int64] | None:
     return None if values is None or len(np.unique(values)) < 2 else values
 
 
+def _known_mean(values: ArrayLike) -> float:
+    finite = np.asarray(values, dtype=np.float64)
+    finite = finite[np.isfinite(finite)]
+    return float(finite.mean()) if len(finite) else float("nan")
+
+
 def _by_layer(
     rows: Sequence[Mapping[str, float]],
     about: Mapping[str, RelevanceMap],
@@ -281,9 +289,10 @@ def _by_layer(
     table = []
     for name in rows[0]:
         values = np.array([row[name] for row in rows])
-        low, high = interval(bootstrap_means(values, counts))
+        known = np.isfinite(values)  # a map that is zero everywhere has no correlation
+        low, high = interval(bootstrap_means(values[known], counts[:, known]))
         table.append({
-            "layer": name, "title": about[name].title, "index": about[name].index, column: float(values.mean()),
+            "layer": name, "title": about[name].title, "index": about[name].index, column: _known_mean(values),
             "low": low, "high": high,
         })  # fmt: skip
     return pd.DataFrame(table)

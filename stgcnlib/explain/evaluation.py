@@ -127,11 +127,11 @@ def evaluate_maps(
 
 
 def _spread(labels: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """`count` recordings, in turn from each class."""
+    """`count` recordings, in turn from each class; classes start at different members, who may be different people."""
     turn = np.zeros(len(labels), dtype=np.int64)
-    for c in np.unique(labels):
+    for rank, c in enumerate(np.unique(labels)):
         members = np.flatnonzero(labels == c)
-        turn[members] = np.arange(len(members))
+        turn[members] = (np.arange(len(members)) - rank) % len(members)
     order = np.lexsort((labels, turn))
     if count < len(np.unique(labels)):  # not even one each: classes evenly spread
         first = order[: len(np.unique(labels))]

@@ -9,6 +9,7 @@ from stgcnlib.figures.activations import feature_norms, layer_shapes
 from stgcnlib.figures.data import class_counts, lengths, poses
 from stgcnlib.figures.dsgraph import ds_graph_map, edge_agreement, embed, neighbor_counts, neighbors_of
 from stgcnlib.figures.dtw import distance_matrix, dtw_alignment
+from stgcnlib.figures.faithfulness import faithfulness_areas, faithfulness_curves, randomisation_decay
 from stgcnlib.figures.player import skeleton_player
 from stgcnlib.figures.relevance import class_joint_heatmap, joint_time_maps, relevance_by_limb, skeleton_strip
 from stgcnlib.figures.smoothness import class_heatmap, class_smoothness, smoothness_curve
@@ -25,6 +26,8 @@ __all__ = [
     "dtw_alignment",
     "edge_agreement",
     "embed",
+    "faithfulness_areas",
+    "faithfulness_curves",
     "feature_norms",
     "joint_time_maps",
     "layer_shapes",
@@ -33,6 +36,7 @@ __all__ = [
     "neighbors_of",
     "per_class_accuracy",
     "poses",
+    "randomisation_decay",
     "relevance_by_limb",
     "skeleton_player",
     "skeleton_strip",

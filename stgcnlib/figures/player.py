@@ -15,6 +15,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,9 @@ from stgcnlib.figures.style import DPI
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.skeleton import SkeletonLayout
 
-__all__ = ["PLAYER_MIME", "SkeletonPlayer", "player_assets", "player_markup", "skeleton_player"]
+__all__ = [
+    "PLAYER_MIME", "SkeletonPlayer", "aligned_frames", "player_assets", "player_markup", "skeleton_player",
+]  # fmt: skip
 
 PLAYER_MIME = "application/vnd.stgcnlib.player+json"
 _ASSETS = Path(__file__).resolve().parent / "assets"
@@ -163,6 +166,28 @@ def skeleton_player(
     says = title or (titles[0] if len(titles) == 1 else f"{titles[0]} beside {titles[1]}")
     picture, width = _picture(data, i, maps, normalize, says)
     return SkeletonPlayer(content, picture, width, f"Skeleton player, {says}.")
+
+
+def aligned_frames(
+    path: ArrayLike, lengths: tuple[int, int], *, window: int = 1, stride: int = 1, temporal_stride: int = 1
+) -> NDArray[np.int64]:
+    """(L, 2) input frames to show together, from the first of both recordings to the last, for a DTW path.
+
+    Args:
+        path: (L', 2) aligned items of `stgcnlib.dtw.dtw_path`.
+        lengths: input frames of the two recordings.
+        window, stride: of the items, in the layer's frames; a window stands for its middle frame.
+        temporal_stride: input frames per frame of the layer.
+    """
+    ends = np.array(lengths, dtype=np.int64) - 1
+    middle = np.minimum((np.asarray(path, dtype=np.int64) * stride + (window - 1) // 2) * temporal_stride, ends)
+    # Coarse items leave gaps, and windows say nothing of the borders: straight lines fill both.
+    knots = np.concatenate([[[0, 0]], middle, [ends]])
+    pieces = [knots[:1]]
+    for first, second in pairwise(knots):
+        count = int(np.abs(second - first).max())
+        pieces.append(np.round(np.linspace(first, second, count + 1)[1:]).astype(np.int64))
+    return np.concatenate(pieces)
 
 
 def player_markup(content: Mapping[str, Any], picture: bytes, *, width: int, alt: str) -> str:

@@ -52,7 +52,9 @@ STAGES: tuple[Stage, ...] = (
     Stage("03_ds_graphs", ("02_activations",), ("dtw", "graph", "geometry"), artefacts=("distances/*", "geometry")),
     Stage("04_geometry", ("03_ds_graphs",)),
     Stage("05_layer", ("04_geometry", "06_relevance"), per_layer=True),
-    Stage("06_relevance", ("02_activations",), ("explain",), artefacts=("relevance.npz",)),
+    Stage(
+        "06_relevance", ("02_activations",), ("explain", "dtw", "graph"), artefacts=("relevance.npz", "map-evaluation")
+    ),
     Stage("09_summary", ("04_geometry", "05_layer", "06_relevance"), ("name",), writes=("summary.json",)),
 )
 """By number. A stage runs once those that it needs are done, so 06 before the layers of 05, which show its maps."""
