@@ -26,7 +26,7 @@ class Finding:
 
     Attributes:
         expectation: what was hoped for.
-        met: whether the numbers bear it out; `None` where they cannot tell.
+        met: whether the numbers bear it out; `None` where they do so only in part or cannot tell.
         text: a sentence with the numbers.
     """
 
@@ -96,12 +96,12 @@ def gaze(shares: pd.DataFrame) -> str:
 def _deletion(summary: pd.DataFrame, unit: str) -> Finding:
     rows = summary[(summary["unit"] == unit) & (summary["mode"] == "deletion")].sort_values("index")
     last = rows.iloc[-1]
-    met = bool(last["apart"])
+    met = True if last["apart"] else None if last["better"] else False
     numbers = (
         f"area {last['area']:.3f} ({last['low']:.3f} to {last['high']:.3f}) against {last['random']:.3f} "
         f"({last['random_low']:.3f} to {last['random_high']:.3f}) for random maps"
     )
-    if met:
+    if last["apart"]:
         says = "takes the class away faster than random maps do, with intervals apart"
     elif last["better"]:
         says = "is better than random maps recording by recording, but the two intervals overlap"
@@ -136,8 +136,8 @@ def _insertion(summary: pd.DataFrame) -> Finding:
 
 def _contrast(table: pd.DataFrame) -> Finding:
     first, last = table.iloc[0], table.iloc[-1]
-    met = bool(last["high"] < 0.5)
-    says = "differ" if met else "are much alike"
+    met = True if last["high"] < 0.5 else False if last["low"] >= 0.5 else None
+    says = {True: "differ", False: "are much alike", None: "differ, but not surely enough,"}[met]
     return Finding(
         "At the last layer the maps of two classes differ (rank correlation below 0.5)",
         met,
@@ -167,11 +167,12 @@ def _random(table: pd.DataFrame) -> Finding:
 
 def _stable(table: pd.DataFrame) -> Finding:
     worst, last = table.sort_values("correlation").iloc[0], table.iloc[-1]
-    met = bool(worst["low"] >= STEADY)
+    met = True if worst["low"] >= STEADY else False if worst["correlation"] < STEADY else None
+    says = {True: "stay as they are", False: "do not all stay as they are", None: "stay on average as they are"}[met]
     return Finding(
         f"Small jitter of the joints leaves every layer's maps as they are (rank correlation from {STEADY})",
         met,
-        f"Under jitter maps {'stay' if met else 'do not all stay'} as they are: lowest at {worst['title']}, "
+        f"Under jitter maps {says}: lowest at {worst['title']}, "
         f"{worst['correlation']:.2f} ({worst['low']:.2f} to {worst['high']:.2f}); at {last['title']} "
         f"{last['correlation']:.2f}.",
     )
@@ -179,7 +180,7 @@ def _stable(table: pd.DataFrame) -> Finding:
 
 def _smooth(table: pd.DataFrame) -> Finding:
     first, last = table.iloc[0], table.iloc[-1]
-    met = bool(last["maps_high"] < first["maps_low"])
+    met = True if last["maps_high"] < first["maps_low"] else False if last["maps"] >= first["maps"] else None
     beside = f"; features {first['features']:.2f} and {last['features']:.2f}" if "features" in table.columns else ""
     return Finding(
         "Recordings of one class are explained more alike by the last layer than by the first",
@@ -198,7 +199,7 @@ def _arms(table: pd.DataFrame) -> Finding:
     classes = table[(table["label"] >= 0) & (table["index"] == table["index"].max())]
     last, first = every.iloc[-1], every.iloc[0]
     above = int((classes["share"] > classes["even"]).sum())
-    met = bool(last["low"] > last["even"])
+    met = True if last["low"] > last["even"] else False if last["share"] <= last["even"] else None
     best = every.sort_values("share").iloc[-1]
     return Finding(
         expectation,

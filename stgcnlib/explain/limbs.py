@@ -18,7 +18,7 @@ from stgcnlib.skeleton import SkeletonLayout
 __all__ = ["acting_limbs", "limb_share", "limb_shares", "one_armed"]
 
 ONE_ARMED = 2.0
-"""An action is one-armed where one arm's joints travel at least this many times as far as any other limb's."""
+"""An action is one-armed where one arm's joints swing at least this many times as far as any other limb's."""
 
 
 def limb_share(maps: Maps, layout: SkeletonLayout, limb: str) -> pd.DataFrame:
@@ -46,25 +46,30 @@ def limb_share(maps: Maps, layout: SkeletonLayout, limb: str) -> pd.DataFrame:
 
 
 def acting_limbs(data: SequenceSet) -> pd.DataFrame:
-    """How far each limb's joints travel: columns label, class, limb, travelled (mean path per joint and frame)."""
+    """How far each limb swings: columns label, class, limb, swing, mean over its joints and the class's recordings.
+
+    A joint's swing is the root mean square distance from its own mean place, seen from the body's centre joint, in the
+    data's units. Unlike the length of its path it does not grow with the sensor's noise.
+    """
     rows = []
     for i in range(len(data)):
-        steps = np.linalg.norm(np.diff(data.people(i).astype(np.float64), axis=1), axis=-1)  # (M, T-1, V)
-        travelled = steps.mean(axis=(0, 1)) if steps.shape[1] else np.zeros(len(data.layout))
+        people = data.people(i).astype(np.float64)
+        seen = people - people[:, :, [data.layout.centre]]
+        swing = np.sqrt(((seen - seen.mean(axis=1, keepdims=True)) ** 2).sum(axis=-1).mean(axis=1)).mean(axis=0)
         for limb, joints in data.layout.limbs.items():
-            rows.append({"label": int(data.labels[i]), "limb": limb, "travelled": travelled[list(joints)].mean()})
-    table = pd.DataFrame(rows).groupby(["label", "limb"], sort=False)["travelled"].mean().reset_index()
+            rows.append({"label": int(data.labels[i]), "limb": limb, "swing": swing[list(joints)].mean()})
+    table = pd.DataFrame(rows).groupby(["label", "limb"], sort=False)["swing"].mean().reset_index()
     table.insert(1, "class", [data.class_names[c] for c in table["label"]])
     return table
 
 
 def one_armed(data: SequenceSet, *, ratio: float = ONE_ARMED) -> dict[int, str]:
-    """Class -> arm, for classes in which one arm travels at least `ratio` times as far as every other limb."""
+    """Class -> arm, for classes in which one arm swings at least `ratio` times as far as every other limb."""
     found = {}
     table = acting_limbs(data)
     for label in table["label"].unique():
-        ranked = table[table["label"] == label].sort_values("travelled", ascending=False)
-        first, second = ranked["travelled"].iloc[0], ranked["travelled"].iloc[1]
+        ranked = table[table["label"] == label].sort_values("swing", ascending=False)
+        first, second = ranked["swing"].iloc[0], ranked["swing"].iloc[1]
         if str(ranked["limb"].iloc[0]).endswith("arm") and first > 0 and first >= ratio * second:
             found[int(label)] = str(ranked["limb"].iloc[0])
     return found

@@ -347,7 +347,7 @@ class StudyRun:
 
     @cached_property
     def _relevance_key(self) -> list[Any]:
-        chosen = self.study.explain.model_dump(include={"target", "examples", "per_class"})
+        chosen = [self.study.explain.target, self.explained.tolist()]
         return [self._network_key, self.study.graph.part, chosen]
 
     @cached_property

@@ -288,7 +288,7 @@ class StudyView:
         """What was expected of the maps and what became of it, as Markdown."""
         from stgcnlib.explain import findings
 
-        word = {True: "Yes.", False: "No.", None: "Open."}
+        word = {True: "Yes.", False: "No.", None: "Not decided."}
         lines = [f"- *{f.expectation}.* **{word[f.met]}** {f.text}" for f in findings(self.run.map_evaluation)]
         return "\n".join(lines)
 
