@@ -34,9 +34,7 @@ MARKS = ("<!-- dtw_growth -->", "<!-- /dtw_growth -->")
 def layer_sequences(data: Path, layer: int, width: int) -> list[Array]:
     """Activations (T, D) of one layer, one array per recording."""
     recordings = transforms.normalize(read(data))
-    network = load_network(
-        "st-gcn", layout=recordings.layout, classes=len(recordings.class_names), seed=0, width=width
-    )
+    network = load_network("st-gcn", layout=recordings.layout, classes=len(recordings.class_names), seed=0, width=width)
     store = record(network, recordings, layers=[network.layer_names[layer - 1]])
     activations = store[network.layer_names[layer - 1]]
     return [np.asarray(activations.sequence(i)) for i in range(len(activations))]
@@ -69,7 +67,9 @@ def growth(rows: list[dict[str, Any]], sweep: str, quantity: str) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path, nargs="+", help="folders of recordings; all of the last one are measured too")
+    parser.add_argument(
+        "data", type=Path, nargs="+", help="folders of recordings; all of the last one are measured too"
+    )
     parser.add_argument("--layer", type=int, default=7)
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "dtw_growth.json")

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from stgcnlib import __version__
-from stgcnlib.errors import StgcnlibError
+from stgcnlib.errors import StgcnlibError, StudyError
 
 if TYPE_CHECKING:
     from stgcnlib.summary import Summary

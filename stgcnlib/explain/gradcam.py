@@ -24,9 +24,14 @@ from stgcnlib.progress import track
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.skeleton import SkeletonLayout
 
-__all__ = ["PeoplePool", "RelevanceMap", "Target", "grad_cam", "grad_cam_set"]
+__all__ = [
+    "PeoplePool", "RelevanceMap", "Target", "at_input_frames", "grad_cam", "grad_cam_set", "resolve_targets",
+    "target_classes", "target_scores",
+]  # fmt: skip
 
-Target: TypeAlias = Literal["predicted", "true"] | int | None
+Target: TypeAlias = Literal["predicted", "true"] | int | tuple[int, int] | None
+"""Whose logit is explained: of the predicted class (also `None`), of the true one, of any, or what speaks for the first
+of two classes rather than the second (the difference of their logits)."""
 PeoplePool: TypeAlias = Literal["each", "mean"]
 
 _BATCH_FRAMES = 1024  # frames of all people in one pass; the graph of a batch is held in memory
@@ -43,6 +48,7 @@ class RelevanceMap:
         index: 0 for the input, then the number of the block.
         title: "input", "layer 1", …
         target: class whose logit was explained.
+        versus: class whose logit was subtracted, or `None`.
     """
 
     values: NDArray[np.float32]
@@ -51,6 +57,7 @@ class RelevanceMap:
     index: int
     title: str
     target: int
+    versus: int | None = None
 
 
 def grad_cam(
@@ -75,7 +82,8 @@ def grad_cam(
         sequence: (T, V, C), or (M, T, V, C) for several people; never padded.
         layers: as in `record`; "input" is there only if asked for.
         axes: as in `record`. A layer that no longer tells nodes or people apart gives all of them its one map.
-        target: class index; `None` or "predicted" means the class with the highest logit.
+        target: class index, a pair of them for a contrast; `None` or "predicted" means the class with the highest
+            logit.
         signed: keep negative relevance (no ReLU).
         pool_people: "each" weighs a person's channels by that person's gradients; "mean" by the mean of all
             people's, as the authors' scripts do.
@@ -101,7 +109,7 @@ def grad_cam(
         raise SequenceError(f"sequence has shape {array.shape}; expected finite (T, V, C) or (M, T, V, C)")
     people = array if array.ndim == 4 else array[None]
     chosen = find_layers(network, layers, axes=axes)
-    classes = None if target is None or target == "predicted" else [int(target)]
+    classes = target_classes(target, np.zeros(1, dtype=np.int64))
     return _maps(network, [people], chosen, classes, signed=signed, pool_people=pool_people, device=device)[0]
 
 
@@ -134,13 +142,7 @@ def grad_cam_set(
     batches = equal_batches(data, _BATCH_FRAMES)
     results: dict[int, dict[str, RelevanceMap]] = {}
     for batch in track(batches, "Explaining", total=len(batches), show=progress):
-        match target:
-            case None | "predicted":
-                classes = None
-            case "true":
-                classes = data.labels[batch].tolist()
-            case _:
-                classes = [int(target)] * len(batch)
+        classes = target_classes(target, data.labels[batch])
         members_ = [data.people(i) for i in batch]
         maps = _maps(network, members_, chosen, classes, signed=signed, pool_people=pool_people, device=device)
         results.update(zip(batch.tolist(), maps, strict=True))
@@ -151,7 +153,7 @@ def _maps(
     network: nn.Module,
     people: Sequence[NDArray[np.float32]],
     layers: Sequence[Layer],
-    classes: Sequence[int] | None,
+    classes: Sequence[tuple[int, int | None]] | None,
     *,
     signed: bool,
     pool_people: PeoplePool,
@@ -163,9 +165,9 @@ def _maps(
     with observing(network, layers, device=device, gradients=True) as run:
         logits, outputs = run(x)
         check_scores(logits, x)
-        targets = logits.argmax(dim=1) if classes is None else _checked_targets(classes, logits)
+        found = resolve_targets(classes, logits)
         # Recordings don't mix in eval mode, so the sum of logits has each one's own gradient.
-        score = logits.gather(1, targets[:, None]).sum()
+        score = target_scores(logits, found).sum()
         gradients = torch.autograd.grad(score, [outputs[name] for name in names], materialize_grads=True)
     results: list[dict[str, RelevanceMap]] = [{} for _ in people]
     for layer, gradient in zip(layers, gradients, strict=True):
@@ -178,15 +180,15 @@ def _maps(
             relevance = relevance.clamp(min=0)
         raw: NDArray[np.float32] = relevance.expand(-1, M, -1, -1).cpu().numpy()
         stride = temporal_stride(np.array([T]), np.array([raw.shape[2]]))
-        values = np.broadcast_to(_at_input_frames(raw, T, stride), (len(people), M, T, V))
-        for n, target in enumerate(targets.tolist()):
+        values = np.broadcast_to(at_input_frames(raw, T, stride), (len(people), M, T, V))
+        for n, (target, versus) in enumerate(found):
             results[n][layer.name] = RelevanceMap(
-                np.ascontiguousarray(values[n]), raw[n], layer.name, layer.index, layer.title, target=int(target)
+                np.ascontiguousarray(values[n]), raw[n], layer.name, layer.index, layer.title, target, versus
             )
     return results
 
 
-def _at_input_frames(raw: NDArray[np.float32], frames: int, stride: int) -> NDArray[np.float32]:
+def at_input_frames(raw: NDArray[np.float32], frames: int, stride: int) -> NDArray[np.float32]:
     """(…, T_l, V) -> (…, T, V), linear in time; layer frame j lies at input frame j * stride."""
     last = raw.shape[-2] - 1
     place = np.minimum(np.arange(frames) / stride, last)
@@ -197,9 +199,38 @@ def _at_input_frames(raw: NDArray[np.float32], frames: int, stride: int) -> NDAr
     return result
 
 
-def _checked_targets(classes: Sequence[int], logits: Tensor) -> Tensor:
+def target_classes(target: Target, labels: NDArray[np.int64]) -> list[tuple[int, int | None]] | None:
+    """(class, class to subtract or `None`) per recording; `None` for the predicted classes."""
+    match target:
+        case None | "predicted":
+            return None
+        case "true":
+            return [(int(label), None) for label in labels]
+        case (first, second):
+            return [(int(first), int(second))] * len(labels)
+        case int() | np.integer():
+            return [(int(target), None)] * len(labels)
+    raise SequenceError(f"target={target!r} is unknown; give 'predicted', 'true', a class index, or two for a contrast")
+
+
+def resolve_targets(
+    classes: Sequence[tuple[int, int | None]] | None, logits: Tensor
+) -> Sequence[tuple[int, int | None]]:
+    """The classes to explain, the predicted ones where none are given; refuses those that the network lacks."""
+    if classes is None:
+        return [(int(c), None) for c in logits.argmax(dim=1)]
     known = logits.shape[1]
-    for c in classes:
+    for c in (c for pair in classes for c in pair if c is not None):
         if not 0 <= c < known:
             raise SequenceError(f"target: there is no class {c}; the network has {known} classes (0 to {known - 1})")
-    return torch.tensor(list(classes), device=logits.device)
+    return classes
+
+
+def target_scores(logits: Tensor, classes: Sequence[tuple[int, int | None]]) -> Tensor:
+    """(N,) logit of each recording's class, less that of the class it is set against."""
+    rows = torch.arange(len(classes), device=logits.device)
+    score = logits[rows, torch.tensor([first for first, _ in classes], device=logits.device)]
+    for n, (_, second) in enumerate(classes):
+        if second is not None:
+            score = score - logits[n, second] * (rows == n)
+    return score

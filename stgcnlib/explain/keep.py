@@ -22,14 +22,15 @@ from stgcnlib.explain.gradcam import RelevanceMap
 __all__ = ["load_relevance", "save_relevance"]
 
 FORMAT = "stgcnlib-relevance"
-VERSION = 1
+VERSION = 2
 
 
 def save_relevance(path: str | os.PathLike[str], maps: Sequence[dict[str, RelevanceMap]]) -> None:
     """Write the maps of a set (`grad_cam_set`) as one npz, atomically.
 
     Arrays per layer k: `k/values` (sum of M*T, V) and `k/raw` (sum of M*T_l, V) float32, `k/shapes`
-    (N, 3) with M, T and T_l, `k/targets` (N,); `header` is JSON with format, version and layers.
+    (N, 3) with M, T and T_l, `k/targets` (N,),
+    `k/versus` (N,) with -1 for none; `header` is JSON with format, version and layers.
 
     Raises:
         SequenceError: if there are no maps, or recordings have different layers.
@@ -49,6 +50,7 @@ def save_relevance(path: str | os.PathLike[str], maps: Sequence[dict[str, Releva
         arrays[f"{k}/raw"] = np.concatenate([m.raw.reshape(-1, m.raw.shape[-1]) for m in column])
         arrays[f"{k}/shapes"] = np.array([(*m.values.shape[:2], m.raw.shape[1]) for m in column], dtype=np.int64)
         arrays[f"{k}/targets"] = np.array([m.target for m in column], dtype=np.int64)
+        arrays[f"{k}/versus"] = np.array([-1 if m.versus is None else m.versus for m in column], dtype=np.int64)
     with atomic_path(path) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(stream, **arrays)
 
@@ -73,7 +75,9 @@ def load_relevance(path: str | os.PathLike[str]) -> list[dict[str, RelevanceMap]
             M, T, T_l = shapes.T
             values = np.split(content[f"{k}/values"], np.cumsum(M * T)[:-1])
             raw = np.split(content[f"{k}/raw"], np.cumsum(M * T_l)[:-1])
-            for n, (shape, target) in enumerate(zip(shapes, content[f"{k}/targets"], strict=True)):
+            targets = content[f"{k}/targets"]
+            versus = content.get(f"{k}/versus", np.full_like(targets, -1))  # version 1 knew no contrast
+            for n, (shape, target, other) in enumerate(zip(shapes, targets, versus, strict=True)):
                 maps[n][entry["layer"]] = RelevanceMap(
                     values=values[n].reshape(shape[0], shape[1], -1),
                     raw=raw[n].reshape(shape[0], shape[2], -1),
@@ -81,6 +85,7 @@ def load_relevance(path: str | os.PathLike[str]) -> list[dict[str, RelevanceMap]
                     index=entry["index"],
                     title=entry["title"],
                     target=int(target),
+                    versus=None if other < 0 else int(other),
                 )
         return maps
     except FileNotFoundError:

@@ -12,7 +12,9 @@ from stgcnlib.figures.data import class_counts, lengths, poses
 from stgcnlib.figures.dsgraph import ds_graph_map, edge_agreement, neighbor_counts, neighbors_of
 from stgcnlib.figures.dtw import distance_matrix, dtw_alignment
 from stgcnlib.figures.embedding import embed
+from stgcnlib.figures.faithfulness import faithfulness_areas, faithfulness_curves, randomisation_decay
 from stgcnlib.figures.noise import noise_loss, noise_smoothness
+from stgcnlib.figures.player import skeleton_player
 from stgcnlib.figures.relevance import class_joint_heatmap, joint_time_maps, relevance_by_limb, skeleton_strip
 from stgcnlib.figures.smoothness import class_heatmap, class_smoothness, smoothness_curve
 from stgcnlib.figures.statistics import layer_similarity, sensitivity_curves, statistics_curves
@@ -36,6 +38,8 @@ __all__ = [
     "dtw_alignment",
     "edge_agreement",
     "embed",
+    "faithfulness_areas",
+    "faithfulness_curves",
     "feature_norms",
     "joint_time_maps",
     "layer_shapes",
@@ -48,8 +52,10 @@ __all__ = [
     "outlier_pictures",
     "per_class_accuracy",
     "poses",
+    "randomisation_decay",
     "relevance_by_limb",
     "sensitivity_curves",
+    "skeleton_player",
     "skeleton_strip",
     "smoothness_curve",
     "statistics_curves",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -21,7 +21,10 @@ from stgcnlib.figures.skeleton import bare, draw_skeleton, frame_box, grouped_jo
 from stgcnlib.figures.style import LEFT, MUTED, RELEVANCE, WIDTH, head, layer_ticks, new_figure, styled
 from stgcnlib.skeleton import SkeletonLayout
 
-__all__ = ["Scale", "class_joint_heatmap", "joint_time_maps", "relevance_by_limb", "skeleton_strip"]
+__all__ = [
+    "Scale", "check_maps", "class_joint_heatmap", "joint_time_maps", "map_colors", "map_scales", "relevance_by_limb",
+    "skeleton_strip",
+]  # fmt: skip
 
 Scale = Literal["map", "jointly"] | Mapping[str, float]
 """What full colour means: each map's own largest value, the largest of all maps, or a value per layer."""
@@ -52,10 +55,10 @@ def skeleton_strip(
     """
     people = np.asarray(sequence, dtype=np.float64)
     people = people[None] if people.ndim == 3 else people
-    _check(maps, layout, people.shape[1])
+    check_maps(maps, layout, people.shape[1])
     chosen = [_frame(f, people.shape[1]) for f in frames]
     bodies = np.stack([project(person, layout) for person in people])
-    scales, says = _scales(maps, normalize)
+    scales, says = map_scales(maps, normalize)
     blocks = 2 if len(maps) > 4 else 1
     rows, columns = math.ceil(len(maps) / blocks), len(chosen)
     width = WIDTH if blocks == 2 else float(np.clip(0.9 + 1.75 * columns, 4.6, WIDTH))
@@ -66,7 +69,7 @@ def skeleton_strip(
     axes = figure.subplots(rows, len(ratios), squeeze=False, width_ratios=ratios)
     for ax in axes.ravel():
         ax.set_axis_off()
-    cmap, signed = _cmap(maps)
+    cmap, signed = map_colors(maps.values())
     left, right, bottom, top = frame_box(bodies[:, chosen])
     pad = 0.06 * (top - bottom)
     for k, (name, found) in enumerate(maps.items()):
@@ -103,15 +106,15 @@ def joint_time_maps(
         normalize: as in `skeleton_strip`.
         person: whose map.
     """
-    _check(maps, layout, None)
+    check_maps(maps, layout, None)
     order, groups = grouped_joints(layout)
-    scales, says = _scales(maps, normalize)
+    scales, says = map_scales(maps, normalize)
     columns = 2 if len(maps) > 1 else 1
     rows = math.ceil(len(maps) / columns)
     figure = new_figure(0.9 + 1.35 * rows, alt=f"Relevance by joint and time, {title or 'one recording'}.")
     _head(figure, title, says)
     axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-    cmap, signed = _cmap(maps)
+    cmap, signed = map_colors(maps.values())
     # By columns, so that layers are read downwards.
     places = list(axes.T.ravel())
     for ax, (name, found) in zip(places, maps.items(), strict=False):
@@ -205,7 +208,8 @@ def relevance_by_limb(table: pd.DataFrame, layout: SkeletonLayout | None = None)
     return figure
 
 
-def _check(maps: Mapping[str, Any], layout: SkeletonLayout, frames: int | None) -> None:
+def check_maps(maps: Mapping[str, Any], layout: SkeletonLayout, frames: int | None) -> None:
+    """Raise a `SequenceError` where there is no map, or one does not fit the layout or the number of frames."""
     if not maps:
         raise SequenceError("there is no relevance map; grad_cam gives one per layer")
     for name, found in maps.items():
@@ -216,7 +220,8 @@ def _check(maps: Mapping[str, Any], layout: SkeletonLayout, frames: int | None) 
             )
 
 
-def _scales(maps: Mapping[str, Any], normalize: Scale) -> tuple[dict[str, float], str]:
+def map_scales(maps: Mapping[str, Any], normalize: Scale) -> tuple[dict[str, float], str]:
+    """What full colour means, layer by layer, and the words that say so."""
     largest = {name: float(np.abs(found.values).max()) or 1.0 for name, found in maps.items()}
     if isinstance(normalize, Mapping):
         return {name: float(normalize[name]) for name in maps}, "full colour: the given value of each layer"
@@ -228,8 +233,9 @@ def _scales(maps: Mapping[str, Any], normalize: Scale) -> tuple[dict[str, float]
     raise SequenceError(f"normalize={normalize!r} is unknown; give 'map', 'jointly' or a value per layer")
 
 
-def _cmap(maps: Mapping[str, Any]) -> tuple[Colormap, bool]:
-    signed = any(float(found.values.min()) < 0 for found in maps.values())
+def map_colors(maps: Iterable[Any]) -> tuple[Colormap, bool]:
+    """The colour map for these maps, and whether they hold negative relevance."""
+    signed = any(float(found.values.min()) < 0 for found in maps)
     return (sns.color_palette("vlag", as_cmap=True) if signed else RELEVANCE), signed
 
 

@@ -19,7 +19,9 @@ from stgcnlib.figures.graph import node_positions
 from stgcnlib.figures.style import LEFT, MIDDLE, RIGHT, SIGNAL
 from stgcnlib.skeleton import SkeletonLayout
 
-__all__ = ["View", "bare", "chronophoto", "draw_skeleton", "frame_box", "grouped_joints", "project", "side_colors"]
+__all__ = [
+    "View", "bare", "chronophoto", "draw_skeleton", "frame_box", "grouped_joints", "project", "side_colors", "upright",
+]  # fmt: skip
 
 View = Literal["front", "side"]
 
@@ -49,7 +51,7 @@ def project(frames: ArrayLike, layout: SkeletonLayout, *, view: View = "front") 
         flat[..., 1] *= _up_sign_2d(flat, layout)
         return flat
     series = points.reshape(-1, *points.shape[-2:])
-    up, sign = _upright(series, layout)
+    up, sign = upright(series, layout)
     others = [axis for axis in range(3) if axis != up]
     if layout.shoulders is not None:
         left, right = layout.shoulders
@@ -60,7 +62,8 @@ def project(frames: ArrayLike, layout: SkeletonLayout, *, view: View = "front") 
     return result
 
 
-def _upright(series: NDArray[np.float64], layout: SkeletonLayout) -> tuple[int, float]:
+def upright(series: NDArray[np.float64], layout: SkeletonLayout) -> tuple[int, float]:
+    """The axis along which the spine of (T, V, 3) lies, and +1 where larger values are higher."""
     if layout.spine is None:
         return 2, 1.0
     lower, upper = layout.spine

@@ -1,7 +1,8 @@
-"""Executed notebooks as pages that need no network and no script, and the index that leads to them.
+"""Executed notebooks as pages that need no network, and the index that leads to them.
 
 nbconvert renders the cells with our template; every name, label and output is escaped or cleaned on
-the way, and images are embedded. What the notebooks say is their own business.
+the way, and images are embedded. Only a page with a skeleton player runs script: ours, from files written
+beside the pages. What the notebooks say is their own business.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import html
 import json
 import os
 import re
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,6 +33,7 @@ from nbconvert.preprocessors.sanitize import SanitizeHTML
 from stgcnlib import __version__
 from stgcnlib.artefacts import write_text
 from stgcnlib.errors import StageError
+from stgcnlib.figures.player import PLAYER_MIME, player_assets, player_markup
 
 __all__ = ["COMPARISON", "render_report"]
 
@@ -63,6 +66,9 @@ _ATTRIBUTES = {
     "th": ["colspan", "rowspan", "scope"],
     "ol": ["start"],
 }
+
+_SCRIPTS = ("plotly.min.js", "player.js")
+"""Written once beside the pages, for all players of a report."""
 
 _INDEX_NAME = re.compile(
     r"(<thead>\s*<tr>\s*<th>)(</th>(?:(?!</tr>).)*</tr>)\s*<tr>\s*<th>([^<]*)</th>(?:\s*<th></th>)*\s*</tr>", re.DOTALL
@@ -126,8 +132,11 @@ def render_report(output: str | os.PathLike[str]) -> Path:
         "version": __version__,
         "style": Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
     }
+    scripted = False
     for i, page in enumerate(pages):
         body, sections = _body(page)
+        players = _holds_player(page.notebook)
+        scripted |= players
         text = _templates().get_template("page.html.j2").render(
             **shared,
             root="../",
@@ -136,12 +145,20 @@ def render_report(output: str | os.PathLike[str]) -> Path:
             eyebrow=page.layer,
             body=body,
             sections=sections,
+            # Scripts run by a word that the notebooks could not know when they wrote their outputs.
+            nonce=secrets.token_urlsafe(16) if players else "",
+            player_style=Markup(player_assets()["player.css"]) if players else "",
             before=pages[i - 1] if i else None,
             after=pages[i + 1] if i + 1 < len(pages) else None,
             parameters=sorted(page.record.get("parameters", {}).items()),
             made=_made(page),
         )  # fmt: skip
         write_text(folder / "pages" / f"{page.name}.html", text)
+    for name in _SCRIPTS:
+        if scripted:
+            write_text(folder / "assets" / name, player_assets()[name])
+        else:
+            (folder / "assets" / name).unlink(missing_ok=True)
     names = {page.name for page in pages}
     for stale in (folder / "pages").glob("*.html"):
         if stale.stem not in names:
@@ -169,6 +186,8 @@ def _index(folder: Path, settings: Mapping[str, Any], shared: Mapping[str, Any],
             settings_file=file,
             software=_software(),
             sections=[],
+            nonce="",
+            player_style="",
             made=f"Written {datetime.now(UTC):%Y-%m-%d %H:%M} UTC by stgcnlib {__version__}",
         )
     )
@@ -246,6 +265,23 @@ def _body(page: Page) -> tuple[Markup, list[dict[str, str]]]:
     return Markup(text), sections  # made of cleaned parts only, see the template
 
 
+def _holds_player(notebook: Any) -> bool:
+    outputs = (output for cell in notebook.cells for output in cell.get("outputs", ()))
+    return any(PLAYER_MIME in output.get("data", {}) for output in outputs)
+
+
+def _player(output: Any) -> Markup:
+    """A skeleton player's element; without its picture or with damaged numbers, nothing."""
+    content, about = output["data"][PLAYER_MIME], output.get("metadata", {}).get(PLAYER_MIME, {})
+    try:
+        picture = base64.b64decode(output["data"]["image/png"])
+        return Markup(
+            player_markup(content, picture, width=int(about.get("width", 960)), alt=str(about.get("alt", "player")))
+        )
+    except (KeyError, TypeError, ValueError):
+        return Markup("")
+
+
 @cache
 def _exporter() -> HTMLExporter:
     exporter = HTMLExporter(
@@ -254,6 +290,7 @@ def _exporter() -> HTMLExporter:
     exporter.register_filter("safe_markdown", _markdown)
     exporter.register_filter("shown_markdown", lambda text: _markdown(text, escape=True))
     exporter.register_filter("safe_html", _cleaned)
+    exporter.register_filter("player", _player)
     exporter.register_filter("base64", lambda text: base64.b64encode(text.encode()).decode())
     exporter.register_filter("one_line", lambda text: re.sub(r"[^A-Za-z0-9+/=]", "", text))
     return exporter

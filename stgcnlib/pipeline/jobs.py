@@ -214,6 +214,7 @@ def _environment(threads: int) -> dict[str, str]:
         environment[name] = str(min(int(chosen), threads) if chosen.isdigit() and int(chosen) > 0 else threads)
     environment |= {
         "STGCNLIB_PROGRESS": "0",
+        "STGCNLIB_STAGE": "1",  # outputs are read as pages
         # Threads that spin while another process has their core made an epoch take 100 s instead of 5 s.
         "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE"),
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",

@@ -32,8 +32,7 @@ class ArtefactFolder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        # One maker at a time: two notebooks that need the same artefact must not both compute it.
-        self._making = FileLock(folder / ".lock")
+        self._locks: dict[str, FileLock] = {}
 
     def path(self, name: str) -> Path:
         """Where artefact `name` lies."""
@@ -64,8 +63,7 @@ class ArtefactFolder:
     def build(self, name: str, key: Any, make: Callable[[Path], object]) -> Path:
         """The path of a folder artefact that `make` writes (atomically, by itself) when it isn't fresh."""
         if not self.fresh(name, key):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with self._making:
+            with self._making(name):
                 if not self.fresh(name, key):  # another process may have made it meanwhile
                     self._manifest(name).unlink(missing_ok=True)
                     make(self.path(name))
@@ -88,6 +86,16 @@ class ArtefactFolder:
                 save(made, temporary)
 
         return load(self.build(name, key, write))
+
+    def _making(self, name: str) -> FileLock:
+        """One maker at a time: two notebooks that need the same artefact must not both compute it.
+
+        Artefacts are locked apart, so that what needs other artefacts can wait for them while those are made.
+        """
+        if name not in self._locks:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._locks[name] = FileLock(self.folder / f".{name.replace('/', '-')}.lock")
+        return self._locks[name]
 
     def _manifest(self, name: str) -> Path:
         return self.folder / f"{name}.json"

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from stgcnlib.activations import LayerStore
-    from stgcnlib.explain import RelevanceMap
+    from stgcnlib.explain import MapEvaluation, RelevanceMap
     from stgcnlib.geometry import LayerGeometry
     from stgcnlib.pipeline.experiments import Experiments
     from stgcnlib.training import Evaluation
@@ -356,9 +356,11 @@ class StudyRun:
 
     @cached_property
     def explained(self) -> NDArray[np.int64]:
-        """Indices of the nodes that have relevance maps: the first few recordings of each class."""
+        """Indices of the nodes that have relevance maps: a few of each class, spread over its recordings."""
         labels, few = self.nodes.labels, self.study.explain.per_class
-        return np.sort(np.concatenate([np.flatnonzero(labels == c)[:few] for c in np.unique(labels)]))
+        members = [np.flatnonzero(labels == c) for c in np.unique(labels)]
+        places = [np.linspace(0, len(m) - 1, min(few, len(m))).round().astype(int) for m in members]
+        return np.sort(np.concatenate([m[p] for m, p in zip(members, places, strict=True)]))
 
     @cached_property
     def relevance(self) -> list[dict[str, RelevanceMap]]:
@@ -372,10 +374,42 @@ class StudyRun:
             nodes = self.nodes.select(self.explained)
             return grad_cam_set(self.network, nodes, layers=layers, axes=axes, target=study.explain.target)
 
-        key = [self._activations_key, study.explain.model_dump()]
         return self.artefacts.keep(
-            "relevance.npz", key, make, load_relevance, lambda maps, path: save_relevance(path, maps)
+            "relevance.npz", self._relevance_key, make, load_relevance, lambda maps, path: save_relevance(path, maps)
         )
+
+    @cached_property
+    def _relevance_key(self) -> list[Any]:
+        chosen = [self.study.explain.target, self.explained.tolist()]
+        return [self.network_key, self.study.graph.part, chosen]
+
+    @cached_property
+    def map_evaluation(self) -> MapEvaluation:
+        """How far the maps may be trusted: deletion, insertion, contrast, randomisation, jitter, limbs."""
+        from stgcnlib.explain import MapEvaluation, evaluate_maps
+
+        settings = self.study.explain.model_dump(exclude={"target", "examples", "per_class"})
+        dtw = self.study.dtw.model_dump()
+
+        def make(path: Path) -> None:
+            some = self.nodes.select(self.explained)
+            made = evaluate_maps(
+                self.network, some, self.relevance,
+                reference=self.parts[0],
+                groups=None if self.groups is None else self.groups[self.explained],
+                feature_distances={
+                    name: self.distances(name)[np.ix_(self.explained, self.explained)]
+                    for name in self.activations().layers
+                },
+                k=self.study.graph.k,
+                seed=self.study.seed,
+                device=self.study.compute.device,
+                **settings, **dtw,
+            )  # fmt: skip
+            made.save(path)
+
+        key = [self._relevance_key, self._activations_key, settings, dtw, self.study.graph.model_dump()]
+        return MapEvaluation.load(self.artefacts.build("map-evaluation", key, make))
 
     # -- studies and summary -------------------------------------------------------------------
 

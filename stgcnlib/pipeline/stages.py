@@ -64,7 +64,9 @@ STAGES: tuple[Stage, ...] = (
     Stage("03_ds_graphs", ("02_activations",), ("dtw", "graph", "geometry"), artefacts=("distances/*", "geometry")),
     Stage("04_geometry", ("03_ds_graphs",)),
     Stage("05_layer", ("04_geometry", "06_relevance"), per_layer=True),
-    Stage("06_relevance", ("02_activations",), ("explain",), artefacts=("relevance.npz",)),
+    Stage(
+        "06_relevance", ("02_activations",), ("explain", "dtw", "graph"), artefacts=("relevance.npz", "map-evaluation")
+    ),
     Stage("07_noise", ("03_ds_graphs",), ("noise",), artefacts=("noise*",), section="noise"),
     Stage(
         "08_transfer",

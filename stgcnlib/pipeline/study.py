@@ -138,11 +138,23 @@ class Geometry(_Part):
 
 
 class Explain(_Part):
-    """Relevance maps: of which class, for how many recordings."""
+    """Relevance maps: of which class, for how many recordings, and how they are put to the test.
+
+    `sequences` recordings are tested, by taking away `units` in `steps` steps and comparing with `draws` random
+    maps; that costs (layers + draws) * 2 * (steps - 1) forward passes per recording and unit.
+    """
 
     target: Literal["predicted", "true"] | Whole = "predicted"
     examples: Whole = Field(4, ge=1)
     per_class: Whole = Field(4, ge=1)
+    sequences: Whole = Field(24, ge=2)
+    units: tuple[Literal["joints", "frames", "joint-frames"], ...] = Field(
+        ("joints", "frames", "joint-frames"), min_length=1
+    )
+    replacement: Literal["mean-pose", "interpolation"] = "mean-pose"
+    steps: Whole = Field(6, ge=2)
+    draws: Whole = Field(3, ge=1)
+    jitter: Number = Field(0.01, gt=0)
 
 
 Numbers = tuple[Number, ...]

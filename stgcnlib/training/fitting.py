@@ -82,8 +82,8 @@ def fit(
         frames: resample every batch to so many frames; `None` keeps batches near the recordings' own tempo, at
             which they are evaluated and recorded.
         augment: how recordings are varied; True means `Augmentation()`, False feeds them as they are, and "mirror"
-            means `Augmentation(mirror=True)`: left and right swapped in half of them, which is right only where no class
-            is told by its side.
+            means `Augmentation(mirror=True)`: left and right swapped in half of them, right only where no class is
+            told by its side.
         patience: stop after so many epochs without a better accuracy on a validation part, taken out of `train`
             (a fifth: whole subjects where subjects are known), and keep the best weights by it. `None` trains on
             all of `train` for all epochs and keeps the last weights.
@@ -102,7 +102,7 @@ def fit(
         StudyError: if an argument is out of range, or the loss is no longer finite.
         CheckpointError: if `checkpoint_dir` holds another training.
     """
-    augmentation = _augmentation(augment)
+    augmentation = _augmentation(how=augment)
     _check(network, train, test, epochs, batch_size, learning_rate, frames, patience, precision)
     modules, parameters = _first_blocks(network, frozen)
     settings: dict[str, Any] = {
@@ -214,12 +214,12 @@ def _check(
         raise StudyError(f"learning_rate is {learning_rate}; it must be above 0")
 
 
-def _augmentation(augment: bool | str | Augmentation) -> Augmentation | None:
-    if isinstance(augment, Augmentation):
-        return augment
-    if isinstance(augment, str) and augment != "mirror":
-        raise StudyError(f"augment is {augment!r}; choose True, False, 'mirror' or an Augmentation")
-    return Augmentation(mirror=augment == "mirror") if augment else None
+def _augmentation(*, how: bool | str | Augmentation) -> Augmentation | None:
+    if isinstance(how, Augmentation):
+        return how
+    if isinstance(how, str) and how != "mirror":
+        raise StudyError(f"augment is {how!r}; choose True, False, 'mirror' or an Augmentation")
+    return Augmentation(mirror=how == "mirror") if how else None
 
 
 def _first_blocks(network: nn.Module, count: int) -> tuple[list[nn.Module], list[nn.Parameter]]:

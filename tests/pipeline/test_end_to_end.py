@@ -82,7 +82,7 @@ def test_a_second_run_repeats_nothing(finished: Path) -> None:
 
 
 def test_nothing_temporary_is_left(finished: Path) -> None:
-    assert [path for path in finished.rglob(".*") if path.is_file() and path.name != ".lock"] == []
+    assert [path for path in finished.rglob(".*") if path.is_file() and path.suffix != ".lock"] == []
 
 
 def test_unknown_layer_suggests_the_nearest(finished: Path) -> None:

@@ -1,0 +1,143 @@
+"""Attributions that the field knows besides Grad-CAM, computed by captum: gradient times activation, and integrated
+gradients on the input's joints. They come as the same maps, so that every check and picture takes them too.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from torch import Tensor, nn
+
+from stgcnlib.activations import find_layers, observing, temporal_stride
+from stgcnlib.activations.observe import INPUT, people_first
+from stgcnlib.errors import LayerNotFoundError, SequenceError
+from stgcnlib.explain.baseline import mean_pose
+from stgcnlib.explain.gradcam import (
+    RelevanceMap,
+    Target,
+    at_input_frames,
+    grad_cam_set,
+    resolve_targets,
+    target_classes,
+    target_scores,
+)  # fmt: skip
+from stgcnlib.networks.batches import check_fit, equal_batches, network_batch
+from stgcnlib.progress import track
+from stgcnlib.sequences import SequenceSet
+
+__all__ = ["Method", "attributions"]
+
+Method: TypeAlias = Literal["grad-cam", "gradient-x-activation", "integrated-gradients"]
+
+_BATCH_FRAMES = 1024
+
+
+def attributions(
+    network: nn.Module,
+    data: SequenceSet,
+    *,
+    method: Method = "grad-cam",
+    layers: str | Sequence[str] | None = None,
+    target: Target = None,
+    signed: bool = False,
+    reference: SequenceSet | None = None,
+    steps: int = 32,
+    device: str = "cpu",
+    progress: bool | None = None,
+) -> list[dict[str, RelevanceMap]]:
+    """Relevance maps of every recording by one of three methods, all (M, T, V) at the input's frames.
+
+    "grad-cam" is `grad_cam_set`. "gradient-x-activation" is the sum over channels of dy/dA(t, v) A(t, v) at each
+    layer (Ancona et al. 2018; captum's LayerGradientXActivation). "integrated-gradients" is the sum over coordinates
+    of captum's IntegratedGradients on the input (Sundararajan et al. 2017), from the class-free mean pose; its maps
+    are of the layer "input" and add up, signed, to the logit's change from the mean pose.
+
+    Args:
+        layers: as in `record`; for "integrated-gradients" only `None` or "input".
+        target, signed: as in `grad_cam`.
+        reference: recordings of the mean pose for "integrated-gradients"; `None` takes `data`.
+        steps: of the path for "integrated-gradients".
+
+    Raises:
+        LayerNotFoundError, LayoutError, SequenceError: as `grad_cam`.
+    """
+    if method == "grad-cam":
+        return grad_cam_set(
+            network, data, layers=layers, target=target, signed=signed, device=device, progress=progress
+        )
+    check_fit(network, data)
+    match method:
+        case "integrated-gradients":
+            if layers not in (None, INPUT, [INPUT], (INPUT,)):
+                raise LayerNotFoundError("integrated gradients are of the input's joints; leave `layers` out")
+            chosen = find_layers(network, INPUT)
+        case "gradient-x-activation":
+            chosen = find_layers(network, layers)
+            if any(layer.name == INPUT for layer in chosen):
+                raise LayerNotFoundError("gradient x activation is of layers, not of 'input'; leave it out")
+        case _:
+            raise SequenceError(
+                f"method={method!r} is unknown; give 'grad-cam', 'gradient-x-activation' or 'integrated-gradients'"
+            )
+    results: dict[int, dict[str, RelevanceMap]] = {}
+    batches = equal_batches(data, _BATCH_FRAMES)
+    for batch in track(batches, "Explaining", total=len(batches), show=progress):
+        members = [data.people(i) for i in batch]
+        M, T = members[0].shape[:2]
+        with observing(network, [], device=device, gradients=True) as run:
+            x = network_batch(members).to(device)
+            found = resolve_targets(target_classes(target, data.labels[batch]), run(x)[0])
+            if method == "integrated-gradients":
+                pose = network_batch([mean_pose(data if reference is None else reference, M, T)]).to(device)
+                tensors = [_integrated(network, x, pose, found, steps)]
+            else:
+                tensors = _layer_products(network, x, found, [layer.name for layer in chosen])
+        for layer, tensor in zip(chosen, tensors, strict=True):
+            relevance = people_first(tensor.detach(), layer, x).sum(dim=2)
+            raw = (relevance if signed else relevance.clamp(min=0)).cpu().numpy()
+            values = at_input_frames(raw, T, temporal_stride(np.array([T]), np.array([raw.shape[2]])))
+            for n, i in enumerate(batch.tolist()):
+                results.setdefault(i, {})[layer.name] = RelevanceMap(
+                    values[n], raw[n], layer.name, layer.index, layer.title, *found[n]
+                )
+    return [results[i] for i in range(len(data))]
+
+
+class _Scores(nn.Module):
+    """The network's explained logits, repeated where captum stacks several points of a path into one batch."""
+
+    def __init__(self, network: nn.Module, classes: Sequence[tuple[int, int | None]]) -> None:
+        super().__init__()
+        self.network = network
+        self.classes = list(classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(points * N, C, T, V, M) -> (points * N,)."""
+        # A copy, since a network may change its input in place.
+        return target_scores(self.network(x.clone()), self.classes * (len(x) // len(self.classes)))
+
+
+def _layer_products(
+    network: nn.Module, x: Tensor, classes: Sequence[tuple[int, int | None]], names: Sequence[str]
+) -> list[Tensor]:
+    from captum.attr import LayerGradientXActivation
+
+    modules = [network.get_submodule(name) for name in names]
+    found: Any = LayerGradientXActivation(_Scores(network, classes), modules).attribute(x.requires_grad_())
+    return [each[0] if isinstance(each, tuple) else each for each in found]
+
+
+def _integrated(
+    network: nn.Module, x: Tensor, pose: Tensor, classes: Sequence[tuple[int, int | None]], steps: int
+) -> Tensor:
+    from captum.attr import IntegratedGradients
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # captum asks for gradients by itself and says so
+        found: Tensor = IntegratedGradients(_Scores(network, classes)).attribute(
+            x, baselines=pose.expand_as(x), n_steps=steps, internal_batch_size=4 * len(x)
+        )
+    return found

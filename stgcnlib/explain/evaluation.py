@@ -1,0 +1,139 @@
+"""Everything that says how far a study's relevance maps may be trusted, as tables that are kept together.
+
+The measures live in `faithfulness`, `checks` and `limbs`; what the tables mean in words, in `findings`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from torch import nn
+
+from stgcnlib.artefacts import atomic_folder
+from stgcnlib.errors import SkeletonFormatError
+from stgcnlib.explain.baseline import Replacement
+from stgcnlib.explain.checks import contrastivity, map_smoothness, randomisation, stability
+from stgcnlib.explain.faithfulness import UNITS, Faithfulness, Maps, Unit, faithfulness
+from stgcnlib.explain.limbs import limb_shares, one_armed
+from stgcnlib.sequences import SequenceSet
+
+__all__ = ["MapEvaluation", "evaluate_maps"]
+
+
+@dataclass(frozen=True, eq=False)
+class MapEvaluation:
+    """Tables on the maps of one network; see the functions of these names for columns.
+
+    Attributes:
+        curves, areas: of `faithfulness`.
+        summary: of `Faithfulness.summary`.
+        contrast: of `contrastivity`.
+        random: of `randomisation`.
+        stable: of `stability`.
+        smoothness: of `map_smoothness`.
+        arms: of `limb_shares`; without rows where no class is one-armed.
+    """
+
+    curves: pd.DataFrame
+    areas: pd.DataFrame
+    summary: pd.DataFrame
+    contrast: pd.DataFrame
+    random: pd.DataFrame
+    stable: pd.DataFrame
+    smoothness: pd.DataFrame
+    arms: pd.DataFrame
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write one parquet file per table into a folder, all or nothing."""
+        with atomic_folder(path) as folder:
+            for field in fields(self):
+                getattr(self, field.name).to_parquet(folder / f"{field.name}.parquet")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> MapEvaluation:
+        """Read what `save` wrote.
+
+        Raises:
+            SkeletonFormatError: if a table is missing or damaged.
+        """
+        tables = {}
+        for field in fields(cls):
+            file = Path(path) / f"{field.name}.parquet"
+            try:
+                tables[field.name] = pd.read_parquet(file)
+            except (OSError, ValueError) as error:
+                reason = " ".join(str(error).split())[:160]
+                raise SkeletonFormatError(f"{file}: not a readable table ({reason}); evaluate again") from None
+        return cls(**tables)
+
+
+def evaluate_maps(
+    network: nn.Module,
+    data: SequenceSet,
+    maps: Maps,
+    *,
+    reference: SequenceSet,
+    feature_distances: Mapping[str, NDArray[np.float32]] | None = None,
+    groups: NDArray[np.generic] | None = None,
+    units: Sequence[Unit] = UNITS,
+    replacement: Replacement = "mean-pose",
+    sequences: int = 16,
+    steps: int = 8,
+    draws: int = 3,
+    jitter: float = 0.01,
+    k: int = 10,
+    seed: int = 0,
+    device: str = "cpu",
+    progress: bool | None = None,
+    **dtw: Any,
+) -> MapEvaluation:
+    """All checks of the maps of one network.
+
+    Args:
+        data, maps: the N explained recordings, and their maps by `grad_cam_set`.
+        reference: recordings of the mean pose; also those in which acting arms are looked for.
+        feature_distances: layer -> (N, N) DTW distances of the features.
+        groups: (N,) subjects, or `None`.
+        sequences: recordings that are deleted, randomised and jittered: this many, spread over the classes.
+        steps, draws, units, replacement: of `faithfulness`.
+        jitter: of `stability`.
+        k, **dtw: of `map_smoothness`.
+    """
+    few = _spread(data.labels, sequences)
+    some, chosen = data.select(few), [maps[i] for i in few]
+    tested: Faithfulness = faithfulness(
+        network, some, chosen, reference=reference, units=units, replacement=replacement, steps=steps, draws=draws,
+        groups=None if groups is None else groups[few], seed=seed, device=device, progress=progress,
+    )  # fmt: skip
+    return MapEvaluation(
+        curves=tested.curves,
+        areas=tested.areas,
+        summary=tested.summary(seed=seed),
+        contrast=contrastivity(network, some, seed=seed, device=device),
+        random=randomisation(network, some, chosen, seed=seed, device=device),
+        stable=stability(network, some, chosen, jitter=jitter, seed=seed, device=device),
+        smoothness=map_smoothness(
+            maps, data.labels, k=k, groups=groups, feature_distances=feature_distances, seed=seed, **dtw
+        ),
+        arms=limb_shares(maps, data, one_armed(reference), groups=groups, seed=seed),
+    )
+
+
+def _spread(labels: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """`count` recordings, in turn from each class; classes start at different members, who may be different people."""
+    turn = np.zeros(len(labels), dtype=np.int64)
+    for rank, c in enumerate(np.unique(labels)):
+        members = np.flatnonzero(labels == c)
+        turn[members] = (np.arange(len(members)) - rank) % len(members)
+    order = np.lexsort((labels, turn))
+    if count < len(np.unique(labels)):  # not even one each: classes evenly spread
+        first = order[: len(np.unique(labels))]
+        order = first[np.unique(np.linspace(0, len(first) - 1, count).round().astype(int))]
+    return np.sort(order[:count])

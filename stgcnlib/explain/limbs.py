@@ -1,0 +1,125 @@
+"""Relevance by body part: how much of a map lies on a limb, and which actions are done with one arm.
+
+Which arm acts is read from the recordings' own motion, not from class names.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from stgcnlib.errors import LayoutError, suggest
+from stgcnlib.explain.faithfulness import Maps
+from stgcnlib.geometry.uncertainty import bootstrap_counts, bootstrap_means, interval
+from stgcnlib.sequences import SequenceSet
+from stgcnlib.skeleton import SkeletonLayout
+
+__all__ = ["acting_limbs", "limb_share", "limb_shares", "one_armed"]
+
+ONE_ARMED = 2.0
+"""An action is one-armed where one arm's joints swing at least this many times as far as any other limb's."""
+
+
+def limb_share(maps: Maps, layout: SkeletonLayout, limb: str) -> pd.DataFrame:
+    """Share of each map's relevance that lies on a body part's joints, over all frames and people.
+
+    Columns recording, layer, title, index, target, share (0 to 1; NaN where a map is all zero) and even (the part's
+    share of the joints, which a map that looks everywhere alike would give).
+
+    Raises:
+        LayoutError: if the layout has no such limb; the nearest are suggested.
+    """
+    if limb not in layout.limbs:
+        raise LayoutError(f"layout {layout.name!r} has no limb {limb!r}; {suggest(limb, list(layout.limbs))}")
+    joints = list(layout.limbs[limb])
+    rows = []
+    for i, layers in enumerate(maps):
+        for name, each in layers.items():
+            mass = np.abs(each.values).sum(axis=(0, 1), dtype=np.float64)
+            share = float(mass[joints].sum() / mass.sum()) if mass.sum() > 0 else float("nan")
+            rows.append({
+                "recording": i, "layer": name, "title": each.title, "index": each.index, "target": each.target,
+                "share": share, "even": len(joints) / len(layout),
+            })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def acting_limbs(data: SequenceSet) -> pd.DataFrame:
+    """How far each limb swings: columns label, class, limb, swing, mean over its joints and the class's recordings.
+
+    A joint's swing is the root mean square distance from its own mean place, seen from the body's centre joint (where the layout has one), in the
+    data's units. Unlike the length of its path it does not grow with the sensor's noise.
+    """
+    rows = []
+    for i in range(len(data)):
+        people = data.people(i).astype(np.float64)
+        centre = data.layout.centre
+        seen = people if centre is None else people - people[:, :, [centre]]
+        swing = np.sqrt(((seen - seen.mean(axis=1, keepdims=True)) ** 2).sum(axis=-1).mean(axis=1)).mean(axis=0)
+        for limb, joints in data.layout.limbs.items():
+            rows.append({"label": int(data.labels[i]), "limb": limb, "swing": swing[list(joints)].mean()})
+    table = pd.DataFrame(rows).groupby(["label", "limb"], sort=False)["swing"].mean().reset_index()
+    table.insert(1, "class", [data.class_names[c] for c in table["label"]])
+    return table
+
+
+def one_armed(data: SequenceSet, *, ratio: float = ONE_ARMED) -> dict[int, str]:
+    """Class -> arm, for classes in which one arm swings at least `ratio` times as far as every other limb."""
+    found = {}
+    table = acting_limbs(data)
+    for label in table["label"].unique():
+        ranked = table[table["label"] == label].sort_values("swing", ascending=False)
+        first, second = ranked["swing"].iloc[0], ranked["swing"].iloc[1]
+        if str(ranked["limb"].iloc[0]).endswith("arm") and first > 0 and first >= ratio * second:
+            found[int(label)] = str(ranked["limb"].iloc[0])
+    return found
+
+
+def limb_shares(
+    maps: Maps,
+    data: SequenceSet,
+    arms: dict[int, str],
+    *,
+    groups: ArrayLike | None = None,
+    draws: int = 1000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Share of relevance on the acting arm of one-armed classes, per class and layer, with its interval.
+
+    Args:
+        maps: of the recordings of `data`.
+        arms: class -> limb, as `one_armed` finds them.
+        groups: (N,) subjects for the interval; `None` takes "subject" where the set has it.
+
+    Columns label, class, limb, layer, title, index, recordings, share, low, high, even. Rows of label -1, class "all",
+    are over all these classes together, each recording with its own class's arm.
+    """
+    subjects = data.groups.get("subject") if groups is None else np.asarray(groups)
+    parts = []
+    for label, limb in arms.items():
+        members: NDArray[np.int64] = np.flatnonzero(data.labels == label)
+        if not len(members):
+            continue
+        part = limb_share([maps[int(i)] for i in members], data.layout, limb)
+        part = part.assign(node=members[part["recording"]], label=label, limb=limb)
+        parts.append(part.assign(**{"class": data.class_names[label]}))
+    columns = ["label", "class", "limb", "layer", "title", "index", "recordings", "share", "low", "high", "even"]
+    if not parts:
+        return pd.DataFrame(columns=columns)
+    every = pd.concat(parts, ignore_index=True).dropna(subset=["share"])
+    whole = every.assign(label=-1, limb="its arm", **{"class": "all"})
+    rows = []
+    for _, part in pd.concat([whole, every]).groupby(["label", "index"], sort=False):
+        known = None if subjects is None else subjects[part["node"]]
+        if known is not None and len(np.unique(known)) < 2:
+            known = None
+        counts = bootstrap_counts(len(part), draws=draws, groups=known, seed=seed)
+        low, high = interval(bootstrap_means(part["share"], counts))
+        first = part.iloc[0]
+        rows.append({
+            "label": int(first["label"]), "class": first["class"], "limb": first["limb"], "layer": first["layer"],
+            "title": first["title"], "index": int(first["index"]), "recordings": len(part),
+            "share": float(part["share"].mean()), "low": low, "high": high, "even": float(part["even"].mean()),
+        })  # fmt: skip
+    return pd.DataFrame(rows, columns=columns)

@@ -1,0 +1,137 @@
+"""How far relevance maps may be trusted: deletion and insertion, and what is left of maps when weights are lost."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from stgcnlib.errors import SequenceError
+from stgcnlib.figures.style import (
+    LEFT,
+    MUTED,
+    band,
+    direct_labels,
+    layer_colors,
+    layer_ticks,
+    new_figure,
+    styled,
+)  # fmt: skip
+
+__all__ = ["faithfulness_areas", "faithfulness_curves", "randomisation_decay"]
+
+_MODES = {"deletion": "Deletion: lower is better", "insertion": "Insertion: higher is better"}
+_DASHED = (0, (4, 3))
+
+
+@styled
+def faithfulness_curves(curves: pd.DataFrame, *, unit: str = "joints") -> Figure:
+    """Probability of the explained class while joints or frames go, or come back: a line per layer, random dashed.
+
+    Args:
+        curves: as of `stgcnlib.explain.Faithfulness`.
+        unit: which of its units.
+
+    Raises:
+        SequenceError: if a column is missing or the table has no such unit.
+    """
+    _needs(curves, "title", "index", "unit", "mode", "kind", "fraction", "probability")
+    part = curves[curves["unit"] == unit]
+    if not len(part):
+        raise SequenceError(f"the table has no unit {unit!r}; it has {', '.join(map(str, curves['unit'].unique()))}")
+    layers = part.drop_duplicates("index").sort_values("index")
+    colors = layer_colors(len(layers))
+    figure = new_figure(3.0, alt=f"Deletion and insertion of {unit} against random maps, layer by layer.")
+    axes = figure.subplots(1, 2, sharey=True)
+    for ax, (mode, title) in zip(axes, _MODES.items(), strict=True):
+        rows = part[part["mode"] == mode]
+        for color, index in zip(colors, layers["index"], strict=True):
+            line = rows[(rows["index"] == index) & (rows["kind"] == "map")].sort_values("fraction")
+            ax.plot(line["fraction"], line["probability"], color=color, linewidth=1.6)
+        chance = rows[rows["kind"] == "random"].groupby("fraction")["probability"].mean()
+        ax.plot(chance.index, chance.to_numpy(), color=MUTED, linestyle=_DASHED, linewidth=2.2)
+        ax.set_title(title)
+        ax.set_xlabel(f"share of {unit} {'replaced' if mode == 'deletion' else 'put back'}")
+        ax.xaxis.set_major_formatter(lambda v, _: f"{v:.0%}")
+        ax.set_ylim(0, 1.03)
+        ax.set_xlim(0, 1)
+        ax.grid(axis="y")
+    axes[0].set_ylabel("probability of the class")
+    shown = sorted({0, len(layers) // 2, len(layers) - 1})
+    titles = layers["title"].astype(str).tolist()
+    handles = [Line2D([], [], color=colors[k], label=titles[k]) for k in shown]
+    handles.append(Line2D([], [], color=MUTED, linestyle=_DASHED, label="random maps"))
+    figure.legend(handles=handles, loc="outside upper right", ncols=len(handles), handlelength=1.8)
+    return figure
+
+
+@styled
+def faithfulness_areas(summary: pd.DataFrame) -> Figure:
+    """Area under the deletion and the insertion curve against layer, with interval, beside random maps.
+
+    Args:
+        summary: as of `Faithfulness.summary`; one row of panels per unit.
+    """
+    _needs(summary, "title", "index", "unit", "mode", "area", "low", "high", "random", "random_low", "random_high")
+    units = list(dict.fromkeys(summary["unit"]))
+    figure = new_figure(0.4 + 2.2 * len(units), alt="Area under deletion and insertion curves against layer.")
+    axes = figure.subplots(len(units), 2, squeeze=False, sharex=True)
+    for row, unit in zip(axes, units, strict=True):
+        for ax, (mode, title) in zip(row, _MODES.items(), strict=True):
+            rows = summary[(summary["unit"] == unit) & (summary["mode"] == mode)].sort_values("index")
+            x = rows["index"]
+            band(ax, x, rows["random_low"], rows["random_high"], MUTED, alpha=0.2)
+            ax.plot(x, rows["random"], color=MUTED, linestyle=_DASHED)
+            band(ax, x, rows["low"], rows["high"], LEFT)
+            ax.plot(x, rows["area"], color=LEFT, marker="o", markersize=4)
+            ax.set_title(f"{title} ({unit})")
+            ax.grid(axis="y")
+            ax.margins(y=0.12)
+            layer_ticks(ax, rows["title"].astype(str).tolist(), x)
+            if ax not in axes[-1]:
+                ax.set_xlabel("")
+        row[0].set_ylabel("area under curve")
+    handles = [
+        Line2D([], [], color=LEFT, marker="o", markersize=4, label="maps of the layer"),
+        Line2D([], [], color=MUTED, linestyle=_DASHED, label="random maps"),
+    ]
+    figure.legend(handles=handles, loc="outside upper right", ncols=2)
+    return figure
+
+
+@styled
+def randomisation_decay(table: pd.DataFrame) -> Figure:
+    """Likeness of maps to their first selves while weights are lost from the head down: a line per layer.
+
+    Args:
+        table: as of `stgcnlib.explain.randomisation`.
+    """
+    _needs(table, "step", "randomised", "title", "index", "correlation", "similarity")
+    layers = table.drop_duplicates("index").sort_values("index")
+    steps = table.drop_duplicates("step").sort_values("step")
+    names = steps["randomised"].astype(str).str.replace("layer ", "", regex=False)
+    colors = layer_colors(len(layers))
+    titles = layers["title"].astype(str).tolist()
+    figure = new_figure(3.1, alt="Rank correlation and SSIM of maps while the network's weights are randomised.")
+    axes = figure.subplots(1, 2)
+    for ax, column, title in zip(axes, ("correlation", "similarity"), ("Rank correlation", "SSIM"), strict=True):
+        ends = []
+        for color, name, index in zip(colors, titles, layers["index"], strict=True):
+            line = table[table["index"] == index].sort_values("step")
+            ax.plot(line["step"], line[column], color=color, linewidth=1.6)
+            ends.append((float(line[column].iloc[-1]), name, color))
+        ax.axhline(0, color=MUTED, linewidth=0.9)
+        ax.set_xticks(steps["step"], names, rotation=45, ha="right")
+        ax.set_xlabel("weights lost so far, from the head down to")
+        ax.set_title(title)
+        ax.set_ylim(min(-0.12, float(table[column].min()) - 0.05), 1.04)
+        ax.grid(axis="y")
+        shown = sorted({0, len(ends) - 1})
+        direct_labels(ax, float(np.max(table["step"])), [ends[k] for k in shown])
+    return figure
+
+
+def _needs(table: pd.DataFrame, *columns: str) -> None:
+    if missing := [c for c in columns if c not in table.columns]:
+        raise SequenceError(f"the table lacks {', '.join(missing)}")

@@ -1,0 +1,233 @@
+"""Checks of maps: known answers, an untrained control, and that a network is left as it was."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy.stats import spearmanr
+from tiny_network import TinyNetwork
+
+from stgcnlib.errors import LayoutError, SequenceError, SkeletonFormatError
+from stgcnlib.explain import (
+    MapEvaluation,
+    RelevanceMap,
+    contrastivity,
+    evaluate_maps,
+    findings,
+    gaze,
+    grad_cam_set,
+    limb_share,
+    limb_shares,
+    map_smoothness,
+    one_armed,
+    randomisation,
+    stability,
+)  # fmt: skip
+from stgcnlib.explain.checks import rank_correlation, similarity
+from stgcnlib.sequences import SequenceSet
+from stgcnlib.skeleton import layout
+
+KINECT = layout("kinect-v1")
+
+
+@pytest.fixture(scope="module")
+def data() -> SequenceSet:
+    """Nine recordings of three classes by three people; class 0 waves the right arm, class 1 the left, class 2 both."""
+    rng = np.random.default_rng(5)
+    coords, labels = [], np.arange(9) % 3
+    for label in labels:
+        T = int(rng.integers(14, 20))
+        points = np.broadcast_to(rng.normal(size=(1, 20, 3)), (T, 20, 3)).copy()
+        points += 0.005 * rng.normal(size=points.shape)
+        wave = np.sin(np.arange(T))[:, None]
+        if label in (0, 2):
+            points[:, list(KINECT.limbs["right arm"]), 1] += wave
+        if label in (1, 2):
+            points[:, list(KINECT.limbs["left arm"]), 1] += wave
+        coords.append(points.astype(np.float32))
+    return SequenceSet(
+        coords, labels=labels, layout="kinect-v1", class_names=["right", "left", "both"],
+        groups={"subject": np.arange(9) // 3},
+    )  # fmt: skip
+
+
+def on_limb(data: SequenceSet, share: float) -> list[dict[str, RelevanceMap]]:
+    """Maps with this share of their mass on the right arm at layer 2, and an even look at layer 1."""
+    arm = list(KINECT.limbs["right arm"])
+    found = []
+    for i in range(len(data)):
+        values = np.full(data.people(i).shape[:3], (1 - share) / 16, np.float32)
+        values[..., arm] = share / 4
+        even = np.ones_like(values)
+        label = int(data.labels[i])
+        found.append({
+            "a": RelevanceMap(even, even, "a", 1, "layer 1", label),
+            "b": RelevanceMap(values, values, "b", 2, "layer 2", label),
+        })  # fmt: skip
+    return found
+
+
+def test_rank_correlation_is_spearmans():
+    rng = np.random.default_rng(0)
+    a = rng.integers(0, 5, (2, 6, 7)).astype(np.float32)
+    b = a + rng.normal(size=a.shape)
+    assert rank_correlation(a, b) == pytest.approx(spearmanr(a.ravel(), b.ravel()).statistic)
+    assert rank_correlation(a, -a) == pytest.approx(-1)
+    assert rank_correlation(a, np.ones_like(a)) == 0
+    assert np.isnan(rank_correlation(np.ones_like(a), a))
+
+
+def test_similarity_is_one_of_a_map_with_itself_and_knows_no_scale():
+    rng = np.random.default_rng(0)
+    a, b = rng.random((2, 1, 12, 20)).astype(np.float32)
+    assert similarity(a, 3 * a) == pytest.approx(1, abs=1e-5)
+    assert similarity(a, b) == pytest.approx(similarity(b, a))
+    assert similarity(a, b) < 0.4
+
+
+def test_limb_share_by_hand(data):
+    table = limb_share(on_limb(data, 0.7), KINECT, "right arm")
+    np.testing.assert_allclose(table[table["layer"] == "b"]["share"], 0.7, rtol=1e-5)
+    np.testing.assert_allclose(table[table["layer"] == "a"]["share"], 0.2, rtol=1e-5)
+    assert set(table["even"]) == {0.2}
+    with pytest.raises(LayoutError, match="no limb 'right wing'"):
+        limb_share(on_limb(data, 0.7), KINECT, "right wing")
+
+
+def test_one_armed_actions_are_found_from_motion(data):
+    assert one_armed(data) == {0: "right arm", 1: "left arm"}
+    table = limb_shares(on_limb(data, 0.7), data, one_armed(data), draws=50)
+    share = table.set_index(["class", "title"])["share"]
+    assert share["right", "layer 2"] == pytest.approx(0.7, rel=1e-5)
+    assert share["left", "layer 2"] == pytest.approx(0.3 / 4, rel=1e-5)
+    assert share["all", "layer 2"] == pytest.approx((0.7 + 0.3 / 4) / 2, rel=1e-5)
+    assert share["all", "layer 1"] == pytest.approx(0.2, rel=1e-5)
+
+
+def test_randomisation_starts_at_itself_ends_with_all_lost_and_leaves_the_network(data):
+    network = TinyNetwork().eval()
+    before = {k: v.clone() for k, v in network.state_dict().items()}
+    some = data.select([0, 1, 2, 3])
+    maps = grad_cam_set(network, some, target="true", signed=True)
+    table = randomisation(network, some, maps, seed=3)
+    assert list(table["randomised"].unique()) == ["nothing", "head", "layer 3", "layer 2", "layer 1", "stem"]
+    start = table[table["step"] == 0]
+    np.testing.assert_allclose(start[["correlation", "similarity"]], 1, atol=1e-5)
+    assert (table[table["step"] == table["step"].max()]["correlation"] < 0.9).all()
+    assert all(torch.equal(v, before[k]) for k, v in network.state_dict().items())
+    pd.testing.assert_frame_equal(table, randomisation(network, some, maps, seed=3))
+
+
+def test_the_whole_network_is_lost_at_the_end():
+    from stgcnlib.explain.checks import _cascade, _lose
+
+    network = TinyNetwork()
+    before = {k: v.clone() for k, v in network.named_parameters()}
+    steps = _cascade(network, network.layer_names)
+    assert sorted(p for _, members in steps for p in members) == sorted(before)
+    torch.manual_seed(9)
+    for _, members in steps:
+        _lose(network, members)
+    changed = {name for name, p in network.named_parameters() if not torch.equal(p, before[name])}
+    # Fresh normalisation layers have weight 1 and bias 0, as untrained ones have.
+    assert changed | {n for n in before if "norm" in n or "bn" in n} == set(before)
+
+
+def test_stability_of_no_jitter_is_one_and_falls_with_noise(data):
+    network, some = TinyNetwork(), data.select([0, 1, 2, 4])
+    maps = grad_cam_set(network, some, target="true", signed=True)
+    none, much = (stability(network, some, maps, jitter=j, repeats=2, draws=20) for j in (0.0, 1.0))
+    np.testing.assert_allclose(none["correlation"], 1, atol=1e-6)
+    assert (much["correlation"] < none["correlation"]).all()
+
+
+def test_contrastivity_compares_the_two_best_classes(data):
+    network, some = TinyNetwork(classes=2), data.select([0, 1, 2])
+    with torch.no_grad():  # logits that are each other's negative: maps too
+        network.head.weight[1] = -network.head.weight[0]
+        network.head.bias.zero_()
+    np.testing.assert_allclose(contrastivity(network, some, draws=20)["correlation"], -1, atol=1e-5)
+
+
+def test_smoothness_of_maps_that_tell_the_class_is_zero(data):
+    maps = on_limb(data, 0.5)
+    for i, each in enumerate(maps):
+        told = np.zeros_like(each["b"].values)
+        told[..., int(data.labels[i])] = 1
+        each["b"] = RelevanceMap(told, told, "b", 2, "layer 2", 0)
+    # As noise: the same everywhere would make all distances zero.
+    rng = np.random.default_rng(2)
+    for each in maps:
+        noise = rng.random(each["a"].values.shape).astype(np.float32)
+        each["a"] = RelevanceMap(noise, noise, "a", 1, "layer 1", 0)
+    far = 1 - (data.labels[:, None] == data.labels[None]).astype(np.float32)
+    far += 0.01 * rng.random((9, 9)).astype(np.float32)
+    far = (far + far.T) / 2
+    np.fill_diagonal(far, 0)
+    table = map_smoothness(
+        maps, data.labels, k=2, groups=data.groups["subject"], feature_distances={"a": far, "b": far}, draws=50
+    ).set_index("title")
+    assert table.loc["layer 2", "maps"] == pytest.approx(0, abs=1e-6)
+    assert table.loc["layer 1", "maps"] > 0.2
+    np.testing.assert_allclose(table["features"], 0, atol=1e-6)
+
+
+def test_an_evaluation_comes_back_from_disk_and_speaks(data, tmp_path):
+    network = TinyNetwork().eval()
+    maps = grad_cam_set(network, data)
+    made = evaluate_maps(
+        network, data, maps, reference=data, groups=data.groups["subject"], units=["joints"], sequences=4, steps=3,
+        draws=2, k=3,
+    )  # fmt: skip
+    made.save(tmp_path / "kept")
+    back = MapEvaluation.load(tmp_path / "kept")
+    for name in made.__dataclass_fields__:
+        pd.testing.assert_frame_equal(getattr(made, name), getattr(back, name), check_dtype=False)
+    sentences = findings(back)
+    assert len(sentences) == 7
+    assert all(f.text.endswith((".", ").")) for f in sentences)
+    (tmp_path / "kept" / "random.parquet").write_bytes(b"no")
+    with pytest.raises(SkeletonFormatError, match=r"random\.parquet: not a readable table"):
+        MapEvaluation.load(tmp_path / "kept")
+
+
+def test_findings_say_no_where_the_numbers_do(data):
+    maps = on_limb(data, 0.0)  # nothing on the right arm
+    arms = limb_shares(maps, data, {0: "right arm"}, draws=50)
+    from stgcnlib.explain.findings import _arms, _deletion
+
+    said = _arms(arms)
+    assert said.met is False
+    assert "0% (0% to 0%) of the relevance of layer 2" in said.text
+    assert _arms(arms.iloc[:0]).met is None
+    row = {
+        "layer": "b", "title": "layer 2", "index": 2, "unit": "joints", "mode": "deletion", "area": 0.6, "low": 0.5,
+        "high": 0.7, "random": 0.5, "random_low": 0.4, "random_high": 0.6, "difference": -0.1, "apart": False,
+        "better": False,
+    }  # fmt: skip
+    said = _deletion(pd.DataFrame([row]), "joints")
+    assert said.met is False
+    assert "is no better than random maps: area 0.600" in said.text
+
+
+def test_gaze_names_limbs_and_direction():
+    rows = []
+    for index, arm in enumerate([0.2, 0.2, 0.4, 0.5, 0.6, 0.7], start=1):
+        rows.append({"index": index, "limb": "right arm", "share": arm, "even": 0.2})
+        rows.append({"index": index, "limb": "rest", "share": 1 - arm, "even": 0.8})
+    text = gaze(pd.DataFrame(rows))
+    assert "The early layers (1 to 2) look most at" in text
+    assert "the late ones (5 to 6) look most at the right arm (65% of the relevance on 20% of the joints)" in text
+    assert "from 20% to 65%" in text or "from 80% to 35%" in text
+    flat = pd.DataFrame(rows).assign(share=lambda t: t["even"])
+    assert "does not move the gaze" in gaze(flat)
+    assert "cannot be compared" in gaze(flat[flat["index"] == 1])
+
+
+def test_own_networks_need_layer_names(data):
+    network = TinyNetwork()
+    del network.layer_names
+    with pytest.raises(SequenceError, match="layer_names"):
+        randomisation(network, data, on_limb(data, 0.5))

@@ -1,0 +1,161 @@
+"""Deletion and insertion on a network whose truth is known, and what stands in for removed cells."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from stgcnlib.errors import SequenceError
+from stgcnlib.explain import RelevanceMap, faithfulness
+from stgcnlib.explain.baseline import mean_pose, removed
+from stgcnlib.sequences import SequenceSet
+from stgcnlib.skeleton import layout
+
+JOINT = 11
+
+
+class OneJoint(nn.Module):
+    """Class 1 against 0 by the mean height of one joint alone."""
+
+    def __init__(self, joint: int = JOINT) -> None:
+        super().__init__()
+        self.layout, self.channels, self.joint = layout("kinect-v1"), 3, joint
+        self.layer_names = ()
+        self.weight = nn.Parameter(torch.tensor([-4.0, 4.0]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, 1, :, self.joint].mean(dim=(1, 2))[:, None] * self.weight
+
+
+@pytest.fixture(scope="module")
+def planted() -> SequenceSet:
+    """Twelve recordings of two classes by three people; the class is the sign of joint 11's height."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(12) % 2
+    coords = []
+    for label in labels:
+        points = rng.normal(0, 0.3, (int(rng.integers(12, 18)), 20, 3)).astype(np.float32)
+        points[:, JOINT, 1] = (2 * label - 1) + rng.normal(0, 0.1, len(points))
+        coords.append(points)
+    return SequenceSet(coords, labels=labels, layout="kinect-v1", groups={"subject": np.arange(12) // 4})
+
+
+def maps_of(data: SequenceSet, where: str) -> list[dict[str, RelevanceMap]]:
+    rng = np.random.default_rng(1)
+    found = []
+    for i in range(len(data)):
+        values = np.zeros(data.people(i).shape[:3], np.float32)
+        if where == "true":
+            values[:, :, JOINT] = 1
+        else:
+            values[:] = rng.random((1, 1, values.shape[2]))
+            values[:, :, JOINT] = 0
+        found.append({"layer": RelevanceMap(values, values, "layer", 1, "layer 1", int(data.labels[i]))})
+    return found
+
+
+def test_the_planted_joint_beats_random_maps_with_intervals_apart(planted):
+    result = faithfulness(
+        OneJoint(), planted, maps_of(planted, "true"), units=["joints", "joint-frames"], steps=10, draws=6
+    )
+    table = result.summary(draws=300)
+    assert len(table) == 4
+    assert table["apart"].all()
+    assert table["better"].all()
+    # By hand: once the joint is gone (at the first step), the mean pose of two balanced classes leaves about 1/2.
+    deletion = table.query("unit == 'joints' and mode == 'deletion'").iloc[0]
+    assert deletion["area"] == pytest.approx(0.5 + 0.05 * 0.5, abs=0.02)
+    insertion = table.query("unit == 'joints' and mode == 'insertion'").iloc[0]
+    assert insertion["area"] == pytest.approx(1 - 0.05 * 0.5, abs=0.02)
+
+
+def test_a_map_that_looks_elsewhere_does_not_beat_random_maps(planted):
+    result = faithfulness(OneJoint(), planted, maps_of(planted, "elsewhere"), units=["joints"], steps=10, draws=6)
+    table = result.summary(draws=300)
+    assert not table["better"].any()
+    assert not table["apart"].any()
+    assert (table["difference"] < 0).all()
+
+
+def test_a_flat_map_over_a_network_that_ignores_frames_is_no_better_than_chance(planted):
+    result = faithfulness(OneJoint(), planted, maps_of(planted, "true"), units=["frames"], steps=5, draws=4)
+    assert result.areas["area"].between(0, 1).all()
+    assert not result.summary(draws=300)["apart"].any()
+
+
+def test_curves_start_whole_and_end_empty(planted):
+    data = planted.select([0, 1, 2])
+    network = OneJoint()
+    result = faithfulness(network, data, maps_of(data, "true"), reference=planted, steps=4, draws=2)
+    with torch.no_grad():
+        whole, empty = [], []
+        for i in range(3):
+            people, label = data.people(i), int(data.labels[i])
+            for target, bodies in ((whole, people), (empty, mean_pose(planted, *people.shape[:2]))):
+                x = torch.from_numpy(bodies.transpose(3, 1, 2, 0)[None].copy())
+                target.append(float(torch.softmax(network(x).double(), 1)[0, label]))
+    for (_, mode), part in result.curves.groupby(["kind", "mode"]):
+        start = part[part["fraction"] == 0]["probability"]
+        stop = part[part["fraction"] == 1]["probability"]
+        first, last = (whole, empty) if mode == "deletion" else (empty, whole)
+        np.testing.assert_allclose(start, np.mean(first), rtol=1e-6)
+        np.testing.assert_allclose(stop, np.mean(last), rtol=1e-6)
+    again = faithfulness(network, data, maps_of(data, "true"), reference=planted, steps=4, draws=2)
+    assert again.curves.equals(result.curves)
+
+
+def test_bad_input_is_named(planted):
+    maps = maps_of(planted, "true")
+    with pytest.raises(SequenceError, match="11 maps for 12 recordings"):
+        faithfulness(OneJoint(), planted, maps[1:])
+    with pytest.raises(SequenceError, match="explain the same recordings"):
+        faithfulness(OneJoint(), planted, maps[::-1], units=["joints"])
+    with pytest.raises(SequenceError, match="draws=0"):
+        faithfulness(OneJoint(), planted, maps, draws=0)
+    wrong = [{"layer": dataclasses.replace(m["layer"])} for m in maps]
+    with pytest.raises(SequenceError, match="unit='limbs' is unknown"):
+        faithfulness(OneJoint(), planted, wrong, units=["limbs"])
+
+
+# -- replacements -------------------------------------------------------------------------------
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(2, 12), st.integers(0, 2**31 - 1))
+def test_interpolation_keeps_what_is_left_and_is_straight_between(T, seed):
+    rng = np.random.default_rng(seed)
+    people = rng.normal(size=(2, T, 3, 2)).astype(np.float32)
+    masks = rng.random((2, 2, T, 3)) < 0.5
+    result = removed(people, masks, replacement="interpolation")
+    for k in range(2):
+        np.testing.assert_array_equal(result[k][~masks[k]], people[~masks[k]])
+        for m in range(2):
+            for v in range(3):
+                kept = np.flatnonzero(~masks[k, m, :, v])
+                for c in range(2):
+                    expected = (
+                        np.interp(np.arange(T), kept, people[m, kept, v, c])
+                        if len(kept)
+                        else np.full(T, people[m, :, v, c].mean())
+                    )
+                    np.testing.assert_allclose(result[k, m, :, v, c], expected, atol=1e-5)
+
+
+def test_the_mean_pose_favours_no_class_and_is_scaled_in_time():
+    # Class 0 has three recordings at height 0, class 1 a single one rising from 1 to 3.
+    rising = np.ones((5, 20, 3), np.float32) * np.linspace(1, 3, 5)[:, None, None].astype(np.float32)
+    still = np.zeros((9, 20, 3), np.float32)
+    still[0, 0, 0] = 1e-9
+    data = SequenceSet([still, still, still, rising], labels=[0, 0, 0, 1], layout="kinect-v1")
+    pose = mean_pose(data, 2, 3)
+    assert pose.shape == (2, 3, 20, 3)
+    np.testing.assert_allclose(pose[0, :, 5, 1], [0.5, 1.0, 1.5], atol=1e-6)
+    np.testing.assert_array_equal(pose[0], pose[1])
+    with pytest.raises(SequenceError, match="needs a reference set"):
+        removed(data.people(3), np.ones((1, 1, 5, 20), bool), replacement="mean-pose")
