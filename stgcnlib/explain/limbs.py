@@ -48,8 +48,8 @@ def limb_share(maps: Maps, layout: SkeletonLayout, limb: str) -> pd.DataFrame:
 def acting_limbs(data: SequenceSet) -> pd.DataFrame:
     """How far each limb swings: columns label, class, limb, swing, mean over its joints and the class's recordings.
 
-    A joint's swing is the root mean square distance from its own mean place, seen from the body's centre joint (where the layout has one), in the
-    data's units. Unlike the length of its path it does not grow with the sensor's noise.
+    A joint's swing is the root mean square distance from its own mean place, seen from the body's centre joint (where
+    the layout has one), in the data's units. Unlike the length of its path it does not grow with the sensor's noise.
     """
     rows = []
     for i in range(len(data)):
