@@ -7,6 +7,8 @@ Every network has `layout`, `classes`, `channels`, `options` and `layer_names`; 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -20,7 +22,28 @@ from stgcnlib.skeleton import SkeletonLayout
 
 __all__ = ["NETWORKS", "STGCN", "adjacency", "load_network", "load_weights", "read_checkpoint", "save_checkpoint"]
 
-NETWORKS: dict[str, type[STGCN]] = {"st-gcn": STGCN}
+
+
+def _family(module: str, name: str) -> Callable[..., nn.Module]:
+    """A network class that is imported when it is first built."""
+
+    def build(*arguments: Any, **options: Any) -> nn.Module:
+        network: nn.Module = getattr(import_module(f"stgcnlib.networks.{module}"), name)(*arguments, **options)
+        return network
+
+    return build
+
+
+NETWORKS: dict[str, Callable[..., nn.Module]] = {
+    "st-gcn": STGCN,
+    "agcn": _family("agcn", "AGCN"),
+    "aagcn": _family("agcn", "AAGCN"),
+    "ctr-gcn": _family("ctrgcn", "CTRGCN"),
+    "ms-g3d": _family("msg3d", "MSG3D"),
+    "st-gcn++": _family("stgcnpp", "STGCNPP"),
+    "shift-gcn": _family("shiftgcn", "ShiftGCN"),
+    "efficientgcn-b0": _family("efficientgcn", "EfficientGCN"),
+}
 
 
 def load_network(
@@ -36,7 +59,8 @@ def load_network(
     """A network of the zoo, with fresh weights or those of a checkpoint, in evaluation mode.
 
     Args:
-        name: "st-gcn".
+        name: one of `NETWORKS`: "st-gcn", "agcn" (2s-AGCN's), "aagcn", "ctr-gcn", "ms-g3d", "st-gcn++", "shift-gcn",
+            "efficientgcn-b0".
         layout: skeleton that the data is on.
         classes: number of classes.
         channels: coordinates per joint.
