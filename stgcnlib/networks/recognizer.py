@@ -123,8 +123,8 @@ class Recognizer(nn.Module):
         options: Mapping[str, Any],
     ) -> None:
         super().__init__()
-        for name, value in (("classes", classes), ("channels", channels), ("people", people), *options.items()):
-            if isinstance(value, int) and not isinstance(value, bool) and value < 1:
+        for name, value in {"classes": classes, "channels": channels, **options}.items():
+            if name != "dropout" and value < 1:
                 raise ValueError(f"{name} is {value}; it must be at least 1")
         self.layout = layout(skeleton)
         self.classes = classes

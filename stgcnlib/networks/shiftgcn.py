@@ -50,6 +50,7 @@ class SpatialShift(nn.Module):
 class FrameShift(nn.Module):
     """Each channel is moved along the frames by a learned, fractional number of frames (zeros beyond the ends).
 
+    With a stride, frames are read at the middle of each step: at t * stride + (stride - 1) / 2 before the shift.
     ``ypos`` holds the shifts, in frames. ``xpos`` is kept for published checkpoints, where it is zero but for noise.
     """
 
@@ -65,8 +66,9 @@ class FrameShift(nn.Module):
         """(N*M, C, T, V) -> (N*M, C, ceil(T / stride), V), linear between frames."""
         T = x.shape[2]
         start = torch.arange(0, T, self.stride, device=x.device)
-        whole = torch.floor(self.ypos.detach())
-        share = (self.ypos - whole)[:, None, None]
+        moved = self.ypos + (self.stride - 1) / 2
+        whole = torch.floor(moved.detach())
+        share = (moved - whole)[:, None, None]
         first = start + whole.long()[:, None]
         return (1 - share) * _frames(x, first) + share * _frames(x, first + 1)
 
