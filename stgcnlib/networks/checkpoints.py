@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from stgcnlib.artefacts import atomic_path
 from stgcnlib.errors import CheckpointError, shorten
+from stgcnlib.networks.keys import translate
 from stgcnlib.skeleton import LAYOUTS, SkeletonLayout
 
 __all__ = [
@@ -234,7 +235,7 @@ def _without_prefixes(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def _readings(state: dict[str, Tensor], own: Mapping[str, Tensor]) -> Iterator[dict[str, Tensor]]:
     yield state
-    yield {key.removeprefix("backbone.").removeprefix("cls_head."): value for key, value in state.items()}
+    yield translate(state)
     for prefix in PREFIXES:
         if all(key.startswith(prefix) for key in own):
             yield {prefix + key: value for key, value in state.items()}

@@ -15,7 +15,16 @@ from scipy.sparse.csgraph import shortest_path
 from stgcnlib.errors import LayoutError, suggest
 from stgcnlib.skeleton import SkeletonLayout, layout
 
-__all__ = ["STRATEGIES", "Strategy", "adjacency", "hop_distance"]
+__all__ = [
+    "STRATEGIES",
+    "Strategy",
+    "adjacency",
+    "directed_adjacency",
+    "disentangled_adjacency",
+    "hop_distance",
+    "parents",
+    "trunk_joint",
+]
 
 Strategy = Literal["spatial", "distance", "uniform"]
 STRATEGIES: tuple[Strategy, ...] = ("spatial", "distance", "uniform")
@@ -93,3 +102,75 @@ def _spatial(
         else:
             parts += [same + farther, nearer]
     return parts
+
+
+def directed_adjacency(skeleton: SkeletonLayout | str) -> NDArray[np.float32]:
+    """Joint itself, bones towards the parent, bones towards the children (Shi, Zhang, Cheng, Lu, CVPR 2019).
+
+    The labelling of 2s-AGCN and of the networks after it; MMAction2's and PYSKL's mode "spatial". Unlike
+    `adjacency` with strategy "spatial", every part is normalised by itself and follows the bones as directed.
+
+    Returns:
+        (3, V, V) float32; entry ``[k, v, w]`` weighs joint v in the sum for joint w, and a column with any entry
+        sums to 1.
+    """
+    skeleton = layout(skeleton)
+    V = len(skeleton)
+    inward = np.zeros((V, V))
+    for child, parent in skeleton.bones:
+        inward[parent, child] = 1
+    parts = np.stack([np.eye(V), inward, inward.T])
+    return np.asarray(parts / np.maximum(parts.sum(axis=1, keepdims=True), 1), dtype=np.float32)
+
+
+def disentangled_adjacency(skeleton: SkeletonLayout | str, *, scales: int, window: int = 1) -> NDArray[np.float32]:
+    """One graph per distance, over a window of frames (Liu et al., MS-G3D, CVPR 2020, equations 4 and 6).
+
+    Graph k joins joints that are exactly k bones apart, and each to itself. Over several frames all frames are
+    joined as if they were one, and a joint is one step from itself in another frame. Each graph is normalised
+    symmetrically by its degrees.
+
+    Args:
+        skeleton: the layout, or its name.
+        scales: number of graphs K, for 0 to K - 1 bones.
+        window: frames W.
+
+    Returns:
+        (K, W*V, W*V) float32, symmetric; frames outermost.
+    """
+    hops = np.tile(hop_distance(skeleton), (window, window))
+    hops[hops == 0] = 1
+    np.fill_diagonal(hops, 0)
+    own = np.eye(len(hops), dtype=bool)
+    graphs = np.stack([(hops == k) | own for k in range(scales)]).astype(np.float64)
+    scale = graphs.sum(axis=2) ** -0.5
+    return np.asarray(scale[:, :, None] * graphs * scale[:, None, :], dtype=np.float32)
+
+
+def trunk_joint(skeleton: SkeletonLayout | str) -> int:
+    """The joint in the middle of the trunk: halfway along the spine, or the centre where no spine is known.
+
+    Of a graph that is no body, it is the node that is fewest bones away from the furthest other one.
+    """
+    skeleton = layout(skeleton)
+    hops = hop_distance(skeleton)
+    centre = int(hops.max(axis=1).argmin()) if skeleton.centre is None else skeleton.centre
+    if skeleton.spine is None:
+        return centre
+    lower, upper = skeleton.spine
+    length = hops[lower, upper]
+    if not np.isfinite(length):
+        return centre
+    between = (hops[lower] + hops[upper] == length) & (hops[lower] == length // 2)
+    return int(np.flatnonzero(between)[0])
+
+
+def parents(skeleton: SkeletonLayout | str, root: int) -> NDArray[np.int64]:
+    """(V,) the next joint on the way to `root`; the root, and joints that no way leads from, are their own."""
+    skeleton = layout(skeleton)
+    hops = hop_distance(skeleton)
+    result = np.arange(len(skeleton))
+    for joint in result:
+        if joint != root and np.isfinite(hops[joint, root]):
+            result[joint] = np.flatnonzero((hops[joint] == 1) & (hops[root] == hops[root, joint] - 1))[0]
+    return result

@@ -16,16 +16,31 @@ import torch
 from torch import nn
 
 from stgcnlib.errors import CheckpointError, LayoutError, StgcnlibError, StudyError, shorten, suggest
+from stgcnlib.networks.agcn import AAGCN, AGCN
 from stgcnlib.networks.checkpoints import Checkpoint, load_weights, open_checkpoint
+from stgcnlib.networks.ctrgcn import CTRGCN
+from stgcnlib.networks.efficientgcn import EfficientGCN
 from stgcnlib.networks.families import FAMILIES, find_family, infer, match_family
+from stgcnlib.networks.msg3d import MSG3D
 from stgcnlib.networks.own import make_own
+from stgcnlib.networks.shiftgcn import ShiftGCN
 from stgcnlib.networks.stgcn import STGCN
+from stgcnlib.networks.stgcnpp import STGCNPP
 from stgcnlib.skeleton import LAYOUTS, SkeletonLayout
 from stgcnlib.skeleton import layout as layout_of
 
 __all__ = ["NETWORKS", "load_network"]
 
-NETWORKS: dict[str, type[STGCN]] = {"st-gcn": STGCN}
+NETWORKS: dict[str, type[nn.Module]] = {
+    "st-gcn": STGCN,
+    "agcn": AGCN,
+    "aagcn": AAGCN,
+    "ctr-gcn": CTRGCN,
+    "ms-g3d": MSG3D,
+    "st-gcn++": STGCNPP,
+    "shift-gcn": ShiftGCN,
+    "efficientgcn-b0": EfficientGCN,
+}
 
 
 def load_network(
@@ -42,7 +57,8 @@ def load_network(
     """A network with fresh weights or those of a checkpoint, in evaluation mode.
 
     Args:
-        name: "st-gcn"; "auto" for the family whose checkpoint it is; or "package.module:factory", a function or
+        name: "st-gcn", "agcn" (2s-AGCN's), "aagcn", "ctr-gcn", "ms-g3d", "st-gcn++", "shift-gcn" or
+            "efficientgcn-b0"; "auto" for the family whose checkpoint it is; or "package.module:factory", a function or
             class of your own that makes a `torch.nn.Module` over batches (N, C, T, V, M). It is called with
             `options` and with those of `layout`, `classes` and `channels` that are given and that it takes; its module
             may lie in the working directory.

@@ -138,7 +138,9 @@ class StudyRun:
         else:
             from stgcnlib.readers import read
 
-            data = read(chosen.path, format=chosen.format)
+            data = read(chosen.path, format=chosen.format, skip=chosen.skip)
+        if chosen.published:
+            return transforms.published(data, *chosen.published)
         if not chosen.normalize:
             return data
         # A graph that is no body has nothing to centre or turn.

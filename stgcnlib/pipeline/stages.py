@@ -57,7 +57,7 @@ STAGES: tuple[Stage, ...] = (
         (),
         ("data", "seed", "graph.part"),
         artefacts=("sequences.npz",),
-        reads=("data.path", "network.checkpoint"),
+        reads=("data.path", "data.skip", "network.checkpoint"),
     ),
     Stage("01_network", ("00_data",), ("network",), artefacts=("network.pt",)),
     Stage("02_activations", ("01_network",), ("layers",), writes=("layers.json",), artefacts=("activations-*",)),

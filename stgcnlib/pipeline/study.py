@@ -54,12 +54,18 @@ class Split(_Part):
 
 
 class Data(_Part):
-    """Recordings: where they are, how they are prepared and split."""
+    """Recordings: where they are, how they are prepared and split.
+
+    `published` names transforms that a checkpoint expects (`stgcnlib.transforms.PUBLISHED`), in place of `normalize`;
+    `skip` is a file that lists recordings to leave out, a name a line.
+    """
 
     path: str = "demo"
     format: str | None = None
     normalize: bool = True
     centre: Literal["sequence", "frame"] = "sequence"
+    published: tuple[str, ...] = ()
+    skip: str | None = None
     demo: Demo = Demo()
     split: Split = Split()
 
@@ -296,6 +302,8 @@ class Study(_Part):
         data, network = study.data, study.network
         if data.path != "demo":
             data = data.model_copy(update={"path": _expanded(data.path, "data.path", source, base)})
+        if data.skip is not None:
+            data = data.model_copy(update={"skip": _expanded(data.skip, "data.skip", source, base)})
         if network.checkpoint is not None:
             checkpoint = _expanded(network.checkpoint, "network.checkpoint", source, base)
             network = network.model_copy(update={"checkpoint": checkpoint})

@@ -23,6 +23,7 @@ __all__ = [
     "kinetics_normalize",
     "motion_stream",
     "ntu_normalize",
+    "pad_with_zeros",
     "published",
     "pyskl_normalize_2d",
     "pyskl_normalize_3d",
@@ -171,6 +172,25 @@ def pyskl_normalize_2d(
     return _each(data, prepared)
 
 
+def pad_with_zeros(data: SequenceSet, *, frames: int = 288, people: int = 2) -> SequenceSet:
+    """What EfficientGCN was trained on (Song et al., TPAMI 2022): raw coordinates, zeros after the end, two people.
+
+    Frames beyond `frames` and people beyond `people` are cut off; people who are absent are zeros.
+
+    Raises:
+        SequenceError: if `frames` or `people` is below 1.
+    """
+    if frames < 1 or people < 1:
+        raise SequenceError(f"pad_with_zeros: {frames} frames and {people} people asked for; give at least 1 of each")
+
+    def padded(coords: Array64, _: int) -> Array64:
+        kept = coords[:people, :frames]
+        rest = [(0, people - len(kept)), (0, frames - kept.shape[1]), (0, 0), (0, 0)]
+        return np.pad(kept, rest)
+
+    return _each(data, padded)
+
+
 def bone_stream(data: SequenceSet) -> SequenceSet:
     """Every joint minus its parent along the layout's bones; 0 at the root (2s-AGCN's bone stream).
 
@@ -216,6 +236,7 @@ def motion_stream(data: SequenceSet) -> SequenceSet:
 PUBLISHED: Mapping[str, Callable[[SequenceSet], SequenceSet]] = {
     "ntu": ntu_normalize,
     "kinetics": kinetics_normalize,
+    "efficientgcn": pad_with_zeros,
     "pyskl-3d": pyskl_normalize_3d,
     "pyskl-2d": pyskl_normalize_2d,
     "bone": bone_stream,

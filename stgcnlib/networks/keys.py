@@ -1,0 +1,84 @@
+"""Parameter names of other code bases, said in ours.
+
+Pure functions on names and tensors: no file is read and no network is built. Original publications need no
+translation, since our modules carry their names; MMAction2 and PYSKL do.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+__all__ = ["translate"]
+
+
+def translate(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A state dict in our naming; one that is so already, or is of no family known here, comes back as it is.
+
+    MMAction2's and PYSKL's ``backbone.`` and ``cls_head.`` are taken off. Their ST-GCN becomes our `STGCN`, where
+    each block's ``A`` times ``PA`` is the common graph ``A`` times ``edge_importance``; their AAGCN becomes `AAGCN`,
+    PYSKL's CTR-GCN `CTRGCN`; ST-GCN++ has the same names without the prefix.
+    """
+    if not any(key.startswith(("backbone.", "cls_head.")) for key in state):
+        return dict(state)
+    plain = {_head(key.removeprefix("backbone.")): value for key, value in state.items()}
+    if any(key.startswith("gcn.0.tcn.transform.") for key in plain):
+        return plain
+    if "gcn.0.gcn.conv.weight" in plain:
+        return _stgcn(plain)
+    return {_numbered(key): value for key, value in plain.items()}
+
+
+def _head(key: str) -> str:
+    return re.sub(r"^cls_head\.(fc_cls|fc)\.", "fc.", key)
+
+
+def _numbered(key: str) -> str:
+    """``gcn.0.gcn.A`` (AAGCN) and ``net.0.gcn1.A`` (PYSKL's CTR-GCN) -> ``l1.gcn1.PA``."""
+    match = re.match(r"^(?:gcn|net)\.(\d+)\.(.+)$", key)
+    if match is None:
+        return key
+    rest = re.sub(r"^(gcn|tcn)\.", r"\g<1>1.", match[2])
+    return f"l{int(match[1]) + 1}.{'gcn1.PA' if rest == 'gcn1.A' else rest}"
+
+
+_STGCN_PARTS = {
+    "gcn.conv": "gcn.conv",
+    "gcn.bn": "tcn.0",
+    "tcn.conv": "tcn.2",
+    "tcn.bn": "tcn.3",
+    "residual.conv": "residual.0",
+    "residual.bn": "residual.1",
+}
+
+
+def _stgcn(plain: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    result: dict[str, Tensor] = {}
+    graphs: dict[int, Tensor] = {}
+    importance: dict[int, Tensor] = {}
+    for key, value in plain.items():
+        match = re.match(r"^gcn\.(\d+)\.(.+)$", key)
+        if match is None:
+            # The head is a 1x1 convolution in ours.
+            new = key.replace("fc.", "fcn.") if key.startswith("fc.") else key
+            result[new] = value[:, :, None, None] if new == "fcn.weight" and value.ndim == 2 else value
+            continue
+        block, rest = int(match[1]), match[2]
+        if rest == "gcn.A":
+            graphs[block] = value
+        elif rest == "gcn.PA":
+            importance[block] = value
+        else:
+            part, _, kind = rest.rpartition(".")
+            result[f"st_gcn_networks.{block}.{_STGCN_PARTS.get(part, part)}.{kind}"] = value
+    if not graphs:
+        return {**result, **{f"edge_importance.{block}": value for block, value in importance.items()}}
+    common = next(iter(graphs.values()))
+    if importance.keys() != graphs.keys() or any(not torch.equal(A, common) for A in graphs.values()):
+        # Graphs that were learned by themselves: all of each goes into the edges' importance.
+        importance = {block: A * importance.get(block, torch.ones_like(A)) for block, A in graphs.items()}
+        common = torch.ones_like(common)
+    return {**result, "A": common, **{f"edge_importance.{block}": value for block, value in importance.items()}}

@@ -1,0 +1,171 @@
+"""What the networks of the zoo share: how they read a batch, name their layers, pool, and classify.
+
+A family adds its blocks and nothing else. ST-GCN, which came first, keeps its own frame, since its published
+head is a convolution.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from stgcnlib.errors import SequenceError
+from stgcnlib.skeleton import SkeletonLayout, layout
+
+__all__ = ["BlockPlan", "PeopleNorm", "Recognizer", "block_plan", "fresh_convolutions", "fresh_head"]
+
+
+class BlockPlan(NamedTuple):
+    """Channels in and out of a block, its temporal stride, and whether a shortcut goes around it."""
+
+    channels_in: int
+    channels_out: int
+    stride: int
+    residual: bool
+
+
+def block_plan(channels: int, width: int, depth: int) -> Iterator[BlockPlan]:
+    """The blocks of ST-GCN, which most networks after it kept: channels double where frames halve.
+
+    Stride 2 lies at blocks ``4 * depth // 10`` and ``7 * depth // 10``, counted from 0 (the 5th and 8th of ten),
+    never at the first; the first block has no shortcut.
+    """
+    strided = {4 * depth // 10, 7 * depth // 10} - {0}
+    channels_in, channels_out = channels, width
+    for index in range(depth):
+        stride = 2 if index in strided else 1
+        channels_out *= stride
+        yield BlockPlan(channels_in, channels_out, stride, residual=index > 0)
+        channels_in = channels_out
+
+
+class PeopleNorm(nn.BatchNorm1d):
+    """Batch norm of each coordinate of each joint, either of each person by themselves or of all alike.
+
+    Args:
+        features: joints times channels.
+        people: people with statistics of their own, at most this many in a batch; with fewer in a batch, those of
+            the others rest. `None` means that all people share one set.
+    """
+
+    def __init__(self, features: int, people: int | None) -> None:
+        super().__init__(features * (people or 1))
+        self.features = features
+        self.people = people
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, M, V*C, T) -> the same, normalised.
+
+        Raises:
+            SequenceError: if there are more people than statistics.
+        """
+        if self.people is None:
+            return super().forward(input.flatten(0, 1)).view_as(input)
+        M = input.shape[1]
+        if self.people < M:
+            raise SequenceError(
+                f"the network is for {self.people} people at most, a recording has {M}; "
+                f"load a network with people={M}, or keep the main people of each recording"
+            )
+        if self.people == M:
+            return super().forward(input.flatten(1, 2)).view_as(input)
+        used = slice(0, M * self.features)
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        out = F.batch_norm(
+            input.flatten(1, 2),
+            self.running_mean[used],
+            self.running_var[used],
+            self.weight[used],
+            self.bias[used],
+            self.training,
+            self.momentum or 0.0,
+            self.eps,
+        )
+        return out.view_as(input)
+
+
+class Recognizer(nn.Module):
+    """Batches (N, C, T, V, M) -> class scores: norm, blocks, mean over frames, joints and people, linear head.
+
+    Args:
+        skeleton: layout of the joints, by name or as a `SkeletonLayout`.
+        classes: number of classes.
+        channels: coordinates per joint.
+        people: people with input statistics of their own (2 as published); `None` means that all share one set.
+        dropout: share of the pooled features dropped in training.
+        options: the keyword arguments that rebuild the network.
+
+    Raises:
+        ValueError: if a number is below 1.
+        LayoutError: if the layout is unknown.
+
+    Attributes:
+        layer_names: module name of each layer in forward order; its output is (N*M, C_l, T_l, V).
+    """
+
+    layer_names: tuple[str, ...] = ()
+    fc: nn.Linear
+
+    def __init__(
+        self,
+        skeleton: SkeletonLayout | str,
+        classes: int,
+        channels: int,
+        *,
+        people: int | None,
+        dropout: float,
+        options: Mapping[str, Any],
+    ) -> None:
+        super().__init__()
+        for name, value in {"classes": classes, "channels": channels, **options}.items():
+            if name != "dropout" and value < 1:
+                raise ValueError(f"{name} is {value}; it must be at least 1")
+        self.layout = layout(skeleton)
+        self.classes = classes
+        self.channels = channels
+        self.options: Mapping[str, Any] = dict(options)
+        self.data_bn = PeopleNorm(channels * len(self.layout), people)
+        self.drop = nn.Dropout(dropout)
+
+    def reset_head(self, classes: int) -> None:
+        """Replace the classifier by a fresh one for so many classes; everything before it stays."""
+        weight = self.fc.weight
+        self.fc = fresh_head(self.fc.in_features, classes).to(weight.device, weight.dtype)
+        self.classes = classes
+
+    def features(self, x: Tensor) -> Tensor:
+        """(N*M, C, T, V) normalised coordinates -> the last layer's output (N*M, C', T', V)."""
+        for name in self.layer_names:
+            x = self.get_submodule(name)(x)
+        return x
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, T, V, M) coordinates -> (N, classes) scores; absent people are zeros."""
+        N, C, T, V, M = x.shape
+        x = self.data_bn(x.permute(0, 4, 3, 1, 2).reshape(N, M, V * C, T))
+        x = self.features(x.view(N * M, V, C, T).permute(0, 2, 3, 1).contiguous())
+        scores: Tensor = self.fc(self.drop(x.mean(dim=(2, 3)).view(N, M, -1).mean(dim=1)))
+        return scores
+
+
+def fresh_head(features: int, classes: int) -> nn.Linear:
+    """A classifier with weights of variance 2 / classes, as the authors of 2s-AGCN start it."""
+    head = nn.Linear(features, classes)
+    nn.init.normal_(head.weight, 0, math.sqrt(2 / classes))
+    return head
+
+
+@torch.no_grad()
+def fresh_convolutions(module: nn.Module) -> None:
+    """Start all 2-D convolutions inside as He et al. (fan out), with no bias."""
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d):
+            nn.init.kaiming_normal_(part.weight, mode="fan_out")
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)

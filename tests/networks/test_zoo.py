@@ -1,0 +1,245 @@
+"""What holds for every network of the zoo: interface, layouts, lengths, people, training, recording."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from stgcnlib import record
+from stgcnlib.errors import SequenceError, StudyError
+from stgcnlib.networks import NETWORKS, load_network
+from stgcnlib.sequences import SequenceSet
+from stgcnlib.skeleton import LAYOUTS, SkeletonLayout
+
+SMALL: dict[str, dict[str, Any]] = {
+    "st-gcn": {"width": 8, "depth": 4},
+    "agcn": {"width": 8, "depth": 4},
+    "aagcn": {"width": 8, "depth": 4},
+    "ctr-gcn": {"width": 8, "depth": 4},
+    "ms-g3d": {"width": 12, "gcn_scales": 4, "g3d_scales": 3},
+    "st-gcn++": {"width": 12, "depth": 4},
+    "shift-gcn": {"width": 8, "depth": 4},
+    "efficientgcn-b0": {"width": 8},
+}
+STRIDES: dict[str, list[int]] = {
+    "ms-g3d": [1, 1, 1, 2, 2, 2, 4, 4, 4],
+    "efficientgcn-b0": [1, 1, 1, 1, 2, 2, 2, 4, 4],
+}
+families = pytest.mark.parametrize("family", list(NETWORKS))
+
+
+def make(family: str, layout: SkeletonLayout | str = "kinect-v1", seed: int = 0, **options: Any) -> nn.Module:
+    return load_network(family, layout=layout, classes=4, seed=seed, **{**SMALL[family], **options})
+
+
+def batch(N: int = 2, T: int = 11, V: int = 20, M: int = 2, C: int = 3) -> torch.Tensor:
+    return torch.randn(N, C, T, V, M, generator=torch.Generator().manual_seed(1))
+
+
+def lively(network: nn.Module) -> nn.Module:
+    """Fresh blocks start nearly as their shortcuts; make all parts matter, and statistics uneven."""
+    generator = torch.Generator().manual_seed(5)
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if name.endswith((".bn.weight", "alpha", "Feature_Mask", "A_res", "conv_ta.weight", "fc2c.weight")):
+                parameter.add_(0.3 * torch.rand(parameter.shape, generator=generator))
+        for name, buffer in network.named_buffers():
+            if name.endswith("running_mean"):
+                buffer.add_(0.1 * torch.randn(buffer.shape, generator=generator))
+    return network
+
+
+@families
+def test_interface_and_layer_shapes(family: str) -> None:
+    network = make(family)
+    assert (len(network.layout), network.classes, network.channels) == (20, 4, 3)
+    shapes: list[tuple[int, ...]] = []
+    order: list[str] = []
+    for name in network.layer_names:
+        network.get_submodule(name).register_forward_hook(
+            lambda m, i, output, name=name: (shapes.append(tuple(output.shape)), order.append(name))[0]
+        )
+    assert network(batch()).shape == (2, 4)
+    assert tuple(order) == network.layer_names
+    strides = STRIDES.get(family, [1, 2, 4, 4])
+    assert [s[2] for s in shapes] == [-(-11 // r) for r in strides]
+    assert all(s[0] == 4 and s[3] == 20 for s in shapes)
+
+
+@families
+def test_options_rebuild_the_network(family: str) -> None:
+    first = make(family)
+    again = load_network(family, layout=first.layout, classes=4, channels=first.channels, **first.options)
+    again.load_state_dict(first.state_dict())
+    torch.testing.assert_close(again(batch()), first(batch()), rtol=0, atol=0)
+
+
+@families
+@pytest.mark.parametrize("frames", [1, 2, 3, 4, 5, 6, 7, 8])
+def test_a_few_frames_are_enough(family: str, frames: int) -> None:
+    scores = make(family)(batch(N=1, T=frames, M=1))
+    assert scores.shape == (1, 4)
+    assert torch.isfinite(scores).all()
+
+
+@families
+@pytest.mark.parametrize("layout", sorted(LAYOUTS))
+def test_every_layout_with_two_channels(family: str, layout: str) -> None:
+    network = load_network(family, layout=layout, classes=3, channels=2, seed=0, **SMALL[family])
+    scores = network(batch(V=len(network.layout), C=2))
+    assert scores.shape == (2, 3)
+    assert torch.isfinite(scores).all()
+
+
+@families
+def test_a_graph_with_a_ring_and_a_lone_node(family: str) -> None:
+    ring = SkeletonLayout(
+        name="ring", joints=("a", "b", "c", "d", "e"), bones=((0, 1), (1, 2), (2, 3), (3, 0)), centre=1
+    )
+    assert torch.isfinite(make(family, ring)(batch(V=5))).all()
+
+
+@families
+def test_rows_of_a_batch_are_recordings_then_people(family: str) -> None:
+    network = lively(make(family))
+    x = batch(N=3)
+    seen: dict[str, torch.Tensor] = {}
+    last = network.layer_names[-1]
+    network.get_submodule(last).register_forward_hook(lambda m, i, output: seen.__setitem__("out", output.detach()))
+    scores = network(x)
+    together = seen["out"]
+    for n in range(3):
+        torch.testing.assert_close(network(x[n : n + 1]), scores[n : n + 1], rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(seen["out"], together[2 * n : 2 * n + 2], rtol=1e-4, atol=1e-5)
+    network(x[..., :1])
+    torch.testing.assert_close(seen["out"], together[0::2], rtol=1e-4, atol=1e-5)
+
+
+@families
+def test_more_people_than_statistics_are_refused(family: str) -> None:
+    network = make(family)
+    if network.options.get("people") is None:
+        assert network(batch(M=3)).shape == (2, 4)
+        return
+    with pytest.raises(SequenceError, match=r"people=3"):
+        network(batch(M=3))
+    assert make(family, people=3)(batch(M=3)).shape == (2, 4)
+
+
+@families
+def test_statistics_of_absent_people_rest(family: str) -> None:
+    network = make(family)
+    if network.options.get("people") is None:
+        pytest.skip("people share their statistics")
+    norm = network.data_bn
+    half = norm.num_features // 2
+    network.train()(batch(M=1) + 3)
+    assert (norm.running_mean[:half] > 0.1).all()
+    assert (norm.running_mean[half:] == 0).all()
+
+
+@families
+def test_every_parameter_gets_a_gradient(family: str) -> None:
+    network = lively(make(family)).train()
+    network(batch()).square().sum().backward()
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None, name
+        assert torch.isfinite(parameter.grad).all(), name
+
+
+@families
+def test_gradients_are_finite_where_joints_coincide(family: str) -> None:
+    network = make(family)
+    x = torch.zeros(1, 3, 6, 20, 2, requires_grad=True)
+    network(x).sum().backward()
+    assert x.grad is not None
+    assert torch.isfinite(x.grad).all()
+
+
+@families
+def test_two_steps_of_training_lower_the_loss(family: str) -> None:
+    network = make(family).train()
+    x, labels = batch(N=4), torch.tensor([0, 1, 2, 3])
+    optimiser = torch.optim.SGD(network.parameters(), lr=0.02)
+    losses = []
+    for _ in range(3):
+        loss = nn.functional.cross_entropy(network(x), labels)
+        losses.append(float(loss))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert losses[2] < losses[0]
+
+
+@families
+def test_recordings_show_stride_and_joints(family: str, small_set: SequenceSet) -> None:
+    network = make(family)
+    store = record(network, small_set, progress=False)
+    strides = STRIDES.get(family, [1, 2, 4, 4])
+    for name, stride in zip(network.layer_names, strides, strict=True):
+        layer = store[name]
+        assert layer.temporal_stride == stride
+        assert layer.joints == 20
+        lengths = [layer.sequence(i).shape[0] for i in range(len(small_set))]
+        np.testing.assert_array_equal(lengths, -(-small_set.lengths // stride))
+
+
+@families
+def test_the_head_can_be_replaced(family: str) -> None:
+    network = make(family)
+    before = {k: v.clone() for k, v in network.state_dict().items()}
+    network.reset_head(9)
+    assert network.classes == 9
+    assert network(batch()).shape == (2, 9)
+    changed = {k for k, v in network.state_dict().items() if v.shape != before[k].shape}
+    assert len(changed) == 2
+    assert all(torch.equal(v, before[k]) for k, v in network.state_dict().items() if k not in changed)
+
+
+@pytest.mark.parametrize(
+    ("family", "options", "message"),
+    [
+        ("ctr-gcn", {"width": 6}, "4 branches"),
+        ("ms-g3d", {"width": 8}, "6 branches"),
+        ("st-gcn++", {"width": 5}, "at least 6"),
+        ("efficientgcn-b0", {"width": 6}, "multiple of 4"),
+        ("agcn", {"width": 0}, "width is 0"),
+        ("shift-gcn", {"depth": 0}, "depth is 0"),
+        ("aagcn", {"people": 0}, "people is 0"),
+    ],
+)
+def test_unfit_options_are_named(family: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(StudyError, match=message):
+        make(family, **options)
+
+
+def test_shift_gcn_moves_channels_by_whole_and_broken_frames() -> None:
+    from stgcnlib.networks.shiftgcn import FrameShift
+
+    shift = FrameShift(3)
+    with torch.no_grad():
+        shift.ypos.copy_(torch.tensor([0.0, 2.0, -0.25]))
+    x = torch.arange(6.0)[None, None, :, None].expand(1, 3, 6, 1).clone() + 1
+    out = shift(x)[0, :, :, 0].detach().numpy()
+    np.testing.assert_allclose(out[0], [1, 2, 3, 4, 5, 6])
+    np.testing.assert_allclose(out[1], [3, 4, 5, 6, 0, 0])
+    np.testing.assert_allclose(out[2], [0.75, 1.75, 2.75, 3.75, 4.75, 5.75])
+
+
+def test_efficientgcn_inputs_by_hand() -> None:
+    network = make("efficientgcn-b0", "ntu-rgb+d")
+    x = batch(N=1, T=5, V=25, M=1)[..., 0]
+    joints, velocities, bones = (part[0].numpy() for part in network.inputs(x))
+    a = x[0].numpy()
+    np.testing.assert_allclose(joints[3:, :, 0], a[:, :, 0] - a[:, :, 1], rtol=1e-6)
+    np.testing.assert_allclose(velocities[:3, 1], a[:, 2] - a[:, 1], rtol=1e-6)
+    np.testing.assert_allclose(velocities[3:, 2], a[:, 4] - a[:, 2], rtol=1e-6)
+    assert not velocities[:, 3:].any()
+    wrist = a[:, :, 6] - a[:, :, 5]
+    np.testing.assert_allclose(bones[:3, :, 6], wrist, rtol=1e-6)
+    np.testing.assert_allclose(bones[3:, :, 6], np.arccos(wrist / np.linalg.norm(wrist, axis=0)), atol=2e-3)
+    np.testing.assert_allclose(bones[3:, :, 1], np.pi / 2, rtol=1e-6)
