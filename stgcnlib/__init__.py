@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from stgcnlib.pipeline import Study, open_study, run_study
     from stgcnlib.readers import read
     from stgcnlib.sequences import SequenceSet
-    from stgcnlib.skeleton import SkeletonLayout, layout
+    from stgcnlib.skeleton import SkeletonLayout, graph_layout, layout
+    from stgcnlib.studies import advise_frozen, compare_studies, noise_study, transfer_study
+    from stgcnlib.summary import Summary, summarize
     from stgcnlib.training import evaluate, fine_tune, fit
 
 _HOME = {
@@ -37,6 +39,9 @@ _HOME = {
     "SequenceSet": "sequences",
     "SkeletonLayout": "skeleton",
     "Study": "pipeline",
+    "Summary": "summary",
+    "advise_frozen": "studies",
+    "compare_studies": "studies",
     "demo_sequences": "demo",
     "ds_graph": "dsgraph",
     "dtw_distances": "dtw",
@@ -47,6 +52,7 @@ _HOME = {
     "fine_tune": "training",
     "fit": "training",
     "grad_cam": "explain",
+    "graph_layout": "skeleton",
     "knn_graph": "dsgraph",
     "label_smoothness": "geometry",
     "layer_geometry": "geometry",
@@ -54,10 +60,13 @@ _HOME = {
     "load_network": "networks",
     "nnk_graph": "dsgraph",
     "nnk_weights": "dsgraph",
+    "noise_study": "studies",
     "open_study": "pipeline",
     "read": "readers",
     "record": "activations",
     "run_study": "pipeline",
+    "summarize": "summary",
+    "transfer_study": "studies",
     "transforms": "",
 }
 
@@ -69,7 +78,10 @@ __all__ = [
     "SequenceSet",
     "SkeletonLayout",
     "Study",
+    "Summary",
     "__version__",
+    "advise_frozen",
+    "compare_studies",
     "demo_sequences",
     "ds_graph",
     "dtw_distances",
@@ -80,6 +92,7 @@ __all__ = [
     "fine_tune",
     "fit",
     "grad_cam",
+    "graph_layout",
     "knn_graph",
     "label_smoothness",
     "layer_geometry",
@@ -87,10 +100,13 @@ __all__ = [
     "load_network",
     "nnk_graph",
     "nnk_weights",
+    "noise_study",
     "open_study",
     "read",
     "record",
     "run_study",
+    "summarize",
+    "transfer_study",
     "transforms",
 ]
 

@@ -35,7 +35,7 @@ def test_version() -> None:
 
 def test_help_lists_the_commands() -> None:
     result = runner.invoke(cli.app, ["--help"])
-    for command in ("run", "report", "read"):
+    for command in ("run", "compare", "report", "read"):
         assert command in result.output
 
 
@@ -46,6 +46,17 @@ def test_read_says_what_is_there_and_converts(small_set: SequenceSet, tmp_path: 
     for word in ("8", "12 to 26", "kinect-v1, 20 joints, 3 channels", "4: 1, 2, 3, 4", "wave", "kick"):
         assert word in result.output
     assert SequenceSet.load(tmp_path / "copy.npz").fingerprint() == small_set.fingerprint()
+
+
+def test_read_warns_and_skips(small_set: SequenceSet, tmp_path: Path) -> None:
+    coords = [c * 1000 for c in small_set.coords]
+    small_set.with_coords(coords).save(tmp_path / "mine.npz")
+    (tmp_path / "skip.txt").write_text("\n".join(small_set.names[:3]))
+    result = runner.invoke(cli.app, ["read", str(tmp_path / "mine.npz"), "--skip", str(tmp_path / "skip.txt")])
+    assert result.exit_code == 0, result.output
+    assert "recordings  5, " in result.stdout
+    assert "warning: bodies are" in result.stderr
+    assert "looks like millimetres" in result.stderr
 
 
 def test_an_error_about_input_is_one_line(

@@ -48,13 +48,15 @@ def limb_share(maps: Maps, layout: SkeletonLayout, limb: str) -> pd.DataFrame:
 def acting_limbs(data: SequenceSet) -> pd.DataFrame:
     """How far each limb swings: columns label, class, limb, swing, mean over its joints and the class's recordings.
 
-    A joint's swing is the root mean square distance from its own mean place, seen from the body's centre joint, in the
-    data's units. Unlike the length of its path it does not grow with the sensor's noise.
+    A joint's swing is the root mean square distance from its own mean place, seen from the body's centre joint (or
+    the mean of all joints), in the data's units. Unlike the length of its path it does not grow with the sensor's noise.
     """
     rows = []
     for i in range(len(data)):
         people = data.people(i).astype(np.float64)
-        seen = people - people[:, :, [data.layout.centre]]
+        centre = data.layout.centre
+        origin = people.mean(axis=2, keepdims=True) if centre is None else people[:, :, centre : centre + 1]
+        seen = people - origin
         swing = np.sqrt(((seen - seen.mean(axis=1, keepdims=True)) ** 2).sum(axis=-1).mean(axis=1)).mean(axis=0)
         for limb, joints in data.layout.limbs.items():
             rows.append({"label": int(data.labels[i]), "limb": limb, "swing": swing[list(joints)].mean()})

@@ -35,8 +35,9 @@ from stgcnlib.artefacts import write_text
 from stgcnlib.errors import StageError
 from stgcnlib.figures.player import PLAYER_MIME, player_assets, player_markup
 
-__all__ = ["render_report"]
+__all__ = ["COMPARISON", "render_report"]
 
+COMPARISON = "comparison.yml"
 TEMPLATES = Path(__file__).resolve().parent / "template"
 SOFTWARE = (
     "numpy",
@@ -120,9 +121,10 @@ def render_report(output: str | os.PathLike[str]) -> Path:
         StageError: the folder holds no study that was run.
     """
     folder = Path(output)
-    if not (folder / "study.yml").is_file():
+    file = next((folder / name for name in ("study.yml", COMPARISON) if (folder / name).is_file()), None)
+    if file is None:
         raise StageError(f"{folder}: holds no study.yml; give the folder that 'stgcnlib run' wrote to")
-    settings = _read_yaml(folder / "study.yml")
+    settings = _read_yaml(file)
     pages = _pages(folder)
     shared = {
         "study": str(settings.get("name", folder.name)),
@@ -161,11 +163,11 @@ def render_report(output: str | os.PathLike[str]) -> Path:
     for stale in (folder / "pages").glob("*.html"):
         if stale.stem not in names:
             stale.unlink()
-    write_text(folder / "index.html", _index(folder, settings, shared))
+    write_text(folder / "index.html", _index(folder, settings, shared, file.name))
     return folder / "index.html"
 
 
-def _index(folder: Path, settings: Mapping[str, Any], shared: Mapping[str, Any]) -> str:
+def _index(folder: Path, settings: Mapping[str, Any], shared: Mapping[str, Any], file: str) -> str:
     summary = _read_json(folder / "summary.json")
     figure = folder / str(summary.get("figure", "")) if summary else folder
     return (
@@ -181,6 +183,7 @@ def _index(folder: Path, settings: Mapping[str, Any], shared: Mapping[str, Any])
             figure=_data_uri(figure) if figure.is_file() else "",
             failures=sorted(path.stem for path in (folder / "notebooks").glob("*.failed.ipynb")),
             settings=_flat(settings),
+            settings_file=file,
             software=_software(),
             sections=[],
             nonce="",

@@ -23,11 +23,11 @@ from typing import IO, Any
 
 from stgcnlib.errors import StageError
 from stgcnlib.pipeline.execute import partial_path
+from stgcnlib.studies.runs import THREAD_VARIABLES, cores
 
 __all__ = ["Crew", "Job", "cores", "forget_partial"]
 
 STOP_SECONDS = 10.0
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,6 @@ class Job:
     notebook: Path
     target: Path
     parameters: Mapping[str, Any]
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass
@@ -214,7 +209,7 @@ class Crew:
 
 def _environment(threads: int) -> dict[str, str]:
     environment: dict[str, str] = {}
-    for name in _THREAD_VARIABLES:
+    for name in THREAD_VARIABLES:
         chosen = os.environ.get(name, "")
         environment[name] = str(min(int(chosen), threads) if chosen.isdigit() and int(chosen) > 0 else threads)
     environment |= {

@@ -19,10 +19,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stgcnlib.artefacts import atomic_path, fingerprint, fingerprint_file, write_json
+from stgcnlib.artefacts import fingerprint, fingerprint_file, write_json
 from stgcnlib.errors import LayerNotFoundError, StudyError, suggest
+from stgcnlib.pipeline.checks import check_study
 from stgcnlib.pipeline.keep import ArtefactFolder, write_table
-from stgcnlib.pipeline.study import Study
+from stgcnlib.pipeline.study import Data, Study
 from stgcnlib.pipeline.view import StudyView
 from stgcnlib.sequences import SequenceSet
 
@@ -31,8 +32,9 @@ if TYPE_CHECKING:
     from torch import nn
 
     from stgcnlib.activations import LayerStore
-    from stgcnlib.explain import MapEvaluation, RelevanceMap
+    from stgcnlib.explain import RelevanceMap
     from stgcnlib.geometry import LayerGeometry
+    from stgcnlib.pipeline.experiments import Experiments
     from stgcnlib.training import Evaluation
 
 __all__ = ["StudyRun", "open_study"]
@@ -84,7 +86,11 @@ class StudyRun:
     def data(self) -> SequenceSet:
         """All recordings, normalised if the study says so."""
         return self.artefacts.keep(
-            "sequences.npz", self._data_key, self._read_data, SequenceSet.load, lambda d, p: d.save(p)
+            "sequences.npz",
+            self._data_key,
+            lambda: self.read_data(self.study.data),
+            SequenceSet.load,
+            lambda d, p: d.save(p),
         )
 
     @cached_property
@@ -105,25 +111,9 @@ class StudyRun:
                 return self.data
 
     def check(self) -> None:
-        """Refuse what could only fail after long work: a K that the nodes cannot provide.
-
-        Raises:
-            StudyError: naming the field and the largest K that would do.
-        """
-        count = np.full(len(self.nodes), len(self.nodes) - 1)
-        if self.groups is not None:
-            _, member, sizes = np.unique(self.groups, return_inverse=True, return_counts=True)
-            count = len(self.nodes) - sizes[member]
-        if self.study.graph.k > count.min():
-            raise StudyError(
-                f"graph.k: {self.study.graph.k} neighbours asked for, but {self.nodes.names[int(count.argmin())]!r} "
-                f"has only {count.min()} candidates among the {len(self.nodes)} nodes; "
-                + (
-                    f"choose k up to {count.min()}"
-                    if count.min()
-                    else "set graph.leave_out to null, or test more groups"
-                )
-            )
+        """Refuse what could only fail after long work, see `stgcnlib.pipeline.checks`."""
+        self.experiments.check()
+        check_study(self)
 
     @cached_property
     def groups(self) -> NDArray[Any] | None:
@@ -137,10 +127,10 @@ class StudyRun:
             raise StudyError(f"graph.leave_out: the data has no group {name!r}; {suggest(name, self.nodes.groups)}")
         return self.nodes.groups[name]
 
-    def _read_data(self) -> SequenceSet:
+    def read_data(self, chosen: Data) -> SequenceSet:
+        """Recordings as a study's section `data` describes them, all parts together."""
         from stgcnlib import transforms
 
-        chosen = self.study.data
         if chosen.path == "demo":
             from stgcnlib.demo import demo_sequences
 
@@ -149,7 +139,10 @@ class StudyRun:
             from stgcnlib.readers import read
 
             data = read(chosen.path, format=chosen.format)
-        return transforms.normalize(data) if chosen.normalize else data
+        if not chosen.normalize:
+            return data
+        # A graph that is no body has nothing to centre or turn.
+        return transforms.normalize(data, per=chosen.centre) if data.layout.dimensions else transforms.standardize(data)
 
     @cached_property
     def _data_key(self) -> list[Any]:
@@ -177,7 +170,8 @@ class StudyRun:
     @cached_property
     def untrained(self) -> nn.Module:
         """A network of the same shape with fresh random weights: the control of every curve."""
-        return self._load_network(seed=self.study.seed + 1)
+        checkpoint = self.study.network.checkpoint
+        return self.load_network(checkpoint=checkpoint, seed=self.study.seed + 1, weights="fresh")
 
     @cached_property
     def evaluation(self) -> Evaluation:
@@ -187,56 +181,84 @@ class StudyRun:
         return evaluate(self.network, self.parts[1], device=self.study.compute.device)
 
     @cached_property
-    def _network_key(self) -> list[Any]:
+    def network_key(self) -> list[Any]:
+        """Plain values that decide the weights of the trained network."""
+        from stgcnlib.networks.own import find_source
+
         settings = self.study.network
         checkpoint = fingerprint_file(settings.checkpoint) if settings.checkpoint else None
         split = self.study.data.split.model_dump(mode="json")
-        return [self._data_key, split, settings.model_dump(mode="json"), checkpoint, self.study.seed]
+        # Where the module lies and how its layers are read change no weight; what the module says may.
+        chosen = settings.model_dump(mode="json", exclude={"axes", "folder"})
+        key = [self._data_key, split, chosen, checkpoint, self.study.seed]
+        source = find_source(settings.name, settings.folder) if ":" in settings.name else None
+        return key if source is None else [*key, fingerprint_file(source)]
 
-    def _load_network(self, *, checkpoint: Path | str | None = None, seed: int | None = None) -> nn.Module:
+    def fitted(
+        self, train: SequenceSet, test: SequenceSet | None, *, key: Any, progress: bool | None = None
+    ) -> tuple[nn.Module, pd.DataFrame]:
+        """A network of the study's kind trained on `train` as the study says, and its history.
+
+        A training that was stopped is taken up again, if `key` is the same.
+        """
+        from stgcnlib.training import fit
+
+        network = self.load_network(seed=self.study.seed, classes=len(train.class_names))
+        settings = self.study.network.training.model_dump(exclude_none=True)
+        result = fit(
+            network, train, test, seed=self.study.seed, device=self.study.compute.device,
+            checkpoint_dir=self.artefacts.path("training") / fingerprint(key), progress=progress, **settings,
+        )  # fmt: skip
+        return network, result.history
+
+    def load_network(
+        self,
+        *,
+        checkpoint: Path | str | None = None,
+        seed: int | None = None,
+        classes: int | None = None,
+        weights: Literal["checkpoint", "fresh"] = "checkpoint",
+    ) -> nn.Module:
+        """A network of the study's kind for so many classes (`None`: those of the data)."""
         from stgcnlib.networks import load_network
+        from stgcnlib.networks.own import import_path
 
-        return load_network(
-            self.study.network.name,
-            layout=self.data.layout,
-            classes=len(self.data.class_names),
-            channels=self.data.channels,
-            checkpoint=checkpoint,
-            seed=seed,
-            **self.study.network.options,
-        )
+        settings = self.study.network
+        options: dict[str, Any] = dict(settings.options)
+        with import_path(settings.folder):
+            return load_network(
+                settings.name,
+                layout=self.data.layout,
+                classes=classes or len(self.data.class_names),
+                channels=self.data.channels,
+                checkpoint=checkpoint,
+                seed=seed,
+                weights=weights,
+                **options,
+            )
 
     @cached_property
     def _network_and_history(self) -> tuple[nn.Module, pd.DataFrame | None]:
         if self.study.network.checkpoint is not None:
-            return self._load_network(checkpoint=self.study.network.checkpoint), None
+            return self.load_network(checkpoint=self.study.network.checkpoint), None
 
         from stgcnlib.networks import save_checkpoint
-        from stgcnlib.training import fit
 
-        resumable = self.artefacts.path("training")
         history_file = self.tables / "training.parquet"
 
         def make() -> nn.Module:
-            train, test = self.parts
-            stamp = resumable / fingerprint(self._network_key)
-            network = self._load_network(seed=self.study.seed)
-            settings = self.study.network.training.model_dump(exclude_none=True)
-            result = fit(
-                network, train, test, seed=self.study.seed, device=self.study.compute.device,
-                checkpoint_dir=stamp, **settings,
-            )  # fmt: skip
-            write_table(result.history, history_file)
+            network, history = self.fitted(*self.parts, key=self.network_key)
+            write_table(history, history_file)
             return network
 
         network = self.artefacts.keep(
             "network.pt",
-            self._network_key,
+            self.network_key,
             make,
-            lambda path: self._load_network(checkpoint=path),
+            lambda path: self.load_network(checkpoint=path),
             lambda made, path: save_checkpoint(made, path),
         )
-        shutil.rmtree(resumable, ignore_errors=True)  # only an unfinished training needs it
+        shutil.rmtree(self.artefacts.path("training"), ignore_errors=True)  # only an unfinished training needs it
         return network, pd.read_parquet(history_file)
 
     # -- activations and distances -------------------------------------------------------------
@@ -248,7 +270,8 @@ class StudyRun:
         def make(path: Path) -> None:
             network = self.network if kind == "trained" else self.untrained
             device = self.study.compute.device
-            record(network, self.nodes, layers=self.study.layers, store=path, device=device)
+            axes = self.study.network.axes
+            record(network, self.nodes, layers=self.study.layers, axes=axes, store=path, device=device)
 
         store = LayerStore.open(self.artefacts.build(f"activations-{kind}.zarr", self._activations_key, make))
         layers = [{"name": name, "title": store[name].title, "index": store[name].index} for name in store.layers]
@@ -289,7 +312,8 @@ class StudyRun:
 
     @cached_property
     def _activations_key(self) -> list[Any]:
-        return [self._network_key, self.study.layers, self.study.graph.part]
+        axes = self.study.network.axes
+        return [self.network_key, self.study.layers, self.study.graph.part, *([] if axes is None else [axes])]
 
     # -- geometry ------------------------------------------------------------------------------
 
@@ -299,7 +323,6 @@ class StudyRun:
         from stgcnlib.geometry import LayerGeometry, layer_geometry
 
         graph, settings = self.study.graph, self.study.geometry
-        key = [self._activations_key, self.study.dtw.model_dump(), graph.model_dump(), settings.model_dump()]
 
         def make(path: Path) -> None:
             store = self.activations()
@@ -319,7 +342,15 @@ class StudyRun:
             for name, table in (("smoothness", made.table), ("classes", made.per_class), ("nodes", made.per_node)):
                 write_table(table, self.tables / f"{name}.parquet")
 
-        return LayerGeometry.load(self.artefacts.build("geometry", key, make))
+        return LayerGeometry.load(self.artefacts.build("geometry", self.geometry_key, make))
+
+    @cached_property
+    def geometry_key(self) -> list[Any]:
+        """Plain values that decide the geometry."""
+        study = self.study
+        return [
+            self._activations_key, study.dtw.model_dump(), study.graph.model_dump(), study.geometry.model_dump()
+        ]  # fmt: skip
 
     # -- relevance -----------------------------------------------------------------------------
 
@@ -336,66 +367,41 @@ class StudyRun:
         """L-STG-GradCAM maps of the `explained` nodes: one dictionary (layer -> map) each."""
         from stgcnlib.explain import grad_cam_set, load_relevance, save_relevance
 
-        target = self.study.explain.target
+        study = self.study
 
         def make() -> list[dict[str, RelevanceMap]]:
-            return grad_cam_set(self.network, self.nodes.select(self.explained), target=target)
+            layers, axes = [layer["name"] for layer in self.layers if layer["index"] > 0], study.network.axes
+            nodes = self.nodes.select(self.explained)
+            return grad_cam_set(self.network, nodes, layers=layers, axes=axes, target=study.explain.target)
 
         return self.artefacts.keep(
-            "relevance.npz", self._relevance_key, make, load_relevance, lambda maps, path: save_relevance(path, maps)
+            "relevance.npz", self.relevance_key, make, load_relevance, lambda maps, path: save_relevance(path, maps)
         )
 
     @cached_property
-    def _relevance_key(self) -> list[Any]:
-        chosen = [self.study.explain.target, self.explained.tolist()]
-        return [self._network_key, self.study.graph.part, chosen]
+    def relevance_key(self) -> list[Any]:
+        """All that decides the maps."""
+        return [self._activations_key, self.study.explain.target, self.explained.tolist()]
+
+    # -- studies and summary -------------------------------------------------------------------
 
     @cached_property
-    def map_evaluation(self) -> MapEvaluation:
-        """How far the maps may be trusted: deletion, insertion, contrast, randomisation, jitter, limbs."""
-        from stgcnlib.explain import MapEvaluation, evaluate_maps
+    def experiments(self) -> Experiments:
+        """Noise and transfer, where the study has these sections."""
+        from stgcnlib.pipeline.experiments import Experiments
 
-        settings = self.study.explain.model_dump(exclude={"target", "examples", "per_class"})
-        dtw = self.study.dtw.model_dump()
-
-        def make(path: Path) -> None:
-            some = self.nodes.select(self.explained)
-            made = evaluate_maps(
-                self.network, some, self.relevance,
-                reference=self.parts[0],
-                groups=None if self.groups is None else self.groups[self.explained],
-                feature_distances={
-                    name: self.distances(name)[np.ix_(self.explained, self.explained)]
-                    for name in self.activations().layers
-                },
-                k=self.study.graph.k,
-                seed=self.study.seed,
-                device=self.study.compute.device,
-                **settings, **dtw,
-            )  # fmt: skip
-            made.save(path)
-
-        key = [self._relevance_key, self._activations_key, settings, dtw, self.study.graph.model_dump()]
-        return MapEvaluation.load(self.artefacts.build("map-evaluation", key, make))
-
-    # -- summary -------------------------------------------------------------------------------
+        return Experiments(self)
 
     def write_summary(
         self, *, verdict: str, holds: bool | None, figure: Figure, facts: Mapping[str, str], table: pd.DataFrame
     ) -> None:
-        """What `index.html` shows first: the verdict, the main figure, facts, and the main table."""
-        shown = table.reset_index()
-        path = self.output / "figures" / "summary.png"
-        with atomic_path(path) as temporary:
-            figure.savefig(temporary, dpi=160)
-        write_json(
-            self.output / "summary.json",
-            {
-                "title": self.study.name,
-                "verdict": verdict,
-                "holds": holds,
-                "figure": str(path.relative_to(self.output)),
-                "facts": [{"label": label, "value": value} for label, value in facts.items()],
-                "table": {"columns": [str(c) for c in shown.columns], "rows": shown.astype(str).values.tolist()},
-            },
-        )
+        """What `index.html` shows first; see `summary.write_summary`."""
+        from stgcnlib.pipeline.summary import write_summary
+
+        write_table(self.experiments.recordings(), self.tables / "recordings.parquet")
+        claims = self.experiments.verdicts()
+        title = self.study.name
+        write_summary(
+            self.output, title=title, verdict=verdict, holds=holds, figure=figure, facts=facts, table=table,
+            claims=claims,
+        )  # fmt: skip

@@ -28,6 +28,7 @@ from stgcnlib.pipeline.stages import (
     followers,
     notebook_folder,
     stage_fingerprints,
+    stages_of,
 )
 from stgcnlib.pipeline.study import Study
 
@@ -74,6 +75,7 @@ def run_stages(
     progress: bool | None = None,
 ) -> Path:
     """`run_study` with stages and notebooks of one's own; same results and errors."""
+    stages = stages_of(study, stages)
     sources = notebooks or notebook_folder()
     marks = stage_fingerprints(study, stages, sources)
     forced = followers(stages, force) if force is not None else set()

@@ -21,7 +21,9 @@ from stgcnlib.artefacts import fingerprint, write_json
 from stgcnlib.errors import StageError, suggest
 from stgcnlib.pipeline.study import Study
 
-__all__ = ["STAGES", "Record", "Stage", "check_parameters", "followers", "notebook_folder", "stage_fingerprints"]
+__all__ = [
+    "STAGES", "Record", "Stage", "check_parameters", "followers", "notebook_folder", "stage_fingerprints", "stages_of",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Stage:
         per_layer: run once per recorded layer, with the parameter `layer`.
         writes: files below the output folder that exist once it is done.
         artefacts: patterns below ``artefacts/`` of what it makes; forcing the stage makes them anew.
+        reads: keys of the study that name files or folders which it reads.
+        section: part of the study without which there is no such stage.
     """
 
     name: str
@@ -43,10 +47,18 @@ class Stage:
     per_layer: bool = False
     writes: tuple[str, ...] = ()
     artefacts: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    section: str | None = None
 
 
 STAGES: tuple[Stage, ...] = (
-    Stage("00_data", (), ("data", "seed", "graph.part"), artefacts=("sequences.npz",)),
+    Stage(
+        "00_data",
+        (),
+        ("data", "seed", "graph.part"),
+        artefacts=("sequences.npz",),
+        reads=("data.path", "network.checkpoint"),
+    ),
     Stage("01_network", ("00_data",), ("network",), artefacts=("network.pt",)),
     Stage("02_activations", ("01_network",), ("layers",), writes=("layers.json",), artefacts=("activations-*",)),
     Stage("03_ds_graphs", ("02_activations",), ("dtw", "graph", "geometry"), artefacts=("distances/*", "geometry")),
@@ -55,9 +67,28 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "06_relevance", ("02_activations",), ("explain", "dtw", "graph"), artefacts=("relevance.npz", "map-evaluation")
     ),
-    Stage("09_summary", ("04_geometry", "05_layer", "06_relevance"), ("name",), writes=("summary.json",)),
+    Stage("07_noise", ("03_ds_graphs",), ("noise",), artefacts=("noise*",), section="noise"),
+    Stage(
+        "08_transfer",
+        ("01_network",),
+        ("transfer", "dtw", "graph", "geometry"),
+        artefacts=("transfer*",),
+        reads=("transfer.source.checkpoint", "transfer.source.path"),
+        section="transfer",
+    ),
+    Stage(
+        "09_summary",
+        ("04_geometry", "05_layer", "06_relevance", "07_noise", "08_transfer"),
+        ("name",),
+        writes=("summary.json",),
+    ),
 )
 """By number. A stage runs once those that it needs are done, so 06 before the layers of 05, which show its maps."""
+
+
+def stages_of(study: Study, stages: Sequence[Stage] = STAGES) -> tuple[Stage, ...]:
+    """The stages that a study has: all but those whose section is left out."""
+    return tuple(stage for stage in stages if stage.section is None or getattr(study, stage.section) is not None)
 
 
 def notebook_folder() -> Path:
@@ -93,8 +124,8 @@ def stage_fingerprints(study: Study, stages: Sequence[Stage], notebooks: Path) -
             value = {
                 "version": __version__,
                 "settings": [_setting(settings, key) for key in stage.settings],
-                "files": _files(study) if not stage.needs else None,
-                "needs": [of(other) for other in stage.needs],
+                "files": _files(settings, stage.reads),
+                "needs": [of(other) for other in stage.needs if other in by_name],
                 "notebook": _source(notebooks / f"{name}.ipynb"),
             }
             made[name] = fingerprint(value)
@@ -178,12 +209,17 @@ def _setting(settings: Mapping[str, Any], key: str) -> Any:
     return value
 
 
-def _files(study: Study) -> list[Any]:
-    """Name, size and time of every file that the study reads."""
-    roots = [study.data.path] if study.data.path != "demo" else []
-    roots += [study.network.checkpoint] if study.network.checkpoint else []
+def _files(settings: Mapping[str, Any], keys: Sequence[str]) -> list[Any]:
+    """Name, size and time of every file that these keys of a study name."""
     found: list[Any] = []
-    for root in map(Path, roots):
+    roots = [Path(value) for key in keys if (value := _setting(settings, key)) not in (None, "demo")]
+    network = settings["network"]
+    if "network.checkpoint" in keys and ":" in network["name"]:
+        from stgcnlib.networks.own import find_source  # torch is slow to import, and seldom needed here
+
+        source = find_source(network["name"], network["folder"])
+        roots += [Path(source)] if source is not None else []
+    for root in roots:
         paths = sorted(path for path in root.rglob("*") if path.is_file()) if root.is_dir() else [root]
         found += [[str(p), p.stat().st_size, p.stat().st_mtime_ns] for p in paths if p.exists()]
     return found

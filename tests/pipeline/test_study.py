@@ -40,6 +40,13 @@ def complaint(tmp_path: Path, text: str) -> str:
         ("data: {split: {train: [1.5]}}", ["data.split.train.0", "1.5"]),
         ("data: {path: x, demo: {repeats: 1}}", ["data.demo", "path: demo"]),
         ("name: 3", ["name", "string", "3"]),
+        ("noise: {jittr: [3]}", ["unknown key 'noise.jittr'", "did you mean 'jitter'"]),
+        ("noise: {jitter: [loud]}", ["noise.jitter.0", "'loud'"]),
+        ("noise: {jitter: [], joint_dropout: [], frame_dropout: [], rotation: []}", ["noise", "no kind of noise"]),
+        ("transfer: {}", ["transfer.source", "required"]),
+        ("transfer: {source: {}}", ["transfer.source", "give one of classes, checkpoint and path, not none"]),
+        ("transfer: {source: {classes: 3, path: x}}", ["transfer.source", "not classes and path"]),
+        ("transfer: {source: {classes: 3}, training: {epoch: 1}}", ["'transfer.training.epoch'", "'epochs'"]),
         ("dtw: 3", ["dtw", "keys and values", "3"]),
         ("layers: input", ["layers", "list", "'input'"]),
         ("graph: {k: 3}\ngraph: {k: 4}", ["'graph'", "written twice", "line 2"]),
@@ -90,6 +97,27 @@ def test_paths_are_relative_to_the_file_and_variables_expand(tmp_path: Path, mon
     assert Study.from_file(file).data.path == "/elsewhere/here"
 
 
+def test_paths_of_a_source_are_relative_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "mine.yml"
+    file.write_text("transfer: {source: {checkpoint: '${STUDY_TEST_DATA:-nets}/net.pt'}}\n")
+    monkeypatch.delenv("STUDY_TEST_DATA", raising=False)
+    transfer = Study.from_file(file).transfer
+    assert transfer is not None
+    assert transfer.source.checkpoint == str((tmp_path / "nets" / "net.pt").resolve())
+    file.write_text("transfer: {source: {path: demo}}\n")
+    transfer = Study.from_file(file).transfer
+    assert transfer is not None
+    assert transfer.source.path == "demo"
+
+
+def test_noise_is_off_by_default_and_names_its_kinds() -> None:
+    assert Study.load({}).noise is None
+    assert Study.load({}).transfer is None
+    noise = Study.load({"noise": {"jitter": [3], "rotation": [], "frame_dropout": []}}).noise
+    assert noise is not None
+    assert noise.levels == {"jitter": (3.0,), "joint dropout": (0.05, 0.1, 0.2)}
+
+
 def test_exponents_are_numbers(tmp_path: Path) -> None:
     file = tmp_path / "mine.yml"
     file.write_text("network: {training: {learning_rate: 1e-3}, options: {dropout: 5e-1}}\n")
@@ -118,7 +146,7 @@ def test_studies_do_not_change() -> None:
         Study.load({}).name = "other"  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("name", ["demo", "utd_mhad", "nw_ucla"])
+@pytest.mark.parametrize("name", ["demo", "utd_mhad", "nw_ucla", "utd_mhad_full", "nw_ucla_full"])
 def test_bundled_studies_are_valid(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("STGCNLIB_DATA", str(tmp_path))
     study = Study.load(name)

@@ -50,6 +50,15 @@ def close(a: SequenceSet, b: SequenceSet, tolerance: float = 2e-5) -> None:
 # -- normalize ---------------------------------------------------------------------------------
 
 
+def test_normalize_per_frame_takes_the_way_away():
+    coords = body(3, 12) + np.linspace(0, 4, 12, dtype=np.float32)[:, None, None]
+    data = transforms.normalize(as_set(coords), per="frame")
+    hips = data.layout.spine[0]
+    np.testing.assert_allclose(data.coords[0][:, hips], 0, atol=1e-5)
+    assert np.abs(transforms.normalize(as_set(coords)).coords[0][-1, hips]).max() > 1
+    close(transforms.normalize(data, per="frame"), data)
+
+
 @given(seeds, frame_counts)
 @settings(max_examples=60, deadline=None)
 def test_normalize_sets_upright_front_and_trunk_length(seed: int, frames: int) -> None:
@@ -162,6 +171,26 @@ def test_a_frame_with_shoulders_along_the_trunk_sets_no_direction() -> None:
     lying[0, LEFT] = lying[0, RIGHT] + 0.7 * along + 0.02  # nearly parallel, of ordinary length
     turned = transforms.face_front(as_set(np.concatenate([lying, sound]))).coords[0]
     np.testing.assert_allclose(turned[1:], transforms.face_front(as_set(sound)).coords[0], atol=1e-5)
+
+
+def test_joints_that_were_not_found_stay_at_zero() -> None:
+    rng = np.random.default_rng(3)
+    coords = rng.uniform(0.2, 0.8, (2, 6, 18, 3))
+    coords[:, :, 7] = 0
+    coords[0, :2, 1] = 0  # the neck, which is the centre, is found from frame 2 on
+    data = SequenceSet([coords], layout="openpose-18")
+    lost = ~data.coords[0].any(axis=-1)
+    main = transforms.main_person(data.coords[0])
+    for per in ("sequence", "frame"):
+        moved = transforms.centre(data, per=per)
+        assert not moved.coords[0][lost].any()
+        again = transforms.centre(moved, per=per)
+        np.testing.assert_allclose(again.coords[0], moved.coords[0], atol=1e-6)
+        first = 2 if main == 0 else 0
+        np.testing.assert_allclose(moved.coords[0][main, first, 1, :2], 0, atol=1e-6)
+        np.testing.assert_allclose(
+            moved.coords[0][main, 0, 3, :2], (coords[main, 0, 3] - coords[main, first, 1])[:2], atol=1e-6
+        )
 
 
 def test_the_origin_is_where_the_main_person_appears() -> None:
@@ -289,11 +318,90 @@ def test_jitter_by_deviation_and_seed() -> None:
 
 
 @pytest.mark.parametrize(
-    "sizes", [{}, {"std": 1.0, "snr_db": 1.0}, {"std": -1.0}, {"std": np.nan}, {"snr_db": np.inf}, {"snr_db": np.nan}]
+    "sizes", [{}, {"std": 1.0, "snr_db": 1.0}, {"std": -1.0}, {"std": np.nan}, {"snr_db": -np.inf}, {"snr_db": np.nan}]
 )
 def test_jitter_of_no_size(small_set: SequenceSet, sizes: dict[str, float]) -> None:
     with pytest.raises(SequenceError, match="jitter: "):
         transforms.jitter(small_set, **sizes)
+
+
+# -- corruptions ----------------------------------------------------------------------------------
+
+
+def test_no_corruption_is_the_same_recordings(small_set: SequenceSet) -> None:
+    mark = small_set.fingerprint()
+    for same in (
+        transforms.jitter(small_set, snr_db=np.inf),
+        transforms.drop_joints(small_set, 0.0),
+        transforms.drop_frames(small_set, 0.0),
+        transforms.rotate(small_set, 0.0),
+    ):
+        assert same.fingerprint() == mark
+
+
+@given(seeds, st.floats(0.05, 0.95))
+@settings(max_examples=30, deadline=None)
+def test_joints_are_lost_at_the_stated_share(seed: int, share: float) -> None:
+    data = as_set(body(seed, 100, people=2))
+    lost = ~transforms.drop_joints(data, share, seed=seed).coords[0].any(axis=-1)
+    assert lost.mean() == pytest.approx(share, abs=0.05)
+    more = ~transforms.drop_joints(data, min(share + 0.04, 0.99), seed=seed).coords[0].any(axis=-1)
+    assert (more | ~lost).all()  # what is lost at one share is lost at every larger one
+
+
+def test_nobody_disappears_when_joints_are_lost() -> None:
+    coords = body(3, 200, people=2)
+    coords[1, 50:] = 0
+    coords[0, :, 5:] = 0  # joints that are not tracked anyway cannot be the one that stays
+    result = transforms.drop_joints(as_set(coords), 0.99, seed=1).coords[0]
+    assert result[0].any(axis=(1, 2)).all()
+    np.testing.assert_array_equal(result[1].any(axis=(1, 2)), coords[1].any(axis=(1, 2)))
+
+
+@given(seeds, st.floats(0.0, 0.99))
+@settings(max_examples=40, deadline=None)
+def test_frames_are_lost_in_order_and_never_all(seed: int, share: float) -> None:
+    coords = body(seed, 60, people=2)
+    coords[:, :7] = 0
+    coords[0, 20:] = 0
+    data = as_set(coords)
+    result = transforms.drop_frames(data, share, seed=seed)
+    kept = result.coords[0]
+    assert kept.any()
+    assert kept.shape[1] / 60 == pytest.approx(1 - share, abs=0.3)
+    everything = data.coords[0].transpose(1, 0, 2, 3)
+    places = [int(np.argmax([np.array_equal(a, b) for a in everything])) for b in kept.transpose(1, 0, 2, 3)]
+    assert [p for p in places if p] == sorted(p for p in places if p)
+
+
+@given(seeds, st.floats(1, 180))
+@settings(max_examples=40, deadline=None)
+def test_views_turn_about_the_vertical(seed: int, degrees: float) -> None:
+    data = as_set(body(seed, 12), body(seed + 1, 9))
+    turned = transforms.rotate(data, degrees, seed=seed)
+    for before, after in zip(data.coords, turned.coords, strict=True):
+        rotation, residual = Rotation.align_vectors(after.reshape(-1, 3), before.reshape(-1, 3))
+        assert residual < 1e-3
+        angles = rotation.as_rotvec(degrees=True)
+        np.testing.assert_allclose(angles[:2], 0, atol=0.05)
+        assert abs(angles[2]) <= degrees + 0.05
+    small = transforms.rotate(data, degrees / 2, seed=seed)
+    twice = transforms.rotate(small, degrees / 2, seed=seed)
+    close(twice, turned, 1e-4)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0, np.nan])
+def test_shares_out_of_range(small_set: SequenceSet, share: float) -> None:
+    for drop in (transforms.drop_joints, transforms.drop_frames):
+        with pytest.raises(SequenceError, match="chance of being lost"):
+            drop(small_set, share)
+
+
+def test_a_flat_body_has_no_view_to_turn(small_set: SequenceSet) -> None:
+    with pytest.raises(SequenceError, match=r"openpose.*no view to turn"):
+        transforms.rotate(as_set(np.ones((4, 18, 3)), name="openpose-18"), 10)
+    with pytest.raises(SequenceError, match="largest angle"):
+        transforms.rotate(small_set, 200)
 
 
 # -- mirror ---------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Preparing sequences: centre, turn, scale, resample, mirror, add noise. SequenceSet in, SequenceSet out.
+"""Our own preparation of sequences: centre, turn, scale, resample, mirror.
 
 Nothing is changed in place, people of one recording move together, and a degenerate pose (joints that
 coincide) is left as it is rather than made NaN.
@@ -17,44 +17,66 @@ from stgcnlib.errors import SequenceError
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.skeleton import SkeletonLayout
 
-__all__ = ["centre", "face_front", "jitter", "main_person", "mirror", "normalize", "resample", "scale"]
+__all__ = ["centre", "face_front", "main_person", "mirror", "normalize", "resample", "scale", "standardize"]
 
 Array = NDArray[np.float32]
 SMALL = 1e-6  # lengths below count as no length
 PARALLEL = 0.9  # largest cosine between trunk and shoulders of a frame that sets the direction
 
 
-def normalize(data: SequenceSet) -> SequenceSet:
+def normalize(data: SequenceSet, *, per: Literal["sequence", "frame"] = "sequence") -> SequenceSet:
     """Centre, turn to the front and scale: what remains is the motion, not the sensor's place or the body's size.
 
     3-D data end with the trunk of the first frame along z (up), the left shoulder towards +x (so y points to the
     person's back), and a trunk of length 1. 2-D data are centred and scaled only. Twice is the same as once.
+
+    Args:
+        data: any recordings.
+        per: how `centre` does it: "sequence" keeps the way that a person walks, "frame" takes it away too.
+
+    Raises:
+        SequenceError: if the layout is a graph that is no body; `standardize` is for those.
     """
-    return scale(face_front(centre(data)))
+    _needs_body("normalize", data)
+    return scale(face_front(centre(data, per=per)))
 
 
 def centre(data: SequenceSet, *, per: Literal["sequence", "frame"] = "sequence") -> SequenceSet:
     """Move the lower end of the spine (else the layout's centre joint) of the main person to the origin.
 
+    Joints that were not found, zero in all channels, stay at zero. Where confidences tell that the joint to centre on
+    was not found in a frame, the last frame that has it counts (before the first, that one).
+
     Args:
         data: any recordings; for 2-D layouts a third channel (confidence) is kept as it is.
         per: "sequence" moves all frames by the first frame's place, so walking stays visible; "frame" moves each.
+
+    Raises:
+        SequenceError: if the layout is a graph that is no body, or names neither a spine nor a centre.
     """
+    _needs_body("centre", data)
     joint = data.layout.spine[0] if data.layout.spine else data.layout.centre
+    if joint is None:
+        raise SequenceError(f"centre: layout {data.layout.name!r} names neither a spine nor a centre; give it one")
     axes = data.layout.dimensions
 
     def moved(people: Array) -> Array:
-        present = _present(people)
+        present = present_frames(people)
         main = main_person(people)
         place = people[main, :, joint, :axes]
-        first = int(np.argmax(present[main]))
-        origin = place[first : first + 1] if per == "sequence" else place
+        known = present[main]
+        if people.shape[-1] > axes and people[main, :, joint, axes:].any():
+            known = np.any(people[main, :, joint, axes:], axis=-1)
+        first = int(np.argmax(known))
+        last_known = np.maximum.accumulate(np.where(known, np.arange(len(place)), first))
+        origin = place[first : first + 1] if per == "sequence" else place[last_known]
         result = people.copy()
         result[..., :axes] -= origin[None, :, None, :]
-        result[~present] = people[~present]
+        lost = ~people.any(axis=3)
+        result[lost] = people[lost]
         return result if result.any() else people  # a body in one point, at the origin, would read as absent
 
-    return _each(data, moved)
+    return each_recording(data, moved)
 
 
 def face_front(data: SequenceSet) -> SequenceSet:
@@ -87,7 +109,7 @@ def face_front(data: SequenceSet) -> SequenceSet:
         result[..., :3] = people[..., :3] @ rotation.T
         return result
 
-    return _each(data, turned)
+    return each_recording(data, turned)
 
 
 def scale(data: SequenceSet, *, by: Literal["trunk", "unit"] = "trunk") -> SequenceSet:
@@ -98,7 +120,7 @@ def scale(data: SequenceSet, *, by: Literal["trunk", "unit"] = "trunk") -> Seque
         by: "trunk", the main person's median distance between the ends of the spine (between the shoulders where
             a layout names no spine; `unit` where it names neither); "unit", the largest absolute coordinate.
     """
-    axes = data.layout.dimensions
+    axes = data.layout.dimensions or data.channels
     ends = data.layout.spine or data.layout.shoulders
 
     def scaled(people: Array) -> Array:
@@ -113,7 +135,36 @@ def scale(data: SequenceSet, *, by: Literal["trunk", "unit"] = "trunk") -> Seque
         result[..., :axes] /= size
         return result
 
-    return _each(data, scaled)
+    return each_recording(data, scaled)
+
+
+def standardize(data: SequenceSet, *, like: SequenceSet | None = None) -> SequenceSet:
+    """Each channel less its mean, divided by its standard deviation: for signals on a graph that is no body.
+
+    Mean and deviation are over all frames, nodes and recordings, so that nodes and recordings keep their levels among
+    each other. People who are absent stay absent. A channel that never changes is only centred.
+
+    Args:
+        data: any recordings.
+        like: whose mean and deviation to take, the training part say; `None` means those of `data`.
+
+    Raises:
+        SequenceError: if `like` has another number of channels.
+    """
+    source = data if like is None else like
+    if source.channels != data.channels:
+        raise SequenceError(f"standardize: like has {source.channels} channels, the recordings have {data.channels}")
+    body = data.layout.dimensions > 0
+    kept = [p[present_frames(p)] if body else p for p in map(source.people, range(len(source)))]
+    values = np.concatenate([p.reshape(-1, source.channels).astype(np.float64) for p in kept])
+    mean, deviation = values.mean(axis=0), values.std(axis=0)
+    deviation[deviation < SMALL] = 1.0
+
+    def standardized(people: Array) -> Array:
+        result = ((people - mean) / deviation).astype(np.float32)
+        return np.where(present_frames(people)[..., None, None], result, people) if body else result
+
+    return each_recording(data, standardized)
 
 
 def resample(data: SequenceSet, frames: int) -> SequenceSet:
@@ -132,54 +183,16 @@ def resample(data: SequenceSet, frames: int) -> SequenceSet:
         spline = make_interp_spline(np.arange(T), people.astype(np.float64), k=1, axis=1)
         return np.asarray(spline(np.linspace(0, T - 1, frames)), dtype=np.float32)
 
-    return _each(data, resampled)
-
-
-def jitter(data: SequenceSet, *, snr_db: float | None = None, std: float | None = None, seed: int = 0) -> SequenceSet:
-    """Add Gaussian noise to every coordinate (not to a confidence channel, nor to people who are absent).
-
-    Args:
-        data: any recordings.
-        snr_db: signal-to-noise ratio in dB, 10 log10(signal power / noise power), per recording. The signal's power
-            is the mean square of x, y (and z) about their means over all frames and joints of a person: posture
-            and motion count, the place of the body in the room does not.
-        std: instead, the standard deviation in units of the coordinates.
-        seed: of the noise.
-
-    Raises:
-        SequenceError: unless exactly one of `snr_db` and `std` is given, finite, and `std` not negative.
-    """
-    if (snr_db is None) == (std is None):
-        raise SequenceError("jitter: give either snr_db (decibels) or std (units of the coordinates)")
-    if not np.isfinite(snr_db if snr_db is not None else std or 0.0) or (std is not None and std < 0):
-        raise SequenceError(
-            f"jitter: snr_db={snr_db}, std={std} is no size of noise; give a finite snr_db, or a std of at least 0"
-        )
-    rng = np.random.default_rng(seed)
-    axes = data.layout.dimensions
-
-    def noisy(people: Array) -> Array:
-        present = _present(people)
-        if std is not None:
-            size = std
-        else:
-            assert snr_db is not None
-            bodies = [
-                person[there][..., :axes].astype(np.float64) for person, there in zip(people, present, strict=True)
-            ]
-            around = [(body - body.mean(axis=(0, 1))).reshape(-1) for body in bodies if len(body)]
-            power = float(np.mean(np.concatenate(around) ** 2))
-            size = float(np.sqrt(power * 10 ** (-snr_db / 10)))
-        result = people.copy()
-        result[..., :axes] += rng.normal(0.0, size, result[..., :axes].shape)
-        result[~present] = people[~present]
-        return result
-
-    return _each(data, noisy)
+    return each_recording(data, resampled)
 
 
 def mirror(data: SequenceSet) -> SequenceSet:
-    """Swap left and right: joints of each mirror pair change places and x changes sign. Twice is the identity."""
+    """Swap left and right: joints of each mirror pair change places and x changes sign. Twice is the identity.
+
+    Raises:
+        SequenceError: if the layout is a graph that is no body.
+    """
+    _needs_body("mirror", data)
     order = np.arange(len(data.layout))
     for left, right in data.layout.mirror:
         order[[left, right]] = right, left
@@ -189,21 +202,31 @@ def mirror(data: SequenceSet) -> SequenceSet:
         result[..., 0] *= -1
         return result
 
-    return _each(data, mirrored)
+    return each_recording(data, mirrored)
 
 
 def main_person(people: Array) -> int:
     """Index of the person of (M, T, V, C) whose joints move most while present; the first present if nobody moves."""
     if len(people) == 1:
         return 0
-    motion = [
-        float(person[there].astype(np.float64).var(axis=0).sum()) if there.any() else -1.0
-        for person, there in zip(people, _present(people), strict=True)
-    ]
+    motion = []
+    for person in people.astype(np.float64):
+        found = person.any(axis=2)[..., None]  # joints at zero were not found, and would look like leaps
+        count = np.maximum(found.sum(axis=0), 1)
+        mean = person.sum(axis=0) / count
+        motion.append(float(((person - mean) ** 2 * found / count).sum()) if found.any() else -1.0)
     return int(np.argmax(motion))
 
 
-def _each(data: SequenceSet, change: Callable[[Array], Array]) -> SequenceSet:
+def _needs_body(what: str, data: SequenceSet) -> None:
+    if not data.layout.dimensions:
+        raise SequenceError(
+            f"{what}: layout {data.layout.name!r} is a graph of signals, without a body to move; "
+            "prepare such recordings with transforms.standardize"
+        )
+
+
+def each_recording(data: SequenceSet, change: Callable[[Array], Array]) -> SequenceSet:
     coords = []
     for i, original in enumerate(data.coords):
         people = change(data.people(i))
@@ -211,7 +234,7 @@ def _each(data: SequenceSet, change: Callable[[Array], Array]) -> SequenceSet:
     return data.with_coords(coords)
 
 
-def _present(people: Array) -> NDArray[np.bool_]:
+def present_frames(people: Array) -> NDArray[np.bool_]:
     """(M, T) whether a person is in a frame; readers and networks mark absence by all coordinates zero."""
     return np.asarray(people.any(axis=(2, 3)))
 

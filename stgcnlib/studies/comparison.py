@@ -1,0 +1,282 @@
+"""Finished studies side by side: their curves, their classes, and tests on the recordings that they share.
+
+It reads the folders that `stgcnlib run` wrote, and computes nothing that needs a network. What several studies say
+together about the paper's seventh claim is said in `generality`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import permutation_test
+
+from stgcnlib.errors import StgcnlibError, StudyError
+from stgcnlib.geometry import LayerGeometry, Verdict, bootstrap_counts, paired_difference
+from stgcnlib.studies.generality import judge_generality
+
+__all__ = ["Comparison", "compare_studies", "paired_test"]
+
+_FILES = ("study.yml", "tables/recordings.parquet", "artefacts/geometry/manifest.json")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Several finished studies in one set of tables; `study` names the row's study everywhere.
+
+    Attributes:
+        studies: one row per study: study, folder, network, data, layers, n, accuracy, input, last, fall, fall_low,
+            fall_high (smoothness of the input less that of the last layer), untrained_last, holds (of the paper's
+            claim on depth; None: in part), verdict (its words).
+        curves: one row per layer: layer, index, depth (0 the input, 1 the last), title, kind ("trained",
+            "untrained"), smoothness, low, high, null_mean.
+        classes: one row per class and layer of the trained network: class_name, index, depth, title, smoothness, low,
+            high, n.
+        pairs: one row per two studies of the same recordings and quantity ("input", "early layers", "last layer",
+            "accuracy"): first, second, quantity, first_value, second_value, difference (first − second), low, high,
+            p, units (subjects, or recordings where subjects are not known), n.
+    """
+
+    studies: pd.DataFrame
+    curves: pd.DataFrame
+    classes: pd.DataFrame
+    pairs: pd.DataFrame
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the studies, in their order."""
+        return [str(name) for name in self.studies["study"]]
+
+    def verdict(self) -> Verdict:
+        """Whether the paper's claim holds over data sets and networks; see `generality.judge_generality`."""
+        return judge_generality(self.studies)
+
+    def class_groups(self) -> list[pd.DataFrame]:
+        """Rows of `classes`, studies with the same classes together."""
+        groups: dict[frozenset[str], list[str]] = {}
+        for name in self.names:
+            rows = self.classes[self.classes["study"] == name]
+            groups.setdefault(frozenset(rows["class_name"]), []).append(name)
+        return [self.classes[self.classes["study"].isin(members)] for members in groups.values()]
+
+
+def compare_studies(outputs: Sequence[str | os.PathLike[str]], *, seed: int = 0) -> Comparison:
+    """Read finished studies and compare them.
+
+    Two studies are tested against each other where their nodes are the same recordings, by name and class: each
+    recording's smoothness (and whether it is named right) under one study less that under the other.
+
+    Args:
+        outputs: folders that `stgcnlib run` wrote, at least two.
+        seed: of bootstrap draws and permutations.
+
+    Raises:
+        StudyError: fewer than two folders, or one that holds no finished study; says what is missing.
+    """
+    if len(outputs) < 2:
+        raise StudyError(f"compare takes at least two folders of finished studies, not {len(outputs)}")
+    found = [_read(Path(output)) for output in outputs]
+    names = _distinct([each.name for each in found], [each.folder for each in found])
+    studies, curves, classes = [], [], []
+    for name, each in zip(names, found, strict=True):
+        studies.append({"study": name} | _summary(each))
+        curves.append(_curves(name, each))
+        classes.append(_classes(name, each))
+    pairs = []
+    for (a, first), (b, second) in combinations(zip(names, found, strict=True), 2):
+        order = _shared(first, second)
+        if order is not None:
+            pairs += [{"first": a, "second": b} | row for row in _tests(first, second, order, seed)]
+    columns = [
+        "first",
+        "second",
+        "quantity",
+        "first_value",
+        "second_value",
+        "difference",
+        "low",
+        "high",
+        "p",
+        "units",
+        "n",
+    ]
+    return Comparison(
+        pd.DataFrame(studies),
+        pd.concat(curves, ignore_index=True),
+        pd.concat(classes, ignore_index=True),
+        pd.DataFrame(pairs, columns=columns),
+    )
+
+
+def paired_test(
+    first: ArrayLike,
+    second: ArrayLike,
+    subjects: ArrayLike | None = None,
+    *,
+    draws: int = 1000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> dict[str, float]:
+    """Difference of two values of the same recordings, with a bootstrap interval and a permutation test by subject.
+
+    The test exchanges first and second for whole subjects (recordings, where subjects are not known) and compares
+    the mean over subjects of their mean differences: exact up to 13 subjects, 9,999 draws beyond. S subjects give
+    no p below 2 / 2^S.
+
+    Args:
+        first, second: (N,) values.
+        subjects: (N,) subject of each recording; None: unknown.
+        draws, confidence: of the interval of the mean over recordings, subjects and recordings resampled.
+        seed: of both.
+
+    Returns:
+        difference (mean of first − second), low, high, p (two-sided), units (subjects or recordings), n.
+
+    Raises:
+        StudyError: values or subjects of different length, or none.
+    """
+    a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    if a.shape != b.shape or a.ndim != 1 or not len(a):
+        raise StudyError(f"paired_test: values of shapes {a.shape} and {b.shape}; give two of one shape (N,)")
+    codes = np.arange(len(a)) if subjects is None else np.unique(np.asarray(subjects), return_inverse=True)[1]
+    if codes.shape != a.shape:
+        raise StudyError(f"paired_test: {len(codes)} subjects for {len(a)} recordings; give one each")
+    counts = bootstrap_counts(len(a), draws=draws, groups=None if subjects is None else codes, seed=seed)
+    difference, low, high = paired_difference(a, b, counts, confidence)
+    sizes = np.bincount(codes)
+    means = [np.bincount(codes, weights=values) / sizes for values in (a, b)]
+    p = 1.0
+    if len(sizes) > 1 and (means[0] != means[1]).any():
+        p = float(
+            permutation_test(
+                means, lambda x, y, axis: (x - y).mean(axis=axis), permutation_type="samples", vectorized=True,
+                n_resamples=9999, rng=np.random.default_rng(seed),
+            ).pvalue
+        )  # fmt: skip
+    return {"difference": difference, "low": low, "high": high, "p": p, "units": len(sizes), "n": len(a)}
+
+
+# -- reading -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Finished:
+    """What is read of one finished study."""
+
+    folder: Path
+    name: str
+    settings: dict[str, Any]
+    geometry: LayerGeometry
+    recordings: pd.DataFrame
+
+    @property
+    def subjects(self) -> NDArray[Any] | None:
+        column = "group subject"
+        return self.recordings[column].to_numpy() if column in self.recordings else self.geometry.groups
+
+
+def _read(folder: Path) -> _Finished:
+    if missing := [name for name in _FILES if not (folder / name).is_file()]:
+        raise StudyError(
+            f"{folder}: no finished study, {missing[0]} is missing; run it to its end with "
+            f"'stgcnlib run STUDY --output {folder}'"
+        )
+    try:
+        settings = yaml.safe_load((folder / "study.yml").read_text(encoding="utf-8"))
+        recordings = pd.read_parquet(folder / "tables" / "recordings.parquet").sort_values("node")
+        geometry = LayerGeometry.load(folder / "artefacts" / "geometry")
+        name = str(settings["name"])
+        settings["network"]["name"], settings["data"]["path"]
+    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError, StgcnlibError) as error:
+        raise StudyError(f"{folder}: its files do not belong to a finished study ({error}); run it again") from None
+    if len(recordings) != len(geometry.labels):
+        raise StudyError(
+            f"{folder}: {len(recordings)} recordings, but graphs of {len(geometry.labels)} nodes; run it again"
+        )
+    return _Finished(folder, name, settings, geometry, recordings.reset_index(drop=True))
+
+
+def _distinct(names: list[str], folders: list[Path]) -> list[str]:
+    """Names that tell the studies apart: with the folder's name where several are called the same."""
+    longer = [f"{n} ({f.name})" if names.count(n) > 1 else n for n, f in zip(names, folders, strict=True)]
+    return [f"{n} #{longer[: i + 1].count(n)}" if longer.count(n) > 1 else n for i, n in enumerate(longer)]
+
+
+def _summary(study: _Finished) -> dict[str, Any]:
+    verdict, curve = study.geometry.verdict(), study.geometry.curve()
+    fall = verdict.numbers["input_minus_last"]
+    return {
+        "folder": str(study.folder),
+        "network": str(study.settings["network"]["name"]),
+        "data": Path(str(study.settings["data"]["path"])).name,
+        "layers": len(curve) - 1,
+        "n": len(study.recordings),
+        "accuracy": float(study.recordings["correct"].mean()),
+        "input": verdict.numbers["input"],
+        "last": verdict.numbers["last"],
+        "fall": fall["value"],
+        "fall_low": fall["low"],
+        "fall_high": fall["high"],
+        "untrained_last": verdict.numbers.get("untrained_last", np.nan),
+        "holds": verdict.holds,
+        "verdict": verdict.text,
+    }
+
+
+def _curves(name: str, study: _Finished) -> pd.DataFrame:
+    parts = [study.geometry.curve(kind).assign(kind=kind) for kind in ("trained", "untrained")]
+    table = pd.concat(parts, ignore_index=True)
+    table["depth"] = table["index"] / table["index"].max()
+    shown = ["layer", "index", "depth", "title", "kind", "smoothness", "low", "high", "null_mean"]
+    return table[shown].assign(study=name)
+
+
+def _classes(name: str, study: _Finished) -> pd.DataFrame:
+    table = study.geometry.per_class
+    table = table[(table["network"] == "trained") & (table["neighbours"] == study.geometry.neighbours)]
+    shown = ["class_name", "index", "title", "smoothness", "low", "high", "n"]
+    return table[shown].assign(study=name, depth=table["index"] / table["index"].max())
+
+
+# -- pairs -------------------------------------------------------------------------------------
+
+
+def _shared(first: _Finished, second: _Finished) -> NDArray[np.int64] | None:
+    """Rows of the second study in the first's order, or `None` if they are not the same recordings."""
+    a, b = (each.recordings[["name", "class_name"]] for each in (first, second))
+    if len(a) != len(b) or a["name"].duplicated().any() or set(a["name"]) != set(b["name"]):
+        return None
+    order = b.reset_index().set_index("name").loc[a["name"]]
+    if (order["class_name"].to_numpy() != a["class_name"].to_numpy()).any():
+        return None
+    return order["index"].to_numpy(dtype=np.int64)
+
+
+def _tests(first: _Finished, second: _Finished, order: NDArray[np.int64], seed: int) -> list[dict[str, Any]]:
+    rows = []
+    a, b = _quantities(first), _quantities(second)
+    for quantity, values in a.items():
+        others = b[quantity][order]
+        row: dict[str, Any] = {"quantity": quantity, "first_value": values.mean(), "second_value": others.mean()}
+        rows.append(row | paired_test(values, others, first.subjects, seed=seed))
+    return rows
+
+
+def _quantities(study: _Finished) -> dict[str, NDArray[np.float64]]:
+    """(N,) values of each recording: smoothness at the input, of the first third of the layers, at the last; right."""
+    nodes = study.geometry.node_values()
+    early = max(1, round((len(nodes) - 1) / 3))
+    return {
+        "input": nodes[0],
+        "early layers": nodes[1 : 1 + early].mean(axis=0),
+        "last layer": nodes[-1],
+        "accuracy": study.recordings["correct"].to_numpy(dtype=np.float64),
+    }

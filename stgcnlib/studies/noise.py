@@ -1,0 +1,346 @@
+"""Noise on the input: how far label smoothness and accuracy move when recordings are corrupted at test time.
+
+Networks trained on noisy recordings enter as further networks. What the numbers mean for the paper's claim
+is said in `robustness`.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from torch import nn
+
+from stgcnlib import transforms
+from stgcnlib.activations import record
+from stgcnlib.dsgraph import nnk_graph
+from stgcnlib.dtw import dtw_distances
+from stgcnlib.errors import StudyError, suggest
+from stgcnlib.geometry import Verdict, bootstrap_counts, label_smoothness, paired_difference
+from stgcnlib.geometry.uncertainty import Resampling, bootstrap_means, interval
+from stgcnlib.sequences import SequenceSet
+from stgcnlib.studies.robustness import judge_noise
+from stgcnlib.studies.runs import RunFolder, Values, load_tables, network_fingerprint, run_all, save_tables
+from stgcnlib.training import evaluate
+
+__all__ = ["CLEAN", "KINDS", "LEVELS", "MODERATE", "UNITS", "Kind", "NoiseResult", "corrupt", "noise_study"]
+
+Kind = Literal["jitter", "joint dropout", "frame dropout", "rotation"]
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+CLEAN = "clean"
+LEVELS: Mapping[Kind, tuple[float, ...]] = {
+    "jitter": (30.0, 20.0, 10.0),
+    "joint dropout": (0.05, 0.1, 0.2),
+    "frame dropout": (0.1, 0.25, 0.5),
+    "rotation": (15.0, 30.0, 60.0),
+}
+MODERATE: Mapping[Kind, float] = {"jitter": 20.0, "joint dropout": 0.1, "frame dropout": 0.25, "rotation": 30.0}
+"""The level of each kind at which the paper's claim is judged: noise as a worse sensor has it, not ruin."""
+UNITS: Mapping[Kind, str] = {
+    "jitter": "dB signal-to-noise ratio",
+    "joint dropout": "share of joints lost",
+    "frame dropout": "share of frames lost",
+    "rotation": "degrees, largest turn",
+}
+_TABLES = ("table", "accuracy", "per_node", "predictions")
+
+
+@dataclass(frozen=True)
+class NoiseResult:
+    """What `noise_study` found; every change is against the same network on clean recordings, node by node.
+
+    Attributes:
+        table: one row per (network, kind, level, layer): network ("clean": trained on clean recordings, else the
+            name given), kind ("clean" or a `Kind`), level (NaN for clean), unit, severity (0 clean, then 1, 2, …),
+            layer, index, title, smoothness, low, high (bootstrap interval), null (expected of shuffled labels),
+            change, change_low, change_high (noisy − clean), loss, loss_low, loss_high (change as a share of what
+            lies between clean and null), n.
+        accuracy: one row per (network, kind, level): accuracy, low, high, chance (share of the largest class), change
+            and loss as above (loss: clean − noisy, of what lies between clean and chance), n.
+        per_node: smoothness of each node at each layer and level.
+        predictions: label, predicted and correct of each node at each level.
+        settings: everything that was asked for.
+    """
+
+    table: pd.DataFrame
+    accuracy: pd.DataFrame
+    per_node: pd.DataFrame
+    predictions: pd.DataFrame
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def verdict(self) -> Verdict:
+        """Whether the paper's claim that noise has limited effect holds here; see `robustness.judge_noise`."""
+        return judge_noise(self)
+
+    def node_values(self, network: str, kind: str, level: float | None) -> NDArray[np.float64]:
+        """(layers, N) smoothness of each node at one level (`None`: clean), in order of depth."""
+        rows = _chosen(self.per_node, network, kind, level).sort_values(["index", "node"])
+        return rows["smoothness"].to_numpy(dtype=np.float64).reshape(rows["index"].nunique(), -1)
+
+    def counts(self) -> NDArray[np.int32]:
+        """(draws, N) the bootstrap samples that all intervals share."""
+        s = self.settings
+        groups = None if s["groups"] is None else np.asarray(s["groups"])
+        return bootstrap_counts(
+            int(s["n"]), draws=int(s["bootstrap"]), groups=groups, resampling=s["resampling"], seed=int(s["seed"])
+        )
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write the tables (parquet) and the settings into a folder, atomically."""
+        save_tables(folder, {name: getattr(self, name) for name in _TABLES}, kind="noise", settings=self.settings)
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> NoiseResult:
+        """Read what `save` wrote; `StudyError` if it is not there or not whole."""
+        tables, settings = load_tables(folder, _TABLES, kind="noise")
+        return cls(**tables, settings=settings)
+
+
+def noise_study(
+    network: nn.Module,
+    data: SequenceSet,
+    *,
+    groups: ArrayLike | None = None,
+    kinds: Sequence[Kind] = KINDS,
+    levels: Mapping[Kind, Sequence[float]] | None = None,
+    noisy_networks: Mapping[str, nn.Module] | None = None,
+    layers: Sequence[str] | None = None,
+    distances: Mapping[str, ArrayLike] | None = None,
+    k: int = 50,
+    sigma: Any = "mean-kth/3",
+    symmetrize: Any = "max",
+    solver: Any = "exact",
+    dtw: Mapping[str, Any] | None = None,
+    bootstrap: int = 1000,
+    resampling: Resampling | None = None,
+    confidence: float = 0.95,
+    seed: int = 0,
+    folder: str | os.PathLike[str] | None = None,
+    device: str = "cpu",
+    progress: bool | None = None,
+) -> NoiseResult:
+    """Corrupt test recordings at rising levels; measure label smoothness of every layer, and accuracy.
+
+    Distances, graphs and predictions are made anew from the corrupted recordings; labels stay.
+
+    Args:
+        network: trained on clean recordings.
+        data: N test recordings with labels, normalised as for training.
+        groups: (N,) subject of each recording: its own are no neighbours, and intervals resample subjects. None:
+            everyone may be a neighbour, and recordings are resampled.
+        kinds: of noise, see `corrupt`.
+        levels: kind -> levels, see `corrupt` for units; None, or a kind left out: `LEVELS`.
+        noisy_networks: name -> network trained on noisy recordings, measured at the same levels.
+        layers: module names or patterns, the input is always there; None: all blocks.
+        distances: layer -> (N, N) distances of `network` on clean recordings, where they are known already.
+        k, sigma, symmetrize, solver: as `stgcnlib.dsgraph.nnk_graph`.
+        dtw: options of `stgcnlib.dtw.dtw_distances`.
+        bootstrap, resampling, confidence: of the intervals, as `layer_geometry`.
+        seed: of noise and draws. Levels of one kind share their draws, so that they differ in size alone.
+        folder: where each finished level is kept; a study that was stopped goes on from there. None: nowhere.
+        device: where networks run.
+        progress: draw a bar; None: on a terminal.
+
+    Raises:
+        StudyError: an unknown kind, or a kind without levels.
+        SequenceError: a level out of range. GraphError: fewer than k candidates.
+    """
+    wanted = _conditions(kinds, levels)
+    networks = {CLEAN: network} | dict(noisy_networks or {})
+    if CLEAN in (noisy_networks or {}):
+        raise StudyError(f"noisy_networks: {CLEAN!r} is the name of the first network; choose another")
+    codes = None if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1].astype(np.int64)
+    graph = {"k": k, "sigma": sigma, "symmetrize": symmetrize, "solver": solver}
+    work = _Work(networks, data, codes, layers, dict(distances or {}), graph, dict(dtw or {}), device)
+    shared = [
+        data.fingerprint(), None if codes is None else codes.tolist(), layers, graph, dtw or {},
+    ]  # fmt: skip
+    tasks: list[Values] = [
+        {"network": name, "weights": network_fingerprint(each), "kind": kind, "level": level, "seed": seed}
+        for name, each in networks.items()
+        for kind, level in [(CLEAN, None), *wanted]
+    ]
+    _check_levels(data, wanted, seed)
+    results = run_all(
+        _measure, work, tasks, RunFolder(folder, shared), description="Noise levels", progress=progress
+    )  # fmt: skip
+    settings = {
+        **graph, "dtw": dict(dtw or {}), "kinds": list(kinds), "levels": [[kind, level] for kind, level in wanted],
+        "networks": list(networks), "groups": None if codes is None else codes.tolist(), "n": len(data),
+        "bootstrap": bootstrap, "resampling": resampling or ("sequences" if codes is None else "two-level"),
+        "confidence": confidence, "seed": seed,
+    }  # fmt: skip
+    counts = bootstrap_counts(len(data), draws=bootstrap, groups=codes, resampling=resampling, seed=seed)
+    return _tables(tasks, results, data.labels, counts, settings)
+
+
+def corrupt(data: SequenceSet, kind: str, level: float | None, *, seed: int = 0) -> SequenceSet:
+    """Recordings with one kind of noise.
+
+    Args:
+        data: any recordings.
+        kind: "jitter" (level: signal-to-noise ratio in dB, less is more), "joint dropout" and "frame dropout"
+            (shares lost), "rotation" (largest turn in degrees), or "clean", for which the level is None.
+        level: see `transforms.jitter`, `drop_joints`, `drop_frames` and `rotate`.
+        seed: of the noise.
+    """
+    if kind == CLEAN or level is None:
+        return data
+    match kind:
+        case "jitter":
+            return transforms.jitter(data, snr_db=level, seed=seed)
+        case "joint dropout":
+            return transforms.drop_joints(data, level, seed=seed)
+        case "frame dropout":
+            return transforms.drop_frames(data, level, seed=seed)
+        case "rotation":
+            return transforms.rotate(data, level, seed=seed)
+    raise StudyError(f"no noise is named {kind!r}; {suggest(kind, KINDS)}")
+
+
+def _check_levels(data: SequenceSet, wanted: Sequence[tuple[str, float]], seed: int) -> None:
+    """Refuse a level that is out of range before anything long begins."""
+    few = data.select([0])
+    for kind, level in wanted:
+        corrupt(few, kind, level, seed=seed)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What all levels share."""
+
+    networks: dict[str, nn.Module]
+    data: SequenceSet
+    groups: NDArray[np.int64] | None
+    layers: Sequence[str] | None
+    distances: dict[str, Any]
+    graph: dict[str, Any]
+    dtw: dict[str, Any]
+    device: str
+
+
+def _conditions(kinds: Sequence[Kind], levels: Mapping[Kind, Sequence[float]] | None) -> list[tuple[str, float]]:
+    for name in [*kinds, *(levels or {})]:
+        if name not in KINDS:
+            raise StudyError(f"no noise is named {name!r}; {suggest(str(name), KINDS)}")
+    wanted: list[tuple[str, float]] = []
+    for kind in kinds:
+        # Mild first: infinity dB is no noise, and less is more.
+        chosen = sorted({float(x) for x in (levels or {}).get(kind, LEVELS[kind])}, reverse=kind == "jitter")
+        if not chosen:
+            raise StudyError(f"levels of {kind!r} are empty; give at least one, or leave the kind out of kinds")
+        wanted += [(kind, level) for level in chosen]
+    if not wanted:
+        raise StudyError("kinds is empty; name at least one kind of noise")
+    return wanted
+
+
+def _measure(work: _Work, task: Values) -> Values:
+    """One network on recordings with one kind and level of noise: node values per layer, and predictions."""
+    network = work.networks[task["network"]]
+    noisy = corrupt(work.data, task["kind"], task["level"], seed=task["seed"])
+    known = work.distances if task["network"] == CLEAN and task["kind"] == CLEAN else {}
+    predicted = evaluate(network, noisy, device=work.device).predictions
+    names = None if work.layers is None else [name for name in work.layers if name != "input"]
+    layers = []
+    with tempfile.TemporaryDirectory(prefix="stgcnlib-noise-") as scratch:
+        place = Path(scratch) / "layers.zarr"
+        store = record(network, noisy, layers=names, store=place, device=work.device, progress=False)
+        for name in store.layers:
+            matrix = known.get(name)
+            if matrix is None:
+                matrix = dtw_distances(store[name], progress=False, **work.dtw)
+            graph = nnk_graph(matrix, exclude=work.groups, **work.graph)
+            values = label_smoothness(graph, work.data.labels, per="node")
+            layers.append(
+                {"name": name, "index": store[name].index, "title": store[name].title, "smoothness": values.tolist()}
+            )
+    return {"predicted": predicted.tolist(), "layers": layers}
+
+
+def _tables(
+    tasks: Sequence[Values],
+    results: Sequence[Values],
+    labels: NDArray[np.int64],
+    counts: NDArray[np.int32],
+    settings: dict[str, Any],
+) -> NoiseResult:
+    N, confidence = len(labels), float(settings["confidence"])
+    sizes = np.bincount(labels).astype(np.float64)
+    null, chance = 1 - float((sizes * (sizes - 1)).sum()) / (N * max(N - 1, 1)), float(sizes.max() / N)
+    rows: list[dict[str, Any]] = []
+    accuracies: list[dict[str, Any]] = []
+    nodes, predictions = [], []
+    clean: Values = {}
+    severity = 0
+    for task, result in zip(tasks, results, strict=True):
+        if task["kind"] == CLEAN:
+            clean = result
+        before = rows[-1]["kind"] if rows else CLEAN
+        severity = 0 if task["kind"] == CLEAN else (severity + 1 if task["kind"] == before else 1)
+        level = np.nan if task["level"] is None else float(task["level"])
+        where = {"network": task["network"], "kind": task["kind"], "level": level}
+        about = where | {"unit": UNITS.get(task["kind"], ""), "severity": severity}
+        for layer, reference in zip(result["layers"], clean["layers"], strict=True):
+            place = {"layer": layer["name"], "index": int(layer["index"])}
+            values, base = np.asarray(layer["smoothness"]), np.asarray(reference["smoothness"])
+            room = null - float(base.mean())
+            row = about | place | {"title": layer["title"]}
+            row |= _mean("smoothness", values, counts, confidence) | {"null": null}
+            rows.append(row | _changes(values, base, room, 1.0, counts, confidence) | {"n": N})
+            nodes.append(pd.DataFrame(where | place | {"node": np.arange(N), "smoothness": values}))
+        predicted = np.asarray(result["predicted"])
+        right = (predicted == labels).astype(np.float64)
+        base = (np.asarray(clean["predicted"]) == labels).astype(np.float64)
+        row = about | _mean("accuracy", right, counts, confidence) | {"chance": chance}
+        room = float(base.mean()) - chance
+        accuracies.append(row | _changes(right, base, room, -1.0, counts, confidence) | {"n": N})
+        own = {"node": np.arange(N), "label": labels, "predicted": predicted, "correct": right == 1}
+        predictions.append(pd.DataFrame(where | own))
+    return NoiseResult(
+        pd.DataFrame(rows),
+        pd.DataFrame(accuracies),
+        pd.concat(nodes, ignore_index=True),
+        pd.concat(predictions, ignore_index=True),
+        settings,
+    )
+
+
+def _mean(name: str, values: NDArray[np.float64], counts: NDArray[np.int32], confidence: float) -> dict[str, float]:
+    low, high = interval(bootstrap_means(values, counts), confidence)
+    return {name: float(values.mean()), "low": low, "high": high}
+
+
+def _changes(
+    values: NDArray[np.float64],
+    base: NDArray[np.float64],
+    room: float,
+    sign: float,
+    counts: NDArray[np.int32],
+    confidence: float,
+) -> dict[str, float]:
+    """The change with its interval, and as a share of the room there is to lose; NaN where there is none."""
+    change, low, high = paired_difference(values, base, counts, confidence)
+    shares = sorted([sign * low / room, sign * high / room]) if room > 0 else [np.nan, np.nan]
+    return {
+        "change": change, "change_low": low, "change_high": high,
+        "loss": sign * change / room if room > 0 else np.nan, "loss_low": shares[0], "loss_high": shares[1],
+    }  # fmt: skip
+
+
+def _chosen(table: pd.DataFrame, network: str, kind: str, level: float | None) -> pd.DataFrame:
+    rows = (table["network"] == network) & (table["kind"] == kind)
+    if level is not None:
+        rows &= np.isclose(table["level"], level) | (table["level"] == level)
+    found = table[rows]
+    if found.empty:
+        raise StudyError(f"the noise study has no network {network!r} at {kind!r} {level}")
+    return found

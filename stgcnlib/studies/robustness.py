@@ -1,0 +1,211 @@
+"""The paper's sixth claim, answered from a noise study: noise on the input has limited effect on label smoothness.
+
+Only words and rules; the numbers are those of `noise`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from stgcnlib.geometry.uncertainty import paired_difference
+from stgcnlib.geometry.verdict import Verdict
+
+if TYPE_CHECKING:
+    from stgcnlib.studies.noise import NoiseResult
+
+__all__ = ["LIMIT", "judge_noise"]
+
+LIMIT = 0.2
+"""Noise has limited effect where less than this share of the way from clean to shuffled labels is lost."""
+
+_OUTCOMES = {
+    True: "holds on these data",
+    False: "does not hold on these data",
+    None: "holds only in part on these data",
+}
+
+
+def judge_noise(result: NoiseResult) -> Verdict:
+    """Compare smoothness with and without noise, node by node, at one moderate level of each kind.
+
+    The level is the strongest that was measured and is no stronger than `noise.MODERATE` (20 dB, 10% of joints,
+    25% of frames, 30°), else the mildest measured. With S the random-walk smoothness, the loss at a layer is
+    (S noisy − S clean) / (S of shuffled labels − S clean), and of all layers together the mean of their changes by
+    the mean of their rooms. Per kind, for the loss at the last layer and the loss of all layers of the network:
+
+    - limited: the upper ends of both intervals are at most 20%;
+    - not limited: the lower end of one of them is above 20%;
+    - open: anything between.
+
+    All kinds limited: the claim holds. None limited: it does not hold, unless all that stands against it is open.
+    Anything between: only in part, with the kinds named. Where clean labels are no smoother than shuffled ones,
+    nothing can be lost and nothing is decided.
+    """
+    from stgcnlib.studies.noise import CLEAN
+
+    kinds = {kind: _judged(result, CLEAN, kind) for kind in result.settings["kinds"]}
+    states = [each["state"] for each in kinds.values()]
+    if all(state == "limited" for state in states):
+        holds: bool | None = True
+    elif "not limited" in states and "limited" not in states:
+        holds = False
+    else:
+        holds = None
+    trained = {
+        name: {kind: _judged(result, name, kind) for kind in kinds}
+        for name in result.settings["networks"]
+        if name != CLEAN
+    }
+    numbers: dict[str, Any] = {
+        "limit": LIMIT,
+        "confidence": float(result.settings["confidence"]),
+        "subjects": None if result.settings["groups"] is None else len(set(result.settings["groups"])),
+        "resampling": result.settings["resampling"],
+        "draws": int(result.settings["bootstrap"]),
+        "kinds": kinds,
+        "trained_on_noise": trained,
+        "holds": holds,
+    }
+    return Verdict(_paragraph(numbers), holds, numbers)
+
+
+def moderate_level(result: NoiseResult, kind: str) -> float:
+    """The level of a kind at which the claim is judged."""
+    from stgcnlib.studies.noise import MODERATE
+
+    levels = [float(level) for name, level in result.settings["levels"] if name == kind]  # mild first
+    sign = -1 if kind == "jitter" else 1
+    fit = [level for level in levels if sign * level <= sign * MODERATE[kind] + 1e-9]  # type: ignore[index]
+    return fit[-1] if fit else levels[0]
+
+
+def _judged(result: NoiseResult, network: str, kind: str) -> dict[str, Any]:
+    level, confidence = moderate_level(result, kind), float(result.settings["confidence"])
+    counts = result.counts()
+    table = result.table[(result.table["network"] == network)]
+    here = table[(table["kind"] == kind) & (table["level"] == level)].sort_values("index")
+    strongest = table[(table["kind"] == kind)].sort_values(["severity", "index"]).iloc[-1]
+    clean, noisy = result.node_values(network, "clean", None), result.node_values(network, kind, level)
+    own = here["index"].to_numpy() > 0 if (here["index"] > 0).any() else np.ones(len(here), dtype=bool)
+    room = float(here["null"].iloc[0]) - float(clean[own].mean())
+    last = {key: float(here.iloc[-1][name]) for key, name in _ENDS.items()}
+    mean = dict.fromkeys(_ENDS, float("nan"))
+    if room > 0:
+        difference = paired_difference(noisy[own].mean(axis=0), clean[own].mean(axis=0), counts, confidence)
+        mean = {key: value / room for key, value in zip(_ENDS, difference, strict=True)}
+    scores = result.accuracy[(result.accuracy["network"] == network)]
+    score = scores[(scores["kind"] == kind) & (scores["level"] == level)].iloc[0]
+    if not (np.isfinite(last["value"]) and np.isfinite(mean["value"])):
+        state = "open"
+    elif max(last["high"], mean["high"]) <= LIMIT:
+        state = "limited"
+    else:
+        state = "not limited" if max(last["low"], mean["low"]) > LIMIT else "open"
+    return {
+        "level": level,
+        "state": state,
+        "last_layer": str(here["title"].iloc[-1]),
+        "clean": float(clean[-1].mean()),
+        "noisy": float(noisy[-1].mean()),
+        "null": float(here["null"].iloc[-1]),
+        "last": last,
+        "all_layers": mean,
+        "accuracy": float(score["accuracy"]),
+        "clean_accuracy": float(scores[scores["kind"] == "clean"]["accuracy"].iloc[0]),
+        "strongest": {"level": float(strongest["level"]), "loss": float(strongest["loss"])},
+    }
+
+
+_ENDS = {"value": "loss", "low": "loss_low", "high": "loss_high"}
+
+
+def shown_level(kind: str, level: float) -> str:
+    """A level as a reader would say it: "20 dB", "10% of joints"."""
+    match kind:
+        case "jitter":
+            return "no noise" if np.isinf(level) else f"{level:g} dB"
+        case "joint dropout":
+            return f"{level:.0%} of joints"
+        case "frame dropout":
+            return f"{level:.0%} of frames"
+        case "rotation":
+            return f"±{level:g}°"
+        case _:
+            return "clean"
+
+
+_NAMES = {
+    "jitter": "Gaussian jitter",
+    "joint dropout": "lost joints",
+    "frame dropout": "lost frames",
+    "rotation": "other views",
+}
+
+
+def _paragraph(numbers: dict[str, Any]) -> str:
+    kinds, percent = numbers["kinds"], f"{numbers['confidence']:.0%}"
+    first = next(iter(kinds.values()))
+    sentences = [
+        f"The paper's claim that noise on the input has limited effect on label smoothness "
+        f"{_OUTCOMES[numbers['holds']]}{_which(numbers)}.",
+        f"Limited means: at a moderate level, at most {numbers['limit']:.0%} of what lies between clean recordings "
+        f"(smoothness {first['clean']:.2f} at {first['last_layer']}) and shuffled labels ({first['null']:.2f}) is "
+        "lost, at the last layer and over all layers, with the whole interval.",
+    ]
+    if not np.isfinite(first["last"]["value"]):
+        sentences.append("Here clean recordings are no smoother than shuffled labels, so that nothing can be lost.")
+    else:
+        for kind, each in kinds.items():
+            sentences.append(_sentence(kind, each, percent))
+    for name, judged in numbers["trained_on_noise"].items():
+        parts = [
+            f"{_NAMES[kind]} {each['last']['value']:.0%}" + f" (accuracy {each['accuracy']:.0%})"
+            for kind, each in judged.items()
+        ]
+        base = next(iter(judged.values()))
+        sentences.append(
+            f"The network trained on {name} (smoothness {base['clean']:.2f} on clean recordings) loses at the same "
+            f"levels: {', '.join(parts)}."
+        )
+    sentences.append(_caution(numbers))
+    return " ".join(sentences)
+
+
+def _which(numbers: dict[str, Any]) -> str:
+    if numbers["holds"]:
+        return ""
+    groups = {
+        state: [_NAMES[kind] for kind, each in numbers["kinds"].items() if each["state"] == state]
+        for state in ("limited", "not limited", "open")
+    }
+    words = {"limited": "limited for", "not limited": "not for", "open": "not decided for"}
+    parts = [f"{words[state]} {' and '.join(names)}" for state, names in groups.items() if names]
+    return f": {', '.join(parts)}"
+
+
+def _sentence(kind: str, each: dict[str, Any], percent: str) -> str:
+    last, mean, strongest = each["last"], each["all_layers"], each["strongest"]
+    name = _NAMES[kind]
+    text = (
+        f"{name[0].upper()}{name[1:]} ({shown_level(kind, each['level'])}): {last['value']:.0%} is lost at "
+        f"{each['last_layer']} ({percent} interval {last['low']:.0%} to {last['high']:.0%}) and {mean['value']:.0%} "
+        f"over all layers ({mean['low']:.0%} to {mean['high']:.0%}), while accuracy goes from "
+        f"{each['clean_accuracy']:.0%} to {each['accuracy']:.0%}"
+    )
+    if strongest["level"] != each["level"]:
+        text += f"; at {shown_level(kind, strongest['level'])} it is {strongest['loss']:.0%}"
+    return text + "."
+
+
+def _caution(numbers: dict[str, Any]) -> str:
+    what = {
+        "sequences": "recordings as if independent",
+        "subjects": f"the {numbers['subjects']} subjects",
+        "two-level": f"the {numbers['subjects']} subjects and their recordings",
+    }[numbers["resampling"]]
+    return (
+        f"Intervals are of paired differences, from {numbers['draws']} bootstrap draws of {what}; graphs, and one draw "
+        "of the noise per level, are held fixed."
+    )

@@ -1,0 +1,226 @@
+"""Many runs of one study: each kept as soon as it is done, several at a time, and taken up again after a stop.
+
+A run is a function of what all runs share and of a few plain values, and gives plain values back. What is run
+is the business of `noise` and `transfer`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from stgcnlib import __version__
+from stgcnlib.artefacts import atomic_folder, atomic_path, fingerprint, write_json
+from stgcnlib.errors import StudyError
+from stgcnlib.progress import track
+
+__all__ = ["RunFolder", "cores", "load_tables", "network_fingerprint", "run_all", "save_tables"]
+
+Values = dict[str, Any]
+Function = Callable[[Any, Values], Values]
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+class RunFolder:
+    """Results of runs, one JSON file each, named by the fingerprint of everything that decides the result.
+
+    Args:
+        folder: where they lie, made with the first; `None` keeps nothing.
+        shared: plain values that all runs depend on.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str] | None, shared: Any) -> None:
+        self.folder = None if folder is None else Path(folder)
+        self._shared = fingerprint([__version__, shared])
+
+    def path(self, task: Mapping[str, Any]) -> Path | None:
+        """Where the result of a run is kept."""
+        return None if self.folder is None else self.folder / f"{fingerprint([self._shared, task])}.json"
+
+    def read(self, task: Mapping[str, Any]) -> Values | None:
+        """The result of a run, or `None` if it is not there; a damaged file only costs the work."""
+        file = self.path(task)
+        if file is None:
+            return None
+        try:
+            kept = json.loads(file.read_text(encoding="utf-8"))
+            return dict(kept["result"]) if kept["task"] == json.loads(json.dumps(task)) else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def write(self, task: Mapping[str, Any], result: Mapping[str, Any]) -> None:
+        """Keep the result of a run, atomically."""
+        file = self.path(task)
+        if file is not None:
+            write_json(file, {"task": task, "result": result})
+
+
+def run_all(
+    function: Function,
+    shared: Any,
+    tasks: Sequence[Values],
+    kept: RunFolder,
+    *,
+    workers: int | None = 1,
+    description: str = "Runs",
+    progress: bool | None = None,
+) -> list[Values]:
+    """Results of `function(shared, task)` for every task, in their order; those that are kept are not repeated.
+
+    Args:
+        function: takes `shared` and one task, gives plain values; a function of a module where `workers` is not 1.
+        shared: anything; sent to each process once.
+        tasks: plain values that JSON keeps.
+        kept: where finished runs are, and new ones go as soon as they are done.
+        workers: processes at a time, which divide the cores; 1 runs here; `None`: as many as cores.
+        description: of the progress bar.
+        progress: draw a bar; `None`: on a terminal.
+
+    Raises:
+        StudyError: `workers` is below 1, or a process died. An error of a run comes as it is, the others stay kept.
+    """
+    if workers is not None and workers < 1:
+        raise StudyError(f"workers is {workers}; give at least 1, or None for as many as cores")
+    results = [kept.read(task) for task in tasks]
+    due = [i for i, result in enumerate(results) if result is None]
+    count = min(len(due), cores() if workers is None else workers)
+    done = _in_processes if count > 1 else _here
+    for i, result in track(
+        done(function, shared, [(i, tasks[i]) for i in due], count), description, total=len(due), show=progress
+    ):
+        kept.write(tasks[i], result)
+        results[i] = result
+    return [result for result in results if result is not None]
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def network_fingerprint(network: Any) -> str:
+    """A hash of a network's class, options and weights."""
+    digest = hashlib.sha256()
+    for key, value in network.state_dict().items():
+        digest.update(key.encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return fingerprint([type(network).__name__, dict(getattr(network, "options", {})), digest.hexdigest()])
+
+
+def save_tables(
+    folder: str | os.PathLike[str], tables: Mapping[str, pd.DataFrame], *, kind: str, settings: Mapping[str, Any]
+) -> None:
+    """Write a result as parquet tables and a manifest, atomically."""
+    with atomic_folder(folder) as temporary:
+        for name, table in tables.items():
+            with atomic_path(temporary / f"{name}.parquet") as file:
+                table.to_parquet(file)
+        write_json(temporary / "manifest.json", {"format": f"stgcnlib-{kind}", "settings": settings})
+
+
+def load_tables(
+    folder: str | os.PathLike[str], names: Sequence[str], *, kind: str
+) -> tuple[dict[str, pd.DataFrame], Values]:
+    """Tables and settings that `save_tables` wrote.
+
+    Raises:
+        StudyError: the folder holds no such result, or an incomplete one.
+    """
+    home = Path(folder)
+    try:
+        manifest = json.loads((home / "manifest.json").read_text(encoding="utf-8"))
+        if manifest["format"] != f"stgcnlib-{kind}":
+            raise ValueError(f"manifest.json says format {manifest['format']!r}")
+        return {name: pd.read_parquet(home / f"{name}.parquet") for name in names}, dict(manifest["settings"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StudyError(f"{home}: no complete {kind} result ({error}); give a folder written by save") from None
+
+
+def _here(function: Function, shared: Any, tasks: list[tuple[int, Values]], _: int) -> Iterator[tuple[int, Values]]:
+    for i, task in tasks:
+        yield i, function(shared, task)
+
+
+def _in_processes(
+    function: Function, shared: Any, tasks: list[tuple[int, Values]], count: int
+) -> Iterator[tuple[int, Values]]:
+    chosen = os.environ.get("OMP_NUM_THREADS", "")
+    threads = max(1, min(cores() // count, int(chosen) if chosen.isdigit() and int(chosen) else cores()))
+    # Spawned, not forked: a copy of a process whose thread pools are running would hang.
+    context = multiprocessing.get_context("spawn")
+    with _threads_of_children(threads):
+        pool = ProcessPoolExecutor(count, mp_context=context, initializer=_begin, initargs=(function, shared, threads))
+        waiting: dict[Future[Values], int] = {pool.submit(_run, task): i for i, task in tasks}
+        failure: BaseException | None = None
+        try:
+            while waiting:
+                finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    i = waiting.pop(future)
+                    error = None if future.cancelled() else future.exception()
+                    if error is not None and failure is None:
+                        failure = error
+                        for other in waiting:
+                            other.cancel()
+                    elif error is None and not future.cancelled():
+                        yield i, future.result()
+            pool.shutdown()
+        except BaseException:
+            processes = list((pool._processes or {}).values())
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in processes:  # an interrupt must not wait for minutes of training
+                process.terminate()
+            raise
+    if failure is not None:
+        if type(failure).__name__ == "BrokenProcessPool":
+            raise StudyError("a process of the runs died, most often for want of memory; use fewer workers") from None
+        raise failure
+
+
+@contextmanager
+def _threads_of_children(threads: int) -> Iterator[None]:
+    """Variables that a starting process reads: its share of the cores, and threads that sleep while they wait."""
+    wanted = dict.fromkeys(THREAD_VARIABLES, str(threads)) | {
+        "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE"),
+        "STGCNLIB_PROGRESS": "0",
+    }
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+
+
+_WORK: list[tuple[Function, Any]] = []
+
+
+def _begin(function: Function, shared: Any, threads: int) -> None:
+    """First thing in a process: what it runs, and on how many threads."""
+    import signal
+
+    with suppress(ValueError):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    with suppress(ImportError):
+        import torch
+
+        torch.set_num_threads(threads)
+    _WORK[:] = [(function, shared)]
+
+
+def _run(task: Values) -> Values:
+    function, shared = _WORK[0]
+    return function(shared, task)

@@ -1,0 +1,306 @@
+"""Transfer to another task: fine-tune with the first blocks frozen, against training from scratch and a linear probe.
+
+Every run is kept by itself, so that hours of training survive a stop. What the numbers advise and mean is said in
+`advice`.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from torch import nn
+
+from stgcnlib.activations import record
+from stgcnlib.errors import SequenceError, StudyError, shorten, suggest
+from stgcnlib.geometry import LayerGeometry, Verdict, bootstrap_counts, layer_geometry
+from stgcnlib.geometry.uncertainty import interval
+from stgcnlib.sequences import SequenceSet
+from stgcnlib.studies.advice import Advice, advise_frozen, judge_transfer
+from stgcnlib.studies.runs import RunFolder, Values, load_tables, network_fingerprint, run_all, save_tables
+from stgcnlib.studies.transfer_runs import FROZEN, PROBE, SCRATCH, Work, fresh_network, measure
+
+__all__ = ["FROZEN", "PROBE", "SCRATCH", "TransferResult", "split_classes", "transfer_study"]
+
+EPOCHS = 15
+_TABLES = ("runs", "table", "predictions", "smoothness", "smoothness_nodes")
+
+
+@dataclass(frozen=True)
+class TransferResult:
+    """What `transfer_study` found.
+
+    Attributes:
+        runs: one row per training: method ("frozen", "from scratch", "linear probe"), frozen (blocks; -1 where the
+            method freezes none by number), seed, accuracy (test), train_accuracy, parameters (trained), seconds.
+        table: one row per method and number of frozen blocks, means over seeds: accuracy, low, high (bootstrap over
+            recordings, by subject where known, and seeds), seed_sd, against fine-tuning all blocks on the same
+            recordings change, change_low, change_high; parameters, seconds (of one run), seeds, n.
+        predictions: label, predicted and correct of each test recording in each run.
+        smoothness: the target's labels on the source network's layers, before any fine-tuning: layer, index, title,
+            smoothness, low, high, null_mean, null_low, null_high.
+        smoothness_nodes: layer, index, node, smoothness.
+        settings: everything that was asked for.
+    """
+
+    runs: pd.DataFrame
+    table: pd.DataFrame
+    predictions: pd.DataFrame
+    smoothness: pd.DataFrame
+    smoothness_nodes: pd.DataFrame
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def advice(self) -> Advice:
+        """How many blocks to freeze; see `advice.advise_frozen`."""
+        return advise_frozen(self)
+
+    def verdict(self) -> Verdict:
+        """Whether the paper's claim on fine-tuning deeper layers holds here; see `advice.judge_transfer`."""
+        return judge_transfer(self)
+
+    def correct(self, method: str, frozen: int = -1) -> NDArray[np.float64]:
+        """(seeds, N) 1 where a run named a test recording right."""
+        rows = self.predictions
+        rows = rows[(rows["method"] == method) & (rows["frozen"] == frozen)].sort_values(["seed", "node"])
+        if rows.empty:
+            raise StudyError(f"the transfer study has no run {method!r} with {frozen} frozen blocks")
+        return rows["correct"].to_numpy(dtype=np.float64).reshape(rows["seed"].nunique(), -1)
+
+    def difference(self, first: tuple[str, int], second: tuple[str, int]) -> dict[str, float]:
+        """Accuracy of one method less that of another, on the same resampled recordings and seeds, with interval."""
+        a, b = self.correct(*first), self.correct(*second)
+        samples = self._samples(a, b)
+        low, high = interval(samples, float(self.settings["confidence"]))
+        return {"value": float(a.mean() - b.mean()), "low": low, "high": high, "se": float(samples.std())}
+
+    def node_values(self) -> NDArray[np.float64]:
+        """(layers, N) smoothness of each test recording on the source network, in order of depth."""
+        rows = self.smoothness_nodes.sort_values(["index", "node"])
+        return rows["smoothness"].to_numpy(dtype=np.float64).reshape(rows["index"].nunique(), -1)
+
+    def counts(self) -> NDArray[np.int32]:
+        """(draws, N) the bootstrap samples of recordings that all intervals share."""
+        s = self.settings
+        groups = None if s["groups"] is None else np.asarray(s["groups"])
+        return bootstrap_counts(int(s["n"]), draws=int(s["bootstrap"]), groups=groups, seed=int(s["seed"]))
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write the tables (parquet) and the settings into a folder, atomically."""
+        save_tables(folder, {name: getattr(self, name) for name in _TABLES}, kind="transfer", settings=self.settings)
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> TransferResult:
+        """Read what `save` wrote; `StudyError` if it is not there or not whole."""
+        tables, settings = load_tables(folder, _TABLES, kind="transfer")
+        return cls(**tables, settings=settings)
+
+    def _samples(self, a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+        return _resampled(a, self.counts(), 0) - _resampled(b, self.counts(), 0 if len(a) == len(b) else 1)
+
+
+def transfer_study(
+    source: nn.Module,
+    train: SequenceSet,
+    test: SequenceSet,
+    *,
+    frozen: Sequence[int] | None = None,
+    seeds: int | Sequence[int] = 3,
+    training: Mapping[str, Any] | None = None,
+    fresh: Callable[..., nn.Module] | None = None,
+    groups: ArrayLike | None = None,
+    k: int | None = None,
+    graph: Mapping[str, Any] | None = None,
+    dtw: Mapping[str, Any] | None = None,
+    permutations: int = 200,
+    bootstrap: int = 1000,
+    confidence: float = 0.95,
+    seed: int = 0,
+    folder: str | os.PathLike[str] | None = None,
+    workers: int | None = None,
+    device: str = "cpu",
+    progress: bool | None = None,
+) -> TransferResult:
+    """Fine-tune a source network on a target task with the first f blocks frozen, for every f, and compare.
+
+    All runs but the probe see the target's training part equally often. Training from scratch has the learning rate
+    of `stgcnlib.fit`, fine-tuning the lower one of `stgcnlib.fine_tune`, unless `training` gives one for both. The
+    linear probe is a logistic regression on the source's last layer, averaged over frames and joints.
+
+    Args:
+        source: trained on the source task; not changed.
+        train: target recordings to learn from, prepared as for the source.
+        test: N target recordings to measure.
+        frozen: numbers of first blocks to freeze; None: 0 to all L.
+        seeds: how many, or which, seeds of head, order and variation.
+        training: arguments of `stgcnlib.fit` for every run; epochs are 15 if left out.
+        fresh: makes an untrained network of the same shape for the target's classes, called with ``seed=``; None:
+            the source's own class with its options, which all networks of the zoo understand.
+        groups: (N,) subjects of `test`; its own are no neighbours, intervals resample subjects. None: unknown.
+        k: candidates of the DS-Graphs; None: 50, or as many as every recording has.
+        graph, dtw: further options of `layer_geometry`.
+        permutations, bootstrap, confidence, seed: of the intervals, see there.
+        folder: where each finished run is kept; a study that was stopped goes on from there. None: nowhere.
+        workers: processes at a time; None: as many as cores.
+        device: where networks run.
+        progress: draw a bar; None: on a terminal.
+
+    Raises:
+        StudyError: a number of frozen blocks out of range, no seed, or a training that fails.
+        LayoutError, SequenceError: recordings and network do not belong together.
+    """
+    blocks = len(getattr(source, "layer_names", ()))
+    chosen = sorted(set(range(blocks + 1) if frozen is None else frozen))
+    if not blocks or not chosen or not 0 <= chosen[0] <= chosen[-1] <= blocks:
+        raise StudyError(
+            f"frozen is {shorten(chosen)}; {type(source).__name__} has {blocks} blocks: choose 0 to {blocks}"
+        )
+    which = list(range(seeds)) if isinstance(seeds, int) else list(dict.fromkeys(seeds))
+    if not which:
+        raise StudyError(f"seeds is {seeds!r}; at least one is needed")
+    if train.class_names != test.class_names:
+        raise SequenceError("train and test name different classes; read them together and split them then")
+    settings = {"epochs": EPOCHS, **(training or {})}
+    work = Work(source, train, test, settings, fresh, device)
+    tasks: list[Values] = [{"method": PROBE, "frozen": -1, "seed": seed}]
+    for each in which:
+        tasks += [{"method": FROZEN, "frozen": f, "seed": each} for f in chosen]
+        tasks.append({"method": SCRATCH, "frozen": -1, "seed": each})
+    networks = [network_fingerprint(source), network_fingerprint(fresh_network(work, seed))]
+    shared = [networks, train.fingerprint(), test.fingerprint(), settings]
+    geometry = _target_geometry(
+        source, test, groups, k, permutations=permutations, bootstrap=bootstrap, confidence=confidence, seed=seed,
+        dtw=dtw, device=device, **(graph or {}),
+    )  # fmt: skip
+    # The dearest first: what is left for the end should be short.
+    order = sorted(range(len(tasks)), key=lambda i: tasks[i]["frozen"])
+    found = run_all(
+        measure, work, [tasks[i] for i in order], RunFolder(folder, shared), workers=workers,
+        description="Transfer runs", progress=progress,
+    )  # fmt: skip
+    results = [found[order.index(i)] for i in range(len(tasks))]
+    return _tables(tasks, results, test, geometry, {"training": settings, "blocks": blocks, "frozen": chosen,
+        "seeds": which, "confidence": confidence, "bootstrap": bootstrap, "seed": seed,
+        "classes": len(test.class_names), "train_n": len(train)})  # fmt: skip
+
+
+def split_classes(data: SequenceSet, source: int | Sequence[str]) -> tuple[SequenceSet, SequenceSet]:
+    """Recordings of a source and of a target task: some classes, and the others.
+
+    Args:
+        data: recordings of all classes.
+        source: how many first classes, or the names of the classes, make the source task.
+
+    Raises:
+        SequenceError: an unknown class, or fewer than two classes on a side.
+    """
+    names = data.class_names
+    chosen = list(names[:source]) if isinstance(source, int) else list(source)
+    for name in chosen:
+        if name not in names:
+            raise SequenceError(f"split_classes: no class is named {name!r}; {suggest(str(name), names)}")
+    count = source if isinstance(source, int) else len(set(chosen))
+    if not 2 <= count <= len(names) - 2:
+        raise SequenceError(
+            f"split_classes: {count} of {len(names)} classes as the source leave fewer than two on a side"
+        )
+    inside = np.array([name in chosen for name in names])
+    return _of_classes(data, inside), _of_classes(data, ~inside)
+
+
+def _of_classes(data: SequenceSet, wanted: NDArray[np.bool_]) -> SequenceSet:
+    part = data.select(wanted[data.labels])
+    number = np.cumsum(wanted) - 1
+    return SequenceSet(
+        part.coords,
+        labels=number[part.labels],
+        class_names=[name for name, inside in zip(data.class_names, wanted, strict=True) if inside],
+        groups=part.groups,
+        layout=part.layout,
+        names=part.names,
+    )
+
+
+def _target_geometry(
+    source: nn.Module, test: SequenceSet, groups: ArrayLike | None, k: int | None, *, device: str, **options: Any
+) -> LayerGeometry:
+    """DS-Graphs of the target's test part on every layer of the source network."""
+    if k is None:
+        others = len(test) - 1
+        if groups is not None:
+            others = len(test) - int(np.unique(np.asarray(groups), return_counts=True)[1].max())
+        k = max(1, min(50, others))
+    with tempfile.TemporaryDirectory(prefix="stgcnlib-transfer-") as scratch:
+        store = record(source, test, store=Path(scratch) / "layers.zarr", device=device, progress=False)
+        return layer_geometry(
+            store, test.labels, class_names=test.class_names, groups=groups, k=k, progress=False, **options
+        )
+
+
+def _tables(
+    tasks: Sequence[Values],
+    results: Sequence[Values],
+    test: SequenceSet,
+    geometry: LayerGeometry,
+    settings: dict[str, Any],
+) -> TransferResult:
+    N = len(test)
+    plain = ("accuracy", "train_accuracy", "parameters", "seconds")
+    runs = pd.DataFrame(
+        [task | {key: result[key] for key in plain} for task, result in zip(tasks, results, strict=True)]
+    )
+    parts = []
+    for task, result in zip(tasks, results, strict=True):
+        predicted = np.asarray(result["predicted"])
+        own = {"node": np.arange(N), "label": test.labels, "predicted": predicted, "correct": predicted == test.labels}
+        parts.append(pd.DataFrame(task | own))
+    curve, nodes = geometry.curve(), geometry.per_node
+    nodes = nodes[(nodes["network"] == "trained") & (nodes["neighbours"] == geometry.neighbours)]
+    shown = ["layer", "index", "title", "smoothness", "low", "high", "null_mean", "null_low", "null_high"]
+    groups = None if geometry.groups is None else geometry.groups.tolist()
+    found = TransferResult(
+        runs,
+        pd.DataFrame(),
+        pd.concat(parts, ignore_index=True),
+        curve[shown],
+        nodes[["layer", "index", "node", "smoothness"]].reset_index(drop=True),
+        settings | {"groups": groups, "n": N, "k": geometry.settings["k"], "neighbours": geometry.neighbours},
+    )
+    return replace(found, table=_summary(found))
+
+
+def _summary(result: TransferResult) -> pd.DataFrame:
+    """One row per method and number of frozen blocks."""
+    counts, confidence = result.counts(), float(result.settings["confidence"])
+    least = int(result.settings["frozen"][0])
+    rows = []
+    for method, frozen in dict.fromkeys(zip(result.runs["method"], result.runs["frozen"].tolist(), strict=True)):
+        each = result.runs[(result.runs["method"] == method) & (result.runs["frozen"] == frozen)]
+        correct = result.correct(method, frozen)
+        low, high = interval(_resampled(correct, counts, 0), confidence)
+        difference = result.difference((method, frozen), (FROZEN, least))
+        rows.append(
+            {
+                "method": method, "frozen": frozen, "accuracy": float(correct.mean()), "low": low, "high": high,
+                "seed_sd": float(each["accuracy"].std(ddof=1)) if len(each) > 1 else np.nan,
+                "change": difference["value"], "change_low": difference["low"], "change_high": difference["high"],
+                "parameters": int(each["parameters"].iloc[0]), "seconds": float(each["seconds"].mean()),
+                "seeds": len(each), "n": int(result.settings["n"]),
+            }
+        )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _resampled(correct: NDArray[np.float64], counts: NDArray[np.int32], stream: int) -> NDArray[np.float64]:
+    """(draws,) mean accuracy of (seeds, N) over resampled recordings and resampled seeds."""
+    total = counts.sum(axis=1).astype(np.float64)
+    means = np.divide(counts @ correct.T, total[:, None])
+    S = len(correct)
+    drawn = np.random.default_rng([S, stream]).multinomial(S, np.full(S, 1 / S), size=len(counts)) / S
+    return np.asarray((means * drawn).sum(axis=1), dtype=np.float64)

@@ -1,0 +1,182 @@
+"""Comparison: paired tests against scipy and by hand, folders that are none, and the seventh claim."""
+
+from __future__ import annotations
+
+from itertools import product
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from scipy.stats import ttest_rel
+
+from stgcnlib import layer_geometry
+from stgcnlib.errors import StudyError
+from stgcnlib.studies import compare_studies, paired_test
+from stgcnlib.studies.generality import judge_generality
+
+CLASSES = ["wave", "kick", "sit"]
+
+
+def finished(
+    folder: Path, *, seed: int = 0, name: str = "one", layers: int = 4, spread: float = 0.5, order: Any = None,
+    network: str = "st-gcn", data: str = "demo",
+) -> Path:  # fmt: skip
+    """A folder as a finished study leaves it, made of random distances; `order` shuffles its recordings."""
+    rng = np.random.default_rng(seed)
+    order = np.arange(36) if order is None else order
+    labels, subjects = (np.arange(36) % 3)[order], (np.arange(36) // 9)[order]
+    store = {f"block {i}": SimpleNamespace(index=i, title="input" if i == 0 else f"layer {i}") for i in range(layers)}
+    distances = {}
+    for i, key in enumerate(store):
+        places = np.random.default_rng(7).normal(0, spread, (36, 2))[order]
+        noise = rng.normal(0, 0.3 / (1 + i), (36, 2))
+        places = places + np.eye(3)[labels][:, :2] * i + noise
+        distances[key] = np.linalg.norm(places[:, None] - places[None], axis=-1)
+    holder: Any = type("Store", (dict,), {"layers": tuple(store)})(store)
+    geometry = layer_geometry(
+        holder, labels, class_names=CLASSES, groups=subjects, distances=distances,
+        untrained_distances=dict.fromkeys(store, distances["block 0"]), k=6, permutations=20, bootstrap=200,
+    )  # fmt: skip
+    geometry.save(folder / "artefacts" / "geometry")
+    (folder / "tables").mkdir()
+    recordings = {
+        "node": np.arange(36), "name": [f"recording {i}" for i in order], "label": labels,
+        "class_name": [CLASSES[c] for c in labels], "predicted": labels, "correct": rng.random(36) < 0.8,
+        "group subject": subjects,
+    }  # fmt: skip
+    pd.DataFrame(recordings).to_parquet(folder / "tables" / "recordings.parquet")
+    settings = {"name": name, "network": {"name": network}, "data": {"path": data}}
+    (folder / "study.yml").write_text(yaml.safe_dump(settings))
+    return folder
+
+
+# -- the test ----------------------------------------------------------------------------------
+
+
+def test_the_permutation_test_is_the_enumeration() -> None:
+    rng = np.random.default_rng(0)
+    subjects = rng.integers(0, 6, 80)
+    a = rng.normal(0, 1, 80) + 0.4
+    b = rng.normal(0, 1, 80)
+    means = np.array([(a - b)[subjects == s].mean() for s in range(6)])
+    flipped = np.array([np.mean(means * signs) for signs in product([-1, 1], repeat=6)])
+    expected = min(1.0, 2 * min((flipped >= means.mean() - 1e-12).mean(), (flipped <= means.mean() + 1e-12).mean()))
+    result = paired_test(a, b, subjects)
+    assert result["p"] == pytest.approx(expected)
+    assert result["difference"] == pytest.approx((a - b).mean())
+    assert result["units"] == 6
+    assert paired_test(b, a, subjects)["p"] == pytest.approx(expected)
+    four = paired_test(np.ones(8), np.zeros(8), [0, 0, 1, 1, 2, 2, 3, 3])
+    assert four["p"] == pytest.approx(2 / 2**4)
+
+
+def test_the_permutation_test_is_near_scipys_t_test_for_many_recordings() -> None:
+    rng = np.random.default_rng(1)
+    a, noise = rng.normal(0, 1, 200), rng.normal(0.12, 1, 200)
+    result = paired_test(a + noise, a)
+    assert result["p"] == pytest.approx(ttest_rel(a + noise, a).pvalue, abs=0.02)
+    assert result["low"] <= result["difference"] <= result["high"]
+
+
+def test_no_difference_is_no_finding() -> None:
+    result = paired_test([0.5, 0.7], [0.5, 0.7])
+    assert (result["difference"], result["low"], result["high"], result["p"]) == (0, 0, 0, 1)
+    for first, second, subjects in (([1.0], [1.0, 2.0], None), ([], [], None), ([1.0, 2.0], [1.0, 2.0], [1])):
+        with pytest.raises(StudyError, match="paired_test"):
+            paired_test(first, second, subjects)
+
+
+# -- folders -----------------------------------------------------------------------------------
+
+
+def test_two_studies_of_the_same_recordings_are_paired(tmp_path: Path) -> None:
+    shuffled = np.random.default_rng(3).permutation(36)
+    first = finished(tmp_path / "a", seed=1, name="A", spread=0.3)
+    second = finished(tmp_path / "b", seed=1, name="B", spread=1.5, order=shuffled, layers=3)
+    comparison = compare_studies([first, second])
+    assert comparison.names == ["A", "B"]
+    assert set(comparison.pairs["quantity"]) == {"input", "early layers", "last layer", "accuracy"}
+    studies = comparison.studies.set_index("study")
+    last = comparison.pairs.set_index("quantity").loc["last layer"]
+    assert last["difference"] == pytest.approx(studies.loc["A", "last"] - studies.loc["B", "last"])
+    assert last["low"] <= last["difference"] <= last["high"]
+    assert last["units"] == 4
+    curves = comparison.curves
+    assert sorted(curves.groupby("study")["depth"].nunique()) == [3, 4]
+    assert curves["depth"].between(0, 1).all()
+    assert set(comparison.classes["class_name"]) == set(CLASSES)
+    assert len(comparison.class_groups()) == 1
+
+
+def test_the_same_study_twice_differs_in_nothing(tmp_path: Path) -> None:
+    folder = finished(tmp_path / "a", name="A")
+    comparison = compare_studies([folder, folder])
+    assert comparison.names == ["A (a) #1", "A (a) #2"]
+    assert (comparison.pairs[["difference", "low", "high"]] == 0).all().all()
+    assert (comparison.pairs["p"] == 1).all()
+
+
+def test_other_recordings_are_not_paired(tmp_path: Path) -> None:
+    first, second = finished(tmp_path / "a", name="A"), finished(tmp_path / "b", name="A")
+    file = second / "tables" / "recordings.parquet"
+    table = pd.read_parquet(file)
+    table.assign(name=[f"other {i}" for i in range(36)]).to_parquet(file)
+    comparison = compare_studies([first, second])
+    assert comparison.pairs.empty
+    assert comparison.names == ["A (a)", "A (b)"]
+    table.assign(class_name="sit").to_parquet(file)  # the same names, but other actions
+    assert compare_studies([first, second]).pairs.empty
+
+
+@pytest.mark.parametrize("missing", ["study.yml", "tables/recordings.parquet", "artefacts/geometry/manifest.json"])
+def test_an_unfinished_study_is_named(tmp_path: Path, missing: str) -> None:
+    folder = finished(tmp_path / "a")
+    (folder / missing).unlink()
+    with pytest.raises(StudyError, match=f"no finished study, {missing} is missing; run it to its end"):
+        compare_studies([folder, folder])
+
+
+def test_damaged_and_foreign_files_are_named(tmp_path: Path) -> None:
+    folder = finished(tmp_path / "a")
+    (folder / "study.yml").write_text("name: A")
+    with pytest.raises(StudyError, match="do not belong to a finished study"):
+        compare_studies([folder, folder])
+    with pytest.raises(StudyError, match="at least two folders"):
+        compare_studies([folder])
+
+
+# -- verdict -----------------------------------------------------------------------------------
+
+
+def studies(*rows: tuple[str, str, bool | None]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {
+                "study": f"{network} on {data}", "network": network, "data": data, "holds": holds, "input": 0.3,
+                "last": 0.2 if holds else 0.3, "fall": 0.1, "fall_low": 0.05 if holds else -0.1, "fall_high": 0.15,
+            }
+            for network, data, holds in rows
+        ]
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rows", "holds", "words"),
+    [
+        ((("st-gcn", "a", True), ("ctr-gcn", "b", True)), True, "holds here."),
+        ((("st-gcn", "a", True), ("st-gcn", "b", True)), None, "all studies have the same kind of network, st-gcn"),
+        ((("st-gcn", "a", True), ("ctr-gcn", "a", True)), None, "all studies have the same data set, a"),
+        ((("st-gcn", "a", True), ("ctr-gcn", "b", False)), None, "1 of 2 studies bear it out"),
+        ((("st-gcn", "a", None), ("ctr-gcn", "b", False)), False, "does not hold here: 0 of 2"),
+        ((("st-gcn", "a", None), ("ctr-gcn", "b", None)), None, "only in part here: 0 of 2"),
+    ],
+)
+def test_the_claim_can_be_answered_either_way(rows: Any, holds: bool | None, words: str) -> None:
+    verdict = judge_generality(studies(*rows))
+    assert verdict.holds is holds, verdict.text
+    assert words in verdict.text
+    assert verdict.numbers["falls"] == sum(state is True for _, _, state in rows)

@@ -1,0 +1,225 @@
+"""Noise: no noise changes nothing, levels do what they say, runs are kept, and the verdict can say no."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from planted import PlantedNetwork, planted_recordings
+
+from stgcnlib import layer_geometry, record
+from stgcnlib.errors import SequenceError, StudyError
+from stgcnlib.geometry import paired_difference
+from stgcnlib.studies import noise as module
+from stgcnlib.studies import noise_study
+from stgcnlib.studies.noise import CLEAN, KINDS, NoiseResult, corrupt
+from stgcnlib.studies.robustness import LIMIT, judge_noise, moderate_level, shown_level
+from stgcnlib.training import evaluate
+
+DATA = planted_recordings(48, 5, noise=0.5)
+LEVELS = {
+    "jitter": (np.inf, -30.0),
+    "joint dropout": (0.0, 0.5),
+    "frame dropout": (0.5,),
+    "rotation": (0.0, 90.0),
+}
+SETTINGS: dict[str, Any] = {
+    "layers": ["blocks.1", "blocks.3"],
+    "k": 8,
+    "bootstrap": 200,
+    "groups": DATA.groups["subject"],
+}
+
+
+def network(seed: int = 0) -> PlantedNetwork:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return PlantedNetwork("kinect-v1", 3).eval()
+
+
+@pytest.fixture(scope="module")
+def finished() -> NoiseResult:
+    return noise_study(network(), DATA, levels=LEVELS, noisy_networks={"jitter 10 dB": network(1)}, **SETTINGS)
+
+
+@pytest.mark.parametrize(("kind", "level"), [("jitter", np.inf), ("joint dropout", 0.0), ("rotation", 0.0)])
+def test_no_noise_gives_the_clean_numbers_exactly(finished: NoiseResult, kind: str, level: float) -> None:
+    for name in (CLEAN, "jitter 10 dB"):
+        np.testing.assert_array_equal(finished.node_values(name, kind, level), finished.node_values(name, CLEAN, None))
+        rows = finished.table[(finished.table["network"] == name) & (finished.table["kind"] == kind)]
+        rows = rows[rows["level"] == level]
+        assert (rows[["change", "change_low", "change_high", "loss"]] == 0).all().all()
+        score = finished.accuracy.query("network == @name and kind == @kind and level == @level").iloc[0]
+        clean = finished.accuracy.query("network == @name and kind == 'clean'").iloc[0]
+        assert score["accuracy"] == clean["accuracy"]
+        assert score["change"] == 0
+
+
+def test_the_clean_row_is_the_geometry_and_accuracy_of_the_library(finished: NoiseResult) -> None:
+    options = {**SETTINGS, "permutations": 500}
+    store = record(network(), DATA, layers=options.pop("layers"))
+    geometry = layer_geometry(store, DATA.labels, **options)
+    rows = finished.table.query("network == 'clean' and kind == 'clean'").set_index("index")
+    curve = geometry.curve().set_index("index")
+    for column in ("smoothness", "low", "high"):
+        np.testing.assert_allclose(rows[column], curve[column], atol=1e-9)
+    np.testing.assert_allclose(rows["null"], curve["null_mean"], atol=0.02)  # what shuffling comes to on average
+    score = finished.accuracy.query("network == 'clean' and kind == 'clean'").iloc[0]
+    assert score["accuracy"] == evaluate(network(), DATA).accuracy
+    assert score["chance"] == pytest.approx(1 / 3)
+
+
+def test_changes_are_paired_and_losses_are_shares(finished: NoiseResult) -> None:
+    noisy, clean = finished.node_values(CLEAN, "jitter", -30.0), finished.node_values(CLEAN, CLEAN, None)
+    rows = finished.table.query("network == 'clean' and kind == 'jitter' and level == -30").sort_values("index")
+    for values, base, row in zip(noisy, clean, rows.itertuples(), strict=True):
+        change, low, high = paired_difference(values, base, finished.counts())
+        assert (row.change, row.change_low, row.change_high) == pytest.approx((change, low, high))
+        assert row.loss == pytest.approx(change / (row.null - base.mean()))
+    assert (rows["loss"] > 0.3).all()  # a thousand times as much noise as signal
+    assert rows["severity"].tolist() == [2] * len(rows)
+
+
+def test_noise_is_as_loud_as_it_says() -> None:
+    noisy = corrupt(DATA, "jitter", 12.0, seed=3)
+    ratios = []
+    for before, after in zip(DATA.coords, noisy.coords, strict=True):
+        signal = before.astype(np.float64).reshape(-1, 3)
+        power = np.mean((signal - signal.mean(axis=0)) ** 2)
+        ratios.append(10 * np.log10(power / np.mean((after.astype(np.float64) - before) ** 2)))
+    assert np.mean(ratios) == pytest.approx(12.0, abs=0.1)
+    lost = np.concatenate([~c.any(axis=-1).ravel() for c in corrupt(DATA, "joint dropout", 0.3).coords])
+    assert lost.mean() == pytest.approx(0.3, abs=0.02)
+    kept = corrupt(DATA, "frame dropout", 0.4).lengths.sum() / DATA.lengths.sum()
+    assert kept == pytest.approx(0.65, abs=0.08)  # one frame of seven always stays
+
+
+def test_a_stopped_study_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = {**SETTINGS, "kinds": ("jitter",), "levels": {"jitter": (20.0, 10.0)}, "layers": ["blocks.3"]}
+    whole = noise_study(network(), DATA, **options)
+    measure, done = module._measure, []
+
+    def interrupted(work: Any, task: dict[str, Any]) -> dict[str, Any]:
+        if len(done) == 2:
+            raise KeyboardInterrupt
+        done.append(task)
+        return measure(work, task)
+
+    monkeypatch.setattr(module, "_measure", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        noise_study(network(), DATA, folder=tmp_path, **options)
+    done[:] = [None]
+    again = noise_study(network(), DATA, folder=tmp_path, **options)
+    assert len(done) == 2  # one level was left
+    pd.testing.assert_frame_equal(again.table, whole.table)
+    assert again.table["layer"].unique().tolist() == ["input", "blocks.3"]
+    again.save(tmp_path / "kept")
+    loaded = NoiseResult.load(tmp_path / "kept")
+    assert loaded.verdict() == whole.verdict()
+
+
+def test_known_distances_are_used() -> None:
+    options = {**SETTINGS, "kinds": ("jitter",), "levels": {"jitter": (np.inf,)}, "layers": ["blocks.3"]}
+    rng = np.random.default_rng(0)
+    matrix = rng.random((48, 48))
+    matrix = matrix + matrix.T
+    np.fill_diagonal(matrix, 0)
+    result = noise_study(network(), DATA, distances={"blocks.3": matrix}, **options)
+    rows = result.table.set_index(["kind", "layer"])["smoothness"]
+    assert rows["clean", "blocks.3"] != rows["jitter", "blocks.3"]
+    assert rows["clean", "input"] == rows["jitter", "input"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"kinds": ("jiter",)}, "did you mean 'jitter'"),
+        ({"levels": {"fog": (1,)}}, "no noise is named 'fog'"),
+        ({"levels": {"jitter": ()}}, "levels of 'jitter' are empty"),
+        ({"kinds": ()}, "kinds is empty"),
+        ({"noisy_networks": {"clean": network()}}, "choose another"),
+    ],
+)
+def test_what_cannot_run_is_refused(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(StudyError, match=words):
+        noise_study(network(), DATA, **{**SETTINGS, **options})
+
+
+def test_levels_are_checked_before_anything_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_measure", None)
+    with pytest.raises(SequenceError, match="largest angle"):
+        noise_study(network(), DATA, levels={"rotation": (10.0, 270.0)}, **SETTINGS)
+
+
+# -- verdict -----------------------------------------------------------------------------------
+
+
+def made(losses: dict[str, float], *, spread: float = 0.05, N: int = 300) -> NoiseResult:
+    """A result in which each kind loses a given share of the way from smoothness 0.1 to 0.8, at every layer."""
+    rng = np.random.default_rng(1)
+    rows, scores, nodes = [], [], []
+    base = rng.normal(0.1, 0.02, (3, N))
+    base += 0.1 - base.mean(axis=1, keepdims=True)
+    for kind, loss in [(CLEAN, 0.0), *losses.items()]:
+        level = np.nan if kind == CLEAN else moderate(kind)
+        noisy = base + (0.7 * rng.normal(loss, spread, (3, N)) if kind != CLEAN else 0)
+        scores.append({"network": CLEAN, "kind": kind, "level": level, "accuracy": 0.9 - loss})
+        for index in range(3):
+            values = noisy[index]
+            change, low, high = paired_difference(values, base[index], module.bootstrap_counts(N, draws=300))
+            where = {"network": CLEAN, "kind": kind, "level": level, "index": index}
+            row = where | {"title": f"layer {index}", "severity": 1, "null": 0.8}
+            rows.append(row | {"loss": change / 0.7, "loss_low": low / 0.7, "loss_high": high / 0.7})
+            nodes.append(pd.DataFrame(where | {"node": np.arange(N), "smoothness": values}))
+    settings = {
+        "kinds": list(losses), "levels": [[kind, moderate(kind)] for kind in losses], "networks": [CLEAN], "n": N,
+        "groups": None, "bootstrap": 300, "resampling": "sequences", "confidence": 0.95, "seed": 0,
+    }  # fmt: skip
+    return NoiseResult(pd.DataFrame(rows), pd.DataFrame(scores), pd.concat(nodes), pd.DataFrame(), settings)
+
+
+def moderate(kind: str) -> float:
+    return float(module.MODERATE[kind])  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("jitter", "rotation", "spread", "holds", "words"),
+    [
+        (0.05, 0.1, 0.05, True, "holds on these data."),
+        (0.4, 0.5, 0.05, False, "does not hold on these data: not for Gaussian jitter and other views"),
+        (0.05, 0.5, 0.05, None, "only in part on these data: limited for Gaussian jitter, not for other views"),
+        (LIMIT, 0.5, 0.5, False, "not for other views, not decided for Gaussian jitter"),
+        (LIMIT, LIMIT, 0.5, None, "not decided for Gaussian jitter and other views"),
+    ],
+)
+def test_the_claim_can_be_answered_either_way(
+    jitter: float, rotation: float, spread: float, holds: bool | None, words: str
+) -> None:
+    verdict = judge_noise(made({"jitter": jitter, "rotation": rotation}, spread=spread))
+    assert verdict.holds is holds, verdict.text
+    assert words in verdict.text
+    assert verdict.numbers["kinds"]["jitter"]["last"]["value"] == pytest.approx(jitter, abs=0.06)
+
+
+def test_nothing_to_lose_decides_nothing() -> None:
+    result = made({"jitter": 0.1})
+    result.table[["loss", "loss_low", "loss_high"]] = np.nan
+    verdict = judge_noise(result)
+    assert verdict.holds is None
+    assert "nothing can be lost" in verdict.text
+
+
+def test_the_verdict_reads_the_study(finished: NoiseResult) -> None:
+    verdict = finished.verdict()
+    assert set(verdict.numbers["kinds"]) == set(KINDS)
+    assert "The network trained on jitter 10 dB" in verdict.text
+    assert np.isinf(moderate_level(finished, "jitter"))
+    assert moderate_level(finished, "joint dropout") == 0.0
+    assert moderate_level(finished, "frame dropout") == 0.5  # all are strong, so the mildest
+    assert [shown_level(kind, 20.0 if kind == "jitter" else 0.1) for kind in KINDS[:3]] == [
+        "20 dB", "10% of joints", "10% of frames",
+    ]  # fmt: skip

@@ -1,0 +1,57 @@
+"""Running many runs: what is kept, what an error leaves, and results that come back from disk."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from planted import square
+
+from stgcnlib.errors import StudyError
+from stgcnlib.studies.runs import THREAD_VARIABLES, RunFolder, load_tables, run_all, save_tables
+
+TASKS = [{"x": float(x)} for x in range(5)]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_error_comes_as_it_is_and_what_was_done_stays(tmp_path: Path, workers: int) -> None:
+    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    kept = RunFolder(tmp_path, "shared")
+    with pytest.raises(StudyError, match=r"4\.0 is not to be squared"):
+        run_all(square, 4.0, TASKS, kept, workers=workers)
+    done = len(list(tmp_path.glob("*.json")))
+    assert done == 4 if workers == 1 else 1 <= done <= 4
+    results = run_all(square, None, TASKS, kept, workers=workers)
+    assert [result["square"] for result in results] == [0, 1, 4, 9, 16]
+    assert {name: os.environ.get(name) for name in THREAD_VARIABLES} == before
+
+
+def test_results_belong_to_what_made_them(tmp_path: Path) -> None:
+    kept = RunFolder(tmp_path, {"data": 1})
+    run_all(square, None, TASKS[:1], kept)
+    assert kept.read({"x": 0.0}) == {"square": 0.0}
+    assert RunFolder(tmp_path, {"data": 2}).read({"x": 0.0}) is None
+    assert kept.read({"x": 1.0}) is None
+    file = kept.path({"x": 0.0})
+    assert file is not None
+    for damaged in ("", "{}", "[]", json.dumps({"task": {"x": 9}, "result": {}})):
+        file.write_text(damaged)
+        assert kept.read({"x": 0.0}) is None
+    nowhere = RunFolder(None, {})
+    nowhere.write({"x": 0.0}, {})
+    assert nowhere.read({"x": 0.0}) is None
+
+
+def test_tables_come_back_or_say_why_not(tmp_path: Path) -> None:
+    table = pd.DataFrame({"a": [1, 2], "b": ["x", "y"]})
+    save_tables(tmp_path / "kept", {"one": table}, kind="noise", settings={"levels": [["jitter", float("inf")]]})
+    tables, settings = load_tables(tmp_path / "kept", ["one"], kind="noise")
+    pd.testing.assert_frame_equal(tables["one"], table)
+    assert settings == {"levels": [["jitter", float("inf")]]}
+    with pytest.raises(StudyError, match="no complete transfer result"):
+        load_tables(tmp_path / "kept", ["one"], kind="transfer")
+    with pytest.raises(StudyError, match="no complete noise result"):
+        load_tables(tmp_path / "kept", ["two"], kind="noise")
