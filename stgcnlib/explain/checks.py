@@ -43,7 +43,9 @@ def contrastivity(
 ) -> pd.DataFrame:
     """How much a layer's map changes with the class asked for: predicted against runner-up.
 
-    `layers` and `axes` are as in `record`. Columns layer, title, index; `correlation` of the two signed maps by ranks, mean over recordings, with low and
+    `layers` and `axes` are as in `record`.
+
+    Columns layer, title, index; `correlation` of the two signed maps by ranks, mean over recordings, with low and
     high of its interval. 1 means the same map for both classes, so that it says nothing about either.
     """
     check_fit(network, data)

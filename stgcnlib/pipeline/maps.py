@@ -156,7 +156,7 @@ class MapView:
         from stgcnlib.figures.player import aligned_frames, skeleton_player
 
         run, at = self.run, layer or self.run.layers[-1]["name"]
-        if run.nodes.channels < 2 or not run.nodes.layout.bones:
+        if run.nodes.channels < 2 and run.nodes.layout.dimensions > 0:
             return None
         k = len(run.explained) // 2
         node = int(run.explained[k])

@@ -223,4 +223,5 @@ def test_gaze_names_limbs_and_direction():
     assert "from 20% to 65%" in text or "from 80% to 35%" in text
     flat = pd.DataFrame(rows).assign(share=lambda t: t["even"])
     assert "does not move the gaze" in gaze(flat)
+    assert "names no body parts" in gaze(flat.iloc[:0])
     assert "cannot be compared" in gaze(flat[flat["index"] == 1])
