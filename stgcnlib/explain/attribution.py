@@ -12,6 +12,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from stgcnlib.activations import find_layers, observing, temporal_stride
+from stgcnlib.activations.axes import Axes
 from stgcnlib.activations.observe import INPUT, people_first
 from stgcnlib.errors import LayerNotFoundError, SequenceError
 from stgcnlib.explain.baseline import mean_pose
@@ -41,6 +42,7 @@ def attributions(
     *,
     method: Method = "grad-cam",
     layers: str | Sequence[str] | None = None,
+    axes: Axes | None = None,
     target: Target = None,
     signed: bool = False,
     reference: SequenceSet | None = None,
@@ -57,7 +59,7 @@ def attributions(
 
     Args:
         layers: as in `record`; for "integrated-gradients" only `None` or "input".
-        target, signed: as in `grad_cam`.
+        axes, target, signed: as in `grad_cam`.
         reference: recordings of the mean pose for "integrated-gradients"; `None` takes `data`.
         steps: of the path for "integrated-gradients".
 
@@ -66,7 +68,7 @@ def attributions(
     """
     if method == "grad-cam":
         return grad_cam_set(
-            network, data, layers=layers, target=target, signed=signed, device=device, progress=progress
+            network, data, layers=layers, axes=axes, target=target, signed=signed, device=device, progress=progress
         )
     check_fit(network, data)
     match method:
@@ -75,7 +77,7 @@ def attributions(
                 raise LayerNotFoundError("integrated gradients are of the input's joints; leave `layers` out")
             chosen = find_layers(network, INPUT)
         case "gradient-x-activation":
-            chosen = find_layers(network, layers)
+            chosen = find_layers(network, layers, axes=axes)
             if any(layer.name == INPUT for layer in chosen):
                 raise LayerNotFoundError("gradient x activation is of layers, not of 'input'; leave it out")
         case _:
@@ -96,12 +98,13 @@ def attributions(
             else:
                 tensors = _layer_products(network, x, found, [layer.name for layer in chosen])
         for layer, tensor in zip(chosen, tensors, strict=True):
-            relevance = people_first(tensor.detach(), layer, x).sum(dim=2)
+            relevance = people_first(tensor.detach(), layer, x).sum(dim=2).expand(-1, M, -1, -1)
             raw = (relevance if signed else relevance.clamp(min=0)).cpu().numpy()
             values = at_input_frames(raw, T, temporal_stride(np.array([T]), np.array([raw.shape[2]])))
+            values = np.broadcast_to(values, (len(batch), *members[0].shape[:3]))
             for n, i in enumerate(batch.tolist()):
                 results.setdefault(i, {})[layer.name] = RelevanceMap(
-                    values[n], raw[n], layer.name, layer.index, layer.title, *found[n]
+                    np.ascontiguousarray(values[n]), raw[n], layer.name, layer.index, layer.title, *found[n]
                 )
     return [results[i] for i in range(len(data))]
 

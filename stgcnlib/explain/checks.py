@@ -18,8 +18,9 @@ from scipy.stats import rankdata
 from torch import nn
 
 from stgcnlib.activations import observing
+from stgcnlib.activations.axes import Axes
+from stgcnlib.activations.observe import INPUT
 from stgcnlib.dsgraph import DSGraph, ds_graph, nnk_graph
-from stgcnlib.errors import SequenceError
 from stgcnlib.explain.faithfulness import Maps
 from stgcnlib.explain.gradcam import RelevanceMap, grad_cam, grad_cam_set
 from stgcnlib.geometry.smoothness import label_smoothness
@@ -31,9 +32,18 @@ __all__ = ["contrastivity", "map_smoothness", "rank_correlation", "randomisation
 
 
 def contrastivity(
-    network: nn.Module, data: SequenceSet, *, seed: int = 0, draws: int = 1000, device: str = "cpu"
+    network: nn.Module,
+    data: SequenceSet,
+    *,
+    layers: str | Sequence[str] | None = None,
+    axes: Axes | None = None,
+    seed: int = 0,
+    draws: int = 1000,
+    device: str = "cpu",
 ) -> pd.DataFrame:
     """How much a layer's map changes with the class asked for: predicted against runner-up.
+
+    `layers` and `axes` are as in `record`.
 
     Columns layer, title, index; `correlation` of the two signed maps by ranks, mean over recordings, with low and
     high of its interval. 1 means the same map for both classes, so that it says nothing about either.
@@ -43,7 +53,8 @@ def contrastivity(
     pairs = []
     for i in range(len(data)):
         both = [
-            grad_cam(network, data.coords[i], target=int(c[i]), signed=True, device=device) for c in (first, second)
+            grad_cam(network, data.coords[i], layers=layers, axes=axes, target=int(c[i]), signed=True, device=device)
+            for c in (first, second)
         ]
         pairs.append({name: rank_correlation(both[0][name].values, both[1][name].values) for name in both[0]})
         about = both[0]
@@ -57,6 +68,7 @@ def stability(
     *,
     jitter: float = 0.01,
     repeats: int = 3,
+    axes: Axes | None = None,
     seed: int = 0,
     draws: int = 1000,
     device: str = "cpu",
@@ -67,6 +79,7 @@ def stability(
         maps: of the recordings as they are; the same classes are explained again.
         jitter: standard deviation of the noise, as a share of each recording's own spread of positions.
         repeats: noisy copies per recording.
+        axes: of the layers, as in `record`.
 
     Columns layer, title, index, correlation, low, high.
     """
@@ -78,14 +91,22 @@ def stability(
         for _ in range(repeats):
             size = jitter * float(data.coords[i].std())
             noisy = data.coords[i] + generator.normal(0, size, data.coords[i].shape).astype(np.float32)
-            again = grad_cam(network, noisy, target=target, signed=_signed(maps[i]), device=device)
-            found.append({n: rank_correlation(m.values, again[n].values) for n, m in maps[i].items() if n in again})
+            again = grad_cam(
+                network, noisy, layers=list(maps[i]), axes=axes, target=target, signed=_signed(maps[i]), device=device
+            )
+            found.append({n: rank_correlation(m.values, again[n].values) for n, m in maps[i].items()})
         rows.append({name: float(np.mean([each[name] for each in found])) for name in found[0]})
     return _by_layer(rows, maps[0], "correlation", _groups(data), seed, draws)
 
 
 def randomisation(
-    network: nn.Module, data: SequenceSet, maps: Maps, *, seed: int = 0, device: str = "cpu"
+    network: nn.Module,
+    data: SequenceSet,
+    maps: Maps,
+    *,
+    axes: Axes | None = None,
+    seed: int = 0,
+    device: str = "cpu",
 ) -> pd.DataFrame:
     """Cascading randomisation (Adebayo et al. 2018): maps while weights are lost from the head down, one block at
     a time.
@@ -95,23 +116,21 @@ def randomisation(
     are shuffled. The network given is left as it is.
 
     Columns step (0: nothing random), randomised (what was lost last), layer, title, index, correlation (by ranks) and
-    similarity (SSIM), means over recordings. Parameters outside the blocks go with the head if they were defined
-    after the last block, else at the end.
+    similarity (SSIM), means over recordings. `axes` is as in `record`. Parameters outside the layers that have maps go
+    with the head if they were defined after the last of them, else at the end.
     """
     check_fit(network, data)
-    names = [name for name in getattr(network, "layer_names", ()) if name]
-    if not names:
-        raise SequenceError("randomisation goes block by block; give the network `layer_names`")
+    titles = {name: each.title for name, each in maps[0].items() if name != INPUT}
     lost = copy.deepcopy(network)
     classes = [_target(each) for each in maps]
     signed = any(_signed(each) for each in maps)
     rows = []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        steps: list[tuple[str, list[str]]] = [("nothing", []), *_cascade(lost, names)]
+        steps: list[tuple[str, list[str]]] = [("nothing", []), *_cascade(lost, titles)]
         for step, (title, parameters) in enumerate(steps):
             _lose(lost, parameters)
-            again = _explain(lost, data, classes, signed=signed, device=device)
+            again = _explain(lost, data, classes, layers=list(maps[0]), axes=axes, signed=signed, device=device)
             for name, each in maps[0].items():
                 ranks = [rank_correlation(m[name].values, a[name].values) for m, a in zip(maps, again, strict=True)]
                 alike = [similarity(m[name].values, a[name].values) for m, a in zip(maps, again, strict=True)]
@@ -205,16 +224,15 @@ def _unit_mass(values: NDArray[np.float32]) -> NDArray[np.float64]:
     return values.astype(np.float64) * (values.shape[1] / total if total > 0 else 0.0)
 
 
-def _cascade(network: nn.Module, names: Sequence[str]) -> list[tuple[str, list[str]]]:
+def _cascade(network: nn.Module, titles: Mapping[str, str]) -> list[tuple[str, list[str]]]:
     """(title, parameters) in the order in which they are lost."""
     all_names = [name for name, _ in network.named_parameters()]
-    inside = {name: [p for p in all_names if p.startswith(f"{name}.")] for name in names}
+    inside = {name: [p for p in all_names if p.startswith(f"{name}.")] for name in titles}
     taken = {p for members in inside.values() for p in members}
     last = max((all_names.index(p) for p in taken), default=-1)
     head = [p for k, p in enumerate(all_names) if p not in taken and k > last]
     stem = [p for k, p in enumerate(all_names) if p not in taken and k < last]
-    titles = {name: f"layer {k}" for k, name in enumerate(names, start=1)}
-    steps = [("head", head), *((titles[name], inside[name]) for name in reversed(names)), ("stem", stem)]
+    steps = [("head", head), *((titles[name], inside[name]) for name in reversed(list(titles))), ("stem", stem)]
     return [(title, members) for title, members in steps if members]
 
 
@@ -236,7 +254,14 @@ def _lose(network: nn.Module, parameters: Sequence[str]) -> None:
 
 
 def _explain(
-    network: nn.Module, data: SequenceSet, classes: Sequence[int | tuple[int, int]], *, signed: bool, device: str
+    network: nn.Module,
+    data: SequenceSet,
+    classes: Sequence[int | tuple[int, int]],
+    *,
+    layers: Sequence[str],
+    axes: Axes | None,
+    signed: bool,
+    device: str,
 ) -> list[dict[str, RelevanceMap]]:
     """Maps of each recording's own class, by as few passes as there are classes."""
     result: list[dict[str, RelevanceMap]] = [{} for _ in range(len(data))]

@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from torch import nn
 
+from stgcnlib.activations.axes import Axes
 from stgcnlib.artefacts import atomic_folder
 from stgcnlib.errors import SkeletonFormatError
 from stgcnlib.explain.baseline import Replacement
@@ -88,6 +89,7 @@ def evaluate_maps(
     steps: int = 8,
     draws: int = 3,
     jitter: float = 0.01,
+    axes: Axes | None = None,
     k: int = 10,
     seed: int = 0,
     device: str = "cpu",
@@ -104,6 +106,7 @@ def evaluate_maps(
         sequences: recordings that are deleted, randomised and jittered: this many, spread over the classes.
         steps, draws, units, replacement: of `faithfulness`.
         jitter: of `stability`.
+        axes: of the layers, as in `record`.
         k, **dtw: of `map_smoothness`.
     """
     few = _spread(data.labels, sequences)
@@ -116,9 +119,9 @@ def evaluate_maps(
         curves=tested.curves,
         areas=tested.areas,
         summary=tested.summary(seed=seed),
-        contrast=contrastivity(network, some, seed=seed, device=device),
-        random=randomisation(network, some, chosen, seed=seed, device=device),
-        stable=stability(network, some, chosen, jitter=jitter, seed=seed, device=device),
+        contrast=contrastivity(network, some, layers=list(maps[0]), axes=axes, seed=seed, device=device),
+        random=randomisation(network, some, chosen, axes=axes, seed=seed, device=device),
+        stable=stability(network, some, chosen, jitter=jitter, axes=axes, seed=seed, device=device),
         smoothness=map_smoothness(
             maps, data.labels, k=k, groups=groups, feature_distances=feature_distances, seed=seed, **dtw
         ),

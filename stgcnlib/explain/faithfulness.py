@@ -22,7 +22,7 @@ from stgcnlib.errors import SequenceError
 from stgcnlib.explain.baseline import Replacement, mean_pose, removed
 from stgcnlib.explain.gradcam import RelevanceMap
 from stgcnlib.geometry.uncertainty import bootstrap_counts, bootstrap_means, interval, paired_difference
-from stgcnlib.networks.batches import check_fit, network_batch
+from stgcnlib.networks.batches import check_fit, check_scores, network_batch
 from stgcnlib.progress import track
 from stgcnlib.sequences import SequenceSet
 
@@ -185,7 +185,8 @@ def _curves(
     parts = []
     for k in range(0, len(flat), size):
         copies = removed(people, flat[k : k + size], replacement=replacement, pose=pose)
-        logits, _ = run(network_batch(list(copies)))
+        batch = network_batch(list(copies))
+        logits = check_scores(run(batch)[0], batch)
         parts.append(torch.softmax(logits.double(), dim=1)[:, target].cpu().numpy())
     probabilities = np.concatenate(parts)
     whole, empty = probabilities[:2]

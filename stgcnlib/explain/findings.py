@@ -55,6 +55,8 @@ def gaze(shares: pd.DataFrame) -> str:
     Args:
         shares: columns index, limb, share and even, one row per layer and body part; shares of a layer sum to 1.
     """
+    if not len(shares):
+        return "This skeleton names no body parts, so what layers look at cannot be said in words."
     layers = np.sort(shares["index"].unique())
     if len(layers) < 2:
         return "Relevance was measured at one layer only, so early and late layers cannot be compared."

@@ -48,14 +48,17 @@ def limb_share(maps: Maps, layout: SkeletonLayout, limb: str) -> pd.DataFrame:
 def acting_limbs(data: SequenceSet) -> pd.DataFrame:
     """How far each limb swings: columns label, class, limb, swing, mean over its joints and the class's recordings.
 
-    A joint's swing is the root mean square distance from its own mean place, seen from the body's centre joint (where
-    the layout has one), in the data's units. Unlike the length of its path it does not grow with the sensor's noise.
+    A joint's swing is the root mean square distance from its own mean place, seen from the body's centre joint (or the
+    mean of all joints), in the data's units. Unlike the length of its path it does not grow with the sensor's noise.
     """
+    if not data.layout.limbs:
+        return pd.DataFrame(columns=["label", "class", "limb", "swing"])
     rows = []
     for i in range(len(data)):
         people = data.people(i).astype(np.float64)
         centre = data.layout.centre
-        seen = people if centre is None else people - people[:, :, [centre]]
+        origin = people.mean(axis=2, keepdims=True) if centre is None else people[:, :, centre : centre + 1]
+        seen = people - origin
         swing = np.sqrt(((seen - seen.mean(axis=1, keepdims=True)) ** 2).sum(axis=-1).mean(axis=1)).mean(axis=0)
         for limb, joints in data.layout.limbs.items():
             rows.append({"label": int(data.labels[i]), "limb": limb, "swing": swing[list(joints)].mean()})
@@ -70,6 +73,8 @@ def one_armed(data: SequenceSet, *, ratio: float = ONE_ARMED) -> dict[int, str]:
     table = acting_limbs(data)
     for label in table["label"].unique():
         ranked = table[table["label"] == label].sort_values("swing", ascending=False)
+        if len(ranked) < 2:
+            continue
         first, second = ranked["swing"].iloc[0], ranked["swing"].iloc[1]
         if str(ranked["limb"].iloc[0]).endswith("arm") and first > 0 and first >= ratio * second:
             found[int(label)] = str(ranked["limb"].iloc[0])

@@ -109,7 +109,8 @@ def skeleton_player(
     """Recording `i` to play, alone or side by side with a neighbour.
 
     Args:
-        data: recordings with C = 2 or 3 coordinates; 2-D layouts are drawn flat.
+        data: recordings with C = 2 or 3 coordinates, or of a graph whose nodes have places; those and 2-D layouts
+            are drawn flat.
         maps: layer name -> RelevanceMap of recording i; `None` colours joints by side.
         neighbor: index of a second recording of the same set.
         neighbor_maps: its maps, of the same layers.
@@ -214,7 +215,7 @@ def player_assets() -> dict[str, str]:
 def _space(people: NDArray[np.float32], layout: SkeletonLayout) -> NDArray[np.float64]:
     """(M, T, V, 3) as across, depth, up of a right-handed frame, or (M, T, V, 2) for flat layouts; centred."""
     points = np.asarray(people, dtype=np.float64)
-    if layout.dimensions == 2 or points.shape[-1] == 2:
+    if layout.dimensions != 3 or points.shape[-1] == 2:
         # One call for all people: which way is up is decided together.
         joined: NDArray[np.float64] = project(points.reshape(-1, *points.shape[-2:]), layout)
         space = joined.reshape(*points.shape[:-1], 2)

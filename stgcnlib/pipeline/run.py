@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from stgcnlib.activations import LayerStore
-    from stgcnlib.explain import MapEvaluation, RelevanceMap
+    from stgcnlib.explain import RelevanceMap
     from stgcnlib.geometry import LayerGeometry
     from stgcnlib.pipeline.experiments import Experiments
     from stgcnlib.training import Evaluation
@@ -377,41 +377,13 @@ class StudyRun:
             return grad_cam_set(self.network, nodes, layers=layers, axes=axes, target=study.explain.target)
 
         return self.artefacts.keep(
-            "relevance.npz", self._relevance_key, make, load_relevance, lambda maps, path: save_relevance(path, maps)
+            "relevance.npz", self.relevance_key, make, load_relevance, lambda maps, path: save_relevance(path, maps)
         )
 
     @cached_property
-    def _relevance_key(self) -> list[Any]:
-        chosen = [self.study.explain.target, self.explained.tolist()]
-        return [self.network_key, self.study.graph.part, chosen]
-
-    @cached_property
-    def map_evaluation(self) -> MapEvaluation:
-        """How far the maps may be trusted: deletion, insertion, contrast, randomisation, jitter, limbs."""
-        from stgcnlib.explain import MapEvaluation, evaluate_maps
-
-        settings = self.study.explain.model_dump(exclude={"target", "examples", "per_class"})
-        dtw = self.study.dtw.model_dump()
-
-        def make(path: Path) -> None:
-            some = self.nodes.select(self.explained)
-            made = evaluate_maps(
-                self.network, some, self.relevance,
-                reference=self.parts[0],
-                groups=None if self.groups is None else self.groups[self.explained],
-                feature_distances={
-                    name: self.distances(name)[np.ix_(self.explained, self.explained)]
-                    for name in self.activations().layers
-                },
-                k=self.study.graph.k,
-                seed=self.study.seed,
-                device=self.study.compute.device,
-                **settings, **dtw,
-            )  # fmt: skip
-            made.save(path)
-
-        key = [self._relevance_key, self._activations_key, settings, dtw, self.study.graph.model_dump()]
-        return MapEvaluation.load(self.artefacts.build("map-evaluation", key, make))
+    def relevance_key(self) -> list[Any]:
+        """All that decides the maps."""
+        return [self._activations_key, self.study.explain.target, self.explained.tolist()]
 
     # -- studies and summary -------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ import torch
 from scipy.stats import spearmanr
 from tiny_network import TinyNetwork
 
-from stgcnlib.errors import LayoutError, SequenceError, SkeletonFormatError
+from stgcnlib.errors import LayoutError, SkeletonFormatError
 from stgcnlib.explain import (
     MapEvaluation,
     RelevanceMap,
@@ -125,7 +125,7 @@ def test_the_whole_network_is_lost_at_the_end():
 
     network = TinyNetwork()
     before = {k: v.clone() for k, v in network.named_parameters()}
-    steps = _cascade(network, network.layer_names)
+    steps = _cascade(network, {name: name for name in network.layer_names})
     assert sorted(p for _, members in steps for p in members) == sorted(before)
     torch.manual_seed(9)
     for _, members in steps:
@@ -223,11 +223,5 @@ def test_gaze_names_limbs_and_direction():
     assert "from 20% to 65%" in text or "from 80% to 35%" in text
     flat = pd.DataFrame(rows).assign(share=lambda t: t["even"])
     assert "does not move the gaze" in gaze(flat)
+    assert "names no body parts" in gaze(flat.iloc[:0])
     assert "cannot be compared" in gaze(flat[flat["index"] == 1])
-
-
-def test_own_networks_need_layer_names(data):
-    network = TinyNetwork()
-    del network.layer_names
-    with pytest.raises(SequenceError, match="layer_names"):
-        randomisation(network, data, on_limb(data, 0.5))

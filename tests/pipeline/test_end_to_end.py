@@ -22,7 +22,7 @@ TINY = {
     "network": {"name": "st-gcn", "options": {"width": 4, "depth": 3}, "training": {"epochs": 2}},
     "graph": {"k": 4},
     "geometry": {"permutations": 20, "bootstrap": 50},
-    "explain": {"examples": 2, "per_class": 1},
+    "explain": {"examples": 2, "per_class": 1, "sequences": 3, "units": ["joints"], "steps": 2, "draws": 1},
 }
 
 
@@ -79,6 +79,17 @@ def test_a_second_run_repeats_nothing(finished: Path) -> None:
     stgcnlib.run_study(TINY, finished)
     assert notebooks == {path: path.stat().st_mtime_ns for path in notebooks}
     assert artefacts == {path: path.stat().st_mtime_ns for path in artefacts}
+
+
+def test_players_and_checks_of_maps_are_on_their_pages(finished: Path) -> None:
+    for name in ("06_relevance", "05_layer_00", "05_layer_03"):
+        assert (finished / "pages" / f"{name}.html").read_text().count('<figure class="player">') == 1
+    notebook = (finished / "notebooks" / "06_relevance.ipynb").read_text()
+    assert "srcdoc" not in notebook  # a page brings plotly.js along once
+    assert (finished / "assets" / "plotly.min.js").stat().st_size > 10**6
+    evaluation = stgcnlib.open_study(finished / "study.yml", finished).view.maps.evaluation
+    assert set(evaluation.summary["title"]) == {"layer 1", "layer 2", "layer 3"}
+    assert set(evaluation.areas["recording"]) == {0, 1, 2}
 
 
 def test_nothing_temporary_is_left(finished: Path) -> None:
