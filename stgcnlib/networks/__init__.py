@@ -23,7 +23,6 @@ from stgcnlib.skeleton import SkeletonLayout
 __all__ = ["NETWORKS", "STGCN", "adjacency", "load_network", "load_weights", "read_checkpoint", "save_checkpoint"]
 
 
-
 def _family(module: str, name: str) -> Callable[..., nn.Module]:
     """A network class that is imported when it is first built."""
 

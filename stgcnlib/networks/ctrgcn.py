@@ -112,7 +112,5 @@ class CTRGCN(Recognizer):
         features = channels
         for name, plan in zip(self.layer_names, block_plan(channels, width, depth), strict=True):
             features = plan.channels_out
-            self.add_module(
-                name, Block(plan.channels_in, features, A, stride=plan.stride, residual=plan.residual)
-            )
+            self.add_module(name, Block(plan.channels_in, features, A, stride=plan.stride, residual=plan.residual))
         self.fc = fresh_head(features, classes)

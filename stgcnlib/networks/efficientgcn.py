@@ -169,9 +169,7 @@ class EfficientGCN(nn.Module):
         A = torch.from_numpy(adjacency(self.layout, strategy="distance", max_hop=MAX_HOP)[:PARTITIONS])
         self.input_branches = nn.ModuleList([_branch(2 * channels, width, A) for _ in range(BRANCHES)])
         self.main_stream = _main_stream(BRANCHES * width // 2, width, A)
-        self.classifier = nn.Sequential(
-            OrderedDict(dropout=nn.Dropout(dropout), fc=nn.Conv3d(2 * width, classes, 1))
-        )
+        self.classifier = nn.Sequential(OrderedDict(dropout=nn.Dropout(dropout), fc=nn.Conv3d(2 * width, classes, 1)))
         self.layer_names = (
             *(f"input_branches.{branch}" for branch in range(BRANCHES)),
             *(f"main_stream.{name}" for name, _ in self.main_stream.named_children()),

@@ -86,9 +86,7 @@ class MultiScaleTemporal(nn.Module):
             return [nn.Conv2d(channels_in, channels, 1), nn.BatchNorm2d(channels), nn.ReLU()]
 
         branches = [
-            nn.Sequential(
-                *entry(), TemporalConv(channels, channels, kernel=kernel, stride=stride, dilation=dilation)
-            )
+            nn.Sequential(*entry(), TemporalConv(channels, channels, kernel=kernel, stride=stride, dilation=dilation))
             for dilation in dilations
         ]
         pool = nn.MaxPool2d((3, 1), stride=(stride, 1), padding=(1, 0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from stgcnlib.errors import LayerNotFoundError, LayoutError, SequenceError, SkeletonFormatError
 from stgcnlib.explain import grad_cam, grad_cam_set, load_relevance, save_relevance
+from stgcnlib.networks import load_network
 from stgcnlib.sequences import SequenceSet
 
 with warnings.catch_warnings():
@@ -47,13 +49,27 @@ def relative_error(a: np.ndarray, b: np.ndarray) -> float:
 # -- against others -----------------------------------------------------------------------------
 
 
-def real_network() -> nn.Module:
-    networks = pytest.importorskip("stgcnlib.networks")
-    network: nn.Module = networks.load_network("st-gcn", layout="kinect-v1", classes=5, width=8, seed=3)
-    return network
+def zoo_network(family: str, **options: int) -> Callable[[], nn.Module]:
+    def make() -> nn.Module:
+        return load_network(family, layout="kinect-v1", classes=5, seed=3, **options)
+
+    return make
 
 
-@pytest.mark.parametrize("make", [TinyNetwork, real_network])
+NETWORKS = [
+    TinyNetwork,
+    zoo_network("st-gcn", width=8),
+    zoo_network("agcn", width=8, depth=4),
+    zoo_network("aagcn", width=8, depth=4),
+    zoo_network("ctr-gcn", width=8, depth=4),
+    zoo_network("ms-g3d", width=12, gcn_scales=4, g3d_scales=3),
+    zoo_network("st-gcn++", width=12, depth=4),
+    zoo_network("shift-gcn", width=8, depth=4),
+    zoo_network("efficientgcn-b0", width=8),
+]
+
+
+@pytest.mark.parametrize("make", NETWORKS)
 @pytest.mark.parametrize("signed", [False, True])
 def test_one_person_agrees_with_captum_at_every_layer(make, signed, single):
     network = make().eval()
