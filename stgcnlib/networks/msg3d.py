@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
 
 from stgcnlib.networks.graph import disentangled_adjacency
 from stgcnlib.networks.recognizer import Recognizer, fresh_head
@@ -71,7 +70,7 @@ class Windows(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N*M, C, T, V) -> (N*M, C, ceil(T / stride), W*V)."""
         around = (self.window - 1) // 2
-        parts = F.pad(x, (0, 0, around, around)).unfold(2, self.window, self.stride)
+        parts = nn.functional.pad(x, (0, 0, around, around)).unfold(2, self.window, self.stride)
         return parts.transpose(3, 4).flatten(3)
 
 

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
 
 from stgcnlib.errors import SequenceError
 from stgcnlib.skeleton import SkeletonLayout, layout
@@ -77,7 +76,7 @@ class PeopleNorm(nn.BatchNorm1d):
         used = slice(0, M * self.features)
         assert self.running_mean is not None
         assert self.running_var is not None
-        out = F.batch_norm(
+        out = nn.functional.batch_norm(
             input.flatten(1, 2),
             self.running_mean[used],
             self.running_var[used],

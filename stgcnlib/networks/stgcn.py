@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from stgcnlib.networks.graph import Strategy, adjacency
+from stgcnlib.networks.recognizer import block_plan
 from stgcnlib.skeleton import SkeletonLayout, layout
 
 __all__ = ["STGCN"]
@@ -80,8 +81,7 @@ class STGCN(nn.Module):
         classes: number of classes.
         channels: coordinates per joint.
         width: channels of the first blocks (64 as published); they double at each temporal stride.
-        depth: number of blocks (10 as published). Stride 2 lies at blocks ``4 * depth // 10`` and ``7 * depth // 10``,
-            counted from 0 (the 5th and 8th of ten), and never at the first.
+        depth: number of blocks (10 as published), strides as in `block_plan`.
         strategy: partitions of the neighbourhood: "spatial" (as published), "distance" or "uniform".
         max_hop: how many bones away a neighbour may be.
         edge_importance: learn a weight for every edge in every block.
@@ -130,23 +130,20 @@ class STGCN(nn.Module):
         partitions, joints = self.A.shape[0], self.A.shape[1]
         self.data_bn = nn.BatchNorm1d(channels * joints)
 
-        strided = {4 * depth // 10, 7 * depth // 10} - {0}
-        blocks, channels_in, channels_out = [], channels, width
-        for index in range(depth):
-            stride = 2 if index in strided else 1
-            channels_out *= stride
+        blocks, features = [], channels
+        for index, plan in enumerate(block_plan(channels, width, depth)):
+            features = plan.channels_out
             blocks.append(
                 Block(
-                    channels_in, channels_out, partitions,
-                    stride=stride, dropout=dropout if index else 0.0, residual=index > 0,
+                    plan.channels_in, features, partitions,
+                    stride=plan.stride, dropout=dropout if index else 0.0, residual=plan.residual,
                 )
             )  # fmt: skip
-            channels_in = channels_out
         self.st_gcn_networks = nn.ModuleList(blocks)
         self.edge_importance: nn.ParameterList | None = (
             nn.ParameterList([nn.Parameter(torch.ones_like(self.A)) for _ in blocks]) if edge_importance else None
         )
-        self.fcn = nn.Conv2d(channels_in, classes, kernel_size=1)
+        self.fcn = nn.Conv2d(features, classes, kernel_size=1)
         self.layer_names = tuple(f"st_gcn_networks.{index}" for index in range(depth))
 
     def reset_head(self, classes: int) -> None:

@@ -34,6 +34,8 @@ def check_keys(network: nn.Module, state: dict[str, torch.Tensor], *, head: bool
     if not head:
         own = {k: v for k, v in own.items() if not k.startswith(("fc.", "fcn."))}
     theirs = translate(state)
+    if "A" not in theirs:  # ST-GCN's graph is a buffer that the network defines
+        own.pop("A", None)
     assert own == {k: tuple(v.shape) for k, v in theirs.items()}
     network.load_state_dict(theirs, strict=False)
 

@@ -35,17 +35,19 @@ def allowed(tolerance: float, network: nn.Module, x: torch.Tensor, layer: str, o
 
 
 @pytest.mark.parametrize(
-    ("family", "name", "tolerance"),
+    ("family", "name", "layout", "tolerance"),
     [
-        ("agcn", "agcn", 1e-5),
-        ("aagcn", "aagcn", 1e-4),
-        ("ctr-gcn", "ctrgcn", 1e-5),
-        ("ms-g3d", "msg3d", 1e-5),
+        ("st-gcn", "stgcn", "ntu-rgb+d", 1e-5),
+        ("st-gcn", "stgcn_kinetics", "openpose-18", 1e-5),
+        ("agcn", "agcn", "ntu-rgb+d", 1e-5),
+        ("aagcn", "aagcn", "ntu-rgb+d", 1e-4),
+        ("ctr-gcn", "ctrgcn", "ntu-rgb+d", 1e-5),
+        ("ms-g3d", "msg3d", "ntu-rgb+d", 1e-5),
     ],
 )
-def test_published_networks(family: str, name: str, tolerance: float, golden_folder: Path) -> None:
+def test_published_networks(family: str, name: str, layout: str, tolerance: float, golden_folder: Path) -> None:
     golden, state = load_case(golden_folder, name)
-    network = load_network(family, layout="ntu-rgb+d", classes=golden["logits"].shape[1])
+    network = load_network(family, layout=layout, classes=golden["logits"].shape[1])
     check_keys(network, state)
     x = torch.from_numpy(golden["input"])
     logits, outputs = layer_outputs(network, x)

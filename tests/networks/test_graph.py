@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from stgcnlib.errors import LayoutError
 from stgcnlib.networks import adjacency
-from stgcnlib.networks.graph import STRATEGIES, hop_distance
+from stgcnlib.networks.graph import (
+    STRATEGIES,
+    directed_adjacency,
+    disentangled_adjacency,
+    hop_distance,
+    parents,
+    trunk_joint,
+)
 from stgcnlib.skeleton import LAYOUTS, SkeletonLayout
 
 CHAIN = SkeletonLayout(name="chain", joints=("a", "b", "c", "d"), bones=((0, 1), (2, 1), (3, 2)), centre=1)
@@ -72,3 +79,51 @@ def test_unknown_strategy_suggests_the_nearest() -> None:
         adjacency(CHAIN, strategy="spacial")  # type: ignore[arg-type]
     with pytest.raises(LayoutError, match="max_hop is 0"):
         adjacency(CHAIN, max_hop=0)
+
+
+def test_directed_parts_by_hand() -> None:
+    own, inward, outward = directed_adjacency(CHAIN)
+    np.testing.assert_array_equal(own, np.eye(4))
+    expected = np.zeros((4, 4))
+    expected[1, 0] = expected[1, 2] = expected[2, 3] = 1
+    np.testing.assert_array_equal(inward, expected)
+    # Joint b has two children, which share its column.
+    expected = np.zeros((4, 4))
+    expected[0, 1] = expected[2, 1] = 1 / 2
+    expected[3, 2] = 1
+    np.testing.assert_array_equal(outward, expected)
+
+
+@given(st.sampled_from(sorted(LAYOUTS)), st.integers(1, 5), st.sampled_from([1, 3]))
+def test_disentangled_graphs_agree_with_matrix_powers(name: str, scales: int, window: int) -> None:
+    skeleton = LAYOUTS[name]
+    V = len(skeleton)
+    near = np.eye(V)
+    for child, parent in skeleton.bones:
+        near[child, parent] = near[parent, child] = 1
+    reach = np.tile(near, (window, window))
+    own = np.eye(V * window)
+    graphs = disentangled_adjacency(skeleton, scales=scales, window=window)
+    assert graphs.shape == (scales, V * window, V * window)
+    np.testing.assert_array_equal(graphs[0], own)
+    for k in range(1, scales):
+        exact = np.minimum(np.linalg.matrix_power(reach + own, k), 1) + own
+        exact -= np.minimum(np.linalg.matrix_power(reach + own, k - 1), 1)
+        degrees = exact.sum(axis=1)
+        np.testing.assert_allclose(graphs[k], exact / np.sqrt(np.outer(degrees, degrees)), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "joint"), [("ntu-rgb+d", "spine mid"), ("kinect-v1", "spine"), ("nw-ucla", "spine"), ("coco-17", "nose")]
+)
+def test_trunk_joint_is_halfway_along_the_spine(name: str, joint: str) -> None:
+    assert LAYOUTS[name].joints[trunk_joint(name)] == joint
+
+
+def test_parents_lead_to_the_root() -> None:
+    np.testing.assert_array_equal(parents(CHAIN, 3), [1, 2, 3, 3])
+    np.testing.assert_array_equal(parents(PIECES, 0), [0, 0, 2, 3, 4])
+    for skeleton in LAYOUTS.values():
+        hops = hop_distance(skeleton)[skeleton.centre]
+        above = parents(skeleton, skeleton.centre)
+        np.testing.assert_array_equal(hops[above], np.maximum(hops - 1, 0))

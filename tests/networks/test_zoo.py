@@ -168,7 +168,7 @@ def test_two_steps_of_training_lower_the_loss(family: str) -> None:
     losses = []
     for _ in range(3):
         loss = nn.functional.cross_entropy(network(x), labels)
-        losses.append(float(loss))
+        losses.append(loss.item())
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
