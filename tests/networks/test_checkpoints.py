@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from stgcnlib.errors import CheckpointError
-from stgcnlib.networks import load_network, read_checkpoint, save_checkpoint
+from stgcnlib.networks import describe_checkpoint, load_network, read_checkpoint, save_checkpoint
 
 
 def network(classes: int = 3, seed: int = 0, **options: object) -> nn.Module:
@@ -129,3 +129,19 @@ def test_a_failed_save_leaves_the_old_file(tmp_path: Path) -> None:
         save_checkpoint(network(), file, helper=lambda: None)
     assert file.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["network.pt"]
+
+
+def test_a_checkpoint_says_whose_it_is(tmp_path: Path) -> None:
+    save_checkpoint(network(classes=5), tmp_path / "net.pt")
+    known = describe_checkpoint(tmp_path / "net.pt")
+    assert (known["classes"], known["channels"], known["layout"]) == (5, 3, "kinect-v1")
+    assert known["options"]["width"] == 4
+    torch.save(network().state_dict(), tmp_path / "bare.pt")
+    assert describe_checkpoint(tmp_path / "bare.pt") == {}
+    with pytest.raises(CheckpointError, match="no such checkpoint"):
+        describe_checkpoint(tmp_path / "nothing.pt")
+    with (tmp_path / "code.pt").open("wb") as stream:
+        pickle.dump({"network": Attack(tmp_path / "trace")}, stream)
+    with pytest.raises(CheckpointError):
+        describe_checkpoint(tmp_path / "code.pt")
+    assert not (tmp_path / "trace").exists()
