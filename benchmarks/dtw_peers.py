@@ -3,7 +3,10 @@
 One reading for all: frames, no band, nothing divided by. Peers compute a random sample of pairs on one thread; their
 all-pairs time is that, scaled, and divided by the threads that ours may use: a peer is credited with perfect scaling.
 
-    python benchmarks/dtw_peers.py STORE [--layers 1,4,7,10] [--quick] [--out benchmarks/results/dtw_peers.json]
+    python benchmarks/dtw_peers.py DATA [--layers 1,4,7,10] [--quick] [--width 64]
+
+DATA is a folder of recordings, whose activations in an ST-GCN of published width (random weights, seed 0) are recorded
+first, and timed; or a LayerStore that was recorded before. Everything goes to benchmarks/results/ and README.md.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import importlib
 import json
 import os
 import platform
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -26,8 +30,8 @@ from scipy.spatial.distance import cdist
 
 from stgcnlib.activations import LayerStore
 from stgcnlib.dsgraph import ds_graph
-from stgcnlib.dtw import dtw_distances, dtw_neighbors
-from stgcnlib.dtw.tiles import threads
+from stgcnlib.dtw import NeighborTable, dtw_distances, dtw_neighbors, dtw_path
+from stgcnlib.dtw.frames import threads
 
 Array = NDArray[Any]
 Distance = Callable[[Array, Array], float]
@@ -36,6 +40,7 @@ NEIGHBORS = 50
 PEER_SECONDS = 3.0  # per peer and layer
 WARM_PAIRS = 2  # compile
 CHECKED_PAIRS = 3
+CHECKED_NODES = 3
 ALL_PAIRS_QUICK = 160  # sequences of which all pairs are measured, and scaled, with --quick
 GEMM_SIZE = 3072
 READING: dict[str, Any] = {"reading": "frames", "normalize": None}
@@ -65,6 +70,8 @@ class LayerResult:
     neighbor_statistics: dict[str, Any] = field(default_factory=dict)
     graph: Timing | None = None
     kkt_residual: float = 0.0
+    error: float = 0.0  # largest relative error of a distance, against loops in float64
+    wrong_neighbors: int = 0  # of CHECKED_NODES nodes, against all their distances in float64
 
 
 def peers() -> dict[str, tuple[Distance, Callable[[float], float]]]:
@@ -152,7 +159,19 @@ def measure_layer(activations: Any, *, quick: bool, peak: float, seed: int = 0) 
     result.neighbor_statistics = table.statistics
     graph, result.graph = timed(lambda: ds_graph(series, k=NEIGHBORS, **READING))
     result.kkt_residual = float(graph.kkt_residual.max())
+    result.error, result.wrong_neighbors = check_exactness(series, table, rng)
     return result
+
+
+def check_exactness(series: list[Array], table: NeighborTable, rng: np.random.Generator) -> tuple[float, int]:
+    """Largest relative error and wrong neighbours of a few nodes, by `dtw_path`: other code, float64, no bounds."""
+    error, wrong = 0.0, 0
+    for i in rng.choice(len(series), CHECKED_NODES, replace=False):
+        exact = np.array([np.inf if j == i else dtw_path(series[i], y, **READING)[1] for j, y in enumerate(series)])
+        nearest = np.argsort(exact, kind="stable")[:NEIGHBORS]
+        wrong += int((nearest != table.indices[i]).sum())
+        error = max(error, float(np.abs(table.distances[i] / exact[table.indices[i]] - 1).max()))
+    return error, wrong
 
 
 def measure(store: LayerStore, layers: list[int], *, quick: bool) -> dict[str, Any]:
@@ -176,6 +195,18 @@ def measure(store: LayerStore, layers: list[int], *, quick: bool) -> dict[str, A
     }
 
 
+def record_layers(data: Path, folder: Path, *, width: int) -> tuple[LayerStore, Timing]:
+    """All activations of an untrained ST-GCN over recordings, and how long that took."""
+    from stgcnlib import load_network, read, record, transforms
+
+    sequences = transforms.normalize(read(data))
+    network = load_network(
+        "st-gcn", layout=sequences.layout, classes=len(sequences.class_names), channels=sequences.channels,
+        seed=0, width=width,
+    )  # fmt: skip
+    return timed(lambda: record(network, sequences, store=folder))
+
+
 def table(results: dict[str, Any]) -> str:
     """Markdown."""
     machine = results["machine"]
@@ -192,6 +223,20 @@ def table(results: dict[str, Any]) -> str:
     fastest = sum(min(row["peers"].values()) for row in results["layers"])
     ratios = [f"{fastest / sum(row[what]['cpu'] for row in results['layers']):.0f}x" for what in _OURS]
     lines.append("| together |" + " |" * (len(names) + 8) + " " + " | ".join(ratios) + " |")
+    rows = results["layers"]
+    lines += [
+        "",
+        f"Against float64 loops ({CHECKED_NODES} nodes a layer, all their distances): "
+        f"{sum(row['wrong_neighbors'] for row in rows)} wrong neighbours, largest relative error "
+        f"{max(row['error'] for row in rows):.1e}. "
+        f"Largest KKT residual {max(row['kkt_residual'] for row in rows):.1e}.",
+    ]
+    if results.get("recording"):
+        spent, graphs = results["recording"]["cpu"], sum(row["graph"]["cpu"] for row in rows)
+        lines.append(
+            f"Recording all layers took {spent:.1f} s; the DS-Graphs of these {len(rows)} layers {graphs:.1f} s, "
+            f"{graphs / spent:.1f} times that."
+        )
     return "\n".join(lines)
 
 
@@ -234,13 +279,20 @@ def _version(name: str) -> str | None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("store", type=Path, help="folder of a LayerStore (stgcnlib.record)")
+    parser.add_argument("data", type=Path, help="recordings, or the folder of a LayerStore (stgcnlib.record)")
     parser.add_argument("--layers", default="1,4,7,10", help="indices, 0 is the input")
     parser.add_argument("--quick", action="store_true", help="all pairs on a part of the sequences, peers for a second")
+    parser.add_argument("--width", type=int, default=64, help="of the network that records")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "dtw_peers.json")
     arguments = parser.parse_args()
     layers = [int(index) for index in arguments.layers.split(",")]
-    results = measure(LayerStore.open(arguments.store), layers, quick=arguments.quick)
+    with tempfile.TemporaryDirectory() as folder:
+        if (arguments.data / "zarr.json").exists():
+            store, recording = LayerStore.open(arguments.data), None
+        else:
+            store, recording = record_layers(arguments.data, Path(folder) / "store", width=arguments.width)
+        results = measure(store, layers, quick=arguments.quick)
+    results["recording"] = None if recording is None else asdict(recording)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps(results, indent=1, default=float) + "\n")
     text = table(results)

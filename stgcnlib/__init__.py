@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from stgcnlib.pipeline import Study, open_study, run_study
     from stgcnlib.readers import read
     from stgcnlib.sequences import SequenceSet
-    from stgcnlib.skeleton import SkeletonLayout, layout
+    from stgcnlib.skeleton import SkeletonLayout, graph_layout, layout
     from stgcnlib.studies import advise_frozen, compare_studies, noise_study, transfer_study
+    from stgcnlib.summary import Summary, summarize
     from stgcnlib.training import evaluate, fine_tune, fit
 
 _HOME = {
@@ -38,6 +39,7 @@ _HOME = {
     "SequenceSet": "sequences",
     "SkeletonLayout": "skeleton",
     "Study": "pipeline",
+    "Summary": "summary",
     "advise_frozen": "studies",
     "compare_studies": "studies",
     "demo_sequences": "demo",
@@ -50,6 +52,7 @@ _HOME = {
     "fine_tune": "training",
     "fit": "training",
     "grad_cam": "explain",
+    "graph_layout": "skeleton",
     "knn_graph": "dsgraph",
     "label_smoothness": "geometry",
     "layer_geometry": "geometry",
@@ -62,6 +65,7 @@ _HOME = {
     "read": "readers",
     "record": "activations",
     "run_study": "pipeline",
+    "summarize": "summary",
     "transfer_study": "studies",
     "transforms": "",
 }
@@ -74,6 +78,7 @@ __all__ = [
     "SequenceSet",
     "SkeletonLayout",
     "Study",
+    "Summary",
     "__version__",
     "advise_frozen",
     "compare_studies",
@@ -87,6 +92,7 @@ __all__ = [
     "fine_tune",
     "fit",
     "grad_cam",
+    "graph_layout",
     "knn_graph",
     "label_smoothness",
     "layer_geometry",
@@ -99,6 +105,7 @@ __all__ = [
     "read",
     "record",
     "run_study",
+    "summarize",
     "transfer_study",
     "transforms",
 ]

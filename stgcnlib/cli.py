@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -16,6 +16,9 @@ from rich.text import Text
 
 from stgcnlib import __version__
 from stgcnlib.errors import StgcnlibError
+
+if TYPE_CHECKING:
+    from stgcnlib.summary import Summary
 
 __all__ = ["app", "main"]
 
@@ -83,48 +86,78 @@ def report(folder: Annotated[Path, typer.Argument(help="Folder that 'run' wrote 
     typer.echo(str(render_report(folder)))
 
 
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def bench(
+    context: typer.Context,
+    data: Annotated[Path, typer.Argument(help="A folder of recordings, or of recorded activations.")],
+) -> None:
+    """Measure DTW and DS-Graphs beside other libraries; further options go to benchmarks/dtw_peers.py."""
+    import runpy
+    import sys
+
+    script = Path(__file__).resolve().parents[1] / "benchmarks" / "dtw_peers.py"
+    if not script.exists():
+        raise StudyError("bench: the benchmarks lie in the repository, not in the installed package; run it in a clone")
+    sys.argv = [str(script), str(data), *context.args]
+    runpy.run_path(str(script), run_name="__main__")
+
+
 @app.command()
 def read(
     path: Annotated[Path, typer.Argument(help="A file or folder of recordings.")],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write them as one stgcnlib npz.")] = None,
     format: Annotated[str | None, typer.Option("--format", help="If it can't be told from the names.")] = None,
+    skip: Annotated[
+        Path | None, typer.Option("--skip", metavar="FILE", help="Recordings to leave out, a name a line.")
+    ] = None,
+    end_sites: Annotated[bool, typer.Option("--end-sites", help="BVH: keep the ends of the hierarchy.")] = False,  # noqa: FBT002
 ) -> None:
-    """Say what recordings hold, and convert them."""
+    """Say what recordings hold and what looks wrong in them, and convert them."""
     import warnings
 
     from stgcnlib.readers import read as read_recordings
+    from stgcnlib.summary import summarize
 
-    console, complaints = Console(highlight=False), Console(stderr=True, highlight=False)
+    console, complaints = Console(highlight=False), Console(stderr=True, highlight=False, soft_wrap=True)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        data = read_recordings(path, format=format)
-    for warning in caught:
-        complaints.print(Text(f"warning: {warning.message}", style="yellow"))
-    lengths = data.lengths
-    facts = {
-        "recordings": str(len(data)),
-        "frames": f"{lengths.min()} to {lengths.max()}, mean {lengths.mean():.1f}",
-        "layout": f"{data.layout.name}, {len(data.layout)} joints, {data.channels} channels",
-        "people": f"up to {data.people_counts.max()} per recording",
-    }
-    for name, values in data.groups.items():
-        facts[name] = _listed(sorted(set(values.tolist())))
-    table = Table.grid(padding=(0, 2))
-    for key, value in facts.items():
-        table.add_row(Text(key, style="bold"), Text(value))
-    console.print(table)
-    classes = Table("class", "recordings", box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for c, name in enumerate(data.class_names):
-        classes.add_row(Text(str(name)), str(int((data.labels == c).sum())))
-    console.print(classes)
+        data = read_recordings(path, format=format, skip=skip, end_sites=end_sites)
+    summary = summarize(data)
+    for line in [*(str(warning.message) for warning in caught), *summary.warnings]:
+        complaints.print(Text(f"warning: {line}", style="yellow"))
+    _print_summary(summary, console)
     if output is not None:
         target = output if output.suffix == ".npz" else output.with_name(output.name + ".npz")
         data.save(target)
         console.print(Text(f"written to {target}"))
 
 
-def _listed(values: list[object]) -> str:
-    texts = [str(value) for value in values]
+def _print_summary(summary: Summary, console: Console) -> None:
+    shortest, median, mean, longest = summary.lengths
+    name, joints, channels = summary.layout
+    facts = {
+        "recordings": f"{summary.recordings}, {summary.frames} frames",
+        "frames": f"{shortest} to {longest}, median {median:.0f}, mean {mean:.1f}",
+        "layout": f"{name}, {joints} joints, {channels} channels",
+        "people": ", ".join(f"{people} in {count}" for people, count in summary.people.items()) + " recordings",
+        "body size": f"{summary.body_size:.3g} in the unit of the recordings",
+        "missing": f"{summary.missing_joints:.1%} of joints, {summary.missing_people:.1%} of people's frames",
+        **{group: _listed(list(values)) for group, values in summary.groups.items()},
+    }
+    table = Table.grid(padding=(0, 2))
+    for key, value in facts.items():
+        table.add_row(Text(key, style="bold"), Text(value))
+    console.print(table)
+    classes = Table("class", "recordings", box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for label, count in summary.classes.items():
+        if count:
+            classes.add_row(Text(label), Text(str(count), justify="right"))
+    console.print(classes)
+    if absent := sum(count == 0 for count in summary.classes.values()):
+        console.print(Text(f"and {absent} classes without recordings", style="dim"))
+
+
+def _listed(texts: list[str]) -> str:
     shown = ", ".join(texts[:12]) + (f", … ({len(texts) - 12} more)" if len(texts) > 12 else "")
     return f"{len(texts)}: {shown}"
 

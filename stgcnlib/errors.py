@@ -10,6 +10,7 @@ import difflib
 from collections.abc import Iterable
 
 __all__ = [
+    "AxesError",
     "CheckpointError",
     "GraphError",
     "LayerNotFoundError",
@@ -46,6 +47,10 @@ class CheckpointError(StgcnlibError, ValueError):
 
 class LayerNotFoundError(StgcnlibError, LookupError):
     """A layer name matches nothing in the network or store."""
+
+
+class AxesError(LayerNotFoundError, ValueError):
+    """An axis string is none, or a layer's output does not lie as it says."""
 
 
 class GraphError(StgcnlibError, ValueError):

@@ -7,10 +7,12 @@ scaling and noise are functions of `stgcnlib.transforms`.
 from __future__ import annotations
 
 import json
+import math
 import os
+import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -192,7 +194,7 @@ class SequenceSet:
             digest.update(repr(c.shape).encode())
             digest.update(np.ascontiguousarray(c).tobytes())
         groups = {k: v.tolist() for k, v in self.groups.items()}
-        rest = [self.labels.tolist(), list(self.class_names), groups, list(self.names), _layout_dict(self.layout)]
+        rest = [self.labels.tolist(), list(self.class_names), groups, list(self.names), self.layout.to_dict()]
         return fingerprint([digest.hexdigest(), rest])
 
     # -- files ---------------------------------------------------------------------------------
@@ -208,7 +210,7 @@ class SequenceSet:
             "version": VERSION,
             "class_names": list(self.class_names),
             "names": list(self.names),
-            "layout": _layout_dict(self.layout),
+            "layout": self.layout.to_dict(),
         }
         arrays: dict[str, Any] = {
             "header": np.array(json.dumps(header)),
@@ -235,8 +237,10 @@ class SequenceSet:
         file = Path(path)
         try:
             # Opened here: np.load leaves a file open that it stumbles over.
-            with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-                content = {key: arrays[key] for key in arrays.files}
+            with file.open("rb") as stream:
+                _expect_sizes(stream)
+                with np.load(stream, allow_pickle=False) as arrays:
+                    content = {key: arrays[key] for key in arrays.files}
             header = json.loads(str(content["header"]))
             if not isinstance(header, dict) or header.get("format") != FORMAT:
                 raise SkeletonFormatError(f"{file}: not a stgcnlib sequence file; read() tells the formats apart")
@@ -256,7 +260,7 @@ class SequenceSet:
                 labels=content["labels"],
                 class_names=header["class_names"],
                 groups={k.removeprefix("group/"): v for k, v in content.items() if k.startswith("group/")},
-                layout=_layout_from_dict(header["layout"]),
+                layout=SkeletonLayout.from_dict(header["layout"]),
                 names=header["names"],
             )
         except StgcnlibError as error:
@@ -269,6 +273,20 @@ class SequenceSet:
             raise SkeletonFormatError(
                 f"{file}: not a readable stgcnlib sequence file ({type(error).__name__}: {error}); save it again"
             ) from None
+
+
+def _expect_sizes(stream: BinaryIO) -> None:
+    """Raise a `ValueError` where an array declares more than its member of the npz holds: numpy would allocate it."""
+    with zipfile.ZipFile(stream) as archive:
+        for member in archive.infolist():
+            with archive.open(member) as content:
+                if np.lib.format.read_magic(content) == (1, 0):
+                    shape, _, dtype = np.lib.format.read_array_header_1_0(content)
+                else:
+                    shape, _, dtype = np.lib.format.read_array_header_2_0(content)
+                if math.prod(shape) * dtype.itemsize > member.file_size:
+                    raise ValueError(f"{member.filename} declares an array of shape {shape}, which it does not hold")
+    stream.seek(0)
 
 
 def _layout(value: SkeletonLayout | str) -> SkeletonLayout:
@@ -311,7 +329,7 @@ def _checked(value: ArrayLike, name: str, layout: SkeletonLayout, length: int | 
             f"{name}: {int(bad.sum())} coordinates are NaN or infinite, the first at frame {frame}, joint {joint} "
             f"({layout.joints[joint]}); interpolate or drop those frames"
         )
-    if not array.any():
+    if layout.dimensions and not array.any():  # signals may well be zero throughout
         raise SequenceError(f"{name}: all coordinates are zero, so nobody was tracked; leave the recording out")
     return array
 
@@ -331,29 +349,3 @@ def _checked_labels(
             f"labels contain {raw.max()}, but class_names has {len(names)} names (0 to {len(names) - 1})"
         )
     return raw.astype(np.int64), names
-
-
-def _layout_dict(layout: SkeletonLayout) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return {**asdict(layout), "limbs": {name: list(joints) for name, joints in layout.limbs.items()}}
-
-
-def _layout_from_dict(value: Mapping[str, Any]) -> SkeletonLayout:
-    def pairs(key: str) -> tuple[tuple[int, int], ...]:
-        return tuple((int(a), int(b)) for a, b in value[key])
-
-    def pair(key: str) -> tuple[int, int] | None:
-        return None if value[key] is None else (int(value[key][0]), int(value[key][1]))
-
-    return SkeletonLayout(
-        name=value["name"],
-        joints=tuple(value["joints"]),
-        bones=pairs("bones"),
-        centre=int(value["centre"]),
-        mirror=pairs("mirror"),
-        spine=pair("spine"),
-        shoulders=pair("shoulders"),
-        limbs={name: tuple(joints) for name, joints in value["limbs"].items()},
-        dimensions=int(value["dimensions"]),
-    )

@@ -48,6 +48,17 @@ def test_read_says_what_is_there_and_converts(small_set: SequenceSet, tmp_path: 
     assert SequenceSet.load(tmp_path / "copy.npz").fingerprint() == small_set.fingerprint()
 
 
+def test_read_warns_and_skips(small_set: SequenceSet, tmp_path: Path) -> None:
+    coords = [c * 1000 for c in small_set.coords]
+    small_set.with_coords(coords).save(tmp_path / "mine.npz")
+    (tmp_path / "skip.txt").write_text("\n".join(small_set.names[:3]))
+    result = runner.invoke(cli.app, ["read", str(tmp_path / "mine.npz"), "--skip", str(tmp_path / "skip.txt")])
+    assert result.exit_code == 0, result.output
+    assert "recordings  5, " in result.stdout
+    assert "warning: bodies are" in result.stderr
+    assert "looks like millimetres" in result.stderr
+
+
 def test_an_error_about_input_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

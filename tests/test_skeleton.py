@@ -43,6 +43,8 @@ def test_joint_counts() -> None:
         "kinect-v1": 20,
         "nw-ucla": 20,
         "openpose-18": 18,
+        "openpose-25": 25,
+        "mediapipe-33": 33,
         "coco-17": 17,
     }
 

@@ -17,7 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from stgcnlib.errors import LayerNotFoundError, shorten, suggest
+from stgcnlib.activations.axes import ZOO, Axes, Sizes, arranged, axes_of
+from stgcnlib.errors import AxesError, LayerNotFoundError, shorten, suggest
 
 __all__ = [
     "INPUT",
@@ -36,19 +37,26 @@ Run: TypeAlias = Callable[[Tensor], tuple[Tensor, dict[str, Tensor]]]
 
 @dataclass(frozen=True)
 class Layer:
-    """A place whose features are looked at: its module name, its index (0 = input) and a short title."""
+    """A place whose features are looked at: its module name, its index (0 = input), a short title, and its axes."""
 
     name: str
     index: int
     title: str
+    axes: str = ZOO
 
 
-def find_layers(network: nn.Module, layers: str | Sequence[str] | None = None) -> tuple[Layer, ...]:
+def find_layers(
+    network: nn.Module, layers: str | Sequence[str] | None = None, *, axes: Axes | None = None
+) -> tuple[Layer, ...]:
     """The layers that names or patterns choose, in the network's order; the input is not added here.
 
     Args:
         layers: module names, ``fnmatch`` patterns, or "input"; `None` means ``network.layer_names``.
-            A pattern chooses among ``network.layer_names`` and, if none of those fits, among all modules.
+            A pattern chooses among ``network.layer_names`` and, if none of those fits, among all modules; there
+            ``*`` stands for one part of a name, so that "blocks.*" are the blocks and not what is within them,
+            unless only names with more parts fit.
+        axes: how the layers' outputs lie, such as "NCTV", for all or by name or pattern; `None` means
+            ``network.layer_axes``, else "(NM)CTV" as in our own networks.
 
     Returns:
         One `Layer` each. A zoo block keeps its number ("layer 5") when only some are chosen; with
@@ -57,6 +65,7 @@ def find_layers(network: nn.Module, layers: str | Sequence[str] | None = None) -
 
     Raises:
         LayerNotFoundError: if a name or pattern matches nothing; the nearest names are suggested.
+        AxesError: if an axis string is none.
     """
     blocks = list(getattr(network, "layer_names", ()))
     modules = [name for name, _ in network.named_modules() if name]
@@ -72,7 +81,10 @@ def find_layers(network: nn.Module, layers: str | Sequence[str] | None = None) -
         if wish == INPUT or wish in modules:
             chosen.add(wish)
             continue
-        found = fnmatch.filter(blocks, wish) or fnmatch.filter(modules, wish)
+        found = fnmatch.filter(blocks, wish)
+        if not found:
+            everywhere = fnmatch.filter(modules, wish)
+            found = [name for name in everywhere if name.count(".") == wish.count(".")] or everywhere
         if not found:
             raise LayerNotFoundError(
                 f"{type(network).__name__} has no layer {wish!r}; {suggest(wish, [*blocks, INPUT, *modules])}"
@@ -83,31 +95,34 @@ def find_layers(network: nn.Module, layers: str | Sequence[str] | None = None) -
     result = [Layer(INPUT, 0, INPUT)] if INPUT in chosen else []
     for position, name in enumerate(order, start=1):
         title = f"layer {blocks.index(name) + 1}" if name in blocks else name
-        result.append(Layer(name, blocks.index(name) + 1 if numbered else position, title))
+        index = blocks.index(name) + 1 if numbered else position
+        result.append(Layer(name, index, title, axes_of(network, name, axes)))
     return tuple(result)
 
 
 @contextmanager
 def observing(
-    network: nn.Module, names: Sequence[str], *, device: str | torch.device = "cpu", gradients: bool = False
+    network: nn.Module, layers: Sequence[Layer | str], *, device: str | torch.device = "cpu", gradients: bool = False
 ) -> Iterator[Run]:
     """A function that runs the network in eval mode and returns what the named modules put out.
 
     Inside the block, ``logits, outputs = run(x)`` takes x (N, C, T, V, M) and gives the network's
-    output and, per name, a copy of the module's output (N*M, C, T, V), safe from in-place layers
+    output and, per name, a copy of the module's output as its axes say, safe from in-place layers
     that follow; "input" gives x itself. On the way out, after an error too, hooks are removed and
     train/eval flags, ``requires_grad`` and device are restored.
 
     Args:
-        names: module names as in ``network.named_modules()``, or "input".
+        layers: of `find_layers`, or module names whose outputs are (N*M, C, T, V), or "input".
         device: where the network runs meanwhile.
         gradients: keep the graph, so that the logits can be differentiated by the outputs; the
             parameters themselves get no gradient. Otherwise nothing is tracked.
 
     Raises:
-        LayerNotFoundError: if a named module was not called, was called more than once, or its
-            output is not (N*M, C, T, V) with the V of the input.
+        LayerNotFoundError: if a named module was not called, or was called more than once.
+        AxesError: if its output is no tensor, or does not lie as its axes say.
     """
+    lie = {layer.name: layer.axes for layer in map(_as_layer, layers)}
+    names = list(lie)
     modules = dict(network.named_modules())
     training = {module: module.training for module in network.modules()}
     wanted = {parameter: parameter.requires_grad for parameter in network.parameters()}
@@ -135,7 +150,6 @@ def observing(
     def run(x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         outputs.clear()
         x = x.to(device)
-        people, joints = x.shape[4], x.shape[3]
         with torch.set_grad_enabled(gradients):
             if gradients:
                 x = x.detach().requires_grad_()
@@ -147,12 +161,8 @@ def observing(
         for name in names:
             if name not in kept:
                 raise LayerNotFoundError(f"layer {name!r} did not run in the forward pass; choose one that does")
-            tensor, expected = kept[name], x.shape[0] * people
-            if name != INPUT and (tensor.shape[0] != expected or tensor.shape[3] != joints):
-                raise LayerNotFoundError(
-                    f"layer {name!r} puts out {tuple(tensor.shape)}; expected (N*M, C, T, V) with N*M = {expected} and "
-                    f"V = {joints} joints; choose a spatio-temporal block"
-                )
+            if name != INPUT:
+                arranged(kept[name], lie[name], _sizes(x), name=name)
         return logits, {name: kept[name] for name in names}
 
     handles = []
@@ -177,11 +187,15 @@ def observing(
             parameter.requires_grad_(flag)
 
 
-def people_first(tensor: Tensor, name: str, count: int) -> Tensor:
-    """A layer's (N*M, C, T, V) as (N, M, C, T, V); the input comes as (N, C, T, V, M)."""
-    if name == INPUT:
+def people_first(tensor: Tensor, layer: Layer | str, batch: Tensor) -> Tensor:
+    """A layer's output for a batch (N, C, T, V, M), or the batch itself, as (N, M, C, T, V).
+
+    A letter that the layer's axes lack has size 1: people or nodes that it no longer tells apart.
+    """
+    layer = _as_layer(layer)
+    if layer.name == INPUT:
         return tensor.permute(0, 4, 1, 2, 3)
-    return tensor.reshape(count, -1, *tensor.shape[1:])
+    return arranged(tensor, layer.axes, _sizes(batch), name=layer.name)
 
 
 def temporal_stride(lengths: NDArray[np.int64], layer_lengths: NDArray[np.int64]) -> int:
@@ -199,11 +213,16 @@ def temporal_stride(lengths: NDArray[np.int64], layer_lengths: NDArray[np.int64]
     return (powers or fitting)[0]
 
 
+def _as_layer(layer: Layer | str) -> Layer:
+    return layer if isinstance(layer, Layer) else Layer(layer, 0, layer)
+
+
+def _sizes(batch: Tensor) -> Sizes:
+    N, _, T, V, M = batch.shape
+    return Sizes(N=N, M=M, V=V, T=T)
+
+
 def _checked_output(output: Any, name: str) -> Tensor:
-    if isinstance(output, Tensor) and output.ndim == 4:
+    if isinstance(output, Tensor):
         return output
-    found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-    raise LayerNotFoundError(
-        f"layer {name!r} puts out {found}; expected a tensor (N*M, C, T, V), one row per person of each recording; "
-        "choose a spatio-temporal block"
-    )
+    raise AxesError(f"layer {name!r} puts out {type(output).__name__}, expected a tensor; choose a module within")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ from torch import nn
 from zarr.storage import MemoryStore
 
 from stgcnlib import __version__
+from stgcnlib.activations.axes import Axes
 from stgcnlib.activations.observe import (
     INPUT,
     Layer,
@@ -33,10 +34,11 @@ from stgcnlib.activations.observe import (
 )
 from stgcnlib.activations.store import FORMAT, VERSION, LayerStore, write_layer
 from stgcnlib.artefacts import atomic_folder
-from stgcnlib.errors import SkeletonFormatError
+from stgcnlib.errors import AxesError, SkeletonFormatError
 from stgcnlib.networks.batches import check_fit, equal_batches, network_batch
 from stgcnlib.progress import track
 from stgcnlib.sequences import SequenceSet
+from stgcnlib.transforms import main_person
 
 __all__ = ["record"]
 
@@ -51,6 +53,7 @@ def record(
     data: SequenceSet,
     *,
     layers: str | list[str] | tuple[str, ...] | None = None,
+    axes: Axes | None = None,
     store: str | os.PathLike[str] | None = None,
     device: str = "cpu",
     padding: Padding = "none",
@@ -60,10 +63,14 @@ def record(
     """Features of every recording at the input and at each layer.
 
     Args:
-        network: takes (N, C, T, V, M); the layers' outputs are (N*M, C_l, T_l, V), sequences outermost.
-            It comes back with the hooks, modes and device that it came with.
-        layers: module names or ``fnmatch`` patterns; `None` means ``network.layer_names``. The input is
-            always there too, as layer 0.
+        network: any module that takes (N, C, T, V, M). It comes back with the hooks, modes and device that it came
+            with.
+        layers: module names or ``fnmatch`` patterns such as "blocks.*"; `None` means ``network.layer_names``. The
+            input is always there too, as layer 0.
+        axes: how the layers' outputs lie: "NCTV", "NTVC", "NCT", "(NM)CTV" …, for all layers, or a dictionary by
+            name or pattern. Letters are N recordings, M people, C channels, T frames and V nodes; (NM) is one axis
+            of both. Without V or M, nodes or people are no longer told apart. `None` means ``network.layer_axes``,
+            else "(NM)CTV".
         store: folder to write (zarr), atomically; a LayerStore that is there already is replaced.
             `None` keeps everything in memory.
         device: where the network runs meanwhile, for example "cuda".
@@ -79,11 +86,12 @@ def record(
         The store; ``store[name].sequence(i)`` is (T_l, V*C_l) float32, joints outermost.
 
     Raises:
-        LayerNotFoundError: if a layer does not exist or is not spatio-temporal.
+        LayerNotFoundError: if a layer does not exist.
+        AxesError: if a layer's output does not lie as its axes say; names what would fit.
         LayoutError, SequenceError: if the recordings do not fit the network.
         SkeletonFormatError: if `store` names something that is not a LayerStore.
     """
-    chosen = (Layer(INPUT, 0, INPUT), *(la for la in find_layers(network, layers) if la.name != INPUT))
+    chosen = (Layer(INPUT, 0, INPUT), *(la for la in find_layers(network, layers, axes=axes) if la.name != INPUT))
     check_fit(network, data)
     counts = np.array([_present(data.people(i)).sum() for i in range(len(data))])
     if people == "auto":
@@ -100,7 +108,7 @@ def record(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     with _destination(store) as (folder, root):
-        keeps = {layer.name: _Scratch(folder, f"layer{k:02d}") for k, layer in enumerate(chosen)}
+        keeps = {layer.name: _Scratch(folder, f"layer{k:02d}", layer) for k, layer in enumerate(chosen)}
         order = _run(network, data, keeps, device=device, padding=padding, people=people, progress=progress)
         details: list[Any] = []
         for position, layer in enumerate(chosen):
@@ -120,7 +128,7 @@ def record(
                     "index": layer.index,
                     "title": layer.title,
                     "array": f"layer{position:02d}",
-                    "joints": len(data.layout),
+                    "joints": scratch.joints,
                     "temporal_stride": stride,
                     "lengths": lengths.tolist(),
                 }
@@ -144,18 +152,20 @@ def _run(
     most = int(data.people_counts.max())
     frames = int(data.lengths.max()) if padding == "crop" else None
     batches = equal_batches(data, _BATCH_FRAMES, frames=frames)
-    with observing(network, list(keeps), device=device) as run:
+    with observing(network, [scratch.layer for scratch in keeps.values()], device=device) as run:
         for batch in track(batches, "Recording layers", total=len(batches), show=progress):
             members = [data.people(i) for i in batch]
-            mains = [_main_person(member) if people == "main" else None for member in members]
-            _, outputs = run(network_batch(members, frames=frames))
+            mains = [main_person(member) if people == "main" else None for member in members]
+            x = network_batch(members, frames=frames)
+            _, outputs = run(x)
             for name, output in outputs.items():
-                features = people_first(output, name, len(batch)).to("cpu", torch.float32).numpy()
+                features = people_first(output, keeps[name].layer, x).to("cpu", torch.float32).numpy()
                 for n, member in enumerate(members):
                     kept = features[n]
                     if frames is not None:
                         kept = kept[:, :, : -(-kept.shape[2] * member.shape[1] // frames)]
-                    keeps[name].append(_rows(kept, member, mains[n], most))
+                    main = mains[n] if "M" in keeps[name].layer.axes else 0  # else people are not told apart
+                    keeps[name].append(_rows(kept, member, main, most), joints=kept.shape[3])
     return np.concatenate(batches)
 
 
@@ -179,32 +189,22 @@ def _present(member: NDArray[np.float32]) -> NDArray[np.bool_]:
     return np.asarray(member.any(axis=(1, 2, 3)), dtype=np.bool_)
 
 
-def _main_person(member: NDArray[np.float32]) -> int:
-    """The person with the most motion: squared displacements between frames in which they are tracked.
-
-    Frames where a person is all zero do not count, since coming into view would look like a leap.
-    """
-    there: NDArray[np.bool_] = np.asarray(member.any(axis=(2, 3)))
-    steps = np.square(np.diff(member.astype(np.float64), axis=1)).sum(axis=(2, 3))
-    motion = (steps * (there[:, 1:] & there[:, :-1])).sum(axis=1)
-    return int(np.lexsort((-there.sum(axis=1), -motion))[0])
-
-
 def _described(network: nn.Module) -> dict[str, Any]:
     """Class, what rebuilds it, and a hash of the weights, for the manifest."""
     skeleton = getattr(network, "layout", None)
+    options = getattr(network, "options", None)
     given = {
         "layout": getattr(skeleton, "name", skeleton),
         "classes": getattr(network, "classes", None),
         "channels": getattr(network, "channels", None),
-        **getattr(network, "options", {}),
+        **(options if isinstance(options, Mapping) else {}),
     }
-    options = json.loads(json.dumps(given, default=str))
+    plain = json.loads(json.dumps(given, default=str))
     digest = hashlib.sha256()
     for key, value in network.state_dict().items():
         digest.update(key.encode())
         digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-    return {"class": type(network).__name__, "options": options, "weights": digest.hexdigest()[:16]}
+    return {"class": type(network).__name__, "options": plain, "weights": digest.hexdigest()[:16]}
 
 
 @contextmanager
@@ -224,13 +224,22 @@ def _destination(store: str | os.PathLike[str] | None) -> Iterator[tuple[Path | 
 class _Scratch:
     """Rows of one layer in the order in which they come, in a raw file, or in memory without a folder."""
 
-    def __init__(self, folder: Path | None, name: str) -> None:
+    def __init__(self, folder: Path | None, name: str, layer: Layer) -> None:
+        self.layer = layer
+        self.joints = 0
         self.lengths: list[int] = []
         self._file = None if folder is None else folder / f"{name}.scratch"
         self._parts: list[NDArray[np.float32]] = []
         self._width = 0
 
-    def append(self, rows: NDArray[np.float32]) -> None:
+    def append(self, rows: NDArray[np.float32], *, joints: int) -> None:
+        if self.lengths and rows.shape[1] != self._width:
+            raise AxesError(
+                f"layer {self.layer.name!r}, read as axes {self.layer.axes!r}, has {rows.shape[1] // joints} channels "
+                f"for one recording and {self._width // joints} for another; C does not change with length, so "
+                "another axis is C"
+            )
+        self.joints = joints
         self.lengths.append(len(rows))
         self._width = rows.shape[1]
         if self._file is None:

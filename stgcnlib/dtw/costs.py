@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stgcnlib.dtw.frames import FrameTable
+from stgcnlib.dtw.frames import FrameTable, on_threads, scratch
+from stgcnlib.dtw.kernels import LANES
 from stgcnlib.dtw.options import DTWOptions
 
-__all__ = ["CostModel", "Operand"]
+__all__ = ["CostModel", "Lanes", "Operand", "Rows"]
 
 # Largest relative error that the product may leave on a squared distance (or a cosine distance); the square
 # root halves it. What would be worse is recomputed from differences, so that distances hold to 1e-5.
@@ -23,38 +24,116 @@ PRECISE = 1e-11  # the same for `CostModel.precise`
 
 
 @dataclass(frozen=True, eq=False)
-class Operand:
-    """Frames of successive sequences, ready for the product.
+class Rows:
+    """Some sequences one after the other, ready for the product; short ones padded by their last frame.
 
     Attributes:
-        raw: (·, D) frames as they were given, for exact recomputation.
-        raw_starts: (n,) first raw frame of each sequence.
-        rows: (R, D) centred and scaled rows, float32 (float64 for cosine).
-        norms: (R,) their squared norms, summed in float64, of the dtype of `rows`.
-        starts: (n,) first row of each sequence.
-        lengths: (n,) its rows.
+        values: (R, D) centred and scaled frames, float32 (float64 for cosine and precise costs).
+        norms: (R,) their squared norms, summed in float64.
+        edges: (n + 1,) first row of each sequence, and the end.
+        items: (n,) windows of each sequence.
+        starts, lengths: (n,) its raw frames, unpadded.
     """
 
-    raw: NDArray[Any]
-    raw_starts: NDArray[np.int64]
-    rows: NDArray[Any]
+    values: NDArray[Any]
     norms: NDArray[Any]
+    edges: NDArray[np.int64]
+    items: NDArray[np.int64]
     starts: NDArray[np.int64]
     lengths: NDArray[np.int64]
 
-    def after(self, sequences: int) -> Operand:
-        """Without the first so many sequences; a view."""
-        row = int(self.starts[sequences])
-        kept = slice(sequences, None)
-        starts, lengths = self.starts[kept] - row, self.lengths[kept]
-        return Operand(self.raw, self.raw_starts[kept], self.rows[row:], self.norms[row:], starts, lengths)
 
-    def gather(self, sequences: NDArray[np.int64]) -> Operand:
-        """Some of the sequences, in the order given; rows are copied, raw frames are not."""
-        lengths = self.lengths[sequences]
-        starts = np.cumsum(lengths) - lengths
-        picked = np.repeat(self.starts[sequences] - starts, lengths) + np.arange(int(lengths.sum()))
-        return Operand(self.raw, self.raw_starts[sequences], self.rows[picked], self.norms[picked], starts, lengths)
+@dataclass(frozen=True, eq=False)
+class Lanes:
+    """Groups of `LANES` sequences, interleaved frame by frame; shorter ones of a group are padded by their last frame.
+
+    Attributes:
+        values, norms: as of `Rows`; row (first of the group) + t * LANES + lane is frame t of that lane.
+        edges: (g + 1,) first row of each group, and the end.
+        items, starts, lengths: (g, LANES) as of `Rows`. A lane that is not used has 0 frames, and repeats another.
+    """
+
+    values: NDArray[Any]
+    norms: NDArray[Any]
+    edges: NDArray[np.int64]
+    items: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+
+    def after(self, groups: int) -> Lanes:
+        """Without the first so many groups; a view."""
+        row = int(self.edges[groups])
+        kept = slice(groups, None)
+        return Lanes(
+            self.values[row:], self.norms[row:], self.edges[kept] - row,
+            self.items[kept], self.starts[kept], self.lengths[kept],
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Operand:
+    """All frames of one side, centred and scaled once; products take `rows` and `lanes` of it.
+
+    Attributes:
+        options: reading and window, which decide parts and padding.
+        raw: (sum T, D) frames as they were given, for exact recomputation.
+        values, norms: (R, D), (R,) centred and scaled, and squared norms.
+        starts, rows_from: (N,) first frame of each sequence in `raw`, and first row in `values`.
+        lengths: (N,) frames of each sequence.
+    """
+
+    options: DTWOptions
+    raw: NDArray[Any]
+    values: NDArray[Any]
+    norms: NDArray[Any]
+    starts: NDArray[np.int64]
+    rows_from: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+
+    def rows(self, sequences: NDArray[np.int64], part: int = 0) -> Rows:
+        """Some sequences (n,), or one part of each ("segments")."""
+        first, lengths, padded, items = self._cut(sequences, part)
+        edges = np.concatenate([[0], np.cumsum(padded)])
+        frame = np.arange(edges[-1]) - np.repeat(edges[:-1], padded)
+        picked = np.repeat(first + self.rows_from[sequences], padded)
+        picked += np.minimum(frame, np.repeat(lengths - 1, padded))
+        return Rows(self.values[picked], self.norms[picked], edges, items, first + self.starts[sequences], lengths)
+
+    def lanes(self, sequences: NDArray[np.int64], part: int = 0, *, copied: bool = True) -> Lanes:
+        """Some sequences (n,), or one part of each, in groups of `LANES`, in the order given; the last one filled up.
+
+        Without `copied` the frames are left where they are, and `values` is empty: see `rows_of`.
+        """
+        groups = -(-len(sequences) // LANES)
+        filled = np.resize(sequences, groups * LANES)
+        filled[len(sequences) :] = sequences[-1]
+        cut = self._cut(filled, part)
+        first, lengths, padded, items = (each.reshape(groups, LANES) for each in cut)
+        widths = padded.max(axis=1)
+        edges = np.concatenate([[0], np.cumsum(widths) * LANES])
+        group = np.repeat(np.arange(groups), widths)
+        frame = np.arange(len(group)) - np.repeat(edges[:-1] // LANES, widths)
+        rows = first + self.rows_from[filled].reshape(groups, LANES)
+        picked = (rows[group] + np.minimum(frame[:, None], lengths[group] - 1)).ravel()
+        used = np.arange(groups * LANES).reshape(groups, LANES) < len(sequences)
+        values = self.values[picked if copied else picked[:0]]
+        starts = first + self.starts[filled].reshape(groups, LANES)
+        return Lanes(values, self.norms[picked], edges, items, starts, np.where(used, lengths, 0))
+
+    def rows_of(self, sequences: NDArray[np.int64], part: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """First and past-the-last row (n,) of one part of each sequence in `values`."""
+        first, lengths, _, _ = self._cut(sequences, part)
+        first = first + self.rows_from[sequences]
+        return first, first + lengths
+
+    def _cut(self, sequences: NDArray[np.int64], part: int) -> tuple[NDArray[np.int64], ...]:
+        """First frame, frames, frames with padding, and windows of one part of each sequence."""
+        options, whole = self.options, self.lengths[sequences]
+        first = part * whole // options.parts
+        lengths = np.maximum((part + 1) * whole // options.parts, first + 1) - first
+        padded = np.maximum(lengths, options.item_frames)
+        items = (padded - options.item_frames) // options.item_stride + 1
+        return first, lengths, padded, items
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,25 +187,33 @@ class CostModel:
         threshold = (len(self.centre) + 5) * unit / PRECISE
         return CostModel(self.centre, self.scale, threshold, np.dtype(np.float64))
 
-    def operand(self, table: FrameTable, first: int, last: int) -> Operand:
-        """Sequences first..last-1 of a table, centred and scaled."""
-        start, stop = table.offsets[first], table.offsets[last]
-        return self._prepared(table.values[start:stop], table.offsets[first:last] - start, table.lengths[first:last])
+    def operand(self, table: FrameTable, options: DTWOptions, sequences: NDArray[np.int64] | None = None) -> Operand:
+        """A table, centred and scaled: its rows in the order of `sequences`, the others left out. None: all."""
+        order = np.arange(len(table)) if sequences is None else sequences
+        lengths = table.lengths
+        rows_from = np.zeros(len(table), np.int64)
+        rows_from[order] = np.cumsum(lengths[order]) - lengths[order]
+        values = scratch((int(lengths[order].sum()), table.features), self.dtype)
+        norms = np.empty(len(values), self.dtype)
+        starts = table.offsets[:-1].astype(np.int64)
 
-    def precise_operand(self, table: FrameTable, sequences: NDArray[np.int64]) -> Operand:
-        """Some sequences of a table with their raw frames in float64, for `precise` costs."""
-        raw = [table.values[table.offsets[i] : table.offsets[i + 1]] for i in sequences]
-        lengths = table.lengths[sequences]
-        return self._prepared(np.concatenate(raw).astype(np.float64), np.cumsum(lengths) - lengths, lengths)
+        def prepare(i: int) -> None:  # one sequence at a time keeps the float64 copy in cache
+            exact = (table.values[starts[i] : starts[i] + lengths[i]] - self.centre) * self.scale
+            rows = slice(rows_from[i], rows_from[i] + lengths[i])
+            values[rows] = exact
+            norms[rows] = np.einsum("td,td->t", exact, exact)
 
-    def _prepared(self, raw: NDArray[Any], starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> Operand:
-        rows = np.empty(raw.shape, self.dtype)
-        norms = np.empty(len(raw), self.dtype)
-        for i in range(0, len(raw), 256):  # small steps keep the float64 copy in cache
-            exact = (raw[i : i + 256] - self.centre) * self.scale
-            rows[i : i + 256] = exact
-            norms[i : i + 256] = np.einsum("td,td->t", exact, exact)
-        return Operand(raw, starts, rows, norms, starts, lengths)
+        on_threads(prepare, order)
+        return Operand(options, table.values, values, norms, starts, rows_from, lengths)
+
+    def precise_operand(self, table: FrameTable, options: DTWOptions, sequences: NDArray[np.int64]) -> Operand:
+        """Some sequences with their raw frames in float64 too, for `precise` costs."""
+        lengths = np.zeros(len(table), np.int64)
+        lengths[sequences] = table.lengths[sequences]
+        raw = [table.values[table.offsets[i] : table.offsets[i + 1]] for i in np.flatnonzero(lengths)]
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        some = FrameTable(np.concatenate(raw).astype(np.float64), offsets, table.temporal_stride)
+        return self.operand(some, options)
 
     def _measured_rounding(self, table: FrameTable) -> float:
         picked = np.unique(np.linspace(0, len(table.values) - 1, 128).astype(np.int64))

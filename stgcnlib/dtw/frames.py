@@ -1,20 +1,32 @@
 """FrameTable: any accepted collection of sequences as one array of frames, checked.
 
-Blocks of successive sequences are read from it; it knows nothing of windows or costs.
+Blocks of successive sequences are read from it; it knows nothing of windows or costs. Arrays that are large lie in a
+temporary file (`scratch`), so that features may exceed memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+import numba
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
+from threadpoolctl import threadpool_info, threadpool_limits  # type: ignore[import-untyped]
 
 from stgcnlib.errors import SequenceError
 
-__all__ = ["FrameTable", "frame_table", "one_sequence"]
+__all__ = ["FrameTable", "frame_table", "on_threads", "one_sequence", "scratch", "threads"]
+
+SCRATCH_BYTES = 2**30
+"""Arrays of frames above this size lie in a file; the system keeps in memory what fits."""
+
+READ_FRAMES = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +66,31 @@ class FrameTable:
             start = end
 
 
+def threads() -> int:
+    """Threads to use: what both BLAS (OMP_NUM_THREADS, threadpoolctl) and numba (NUMBA_NUM_THREADS) may have."""
+    blas = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+    return int(min([numba.get_num_threads(), *blas]))
+
+
+def on_threads(work: Callable[[Any], None], items: Iterable[Any]) -> None:
+    """Call `work` on each item, on as many threads as there are cores to use, with BLAS on one thread in each."""
+    with ThreadPoolExecutor(threads()) as pool, threadpool_limits(limits=1, user_api="blas"):
+        for _ in pool.map(work, items):
+            pass
+
+
+def scratch(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+    """An array to be filled; a large one in a temporary file (below TMPDIR) that is gone with it."""
+    kind = np.dtype(dtype)
+    if math.prod(shape) * kind.itemsize <= SCRATCH_BYTES:
+        return np.empty(shape, kind)
+    with tempfile.TemporaryFile(prefix="stgcnlib-") as file:
+        size = math.prod(shape) * kind.itemsize
+        if hasattr(os, "posix_fallocate"):  # a full disk is told here, not by a crash later
+            os.posix_fallocate(file.fileno(), 0, size)
+        return np.memmap(file, kind, "r+", shape=shape)
+
+
 def frame_table(sequences: Any, name: str = "a") -> FrameTable:
     """Read sequences into a FrameTable.
 
@@ -67,9 +104,12 @@ def frame_table(sequences: Any, name: str = "a") -> FrameTable:
     """
     stride = int(getattr(sequences, "temporal_stride", 1))
     if hasattr(sequences, "features") and hasattr(sequences, "offsets"):
-        values = np.asarray(sequences.features[:])
+        features = sequences.features
         offsets = np.asarray(sequences.offsets, dtype=np.int64)
-        table = FrameTable(np.ascontiguousarray(values, dtype=_kept_dtype(values.dtype)), offsets, stride)
+        values = scratch(features.shape, _kept_dtype(features.dtype))
+        for start in range(0, len(values), READ_FRAMES):
+            values[start : start + READ_FRAMES] = features[start : start + READ_FRAMES]
+        table = FrameTable(values, offsets, stride)
         if len(table) < 1 or (table.lengths < 1).any():
             raise SequenceError(f"{name} holds an empty sequence; leave it out")
     else:

@@ -1,7 +1,9 @@
-"""Compiled inner loops: from products of frames to one DTW cost per pair, many pairs per call.
+"""Compiled inner loops: from products of frames to DTW costs, sixteen pairs at a time.
 
-They run without the GIL and on one thread each; `tiles` keeps several running. All definitions are those of
-`options.DTWOptions`. Nothing here checks its input.
+The sequences on the column side lie interleaved (`lanes`): frame 0 of sixteen sequences, then frame 1, and so on. The
+recursion waits on its own last cell; side by side, sixteen of them keep a processor's vector units busy, and every
+step before it is one contiguous loop. All definitions are those of `options.DTWOptions`. The loops run without the GIL
+and on one thread each; `tiles` keeps several running. Nothing here checks its input.
 """
 
 from __future__ import annotations
@@ -12,10 +14,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["EUCLIDEAN", "SQEUCLIDEAN", "COSINE", "band_limits", "dtw_pairs", "part_limits"]
+__all__ = ["COSINE", "EUCLIDEAN", "LANES", "SQEUCLIDEAN", "band_limits", "dtw_tile", "part_limits"]
 
 EUCLIDEAN, SQEUCLIDEAN, COSINE = 0, 1, 2
 BY_NOTHING, BY_LENGTH, BY_PATH = 0, 1, 2
+
+LANES = 16
+"""Sequences side by side: one AVX-512 register of float32, two of AVX2."""
 
 # reordered sums and fused multiply-adds only: infinities outside the band must stay what they are
 FAST = {"reassoc", "contract", "nsz"}
@@ -70,24 +75,29 @@ def _exact_angle(x: Any, y: Any, a: int, b: int, frames: int, x_size: float, y_s
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
-def _squares(products: Any, x_norm: Any, y_norms: Any, threshold: Any, out: Any) -> int:
-    """Squared distances of one frame to several; how many of them cannot be trusted."""
+def _squares(products: Any, x_norm: Any, y_norms: Any, threshold: Any) -> int:
+    """Products of one frame become squared distances, in place; how many of them cannot be trusted."""
     doubtful = 0
-    for b in range(out.shape[0]):
-        size = x_norm + y_norms[b]
-        square = size - (products[b] + products[b])
-        out[b] = square
+    for c in range(products.shape[0]):
+        size = x_norm + y_norms[c]
+        square = size - (products[c] + products[c])
+        products[c] = square
         doubtful += square < threshold * size + VANISHING
     return doubtful
 
 
 @njit(cache=True, nogil=True)
-def _window_sizes(norms: Any, count: int, frames: int, stride: int, out: Any) -> None:
-    for a in range(count):
-        total = 0.0
-        for k in range(frames):
-            total += norms[min(a * stride + k, norms.shape[0] - 1)]
-        out[a] = np.sqrt(total)
+def _recompute(
+    squares: Any, x: Any, x_norm: Any, y: Any, y_starts: Any, y_lengths: Any, y_norms: Any, begin: int,
+    threshold: Any, scale: Any,
+) -> None:  # fmt: skip
+    """Doubtful squares of frame x from differences of raw frames; what only fills a lane becomes 0."""
+    for c in range(squares.shape[0]):
+        if squares[c] < threshold * (x_norm + y_norms[c]) + VANISHING:
+            b, lane = begin + c // LANES, c % LANES
+            squares[c] = 0
+            if y_lengths[lane] > 0:
+                squares[c] = _exact_square(x, y[y_starts[lane] + min(b, y_lengths[lane] - 1)], scale)
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
@@ -95,201 +105,233 @@ def _diagonal_sums(frame_costs: Any, a: int, low: int, frames: int, stride: int,
     """Sums over the frames of window a against windows from `low` on: along diagonals of the frame costs."""
     out[:] = 0.0
     for k in range(frames):
+        row = frame_costs[a * stride + k, (low * stride + k) * LANES :]
         if stride == 1:
-            row = frame_costs[a + k, low + k : low + k + out.shape[0]]
-            for b in range(out.shape[0]):
-                out[b] += row[b]
+            for c in range(out.shape[0]):
+                out[c] += row[c]
         else:
-            strided = frame_costs[a * stride + k, low * stride + k :]
-            for b in range(out.shape[0]):
-                out[b] += strided[b * stride]
+            for b in range(out.shape[0] // LANES):
+                for lane in range(LANES):
+                    out[b * LANES + lane] += row[b * stride * LANES + lane]
+
+
+@njit(cache=True, nogil=True)
+def _root(cost: Any) -> None:
+    for c in range(cost.shape[0]):
+        cost[c] = np.sqrt(cost[c])
+
+
+@njit(cache=True, nogil=True)
+def _window_sizes(norms: Any, frames: int, stride: int, lanes: int, out: Any) -> None:
+    """Norms of the windows of one sequence, or of `lanes` interleaved ones."""
+    for a in range(out.shape[0] // lanes):
+        for lane in range(lanes):
+            total = 0.0
+            for k in range(frames):
+                total += norms[(a * stride + k) * lanes + lane]
+            out[a * lanes + lane] = np.sqrt(total)
+
+
+@njit(cache=True, nogil=True)
+def _to_angles(
+    cost: Any, x: Any, a: int, x_size: float, y: Any, y_starts: Any, y_lengths: Any, y_sizes: Any, low: int,
+    frames: int, stride: int, threshold: Any, scale: Any,
+) -> None:  # fmt: skip
+    """Window products become cosine distances, in place."""
+    for c in range(cost.shape[0]):
+        lane = c % LANES
+        size = x_size * y_sizes[c]
+        if size == 0.0:
+            cost[c] = 0.0 if x_size == y_sizes[c] else 1.0
+            continue
+        cost[c] = 1.0 - cost[c] / size
+        if cost[c] < threshold and y_lengths[lane] > 0:
+            b = (low + c // LANES) * stride
+            one = y[y_starts[lane] : y_starts[lane] + y_lengths[lane]]
+            cost[c] = _exact_angle(x, one, a * stride, b, frames, x_size, y_sizes[c], scale)
+
+
+@njit(cache=True, nogil=True)
+def _outside(cost: Any, low: Any, high: Any, begin: int) -> None:
+    """No way through the cells that are outside the band of their own lane."""
+    for c in range(cost.shape[0]):
+        b = begin + c // LANES
+        if b < low[c % LANES] or b >= high[c % LANES]:
+            cost[c] = np.inf
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
 def _advance(cost: Any, row: Any, best: Any, a: int) -> None:
-    """Row a of the recursion inside the band: row[b + 1] holds A(a - 1, b) and becomes A(a, b).
+    """Row a of the recursion inside the band: row[b + 1] holds A(a - 1, b) and becomes A(a, b), lane by lane.
 
     `row` has one cell more than `cost`, on the left. It stays infinite for what follows.
     """
     count = cost.shape[0]
-    reached = row[1:]
-    left = np.inf
     if a == 0:
         best[:count] = np.inf
-        best[0] = 0.0
+        best[:LANES] = 0.0
     else:
-        for b in range(count):
-            above, diagonal = reached[b], row[b]
-            best[b] = above if above < diagonal else diagonal
-    for b in range(count):
-        before = best[b]
-        left = cost[b] + (left if left < before else before)
-        reached[b] = left
-    row[0] = np.inf
+        reached = row[LANES:]
+        for c in range(count):
+            above, diagonal = reached[c], row[c]
+            best[c] = above if above < diagonal else diagonal
+    row[:LANES] = np.inf
+    for b in range(count // LANES):
+        first = b * LANES
+        for lane in range(LANES):  # the compiler makes these sixteen a few vector instructions
+            left, before = row[first + lane], best[first + lane]
+            row[first + LANES + lane] = cost[first + lane] + (left if left < before else before)
 
 
 @njit(cache=True, nogil=True)
 def _advance_counting(cost: Any, row: Any, steps: Any, a: int) -> None:
     """`_advance`, and the number of cells of the shortest optimal path beside each cost."""
-    diagonal, diagonal_steps = row[0], steps[0]
-    if a == 0:
-        diagonal, diagonal_steps = 0.0, 0
-    left, left_steps = np.inf, 0
-    for b in range(cost.shape[0]):
-        above, above_steps = row[b + 1], steps[b + 1]
-        if diagonal < left or (diagonal == left and diagonal_steps < left_steps):
-            left, left_steps = diagonal, diagonal_steps
-        if above < left or (above == left and above_steps < left_steps):
-            left, left_steps = above, above_steps
-        left, left_steps = left + cost[b], left_steps + 1
-        row[b + 1], steps[b + 1] = left, left_steps
-        diagonal, diagonal_steps = above, above_steps
-    row[0] = np.inf
+    for lane in range(LANES):
+        diagonal, diagonal_steps = row[lane], steps[lane]
+        if a == 0:
+            diagonal, diagonal_steps = 0.0, 0
+        left, left_steps = np.inf, 0
+        for c in range(lane, cost.shape[0], LANES):
+            above, above_steps = row[c + LANES], steps[c + LANES]
+            if diagonal < left or (diagonal == left and diagonal_steps < left_steps):
+                left, left_steps = diagonal, diagonal_steps
+            if above < left or (above == left and above_steps < left_steps):
+                left, left_steps = above, above_steps
+            left, left_steps = left + cost[c], left_steps + 1
+            row[c + LANES], steps[c + LANES] = left, left_steps
+            diagonal, diagonal_steps = above, above_steps
+        row[lane] = np.inf
 
 
 @njit(cache=True, nogil=True)
 def _fill_squares(
-    products: Any, x: Any, y: Any, x_norms: Any, y_norms: Any, frames: int, stride: int,
-    low: Any, high: Any, threshold: Any, scale: Any, out: Any,
+    products: Any, x: Any, x_norms: Any, y: Any, y_starts: Any, y_lengths: Any, y_norms: Any,
+    frames: int, stride: int, low: Any, high: Any, threshold: Any, scale: Any,
 ) -> None:  # fmt: skip
-    """Squared frame distances wherever a window inside the band needs them, doubtful ones recomputed."""
-    n, m = products.shape
+    """Squared frame distances wherever a window inside the band needs them, doubtful ones recomputed, in place."""
     count = low.shape[0]
-    for a in range(min(n, (count - 1) * stride + frames)):
+    width = products.shape[1] // LANES
+    for a in range((count - 1) * stride + frames):
         first = max(0, (a - frames + stride) // stride)
         final = min(a // stride, count - 1)
-        begin, end = m, 0
+        begin, end = width, 0
         for i in range(first, final + 1):
             k = a - i * stride
             if k < frames:
                 begin = min(begin, low[i] * stride + k)
                 end = max(end, (high[i] - 1) * stride + k + 1)
-        if frames > n or frames > m:  # a padded sequence: one window, so the band is everything
-            begin, end = 0, m
-        end = min(end, m)
         if begin >= end:
             continue
-        doubtful = _squares(products[a, begin:end], x_norms[a], y_norms[begin:end], threshold, out[a, begin:end])
-        if doubtful > 0:
-            for b in range(begin, end):
-                size = x_norms[a] + y_norms[b]
-                if out[a, b] < threshold * size + VANISHING:
-                    out[a, b] = _exact_square(x[a], y[b], scale)
+        here = products[a, begin * LANES : end * LANES]
+        norms = y_norms[begin * LANES : end * LANES]
+        if _squares(here, x_norms[a], norms, threshold) > 0:
+            frame = x[min(a, x.shape[0] - 1)]
+            _recompute(here, frame, x_norms[a], y, y_starts, y_lengths, norms, begin, threshold, scale)
 
 
 @njit(cache=True, nogil=True)
-def _repeat_last(costs: Any, n: int, m: int, rows: int, columns: int) -> None:
-    """Costs of sequences padded by their last frame."""
-    for a in range(n):
-        costs[a, m:columns] = costs[a, m - 1]
-    for a in range(n, rows):
-        costs[a, :columns] = costs[n - 1, :columns]
+def _interleave(products: Any, columns: Any, lengths: Any, width: int, out: Any) -> None:
+    """Columns of `LANES` sequences side by side; short ones repeat their last."""
+    for a in range(products.shape[0]):
+        row, into = products[a], out[a]
+        for lane in range(LANES):
+            first, last = columns[lane], max(lengths[lane], 1) - 1
+            for b in range(width):
+                into[b * LANES + lane] = row[first + min(b, last)]
 
 
 @njit(cache=True, nogil=True)
-def _to_angles(
-    cost: Any, x: Any, y: Any, a: int, low: int, frames: int, stride: int,
-    x_sizes: Any, y_sizes: Any, threshold: Any, scale: Any,
+def dtw_tile(
+    products: Any, x: Any, x_starts: Any, x_lengths: Any, x_rows: Any, x_items: Any, x_norms: Any,
+    y: Any, y_starts: Any, y_lengths: Any, y_rows: Any, y_items: Any, y_norms: Any, y_columns: Any, wanted: Any,
+    frames: int, stride: int, band: int, metric: int, normalize: int, threshold: Any, scale: Any, out: Any,
 ) -> None:  # fmt: skip
-    """Window products become cosine distances, in place."""
-    for c in range(cost.shape[0]):
-        b = low + c
-        size = x_sizes[a] * y_sizes[b]
-        if size == 0.0:
-            cost[c] = 0.0 if x_sizes[a] == y_sizes[b] else 1.0
-        else:
-            cost[c] = 1.0 - cost[c] / size
-            if cost[c] < threshold:
-                cost[c] = _exact_angle(x, y, a * stride, b * stride, frames, x_sizes[a], y_sizes[b], scale)
-
-
-@njit(cache=True, nogil=True)
-def _series_cost(
-    products: Any, x: Any, y: Any, x_norms: Any, y_norms: Any, frames: int, stride: int, band: int,
-    metric: int, normalize: int, threshold: Any, scale: Any,
-    frame_costs: Any, cost: Any, row: Any, best: Any, steps: Any, limits: Any, sizes: Any,
-) -> float:  # fmt: skip
-    """DTW of two series of windows; the arrays from `frame_costs` on are working space."""
-    n, m = products.shape
-    rows, columns = max(n, frames), max(m, frames)
-    n_items, m_items = (rows - frames) // stride + 1, (columns - frames) // stride + 1
-    low, high = limits[0, :n_items], limits[1, :n_items]
-    band_limits(n_items, m_items, band, low, high)
-    if metric == COSINE:
-        _window_sizes(x_norms, n_items, frames, stride, sizes[0])
-        _window_sizes(y_norms, m_items, frames, stride, sizes[1])
-        frame_costs[:n, :m] = products
-    else:
-        _fill_squares(products, x, y, x_norms, y_norms, frames, stride, low, high, threshold, scale, frame_costs)
-    if rows > n or columns > m:
-        _repeat_last(frame_costs, n, m, rows, columns)
-    row[: m_items + 1] = np.inf
-    for a in range(n_items):
-        begin, end = low[a], high[a]
-        here = cost[: end - begin]
-        _diagonal_sums(frame_costs, a, begin, frames, stride, here)
-        if metric == COSINE:
-            _to_angles(here, x, y, a, begin, frames, stride, sizes[0], sizes[1], threshold, scale)
-        elif metric == EUCLIDEAN:
-            for b in range(here.shape[0]):
-                here[b] = np.sqrt(here[b])
-        if normalize == BY_PATH:
-            _advance_counting(here, row[begin : end + 1], steps[begin : end + 1], a)
-        else:
-            _advance(here, row[begin : end + 1], best, a)
-    total: float = row[m_items]
-    if normalize == BY_PATH:
-        total /= steps[m_items]
-    elif normalize == BY_LENGTH:
-        total /= n_items + m_items
-    return total
-
-
-@njit(cache=True, nogil=True)
-def dtw_pairs(
-    products: Any, x: Any, y: Any, x_raw_starts: Any, y_raw_starts: Any, x_norms: Any, y_norms: Any,
-    x_starts: Any, x_lengths: Any, y_starts: Any, y_lengths: Any, pairs: Any,
-    frames: int, stride: int, parts: int, band: int, metric: int, normalize: int, threshold: Any, scale: Any, out: Any,
-) -> None:  # fmt: skip
-    """DTW costs of many pairs from one tile of products.
+    """DTW costs of some sequences with groups of `LANES` others, from one tile of products, which is used up.
 
     Args:
         products: (R, S) inner products of the centred, scaled frames of both sides.
-        x, y: (·, D) raw frames, where each sequence starts at its x_raw_starts, y_raw_starts.
+        x, y: (·, D) raw frames, where each sequence starts at its x_starts (n,), y_starts (g, LANES) and
+            has x_lengths, y_lengths frames; 0 for a lane that is not used.
+        x_rows: (n + 1,) rows of each sequence in the tile; y_rows: (g + 1,) columns of each group, interleaved.
+        y_columns: (g, LANES) where the columns are not interleaved, the first one of each lane; else (0, LANES).
+        x_items, y_items: (n,), (g, LANES) windows of each sequence.
         x_norms, y_norms: (R,), (S,) squared norms of the centred, scaled frames.
-        x_starts, x_lengths, y_starts, y_lengths: rows of each sequence in the tile.
-        pairs: (P, 2) int64 sequence numbers inside the tile.
-        frames, stride: of the windows; parts: of "segments"; band: radius, or -1.
+        wanted: (n, g) bool, which costs to compute.
+        frames, stride: of the windows; band: radius, or -1.
         metric, normalize: the codes of this module.
         threshold: see `CostModel`; of the dtype of `products`. scale: of the dtype of `x`.
-        out: (P,) float64, written.
+        out: (n, g, LANES) float64, written where wanted.
     """
-    tall = max(x_lengths.max(), frames)
-    wide = max(y_lengths.max(), frames)
-    frame_costs = np.empty((tall, wide), products.dtype)
-    cost = np.empty(wide, np.float64)
-    best = np.empty(wide, np.float64)
-    row = np.empty(wide + 1, np.float64)
-    steps = np.zeros(wide + 1, np.int64)
-    limits = np.empty((2, tall), np.int64)
-    sizes = np.empty((2, max(tall, wide)), np.float64)
+    tall, wide = x_items.max(), y_items.max()
+    cost = np.empty(wide * LANES, products.dtype)
+    best = np.empty(wide * LANES, np.float64)
+    row = np.empty((wide + 1) * LANES, np.float64)
+    steps = np.zeros((wide + 1) * LANES if normalize == BY_PATH else 0, np.int64)
+    low, high = np.empty((LANES, tall), np.int64), np.empty((LANES, tall), np.int64)
+    lowest, highest = np.empty(tall, np.int64), np.empty(tall, np.int64)
+    x_sizes, y_sizes = np.empty(tall, np.float64), np.empty(wide * LANES, np.float64)
+    scattered = y_columns.shape[0] > 0
+    reach = ((wide - 1) * stride + frames) * LANES if scattered else 0
+    side_by_side = np.empty(((tall - 1) * stride + frames, reach), products.dtype)
     units = 1.0
     if metric == EUCLIDEAN:
         units = 1.0 / scale
     elif metric == SQEUCLIDEAN:
         units = 1.0 / scale / scale
-    for p in range(pairs.shape[0]):
-        i, j = pairs[p, 0], pairs[p, 1]
-        total = 0.0
-        for part in range(parts):
-            a, a_end = part_limits(x_lengths[i], part, parts)
-            b, b_end = part_limits(y_lengths[j], part, parts)
-            u, v = x[a + x_raw_starts[i] : a_end + x_raw_starts[i]], y[b + y_raw_starts[j] : b_end + y_raw_starts[j]]
-            a, a_end = a + x_starts[i], a_end + x_starts[i]
-            b, b_end = b + y_starts[j], b_end + y_starts[j]
-            total += _series_cost(
-                products[a:a_end, b:b_end], u, v, x_norms[a:a_end], y_norms[b:b_end],
-                frames, stride, band, metric, normalize, threshold, scale,
-                frame_costs, cost, row, best, steps, limits, sizes,
-            )  # fmt: skip
-        out[p] = total / parts * units
+    for i in range(wanted.shape[0]):
+        rows, n = slice(x_rows[i], x_rows[i + 1]), x_items[i]
+        own = x[x_starts[i] : x_starts[i] + x_lengths[i]]
+        if metric == COSINE:
+            _window_sizes(x_norms[rows], frames, stride, 1, x_sizes[:n])
+        for g in range(wanted.shape[1]):
+            if not wanted[i, g]:
+                continue
+            columns = slice(y_rows[g], y_rows[g + 1])
+            norms = y_norms[columns]
+            m = y_items[g].max()
+            if scattered:
+                height, width = (n - 1) * stride + frames, (m - 1) * stride + frames
+                tile = side_by_side[:height, : width * LANES]
+                _interleave(products[x_rows[i] : x_rows[i] + height], y_columns[g], y_lengths[g], width, tile)
+            else:
+                tile = products[rows, columns]
+            lowest[:n], highest[:n] = 0, m
+            if band >= 0:
+                for lane in range(LANES):
+                    band_limits(n, y_items[g, lane], band, low[lane], high[lane])
+                for a in range(n):
+                    lowest[a], highest[a] = low[:, a].min(), high[:, a].max()
+            if metric == COSINE:
+                _window_sizes(norms, frames, stride, LANES, y_sizes[: m * LANES])
+            else:
+                _fill_squares(
+                    tile, own, x_norms[rows], y, y_starts[g], y_lengths[g], norms,
+                    frames, stride, lowest[:n], highest[:n], threshold, scale,
+                )  # fmt: skip
+            row[: (m + 1) * LANES] = np.inf
+            for a in range(n):
+                begin, end = lowest[a], highest[a]
+                here = cost[: (end - begin) * LANES]
+                _diagonal_sums(tile, a, begin, frames, stride, here)
+                if metric == COSINE:
+                    _to_angles(
+                        here, own, a, x_sizes[a], y, y_starts[g], y_lengths[g], y_sizes[begin * LANES :], begin,
+                        frames, stride, threshold, scale,
+                    )  # fmt: skip
+                elif metric == EUCLIDEAN:
+                    _root(here)
+                if band >= 0:
+                    _outside(here, low[:, a], high[:, a], begin)
+                cells = slice(begin * LANES, (end + 1) * LANES)
+                if normalize == BY_PATH:
+                    _advance_counting(here, row[cells], steps[cells], a)
+                else:
+                    _advance(here, row[cells], best, a)
+            for lane in range(LANES):
+                last = y_items[g, lane] * LANES + lane
+                total = row[last]
+                if normalize == BY_PATH:
+                    total /= steps[last]
+                elif normalize == BY_LENGTH:
+                    total /= n + y_items[g, lane]
+                out[i, g, lane] = total * units

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.extmath import randomized_svd
 
-from stgcnlib.dtw.frames import FrameTable
+from stgcnlib.dtw.frames import FrameTable, on_threads
 from stgcnlib.dtw.options import DTWOptions
 from stgcnlib.dtw.tiles import pair_costs
 
@@ -54,14 +54,18 @@ class Projection:
         centre = values.mean(axis=0, dtype=np.float64) if centred else np.zeros(table.features)
         basis = _basis(values, centre, dimensions, seed)
         short = np.empty((len(values), basis.shape[1] + 1))
-        largest = 0.0
-        for i in range(0, len(values), 512):  # small steps keep the float64 copies in cache
-            exact = values[i : i + 512] - centre
-            largest = max(largest, float(np.einsum("td,td->t", exact, exact).max()))
-            part = short[i : i + 512]
+        squares = np.empty(len(values))
+
+        def project(i: int) -> None:  # small steps keep the float64 copies in cache
+            exact = values[i : i + 128] - centre
+            squares[i : i + 128] = np.einsum("td,td->t", exact, exact)
+            part = short[i : i + 128]
             np.matmul(exact, basis, out=part[:, :-1])
             exact -= part[:, :-1] @ basis.T  # explicitly: |x|^2 - |P'x|^2 would cancel
             part[:, -1] = np.sqrt(np.einsum("td,td->t", exact, exact))
+
+        on_threads(project, range(0, len(values), 128))
+        largest = float(squares.max())
         # Each coordinate is off by at most D u |x| |P_c|, hence all p by sqrt(p) D u |x|; the residual by that of
         # x - P P'x, (p + D sqrt(p)) u |x|, and of its norm, D u |x|; P is orthonormal to c p u. Four of each cover it.
         count, size = table.features, basis.shape[1]

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,13 +13,12 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from stgcnlib.dtw.costs import CostModel, Operand
-from stgcnlib.dtw.frames import FrameTable
+from stgcnlib.dtw.frames import FrameTable, on_threads
 from stgcnlib.dtw.options import DTWOptions
 from stgcnlib.dtw.projection import RELATIVE_ERROR
-from stgcnlib.dtw.tiles import threads, tile_costs, turn
+from stgcnlib.dtw.tiles import panel_costs, turn
 from stgcnlib.errors import SequenceError
 
 __all__ = ["PairCache", "leaf_order", "nearest", "nearest_known"]
@@ -73,9 +71,7 @@ class PairCache:
             return
         model, operand = self._prepared()
         with np.errstate(over="ignore"):  # refused below
-            costs = _grouped_costs(model, self.options, operand.gather, self.table.lengths, pairs, self.order).astype(
-                np.float32
-            )
+            costs = _grouped_costs(model, lambda _: operand, self.table.lengths, pairs, self.order).astype(np.float32)
         if not np.isfinite(costs).all():
             raise SequenceError("DTW distances exceed float32; scale the features down")
         self.known[pairs[:, 0], pairs[:, 1]] = costs
@@ -100,8 +96,7 @@ class PairCache:
         model = self._prepared()[0].precise()
         return _grouped_costs(
             model,
-            self.options,
-            lambda some: model.precise_operand(self.table, some),
+            lambda some: model.precise_operand(self.table, self.options, some),
             self.table.lengths,
             pairs,
             self.order,
@@ -110,7 +105,7 @@ class PairCache:
     def _prepared(self) -> tuple[CostModel, Operand]:
         if self._ready is None:
             model = CostModel.fit(self.options, self.table)
-            self._ready = model, model.operand(self.table, 0, len(self.table))
+            self._ready = model, model.operand(self.table, self.options, self.order)
         return self._ready
 
 
@@ -209,25 +204,30 @@ class _Panel:
 
 def _grouped_costs(
     model: CostModel,
-    options: DTWOptions,
-    gather: Callable[[NDArray[np.int64]], Operand],
+    prepared: Callable[[NDArray[np.int64]], Operand],
     lengths: NDArray[np.int64],
     pairs: NDArray[np.int64],
     order: NDArray[np.int64],
 ) -> NDArray[np.float64]:
-    """Costs (P,) of any pairs (P, 2) of sequences, by products of panels dense enough to pay."""
+    """Costs (P,) of any pairs (P, 2) of sequences, by products of panels dense enough to pay.
+
+    `prepared` gives an operand that holds (at least) the sequences it is asked for.
+    """
     costs = np.empty(len(pairs), np.float64)
 
     def work(panel: _Panel) -> None:
-        costs[panel.where] = tile_costs(model, options, gather(panel.rows), gather(panel.columns), panel.pairs)
+        operand = prepared(np.concatenate([panel.rows, panel.columns]))
+        wanted = np.zeros((len(panel.rows), len(panel.columns)), np.bool_)
+        i, j = panel.pairs.T
+        wanted[i, j] = True
+        costs[panel.where] = panel_costs(model, operand, panel.rows, panel.columns, wanted)[i, j]
 
     panels = min(
         (_panels(pairs, lengths, order, frames) for frames in PANEL_FRAMES),
         key=lambda some: sum((lengths[p.rows].sum() + ROW_OVERHEAD) * lengths[p.columns].sum() for p in some),
     )
-    with turn, threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(threads()) as pool:
-        for _ in pool.map(work, panels):
-            pass
+    with turn:
+        on_threads(work, panels)
     return costs
 
 
@@ -256,11 +256,14 @@ def _panels(
         if not len(members):
             continue
         wide = np.unique(columns[members])
+        wide = wide[np.argsort(lengths[wide], kind="stable")]  # lanes are filled evenly
         cut = np.cumsum(lengths[wide]) // COLUMN_FRAMES
-        piece = cut[np.searchsorted(wide, columns[members])]
+        place = np.empty(len(lengths), np.int64)
+        place[wide] = np.arange(len(wide))
+        piece = cut[place[columns[members]]]
         for c in np.unique(piece):
             where = members[piece == c]
-            own, other = np.unique(rows[where]), np.unique(columns[where])
-            local = np.stack([np.searchsorted(own, rows[where]), np.searchsorted(other, columns[where])], axis=1)
-            panels.append(_Panel(own, other, np.ascontiguousarray(local, dtype=np.int64), where))
+            own, first = np.unique(rows[where]), int(np.searchsorted(cut, c))
+            local = np.stack([np.searchsorted(own, rows[where]), place[columns[where]] - first], axis=1)
+            panels.append(_Panel(own, wide[cut == c], local, where))
     return panels

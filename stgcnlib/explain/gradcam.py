@@ -16,11 +16,13 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from stgcnlib.activations import Layer, find_layers, observing, temporal_stride
+from stgcnlib.activations.axes import Axes
 from stgcnlib.activations.observe import people_first
 from stgcnlib.errors import SequenceError
-from stgcnlib.networks.batches import check_fit, equal_batches, network_batch
+from stgcnlib.networks.batches import check_fit, check_scores, equal_batches, network_batch
 from stgcnlib.progress import track
 from stgcnlib.sequences import SequenceSet
+from stgcnlib.skeleton import SkeletonLayout
 
 __all__ = ["PeoplePool", "RelevanceMap", "Target", "grad_cam", "grad_cam_set"]
 
@@ -36,7 +38,7 @@ class RelevanceMap:
 
     Attributes:
         values: (M, T, V) float32 at the input's frames; in units of logit change, at least 0 unless signed.
-        raw: (M, T_l, V) float32 at the layer's own frames.
+        raw: (M, T_l, V) float32 at the layer's own frames; V is 1 where the layer does not tell nodes apart.
         layer: module name, or "input".
         index: 0 for the input, then the number of the block.
         title: "input", "layer 1", …
@@ -56,6 +58,7 @@ def grad_cam(
     sequence: ArrayLike,
     *,
     layers: str | Sequence[str] | None = None,
+    axes: Axes | None = None,
     target: Target = None,
     signed: bool = False,
     pool_people: PeoplePool = "each",
@@ -71,6 +74,7 @@ def grad_cam(
     Args:
         sequence: (T, V, C), or (M, T, V, C) for several people; never padded.
         layers: as in `record`; "input" is there only if asked for.
+        axes: as in `record`. A layer that no longer tells nodes or people apart gives all of them its one map.
         target: class index; `None` or "predicted" means the class with the highest logit.
         signed: keep negative relevance (no ReLU).
         pool_people: "each" weighs a person's channels by that person's gradients; "mean" by the mean of all
@@ -81,21 +85,22 @@ def grad_cam(
         Layer name -> `RelevanceMap`, in the network's order.
 
     Raises:
-        LayerNotFoundError: if a layer does not exist or is not spatio-temporal.
+        LayerNotFoundError: if a layer does not exist.
+        AxesError: if a layer's output does not lie as its axes say.
         LayoutError, SequenceError: if the recording does not fit the network, or there is no such class.
     """
     if target == "true":
         raise SequenceError('target="true" needs labels; give the class index, or use grad_cam_set')
     array = np.asarray(sequence, dtype=np.float32)
     layout = getattr(network, "layout", None)
-    if layout is not None:
+    if isinstance(layout, SkeletonLayout):
         data = SequenceSet([array], layout=layout, names=["sequence"])
         check_fit(network, data)
         array = data.people(0)
     elif array.ndim not in (3, 4) or not np.isfinite(array).all():
         raise SequenceError(f"sequence has shape {array.shape}; expected finite (T, V, C) or (M, T, V, C)")
     people = array if array.ndim == 4 else array[None]
-    chosen = find_layers(network, layers)
+    chosen = find_layers(network, layers, axes=axes)
     classes = None if target is None or target == "predicted" else [int(target)]
     return _maps(network, [people], chosen, classes, signed=signed, pool_people=pool_people, device=device)[0]
 
@@ -105,6 +110,7 @@ def grad_cam_set(
     data: SequenceSet,
     *,
     layers: str | Sequence[str] | None = None,
+    axes: Axes | None = None,
     target: Target = None,
     signed: bool = False,
     pool_people: PeoplePool = "each",
@@ -124,7 +130,7 @@ def grad_cam_set(
         LayerNotFoundError, LayoutError, SequenceError: as `grad_cam`.
     """
     check_fit(network, data)
-    chosen = find_layers(network, layers)
+    chosen = find_layers(network, layers, axes=axes)
     batches = equal_batches(data, _BATCH_FRAMES)
     results: dict[int, dict[str, RelevanceMap]] = {}
     for batch in track(batches, "Explaining", total=len(batches), show=progress):
@@ -152,29 +158,30 @@ def _maps(
     device: str,
 ) -> list[dict[str, RelevanceMap]]:
     """Maps of recordings (M, T, V, C) of equal shape, by one forward and one backward pass."""
-    count, T = len(people), people[0].shape[1]
+    (M, T, V, _), x = people[0].shape, network_batch(people)
     names = [layer.name for layer in layers]
-    with observing(network, names, device=device, gradients=True) as run:
-        logits, outputs = run(network_batch(people))
+    with observing(network, layers, device=device, gradients=True) as run:
+        logits, outputs = run(x)
+        check_scores(logits, x)
         targets = logits.argmax(dim=1) if classes is None else _checked_targets(classes, logits)
         # Recordings don't mix in eval mode, so the sum of logits has each one's own gradient.
         score = logits.gather(1, targets[:, None]).sum()
         gradients = torch.autograd.grad(score, [outputs[name] for name in names], materialize_grads=True)
     results: list[dict[str, RelevanceMap]] = [{} for _ in people]
     for layer, gradient in zip(layers, gradients, strict=True):
-        A = people_first(outputs[layer.name].detach(), layer.name, count)
-        alpha = people_first(gradient, layer.name, count).mean(dim=(3, 4), keepdim=True)
+        A = people_first(outputs[layer.name].detach(), layer, x)
+        alpha = people_first(gradient, layer, x).mean(dim=(3, 4), keepdim=True)
         if pool_people == "mean":
             alpha = alpha.mean(dim=1, keepdim=True)
         relevance = (alpha * A).sum(dim=2)
         if not signed:
             relevance = relevance.clamp(min=0)
-        raw: NDArray[np.float32] = relevance.cpu().numpy()
+        raw: NDArray[np.float32] = relevance.expand(-1, M, -1, -1).cpu().numpy()
         stride = temporal_stride(np.array([T]), np.array([raw.shape[2]]))
-        values = _at_input_frames(raw, T, stride)
+        values = np.broadcast_to(_at_input_frames(raw, T, stride), (len(people), M, T, V))
         for n, target in enumerate(targets.tolist()):
             results[n][layer.name] = RelevanceMap(
-                values[n], raw[n], layer.name, layer.index, layer.title, target=int(target)
+                np.ascontiguousarray(values[n]), raw[n], layer.name, layer.index, layer.title, target=int(target)
             )
     return results
 

@@ -7,13 +7,15 @@ import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from stgcnlib.errors import SequenceError, suggest
-from stgcnlib.figures.matrix import class_matrix
+from stgcnlib.figures.graph import signal_scale
+from stgcnlib.figures.matrix import class_matrix, slim_colorbar
 from stgcnlib.figures.skeleton import chronophoto
-from stgcnlib.figures.style import COUNTS, INK, LEFT, MUTED, RIGHT, WIDTH, layer_colors, new_figure, styled
+from stgcnlib.figures.style import COUNTS, INK, LEFT, MUTED, RIGHT, SIGNAL, WIDTH, layer_colors, new_figure, styled
 from stgcnlib.sequences import SequenceSet
 
 __all__ = ["class_counts", "lengths", "poses"]
@@ -23,22 +25,27 @@ __all__ = ["class_counts", "lengths", "poses"]
 def poses(data: SequenceSet, *, frames: int = 3) -> Figure:
     """One recording of each class, as a few frames side by side.
 
-    The recording is the class's one of median length; frames are evenly spaced along the joints' path.
+    The recording is the class's one of median length; frames are evenly spaced along the joints' path. On a graph
+    that is no body, frames are evenly spaced in time and nodes are coloured by the first channel, on one scale.
     """
     present = np.unique(data.labels)
-    columns = min(len(present), 5 if len(present) > 8 else 4)
+    body = data.layout.dimensions > 0
+    columns = min(len(present), 2 if not body else 5 if len(present) > 8 else 4)
     rows = math.ceil(len(present) / columns)
-    width = WIDTH if columns > 2 else WIDTH * columns / 3
+    width = WIDTH if columns > 2 or not body else WIDTH * columns / 3
     names = ", ".join(data.class_names[c] for c in present)
-    figure = new_figure(0.35 + 1.26 * rows * 5 / max(columns, 4), width=width, alt=f"Example poses of {names}.")
+    figure = new_figure(0.35 + 1.26 * rows * (5 / max(columns, 4)), width=width, alt=f"Example poses of {names}.")
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for ax in axes[len(present) :]:
         ax.set_axis_off()
+    scale = None if body else signal_scale(data)
     for ax, c in zip(axes, present, strict=False):
         members = np.flatnonzero(data.labels == c)
         example = members[np.argsort(data.lengths[members], kind="stable")[len(members) // 2]]
-        chronophoto(ax, data.people(int(example)), data.layout, count=frames)
+        chronophoto(ax, data.people(int(example)), data.layout, count=frames, scale=scale)
         ax.set_title(textwrap.fill(data.class_names[c], 30), fontsize=8.5, fontweight="normal", loc="center", pad=4)
+    if scale is not None:
+        slim_colorbar(list(axes), ScalarMappable(scale, SIGNAL), "channel 0", shrink=0.8)
     if data.layout.mirror:
         handles = [Line2D([], [], color=LEFT, label="left side"), Line2D([], [], color=RIGHT, label="right side")]
         figure.legend(handles=handles, loc="outside upper right", ncols=2, handlelength=1.2)

@@ -10,16 +10,18 @@ import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
-from sklearn.manifold import smacof
 
 from stgcnlib.dsgraph import DSGraph
 from stgcnlib.errors import GraphError
 from stgcnlib.figures.activations import quantile_marks
+from stgcnlib.figures.embedding import embed
+from stgcnlib.figures.graph import signal_scale
 from stgcnlib.figures.matrix import class_matrix
 from stgcnlib.figures.skeleton import chronophoto
 from stgcnlib.figures.style import (
@@ -38,52 +40,13 @@ from stgcnlib.figures.style import (
     new_figure,
     styled,
 )  # fmt: skip
+from stgcnlib.geometry.separation import class_shares
+from stgcnlib.geometry.smoothness import label_smoothness
 from stgcnlib.sequences import SequenceSet
 
-__all__ = ["ds_graph_map", "edge_agreement", "embed", "neighbor_counts", "neighbors_of"]
+__all__ = ["ds_graph_map", "edge_agreement", "neighbor_counts", "neighbors_of"]
 
 NAMED = 12  # so many classes are named on the map; more are numbered there and named beside it
-
-
-def embed(distances: ArrayLike, seed: int = 0) -> NDArray[np.float64]:
-    """Points in the plane whose distances follow `distances`: (N, N) -> (N, 2).
-
-    Metric MDS (SMACOF) from the classical solution. Distances are made symmetric; missing ones (infinite or NaN)
-    count as the largest.
-
-    Raises:
-        GraphError: if the matrix is not square.
-    """
-    matrix = _square(distances)
-    start = _classical(matrix)
-    found, _ = smacof(matrix, n_components=2, init=start, n_init=1, max_iter=120, eps=1e-5, random_state=seed,
-                      normalized_stress=False)  # fmt: skip
-    points: NDArray[np.float64] = np.asarray(found, dtype=np.float64)
-    points -= points.mean(axis=0)
-    return points
-
-
-def _square(distances: ArrayLike) -> NDArray[np.float64]:
-    matrix = np.array(distances, dtype=np.float64)
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
-        raise GraphError(f"distances have shape {matrix.shape}; expected (N, N)")
-    known = np.isfinite(matrix)
-    matrix[~known] = matrix[known].max() if known.any() else 1.0
-    matrix = (matrix + matrix.T) / 2
-    np.fill_diagonal(matrix, 0.0)
-    return matrix
-
-
-def _classical(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(N, 2) by Torgerson: the two leading axes of the centred squared distances."""
-    squared = matrix**2
-    centred = -0.5 * (squared - squared.mean(0) - squared.mean(1)[:, None] + squared.mean())
-    values, vectors = np.linalg.eigh(centred)
-    points: NDArray[np.float64] = vectors[:, [-1, -2]] * np.sqrt(np.maximum(values[[-1, -2]], 0.0))
-    # An eigenvector's sign is arbitrary: the largest entry points right and up.
-    signs = np.sign(points[np.abs(points).argmax(axis=0), [0, 1]])
-    points *= np.where(signs == 0, 1.0, signs)
-    return points
 
 
 @styled
@@ -279,15 +242,21 @@ def neighbors_of(graph: DSGraph, i: int, data: SequenceSet, *, most: int = 9) ->
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for ax in axes:
         ax.set_axis_off()
-    _thumbnail(axes[0], data, i, "this recording", None, None)
+    scale = None if data.layout.dimensions else signal_scale(data)
+    _thumbnail(axes[0], data, i, "this recording", None, None, scale)
     for ax, j, weight in zip(axes[1:], shown, weights, strict=False):
         color = GOOD if data.labels[j] == data.labels[i] else BAD
-        _thumbnail(ax, data, int(j), "same class" if color == GOOD else "other class", color, float(weight) / total)
+        note = "same class" if color == GOOD else "other class"
+        _thumbnail(ax, data, int(j), note, color, float(weight) / total, scale)
     return figure
 
 
-def _thumbnail(ax: Axes, data: SequenceSet, i: int, note: str, color: str | None, share: float | None) -> None:
-    chronophoto(ax, data.people(i), data.layout, count=3, linewidth=1.3, joints=2.5)
+def _thumbnail(
+    ax: Axes, data: SequenceSet, i: int, note: str, color: str | None, share: float | None, scale: Normalize | None
+) -> None:
+    # A graph is as wide as three bodies side by side.
+    count = 3 if scale is None else 1
+    chronophoto(ax, data.people(i), data.layout, count=count, linewidth=1.3, joints=2.5, scale=scale)
     name = data.class_names[data.labels[i]]
     label = f"{note}\n{name if len(name) <= 29 else name[:28] + '…'}"
     ax.set_title(label, loc="center", fontsize=8, fontweight="bold" if color is None else "normal",
@@ -318,15 +287,7 @@ def edge_agreement(graph: DSGraph, labels: ArrayLike, class_names: Sequence[str]
 
 def _agreement(graph: DSGraph, codes: NDArray[np.int64], classes: int) -> tuple[NDArray[np.float64], float]:
     """(classes, classes) shares of edge weight, each node's own weights counting 1; and the mean within classes."""
-    edges = graph.directed().tocoo()
-    i, j = edges.coords
-    sums = np.bincount(i, edges.data, minlength=len(graph))
-    share = edges.data / sums[i]
-    total = np.zeros((classes, classes))
-    np.add.at(total, (codes[i], codes[j]), share)
-    rows = total.sum(axis=1, keepdims=True)
-    within = float(np.trace(total) / rows.sum()) if rows.sum() > 0 else 0.0
-    return np.divide(total, rows, out=np.full_like(total, np.nan), where=rows > 0), within
+    return class_shares(graph, codes, classes=classes), 1.0 - label_smoothness(graph, codes, classes=classes)
 
 
 def _codes(graph: DSGraph, labels: ArrayLike) -> NDArray[np.int64]:

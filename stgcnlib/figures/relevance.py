@@ -243,8 +243,9 @@ def _draw_relevance(
     order = [j for j in np.argsort(np.abs(level)) if np.isfinite(points[j]).all()]
     sizes = 6 + 95 * np.abs(level[order])
     ax.scatter(
-        points[order, 0], points[order, 1], s=sizes, c=colors[order], edgecolors="#5a4a52", linewidths=0.4, zorder=4
-    )
+        points[order, 0], points[order, 1], s=sizes, c=colors[order], edgecolors="#5a4a52", linewidths=0.4, zorder=4,
+        clip_on=False,
+    )  # fmt: skip
 
 
 def _frame(which: str | int, count: int) -> int:

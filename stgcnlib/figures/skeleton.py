@@ -11,10 +11,12 @@ from typing import Any, Literal
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from matplotlib.colors import Normalize
 from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.errors import SequenceError
-from stgcnlib.figures.style import LEFT, MIDDLE, RIGHT
+from stgcnlib.figures.graph import node_positions
+from stgcnlib.figures.style import LEFT, MIDDLE, RIGHT, SIGNAL
 from stgcnlib.skeleton import SkeletonLayout
 
 __all__ = ["View", "bare", "chronophoto", "draw_skeleton", "frame_box", "grouped_joints", "project", "side_colors"]
@@ -27,11 +29,15 @@ def project(frames: ArrayLike, layout: SkeletonLayout, *, view: View = "front") 
 
     Up is the axis along which the spine lies (y downwards becomes up), across the shoulders' axis for "front"
     and the remaining one for "side". Joints that are missing (NaN, or at the origin of a 2-D image) become NaN.
+    The nodes of a graph that is no body stay where the layout, or its edges, put them.
 
     Raises:
         SequenceError: if the array does not fit the layout.
     """
     points = np.asarray(frames, dtype=np.float64)
+    if layout.dimensions == 0 and points.ndim in (2, 3) and points.shape[-2] == len(layout):
+        places = node_positions(layout)
+        return np.broadcast_to(places, (*points.shape[:-2], *places.shape)).copy()
     if points.ndim not in (2, 3) or points.shape[-2] != len(layout) or points.shape[-1] < 2:
         raise SequenceError(
             f"frames have shape {points.shape}; {layout.name!r} needs (T, {len(layout)}, C) or ({len(layout)}, C)"
@@ -66,7 +72,7 @@ def _upright(series: NDArray[np.float64], layout: SkeletonLayout) -> tuple[int, 
 def _up_sign_2d(flat: NDArray[np.float64], layout: SkeletonLayout) -> float:
     """-1 where legs lie at larger y than the centre, as in images."""
     legs = [j for name, joints in layout.limbs.items() if "leg" in name for j in joints]
-    if not legs:
+    if not legs or layout.centre is None:
         return 1.0
     series = flat.reshape(-1, *flat.shape[-2:])
     below = series[:, legs, 1] - series[:, [layout.centre], 1]
@@ -82,11 +88,12 @@ def side_colors(layout: SkeletonLayout) -> list[str]:
 
 
 def grouped_joints(layout: SkeletonLayout) -> tuple[list[int], list[tuple[str, int, int]]]:
-    """Joints ordered by limb, and (limb, first row, row after last); joints of no limb come last as "other"."""
+    """Joints ordered by limb, and (limb, first row, row after last); joints of no limb come last as "other", or
+    are all "nodes" where no limb is named."""
     order: list[int] = []
     groups: list[tuple[str, int, int]] = []
     rest = [j for j in range(len(layout)) if not any(j in members for members in layout.limbs.values())]
-    for name, members in [*layout.limbs.items(), ("other", tuple(rest))]:
+    for name, members in [*layout.limbs.items(), ("other" if layout.limbs else "nodes", tuple(rest))]:
         fresh = [j for j in members if j not in order]
         if fresh:
             groups.append((name, len(order), len(order) + len(fresh)))
@@ -161,11 +168,18 @@ def chronophoto(
     count: int = 3,
     linewidth: float = 1.5,
     joints: float = 4.0,
+    scale: Normalize | None = None,
 ) -> None:
     """A recording (M, T, V, C) as `count` frames side by side, evenly spaced along the path that the joints travel.
 
-    Each frame is centred on its people, so that a walk does not leave the picture.
+    Each frame is centred on its people, so that a walk does not leave the picture. On a graph that is no body,
+    frames are evenly spaced in time, and nodes show the first channel's value on the colour scale `scale` (`None`
+    takes the recording's own range).
     """
+    if layout.dimensions == 0:
+        own = Normalize(float(people[0, ..., 0].min()), float(people[0, ..., 0].max()))
+        _draw_signal(ax, people[0], layout, count=count, scale=scale or own, linewidth=0.6 * linewidth, size=6 * joints)
+        return
     flat = np.stack([project(person, layout) for person in people])  # (M, T, V, 2)
     # Frames in which detection failed tell nothing about the pose.
     seen = np.isfinite(flat).all(axis=-1).sum(axis=(0, 2))
@@ -196,4 +210,29 @@ def chronophoto(
     wider, taller = max(0.0, count * 0.58 * height - width) / 2, max(0.0, width / (count * 0.58) - height)
     ax.set_xlim(-half - wider, (count - 1) * step + half + wider)
     ax.set_ylim(min(bottom) - pad, max(top) + 1.6 * pad + taller)
+    bare(ax)
+
+
+def _draw_signal(
+    ax: Axes,
+    recording: NDArray[Any],
+    layout: SkeletonLayout,
+    *,
+    count: int,
+    scale: Normalize,
+    linewidth: float,
+    size: float,
+) -> None:
+    """A recording (T, V, C) as `count` graphs side by side, evenly spaced in time, nodes coloured by channel 0."""
+    points = node_positions(layout)
+    points = points - (points.min(axis=0) + points.max(axis=0)) / 2
+    width, height = np.maximum(np.ptp(points, axis=0), 1e-9)
+    step = 1.25 * max(width, 0.6 * height)
+    frames = ((np.arange(count) + 0.5) / count * len(recording)).astype(np.int64)
+    for place, t in enumerate(frames):
+        colors = list(SIGNAL(scale(recording[t, :, 0])))
+        moved = points + np.array([place * step, 0.0])
+        draw_skeleton(ax, moved, layout, colors=colors, bone_color="#c3cad1", linewidth=linewidth, sizes=size)
+    ax.set_xlim(-0.55 * step, (count - 0.45) * step)
+    ax.set_ylim(-0.62 * height, 0.62 * height)
     bare(ax)

@@ -22,7 +22,7 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
-    "BAD", "COUNTS", "GOOD", "INK", "LEFT", "MIDDLE", "MUTED", "RIGHT", "SMOOTHNESS", "WIDTH", "RELEVANCE",
+    "BAD", "COUNTS", "GOOD", "INK", "LEFT", "MIDDLE", "MUTED", "RIGHT", "SIGNAL", "SMOOTHNESS", "WIDTH", "RELEVANCE",
     "ReportFigure", "band", "class_styles", "direct_labels", "halo", "head", "layer_colors", "layer_ticks",
     "new_figure", "spread", "styled", "text_color",
 ]  # fmt: skip
@@ -45,6 +45,7 @@ _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "<", ">", "h", "*")
 COUNTS: Colormap = sns.color_palette("Blues", as_cmap=True)
 # Without mako's black end, which would swallow the numbers printed on it.
 SMOOTHNESS: Colormap = ListedColormap(sns.color_palette("mako", as_cmap=True)(np.linspace(0.22, 0.98, 256)))
+SIGNAL: Colormap = sns.color_palette("viridis", as_cmap=True)
 RELEVANCE: Colormap = sns.color_palette("rocket_r", as_cmap=True)
 
 _RC: dict[str, Any] = {

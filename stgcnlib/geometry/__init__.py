@@ -1,21 +1,49 @@
-"""What the DS-Graphs of a network's layers say about labels: smoothness, intervals, controls, a verdict.
+"""What the DS-Graphs of a network's layers say: label smoothness and other statistics, classes, single sequences.
 
-Distances and graphs come from the rooms below; pictures are drawn in `stgcnlib.figures`.
+With intervals, controls and a verdict. Distances and graphs come from the rooms below; pictures are drawn in
+`stgcnlib.figures`.
 """
 
 from __future__ import annotations
 
 from stgcnlib.geometry.layers import LayerGeometry, layer_geometry
+from stgcnlib.geometry.neighbourhoods import (
+    graph_similarity,
+    intrinsic_dimension,
+    neighbourhood_overlap,
+    polytope_diameters,
+)
+from stgcnlib.geometry.readout import debiased_cka, knn_predictions, pooled_features, probe_predictions
+from stgcnlib.geometry.sensitivity import sensitivity
+from stgcnlib.geometry.separation import class_confusions, class_separation, class_shares
 from stgcnlib.geometry.smoothness import label_smoothness
+from stgcnlib.geometry.statistics import LayerStatistics, layer_statistics
+from stgcnlib.geometry.suspects import outliers, suspect_labels
 from stgcnlib.geometry.uncertainty import bootstrap_counts, paired_difference, permutation_null
 from stgcnlib.geometry.verdict import Verdict
 
 __all__ = [
     "LayerGeometry",
+    "LayerStatistics",
     "Verdict",
     "bootstrap_counts",
+    "class_confusions",
+    "class_separation",
+    "class_shares",
+    "debiased_cka",
+    "graph_similarity",
+    "intrinsic_dimension",
+    "knn_predictions",
     "label_smoothness",
     "layer_geometry",
+    "layer_statistics",
+    "neighbourhood_overlap",
+    "outliers",
     "paired_difference",
     "permutation_null",
+    "polytope_diameters",
+    "pooled_features",
+    "probe_predictions",
+    "sensitivity",
+    "suspect_labels",
 ]

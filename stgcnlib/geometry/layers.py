@@ -81,16 +81,19 @@ class LayerGeometry:
         """The neighbours that the main curve counts."""
         return OTHERS if self.groups is not None else ALL
 
-    def verdict(self) -> Verdict:
-        """Whether the paper's claim about depth and label smoothness holds here; see `verdict.judge`."""
-        counts = bootstrap_counts(
+    def resamples(self) -> NDArray[np.int32]:
+        """(draws, N) the bootstrap samples that its intervals are from; see `uncertainty.bootstrap_counts`."""
+        return bootstrap_counts(
             len(self.labels),
             draws=int(self.settings["bootstrap"]),
             groups=self.groups,
             resampling=self.settings["resampling"],
             seed=int(self.settings["seed"]),
         )
-        return judge(self, counts, confidence=float(self.settings["confidence"]))
+
+    def verdict(self) -> Verdict:
+        """Whether the paper's claim about depth and label smoothness holds here; see `verdict.judge`."""
+        return judge(self, self.resamples(), confidence=float(self.settings["confidence"]))
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write tables (parquet), graphs and nodes (npz) and a manifest into a folder, atomically."""

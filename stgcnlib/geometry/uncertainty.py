@@ -14,7 +14,16 @@ from stgcnlib.dsgraph import DSGraph
 from stgcnlib.errors import GraphError, suggest
 from stgcnlib.geometry.smoothness import check_labels, transition
 
-__all__ = ["Resampling", "bootstrap_counts", "bootstrap_means", "interval", "paired_difference", "permutation_null"]
+__all__ = [
+    "Resampling",
+    "bootstrap_counts",
+    "bootstrap_means",
+    "deletion_groups",
+    "interval",
+    "jackknife_interval",
+    "paired_difference",
+    "permutation_null",
+]
 
 Resampling = Literal["two-level", "subjects", "sequences"]
 Floats = NDArray[np.float64]
@@ -114,6 +123,36 @@ def interval(samples: Floats, confidence: float = 0.95) -> tuple[float, float]:
         return float("nan"), float("nan")
     low, high = np.quantile(known, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
+
+
+def deletion_groups(count: int, *, groups: ArrayLike | None = None, most: int = 20, seed: int = 0) -> NDArray[np.int64]:
+    """(N,) part of each node, from 0: the parts that a jackknife leaves out one by one.
+
+    Parts are subjects, put together at random where there are more than `most`; without subjects `most` random
+    parts of nearly equal size.
+    """
+    generator = np.random.default_rng(seed)
+    member = np.arange(count) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
+    units = int(member.max()) + 1
+    part = generator.permutation(np.arange(units) % min(most, units)) if units > most else np.arange(units)
+    return np.asarray(part[member], dtype=np.int64)
+
+
+def jackknife_interval(value: float, left_out: ArrayLike, confidence: float = 0.95) -> tuple[float, float]:
+    """Interval of a statistic from its values with one part of the nodes left out at a time.
+
+    Tukey's: value ± t √((S − 1)/S Σ (θ_s − θ̄)²) with Student's t of S − 1 degrees of freedom. It serves what is no mean
+    over nodes, because everything can be made anew without a part. (NaN, NaN) unless all S ≥ 2 values are finite.
+    """
+    from scipy.stats import t
+
+    interval(np.zeros(0), confidence)  # checks it
+    thetas = np.asarray(left_out, dtype=np.float64)
+    if thetas.size < 2 or not np.isfinite(thetas).all():
+        return float("nan"), float("nan")
+    error = float(np.sqrt((thetas.size - 1) / thetas.size * ((thetas - thetas.mean()) ** 2).sum()))
+    half = float(t.ppf((1 + confidence) / 2, thetas.size - 1)) * error
+    return value - half, value + half
 
 
 def paired_difference(

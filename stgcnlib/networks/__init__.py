@@ -6,63 +6,12 @@ Every network has `layout`, `classes`, `channels`, `options` and `layer_names`; 
 
 from __future__ import annotations
 
-import os
-from typing import Any
-
-import torch
-from torch import nn
-
-from stgcnlib.errors import StgcnlibError, StudyError, suggest
-from stgcnlib.networks.checkpoints import describe_checkpoint, load_weights, read_checkpoint, save_checkpoint
+from stgcnlib.networks.checkpoints import load_weights, open_checkpoint, read_checkpoint, save_checkpoint
 from stgcnlib.networks.graph import adjacency
+from stgcnlib.networks.loading import NETWORKS, load_network
 from stgcnlib.networks.stgcn import STGCN
-from stgcnlib.skeleton import SkeletonLayout
 
 __all__ = [
-    "NETWORKS", "STGCN", "adjacency", "describe_checkpoint", "load_network", "load_weights", "read_checkpoint",
+    "NETWORKS", "STGCN", "adjacency", "load_network", "load_weights", "open_checkpoint", "read_checkpoint",
     "save_checkpoint",
 ]  # fmt: skip
-
-NETWORKS: dict[str, type[STGCN]] = {"st-gcn": STGCN}
-
-
-def load_network(
-    name: str,
-    *,
-    layout: SkeletonLayout | str,
-    classes: int,
-    channels: int = 3,
-    checkpoint: str | os.PathLike[str] | None = None,
-    seed: int | None = None,
-    **options: Any,
-) -> nn.Module:
-    """A network of the zoo, with fresh weights or those of a checkpoint, in evaluation mode.
-
-    Args:
-        name: "st-gcn".
-        layout: skeleton that the data is on.
-        classes: number of classes.
-        channels: coordinates per joint.
-        checkpoint: weights to load; read without running any code from the file.
-        seed: makes fresh weights repeatable, and leaves torch's own generator as it was.
-        **options: of the network's class, for example ``width=24`` (see `STGCN`).
-
-    Raises:
-        StudyError: if there is no such network or option; the nearest are suggested.
-        CheckpointError: if the checkpoint is unreadable or belongs to another network.
-        LayoutError: if the layout is unknown.
-    """
-    if name not in NETWORKS:
-        raise StudyError(f"no network is named {name!r}; {suggest(name, NETWORKS)}")
-    with torch.random.fork_rng(devices=[], enabled=seed is not None):
-        if seed is not None:
-            torch.manual_seed(seed)
-        try:
-            network = NETWORKS[name](layout, classes, channels, **options)
-        except StgcnlibError:
-            raise
-        except (TypeError, ValueError) as error:
-            raise StudyError(f"network {name!r} refuses options {options}: {error}") from None
-    if checkpoint is not None:
-        load_weights(network, checkpoint)
-    return network.eval()

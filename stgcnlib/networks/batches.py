@@ -16,7 +16,7 @@ from stgcnlib.errors import LayoutError, SequenceError
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.skeleton import SkeletonLayout
 
-__all__ = ["check_fit", "equal_batches", "network_batch"]
+__all__ = ["check_fit", "check_scores", "equal_batches", "network_batch"]
 
 
 def network_batch(people: Sequence[NDArray[np.float32]], *, frames: int | None = None) -> Tensor:
@@ -63,3 +63,18 @@ def check_fit(network: nn.Module, data: SequenceSet) -> None:
             f"the network takes {channels} channels per joint, the recordings have {data.channels}; "
             f"load a network with channels={data.channels}"
         )
+
+
+def check_scores(scores: Tensor, x: Tensor) -> Tensor:
+    """What a network put out for a batch (N, C, T, V, M), if it is class scores (N, classes).
+
+    Raises:
+        SequenceError: if it is anything else; a network of one's own may forget about people, or return a tuple.
+    """
+    if isinstance(scores, Tensor) and scores.ndim == 2 and len(scores) == len(x):
+        return scores
+    found = f"a tensor {tuple(scores.shape)}" if isinstance(scores, Tensor) else f"a {type(scores).__name__}"
+    raise SequenceError(
+        f"the network puts out {found} for a batch (N, C, T, V, M) = {tuple(x.shape)}; expected class scores "
+        f"({len(x)}, classes), one row per recording"
+    )

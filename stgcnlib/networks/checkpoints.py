@@ -1,15 +1,17 @@
-"""Checkpoints: plain tensors on disk, loaded without ever running code from the file.
+"""Checkpoints: plain tensors on disk, read without ever running code from the file.
 
-Understands stgcnlib's own files and bare state dicts, also wrapped in ``state_dict`` or ``model`` or
-prefixed with ``module.``.
+Understands stgcnlib's own files, safetensors, and state dicts however they are wrapped or prefixed. Which network
+a state dict belongs to is the business of `families`.
 """
 
 from __future__ import annotations
 
 import os
 import pickle
+import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,27 +20,53 @@ from torch import Tensor, nn
 
 from stgcnlib.artefacts import atomic_path
 from stgcnlib.errors import CheckpointError, shorten
+from stgcnlib.skeleton import LAYOUTS, SkeletonLayout
 
-__all__ = ["describe_checkpoint", "load_weights", "read_checkpoint", "save_checkpoint"]
+__all__ = [
+    "Checkpoint", "load_weights", "open_checkpoint", "read_checkpoint", "save_checkpoint",
+]  # fmt: skip
 
-WRAPPERS = ("state_dict", "model", "model_state_dict")
+WRAPPERS = ("state_dict", "model_state_dict", "model", "network", "net")
+PREFIXES = ("module.", "model.", "network.", "net.", "_orig_mod.")
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """What a checkpoint file holds.
+
+    Attributes:
+        file: where it was read.
+        state: parameter name -> tensor, wrappers and prefixes taken off.
+        description: what `save_checkpoint` wrote about the network (class, classes, channels, layout, options);
+            empty for files of other makers.
+    """
+
+    file: Path
+    state: dict[str, Tensor]
+    description: Mapping[str, Any] = field(default_factory=dict)
 
 
 def save_checkpoint(network: nn.Module, path: str | os.PathLike[str], **extra: Any) -> None:
     """Write a network's weights and what rebuilds it, atomically.
 
     The file holds only tensors and plain values, so `torch.load(weights_only=True)` reads it: `state_dict`,
-    `network` (class, classes, channels, layout, options), and `extra` (plain values of your own).
+    `network` (class, classes, channels, layout by name or in full, options, as far as they are plain), and `extra`
+    (plain values of your own).
     """
-    skeleton = getattr(network, "layout", None)
+    layout = getattr(network, "layout", None)
+    skeleton = layout if isinstance(layout, SkeletonLayout) else None
+    options = getattr(network, "options", None)
+    given = {
+        "classes": getattr(network, "classes", None),
+        "channels": getattr(network, "channels", None),
+        "options": dict(options) if isinstance(options, Mapping) else {},
+    }
     content = {
         "state_dict": {key: value.detach().cpu() for key, value in network.state_dict().items()},
         "network": {
             "class": type(network).__name__,
-            "classes": getattr(network, "classes", None),
-            "channels": getattr(network, "channels", None),
-            "layout": None if skeleton is None else skeleton.name,
-            "options": dict(getattr(network, "options", {})),
+            **{key: value for key, value in given.items() if _is_plain(value)},
+            "layout": None if skeleton is None else skeleton.name if _is_known(skeleton) else skeleton.to_dict(),
         },
         "extra": extra,
     }
@@ -50,46 +78,54 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     """The state dict in a checkpoint file: parameter name -> tensor, wrappers and prefixes taken off.
 
     Raises:
-        CheckpointError: if the file is missing, damaged, holds code, or holds no tensors.
+        CheckpointError: as `open_checkpoint`.
+    """
+    return open_checkpoint(path).state
+
+
+def open_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
+    """Read a checkpoint: safetensors, or a file of ``torch.save``.
+
+    A state dict may lie in ``state_dict``, ``model``, ``model_state_dict``, ``net`` or ``network``, be a list of
+    (key, tensor) pairs, and have keys that all begin with ``module.`` or ``model.``, as parallel and wrapped training
+    leave them.
+
+    Raises:
+        CheckpointError: if the file is missing, damaged, would need code to run, or holds no tensors.
     """
     file = Path(path)
     if not file.is_file():
         raise CheckpointError(f"{file}: no such checkpoint file")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about pickle protocols, while the file is being judged
-            content = torch.load(file, map_location="cpu", weights_only=True)
+        content = _safetensors(file) if _is_safetensors(file) else _torch(file)
+    except CheckpointError:
+        raise
     except pickle.UnpicklingError as error:
         raise CheckpointError(
-            f"{file}: refused, since it is damaged or holds Python objects besides tensors ({_first_line(error)}); "
-            "where you trust it, save only its state dict: torch.save(network.state_dict(), 'weights.pt')"
+            f"{file}: refused, since it is damaged or needs Python code besides tensors ({_first_line(error)}). "
+            "If you trust it, convert it once with these two lines:\n"
+            f"    content = torch.load({file.name!r}, weights_only=False)  # runs whatever code the file holds\n"
+            "    torch.save(content['state_dict'], 'weights.pt')  # or content.state_dict(), if it is a whole network"
         ) from None
     except Exception as error:  # damaged bytes surface as nearly any exception of the unpickler
         raise CheckpointError(
             f"{file}: not a readable checkpoint ({_first_line(error)}); copy or save it again"
         ) from None
-    for wrapper in WRAPPERS:
-        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
-            content = content[wrapper]
-            break
-    if not isinstance(content, Mapping) or not any(isinstance(v, Tensor) for v in content.values()):
+    state = _unwrapped(content)
+    if state is None:
         raise CheckpointError(f"{file}: holds no state dict (parameter names and tensors); save network.state_dict()")
-    return {str(k).removeprefix("module."): v for k, v in content.items() if isinstance(v, Tensor)}
+    if bloated := [key for key, value in state.items() if _claims_too_much(value)]:
+        raise CheckpointError(
+            f"{file}: {bloated[0]!r} has shape {tuple(state[bloated[0]].shape)}, more numbers than the file holds for "
+            "it; get the checkpoint anew from its source"
+        )
+    description = content.get("network") if isinstance(content, Mapping) else None
+    if not isinstance(description, Mapping) or "class" not in description:
+        description = {}
+    return Checkpoint(file, _without_prefixes(state), description)
 
 
-def describe_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """What `save_checkpoint` wrote of the network: class, classes, channels, layout, options; {} for other files.
-
-    Raises:
-        CheckpointError: as `read_checkpoint`.
-    """
-    read_checkpoint(path)
-    content = torch.load(Path(path), map_location="cpu", weights_only=True)
-    known = content.get("network") if isinstance(content, Mapping) else None
-    return dict(known) if isinstance(known, Mapping) else {}
-
-
-def load_weights(network: nn.Module, path: str | os.PathLike[str]) -> None:
+def load_weights(network: nn.Module, source: str | os.PathLike[str] | Checkpoint) -> None:
     """Put a checkpoint's weights into a network of the same shape; on an error the network stays as it was.
 
     Buffers that the network defines itself (a graph's adjacency) may be missing from the file.
@@ -97,7 +133,10 @@ def load_weights(network: nn.Module, path: str | os.PathLike[str]) -> None:
     Raises:
         CheckpointError: if a parameter is missing, unknown, or of another shape; names the first.
     """
-    state, own = read_checkpoint(path), network.state_dict()
+    checkpoint = source if isinstance(source, Checkpoint) else open_checkpoint(source)
+    own, path = network.state_dict(), checkpoint.file
+    # A network may have a part named "model" of its own; the reading that shares most names is the one meant.
+    state = max(_readings(checkpoint.state, own), key=lambda reading: len(own.keys() & reading.keys()))
     optional = {name for name, _ in network.named_buffers() if "running_" not in name}
     missing = [key for key in own if key not in state and key not in optional]
     unknown = [key for key in state if key not in own]
@@ -119,6 +158,85 @@ def load_weights(network: nn.Module, path: str | os.PathLike[str]) -> None:
     network.load_state_dict(state, strict=False)
 
 
+def _is_plain(value: Any) -> bool:
+    """Whether a value can be written so that reading it needs no code; a network of one's own may hold anything."""
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _is_plain(part) for key, part in value.items())
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_plain, value))
+    return value is None or type(value) in (bool, int, float, str)
+
+
+def _is_known(layout: SkeletonLayout) -> bool:
+    return LAYOUTS.get(layout.name) == layout
+
+
+def _claims_too_much(value: Tensor) -> bool:
+    """A view may repeat one stored number a trillion times; sizes are read off shapes, so this must not pass."""
+    return value.numel() * value.element_size() > value.untyped_storage().nbytes()
+
+
+def _torch(file: Path) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about pickle protocols, while the file is being judged
+        return torch.load(file, map_location="cpu", weights_only=True)
+
+
+def _safetensors(file: Path) -> Any:
+    try:
+        from safetensors.torch import load_file
+    except ImportError:
+        raise CheckpointError(f"{file}: reading it needs the package 'safetensors'; pip install safetensors") from None
+    return load_file(file)
+
+
+def _is_safetensors(file: Path) -> bool:
+    """By its name, or by its first bytes: the length of a JSON header, then the header."""
+    if file.suffix == ".safetensors":
+        return True
+    with file.open("rb") as stream:
+        head = stream.read(9)
+    return len(head) == 9 and head[8:] == b"{" and int.from_bytes(head[:8], "little") < file.stat().st_size
+
+
+def _unwrapped(content: Any, depth: int = 3) -> dict[str, Tensor] | None:
+    """The mapping of names to tensors within nested wrappers, or `None`."""
+    if isinstance(content, (list, tuple)) and all(isinstance(p, (list, tuple)) and len(p) == 2 for p in content):
+        try:
+            content = dict(content)
+        except TypeError:  # keys that are no keys
+            return None
+    if not isinstance(content, Mapping):
+        return None
+    if depth:
+        for wrapper in WRAPPERS:
+            inner = _unwrapped(content.get(wrapper), depth - 1)
+            if inner:
+                return inner
+    dense = {k: v for k, v in content.items() if isinstance(v, Tensor) and v.layout is torch.strided}
+    return {str(key): value for key, value in dense.items()} or None
+
+
+def _without_prefixes(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    while prefix := next((p for p in PREFIXES if all(key.startswith(p) for key in state)), None):
+        state = {key.removeprefix(prefix): value for key, value in state.items()}
+    return state
+
+
+def _readings(state: dict[str, Tensor], own: Mapping[str, Tensor]) -> Iterator[dict[str, Tensor]]:
+    yield state
+    yield {key.removeprefix("backbone.").removeprefix("cls_head."): value for key, value in state.items()}
+    for prefix in PREFIXES:
+        if all(key.startswith(prefix) for key in own):
+            yield {prefix + key: value for key, value in state.items()}
+
+
 def _first_line(error: Exception) -> str:
-    text = str(error).strip().splitlines()
-    return text[0][:160] if text else type(error).__name__
+    """The code that a file asks for, else what torch says first."""
+    text = str(error).strip()
+    if wanted := re.search(r"GLOBAL (\S+)", text):
+        return f"it asks for {wanted[1]}"
+    if plain := re.search(r"Unsupported operand \d+", text):
+        return plain[0][:1].lower() + plain[0][1:]
+    lines = text.splitlines()
+    return lines[0][:160] if lines else type(error).__name__

@@ -50,7 +50,7 @@ def adjacency(
         (K, V, V) float32.
 
     Raises:
-        LayoutError: if the strategy is unknown or `max_hop` is below 1.
+        LayoutError: if the strategy is unknown, `max_hop` is below 1, or "spatial" has no centre to start from.
     """
     skeleton = layout(skeleton)
     if max_hop < 1:
@@ -64,6 +64,11 @@ def adjacency(
         case "distance":
             parts = [np.where(hops == hop, weights, 0) for hop in range(max_hop + 1)]
         case "spatial":
+            if skeleton.centre is None:
+                raise LayoutError(
+                    f"layout {skeleton.name!r} has no centre to part neighbours by; choose strategy 'distance' or "
+                    "'uniform', or give the layout a centre"
+                )
             parts = _spatial(weights, hops, skeleton.centre, max_hop)
         case _:
             raise LayoutError(f"no partition strategy is named {strategy!r}; {suggest(str(strategy), STRATEGIES)}")

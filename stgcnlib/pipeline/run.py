@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from stgcnlib.artefacts import fingerprint, fingerprint_file, write_json
 from stgcnlib.errors import LayerNotFoundError, StudyError, suggest
+from stgcnlib.pipeline.checks import check_study
 from stgcnlib.pipeline.keep import ArtefactFolder, write_table
 from stgcnlib.pipeline.study import Data, Study
 from stgcnlib.pipeline.view import StudyView
@@ -110,26 +111,9 @@ class StudyRun:
                 return self.data
 
     def check(self) -> None:
-        """Refuse what could only fail after long work, such as a K that the nodes cannot provide.
-
-        Raises:
-            StudyError: naming the field and the largest K that would do.
-        """
+        """Refuse what could only fail after long work, see `stgcnlib.pipeline.checks`."""
         self.experiments.check()
-        count = np.full(len(self.nodes), len(self.nodes) - 1)
-        if self.groups is not None:
-            _, member, sizes = np.unique(self.groups, return_inverse=True, return_counts=True)
-            count = len(self.nodes) - sizes[member]
-        if self.study.graph.k > count.min():
-            raise StudyError(
-                f"graph.k: {self.study.graph.k} neighbours asked for, but {self.nodes.names[int(count.argmin())]!r} "
-                f"has only {count.min()} candidates among the {len(self.nodes)} nodes; "
-                + (
-                    f"choose k up to {count.min()}"
-                    if count.min()
-                    else "set graph.leave_out to null, or test more groups"
-                )
-            )
+        check_study(self)
 
     @cached_property
     def groups(self) -> NDArray[Any] | None:
@@ -155,7 +139,10 @@ class StudyRun:
             from stgcnlib.readers import read
 
             data = read(chosen.path, format=chosen.format)
-        return transforms.normalize(data) if chosen.normalize else data
+        if not chosen.normalize:
+            return data
+        # A graph that is no body has nothing to centre or turn.
+        return transforms.normalize(data, per=chosen.centre) if data.layout.dimensions else transforms.standardize(data)
 
     @cached_property
     def _data_key(self) -> list[Any]:
@@ -183,7 +170,8 @@ class StudyRun:
     @cached_property
     def untrained(self) -> nn.Module:
         """A network of the same shape with fresh random weights: the control of every curve."""
-        return self.load_network(seed=self.study.seed + 1)
+        checkpoint = self.study.network.checkpoint
+        return self.load_network(checkpoint=checkpoint, seed=self.study.seed + 1, weights="fresh")
 
     @cached_property
     def evaluation(self) -> Evaluation:
@@ -195,10 +183,16 @@ class StudyRun:
     @cached_property
     def network_key(self) -> list[Any]:
         """Plain values that decide the weights of the trained network."""
+        from stgcnlib.networks.own import find_source
+
         settings = self.study.network
         checkpoint = fingerprint_file(settings.checkpoint) if settings.checkpoint else None
         split = self.study.data.split.model_dump(mode="json")
-        return [self._data_key, split, settings.model_dump(mode="json"), checkpoint, self.study.seed]
+        # Where the module lies and how its layers are read change no weight; what the module says may.
+        chosen = settings.model_dump(mode="json", exclude={"axes", "folder"})
+        key = [self._data_key, split, chosen, checkpoint, self.study.seed]
+        source = find_source(settings.name, settings.folder) if ":" in settings.name else None
+        return key if source is None else [*key, fingerprint_file(source)]
 
     def fitted(
         self, train: SequenceSet, test: SequenceSet | None, *, key: Any, progress: bool | None = None
@@ -218,20 +212,30 @@ class StudyRun:
         return network, result.history
 
     def load_network(
-        self, *, checkpoint: Path | str | None = None, seed: int | None = None, classes: int | None = None
+        self,
+        *,
+        checkpoint: Path | str | None = None,
+        seed: int | None = None,
+        classes: int | None = None,
+        weights: Literal["checkpoint", "fresh"] = "checkpoint",
     ) -> nn.Module:
         """A network of the study's kind for so many classes (`None`: those of the data)."""
         from stgcnlib.networks import load_network
+        from stgcnlib.networks.own import import_path
 
-        return load_network(
-            self.study.network.name,
-            layout=self.data.layout,
-            classes=classes or len(self.data.class_names),
-            channels=self.data.channels,
-            checkpoint=checkpoint,
-            seed=seed,
-            **self.study.network.options,
-        )
+        settings = self.study.network
+        options: dict[str, Any] = dict(settings.options)
+        with import_path(settings.folder):
+            return load_network(
+                settings.name,
+                layout=self.data.layout,
+                classes=classes or len(self.data.class_names),
+                channels=self.data.channels,
+                checkpoint=checkpoint,
+                seed=seed,
+                weights=weights,
+                **options,
+            )
 
     @cached_property
     def _network_and_history(self) -> tuple[nn.Module, pd.DataFrame | None]:
@@ -266,7 +270,8 @@ class StudyRun:
         def make(path: Path) -> None:
             network = self.network if kind == "trained" else self.untrained
             device = self.study.compute.device
-            record(network, self.nodes, layers=self.study.layers, store=path, device=device)
+            axes = self.study.network.axes
+            record(network, self.nodes, layers=self.study.layers, axes=axes, store=path, device=device)
 
         store = LayerStore.open(self.artefacts.build(f"activations-{kind}.zarr", self._activations_key, make))
         layers = [{"name": name, "title": store[name].title, "index": store[name].index} for name in store.layers]
@@ -307,7 +312,8 @@ class StudyRun:
 
     @cached_property
     def _activations_key(self) -> list[Any]:
-        return [self.network_key, self.study.layers, self.study.graph.part]
+        axes = self.study.network.axes
+        return [self.network_key, self.study.layers, self.study.graph.part, *([] if axes is None else [axes])]
 
     # -- geometry ------------------------------------------------------------------------------
 
@@ -359,12 +365,14 @@ class StudyRun:
         """L-STG-GradCAM maps of the `explained` nodes: one dictionary (layer -> map) each."""
         from stgcnlib.explain import grad_cam_set, load_relevance, save_relevance
 
-        target = self.study.explain.target
+        study = self.study
 
         def make() -> list[dict[str, RelevanceMap]]:
-            return grad_cam_set(self.network, self.nodes.select(self.explained), target=target)
+            layers, axes = [layer["name"] for layer in self.layers if layer["index"] > 0], study.network.axes
+            nodes = self.nodes.select(self.explained)
+            return grad_cam_set(self.network, nodes, layers=layers, axes=axes, target=study.explain.target)
 
-        key = [self.network_key, self.study.graph.part, self.study.explain.model_dump()]
+        key = [self._activations_key, study.explain.model_dump()]
         return self.artefacts.keep(
             "relevance.npz", key, make, load_relevance, lambda maps, path: save_relevance(path, maps)
         )

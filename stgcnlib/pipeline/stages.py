@@ -210,7 +210,14 @@ def _setting(settings: Mapping[str, Any], key: str) -> Any:
 def _files(settings: Mapping[str, Any], keys: Sequence[str]) -> list[Any]:
     """Name, size and time of every file that these keys of a study name."""
     found: list[Any] = []
-    for root in [Path(value) for key in keys if (value := _setting(settings, key)) not in (None, "demo")]:
+    roots = [Path(value) for key in keys if (value := _setting(settings, key)) not in (None, "demo")]
+    network = settings["network"]
+    if "network.checkpoint" in keys and ":" in network["name"]:
+        from stgcnlib.networks.own import find_source  # torch is slow to import, and seldom needed here
+
+        source = find_source(network["name"], network["folder"])
+        roots += [Path(source)] if source is not None else []
+    for root in roots:
         paths = sorted(path for path in root.rglob("*") if path.is_file()) if root.is_dir() else [root]
         found += [[str(p), p.stat().st_size, p.stat().st_mtime_ns] for p in paths if p.exists()]
     return found

@@ -9,13 +9,14 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from stgcnlib.artefacts import fingerprint
-from stgcnlib.errors import StudyError, shorten, suggest
+from stgcnlib.errors import AxesError, StudyError, shorten
+from stgcnlib.pipeline.complaints import UniqueKeys, complaints
 
 __all__ = ["Study", "bundled_folder"]
 
@@ -58,6 +59,7 @@ class Data(_Part):
     path: str = "demo"
     format: str | None = None
     normalize: bool = True
+    centre: Literal["sequence", "frame"] = "sequence"
     demo: Demo = Demo()
     split: Split = Split()
 
@@ -71,18 +73,37 @@ class Training(_Part):
     weight_decay: Number | None = Field(None, ge=0)
     label_smoothing: Number | None = Field(None, ge=0, lt=1)
     frames: Whole | None = Field(None, ge=2)
-    augment: bool | None = None
+    augment: bool | Literal["mirror"] | None = None
     patience: Whole | None = Field(None, ge=1)
     precision: Literal["float32", "bfloat16"] | None = None
 
 
 class Network(_Part):
-    """Which network, of what size, trained here or loaded."""
+    """Which network, of what size, trained here or loaded.
+
+    `name` is one of the zoo, "auto" for the family of the checkpoint, or ``package.module:factory`` for one of your
+    own; its module may lie in `folder` (the study file's, if left out). `axes` says how its layers' outputs lie, as
+    in `stgcnlib.record`: for all, or by name or pattern.
+    """
 
     name: str = "st-gcn"
+    folder: str | None = None
     checkpoint: str | None = None
     options: dict[str, Scalar] = Field(default_factory=dict)
+    axes: str | dict[str, str] | None = None
     training: Training = Training()
+
+    @field_validator("axes")
+    @classmethod
+    def _axis_strings(cls, axes: str | dict[str, str] | None) -> str | dict[str, str] | None:
+        from stgcnlib.activations.axes import parse  # torch is slow to import, and seldom needed here
+
+        for text in [axes] if isinstance(axes, str) else (axes or {}).values():
+            try:
+                parse(text)
+            except AxesError as error:
+                raise ValueError(str(error)) from None
+        return axes
 
 
 class Dtw(_Part):
@@ -226,7 +247,7 @@ class Study(_Part):
         """
         file = Path(path)
         try:
-            content = yaml.load(file.read_text(encoding="utf-8"), Loader=_UniqueKeys)
+            content = yaml.load(file.read_text(encoding="utf-8"), Loader=UniqueKeys)
         except FileNotFoundError:
             raise StudyError(f"{file}: no such study file; bundled studies are {shorten(_bundled())}") from None
         except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
@@ -259,13 +280,16 @@ class Study(_Part):
         try:
             study = cls.model_validate(content)
         except ValidationError as error:
-            raise StudyError(f"{source}: " + "; ".join(_complaints(error))) from None
+            raise StudyError(f"{source}: " + "; ".join(complaints(error, cls))) from None
         data, network = study.data, study.network
         if data.path != "demo":
             data = data.model_copy(update={"path": _expanded(data.path, "data.path", source, base)})
         if network.checkpoint is not None:
             checkpoint = _expanded(network.checkpoint, "network.checkpoint", source, base)
             network = network.model_copy(update={"checkpoint": checkpoint})
+        if ":" in network.name:
+            folder = _expanded(network.folder or ".", "network.folder", source, base)
+            network = network.model_copy(update={"folder": folder})
         transfer = study.transfer
         if transfer is not None:
             found = {
@@ -299,90 +323,3 @@ def _expanded(value: str, key: str, source: str, base: Path) -> str:
 
     path = Path(re.sub(r"\$\{(\w+)(?::-([^}]*))?\}", variable, value)).expanduser()
     return str((path if path.is_absolute() else base / path).resolve())
-
-
-def _complaints(error: ValidationError) -> list[str]:
-    """One sentence per wrong key: what a union tried in turn belongs to the same key."""
-    by_key: dict[tuple[str | int, ...], list[Any]] = {}
-    for each in error.errors():
-        by_key.setdefault(_key(each["loc"]), []).append(each)
-    for key in [key for key in by_key if any(len(other) > len(key) and other[: len(key)] == key for other in by_key)]:
-        del by_key[key]  # "too few items" says nothing beside the item that is wrong
-    return [_complaint(key, errors) for key, errors in by_key.items()]
-
-
-def _key(loc: tuple[str | int, ...]) -> tuple[str | int, ...]:
-    """The path of a key as the file has it, without the union members that pydantic appends."""
-    model: Any = Study
-    for depth, part in enumerate(loc):
-        field = model.model_fields.get(part)
-        if field is None:
-            return loc[: depth + 1]
-        model = _model(field.annotation)
-        if model is None:
-            return loc[: depth + 2] if len(loc) > depth + 1 and isinstance(loc[depth + 1], int) else loc[: depth + 1]
-    return loc
-
-
-def _model(annotation: Any) -> type[BaseModel] | None:
-    """The part of a study that a key holds, also where it may be left out; `None` for plain values."""
-    for kind in (annotation, *get_args(annotation)):
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            return kind
-    return None
-
-
-def _complaint(key: tuple[str | int, ...], errors: list[Any]) -> str:
-    error = errors[0]
-    path = ".".join(str(part) for part in key)
-    if error["type"] == "extra_forbidden":
-        model: Any = Study
-        for part in key[:-1]:
-            model = _model(model.model_fields[part].annotation)
-        known = list(model.model_fields)
-        wanted = suggest(str(key[-1]), known)
-        return f"unknown key {path!r}; {wanted if wanted.startswith('did') else f'known keys: {shorten(known, 16)}'}"
-    names = [name for e in errors if e["type"] == "literal_error" for name in _expected(e)]
-    value = error["input"]
-    if names:
-        other = " (or a number)" if len(errors) > 1 else ""
-        return f"{path}: {value!r} is not one of {', '.join(names)}{other}{_near(value, names)}"
-    message = " or ".join(dict.fromkeys(_plain(e["msg"]) for e in errors))
-    return f"{path}: {message}, not {value!r}" if path else message
-
-
-def _expected(error: Any) -> list[str]:
-    return re.findall(r"'([^']*)'", str(error.get("ctx", {}).get("expected", "")))
-
-
-def _near(value: Any, names: list[str]) -> str:
-    text = suggest(str(value), names)
-    return f"; {text}" if text.startswith("did") else ""
-
-
-def _plain(message: str) -> str:
-    text = message.removeprefix("Value error, ").replace("Input should be", "must be")
-    text = re.sub(r"a valid dictionary( or instance of \w+)?", "keys and values", text).replace(
-        "a valid tuple", "a list"
-    )
-    text = re.sub(r"^must be a valid ", "must be a ", text).replace("a integer", "a whole number")
-    return text[:1].lower() + text[1:]
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML's safe subset, refusing a key that is written twice, and reading 1e-3 as a number."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
-        seen: set[str] = set()
-        for key, _ in node.value:
-            name = str(self.construct_object(key, deep=True))
-            if name in seen:
-                line = key.start_mark.line + 1
-                raise yaml.MarkedYAMLError(problem=f"key {name!r} is written twice, again in line {line}")
-            seen.add(name)
-        return super().construct_mapping(node, deep=deep)
-
-
-_UniqueKeys.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
-)

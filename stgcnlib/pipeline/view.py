@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["StudyView"]
 
+STRONGEST = 5  # nodes that stand for the parts of a graph without any
 READINGS = {"frames": "classic DTW on frames", "sliding": "sliding windows", "segments": "proportional segments"}
 
 
@@ -261,15 +262,19 @@ class StudyView:
         return total
 
     def limb_relevance(self) -> pd.DataFrame:
-        """Share of relevance per body part and layer: columns title, index, limb, share, joints."""
+        """Share of relevance per body part and layer: columns title, index, limb, share, even.
+
+        On a layout that names no parts, the nodes that have most relevance over all layers take their place.
+        """
         layout = self.run.nodes.layout
+        relevance = {layer["name"]: self.class_joint_relevance(layer["name"]) for layer in self.network_layers}
+        known = {name: np.nanmean(values, axis=0) for name, values in relevance.items() if values is not None}
+        strongest = np.argsort(-np.sum(list(known.values()), axis=0), kind="stable")[:STRONGEST]
+        parts = layout.limbs or {layout.joints[j]: (int(j),) for j in strongest}
         rows = []
         for layer in self.network_layers:
-            values = self.class_joint_relevance(layer["name"])
-            if values is None:
-                continue
-            joints = np.nanmean(values, axis=0)
-            for limb, members in layout.limbs.items():
+            joints = known[layer["name"]]
+            for limb, members in parts.items():
                 share = float(joints[list(members)].sum() / max(joints.sum(), np.finfo(float).tiny))
                 even = len(members) / len(layout)
                 rows.append(

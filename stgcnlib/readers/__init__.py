@@ -7,11 +7,27 @@ published: preparing them is the business of `stgcnlib.transforms`.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from stgcnlib.errors import SkeletonFormatError, suggest
-from stgcnlib.readers import nw_ucla, utd_mhad
+from stgcnlib.errors import SequenceError, SkeletonFormatError, shorten, suggest
+from stgcnlib.readers import (
+    bvh,
+    coco,
+    keypoint_csv,
+    kinetics,
+    mediapipe,
+    msr_action3d,
+    ntu,
+    nw_ucla,
+    openpose,
+    pyskl,
+    utd_mhad,
+    utkinect,
+)
+from stgcnlib.readers.content import read_text
 from stgcnlib.sequences import SequenceSet
 
 __all__ = ["FORMATS", "read"]
@@ -25,39 +41,119 @@ class _Reader(Protocol):
     def read(self, files: list[Path], source: Path) -> SequenceSet: ...
 
 
-_RECORDINGS: dict[str, _Reader] = {"utd-mhad": utd_mhad, "nw-ucla": nw_ucla}
+# Those that go by names come before those that look into a file; the first that recognises a file has it.
+_RECORDINGS: dict[str, _Reader] = {
+    "utd-mhad": utd_mhad,
+    "nw-ucla": nw_ucla,
+    "ntu-rgb+d": ntu,
+    "msr-action3d": msr_action3d,
+    "utkinect": utkinect,
+    "openpose": openpose,
+    "bvh": bvh,
+    "pyskl": pyskl,
+    "kinetics-skeleton": kinetics,
+    "coco": coco,
+    "mediapipe": mediapipe,
+    "keypoint-csv": keypoint_csv,
+}
 FORMATS: tuple[str, ...] = ("npz", *_RECORDINGS)
 
 
-def read(path: str | os.PathLike[str], *, format: str | None = None) -> SequenceSet:
-    """Recordings of any supported file or folder.
+def read(
+    path: str | os.PathLike[str],
+    *,
+    format: str | None = None,
+    skip: str | os.PathLike[str] | Iterable[str] | None = None,
+    end_sites: bool = False,
+) -> SequenceSet:
+    """Recordings of any supported file or folder; `stgcnlib.readers` has a module on each format.
 
     Args:
-        path: a `SequenceSet.save` npz; a UTD-MHAD or NW-UCLA recording; or a folder of either.
-        format: "npz", "utd-mhad" or "nw-ucla"; `None` tells them apart by file names (npz also by content).
+        path: a `SequenceSet.save` npz, one recording, one file of many, or a folder of recordings (where it has none
+            itself, its subfolders are looked into).
+        format: one of `FORMATS`; `None` tells them apart by file names and content.
+        skip: names of recordings to leave out, or a text file with one name a line, such as the published list of NTU
+            recordings with missing skeletons; files of these names are not opened. Names that do not occur are fine.
+        end_sites: for BVH, keep the ends of the hierarchy as joints.
 
     Raises:
         SkeletonFormatError: if there is nothing to read, or a recording is not what its format promises; names
-            the file, the field and the mend. No recording is skipped silently.
+            the file, the field and the mend.
+
+    Warns:
+        UserWarning: for recordings in which nobody was tracked, which are left out, and for what a format's reader
+            finds odd. Nothing is skipped silently.
     """
     source = Path(path)
     if format is not None and format not in FORMATS:
         raise SkeletonFormatError(f"no format is named {format!r}; {suggest(format, FORMATS)}")
     if not source.exists():
         raise SkeletonFormatError(f"{source}: no such file or folder")
+    unwanted = _names(skip)
     if source.is_file() and (format == "npz" or (format is None and _is_zip(source))):
-        return SequenceSet.load(source)
-    candidates = sorted(source.iterdir()) if source.is_dir() else [source]
+        return _without(SequenceSet.load(source), unwanted, source)
     readers: dict[str, _Reader] = {k: r for k, r in _RECORDINGS.items() if format in (None, k)}
-    found = {name: [file for file in candidates if reader.recognises(file)] for name, reader in readers.items()}
-    found = {name: files for name, files in found.items() if files}
+    found = _found(_files(source), readers)
+    if not found and source.is_dir():
+        found = _found([file for folder in sorted(source.iterdir()) for file in _files(folder)], readers)
     if len(found) > 1:
         raise SkeletonFormatError(f"{source}: holds recordings of {' and '.join(found)}; say which with format=")
     if not found:
-        wanted = ", ".join(f"{reader.PATTERN} ({name})" for name, reader in readers.items()) or "stgcnlib's *.npz"
-        raise SkeletonFormatError(f"{source}: no recording found; looked for {wanted}")
+        wanted = ", ".join(f"{reader.PATTERN} ({name})" for name, reader in readers.items())
+        raise SkeletonFormatError(
+            f"{source}: no recording found; it is {_seen(source)}; looked for " + (wanted or "stgcnlib's *.npz")
+        )
     (name, files), *_ = found.items()
-    return readers[name].read(files, source)
+    files = [file for file in files if file.stem not in unwanted]
+    if not files:
+        raise SkeletonFormatError(f"{source}: all {len(found[name])} files are among those to skip")
+    reading = partial(bvh.read, end_sites=end_sites) if name == "bvh" else readers[name].read
+    return _without(reading(files, source), unwanted, source)
+
+
+def _files(source: Path) -> list[Path]:
+    if source.is_dir():
+        return sorted(file for file in source.iterdir() if file.is_file() and not file.name.startswith("."))
+    return [source]
+
+
+def _found(files: list[Path], readers: dict[str, _Reader]) -> dict[str, list[Path]]:
+    found: dict[str, list[Path]] = {}
+    for file in files:
+        for name, reader in readers.items():
+            if reader.recognises(file):
+                found.setdefault(name, []).append(file)
+                break
+    return {name: found[name] for name in readers if name in found}
+
+
+def _seen(source: Path) -> str:
+    """What there is instead, for the error."""
+    if source.is_dir():
+        names = [file.name + "/" * file.is_dir() for file in sorted(source.iterdir())]
+        return f"a folder of {shorten(names, 4)}" if names else "an empty folder"
+    with source.open("rb") as stream:
+        start = stream.read(24)
+    return f"a file that starts with {start!r}" if start else "an empty file"
+
+
+def _names(skip: str | os.PathLike[str] | Iterable[str] | None) -> frozenset[str]:
+    if skip is None:
+        return frozenset()
+    if isinstance(skip, str | os.PathLike):
+        lines = read_text(Path(skip)).splitlines()
+        return frozenset(line.strip().removesuffix(".skeleton") for line in lines if line.strip())
+    return frozenset(skip)
+
+
+def _without(data: SequenceSet, unwanted: frozenset[str], source: Path) -> SequenceSet:
+    kept = [i for i, name in enumerate(data.names) if name not in unwanted]
+    if len(kept) == len(data):
+        return data
+    try:
+        return data.select(kept)
+    except SequenceError:
+        raise SkeletonFormatError(f"{source}: all {len(data)} recordings are among those to skip") from None
 
 
 def _is_zip(file: Path) -> bool:

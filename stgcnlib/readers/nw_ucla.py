@@ -10,15 +10,14 @@ trash") equal those of view 2 number for number, so the usual test on view 3 is 
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stgcnlib.errors import SequenceError, SkeletonFormatError, shorten
+from stgcnlib.readers.content import MOST_BYTES, floats, read_json
 from stgcnlib.sequences import SequenceSet
 
 __all__ = ["ACTIONS", "PATTERN", "read", "recognises"]
@@ -26,7 +25,6 @@ __all__ = ["ACTIONS", "PATTERN", "read", "recognises"]
 PATTERN = "aAA_sSS_eEE_vVV.json"
 NAME = re.compile(r"a(\d{1,6})_s(\d{1,6})_e(\d{1,6})_v(\d{1,6})\.json")
 JOINTS = 20
-MOST_BYTES = 2**26
 
 # Action number in the file name -> class name; the label inside is the place in this list, from 1.
 ACTIONS = {
@@ -81,14 +79,7 @@ def _coords(file: Path) -> NDArray[np.float32]:
     action = _numbers(file)[0]
     if action not in ACTIONS:
         raise SkeletonFormatError(f"{file}: action {action} does not exist; NW-UCLA has {shorten(ACTIONS, 12)}")
-    try:
-        if (size := file.stat().st_size) > MOST_BYTES:
-            raise SkeletonFormatError(f"{file}: {size} bytes is too large for one recording; is it the right file?")
-        content: Any = json.loads(file.read_text(encoding="utf-8-sig"))
-    except SkeletonFormatError:
-        raise
-    except (ValueError, RecursionError, OSError) as error:
-        raise SkeletonFormatError(f"{file}: truncated or not JSON ({error}); copy it again") from None
+    content = read_json(file, most=MOST_BYTES)
     if not isinstance(content, dict) or not {"skeletons", "label"} <= content.keys():
         raise SkeletonFormatError(f"{file}: lacks 'skeletons' or 'label'; is it an NW-UCLA recording?")
     expected = list(ACTIONS).index(action) + 1
@@ -101,11 +92,7 @@ def _coords(file: Path) -> NDArray[np.float32]:
         raise SkeletonFormatError(
             f"{file}: 'file_name' is {content['file_name']!r}; rename the file, or copy the right one again"
         )
-    try:
-        with np.errstate(over="ignore"):  # what overflows is infinite, which SequenceSet refuses
-            skeletons = np.array(content["skeletons"], dtype=np.float32)
-    except (ValueError, TypeError, OverflowError):
-        raise SkeletonFormatError(f"{file}: 'skeletons' is ragged or holds other than numbers; copy it again") from None
+    skeletons = floats(content["skeletons"], f"{file}: 'skeletons'")
     if skeletons.ndim != 3 or skeletons.shape[1:] != (JOINTS, 3) or len(skeletons) == 0:
         raise SkeletonFormatError(
             f"{file}: 'skeletons' has shape {skeletons.shape}; expected (frames, {JOINTS} joints, 3)"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix
 from torch import nn
 
-from stgcnlib.networks.batches import check_fit, equal_batches, network_batch
+from stgcnlib.networks.batches import check_fit, check_scores, equal_batches, network_batch
 from stgcnlib.sequences import SequenceSet
 
 __all__ = ["Evaluation", "evaluate"]
@@ -77,8 +77,9 @@ def evaluate(network: nn.Module, data: SequenceSet, *, device: str = "cpu") -> E
         network.eval().to(device)
         with torch.inference_mode():
             for batch in equal_batches(data, BATCH_FRAMES):
-                scores = network(network_batch([data.people(i) for i in batch]).to(device)).cpu().numpy()
-                for i, score in zip(batch, scores, strict=True):
+                x = network_batch([data.people(i) for i in batch]).to(device)
+                scores = check_scores(network(x), x)
+                for i, score in zip(batch, scores.cpu().numpy(), strict=True):
                     logits[i] = score
     finally:
         for module, mode in modes.items():

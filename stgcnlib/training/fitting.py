@@ -58,7 +58,7 @@ def fit(
     weight_decay: float = 0.01,
     label_smoothing: float = 0.1,
     frames: int | None = None,
-    augment: bool | Augmentation = True,
+    augment: bool | Literal["mirror"] | Augmentation = True,
     patience: int | None = None,
     frozen: int = 0,
     seed: int = 0,
@@ -72,7 +72,7 @@ def fit(
     Args:
         network: takes (N, C, T, V, M), gives (N, classes), for example of `load_network`.
         train: recordings to learn from, normalised (`stgcnlib.transforms.normalize`).
-        test: recordings whose accuracy is measured about twenty times over the training, and after its last epoch.
+        test: recordings whose accuracy is measured about ten times over the training, and after its last epoch.
             It never decides which weights are kept.
         epochs: times that every recording is seen.
         batch_size: most recordings in a batch.
@@ -81,7 +81,9 @@ def fit(
         label_smoothing: share of the target that is spread over all classes.
         frames: resample every batch to so many frames; `None` keeps batches near the recordings' own tempo, at
             which they are evaluated and recorded.
-        augment: how recordings are varied; True means `Augmentation()`, False feeds them as they are.
+        augment: how recordings are varied; True means `Augmentation()`, False feeds them as they are, and "mirror"
+            means `Augmentation(mirror=True)`: left and right swapped in half of them, which is right only where no class
+            is told by its side.
         patience: stop after so many epochs without a better accuracy on a validation part, taken out of `train`
             (a fifth: whole subjects where subjects are known), and keep the best weights by it. `None` trains on
             all of `train` for all epochs and keeps the last weights.
@@ -100,7 +102,7 @@ def fit(
         StudyError: if an argument is out of range, or the loss is no longer finite.
         CheckpointError: if `checkpoint_dir` holds another training.
     """
-    augmentation = Augmentation() if augment is True else (augment or None)
+    augmentation = _augmentation(augment)
     _check(network, train, test, epochs, batch_size, learning_rate, frames, patience, precision)
     modules, parameters = _first_blocks(network, frozen)
     settings: dict[str, Any] = {
@@ -210,6 +212,14 @@ def _check(
         raise StudyError(f"precision is {precision!r}; choose 'float32' or 'bfloat16'")
     if not learning_rate > 0:
         raise StudyError(f"learning_rate is {learning_rate}; it must be above 0")
+
+
+def _augmentation(augment: bool | str | Augmentation) -> Augmentation | None:
+    if isinstance(augment, Augmentation):
+        return augment
+    if isinstance(augment, str) and augment != "mirror":
+        raise StudyError(f"augment is {augment!r}; choose True, False, 'mirror' or an Augmentation")
+    return Augmentation(mirror=augment == "mirror") if augment else None
 
 
 def _first_blocks(network: nn.Module, count: int) -> tuple[list[nn.Module], list[nn.Parameter]]:

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from stgcnlib.artefacts import atomic_path
 from stgcnlib.errors import CheckpointError, StudyError
+from stgcnlib.networks.batches import check_scores
 from stgcnlib.progress import progress_shown
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.training.augment import TrainingBatches
@@ -31,7 +32,7 @@ from stgcnlib.training.evaluation import evaluate
 __all__ = ["Task", "run"]
 
 FILE = "training.ckpt"
-MEASUREMENTS = 20  # of the test part over a training, since each costs up to a third of an epoch
+MEASUREMENTS = 10  # of the test part over a training, since each costs up to a third of an epoch
 
 
 class Task(pl.LightningModule):
@@ -41,7 +42,7 @@ class Task(pl.LightningModule):
         network: trained in place; parameters without ``requires_grad`` stay, and modules in `frozen` stay in
             evaluation mode, so that their batch statistics stay too.
         batches: the training part.
-        test: measured about twenty times, and after the last epoch; never used to choose anything.
+        test: measured about ten times, and after the last epoch; never used to choose anything.
         validation: measured after each epoch where `patience` is given.
         patience: epochs without a better validation accuracy after which training stops.
         settings: plain values that tell this training from others, kept in its checkpoint.
@@ -98,7 +99,7 @@ class Task(pl.LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         """Smoothed cross-entropy of one batch."""
         x, labels = batch
-        scores = self.network(x)
+        scores = check_scores(self.network(x), x)
         loss: Tensor = self.loss(scores, labels)
         value = float(loss.detach())
         if not math.isfinite(value):

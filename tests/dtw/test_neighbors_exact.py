@@ -219,3 +219,16 @@ def test_approximate_reports_its_recall(rng):
     assert everyone.statistics["recall"] == 1
     cosine = dtw_neighbors(sequences, 6, method="approximate", metric="cosine").statistics
     assert 0.5 < cosine["recall"] <= 1
+
+
+def test_features_larger_than_memory_lie_in_files(rng, monkeypatch):
+    a = series(rng, rng.integers(3, 20, 30), 40)
+    expected = dtw_neighbors(a, 4, dimensions=5)
+    made = []
+    monkeypatch.setattr("stgcnlib.dtw.frames.SCRATCH_BYTES", 100)
+    memmap = np.memmap
+    monkeypatch.setattr("stgcnlib.dtw.frames.np.memmap", lambda *a, **k: made.append(k["shape"]) or memmap(*a, **k))
+    found = dtw_neighbors(a, 4, dimensions=5)
+    assert made
+    np.testing.assert_array_equal(found.indices, expected.indices)
+    np.testing.assert_array_equal(found.distances, expected.distances)

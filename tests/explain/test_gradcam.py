@@ -216,7 +216,7 @@ def test_targets(network, small_set):
 def test_bad_input_is_named(network, small_set):
     with pytest.raises(LayerNotFoundError, match=r"no layer 'blok\.1'; did you mean"):
         grad_cam(network, small_set.coords[0], layers=["blok.1"])
-    with pytest.raises(LayerNotFoundError, match=r"\(N\*M, C, T, V\)"):
+    with pytest.raises(LayerNotFoundError, match=r"\(1, 3\), which is not '\(NM\)CTV'"):
         grad_cam(network, small_set.coords[0], layers=["head"])
     with pytest.raises(SequenceError, match="19 joints, layout 'kinect-v1' has 20"):
         grad_cam(network, small_set.coords[0][:, :19])

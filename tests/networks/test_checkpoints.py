@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
 import pickle
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from stgcnlib.errors import CheckpointError
-from stgcnlib.networks import describe_checkpoint, load_network, read_checkpoint, save_checkpoint
+from stgcnlib.networks import load_network, load_weights, read_checkpoint, save_checkpoint
+from stgcnlib.skeleton import graph_layout
 
 
 def network(classes: int = 3, seed: int = 0, **options: object) -> nn.Module:
@@ -50,13 +54,58 @@ def test_round_trip(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["network.pt"]
 
 
-@pytest.mark.parametrize("wrapper", [None, "state_dict", "model"])
-@pytest.mark.parametrize("prefix", ["", "module."])
-def test_common_wrappings_are_understood(tmp_path: Path, wrapper: str | None, prefix: str) -> None:
+@pytest.mark.parametrize("wrapper", [(), ("state_dict",), ("model",), ("net",), ("network",), ("model", "state_dict")])
+@pytest.mark.parametrize("prefix", ["", "module.", "model.", "module.model.", "_orig_mod."])
+def test_common_wrappings_are_understood(tmp_path: Path, wrapper: tuple[str, ...], prefix: str) -> None:
     saved = network()
-    state = {prefix + key: value for key, value in saved.state_dict().items()}
-    torch.save(state if wrapper is None else {wrapper: state, "epoch": 3}, tmp_path / "weights.pt")
+    content: Any = {prefix + key: value for key, value in saved.state_dict().items()}
+    for name in reversed(wrapper):
+        content = {"epoch": 3, name: content}
+    torch.save(content, tmp_path / "weights.pt")
     assert equal(load(tmp_path / "weights.pt"), saved)
+    assert list(read_checkpoint(tmp_path / "weights.pt")) == list(saved.state_dict())
+
+
+@pytest.mark.parametrize("wrapper", [None, "model_state_dict"])
+def test_lists_of_pairs_are_understood(tmp_path: Path, wrapper: str | None) -> None:
+    saved = network()
+    pairs = list(saved.state_dict().items())
+    torch.save(pairs if wrapper is None else {wrapper: pairs}, tmp_path / "weights.pt")
+    assert equal(load(tmp_path / "weights.pt"), saved)
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "weights.bin"])
+def test_safetensors_by_name_or_content(tmp_path: Path, name: str) -> None:
+    safetensors = pytest.importorskip("safetensors.torch")
+    saved = network()
+    safetensors.save_file(saved.state_dict(), tmp_path / name)
+    assert equal(load(tmp_path / name), saved)
+    content = (tmp_path / name).read_bytes()
+    for share in (0.001, 0.1, 0.9, 0.999):
+        (tmp_path / name).write_bytes(content[: int(share * len(content))])
+        with pytest.raises(CheckpointError, match=name):
+            load(tmp_path / name)
+
+
+def test_a_part_of_ones_own_may_be_called_model(tmp_path: Path) -> None:
+    class Wrapped(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = network()
+
+    first, second = Wrapped(), Wrapped()
+    torch.save(first.state_dict(), tmp_path / "weights.pt")
+    load_weights(second, tmp_path / "weights.pt")
+    assert equal(second, first)
+
+
+def test_layouts_of_ones_own_travel_with_the_checkpoint(tmp_path: Path) -> None:
+    roads = graph_layout("roads", [(0, 1), (1, 2)], positions=[(0, 0), (1, 0), (1, 1)])
+    saved = load_network("st-gcn", layout=roads, classes=2, channels=1, width=4, depth=1, strategy="uniform")
+    save_checkpoint(saved, tmp_path / "roads.pt")
+    again = load_network("auto", checkpoint=tmp_path / "roads.pt")
+    assert again.layout == roads
+    assert equal(again, saved)
 
 
 @pytest.mark.parametrize("legacy", [False, True])
@@ -90,30 +139,70 @@ def test_other_files_are_refused(tmp_path: Path, junk: bytes) -> None:
         read_checkpoint(tmp_path / "absent.pt")
 
 
-@pytest.mark.parametrize(
-    ("other", "message"),
-    [
-        ({"classes": 5}, r"'fcn\.weight' has shape \(5, 8, 1, 1\).*needs \(3, 8, 1, 1\)"),
-        ({"width": 8}, r"'st_gcn_networks\.0\.gcn\.conv\.weight' has shape \(24, 3, 1, 1\).*needs \(12, 3, 1, 1\)"),
-        ({"depth": 3}, "does not know"),
-        ({"depth": 1}, "lacks"),
-        ({"strategy": "uniform"}, r"'A' has shape \(1, 20, 20\)"),
-    ],
-)
-def test_another_networks_checkpoint_names_key_and_shapes(
-    tmp_path: Path, other: dict[str, object], message: str
-) -> None:
-    save_checkpoint(network(**other), tmp_path / "other.pt")  # type: ignore[arg-type]
+def test_a_refused_file_says_how_to_convert_it_and_that_works(tmp_path: Path) -> None:
+    saved, file = network(), tmp_path / "old.pt"
+    torch.save({"state_dict": saved.state_dict(), "args": argparse.Namespace(epochs=3)}, file)
+    with pytest.raises(CheckpointError, match=r"old\.pt: refused.*argparse\.Namespace") as refused:
+        load(file)
+    lines = [line for line in str(refused.value).splitlines() if line.startswith("    ")]
+    assert len(lines) == 2
+    script = "\n".join(line.strip() for line in lines).replace("'old.pt'", "source").replace("'weights.pt'", "target")
+    exec(script, {"torch": torch, "source": file, "target": tmp_path / "weights.pt"})
+    assert equal(load(tmp_path / "weights.pt"), saved)
+
+
+@pytest.mark.parametrize("size", [0, 1, 9, 300, 5000])
+def test_random_bytes_are_refused(tmp_path: Path, size: int) -> None:
+    for seed in range(5):
+        (tmp_path / "noise.pt").write_bytes(np.random.default_rng(seed).bytes(size))
+        with pytest.raises(CheckpointError, match=r"noise\.pt"):
+            read_checkpoint(tmp_path / "noise.pt")
+
+
+def test_weights_of_another_shape_name_key_and_shapes(tmp_path: Path) -> None:
     target = network(seed=5)
     before = {key: value.clone() for key, value in target.state_dict().items()}
-    with pytest.raises(CheckpointError, match=message):
-        load(tmp_path / "other.pt")
+    save_checkpoint(network(classes=5), tmp_path / "other.pt")
+    with pytest.raises(CheckpointError, match=r"'fcn\.weight' has shape \(5, 8, 1, 1\).*needs \(3, 8, 1, 1\)"):
+        load_weights(target, tmp_path / "other.pt")
+    for depth, message in ((3, "does not know"), (1, "lacks")):
+        save_checkpoint(network(depth=depth), tmp_path / "other.pt")
+        with pytest.raises(CheckpointError, match=message):
+            load_weights(target, tmp_path / "other.pt")
     assert all(torch.equal(before[key], value) for key, value in target.state_dict().items())
 
 
-def test_flipped_bytes_give_a_checkpoint_error_or_load(tmp_path: Path) -> None:
+def test_shapes_beyond_the_file_take_no_memory(tmp_path: Path) -> None:
+    state = network().state_dict()
+    torch.save({**state, "fcn.weight": torch.ones(1).expand(10**12, 8, 1, 1)}, tmp_path / "views.pt")
+    with pytest.raises(CheckpointError, match=r"views\.pt: 'fcn\.weight' has shape .*more numbers than the file holds"):
+        load_network("auto", checkpoint=tmp_path / "views.pt")
+    state["st_gcn_networks.0.tcn.0.weight"] = torch.ones(100_000)
+    torch.save(state, tmp_path / "wide.pt")
+    with pytest.raises(CheckpointError, match=r"wide\.pt: its shapes do not belong together.*parameters, the file"):
+        load_network("auto", checkpoint=tmp_path / "wide.pt")
+    torch.save({"weight": torch.eye(3).to_sparse()}, tmp_path / "sparse.pt")
+    with pytest.raises(CheckpointError, match=r"sparse\.pt: holds no state dict"):
+        read_checkpoint(tmp_path / "sparse.pt")
+
+
+def test_what_a_network_keeps_besides_weights_never_spoils_its_checkpoint(tmp_path: Path) -> None:
+    one = nn.Linear(2, 2)
+    one.layout, one.classes, one.channels = "my own thing", Path("x"), 3  # type: ignore[assignment]
+    one.options = {"act": nn.ReLU()}  # type: ignore[assignment]
+    save_checkpoint(one, tmp_path / "own.pt")
+    other = nn.Linear(2, 2)
+    load_weights(other, tmp_path / "own.pt")
+    assert equal(one, other)
+    assert torch.load(tmp_path / "own.pt", weights_only=True)["network"] == {
+        "class": "Linear", "channels": 3, "layout": None,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_flipped_bytes_give_a_checkpoint_error_or_load(tmp_path: Path, zipped: bool) -> None:
     file = tmp_path / "network.pt"
-    torch.save({"w": torch.ones(2)}, file, _use_new_zipfile_serialization=False)
+    torch.save({"w": torch.ones(2)}, file, _use_new_zipfile_serialization=zipped)
     content = file.read_bytes()
     for place in range(0, len(content), 3):
         file.write_bytes(content[:place] + bytes([content[place] ^ 0x15]) + content[place + 1 :])
@@ -129,19 +218,3 @@ def test_a_failed_save_leaves_the_old_file(tmp_path: Path) -> None:
         save_checkpoint(network(), file, helper=lambda: None)
     assert file.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["network.pt"]
-
-
-def test_a_checkpoint_says_whose_it_is(tmp_path: Path) -> None:
-    save_checkpoint(network(classes=5), tmp_path / "net.pt")
-    known = describe_checkpoint(tmp_path / "net.pt")
-    assert (known["classes"], known["channels"], known["layout"]) == (5, 3, "kinect-v1")
-    assert known["options"]["width"] == 4
-    torch.save(network().state_dict(), tmp_path / "bare.pt")
-    assert describe_checkpoint(tmp_path / "bare.pt") == {}
-    with pytest.raises(CheckpointError, match="no such checkpoint"):
-        describe_checkpoint(tmp_path / "nothing.pt")
-    with (tmp_path / "code.pt").open("wb") as stream:
-        pickle.dump({"network": Attack(tmp_path / "trace")}, stream)
-    with pytest.raises(CheckpointError):
-        describe_checkpoint(tmp_path / "code.pt")
-    assert not (tmp_path / "trace").exists()

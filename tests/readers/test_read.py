@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from format_writers import write_ntu
 from scipy.io import savemat
 
 from stgcnlib.errors import SkeletonFormatError
@@ -58,6 +59,49 @@ def test_empty_folder_says_what_was_looked_for(tmp_path: Path) -> None:
         read(tmp_path / "notes.txt")
 
 
+def test_the_error_says_what_is_there(tmp_path: Path) -> None:
+    with pytest.raises(SkeletonFormatError, match="it is an empty folder; looked for"):
+        read(tmp_path)
+    (tmp_path / "notes.txt").write_text("nothing here")
+    with pytest.raises(SkeletonFormatError, match=r"it is a folder of 'notes\.txt'; looked for"):
+        read(tmp_path)
+    with pytest.raises(SkeletonFormatError, match="it is a file that starts with b'nothing here'"):
+        read(tmp_path / "notes.txt")
+    (tmp_path / "empty.json").touch()
+    with pytest.raises(SkeletonFormatError, match="it is an empty file"):
+        read(tmp_path / "empty.json")
+    with pytest.raises(SkeletonFormatError) as caught:
+        read(tmp_path)
+    for name in FORMATS[1:]:
+        assert f"({name})" in str(caught.value)
+
+
+def test_subfolders_are_looked_into(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+    put_mat(tmp_path / "first")
+    (tmp_path / "second" / "notes.txt").touch()
+    assert len(read(tmp_path)) == 1
+
+
+def test_skip_by_names_and_by_a_list(tmp_path: Path, small_set: SequenceSet) -> None:
+    whole = [write_ntu(tmp_path, f"S001C001P001R001A00{k}") for k in (1, 2, 3)]
+    whole[1].write_text("damaged")
+    with pytest.raises(SkeletonFormatError, match="A002"):
+        read(tmp_path)
+    assert read(tmp_path, skip=["S001C001P001R001A002"]).labels.tolist() == [0, 2]
+    names = tmp_path / "missing.txt"
+    names.write_text("S001C001P001R001A002.skeleton\r\nS009C001P001R001A002\r\n\r\n")
+    assert read(tmp_path, skip=names).labels.tolist() == [0, 2]
+    assert read(tmp_path, skip=str(names)).labels.tolist() == [0, 2]
+    with pytest.raises(SkeletonFormatError, match="all 3 files are among those to skip"):
+        read(tmp_path, skip=[file.stem for file in whole])
+    small_set.save(tmp_path / "set.npz")
+    assert len(read(tmp_path / "set.npz", skip=small_set.names[:3])) == 5
+    with pytest.raises(SkeletonFormatError, match="all 8 recordings are among those to skip"):
+        read(tmp_path / "set.npz", skip=small_set.names)
+
+
 def test_mixed_folder_needs_a_format(tmp_path: Path) -> None:
     put_mat(tmp_path)
     put_json(tmp_path)
@@ -68,4 +112,7 @@ def test_mixed_folder_needs_a_format(tmp_path: Path) -> None:
 
 
 def test_formats_are_named() -> None:
-    assert set(FORMATS) == {"npz", "utd-mhad", "nw-ucla"}
+    assert set(FORMATS) == {
+        "npz", "utd-mhad", "nw-ucla", "ntu-rgb+d", "msr-action3d", "utkinect", "openpose", "bvh", "pyskl",
+        "kinetics-skeleton", "coco", "mediapipe", "keypoint-csv",
+    }  # fmt: skip

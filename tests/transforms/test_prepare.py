@@ -50,6 +50,15 @@ def close(a: SequenceSet, b: SequenceSet, tolerance: float = 2e-5) -> None:
 # -- normalize ---------------------------------------------------------------------------------
 
 
+def test_normalize_per_frame_takes_the_way_away():
+    coords = body(3, 12) + np.linspace(0, 4, 12, dtype=np.float32)[:, None, None]
+    data = transforms.normalize(as_set(coords), per="frame")
+    hips = data.layout.spine[0]
+    np.testing.assert_allclose(data.coords[0][:, hips], 0, atol=1e-5)
+    assert np.abs(transforms.normalize(as_set(coords)).coords[0][-1, hips]).max() > 1
+    close(transforms.normalize(data, per="frame"), data)
+
+
 @given(seeds, frame_counts)
 @settings(max_examples=60, deadline=None)
 def test_normalize_sets_upright_front_and_trunk_length(seed: int, frames: int) -> None:
@@ -162,6 +171,26 @@ def test_a_frame_with_shoulders_along_the_trunk_sets_no_direction() -> None:
     lying[0, LEFT] = lying[0, RIGHT] + 0.7 * along + 0.02  # nearly parallel, of ordinary length
     turned = transforms.face_front(as_set(np.concatenate([lying, sound]))).coords[0]
     np.testing.assert_allclose(turned[1:], transforms.face_front(as_set(sound)).coords[0], atol=1e-5)
+
+
+def test_joints_that_were_not_found_stay_at_zero() -> None:
+    rng = np.random.default_rng(3)
+    coords = rng.uniform(0.2, 0.8, (2, 6, 18, 3))
+    coords[:, :, 7] = 0
+    coords[0, :2, 1] = 0  # the neck, which is the centre, is found from frame 2 on
+    data = SequenceSet([coords], layout="openpose-18")
+    lost = ~data.coords[0].any(axis=-1)
+    main = transforms.main_person(data.coords[0])
+    for per in ("sequence", "frame"):
+        moved = transforms.centre(data, per=per)
+        assert not moved.coords[0][lost].any()
+        again = transforms.centre(moved, per=per)
+        np.testing.assert_allclose(again.coords[0], moved.coords[0], atol=1e-6)
+        first = 2 if main == 0 else 0
+        np.testing.assert_allclose(moved.coords[0][main, first, 1, :2], 0, atol=1e-6)
+        np.testing.assert_allclose(
+            moved.coords[0][main, 0, 3, :2], (coords[main, 0, 3] - coords[main, first, 1])[:2], atol=1e-6
+        )
 
 
 def test_the_origin_is_where_the_main_person_appears() -> None:

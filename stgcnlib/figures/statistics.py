@@ -1,0 +1,170 @@
+"""Statistics of layers besides label smoothness: curves against depth, likeness between layers, and sensitivity."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from stgcnlib.errors import GraphError, shorten
+from stgcnlib.figures.matrix import class_matrix
+from stgcnlib.figures.style import (
+    COUNTS,
+    LEFT,
+    MUTED,
+    RIGHT,
+    WIDTH,
+    band,
+    head,
+    layer_colors,
+    layer_ticks,
+    new_figure,
+    styled,
+)  # fmt: skip
+from stgcnlib.geometry.statistics import BETWEEN, STATISTICS
+
+__all__ = ["layer_similarity", "sensitivity_curves", "statistics_curves"]
+
+_READINGS = {"frames": "DTW on frames", "sliding": "sliding windows", "segments": "proportional segments"}
+
+
+@styled
+def statistics_curves(table: pd.DataFrame) -> Figure:
+    """Small curves of every statistic against layer, the trained network beside the untrained one.
+
+    Args:
+        table: `LayerStatistics.table`.
+
+    Raises:
+        GraphError: if the table holds no known statistic.
+    """
+    names = [name for name in STATISTICS if (table["statistic"] == name).any()]
+    if not names:
+        raise GraphError(f"the table has none of the statistics {shorten(list(STATISTICS), 9)}")
+    columns = 3 if len(names) > 4 else 2
+    rows = -(-len(names) // columns)
+    figure = new_figure(0.55 + 2.15 * rows, alt="Statistics of each layer, trained and untrained.")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for ax in axes[len(names) :]:
+        ax.set_axis_off()
+    for ax, name in zip(axes, names, strict=False):
+        mine = table[table["statistic"] == name]
+        for network, color, marker in (("untrained", RIGHT, "s"), ("trained", LEFT, "o")):
+            curve = mine[mine["network"] == network].sort_values("index")
+            if curve.empty:
+                continue
+            x = curve["index"].to_numpy(dtype=float)
+            band(ax, x, curve["low"], curve["high"], color, alpha=0.15)
+            ax.plot(x, curve["value"], color=color, marker=marker, markersize=3.5, linewidth=1.6, label=network)
+        null = mine[(mine["network"] == "trained") & mine["null_mean"].notna()].sort_values("index")
+        if len(null):
+            ax.plot(null["index"], null["null_mean"], color=MUTED, linestyle=(0, (1.5, 1.5)), linewidth=1.3,
+                    label="shuffled labels")  # fmt: skip
+        titles = mine.drop_duplicates("index").sort_values("index")
+        _few_ticks(ax, titles["title"].astype(str).tolist(), titles["index"].to_numpy(dtype=float))
+        ax.set_title(STATISTICS[name])
+        # An interval that runs away must not flatten all curves.
+        top = float(np.nanmax(mine["value"]))
+        if np.nanmax(mine["high"].fillna(top)) > 2.5 * top > 0:
+            ax.set_ylim(top=1.5 * top)
+        low = ax.get_ylim()[0]
+        ax.set_ylim(bottom=0 if name.endswith("accuracy") or low < 0 < top else None)
+        ax.grid(axis="y")
+        ax.set_axisbelow(True)
+    known: dict[str, Any] = {}
+    for ax in axes:
+        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
+            known.setdefault(label, handle)
+    figure.legend(list(known.values()), list(known), loc="outside upper right", ncols=len(known))
+    return figure
+
+
+@styled
+def layer_similarity(pairs: pd.DataFrame, *, network: str = "trained") -> Figure:
+    """How alike the layers are, one matrix per measure.
+
+    Args:
+        pairs: `LayerStatistics.pairs`.
+        network: "trained" or "untrained".
+
+    Raises:
+        GraphError: if that network is not in the table.
+    """
+    mine = pairs[pairs["network"] == network]
+    if mine.empty:
+        raise GraphError(f"the table has no network {network!r}; it has {shorten(pairs['network'].unique())}")
+    names = [name for name in BETWEEN if (mine["statistic"] == name).any()]
+    order = mine.drop_duplicates("first").sort_values("first_index")["first_title"].tolist()
+    size = float(np.clip(0.36 * len(order) + 1.3, 2.6, 4.5))
+    columns = 2 if len(names) > 1 else 1
+    rows = -(-len(names) // columns)
+    figure = new_figure(0.3 + size * rows, width=min(WIDTH, 1.05 * size * columns + 0.4), alt="Likeness of layers.")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for ax in axes[len(names) :]:
+        ax.set_axis_off()
+    short = [title.removeprefix("layer ") for title in order]
+    for ax, name in zip(axes, names, strict=False):
+        values = mine[mine["statistic"] == name].pivot(index="first_title", columns="second_title", values="value")
+        matrix = values.loc[order, order].to_numpy(dtype=float)
+        fits = len(order) <= 16
+        texts = [[f"{v:.2f}".replace("0.", ".") if fits and np.isfinite(v) and i != j else ""
+                  for j, v in enumerate(row)] for i, row in enumerate(matrix)]  # fmt: skip
+        class_matrix(ax, matrix, short, short, cmap=COUNTS, vmin=0.0, vmax=1.0, texts=texts, colorbar=False,
+                     text_size=6.5)  # fmt: skip
+        ax.set_title(BETWEEN[name])
+        ax.set_xlabel("layer")
+    head(figure, f"1: the same neighbours, weights or features; {network} network")
+    return figure
+
+
+@styled
+def sensitivity_curves(table: pd.DataFrame) -> Figure:
+    """Label smoothness against layer for each reading of windowed DTW (panels), K (colours) and kind of graph.
+
+    Args:
+        table: of `stgcnlib.geometry.sensitivity`.
+    """
+    readings = list(dict.fromkeys(table["reading"]))
+    asked = sorted(table["k_asked"].unique())
+    kinds = list(dict.fromkeys(table["kind"]))
+    figure = new_figure(3.9, alt="Label smoothness under other choices of K, graph and reading.")
+    axes = figure.subplots(1, len(readings), sharey=True, squeeze=False).ravel()
+    colors = dict(zip(asked, layer_colors(len(asked)), strict=True))
+    styles = dict(zip(kinds, ["-", (0, (4, 2)), (0, (1, 1))], strict=False))
+    for ax, reading in zip(axes, readings, strict=True):
+        for k in asked:
+            for kind in kinds:
+                rows = table[(table["reading"] == reading) & (table["k_asked"] == k) & (table["kind"] == kind)]
+                curve = rows.sort_values("index")
+                x = curve["index"].to_numpy(dtype=float)
+                if kind == kinds[0]:
+                    band(ax, x, curve["low"], curve["high"], colors[k], alpha=0.1)
+                ax.plot(x, curve["smoothness"], color=colors[k], linestyle=styles[kind], linewidth=1.7, marker="o",
+                        markersize=3, label=f"{'NNK' if kind == 'nnk' else 'kNN'}, K = {_shown(curve, k)}")  # fmt: skip
+        titles = table.drop_duplicates("index").sort_values("index")
+        _few_ticks(ax, titles["title"].astype(str).tolist(), titles["index"].to_numpy(dtype=float))
+        ax.set_title(_READINGS.get(reading, reading))
+        ax.grid(axis="y")
+        ax.set_axisbelow(True)
+    axes[0].set_ylabel(r"label smoothness $S_\mathrm{rw}$ (lower = smoother)", parse_math=True)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 6), handlelength=2.6)
+    return figure
+
+
+def _shown(curve: pd.DataFrame, asked: int) -> str:
+    """The K that was used, with what was asked for where that was too much."""
+    used = int(curve["k"].iloc[0]) if len(curve) else asked
+    return str(asked) if used == asked else f"{used} (for {asked})"
+
+
+def _few_ticks(ax: Axes, titles: list[str], places: Any) -> None:
+    """Layer names that fit a small panel: every second one of many, the input as 0."""
+    step = 1 if len(titles) <= 7 else 2
+    shown = ["0" if title == "input" and len(titles) > 5 else title for title in titles]
+    layer_ticks(ax, shown[::step], places[::step])
+    if shown[0] == "0":
+        ax.set_xlabel("layer (0: input)")

@@ -1,0 +1,181 @@
+"""What can be read out of a layer: pooled features, their similarity (CKA), neighbours' votes and a linear probe.
+
+Predictions are made for every node by others, never by sequences of the same subject; accuracies with intervals
+are made of them in `statistics`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from stgcnlib.dtw.neighbors import barred_pairs
+from stgcnlib.errors import GraphError
+from stgcnlib.geometry.smoothness import check_labels
+
+__all__ = ["cka_matrix", "debiased_cka", "gram", "knn_predictions", "pooled_features", "probe_predictions"]
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int64]
+
+MOST_FOLDS = 10
+"""Subjects are put together into so many folds where there are more of them."""
+
+
+def pooled_features(activations: Any) -> Floats:
+    """(N, V*C) mean over time of each sequence's features, what a linear head behind average pooling would see.
+
+    Args:
+        activations: a LayerActivations, or any iterable of (T_i, D) arrays.
+    """
+    return np.stack([np.asarray(frames, dtype=np.float64).mean(axis=0) for frames in activations])
+
+
+def gram(features: ArrayLike) -> Floats:
+    """(N, N) inner products of features (N, D) that are centred and scaled to unit mean square length."""
+    X = np.asarray(features, dtype=np.float64)
+    if X.ndim != 2 or len(X) < 4:
+        raise GraphError(f"features have shape {X.shape}; debiased CKA needs (N, D) with at least 4 sequences")
+    # Neither changes the value; both keep its arithmetic away from cancellation.
+    X = X - X.mean(axis=0)
+    K = X @ X.T
+    size = float(np.trace(K)) / len(K)
+    result: Floats = K / size if size > 0 else K
+    return result
+
+
+def debiased_cka(first: ArrayLike, second: ArrayLike) -> float:
+    """Linear centred kernel alignment of two Gram matrices (N, N), without the bias of many features.
+
+    HSIC by the unbiased estimator of Song and others (JMLR 2012, eq. 5), put into CKA (Kornblith and others, ICML
+    2019) as Nguyen and others (ICLR 2021) do. With biased HSIC two layers of more features than sequences look
+    alike whatever they hold. It lies in −1..1, is 0 on average for unrelated features, and does not change
+    with rotations and isotropic scaling of either layer.
+
+    Args:
+        first, second: of `gram`, over the same N ≥ 4 sequences.
+
+    Returns:
+        NaN where a layer is constant.
+
+    Raises:
+        GraphError: the matrices do not fit.
+    """
+    K, L = (np.asarray(matrix, dtype=np.float64) for matrix in (first, second))
+    if K.shape != L.shape or K.ndim != 2 or K.shape[0] != K.shape[1] or len(K) < 4:
+        raise GraphError(f"Gram matrices have shapes {K.shape} and {L.shape}; expected (N, N) twice, N at least 4")
+    A, B = _u_centred(K), _u_centred(L)
+    scale = float(np.sqrt((A * A).sum() * (B * B).sum()))
+    floor = np.finfo(np.float64).eps * max(float(np.abs(K).max() * np.abs(L).max()), np.finfo(np.float64).tiny)
+    return float(np.clip((A * B).sum() / scale, -1.0, 1.0)) if scale > floor else float("nan")
+
+
+def knn_predictions(distances: ArrayLike, labels: ArrayLike, *, k: int = 5, exclude: ArrayLike | None = None) -> Codes:
+    """(N,) class that most of each node's k nearest admissible nodes carry; at a tie, that of the nearest among them.
+
+    Args:
+        distances: (N, N).
+        labels: (N,) class indices.
+        k: number of votes.
+        exclude: who may not vote, as in `nnk_graph`: give the subjects, so that nobody is recognised by themselves.
+
+    Raises:
+        GraphError: sizes do not fit, or a node has fewer than k candidates.
+    """
+    matrix = np.asarray(distances)
+    y = check_labels(labels, len(matrix))
+    barred = barred_pairs(exclude, len(y))
+    fewest = int((~barred).sum(axis=1).min())
+    if not 1 <= k <= fewest:
+        raise GraphError(f"k={k}; the node with the fewest candidates has {fewest}, choose k from 1 to that")
+    nearest = np.argsort(np.where(barred, np.inf, matrix), axis=1, kind="stable")[:, :k]
+    votes = y[nearest]
+    same = (votes[:, :, None] == votes[:, None, :]).sum(axis=2)
+    # argmax takes the first of equal counts, which is the nearest.
+    return np.asarray(votes[np.arange(len(y)), same.argmax(axis=1)], dtype=np.int64)
+
+
+def probe_predictions(
+    features: ArrayLike, labels: ArrayLike, *, groups: ArrayLike | None = None, C: float = 1.0, seed: int = 0
+) -> Codes:
+    """(N,) class that a linear probe predicts for each node, trained on the other subjects (scikit-learn).
+
+    The probe is multinomial logistic regression with penalty ‖w‖²/2C on features standardised over its training
+    part. Each fold leaves one subject out, or with more than ten subjects a tenth of them; without subjects there
+    are five stratified folds.
+
+    Args:
+        features: (N, D), of `pooled_features`.
+        labels: (N,) class indices.
+        groups: (N,) subjects, or None.
+        C: inverse strength of the penalty.
+        seed: of the folds where there are no subjects.
+
+    Raises:
+        GraphError: sizes do not fit, only one subject, or a training part has only one class.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import StandardScaler
+
+    X = np.asarray(features, dtype=np.float64)
+    y = check_labels(labels, len(X))
+    predictions = np.full(len(y), -1, dtype=np.int64)
+    for train, test in _folds(y, groups, seed):
+        if len(np.unique(y[train])) < 2:
+            raise GraphError("a probe's training part has only one class; give more subjects or classes")
+        scaler = StandardScaler().fit(X[train])
+        seen, asked = scaler.transform(X[train]), scaler.transform(X[test])
+        if seen.shape[1] > len(seen):
+            # The penalty is rotation invariant, so the weights lie in the span of the training part: same
+            # predictions from as many coordinates as there are training sequences.
+            _, _, axes = np.linalg.svd(seen, full_matrices=False)
+            seen, asked = seen @ axes.T, asked @ axes.T
+        probe = LogisticRegression(C=C, max_iter=2000).fit(seen, y[train])
+        predictions[test] = probe.predict(asked)
+    return predictions
+
+
+def _folds(y: Codes, groups: ArrayLike | None, seed: int) -> Iterator[tuple[Codes, Codes]]:
+    """(train, test) indices."""
+    from sklearn.model_selection import GroupKFold, StratifiedKFold
+
+    if groups is None:
+        rarest = int(np.bincount(y)[np.unique(y)].min())
+        if rarest < 2:
+            raise GraphError("a class has one sequence only; without subjects a probe needs two of each class")
+        yield from StratifiedKFold(min(5, rarest), shuffle=True, random_state=seed).split(y, y)
+        return
+    member = np.unique(np.asarray(groups), return_inverse=True)[1]
+    if member.shape != y.shape:
+        raise GraphError(f"groups have shape {member.shape}; expected {y.shape}, one value per node")
+    count = int(member.max()) + 1
+    if count < 2:
+        raise GraphError("a probe by subject needs at least two subjects; give groups=None to split by sequence")
+    yield from GroupKFold(min(count, MOST_FOLDS)).split(y, y, member)
+
+
+def _u_centred(K: Floats) -> Floats:
+    """The matrix whose product with another, summed, is n(n − 3) times the unbiased HSIC (Székely and Rizzo 2014)."""
+    n = len(K)
+    K = K.copy()
+    np.fill_diagonal(K, 0.0)
+    rows = K.sum(axis=0)
+    centred: Floats = K - (rows[:, None] + rows[None, :]) / (n - 2) + rows.sum() / ((n - 1) * (n - 2))
+    np.fill_diagonal(centred, 0.0)
+    return centred
+
+
+def cka_matrix(grams: Sequence[Floats]) -> Floats:
+    """(L, L) debiased CKA between the layers' Gram matrices."""
+    centred = [_u_centred(K).ravel() for K in grams]
+    lengths = [np.linalg.norm(A) for A in centred]
+    matrix = np.full((len(grams), len(grams)), np.nan)
+    for i, A in enumerate(centred):
+        for j in range(i + 1):
+            scale = lengths[i] * lengths[j]
+            if scale > 0:
+                matrix[i, j] = matrix[j, i] = np.clip(A @ centred[j] / scale, -1.0, 1.0)
+    return matrix

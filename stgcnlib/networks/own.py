@@ -1,0 +1,133 @@
+"""Networks of one's own: the function or class that ``package.module:factory`` names, called with what it takes.
+
+The module may lie in an installed package, in the working directory, or in a folder named by `import_path`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib.machinery import PathFinder
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from stgcnlib.errors import StgcnlibError, StudyError, suggest
+
+__all__ = ["find_source", "import_factory", "import_path", "make_own"]
+
+
+@contextmanager
+def import_path(folder: Path | str | None = None) -> Iterator[None]:
+    """Within, modules are also found in `folder` and the working directory, before installed ones."""
+    before = list(sys.path)
+    sys.path[:0] = _folders(folder)
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        sys.path[:] = before
+
+
+def import_factory(name: str, folder: Path | str | None = None) -> Callable[..., Any]:
+    """The function or class that ``package.module:factory`` names.
+
+    Raises:
+        StudyError: if the name has another form, or the module or the factory cannot be had; says why.
+    """
+    module_name, _, attribute = name.partition(":")
+    if not all(part.isidentifier() for part in (*module_name.split("."), *attribute.split("."))):
+        raise StudyError(f"network {name!r}: give 'package.module:factory', as in an import statement")
+    with import_path(folder):
+        _refuse_namesake(name, module_name.partition(".")[0], _folders(folder))
+        try:
+            module: Any = importlib.import_module(module_name)
+        except ModuleNotFoundError as error:
+            within = f"{module_name}.".startswith(f"{error.name}.")
+            places = ", ".join(dict.fromkeys(_folders(folder)))
+            why = f"looked in {places} and in the installed packages" if within else f"{module_name} itself needs it"
+            raise StudyError(f"network {name!r}: there is no module {error.name!r}; {why}") from error
+        except Exception as error:
+            raise StudyError(
+                f"network {name!r}: importing {module_name} failed with {type(error).__name__}: {error}"
+            ) from error
+    found: Any = module
+    for part in attribute.split("."):
+        if not hasattr(found, part):
+            public = [n for n, value in vars(found).items() if callable(value) and not n.startswith("_")]
+            raise StudyError(f"network {name!r}: {module_name} has no {part!r}; {suggest(part, public)}")
+        found = getattr(found, part)
+    if not callable(found):
+        raise StudyError(f"network {name!r}: is {type(found).__name__}, expected a function or class that makes one")
+    factory: Callable[..., Any] = found
+    return factory
+
+
+def make_own(name: str, given: Mapping[str, Any], options: Mapping[str, Any]) -> nn.Module:
+    """Call a factory with its options, and with what of `given` (layout, classes, channels) it takes and is known.
+
+    The network learns its `layout`, `classes` and `channels` from `given` where it does not say them itself.
+
+    Raises:
+        StudyError: if the factory cannot be had, refuses its arguments, fails, or makes no `torch.nn.Module`.
+    """
+    factory = import_factory(name)
+    known = {key: value for key, value in given.items() if value is not None}
+    parameters = inspect.signature(factory).parameters
+    if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        passed = {key: value for key, value in known.items() if key in parameters}
+    else:
+        passed = known
+    needed = [
+        key
+        for key, p in parameters.items()
+        if p.default is p.empty
+        and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+        and key not in {**passed, **options}
+    ]
+    if needed:
+        raise StudyError(f"network {name!r} needs {', '.join(needed)}; give it to load_network")
+    try:
+        with import_path():
+            network = factory(**passed, **options)
+    except StgcnlibError:
+        raise
+    except Exception as error:
+        raise StudyError(
+            f"network {name!r} refuses {sorted({**passed, **options})}: {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(network, nn.Module):
+        raise StudyError(f"network {name!r} made a {type(network).__name__}; it must make a torch.nn.Module")
+    for key, value in known.items():
+        if not hasattr(network, key):
+            setattr(network, key, value)
+    return network
+
+
+def find_source(name: str, folder: Path | str | None = None) -> Path | None:
+    """The file of a factory's module, so that a change of it can be noticed; `None` if there is none."""
+    with import_path(folder):
+        try:
+            spec = importlib.util.find_spec(name.partition(":")[0])
+        except (ImportError, ValueError):
+            return None
+    return None if spec is None or spec.origin is None else Path(spec.origin)
+
+
+def _folders(folder: Path | str | None) -> list[str]:
+    return [str(Path(place).resolve()) for place in (folder, Path.cwd()) if place is not None]
+
+
+def _refuse_namesake(name: str, package: str, folders: list[str]) -> None:
+    """Python keeps one module per name: a second file of that name would silently be the first."""
+    loaded = getattr(sys.modules.get(package), "__file__", None)
+    spec = PathFinder.find_spec(package, folders)
+    if loaded and spec and spec.origin and Path(loaded).resolve() != Path(spec.origin).resolve():
+        raise StudyError(
+            f"network {name!r}: a module {package!r} is loaded already, from {loaded}; "
+            f"rename {spec.origin}, or start a new Python"
+        )

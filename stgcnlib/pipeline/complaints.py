@@ -1,0 +1,104 @@
+"""What is wrong with a study file, in words: complaints by key, and a YAML loader that refuses what YAML lets pass.
+
+Knows pydantic's errors and YAML's habits, but no particular key.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from stgcnlib.errors import shorten, suggest
+
+__all__ = ["UniqueKeys", "complaints"]
+
+
+def complaints(error: ValidationError, model: type[BaseModel]) -> list[str]:
+    """One sentence per wrong key of a `model`: what a union tried in turn belongs to the same key."""
+    by_key: dict[tuple[str | int, ...], list[Any]] = {}
+    for each in error.errors():
+        by_key.setdefault(_key(each["loc"], model), []).append(each)
+    for key in [key for key in by_key if any(len(other) > len(key) and other[: len(key)] == key for other in by_key)]:
+        del by_key[key]  # "too few items" says nothing beside the item that is wrong
+    return [_complaint(key, errors, model) for key, errors in by_key.items()]
+
+
+def _key(loc: tuple[str | int, ...], root: type[BaseModel]) -> tuple[str | int, ...]:
+    """The path of a key as the file has it, without the union members that pydantic appends."""
+    model: Any = root
+    for depth, part in enumerate(loc):
+        field = model.model_fields.get(part)
+        if field is None:
+            return loc[: depth + 1]
+        model = _model(field.annotation)
+        if model is None:
+            return loc[: depth + 2] if len(loc) > depth + 1 and isinstance(loc[depth + 1], int) else loc[: depth + 1]
+    return loc
+
+
+def _model(annotation: Any) -> type[BaseModel] | None:
+    """The part of a study that a key holds, also where it may be left out; `None` for plain values."""
+    for kind in (annotation, *get_args(annotation)):
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return kind
+    return None
+
+
+def _complaint(key: tuple[str | int, ...], errors: list[Any], root: type[BaseModel]) -> str:
+    error = errors[0]
+    path = ".".join(str(part) for part in key)
+    if error["type"] == "extra_forbidden":
+        model: Any = root
+        for part in key[:-1]:
+            model = _model(model.model_fields[part].annotation)
+        known = list(model.model_fields)
+        wanted = suggest(str(key[-1]), known)
+        return f"unknown key {path!r}; {wanted if wanted.startswith('did') else f'known keys: {shorten(known, 16)}'}"
+    names = [name for e in errors if e["type"] == "literal_error" for name in _expected(e)]
+    value = error["input"]
+    if names:
+        other = " (or a number)" if len(errors) > 1 else ""
+        return f"{path}: {value!r} is not one of {', '.join(names)}{other}{_near(value, names)}"
+    message = " or ".join(dict.fromkeys(_plain(e["msg"]) for e in errors))
+    return f"{path}: {message}, not {value!r}" if path else message
+
+
+def _expected(error: Any) -> list[str]:
+    return re.findall(r"'([^']*)'", str(error.get("ctx", {}).get("expected", "")))
+
+
+def _near(value: Any, names: list[str]) -> str:
+    text = suggest(str(value), names)
+    return f"; {text}" if text.startswith("did") else ""
+
+
+def _plain(message: str) -> str:
+    text = message.removeprefix("Value error, ").replace("Input should be", "must be")
+    text = re.sub(r"a valid dictionary( or instance of \w+)?", "keys and values", text).replace(
+        "a valid tuple", "a list"
+    )
+    text = re.sub(r"^must be a valid ", "must be a ", text).replace("a integer", "a whole number")
+    return text[:1].lower() + text[1:]
+
+
+class UniqueKeys(yaml.SafeLoader):
+    """YAML's safe subset, refusing a key that is written twice, and reading 1e-3 as a number."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
+        """A mapping whose keys are all different."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            name = str(self.construct_object(key, deep=True))
+            if name in seen:
+                line = key.start_mark.line + 1
+                raise yaml.MarkedYAMLError(problem=f"key {name!r} is written twice, again in line {line}")
+            seen.add(name)
+        return super().construct_mapping(node, deep=deep)
+
+
+UniqueKeys.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+)

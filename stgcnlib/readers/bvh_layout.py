@@ -1,0 +1,56 @@
+"""A skeleton layout out of a hierarchy's joint names: left and right, shoulders and spine as names tell them.
+
+Names of motion capture follow habits, not a norm. What is not recognised is left out of the layout, and then
+`stgcnlib.transforms` does without.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from stgcnlib.skeleton import SkeletonLayout
+
+__all__ = ["bvh_layout"]
+
+# How names say left, and what says right in its place.
+_SIDES = (
+    (re.compile(r"left", re.IGNORECASE), {"left": "right", "Left": "Right", "LEFT": "RIGHT"}),
+    (re.compile(r"(?<![A-Za-z])[lL](?=[A-Z_.:])"), {"l": "r", "L": "R"}),
+    (re.compile(r"(?<=[_.])[lL]$"), {"l": "r", "L": "R"}),
+)
+_SHOULDERS = (r"upper_?arm|humerus|shldr", r"(?<!fore)(?<!lower)(?<!lower_)arm$", r"shoulder")
+_UPPER_SPINE = (r"^(?!.*(?:left|right)).*neck", r"chest|thorax", r"spine")
+
+
+def bvh_layout(names: Sequence[str], parents: Sequence[int]) -> SkeletonLayout:
+    """The layout "bvh-V" of a tree of V joints.
+
+    Args:
+        names: of the joints, the root first.
+        parents: index of each joint's parent, -1 for the root.
+    """
+    index = {name: i for i, name in enumerate(names)}
+    mirror: list[tuple[int, int]] = []
+    for i, name in enumerate(names):
+        for pattern, swap in _SIDES:
+            other = pattern.sub(lambda found, swap=swap: swap.get(found[0], found[0]), name)  # type: ignore[misc]
+            if other != name and other in index:
+                mirror.append((i, index[other]))
+                break
+    shoulders = next(
+        (pair for kind in _SHOULDERS for pair in mirror if re.search(kind, names[pair[0]], re.IGNORECASE)), None
+    )
+    upper = next(
+        (i for kind in _UPPER_SPINE for i, name in enumerate(names) if re.search(kind, name, re.IGNORECASE)), 0
+    )
+    return SkeletonLayout(
+        name=f"bvh-{len(names)}",
+        joints=tuple(names),
+        bones=tuple((i, parent) for i, parent in enumerate(parents) if parent >= 0),
+        centre=0,
+        mirror=tuple(mirror),
+        spine=(0, upper) if upper else None,
+        shoulders=shoulders,
+        limbs={},
+    )

@@ -1,0 +1,135 @@
+"""Keypoint results in the manner of COCO, as AlphaPose, MMPose and detectors export them (Lin et al., ECCV 2014).
+
+Either a JSON list of detections, each `image_id` (a frame's number or file name), `keypoints` (x, y and confidence of
+17 joints in turn, pixels, y down), `score`, and where the tool tracked, `idx` or `track_id`; `image_id` such as
+``video7/000012.jpg`` separates recordings. Or MMPose's `instance_info`, a list of frames with `frame_id` and
+`instances` (`keypoints` as pairs, `keypoint_scores`). Layout "coco-17", channels x, y, confidence.
+
+Frames are in the order of their numbers. Numbers that are left out are frames without anybody, unless most are: then
+the numbers mean something else, and only order the frames. Classes come from a ``labels.csv`` in the folder (name,
+label, groups), or from subfolders.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stgcnlib.errors import SkeletonFormatError
+from stgcnlib.readers.content import Recording, add_labels, floats, gather, head, read_json
+from stgcnlib.readers.tracks import Detection, tracked
+from stgcnlib.sequences import SequenceSet
+
+__all__ = ["PATTERN", "read", "recognises"]
+
+PATTERN = "*.json with 'image_id' and 'keypoints', or 'instance_info'"
+JOINTS = 17
+MOST_BYTES = 2**27
+SPARSE = 4  # frame numbers that span more than so many times their count are no count of frames
+
+
+def recognises(file: Path) -> bool:
+    """Whether a file is JSON with detections or instances."""
+    if file.suffix != ".json":
+        return False
+    start = head(file)
+    detections = start.lstrip().startswith("[") and '"image_id"' in start and '"keypoints"' in start
+    return detections or '"instance_info"' in start or '"meta_info"' in start or '"instances"' in start
+
+
+def read(files: list[Path], source: Path) -> SequenceSet:
+    """One recording per file and video, people by their track where all have one, else by nearness.
+
+    Raises:
+        SkeletonFormatError: naming the first file that is damaged or not of 17 joints.
+    """
+    recordings, folders = [], []
+    for file in files:
+        content = read_json(file, most=MOST_BYTES)
+        if isinstance(content, dict):
+            content = content.get("instance_info")
+        if not isinstance(content, list) or not all(isinstance(entry, dict) for entry in content):
+            raise SkeletonFormatError(f"{file}: is no list of detections or frames; is it a keypoint result?")
+        by_instances = any("instances" in entry for entry in content)
+        videos = _instances(content, file) if by_instances else _detections(content, file)
+        for video, frames in videos.items():
+            name = file.stem if len(videos) == 1 else f"{file.stem}/{video}"
+            recordings.append(Recording(name, tracked(_in_order(frames), axes=2, source=file)))
+            folders.append(file.parent.name)
+    add_labels(recordings, folders, source)
+    return gather(recordings, layout="coco-17", source=source)
+
+
+def _detections(content: list[dict[str, Any]], file: Path) -> dict[str, dict[int | str, list[Detection]]]:
+    """Video -> frame -> detections, from one flat list."""
+    videos: dict[str, dict[int | str, list[Detection]]] = {}
+    for i, entry in enumerate(content):
+        where = f"{file}: detection {i}"
+        values = floats(entry.get("keypoints"), f"{where}: 'keypoints'")
+        if values.shape != (3 * JOINTS,):
+            raise SkeletonFormatError(
+                f"{where}: 'keypoints' has shape {values.shape}; expected x, y, confidence of COCO's {JOINTS} joints"
+            )
+        video, frame = _image(entry.get("image_id"), where)
+        track = entry.get("track_id", entry.get("idx"))
+        found = _detection(values.reshape(JOINTS, 3), track, entry.get("score"))
+        videos.setdefault(video, {}).setdefault(frame, []).append(found)
+    return videos
+
+
+def _instances(content: list[dict[str, Any]], file: Path) -> dict[str, dict[int | str, list[Detection]]]:
+    """Frame -> detections of MMPose's frames, which are one video."""
+    frames: dict[int | str, list[Detection]] = {}
+    for i, entry in enumerate(content):
+        frame, instances = entry.get("frame_id", i), entry.get("instances")
+        where = f"{file}: frame {str(frame)[:40]}"
+        if type(frame) is not int or frame in frames or not isinstance(instances, list):
+            raise SkeletonFormatError(f"{where}: 'frame_id' is no number of its own, or 'instances' no list")
+        frames[frame] = []
+        for instance in instances:
+            if not isinstance(instance, dict):
+                raise SkeletonFormatError(f"{where}: an instance is no object with 'keypoints'")
+            points = floats(instance.get("keypoints"), f"{where}: 'keypoints'")
+            scores = floats(instance.get("keypoint_scores", [1.0] * JOINTS), f"{where}: 'keypoint_scores'")
+            if points.shape != (JOINTS, 2) or scores.shape != (JOINTS,):
+                raise SkeletonFormatError(
+                    f"{where}: 'keypoints' has shape {points.shape} and 'keypoint_scores' {scores.shape}; "
+                    f"expected ({JOINTS}, 2) and ({JOINTS},)"
+                )
+            joints = np.concatenate([points, scores[:, None]], axis=1)
+            frames[frame].append(_detection(joints, instance.get("track_id"), instance.get("bbox_score")))
+    return {"": frames}
+
+
+def _detection(joints: NDArray[np.float32], track: Any, score: Any) -> Detection:
+    while isinstance(track, list) and len(track) == 1:  # AlphaPose nests it
+        track = track[0]
+    if isinstance(track, float) and track.is_integer():
+        track = int(track)
+    sure = float(score) if type(score) in (int, float) and abs(score) < 1e9 else float(np.nansum(joints[:, 2]))
+    return Detection(joints, track if type(track) in (int, str) and track != -1 else None, sure)
+
+
+def _image(value: Any, where: str) -> tuple[str, int | str]:
+    """The video and the frame that an image's number or name stands for."""
+    if type(value) is int:
+        return "", value
+    if not isinstance(value, str) or not value:
+        raise SkeletonFormatError(f"{where}: 'image_id' is {str(value)[:40]!r}; expected a number or a file name")
+    folder, _, name = value.rpartition("/")
+    numbers = re.findall(r"\d{1,15}", name.rpartition(".")[0] or name)
+    return folder, int(numbers[-1]) if numbers else name
+
+
+def _in_order(frames: dict[int | str, list[Detection]]) -> list[list[Detection]]:
+    numbers = sorted(key for key in frames if isinstance(key, int))
+    if len(numbers) < len(frames):
+        return [frames[key] for key in sorted(frames, key=str)]
+    span = numbers[-1] - numbers[0] + 1
+    if span > SPARSE * len(numbers):
+        return [frames[key] for key in numbers]
+    return [frames.get(key, []) for key in range(numbers[0], numbers[0] + span)]

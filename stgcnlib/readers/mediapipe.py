@@ -1,0 +1,89 @@
+"""MediaPipe Pose landmarks as JSON (Bazarevsky et al., BlazePose, 2020); as CSV, see `keypoint_csv`.
+
+MediaPipe has no file format of its own. What people write is a list of frames (or an object with `frames`), each a
+list of 33 landmarks, or an object that holds them as `landmarks`, `pose_landmarks` or `pose_world_landmarks` (also
+in camel case); the newer task interface nests one list per person; null or an empty list is a frame without anybody. A
+landmark has `x`, `y`, `z` and mostly `visibility`: x and y are shares of the picture's width and height, y down, z is
+depth from the hips in the scale of x; world landmarks are metres from the middle of the hips, and are preferred where
+a frame has both. Layout "mediapipe-33", channels x, y, z and, where all have it, the visibility.
+
+Classes come from a ``labels.csv`` in the folder (name, label, groups), or from subfolders.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stgcnlib.errors import SkeletonFormatError
+from stgcnlib.readers.content import Recording, add_labels, floats, gather, head, read_json
+from stgcnlib.readers.tracks import Detection, tracked
+from stgcnlib.sequences import SequenceSet
+
+__all__ = ["PATTERN", "read", "recognises"]
+
+PATTERN = "*.json with 33 landmarks"
+START = re.compile(r'"(pose_?)?(world_?)?landmarks?"|"x"\s*:[^{}]*"y"\s*:[^{}]*"z"\s*:', re.IGNORECASE)
+JOINTS = 33
+KEYS = ("poseworldlandmarks", "worldlandmarks", "poselandmarks", "landmarks", "landmark")
+
+
+def recognises(file: Path) -> bool:
+    """Whether a file is JSON with landmarks."""
+    return file.suffix == ".json" and START.search(head(file)) is not None
+
+
+def read(files: list[Path], source: Path) -> SequenceSet:
+    """One recording per file, several people by nearness.
+
+    Raises:
+        SkeletonFormatError: naming the first file that is damaged, and the mend.
+    """
+    recordings = []
+    for file in files:
+        content = read_json(file)
+        if isinstance(content, dict):
+            content = content.get("frames")
+        if not isinstance(content, list):
+            raise SkeletonFormatError(f"{file}: is no list of frames, nor an object with 'frames'")
+        frames = [_frame(entry, f"{file}: frame {i}") for i, entry in enumerate(content)]
+        channels = min((found.joints.shape[1] for frame in frames for found in frame), default=3)
+        for found in (found for frame in frames for found in frame):
+            found.joints = found.joints[:, :channels]
+        recordings.append(Recording(file.stem, tracked(frames, axes=3, source=file)))
+    widths = {r.coords.shape[-1] for r in recordings if r.coords is not None}
+    if len(widths) > 1:
+        raise SkeletonFormatError(f"{source}: some files have the visibility and others not; read them apart")
+    add_labels(recordings, [file.parent.name for file in files], source)
+    return gather(recordings, layout="mediapipe-33", source=source)
+
+
+def _frame(entry: Any, where: str) -> list[Detection]:
+    if isinstance(entry, dict):
+        plain = {str(key).lower().replace("_", ""): value for key, value in entry.items()}
+        known = [key for key in KEYS if key in plain]
+        if not known:
+            raise SkeletonFormatError(f"{where}: holds neither 'landmarks' nor 'pose_landmarks'")
+        entry = next((plain[key] for key in known if plain[key]), None)
+        if isinstance(entry, dict):
+            entry = entry.get("landmark")  # the message of the older interface, as an object
+    if not entry:
+        return []
+    people = entry if isinstance(entry, list) and isinstance(entry[0], list) else [entry]
+    return [_person(person, where) for person in people if person]
+
+
+def _person(landmarks: Any, where: str) -> Detection:
+    if not isinstance(landmarks, list) or len(landmarks) != JOINTS:
+        count = len(landmarks) if isinstance(landmarks, list) else 0
+        raise SkeletonFormatError(f"{where}: {count} landmarks; MediaPipe Pose has {JOINTS}")
+    if not all(isinstance(landmark, dict) and {"x", "y", "z"} <= landmark.keys() for landmark in landmarks):
+        raise SkeletonFormatError(f"{where}: a landmark lacks x, y or z")
+    keys = ["x", "y", "z"] + ["visibility"] * all("visibility" in landmark for landmark in landmarks)
+    joints = floats([[landmark[key] for key in keys] for landmark in landmarks], where)
+    if joints.shape != (JOINTS, len(keys)):
+        raise SkeletonFormatError(f"{where}: a landmark holds other than numbers; mend it")
+    return Detection(joints, score=float(np.nansum(joints[:, 3:])))

@@ -1,0 +1,168 @@
+"""PYSKL and MMAction2 annotation files: one pickle with all recordings of a data set (Duan et al., ACM MM 2022).
+
+A dict of `split` (name -> list of `frame_dir`) and `annotations`, each a dict of `frame_dir` (the recording's name),
+`label`, `total_frames`, `keypoint` (M, T, V, C) and, for 2-D poses, `keypoint_score` (M, T, V) and `img_shape`
+(height, width); older files are the list of annotations alone. 3-D NTU skeletons are in metres (layout "ntu-rgb+d");
+2-D poses in pixels, x to the right, y down: 17 joints are COCO's, 18 and 25 OpenPose's. The score becomes the third
+channel. Nothing of the pickle is run: see `stgcnlib.readers.pickled`.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stgcnlib.errors import SkeletonFormatError, shorten
+from stgcnlib.readers import ntu
+from stgcnlib.readers.content import Recording, gather
+from stgcnlib.readers.pickled import PickledArray, read_pickle
+from stgcnlib.sequences import SequenceSet
+
+__all__ = ["PATTERN", "read", "recognises"]
+
+PATTERN = "*.pkl with 'annotations'"
+SPLIT = re.compile(r"(?:(.+?)[_-])?(train|val|test)[_-]?(\d*)")
+LAYOUTS = {(17, 2): "coco-17", (18, 2): "openpose-18", (25, 2): "openpose-25", (25, 3): "ntu-rgb+d"}
+MOST_CLASSES = 100_000
+
+
+def recognises(file: Path) -> bool:
+    """Whether a file is a pickle by its name."""
+    return file.suffix in (".pkl", ".pickle")
+
+
+def read(files: list[Path], source: Path) -> SequenceSet:
+    """The recordings of one annotation file.
+
+    Groups are the splits ("xsub_train" and "xsub_val" become the group "xsub" with values "train" and "val"; "none"
+    for recordings in neither), "image height" and "image width" where the file gives them, and for NTU names setup,
+    camera, subject and replication. A split that names unknown recordings is reported as a warning.
+
+    Raises:
+        SkeletonFormatError: if there are several files, or it is damaged, unsafe or not of this kind.
+    """
+    if len(files) > 1:
+        raise SkeletonFormatError(f"{source}: holds {len(files)} pickles ({shorten(f.name for f in files)}); name one")
+    file = files[0]
+    content = read_pickle(file)
+    annotations = content.get("annotations") if isinstance(content, dict) else content
+    splits = content.get("split", {}) if isinstance(content, dict) else {}
+    if not isinstance(annotations, list) or not annotations:
+        held = shorten(content) if isinstance(content, dict) else type(content).__name__
+        raise SkeletonFormatError(f"{file}: holds no list 'annotations' (it holds {held}); is it a PYSKL file?")
+    read_ones = [_recording(annotation, f"{file}: annotation {i}") for i, annotation in enumerate(annotations)]
+    if sum(size for _, _, size in read_ones) > file.stat().st_size:
+        # An array that is named over and over is small in the file and multiplies in memory.
+        raise SkeletonFormatError(f"{file}: several annotations share one array; write each with its own")
+    kinds = {kind for _, kind, _ in read_ones}
+    if len(kinds) > 1 or not kinds <= LAYOUTS.keys():
+        raise SkeletonFormatError(
+            f"{file}: skeletons of (joints, axes) {shorten(sorted(kinds))}; "
+            f"what is read is {shorten(sorted(LAYOUTS))}, one of them a file"
+        )
+    recordings = [recording for recording, _, _ in read_ones]
+    _add_splits(recordings, splits, file)
+    classes = _add_ntu_groups(recordings)
+    return gather(recordings, layout=LAYOUTS[kinds.pop()], source=file, class_names=classes)
+
+
+def _recording(annotation: object, where: str) -> tuple[Recording, tuple[int, int], int]:
+    """A recording, its joints and axes, and the bytes that its arrays hold."""
+    if not isinstance(annotation, dict):
+        raise SkeletonFormatError(f"{where} is a {type(annotation).__name__}; expected a dict")
+    for key in ("frame_dir", "label", "keypoint"):
+        if key not in annotation:
+            raise SkeletonFormatError(f"{where} lacks {key!r} (it has {shorten(annotation)}); is it a PYSKL file?")
+    name, label = annotation["frame_dir"], annotation["label"]
+    if not isinstance(name, str):
+        raise SkeletonFormatError(f"{where}: 'frame_dir' is a {type(name).__name__}; expected text")
+    where = f"{where} ({name[:80]})"
+    if not isinstance(label, int) or not 0 <= label < MOST_CLASSES:
+        raise SkeletonFormatError(f"{where}: 'label' is {str(label)[:40]}; expected a class index")
+    points = _array(annotation["keypoint"], f"{where}: 'keypoint'")
+    if points.ndim != 4 or points.shape[-1] not in (2, 3):
+        raise SkeletonFormatError(
+            f"{where}: 'keypoint' has shape {points.shape}; expected (people, frames, joints, 2 or 3)"
+        )
+    size = points.nbytes
+    frames = annotation.get("total_frames", points.shape[1])
+    if frames != points.shape[1]:
+        raise SkeletonFormatError(f"{where}: 'total_frames' is {str(frames)[:40]}, 'keypoint' has {points.shape[1]}")
+    kind = (points.shape[2], points.shape[3])
+    if (score := annotation.get("keypoint_score")) is not None:
+        confidence = _array(score, f"{where}: 'keypoint_score'")
+        if confidence.shape != points.shape[:3] or points.shape[3] != 2:
+            raise SkeletonFormatError(
+                f"{where}: 'keypoint_score' has shape {confidence.shape} beside 'keypoint' {points.shape}; "
+                "expected one score per 2-D joint"
+            )
+        size += confidence.nbytes
+        points = np.concatenate([points, confidence[..., None]], axis=-1)
+    elif kind[1] == 3 and kind[0] != 25:
+        kind = (kind[0], 2)  # x, y and score in one array
+    present = points.any(axis=(1, 2, 3))
+    coords = points[present].astype(np.float32) if present.any() else None
+    if coords is not None and len(coords) == 1:
+        coords = coords[0]
+    groups: dict[str, int | str] = {}
+    match annotation.get("img_shape"):
+        case (int() as height, int() as width):
+            groups = {"image height": height, "image width": width}
+        case _:
+            pass
+    return Recording(name, coords, label, groups), kind, size
+
+
+def _array(value: object, where: str) -> NDArray[Any]:
+    if not isinstance(value, PickledArray):
+        raise SkeletonFormatError(f"{where} is a {type(value).__name__}; expected a numpy array of numbers")
+    if value.array.dtype.kind == "f" and not np.isfinite(value.array).all():
+        raise SkeletonFormatError(f"{where} holds NaN or infinite values; interpolate or leave out the recording")
+    return value.array
+
+
+def _add_splits(recordings: list[Recording], splits: object, file: Path) -> None:
+    """Every split as a group: "xsub_train" and "xsub_val" together are the group "xsub"."""
+    if not isinstance(splits, dict):
+        raise SkeletonFormatError(f"{file}: 'split' is a {type(splits).__name__}; expected a dict of lists of names")
+    index: dict[str, list[Recording]] = {}
+    for recording in recordings:
+        index.setdefault(recording.name, []).append(recording)
+    unknown: dict[str, int] = {}
+    for key, names in splits.items():
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise SkeletonFormatError(f"{file}: split {str(key)[:80]!r} is no list of names")
+        group, value = str(key), "in"
+        if found := SPLIT.fullmatch(str(key)):
+            group, value = f"{found[1] or 'split'} {found[3]}".strip(), found[2]
+        for recording in recordings:
+            recording.groups.setdefault(group, "none")
+        for name in names:
+            if name not in index:
+                unknown[str(key)] = unknown.get(str(key), 0) + 1
+            for recording in index.get(name, ()):
+                if recording.groups[group] not in ("none", value):
+                    raise SkeletonFormatError(
+                        f"{file}: {name[:80]} is in two parts of the split {group!r}; each recording belongs to one"
+                    )
+                recording.groups[group] = value
+    if unknown:
+        lacking = ", ".join(f"{count} in {key!r}" for key, count in unknown.items())
+        warnings.warn(f"{file}: splits name recordings that are not there ({lacking})", stacklevel=3)
+
+
+def _add_ntu_groups(recordings: list[Recording]) -> tuple[str, ...] | None:
+    """Groups and class names where all recordings are NTU's by name, and their labels are the actions."""
+    found = [ntu.parts_of_name(recording.name) for recording in recordings]
+    for recording, parts in zip(recordings, found, strict=True):
+        if parts is None or recording.label != parts[1] - 1:
+            return None
+    for recording, parts in zip(recordings, found, strict=True):
+        assert parts is not None
+        recording.groups.update(parts[0])
+    return ntu.classes_of(recordings)

@@ -1,0 +1,52 @@
+"""Preparing sequences: SequenceSet in, SequenceSet out.
+
+`prepare` holds what stgcnlib does by itself (centre, turn, scale, resample, mirror); `published` what checkpoints of
+others expect; `corrupt` noise and losses for studies of robustness. Nothing is changed in place.
+"""
+
+from __future__ import annotations
+
+from stgcnlib.transforms.corrupt import drop_frames, drop_joints, jitter, rotate
+from stgcnlib.transforms.prepare import (
+    centre,
+    face_front,
+    main_person,
+    mirror,
+    normalize,
+    resample,
+    scale,
+    standardize,
+)
+from stgcnlib.transforms.published import (
+    PUBLISHED,
+    bone_stream,
+    kinetics_normalize,
+    motion_stream,
+    ntu_normalize,
+    published,
+    pyskl_normalize_2d,
+    pyskl_normalize_3d,
+)
+
+__all__ = [
+    "PUBLISHED",
+    "bone_stream",
+    "centre",
+    "drop_frames",
+    "drop_joints",
+    "face_front",
+    "jitter",
+    "kinetics_normalize",
+    "main_person",
+    "mirror",
+    "motion_stream",
+    "normalize",
+    "ntu_normalize",
+    "published",
+    "pyskl_normalize_2d",
+    "pyskl_normalize_3d",
+    "resample",
+    "rotate",
+    "scale",
+    "standardize",
+]

@@ -1,0 +1,322 @@
+"""Normalisations and input streams that published checkpoints expect, each by the name of who published it.
+
+They reproduce what the published training code feeds a network, its peculiarities included; for an own network
+`stgcnlib.transforms.normalize` is the sounder choice. Networks and their weights are elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from stgcnlib.errors import SequenceError, suggest
+from stgcnlib.sequences import SequenceSet
+from stgcnlib.skeleton import SkeletonLayout
+
+__all__ = [
+    "PUBLISHED",
+    "bone_stream",
+    "kinetics_normalize",
+    "motion_stream",
+    "ntu_normalize",
+    "published",
+    "pyskl_normalize_2d",
+    "pyskl_normalize_3d",
+]
+
+Array = NDArray[np.float32]
+Array64 = NDArray[np.float64]
+SMALL = 1e-6  # what counts as no angle, in radians, and as no length
+LARGEST_SHARE = 5.0  # of a picture; beyond, coordinates are pixels
+LEAST_PIXELS = 10  # extent up to which PYSKL leaves 2-D joints alone
+SPINE, SHOULDERS = (0, 1), (4, 8)  # NTU's hip to mid-spine, and left to right shoulder
+# The published bones of OpenPose-18 go out from the nose; the layout's (ST-GCN's graph) from the neck.
+BONE_ROOTS: Mapping[str, int] = {"openpose-18": 0}
+
+
+def ntu_normalize(data: SequenceSet, *, frames: int = 300, people: int = 2) -> SequenceSet:
+    """The input of 2s-AGCN, Shift-GCN, AAGCN and their kin on NTU RGB+D (Shi et al., CVPR 2019).
+
+    A person who is not there in the first frame is moved up by leaving out the frames without, and everybody is
+    repeated until `frames` are full (a longer recording is cut). Every frame is centred on the first person's
+    mid-spine (joint 1); joints at exactly 0 stay. One rotation turns the first frame's hip-to-spine line to z,
+    another its shoulder line, left to right, to x.
+
+    Args:
+        data: recordings of layout "ntu-rgb+d", coordinates in metres, as `stgcnlib.read` gives them.
+        frames: T of all recordings; 300 is the longest of NTU RGB+D.
+        people: M of all recordings; those who are not there are zero.
+
+    Raises:
+        SequenceError: if the layout is another, or a number is below 1.
+    """
+    _expect_ntu(data, "ntu_normalize")
+    _expect_positive("ntu_normalize", frames, people)
+
+    def prepared(coords: Array64, i: int) -> Array64:
+        result = np.zeros((people, frames, *coords.shape[2:]))
+        for place, person in zip(result, coords, strict=False):
+            place[:] = _repeated(person, frames)
+        # An entry that is 0 in all three axes, as the published code sums them, marks what was not tracked.
+        there = result.sum(axis=-1, keepdims=True) != 0
+        result = (result - result[:1, :, 1:2]) * there
+        return _upright(result)
+
+    return _each(data, prepared)
+
+
+def kinetics_normalize(data: SequenceSet, *, frames: int = 300, people: int = 2) -> SequenceSet:
+    """The input of ST-GCN and 2s-AGCN on Kinetics-Skeleton (Yan et al., AAAI 2018).
+
+    x and y are moved by half a picture, joints of confidence 0 go to 0, and in every frame by itself the people with
+    the most confidence come first. A recording is cut at `frames`, or followed by zeros.
+
+    Args:
+        data: recordings of layout "openpose-18"; x and y in shares of the picture, confidence as third channel.
+        frames: T of all recordings.
+        people: M of all recordings.
+
+    Raises:
+        SequenceError: if the layout is another, coordinates are pixels, or a number is below 1.
+    """
+    if data.layout.name != "openpose-18" or data.channels != 3:
+        raise SequenceError(
+            f"kinetics_normalize: layout {data.layout.name!r} with {data.channels} channels; "
+            "it is made for x, y, confidence of 'openpose-18'"
+        )
+    _expect_positive("kinetics_normalize", frames, people)
+
+    def prepared(coords: Array64, i: int) -> Array64:
+        if np.abs(coords[..., :2]).max() > LARGEST_SHARE:
+            raise SequenceError(
+                f"kinetics_normalize: x or y of {data.names[i]} is {np.abs(coords[..., :2]).max():.3g}; "
+                "divide pixels by the picture's width and height"
+            )
+        coords = coords[:, :frames].copy()
+        coords[..., :2] = np.where(coords[..., 2:] != 0, coords[..., :2] - 0.5, 0)
+        order = np.argsort(-coords[..., 2].sum(axis=2), axis=0, kind="stable")
+        chosen = np.take_along_axis(coords, order[:, :, None, None], axis=0)[:people]
+        result = np.zeros((people, frames, *coords.shape[2:]))
+        result[: len(chosen), : chosen.shape[1]] = chosen
+        return result
+
+    return _each(data, prepared)
+
+
+def pyskl_normalize_3d(data: SequenceSet) -> SequenceSet:
+    """PYSKL's `PreNormalize3D` (Duan et al., ACM MM 2022), which MMAction2 shares, on NTU RGB+D.
+
+    Of two people the one who is there longer comes first, and frames without that one are dropped. All is centred on
+    that person's mid-spine in the first frame and turned as by `ntu_normalize`. Lengths and people stay otherwise.
+
+    Raises:
+        SequenceError: if the layout is not "ntu-rgb+d".
+    """
+    _expect_ntu(data, "pyskl_normalize_3d")
+
+    def prepared(coords: Array64, i: int) -> Array64:
+        there: NDArray[np.bool_] = np.any(~np.isclose(coords, 0), axis=(2, 3))
+        if len(coords) == 2 and there[0].sum() < there[1].sum():
+            coords, there = coords[::-1], there[::-1]
+        coords = coords[:, there[0]] if there[0].any() else coords
+        tracked = (coords != 0).any(axis=-1, keepdims=True)
+        return _upright((coords - coords[0, 0, 1]) * tracked)
+
+    return _each(data, prepared)
+
+
+def pyskl_normalize_2d(
+    data: SequenceSet, *, image: tuple[int, int] | Literal["auto", "recorded"] = "auto", threshold: float = 0.01
+) -> SequenceSet:
+    """PYSKL's `PreNormalize2D`: image coordinates to -1 … 1; joints of low confidence to 0.
+
+    Args:
+        data: 2-D recordings, x and y in pixels and the confidence, if there is one, as third channel.
+        image: (height, width) of the pictures, as MMAction2 takes it (1080, 1920 by default there); "recorded" takes
+            the groups "image height" and "image width" that an annotation file gave; "auto" the extent of the joints
+            of the recording (one of at most 10 pixels in x or y is left alone).
+        threshold: confidence up to which a joint counts as not found.
+
+    Raises:
+        SequenceError: if the layout is 3-D, sizes are missing or not positive, or nothing passes `threshold`.
+    """
+    if data.layout.dimensions != 2 or data.channels not in (2, 3):
+        raise SequenceError(
+            f"pyskl_normalize_2d: layout {data.layout.name!r} with {data.channels} channels is not 2-D; "
+            "use pyskl_normalize_3d or normalize"
+        )
+    sizes = _image_sizes(data, image)
+
+    def prepared(coords: Array64, i: int) -> Array64:
+        found = coords[..., 2] > threshold if coords.shape[-1] == 3 else np.ones(coords.shape[:-1], dtype=bool)
+        if not found.any():
+            raise SequenceError(
+                f"pyskl_normalize_2d: {data.names[i]} has no confidence above {threshold}; lower the threshold"
+            )
+        result = coords.copy()
+        if sizes is None:
+            low, high = coords[found][:, :2].min(axis=0), coords[found][:, :2].max(axis=0)
+            if (high - low > LEAST_PIXELS).all():
+                result[..., :2] = (coords[..., :2] - (low + high) / 2) / (high - low) * 2
+        else:
+            half = sizes[i] / 2
+            result[..., :2] = (coords[..., :2] - half) / half
+        result[~found, :2] = 0
+        return result
+
+    return _each(data, prepared)
+
+
+def bone_stream(data: SequenceSet) -> SequenceSet:
+    """Every joint minus its parent along the layout's bones; 0 at the root (2s-AGCN's bone stream).
+
+    The root is the joint without a parent in `layout.bones`; for "openpose-18" it is the nose, as in the published
+    code. A confidence channel becomes the mean of both ends, as PYSKL has it. Joints stay in their places, so the
+    bone of joint v is entry v.
+
+    Raises:
+        SequenceError: if the layout's bones are no tree.
+    """
+    parents = _parents(data.layout)
+    axes = data.layout.dimensions
+
+    def bones(coords: Array64, i: int) -> Array64:
+        result = coords - coords[..., parents, :]
+        result[..., axes:] = (coords + coords[..., parents, :])[..., axes:] / 2
+        return result
+
+    return _each(data, bones)
+
+
+def motion_stream(data: SequenceSet) -> SequenceSet:
+    """Every frame's difference to the next, 0 in the last (2s-AGCN's motion stream); also of a bone stream.
+
+    A confidence channel becomes the mean of both frames, as PYSKL has it.
+
+    Raises:
+        SequenceError: if nothing moves in a recording (one frame, say): there would be nobody left in it.
+    """
+    axes = data.layout.dimensions
+
+    def motion(coords: Array64, i: int) -> Array64:
+        result = np.zeros_like(coords)
+        result[:, :-1] = np.diff(coords, axis=1)
+        if not result[..., :axes].any():
+            raise SequenceError(f"motion_stream: nothing moves in {data.names[i]}; leave the recording out")
+        result[:, :-1, :, axes:] = (coords[:, :-1, :, axes:] + coords[:, 1:, :, axes:]) / 2
+        return result
+
+    return _each(data, motion)
+
+
+PUBLISHED: Mapping[str, Callable[[SequenceSet], SequenceSet]] = {
+    "ntu": ntu_normalize,
+    "kinetics": kinetics_normalize,
+    "pyskl-3d": pyskl_normalize_3d,
+    "pyskl-2d": pyskl_normalize_2d,
+    "bone": bone_stream,
+    "motion": motion_stream,
+}
+
+
+def published(data: SequenceSet, *names: str) -> SequenceSet:
+    """The transforms of these names (`PUBLISHED`) one after the other: ``published(data, "ntu", "bone")``.
+
+    Raises:
+        SequenceError: if there is no transform of a name.
+    """
+    for name in names:
+        if name not in PUBLISHED:
+            raise SequenceError(f"no published transform is named {name!r}; {suggest(name, PUBLISHED)}")
+        data = PUBLISHED[name](data)
+    return data
+
+
+def _each(data: SequenceSet, change: Callable[[Array64, int], Array64]) -> SequenceSet:
+    """Every recording as `change` makes it of (M, T, V, C) and its index; one without a people axis stays so."""
+    coords: list[Array] = []
+    for i, original in enumerate(data.coords):
+        people = change(data.people(i).astype(np.float64), i).astype(np.float32)
+        coords.append(people[0] if original.ndim == 3 and len(people) == 1 else people)
+    return data.with_coords(coords)
+
+
+def _expect_ntu(data: SequenceSet, who: str) -> None:
+    if data.layout.name != "ntu-rgb+d" or data.channels != 3:
+        raise SequenceError(
+            f"{who}: layout {data.layout.name!r} with {data.channels} channels; it is made for x, y, z of 'ntu-rgb+d'; "
+            "use normalize for other skeletons"
+        )
+
+
+def _expect_positive(who: str, frames: int, people: int) -> None:
+    if frames < 1 or people < 1:
+        raise SequenceError(f"{who}: frames={frames}, people={people}; at least 1 of each is needed")
+
+
+def _repeated(person: Array64, frames: int) -> Array64:
+    """(frames, V, C): a person (T, V, C) cut or repeated, without absent frames at the end (any, if the first is)."""
+    person = person[:frames]
+    there = person.sum(axis=(1, 2)) != 0
+    if not there.any():
+        return np.zeros((frames, *person.shape[1:]))
+    person = person[: np.flatnonzero(there)[-1] + 1] if there[0] else person[there]
+    return person[np.arange(frames) % len(person)]
+
+
+def _upright(coords: Array64) -> Array64:
+    """Turned so that the first person's first frame has the spine along z, then the shoulder line along x.
+
+    The second rotation is about the axis that is shortest to x, as published, and may tilt the spine a little.
+    """
+    for (start, end), axis in ((SPINE, (0.0, 0.0, 1.0)), (SHOULDERS, (1.0, 0.0, 0.0))):
+        coords = coords @ _rotation(coords[0, 0, end] - coords[0, 0, start], np.array(axis)).T
+    return coords
+
+
+def _rotation(direction: Array64, axis: Array64) -> Array64:
+    """The shortest rotation (3, 3) of a direction to a unit vector; identity for no direction, or an opposite one."""
+    length = float(np.linalg.norm(direction))
+    if length < SMALL:
+        return np.eye(3)
+    normal = np.cross(direction / length, axis)
+    sine, cosine = float(np.linalg.norm(normal)), float(direction @ axis) / length
+    if sine < SMALL:
+        return np.eye(3)
+    return Rotation.from_rotvec(normal / sine * np.arctan2(sine, cosine)).as_matrix()
+
+
+def _parents(layout: SkeletonLayout) -> NDArray[np.int64]:
+    """(V,) parent of every joint, the root its own."""
+    parents = np.arange(len(layout))
+    parents[[child for child, _ in layout.bones]] = [parent for _, parent in layout.bones]
+    roots = np.flatnonzero(parents == np.arange(len(layout)))
+    if len(layout.bones) != len(layout) - 1 or len(roots) != 1:
+        raise SequenceError(
+            f"bone_stream: the bones of layout {layout.name!r} are no tree of (child, parent) pairs with one root; "
+            "give every joint but one exactly one parent"
+        )
+    joint = previous = BONE_ROOTS.get(layout.name, int(roots[0]))
+    while True:  # the bones between the new root and the layout's own change direction
+        parents[joint], previous, joint = previous, joint, int(parents[joint])
+        if joint == previous:
+            return parents
+
+
+def _image_sizes(data: SequenceSet, image: tuple[int, int] | Literal["auto", "recorded"]) -> NDArray[np.float64] | None:
+    """(N, 2) width and height of every recording's pictures; `None` for the extent of the joints."""
+    if image == "auto":
+        return None
+    if image == "recorded":
+        if missing := [name for name in ("image height", "image width") if name not in data.groups]:
+            raise SequenceError(f"pyskl_normalize_2d: the recordings have no group {missing[0]!r}; give image=(h, w)")
+        sizes = np.stack([data.groups["image width"], data.groups["image height"]], axis=1).astype(np.float64)
+    else:
+        sizes = np.tile(np.array(image[::-1], dtype=np.float64), (len(data), 1))
+    if not (sizes > 0).all():
+        raise SequenceError(f"pyskl_normalize_2d: image={image!r} has a size of 0 or less; give (height, width)")
+    return sizes

@@ -1,0 +1,138 @@
+"""Studies with a network and a graph of one's own: found beside the study file, read by axes, kept while unchanged."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+import stgcnlib
+from stgcnlib.errors import AxesError, LayerNotFoundError, StudyError
+from stgcnlib.networks import load_network
+from stgcnlib.pipeline import Study
+
+SOURCE = """
+import torch
+from torch import nn
+
+class Mean(nn.Module):
+    def __init__(self, layout, classes, channels, width=3):
+        super().__init__()
+        self.blocks = nn.ModuleList([nn.Linear(channels, width), nn.Linear(width, width)])
+        self.head = nn.Linear(width, classes)
+
+    def forward(self, x):
+        x = x[..., 0].permute(0, 2, 3, 1)
+        for block in self.blocks:
+            x = block(x).relu()
+        return self.head(x.mean(dim=(1, 2)))
+"""
+
+FIELDS: dict[str, Any] = {
+    "data": {"path": "signals.npz", "split": {"by": "day", "train": [1, 2]}},
+    "network": {"name": "mean_network:Mean", "axes": "NTVC", "options": {"width": 4}, "training": {"epochs": 1}},
+    "layers": ["blocks.*"],
+    "graph": {"k": 3, "leave_out": None},
+    "explain": {"examples": 1, "per_class": 1},
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, rng: np.random.Generator) -> Iterator[Path]:
+    layout = stgcnlib.graph_layout("line", [(0, 1), (1, 2), (2, 3)])
+    coords = [rng.normal(50, 10, (int(t), 4, 2)) for t in rng.integers(9, 13, 16)]
+    stgcnlib.SequenceSet(coords, labels=[0, 1] * 8, groups={"day": np.repeat([1, 2, 3, 4], 4)}, layout=layout).save(
+        tmp_path / "signals.npz"
+    )
+    (tmp_path / "mean_network.py").write_text(SOURCE)
+    yield tmp_path
+    sys.modules.pop("mean_network", None)
+
+
+def opened(folder: Path, **network: Any) -> Any:
+    fields = {**FIELDS, "network": {**FIELDS["network"], **network}}
+    (folder / "study.yml").write_text(yaml.safe_dump(fields))
+    return stgcnlib.open_study(folder / "study.yml", folder / "out")
+
+
+def test_the_line_from_file_to_relevance(folder: Path) -> None:
+    run = opened(folder)
+    values = np.concatenate([c.reshape(-1, 2) for c in run.data.coords])
+    np.testing.assert_allclose(values.mean(axis=0), 0, atol=1e-4)  # standardized, since there is no body
+    assert type(run.network).__name__ == "Mean"
+    assert [layer["name"] for layer in run.layers] == ["input", "blocks.0", "blocks.1"]
+    store = run.activations()
+    assert (store["blocks.1"].joints, store["blocks.1"].channels) == (4, 4)
+    assert not np.array_equal(store["blocks.0"].sequence(0), run.activations("untrained")["blocks.0"].sequence(0))
+    assert run.evaluation.logits.shape == (8, 2)
+    assert list(run.relevance[0]) == ["blocks.0", "blocks.1"]
+    table = run.view.limb_relevance()
+    assert set(table["limb"]) == {"node 0", "node 1", "node 2", "node 3"}
+    np.testing.assert_allclose(table.groupby("index")["share"].sum(), 1, rtol=1e-5)
+    assert run.geometry.table["smoothness"].between(0, 1).all()
+
+
+def test_the_study_written_out_finds_the_module_from_anywhere(folder: Path, tmp_path_factory: Any) -> None:
+    text = opened(folder).study.to_yaml()
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "study.yml"
+    elsewhere.write_text(text)
+    run = stgcnlib.open_study(elsewhere, folder / "out")
+    assert run.study == opened(folder).study
+    assert type(run.untrained).__name__ == "Mean"
+
+
+def test_a_change_of_the_module_changes_the_key_but_not_axes_or_place(folder: Path) -> None:
+    key = opened(folder)._network_key
+    assert opened(folder, axes={"blocks.*": "NTVC"})._network_key == key
+    assert opened(folder, options={"width": 5})._network_key != key
+    assert opened(folder, axes="NCTV")._activations_key != opened(folder)._activations_key
+    (folder / "mean_network.py").write_text(SOURCE + "\n# another network\n")
+    assert opened(folder)._network_key != key
+
+
+def test_wrong_axes_and_modules_are_named(folder: Path) -> None:
+    with pytest.raises(AxesError, match=r"'blocks\.0' puts out .*, which is not 'NCTV': V cannot be .*'NTVC'"):
+        opened(folder, axes="NCTV", options={"width": 5}).activations()
+    with pytest.raises(StudyError, match="has no 'Median'; did you mean 'Mean'"):
+        _ = opened(folder, name="mean_network:Median").network
+    with pytest.raises(StudyError, match="no module 'median_network'"):
+        _ = opened(folder, name="median_network:Mean").network
+
+
+def test_what_would_fail_after_training_fails_before(folder: Path) -> None:
+    opened(folder).check()
+    with pytest.raises(AxesError, match=r"'NCVT', has \d+ channels for one recording"):
+        opened(folder, axes="NCVT").check()
+    with pytest.raises(StudyError, match=r"network\.axes: 'NTQV' is no axis string; write each of N"):
+        opened(folder, axes="NTQV")
+    run = opened(folder)
+    wrong = stgcnlib.open_study(run.study.model_copy(update={"layers": ("layers.*",)}), folder / "out")
+    with pytest.raises(LayerNotFoundError, match=r"Mean has no layer 'layers\.\*'"):
+        wrong.check()
+    assert not (folder / "out" / "artefacts" / "network.pt").exists()
+
+
+def test_a_checkpoint_of_unknown_family_gives_its_untrained_twin(folder: Path, tmp_path: Path) -> None:
+    torch.manual_seed(9)
+    layout = stgcnlib.SequenceSet.load(folder / "signals.npz").layout
+    saved = load_network("st-gcn", layout=layout, classes=2, channels=2, width=4, depth=2, strategy="uniform")
+    torch.save(saved.state_dict(), tmp_path / "weights.pt")
+    run = opened(folder, name="auto", checkpoint="weights.pt", axes=None, options={})
+    assert torch.equal(run.network.fcn.weight, saved.fcn.weight)
+    assert run.untrained.options == run.network.options
+    assert not torch.equal(run.untrained.fcn.weight, saved.fcn.weight)
+
+
+def test_study_fields(tmp_path: Path) -> None:
+    zoo = Study.load({"network": {"name": "st-gcn"}}).network
+    assert (zoo.folder, zoo.axes) == (None, None)
+    own = Study.load({"network": {"name": "a.b:c", "folder": str(tmp_path), "axes": {"x.*": "NCTV"}}}).network
+    assert (own.folder, own.axes) == (str(tmp_path), {"x.*": "NCTV"})
+    with pytest.raises(StudyError, match=r"network\.axes"):
+        Study.load({"network": {"axes": 3}})

@@ -1,0 +1,264 @@
+"""Small, really formatted files of every format, for tests; `WRITERS` has them by format."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.io import savemat
+
+from stgcnlib.sequences import SequenceSet
+from stgcnlib.skeleton import LAYOUTS
+
+Array = NDArray[np.float64]
+
+
+def motion(frames: int, joints: int, axes: int = 3, *, seed: int = 0) -> Array:
+    """(frames, joints, axes): a random figure that drifts, away from zero."""
+    rng = np.random.default_rng(seed)
+    figure = rng.uniform(0.2, 0.8, (joints, axes))
+    return figure + 0.01 * np.arange(frames)[:, None, None] + rng.normal(0, 0.001, (frames, joints, axes))
+
+
+def write_npz(folder: Path) -> Path:
+    file = folder / "set.npz"
+    SequenceSet([motion(6, 20), motion(4, 20, seed=1)], labels=[0, 1], layout="kinect-v1").save(file)
+    return file
+
+
+def write_utd(folder: Path) -> Path:
+    file = folder / "a1_s1_t1_skeleton.mat"
+    savemat(file, {"d_skel": motion(6, 20).transpose(1, 2, 0)})
+    return file
+
+
+def write_nw_ucla(folder: Path) -> Path:
+    file = folder / "a01_s01_e00_v01.json"
+    content = {"file_name": file.stem, "skeletons": motion(4, 20).round(4).tolist(), "label": 1}
+    file.write_text(json.dumps(content))
+    return file
+
+
+def write_ntu(folder: Path, name: str = "S001C002P003R002A007") -> Path:
+    lines = ["4"]
+    people = [motion(4, 25, seed=k) * [1, 2, 1] for k in range(2)]
+    for t in range(4):
+        lines.append("2")
+        for k, person in enumerate(people):
+            lines += [f"7205759403793{k} 0 1 1 1 1 0 0.01 -0.02 2", "25"]
+            lines += [" ".join(f"{v:.6g}" for v in (*joint, *range(8))) + " 2" for joint in person[t]]
+    file = folder / f"{name}.skeleton"
+    file.write_text("\n".join(lines) + "\n")
+    return file
+
+
+def annotation(name: str, label: int, keypoint: Array, **more: Any) -> dict[str, Any]:
+    return {"frame_dir": name, "label": label, "total_frames": keypoint.shape[1], "keypoint": keypoint, **more}
+
+
+def coco_annotations(dtype: str = "float16") -> dict[str, Any]:
+    rng = np.random.default_rng(4)
+    annotations = [
+        annotation(
+            f"video{k}",
+            k % 2,
+            rng.uniform(10, 300, (1 + k % 2, 5 + k, 17, 2)).astype(dtype),
+            keypoint_score=rng.uniform(0.3, 1, (1 + k % 2, 5 + k, 17)).astype(dtype),
+            img_shape=(240, 320),
+            original_shape=(240, 320),
+        )
+        for k in range(4)
+    ]
+    split = {"train1": ["video0", "video1"], "test1": ["video2", "video3"]}
+    return {"split": split, "annotations": annotations}
+
+
+def write_pyskl(folder: Path, content: Any = None, *, protocol: int = 4) -> Path:
+    file = folder / "annotations.pkl"
+    file.write_bytes(pickle.dumps(coco_annotations() if content is None else content, protocol=protocol))
+    return file
+
+
+def kinetics_clip(frames: list[list[Array]], **more: Any) -> dict[str, Any]:
+    """Frames of people (18, 3), x, y and score."""
+    data = [
+        {
+            "frame_index": t,
+            "skeleton": [
+                {"pose": p[:, :2].reshape(-1).round(3).tolist(), "score": p[:, 2].round(3).tolist()} for p in people
+            ],
+        }
+        for t, people in enumerate(frames, start=1)
+    ]
+    return {"data": data, **more}
+
+
+def write_kinetics(folder: Path) -> Path:
+    file = folder / "abcdefghijk.json"
+    one = motion(5, 18)
+    clip = kinetics_clip([[], *([pose] for pose in one)], label="juggling balls", label_index=171)
+    file.write_text(json.dumps(clip))
+    return file
+
+
+def write_msr(folder: Path) -> Path:
+    file = folder / "a05_s02_e03_skeleton3D.txt"
+    rows = np.concatenate([motion(4, 20).reshape(-1, 3), np.ones((80, 1))], axis=1)
+    file.write_text("\n".join("  ".join(f"{v:.5f}" for v in values) for values in rows) + "\n")
+    return file
+
+
+def write_utkinect(folder: Path) -> Path:
+    file = folder / "joints_s01_e01.txt"
+    lines = [
+        " ".join([str(t), *(f"{v:.5f}" for v in pose.reshape(-1))])
+        for t, pose in zip((10, 12, 14, 20, 22), motion(5, 20), strict=True)
+    ]
+    file.write_text("\n".join(lines) + "\n")
+    (folder / "actionLabel.txt").write_text("s01_e01\nwalk: 10 14\nsitDown: 20 30 \ncarry: NaN NaN\n")
+    return file
+
+
+BVH = """HIERARCHY
+ROOT Hips
+{
+  OFFSET 0 0 0
+  CHANNELS 6 Xposition Yposition Zposition Zrotation Xrotation Yrotation
+  JOINT Neck
+  {
+    OFFSET 0 10 0
+    CHANNELS 3 Zrotation Xrotation Yrotation
+    End Site
+    {
+      OFFSET 0 2 0
+    }
+  }
+  JOINT LeftArm
+  {
+    OFFSET 3 9 0
+    CHANNELS 3 Zrotation Xrotation Yrotation
+    End Site
+    {
+      OFFSET 5 0 0
+    }
+  }
+  JOINT RightArm
+  {
+    OFFSET -3 9 0
+    CHANNELS 3 Yrotation Zrotation Xrotation
+    End Site
+    {
+      OFFSET -5 0 0
+    }
+  }
+}
+MOTION
+Frames: 4
+Frame Time: 0.033333
+"""
+
+
+def write_bvh(folder: Path, name: str = "walk") -> Path:
+    file = folder / f"{name}.bvh"
+    values = np.random.default_rng(2).uniform(-40, 40, (4, 15))
+    file.write_text(BVH + "\n".join(" ".join(f"{v:.4f}" for v in line) for line in values) + "\n")
+    return file
+
+
+def openpose_frame(people: list[Array]) -> dict[str, Any]:
+    return {
+        "version": 1.3,
+        "people": [{"person_id": [-1], "pose_keypoints_2d": p.reshape(-1).round(3).tolist()} for p in people],
+    }
+
+
+def write_openpose(folder: Path, video: str = "clip", joints: int = 25) -> Path:
+    for t, pose in enumerate(motion(4, joints) * [300, 200, 1]):
+        (folder / f"{video}_{t:012d}_keypoints.json").write_text(json.dumps(openpose_frame([pose])))
+    return folder
+
+
+def write_openpose_frame(folder: Path) -> Path:
+    file = folder / "clip_000000000000_keypoints.json"
+    file.write_text(json.dumps(openpose_frame([motion(1, 25)[0] * [300, 200, 1]])))
+    return file
+
+
+def coco_detections(people: Array, **more: Any) -> list[dict[str, Any]]:
+    """A detection per frame of (T, 17, 3)."""
+    return [
+        {"image_id": t, "category_id": 1, "keypoints": pose.reshape(-1).round(3).tolist(), "score": 2.5, **more}
+        for t, pose in enumerate(people)
+    ]
+
+
+def write_coco(folder: Path) -> Path:
+    file = folder / "results.json"
+    file.write_text(json.dumps(coco_detections(motion(4, 17) * [300, 200, 1])))
+    return file
+
+
+def write_mmpose(folder: Path) -> Path:
+    file = folder / "mmpose.json"
+    frames = [
+        {
+            "frame_id": t,
+            "instances": [{"keypoints": p[:, :2].round(3).tolist(), "keypoint_scores": p[:, 2].round(3).tolist()}],
+        }
+        for t, p in enumerate(motion(4, 17) * [300, 200, 1], start=1)
+    ]
+    file.write_text(json.dumps({"meta_info": {"dataset_name": "coco"}, "instance_info": frames}))
+    return file
+
+
+def landmarks(pose: Array) -> list[dict[str, float]]:
+    return [dict(zip(("x", "y", "z", "visibility"), map(float, joint.round(4)), strict=True)) for joint in pose]
+
+
+def write_mediapipe(folder: Path) -> Path:
+    file = folder / "landmarks.json"
+    file.write_text(json.dumps([{"frame": t, "landmarks": landmarks(p)} for t, p in enumerate(motion(3, 33, 4))]))
+    return file
+
+
+def write_wide_csv(folder: Path) -> Path:
+    file = folder / "wide.csv"
+    header = ",".join(f"{axis}{v}" for v in range(33) for axis in "xyzv")
+    lines = [",".join(f"{value:.4f}" for value in pose.reshape(-1)) for pose in motion(4, 33, 4)]
+    file.write_text("\n".join([header, *lines]) + "\n")
+    return file
+
+
+def write_long_csv(folder: Path) -> Path:
+    file = folder / "long.csv"
+    names = [name.replace(" ", "_") for name in LAYOUTS["coco-17"].joints]
+    lines = [
+        f"{t},{names[v]},{x:.2f},{y:.2f},{c:.3f}"
+        for t, pose in enumerate(motion(4, 17) * [300, 200, 1])
+        for v, (x, y, c) in enumerate(pose)
+    ]
+    file.write_text("\n".join(["frame,keypoint,x,y,confidence", *lines]) + "\n")
+    return file
+
+
+# What a format is called -> what writes a small file of it and says where.
+WRITERS: Mapping[str, tuple[Callable[[Path], Path], ...]] = {
+    "npz": (write_npz,),
+    "utd-mhad": (write_utd,),
+    "nw-ucla": (write_nw_ucla,),
+    "ntu-rgb+d": (write_ntu,),
+    "msr-action3d": (write_msr,),
+    "utkinect": (write_utkinect,),
+    "openpose": (write_openpose_frame,),
+    "bvh": (write_bvh,),
+    "pyskl": (write_pyskl,),
+    "kinetics-skeleton": (write_kinetics,),
+    "coco": (write_coco, write_mmpose),
+    "mediapipe": (write_mediapipe,),
+    "keypoint-csv": (write_wide_csv, write_long_csv),
+}

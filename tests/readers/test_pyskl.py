@@ -1,0 +1,355 @@
+"""PYSKL annotation files: values, splits and layouts; and pickles that want more than to be read."""
+
+from __future__ import annotations
+
+import copyreg
+import io
+import os
+import pickle
+import pickletools
+import struct
+import subprocess
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from format_writers import annotation, coco_annotations, motion, write_pyskl
+
+from stgcnlib.errors import SkeletonFormatError
+from stgcnlib.readers import ntu, read
+from stgcnlib.readers.pickled import PickledArray, read_pickle
+
+# -- data -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", ">f4"])
+def test_coco_values_labels_and_groups(tmp_path: Path, protocol: int, dtype: str) -> None:
+    content = coco_annotations(dtype)
+    data = read(write_pyskl(tmp_path, content, protocol=protocol))
+    assert data.layout.name == "coco-17"
+    assert data.names == ("video0", "video1", "video2", "video3")
+    assert data.labels.tolist() == [0, 1, 0, 1]
+    assert [c.shape for c in data.coords] == [(5, 17, 3), (2, 6, 17, 3), (7, 17, 3), (2, 8, 17, 3)]
+    for i, entry in enumerate(content["annotations"]):
+        np.testing.assert_array_equal(data.people(i)[..., :2], entry["keypoint"].astype(np.float32))
+        np.testing.assert_array_equal(data.people(i)[..., 2], entry["keypoint_score"].astype(np.float32))
+    assert data.groups["split 1"].tolist() == ["train", "train", "test", "test"]
+    assert data.groups["image height"].tolist() == [240] * 4
+    assert data.groups["image width"].tolist() == [320] * 4
+
+
+def ntu_annotations(names: tuple[str, ...]) -> list[dict[str, Any]]:
+    return [annotation(name, int(name[-3:]) - 1, motion(6, 25, seed=k)[None]) for k, name in enumerate(names)]
+
+
+def test_ntu_names_bring_classes_and_groups(tmp_path: Path) -> None:
+    names = ("S001C001P001R001A001", "S001C002P003R002A060")
+    split = {"xsub_train": [names[0]], "xsub_val": [names[1]], "xview_train": [names[1]], "xview_val": []}
+    data = read(write_pyskl(tmp_path, {"split": split, "annotations": ntu_annotations(names)}))
+    assert data.layout.name == "ntu-rgb+d"
+    assert data.class_names == ntu.ACTIONS[:60]
+    assert data.groups["subject"].tolist() == [1, 3]
+    assert data.groups["camera"].tolist() == [1, 2]
+    assert data.groups["xsub"].tolist() == ["train", "val"]
+    assert data.groups["xview"].tolist() == ["none", "train"]
+    train, test = data.split("xsub", ["train"], ["val"])
+    assert (train.names, test.names) == (names[:1], names[1:])
+
+
+@pytest.mark.parametrize(
+    ("joints", "axes", "score", "layout"),
+    [
+        (17, 2, True, "coco-17"),
+        (17, 3, False, "coco-17"),
+        (18, 2, True, "openpose-18"),
+        (25, 2, True, "openpose-25"),
+        (25, 3, False, "ntu-rgb+d"),
+    ],
+)
+def test_layouts(tmp_path: Path, joints: int, axes: int, score: bool, layout: str) -> None:
+    more = {"keypoint_score": np.ones((1, 4, joints))} if score else {}
+    data = read(write_pyskl(tmp_path, [annotation("a", 0, motion(4, joints, axes)[None], **more)]))
+    assert (data.layout.name, data.channels) == (layout, 3)
+
+
+def test_absent_people_are_dropped_and_empty_recordings_reported(tmp_path: Path) -> None:
+    two = np.stack([np.zeros((4, 25, 3)), motion(4, 25)])
+    content = [annotation("a", 0, two), annotation("b", 1, np.zeros((0, 4, 25, 3))), annotation("c", 1, two * 0)]
+    with pytest.warns(UserWarning, match="2 of 3 recordings left out, nobody was tracked: 'b', 'c'"):
+        data = read(write_pyskl(tmp_path, content))
+    np.testing.assert_allclose(data.coords[0], motion(4, 25), rtol=1e-6)
+
+
+def test_split_of_unknown_names_warns(tmp_path: Path) -> None:
+    content = coco_annotations()
+    content["split"]["train1"].append("video9")
+    with pytest.warns(UserWarning, match=r"splits name recordings that are not there \(1 in 'train1'\)"):
+        read(write_pyskl(tmp_path, content))
+
+
+def changed(**changes: Any) -> dict[str, Any]:
+    content = coco_annotations()
+    entry = content["annotations"][1]
+    for key, value in changes.items():
+        if value is None:
+            del entry[key]
+        else:
+            entry[key] = value
+    return content
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ([], "holds no list 'annotations'"),
+        ({"train": [1]}, r"holds no list 'annotations' \(it holds 'train'\)"),
+        (3, "it holds int"),
+        ([3], "annotation 0 is a int; expected a dict"),
+        (changed(label=None), "annotation 1 lacks 'label'"),
+        (changed(keypoint=None), "annotation 1 lacks 'keypoint'"),
+        (changed(frame_dir=7), "'frame_dir' is a int"),
+        (changed(label=-1), r"annotation 1 \(video1\): 'label' is -1"),
+        (changed(label=10**9), "'label' is 1000000000"),
+        (changed(label="run"), "'label' is run"),
+        (changed(total_frames=9), "'total_frames' is 9, 'keypoint' has 6"),
+        (changed(keypoint=[[1]]), "'keypoint' is a list; expected a numpy array"),
+        (changed(keypoint=np.ones((6, 17, 2))), r"'keypoint' has shape \(6, 17, 2\)"),
+        (changed(keypoint_score=np.ones((2, 5, 17))), r"'keypoint_score' has shape \(2, 5, 17\)"),
+        (changed(keypoint=np.full((2, 6, 17, 2), np.nan)), "'keypoint' holds NaN or infinite"),
+        (changed(keypoint=np.ones((2, 6, 21, 2)), keypoint_score=np.ones((2, 6, 21))), r"\(17, 2\), \(21, 2\)"),
+        ({"split": [1], "annotations": coco_annotations()["annotations"]}, "'split' is a list"),
+        (
+            {"split": {"train": 3}, "annotations": coco_annotations()["annotations"]},
+            "split 'train' is no list of names",
+        ),
+        (
+            {"split": {"train": ["video0"], "val": ["video0"]}, "annotations": coco_annotations()["annotations"]},
+            "video0 is in two parts of the split 'split'",
+        ),
+    ],
+)
+def test_wrong_content(tmp_path: Path, content: Any, message: str) -> None:
+    with pytest.raises(SkeletonFormatError, match=message) as caught:
+        read(write_pyskl(tmp_path, content))
+    assert "annotations.pkl" in str(caught.value)
+
+
+def test_one_array_under_many_names_is_refused(tmp_path: Path) -> None:
+    shared = motion(200, 25)[None]
+    content = [annotation(f"video{k}", 0, shared) for k in range(5000)]
+    file = write_pyskl(tmp_path, content)
+    assert file.stat().st_size < 2**20
+    with pytest.raises(SkeletonFormatError, match="several annotations share one array"):
+        read(file)
+
+
+def test_two_pickles_in_a_folder(tmp_path: Path) -> None:
+    file = write_pyskl(tmp_path)
+    (tmp_path / "b.pkl").write_bytes(file.read_bytes())
+    with pytest.raises(SkeletonFormatError, match=r"holds 2 pickles \('annotations\.pkl', 'b\.pkl'\); name one"):
+        read(tmp_path)
+
+
+# -- the machine ----------------------------------------------------------------------------------
+
+
+def loaded(value: Any) -> Any:
+    return value.array.tolist() if isinstance(value, PickledArray) else value
+
+
+@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize(
+    "value",
+    [
+        None, True, False, 0, -1, 255, 65536, -(2**31), 2**70, -(2**600), 1.5, float("inf"), "", "é😀", "x" * 300,
+        b"", b"abc" * 200, [], [1, [2, [3]]], (), (1,), (1, 2), (1, 2, 3), (1, 2, 3, 4), {}, {"a": {1: [2]}}, [[]] * 3,
+        {str(k): k for k in range(2000)}, list(range(3000)),
+    ],
+    ids=lambda value: repr(value)[:20],
+)  # fmt: skip
+def test_reads_what_python_reads(tmp_path: Path, value: Any, protocol: int) -> None:
+    for text in (pickle.dumps(value, protocol), pickletools.optimize(pickle.dumps(value, protocol))):
+        (tmp_path / "x.pkl").write_bytes(text)
+        assert read_pickle(tmp_path / "x.pkl") == value
+
+
+@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(6.0).reshape(2, 3),
+        np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+        np.arange(24, dtype=">i2").reshape(2, 3, 4)[:, ::2],
+        np.zeros((0, 3)),
+        np.array([True, False]),
+        np.array(3.0),
+        np.arange(5, dtype=np.uint8),
+        np.arange(4, dtype=np.float16),
+    ],
+    ids=lambda array: f"{array.dtype}{array.shape}",
+)
+def test_reads_arrays(tmp_path: Path, array: Any, protocol: int) -> None:
+    (tmp_path / "x.pkl").write_bytes(pickle.dumps([array, np.float32(2.5), np.int64(7)], protocol))
+    back, real, whole = read_pickle(tmp_path / "x.pkl")
+    assert loaded(back) == array.tolist()
+    assert (real, whole) == (2.5, 7)
+
+
+def test_ordered_dicts_and_shared_lists(tmp_path: Path) -> None:
+    shared = [1]
+    (tmp_path / "x.pkl").write_bytes(pickle.dumps(OrderedDict(a=shared, b=shared), 2))
+    back = read_pickle(tmp_path / "x.pkl")
+    assert back == {"a": [1], "b": [1]}
+    assert back["a"] is back["b"]
+
+
+# -- malice ---------------------------------------------------------------------------------------
+
+SPELL = "touch {}"
+
+
+class Runs:
+    """Pickles to a call of any function."""
+
+    def __init__(self, function: Any, *arguments: Any) -> None:
+        self.call = (function, arguments)
+
+    def __reduce__(self) -> Any:
+        return self.call
+
+
+class State:
+    """Pickles with a state that pickle would set."""
+
+    def __init__(self) -> None:
+        self.shape = 3
+
+
+def text(value: str) -> bytes:
+    raw = value.encode()
+    return b"X" + struct.pack("<I", len(raw)) + raw
+
+
+def programs(target: Path) -> dict[str, bytes]:
+    """Pickles that would touch the target, or do other harm, were they run."""
+    command = SPELL.format(target)
+    stack_global = lambda module, name: text(module) + text(name) + b"\x93"  # noqa: E731
+    return {
+        "os.system by reduce": pickle.dumps(Runs(os.system, command)),
+        "os.system, protocol 0": pickle.dumps(Runs(os.system, command), 0),
+        "subprocess": pickle.dumps(Runs(subprocess.check_output, ["touch", str(target)])),
+        "eval": pickle.dumps(Runs(eval, f"__import__('os').system('{command}')")),
+        "exec in a list": pickle.dumps([1, {"a": Runs(exec, f"open({str(target)!r}, 'w')")}]),
+        "getattr": pickle.dumps(Runs(getattr, "", "join")),
+        "object array": pickle.dumps({"annotations": [annotation("a", 0, np.array([[Runs(os.system, command)]]))]}),
+        "object array of numbers": pickle.dumps(np.array([1, "a", None], dtype=object)),
+        "structured array": pickle.dumps(np.zeros(2, dtype=[("a", "f4"), ("b", "O")])),
+        "text array": pickle.dumps(np.array(["a", "b"])),
+        "copyreg": pickle.dumps(State(), 1),
+        "copyreg by hand": b"ccopyreg\n_reconstructor\n(cos\nsystem\nc__builtin__\nobject\nNtR.",
+        "copyreg extension": b"\x80\x02\x82\x01.",
+        "copyreg extension 4": b"\x80\x02\x84\x01\x00\x00\x00.",
+        "add_extension": pickle.dumps(Runs(copyreg.add_extension, "os", "system", 1)),
+        "class instance": pickle.dumps(State()),
+        "inst": b"(S'" + command.encode() + b"'\nios\nsystem\n.",
+        "obj": b"(cos\nsystem\nS'" + command.encode() + b"'\no.",
+        "newobj": b"\x80\x02cnumpy\nndarray\n(K\x03t\x81.",
+        "stack global": b"\x80\x04" + stack_global("os", "system") + text(command) + b"\x85R.",
+        "stack global, dotted": b"\x80\x04" + stack_global("numpy", "f2py.os.system") + text(command) + b"\x85R.",
+        "stack global of allowed, dotted": b"\x80\x04" + stack_global("numpy", "ndarray.__class__") + b".",
+        "stack global of pieces": b"\x80\x04"
+        + stack_global("numpy.core.multiarray", "_reconstruct.__globals__")
+        + b".",
+        "stack global of lists": b"\x80\x04]]\x93.",
+        "stack global of bytes": b"\x80\x04C\x02osC\x06system\x93" + text(command) + b"\x85R.",
+        "reduce of text": b"\x80\x04" + text("os.system") + text(command) + b"\x85R.",
+        "reduce of a tuple": b"\x80\x04" + text("os") + text("system") + b"\x86)R.",
+        "build on a name": b"\x80\x02cnumpy\nndarray\n}U\x01aK\x01sb.",
+        "build on a dict": b"\x80\x02}}U\x01aK\x01sb.",
+        "setitem on a name": b"\x80\x02cnumpy\nndarray\nU\x01aK\x01s.",
+        "append to a name": b"\x80\x02cnumpy\nndarray\nK\x01a.",
+        "persistent": b"Pos.system\n.",
+        "persistent 2": b"\x80\x02K\x01Q.",
+        "buffer": b"\x80\x05\x97.",
+        "set": pickle.dumps({1, 2}, 4),
+        "numpy loader": b"cnumpy\nload\n(S'/etc/passwd'\ntR.",
+        "numpy function": b"cnumpy.core.multiarray\nfromfile\n(S'/etc/passwd'\ntR.",
+        "dtype of objects": b"cnumpy\ndtype\n(S'O8'\nI00\nI01\ntR.",
+        "dtype of an expression": b"cnumpy\ndtype\n(S'f4,O'\nI00\nI01\ntR.",
+        "encode by another codec": b"c_codecs\nencode\n(Vaaa\nVzlib\ntR.",
+        "encode by idna": b"c_codecs\nencode\n(Vaaa\nVidna\ntR.",
+        "tuple as a key": b"}(" + b")" + b"\x85" * 50_000 + b"K\x01u.",
+    }
+
+
+@pytest.mark.parametrize("name", programs(Path("x")))
+def test_no_code_is_run(name: str, tmp_path: Path) -> None:
+    target = tmp_path / "touched"
+    file = tmp_path / "evil.pkl"
+    file.write_bytes(programs(target)[name])
+    with pytest.raises(SkeletonFormatError, match=r"evil\.pkl: refused, since this pickle asks for") as caught:
+        read(file)
+    assert not target.exists()
+    assert len(str(caught.value)) < 600
+
+
+def test_what_these_programs_would_do(tmp_path: Path) -> None:
+    """The spell works where it is run: otherwise the test above shows nothing."""
+    target = tmp_path / "touched"
+    pickle.loads(programs(target)["os.system by reduce"])
+    assert target.exists()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x80\x04\x8e" + struct.pack("<Q", 10**12) + b"abc.",  # BINBYTES8
+        b"\x80\x05\x96" + struct.pack("<Q", 10**12) + b"abc.",  # BYTEARRAY8
+        b"\x80\x04\x8d" + struct.pack("<Q", 2**63 + 1) + b"abc.",  # BINUNICODE8
+        b"\x80\x04\x95" + struct.pack("<Q", 10**12) + b"N.",  # FRAME: without a meaning here
+        b"\x80\x02\x8b" + struct.pack("<i", 2**31 - 1) + b"\x01.",  # LONG4
+        b"\x80\x02\x8b" + struct.pack("<i", -5) + b"\x01.",
+        b"\x80\x02Nr" + struct.pack("<I", 2**32 - 1) + b"0.",  # LONG_BINPUT
+        b"I" + b"9" * 100_000 + b"\n.",
+        b"\x80\x02" + b"(" * 30_000,
+        b"\x80\x02" + b"]" * 30_000 + b"a" * 29_999 + b".",
+        b"\x80\x02" + b")" + b"\x85" * 30_000 + b".",
+        b"0.", b"a.", b"s.", b"R.", b"b.", b"\x93.", b"t.", b"l.", b"u.", b"1.", b"2.", b"g5\n.", b"h\x05.", b".",
+    ],
+)  # fmt: skip
+def test_machine_survives_anything(content: bytes, tmp_path: Path) -> None:
+    import tracemalloc
+
+    file = tmp_path / "evil.pkl"
+    file.write_bytes(content)
+    tracemalloc.start()
+    try:
+        with pytest.raises(SkeletonFormatError, match=r"evil\.pkl: "):
+            read(file)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 256 * 2**20
+
+
+def test_huge_shapes_are_not_allocated(tmp_path: Path) -> None:
+    class Lies:
+        def __reduce__(self) -> Any:
+            make, arguments, (version, _, dtype, order, raw) = np.ones(3).__reduce__()
+            return make, arguments, (version, (10**9, 10**3), dtype, order, raw)
+
+    file = tmp_path / "x.pkl"
+    stream = io.BytesIO()
+    pickle.dump([Lies()], stream)
+    file.write_bytes(stream.getvalue())
+    with pytest.raises(SkeletonFormatError, match="holds 24 bytes"):
+        read(file)
+
+
+def test_too_large(tmp_path: Path) -> None:
+    file = write_pyskl(tmp_path)
+    with pytest.raises(SkeletonFormatError, match="bytes is too large"):
+        read_pickle(file, most=100)
