@@ -6,12 +6,12 @@ Every network has `layout`, `classes`, `channels`, `options` and `layer_names`; 
 
 from __future__ import annotations
 
-from stgcnlib.networks.checkpoints import describe_checkpoint, load_weights, read_checkpoint, save_checkpoint
+from stgcnlib.networks.checkpoints import load_weights, open_checkpoint, read_checkpoint, save_checkpoint
 from stgcnlib.networks.graph import adjacency
 from stgcnlib.networks.loading import NETWORKS, load_network
 from stgcnlib.networks.stgcn import STGCN
 
 __all__ = [
-    "NETWORKS", "STGCN", "adjacency", "describe_checkpoint", "load_network", "load_weights", "read_checkpoint",
+    "NETWORKS", "STGCN", "adjacency", "load_network", "load_weights", "open_checkpoint", "read_checkpoint",
     "save_checkpoint",
 ]  # fmt: skip

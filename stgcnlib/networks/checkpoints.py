@@ -24,7 +24,7 @@ from stgcnlib.networks.keys import translate
 from stgcnlib.skeleton import LAYOUTS, SkeletonLayout
 
 __all__ = [
-    "Checkpoint", "describe_checkpoint", "load_weights", "open_checkpoint", "read_checkpoint", "save_checkpoint",
+    "Checkpoint", "load_weights", "open_checkpoint", "read_checkpoint", "save_checkpoint",
 ]  # fmt: skip
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "network", "net")
@@ -124,15 +124,6 @@ def open_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     if not isinstance(description, Mapping) or "class" not in description:
         description = {}
     return Checkpoint(file, _without_prefixes(state), description)
-
-
-def describe_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """What `save_checkpoint` wrote of the network: class, classes, channels, layout, options; {} for other files.
-
-    Raises:
-        CheckpointError: as `read_checkpoint`.
-    """
-    return dict(open_checkpoint(path).description)
 
 
 def load_weights(network: nn.Module, source: str | os.PathLike[str] | Checkpoint) -> None:

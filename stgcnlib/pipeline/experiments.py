@@ -18,7 +18,7 @@ import pandas as pd
 from stgcnlib.artefacts import fingerprint, fingerprint_file
 from stgcnlib.errors import StudyError
 from stgcnlib.pipeline.keep import write_table
-from stgcnlib.pipeline.study import Data, Noise, Transfer
+from stgcnlib.pipeline.study import Network, Noise, Transfer
 from stgcnlib.sequences import SequenceSet
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from stgcnlib.geometry import Verdict
     from stgcnlib.pipeline.run import StudyRun
+    from stgcnlib.skeleton import SkeletonLayout
     from stgcnlib.studies import NoiseResult, TransferResult
 
 __all__ = ["Experiments"]
@@ -126,7 +127,7 @@ class Experiments:
                 noisy_networks=self._noisy_networks(settings), layers=[name for name in names if name != "input"],
                 distances={name: run.distances(name) for name in dict.fromkeys(["input", *names])},
                 dtw=study.dtw.model_dump(), bootstrap=geometry.bootstrap, confidence=geometry.confidence,
-                seed=study.seed, folder=runs, device=study.compute.device, **graph,
+                axes=study.network.axes, seed=study.seed, folder=runs, device=study.compute.device, **graph,
             )  # fmt: skip
             made.save(path)
             for name, table in (
@@ -179,7 +180,7 @@ class Experiments:
         Raises:
             StudyError: the study has no section `transfer`, or its source does not fit.
         """
-        from stgcnlib.networks import load_network
+        from stgcnlib.networks.own import import_path
         from stgcnlib.studies import TransferResult, transfer_study
 
         run, settings = self.run, self.run.study.transfer
@@ -192,19 +193,17 @@ class Experiments:
         def make(path: Path) -> None:
             source, train, test = self.transfer_task()
             groups = self._groups(test)
-            options: dict[str, Any] = dict(study.network.options)
-            fresh = partial(
-                load_network, study.network.name, layout=test.layout, classes=len(test.class_names),
-                channels=test.channels, **options,
-            )  # fmt: skip
-            made = transfer_study(
-                source, train, test, frozen=settings.frozen, seeds=settings.seeds,
-                training=settings.training.model_dump(exclude_none=True), fresh=fresh, groups=groups,
-                k=min(study.graph.k, _fewest_candidates(len(test), groups)),
-                graph=study.graph.model_dump(include={"sigma", "symmetrize", "solver"}), dtw=study.dtw.model_dump(),
-                seed=study.seed, folder=runs, workers=study.compute.workers, device=study.compute.device,
-                **study.geometry.model_dump(include={"permutations", "bootstrap", "confidence"}),
-            )  # fmt: skip
+            fresh = partial(_zoo_network, study.network, test.layout, test.channels, len(test.class_names))
+            with import_path(study.network.folder):  # where processes find a network of one's own
+                made = transfer_study(
+                    source, train, test, frozen=settings.frozen, seeds=settings.seeds,
+                    training=settings.training.model_dump(exclude_none=True), fresh=fresh, groups=groups,
+                    k=min(study.graph.k, _fewest_candidates(len(test), groups)),
+                    graph=study.graph.model_dump(include={"sigma", "symmetrize", "solver"}),
+                    dtw=study.dtw.model_dump(), axes=study.network.axes, seed=study.seed, folder=runs,
+                    workers=study.compute.workers, device=study.compute.device,
+                    **study.geometry.model_dump(include={"permutations", "bootstrap", "confidence"}),
+                )  # fmt: skip
             made.save(path)
             tables = ("runs", made.runs), ("table", made.table), ("smoothness", made.smoothness)
             for name, table in (*tables, ("advice", made.advice().evidence), ("predictions", made.predictions)):
@@ -266,17 +265,10 @@ class Experiments:
         ).set_index("run")
 
     def _source_network(self, settings: Transfer) -> nn.Module:
-        from stgcnlib.networks import describe_checkpoint
-
         run, source = self.run, settings.source
         if source.checkpoint is not None:
-            classes = describe_checkpoint(source.checkpoint).get("classes")
-            if not isinstance(classes, int):
-                raise StudyError(
-                    f"transfer.source.checkpoint: {source.checkpoint} does not say how many classes its network has; "
-                    "load it and write it again with stgcnlib.networks.save_checkpoint"
-                )
-            return run.load_network(checkpoint=source.checkpoint, classes=classes)
+            layout, channels = run.data.layout, run.data.channels
+            return _zoo_network(run.study.network, layout, channels, None, checkpoint=source.checkpoint)
         if source.classes is not None:
             from stgcnlib.studies import split_classes
 
@@ -290,8 +282,8 @@ class Experiments:
         """The training part of another data set on the same skeleton."""
         source, split = settings.source, settings.source.split or self.run.study.data.split
         assert source.path is not None
-        chosen = Data(path=source.path, format=source.format, normalize=self.run.study.data.normalize, split=split)
-        data = self.run.read_data(chosen)
+        other = {"path": source.path, "format": source.format, "split": split}
+        data = self.run.read_data(self.run.study.data.model_copy(update=other))
         if data.layout != self.run.data.layout or data.channels != self.run.data.channels:
             raise StudyError(
                 f"transfer.source.path: recordings on {data.layout.name!r} with {data.channels} channels, the study's "
@@ -327,6 +319,27 @@ class Experiments:
         """Groups of other recordings, by the rule that the study has for its nodes."""
         name = self.run.view.leave_out
         return None if name is None else data.groups[name]
+
+
+def _zoo_network(
+    settings: Network,
+    layout: SkeletonLayout,
+    channels: int,
+    classes: int | None,
+    *,
+    checkpoint: str | None = None,
+    seed: int | None = None,
+) -> nn.Module:
+    """A network of the study's kind; with a checkpoint, for the classes that it has."""
+    from stgcnlib.networks import load_network
+    from stgcnlib.networks.own import import_path
+
+    options: dict[str, Any] = dict(settings.options)
+    with import_path(settings.folder):
+        return load_network(
+            settings.name, layout=layout, classes=classes, channels=channels, checkpoint=checkpoint, seed=seed,
+            **options,
+        )  # fmt: skip
 
 
 def _levels(settings: Noise) -> list[tuple[str, float]]:

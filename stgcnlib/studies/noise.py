@@ -124,6 +124,7 @@ def noise_study(
     confidence: float = 0.95,
     seed: int = 0,
     folder: str | os.PathLike[str] | None = None,
+    axes: Any = None,
     device: str = "cpu",
     progress: bool | None = None,
 ) -> NoiseResult:
@@ -146,6 +147,7 @@ def noise_study(
         bootstrap, resampling, confidence: of the intervals, as `layer_geometry`.
         seed: of noise and draws. Levels of one kind share their draws, so that they differ in size alone.
         folder: where each finished level is kept; a study that was stopped goes on from there. None: nowhere.
+        axes: how the layers' outputs lie, for networks that do not say, as `stgcnlib.record`.
         device: where networks run.
         progress: draw a bar; None: on a terminal.
 
@@ -159,9 +161,9 @@ def noise_study(
         raise StudyError(f"noisy_networks: {CLEAN!r} is the name of the first network; choose another")
     codes = None if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1].astype(np.int64)
     graph = {"k": k, "sigma": sigma, "symmetrize": symmetrize, "solver": solver}
-    work = _Work(networks, data, codes, layers, dict(distances or {}), graph, dict(dtw or {}), device)
+    work = _Work(networks, data, codes, layers, dict(distances or {}), graph, dict(dtw or {}), axes, device)
     shared = [
-        data.fingerprint(), None if codes is None else codes.tolist(), layers, graph, dtw or {},
+        data.fingerprint(), None if codes is None else codes.tolist(), layers, graph, dtw or {}, axes,
     ]  # fmt: skip
     tasks: list[Values] = [
         {"network": name, "weights": network_fingerprint(each), "kind": kind, "level": level, "seed": seed}
@@ -224,6 +226,7 @@ class _Work:
     distances: dict[str, Any]
     graph: dict[str, Any]
     dtw: dict[str, Any]
+    axes: Any
     device: str
 
 
@@ -253,7 +256,9 @@ def _measure(work: _Work, task: Values) -> Values:
     layers = []
     with tempfile.TemporaryDirectory(prefix="stgcnlib-noise-") as scratch:
         place = Path(scratch) / "layers.zarr"
-        store = record(network, noisy, layers=names, store=place, device=work.device, progress=False)
+        store = record(
+            network, noisy, layers=names, store=place, axes=work.axes, device=work.device, progress=False
+        )  # fmt: skip
         for name in store.layers:
             matrix = known.get(name)
             if matrix is None:

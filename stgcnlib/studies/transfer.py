@@ -124,6 +124,7 @@ def transfer_study(
     seed: int = 0,
     folder: str | os.PathLike[str] | None = None,
     workers: int | None = None,
+    axes: Any = None,
     device: str = "cpu",
     progress: bool | None = None,
 ) -> TransferResult:
@@ -148,6 +149,7 @@ def transfer_study(
         permutations, bootstrap, confidence, seed: of the intervals, see there.
         folder: where each finished run is kept; a study that was stopped goes on from there. None: nowhere.
         workers: processes at a time; None: as many as cores.
+        axes: how the layers' outputs lie, for networks that do not say, as `stgcnlib.record`.
         device: where networks run.
         progress: draw a bar; None: on a terminal.
 
@@ -167,7 +169,7 @@ def transfer_study(
     if train.class_names != test.class_names:
         raise SequenceError("train and test name different classes; read them together and split them then")
     settings = {"epochs": EPOCHS, **(training or {})}
-    work = Work(source, train, test, settings, fresh, device)
+    work = Work(source, train, test, settings, fresh, axes, device)
     tasks: list[Values] = [{"method": PROBE, "frozen": -1, "seed": seed}]
     for each in which:
         tasks += [{"method": FROZEN, "frozen": f, "seed": each} for f in chosen]
@@ -176,7 +178,7 @@ def transfer_study(
     shared = [networks, train.fingerprint(), test.fingerprint(), settings]
     geometry = _target_geometry(
         source, test, groups, k, permutations=permutations, bootstrap=bootstrap, confidence=confidence, seed=seed,
-        dtw=dtw, device=device, **(graph or {}),
+        dtw=dtw, axes=axes, device=device, **(graph or {}),
     )  # fmt: skip
     # The dearest first: what is left for the end should be short.
     order = sorted(range(len(tasks)), key=lambda i: tasks[i]["frozen"])
@@ -228,7 +230,14 @@ def _of_classes(data: SequenceSet, wanted: NDArray[np.bool_]) -> SequenceSet:
 
 
 def _target_geometry(
-    source: nn.Module, test: SequenceSet, groups: ArrayLike | None, k: int | None, *, device: str, **options: Any
+    source: nn.Module,
+    test: SequenceSet,
+    groups: ArrayLike | None,
+    k: int | None,
+    *,
+    axes: Any,
+    device: str,
+    **options: Any,
 ) -> LayerGeometry:
     """DS-Graphs of the target's test part on every layer of the source network."""
     if k is None:
@@ -237,7 +246,7 @@ def _target_geometry(
             others = len(test) - int(np.unique(np.asarray(groups), return_counts=True)[1].max())
         k = max(1, min(50, others))
     with tempfile.TemporaryDirectory(prefix="stgcnlib-transfer-") as scratch:
-        store = record(source, test, store=Path(scratch) / "layers.zarr", device=device, progress=False)
+        store = record(source, test, store=Path(scratch) / "layers.zarr", axes=axes, device=device, progress=False)
         return layer_geometry(
             store, test.labels, class_names=test.class_names, groups=groups, k=k, progress=False, **options
         )

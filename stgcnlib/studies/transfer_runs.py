@@ -37,6 +37,7 @@ class Work:
     test: SequenceSet
     training: dict[str, Any]
     fresh: Callable[..., nn.Module] | None
+    axes: Any
     device: str
 
 
@@ -105,7 +106,9 @@ def _pooled(work: Work, data: SequenceSet) -> NDArray[np.float64]:
     name = source.layer_names[-1]
     with tempfile.TemporaryDirectory(prefix="stgcnlib-probe-") as scratch:
         place = Path(scratch) / "layers.zarr"
-        layer = record(source, data, layers=[name], store=place, device=work.device, progress=False)[name]
+        layer = record(source, data, layers=[name], store=place, axes=work.axes, device=work.device, progress=False)[
+            name
+        ]
         frames = [features.mean(axis=0, dtype=np.float64) for features in layer]
     joints = np.stack(frames).reshape(len(data), layer.joints, -1)
     return np.asarray(joints.mean(axis=1), dtype=np.float64)

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from typer.testing import CliRunner
 
 import stgcnlib
 from stgcnlib import cli, figures
-from stgcnlib.errors import StudyError
+from stgcnlib.errors import CheckpointError, StudyError
 from stgcnlib.networks import load_network, save_checkpoint
 from stgcnlib.pipeline.run import StudyRun
 from stgcnlib.pipeline.stages import STAGES, check_parameters, notebook_folder, stage_fingerprints, stages_of
@@ -161,16 +162,14 @@ def test_a_checkpoint_or_other_data_can_be_the_source(tmp_path: Path, finished: 
     assert str(tmp_path / "other.npz") in json.dumps(trained["from"])
 
 
-def test_a_checkpoint_that_does_not_say_its_classes_is_refused(tmp_path: Path) -> None:
-    import torch
-
+def test_a_bare_state_dict_tells_its_classes_by_its_shapes(tmp_path: Path) -> None:
     network = load_network("st-gcn", layout="ntu-rgb+d", classes=7, seed=5, width=4, depth=3)
     torch.save(network.state_dict(), tmp_path / "bare.pt")
-    run = stgcnlib.open_study(
-        {**TINY, "transfer": {"source": {"checkpoint": str(tmp_path / "bare.pt")}}}, tmp_path / "a"
-    )
-    with pytest.raises(StudyError, match=r"does not say how many classes.*save_checkpoint"):
-        run.check()
+    settings = {**TINY, "transfer": {"source": {"checkpoint": str(tmp_path / "bare.pt")}}}
+    assert stgcnlib.open_study(settings, tmp_path / "a").experiments.transfer_task()[0].classes == 7
+    (tmp_path / "bare.pt").write_bytes(b"no network")
+    with pytest.raises(CheckpointError, match=r"bare\.pt"):
+        stgcnlib.open_study(settings, tmp_path / "b").check()
 
 
 @pytest.mark.parametrize(
