@@ -1,7 +1,8 @@
 """The model zoo: networks that read batches (N, C, T, V, M) and name their layers.
 
 Every network has `layout`, `classes`, `channels`, `options` and `layer_names`; the outputs of those layers are
-(N*M, C, T, V), the people of one recording side by side.
+(N*M, C, T, V), the people of one recording side by side. A network of one's own needs none of these: `own` finds it,
+and axis strings (`stgcnlib.activations.axes`) say how its layers lie.
 """
 
 from __future__ import annotations

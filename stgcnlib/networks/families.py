@@ -172,7 +172,8 @@ def _efficient_gcn(shapes: Shapes) -> dict[str, Any]:
     joints = _size(shapes, r"input_branches\.0\..*\.A", -1)
     features = _size(shapes, r"input_branches\.0\.init_bn\.weight")
     # Each branch reads two kinds of features side by side, such as positions about the frame and about the body.
-    return _common(shapes, joints=joints, channels=features // 2 if features else None)
+    sizes = _common(shapes, joints=joints, channels=features // 2 if features else None)
+    return {**sizes, "width": _size(shapes, r"input_branches\.0\.stem_scn\.bn\.weight")}
 
 
 # -- the table -------------------------------------------------------------------------------------

@@ -133,8 +133,11 @@ def _zoo_network(
 
 def _refuse_bloat(make: Callable[[], nn.Module], source: Checkpoint) -> None:
     """Raise before memory is taken for a network far larger than the file: a few forged shapes could ask for it."""
-    with torch.device("meta"):
-        needed = sum(p.numel() for p in make().parameters())
+    try:
+        with torch.device("meta"):
+            needed = sum(p.numel() for p in make().parameters())
+    except (RuntimeError, TypeError, ValueError):  # building it in earnest says what is wrong
+        return
     held = sum(value.numel() for value in source.state.values())
     if needed > 10 * held + 1_000_000:
         raise CheckpointError(
@@ -179,7 +182,8 @@ def _told(source: Checkpoint, name: str) -> dict[str, Any]:
     known = infer(source.state, FAMILIES[name]) if name in FAMILIES else {}
     if _own_name(source) == name:
         described = {key: source.description.get(key) for key in ("classes", "channels")}
-        described |= dict(source.description.get("options") or {})
+        options = source.description.get("options")
+        described |= options if isinstance(options, Mapping) else {}
         known |= {key: value for key, value in described.items() if value is not None}
     return known
 
@@ -199,7 +203,7 @@ def _layout(source: Checkpoint, given: SkeletonLayout | None, joints: int | None
     if isinstance(described, Mapping):
         try:
             return SkeletonLayout.from_dict(described)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise CheckpointError(f"{source.file}: its layout is damaged ({error}); give layout=…") from None
     if joints is None:
         return None

@@ -102,9 +102,11 @@ class Network(_Part):
     @field_validator("axes")
     @classmethod
     def _axis_strings(cls, axes: str | dict[str, str] | None) -> str | dict[str, str] | None:
+        if axes is None:
+            return None
         from stgcnlib.activations.axes import parse  # torch is slow to import, and seldom needed here
 
-        for text in [axes] if isinstance(axes, str) else (axes or {}).values():
+        for text in [axes] if isinstance(axes, str) else axes.values():
             try:
                 parse(text)
             except AxesError as error:

@@ -53,7 +53,11 @@ def test_published_state_dicts_are_told(golden_folder: Path, name: str, prefix: 
     ("file", "family", "sizes"),
     [
         ("ntu_ShiftGCN_joint_xview.pt", "shift-gcn", NTU | {"classes": 60}),
-        ("efficientgcn_b0_ntu_xsub.state_dict.pt", "efficientgcn-b0", {"classes": 60, "joints": 25, "channels": 3}),
+        (
+            "efficientgcn_b0_ntu_xsub.state_dict.pt",
+            "efficientgcn-b0",
+            {"classes": 60, "joints": 25, "channels": 3, "width": 64},
+        ),
     ],
 )
 def test_real_checkpoints_are_told(golden_folder: Path, file: str, family: str, sizes: dict[str, int]) -> None:

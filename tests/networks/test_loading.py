@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from stgcnlib.errors import CheckpointError, LayoutError, StudyError
+from stgcnlib.errors import CheckpointError, LayoutError, StgcnlibError, StudyError
 from stgcnlib.networks import load_network, save_checkpoint
+from stgcnlib.skeleton import layout
 
 
 def network(**options: Any) -> nn.Module:
@@ -119,3 +120,32 @@ def test_a_checkpoint_of_another_family_is_named(file: Path, tmp_path: Path) -> 
         load_network("auto", checkpoint=tmp_path / "other.pt")
     with pytest.raises(CheckpointError, match=r"other\.pt: lacks '"):
         load_network("st-gcn", layout="ntu-rgb+d", classes=60, checkpoint=tmp_path / "other.pt")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"options": [1, 2]},
+        {"options": {"width": "wide"}},
+        {"options": {"width": [4]}},
+        {"options": {1: 2, "unknown": 3}},
+        {"classes": "four"},
+        {"channels": -1},
+        {"layout": {"name": "mine"}},
+        {"layout": {**layout("coco-17").to_dict(), "limbs": 3}},
+        {"layout": {**layout("coco-17").to_dict(), "spine": [1]}},
+        {"layout": {**layout("coco-17").to_dict(), "bones": [[0, 99]]}},
+        {"layout": 7},
+        {"class": ["STGCN"]},
+    ],
+)
+def test_a_description_full_of_nonsense_is_an_error_or_ignored(tmp_path: Path, change: dict[str, Any]) -> None:
+    save_checkpoint(network(), tmp_path / "ours.pt")
+    content = torch.load(tmp_path / "ours.pt", weights_only=True)
+    content["network"] |= change
+    torch.save(content, tmp_path / "ours.pt")
+    try:
+        loaded = load_network("auto", checkpoint=tmp_path / "ours.pt")
+    except StgcnlibError:
+        return
+    assert torch.equal(loaded.fcn.weight, network().fcn.weight)
