@@ -79,11 +79,12 @@ def test_options_rebuild_the_network(family: str) -> None:
 
 
 @families
-@pytest.mark.parametrize("frames", [1, 2, 3, 4, 5, 6, 7, 8])
-def test_a_few_frames_are_enough(family: str, frames: int) -> None:
-    scores = make(family)(batch(N=1, T=frames, M=1))
-    assert scores.shape == (1, 4)
-    assert torch.isfinite(scores).all()
+def test_a_few_frames_are_enough(family: str) -> None:
+    network = make(family)
+    for frames in range(1, 9):
+        scores = network(batch(N=1, T=frames, M=1))
+        assert scores.shape == (1, 4)
+        assert torch.isfinite(scores).all()
 
 
 @families
