@@ -143,7 +143,7 @@ class MapView:
         return result
 
     def player(self, layer: str | None = None) -> SkeletonPlayer | None:
-        """One explained recording to play beside the nearest one by other people, aligned as at `layer`.
+        """One explained recording to play beside the nearest other by other people, aligned as at `layer`.
 
         `None` where the data holds no positions to draw.
 
@@ -152,7 +152,6 @@ class MapView:
                 and aligns as the last one does.
         """
         from stgcnlib.dtw import dtw_path
-        from stgcnlib.explain import grad_cam_set
         from stgcnlib.figures.player import aligned_frames, skeleton_player
 
         run, at = self.run, layer or self.run.layers[-1]["name"]
@@ -160,17 +159,15 @@ class MapView:
             return None
         k = len(run.explained) // 2
         node = int(run.explained[k])
-        distances = run.distances(at)[node].astype(np.float64)
-        distances[node if run.groups is None else run.groups == run.groups[node]] = np.inf
-        other = int(distances.argmin())
+        distances = run.distances(at)[node, run.explained].astype(np.float64)
+        distances[k if run.groups is None else run.groups[run.explained] == run.groups[node]] = np.inf
+        # Among recordings with maps, so that a page needs no network to show one.
+        j = int(distances.argmin())
+        other = int(run.explained[j])
         maps, beside = None, None
         if run.layer(at)["index"] > 0:
             names = [at] if layer else list(run.relevance[k])
-            maps = {name: run.relevance[k][name] for name in names}
-            target = run.study.explain.target
-            beside = grad_cam_set(
-                run.network, run.nodes.select([other]), layers=names, target=target, axes=run.study.network.axes
-            )[0]
+            maps, beside = ({name: run.relevance[n][name] for name in names} for n in (k, j))
         features = run.activations()[at]
         stride, options = features.temporal_stride, run.study.dtw.model_dump()
         for key in ("window", "band"):
