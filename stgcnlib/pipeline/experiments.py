@@ -18,6 +18,7 @@ import pandas as pd
 from stgcnlib.artefacts import fingerprint, fingerprint_file
 from stgcnlib.errors import StudyError
 from stgcnlib.pipeline.keep import write_table
+from stgcnlib.pipeline.recordings import read_recordings
 from stgcnlib.pipeline.study import Network, Noise, Transfer
 from stgcnlib.sequences import SequenceSet
 
@@ -283,7 +284,7 @@ class Experiments:
         source, split = settings.source, settings.source.split or self.run.study.data.split
         assert source.path is not None
         other = {"path": source.path, "format": source.format, "split": split}
-        data = self.run.read_data(self.run.study.data.model_copy(update=other))
+        data = read_recordings(self.run.study.data.model_copy(update=other), seed=self.run.study.seed)
         if data.layout != self.run.data.layout or data.channels != self.run.data.channels:
             raise StudyError(
                 f"transfer.source.path: recordings on {data.layout.name!r} with {data.channels} channels, the study's "

@@ -23,7 +23,8 @@ from stgcnlib.artefacts import fingerprint, fingerprint_file, write_json
 from stgcnlib.errors import LayerNotFoundError, StudyError, suggest
 from stgcnlib.pipeline.checks import check_study
 from stgcnlib.pipeline.keep import ArtefactFolder, write_table
-from stgcnlib.pipeline.study import Data, Study
+from stgcnlib.pipeline.recordings import read_recordings, recordings_key
+from stgcnlib.pipeline.study import Study
 from stgcnlib.pipeline.view import StudyView
 from stgcnlib.sequences import SequenceSet
 
@@ -88,7 +89,7 @@ class StudyRun:
         return self.artefacts.keep(
             "sequences.npz",
             self._data_key,
-            lambda: self.read_data(self.study.data),
+            lambda: read_recordings(self.study.data, seed=self.study.seed),
             SequenceSet.load,
             lambda d, p: d.save(p),
         )
@@ -127,35 +128,9 @@ class StudyRun:
             raise StudyError(f"graph.leave_out: the data has no group {name!r}; {suggest(name, self.nodes.groups)}")
         return self.nodes.groups[name]
 
-    def read_data(self, chosen: Data) -> SequenceSet:
-        """Recordings as a study's section `data` describes them, all parts together."""
-        from stgcnlib import transforms
-
-        if chosen.path == "demo":
-            from stgcnlib.demo import demo_sequences
-
-            data = demo_sequences(seed=self.study.seed, **chosen.demo.model_dump())
-        else:
-            from stgcnlib.readers import read
-
-            data = read(chosen.path, format=chosen.format, skip=chosen.skip)
-        if chosen.published:
-            return transforms.published(data, *chosen.published)
-        if not chosen.normalize:
-            return data
-        # A graph that is no body has nothing to centre or turn.
-        return transforms.normalize(data, per=chosen.centre) if data.layout.dimensions else transforms.standardize(data)
-
     @cached_property
     def _data_key(self) -> list[Any]:
-        chosen = self.study.data
-        files: list[Any] = []
-        if chosen.path != "demo":
-            root = Path(chosen.path)
-            paths = [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.is_file())
-            files = [[str(p), p.stat().st_size, p.stat().st_mtime_ns] for p in paths]
-        seed = self.study.seed if chosen.path == "demo" else None
-        return [chosen.model_dump(mode="json", exclude={"split"}), fingerprint(files), seed]
+        return recordings_key(self.study.data, seed=self.study.seed)
 
     # -- network -------------------------------------------------------------------------------
 
