@@ -187,9 +187,7 @@ class CostModel:
         threshold = (len(self.centre) + 5) * unit / PRECISE
         return CostModel(self.centre, self.scale, threshold, np.dtype(np.float64))
 
-    def operand(
-        self, table: FrameTable, options: DTWOptions, sequences: NDArray[np.int64] | None = None
-    ) -> Operand:
+    def operand(self, table: FrameTable, options: DTWOptions, sequences: NDArray[np.int64] | None = None) -> Operand:
         """A table, centred and scaled: its rows in the order of `sequences`, the others left out. None: all."""
         order = np.arange(len(table)) if sequences is None else sequences
         lengths = table.lengths

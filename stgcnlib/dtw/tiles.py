@@ -70,9 +70,7 @@ def panel_costs(
     return (total / operand.options.parts).reshape(len(rows), -1)[:, : len(columns)]
 
 
-def _runs(
-    begin: NDArray[np.int64], end: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _runs(begin: NDArray[np.int64], end: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Few ranges of rows (r, 2) that cover all begin:end, small gaps included, and where each begins in their sum."""
     order = np.argsort(begin)
     new = np.append(True, begin[order[1:]] > end[order[:-1]] + GAP_FRAMES)

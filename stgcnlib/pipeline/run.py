@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from stgcnlib.activations import LayerStore
     from stgcnlib.explain import RelevanceMap
     from stgcnlib.geometry import LayerGeometry
+    from stgcnlib.pipeline.details import Details
     from stgcnlib.pipeline.experiments import Experiments
     from stgcnlib.training import Evaluation
 
@@ -369,6 +370,13 @@ class StudyRun:
             "relevance.npz", key, make, load_relevance, lambda maps, path: save_relevance(path, maps)
         )
 
+    @cached_property
+    def details(self) -> Details:
+        """Layer statistics, classes, single recordings, sensitivity."""
+        from stgcnlib.pipeline.details import Details
+
+        return Details(self)
+
     # -- studies and summary -------------------------------------------------------------------
 
     @cached_property
@@ -385,9 +393,7 @@ class StudyRun:
         from stgcnlib.pipeline.summary import write_summary
 
         write_table(self.experiments.recordings(), self.tables / "recordings.parquet")
-        claims = self.experiments.verdicts()
-        title = self.study.name
         write_summary(
-            self.output, title=title, verdict=verdict, holds=holds, figure=figure, facts=facts, table=table,
-            claims=claims,
+            self.output, title=self.study.name, verdict=verdict, holds=holds, figure=figure, facts=facts, table=table,
+            claims=self.experiments.verdicts(),
         )  # fmt: skip

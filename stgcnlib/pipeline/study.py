@@ -16,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from stgcnlib.artefacts import fingerprint
 from stgcnlib.errors import StudyError, shorten, suggest
+from stgcnlib.pipeline.strict_yaml import UniqueKeys
 
 __all__ = ["Study", "bundled_folder"]
 
@@ -117,6 +118,24 @@ class Geometry(_Part):
     confidence: Number = Field(0.95, gt=0, lt=1)
 
 
+class Statistics(_Part):
+    """Layer statistics: neighbours that vote in k-NN accuracy, inverse penalty of the linear probe."""
+
+    votes: Whole = Field(5, ge=1)
+    probe: Number = Field(1.0, gt=0)
+
+
+class Sensitivity(_Part):
+    """Other choices of K, graph, reading and layers (`None`: all); each further reading costs all its distances."""
+
+    k: tuple[Annotated[Whole, Field(ge=1)], ...] = Field((10, 50, 100), min_length=1)
+    kinds: tuple[Literal["nnk", "knn"], ...] = Field(("nnk", "knn"), min_length=1)
+    readings: tuple[Literal["frames", "sliding", "segments"], ...] = Field(
+        ("frames", "sliding", "segments"), min_length=1
+    )
+    layers: tuple[str, ...] | None = Field(None, min_length=1)
+
+
 class Explain(_Part):
     """Relevance maps: of which class, for how many recordings."""
 
@@ -200,6 +219,8 @@ class Study(_Part):
     dtw: Dtw = Dtw()
     graph: Graph = Graph()
     geometry: Geometry = Geometry()
+    statistics: Statistics = Statistics()
+    sensitivity: Sensitivity | None = None
     explain: Explain = Explain()
     noise: Noise | None = None
     transfer: Transfer | None = None
@@ -227,7 +248,7 @@ class Study(_Part):
         """
         file = Path(path)
         try:
-            content = yaml.load(file.read_text(encoding="utf-8"), Loader=_UniqueKeys)
+            content = yaml.load(file.read_text(encoding="utf-8"), Loader=UniqueKeys)
         except FileNotFoundError:
             raise StudyError(f"{file}: no such study file; bundled studies are {shorten(_bundled())}") from None
         except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
@@ -368,22 +389,3 @@ def _plain(message: str) -> str:
     )
     text = re.sub(r"^must be a valid ", "must be a ", text).replace("a integer", "a whole number")
     return text[:1].lower() + text[1:]
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML's safe subset, refusing a key that is written twice, and reading 1e-3 as a number."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
-        seen: set[str] = set()
-        for key, _ in node.value:
-            name = str(self.construct_object(key, deep=True))
-            if name in seen:
-                line = key.start_mark.line + 1
-                raise yaml.MarkedYAMLError(problem=f"key {name!r} is written twice, again in line {line}")
-            seen.add(name)
-        return super().construct_mapping(node, deep=deep)
-
-
-_UniqueKeys.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
-)
