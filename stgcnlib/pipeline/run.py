@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from stgcnlib.activations import LayerStore
     from stgcnlib.explain import RelevanceMap
     from stgcnlib.geometry import LayerGeometry
+    from stgcnlib.pipeline.details import Details
     from stgcnlib.pipeline.experiments import Experiments
     from stgcnlib.training import Evaluation
 
@@ -360,6 +361,13 @@ class StudyRun:
         """All that decides the maps."""
         return [self._activations_key, self.study.explain.target, self.explained.tolist()]
 
+    @cached_property
+    def details(self) -> Details:
+        """Layer statistics, classes, single recordings, sensitivity."""
+        from stgcnlib.pipeline.details import Details
+
+        return Details(self)
+
     # -- studies and summary -------------------------------------------------------------------
 
     @cached_property
@@ -376,9 +384,7 @@ class StudyRun:
         from stgcnlib.pipeline.summary import write_summary
 
         write_table(self.experiments.recordings(), self.tables / "recordings.parquet")
-        claims = self.experiments.verdicts()
-        title = self.study.name
         write_summary(
-            self.output, title=title, verdict=verdict, holds=holds, figure=figure, facts=facts, table=table,
-            claims=claims,
+            self.output, title=self.study.name, verdict=verdict, holds=holds, figure=figure, facts=facts, table=table,
+            claims=self.experiments.verdicts(),
         )  # fmt: skip

@@ -62,8 +62,16 @@ STAGES: tuple[Stage, ...] = (
     Stage("01_network", ("00_data",), ("network",), artefacts=("network.pt",)),
     Stage("02_activations", ("01_network",), ("layers",), writes=("layers.json",), artefacts=("activations-*",)),
     Stage("03_ds_graphs", ("02_activations",), ("dtw", "graph", "geometry"), artefacts=("distances/*", "geometry")),
-    Stage("04_geometry", ("03_ds_graphs",)),
-    Stage("05_layer", ("04_geometry", "06_relevance"), per_layer=True),
+    Stage("04_geometry", ("03_ds_graphs",), ("statistics",), artefacts=("statistics",)),
+    Stage("04a_classes", ("03_ds_graphs",), artefacts=("findings",)),
+    Stage(
+        "04b_sensitivity",
+        ("03_ds_graphs",),
+        ("sensitivity",),
+        artefacts=("sensitivity.parquet",),
+        section="sensitivity",
+    ),
+    Stage("05_layer", ("04_geometry", "04a_classes", "06_relevance"), per_layer=True),
     Stage(
         "06_relevance", ("02_activations",), ("explain", "dtw", "graph"), artefacts=("relevance.npz", "map-evaluation")
     ),
@@ -78,7 +86,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "09_summary",
-        ("04_geometry", "05_layer", "06_relevance", "07_noise", "08_transfer"),
+        ("04_geometry", "04a_classes", "04b_sensitivity", "05_layer", "06_relevance", "07_noise", "08_transfer"),
         ("name",),
         writes=("summary.json",),
     ),

@@ -145,6 +145,24 @@ class Geometry(_Part):
     confidence: Number = Field(0.95, gt=0, lt=1)
 
 
+class Statistics(_Part):
+    """Layer statistics: neighbours that vote in k-NN accuracy, inverse penalty of the linear probe."""
+
+    votes: Whole = Field(5, ge=1)
+    probe: Number = Field(1.0, gt=0)
+
+
+class Sensitivity(_Part):
+    """Other choices of K, graph, reading and layers (`None`: all); each further reading costs all its distances."""
+
+    k: tuple[Annotated[Whole, Field(ge=1)], ...] = Field((10, 50, 100), min_length=1)
+    kinds: tuple[Literal["nnk", "knn"], ...] = Field(("nnk", "knn"), min_length=1)
+    readings: tuple[Literal["frames", "sliding", "segments"], ...] = Field(
+        ("frames", "sliding", "segments"), min_length=1
+    )
+    layers: tuple[str, ...] | None = Field(None, min_length=1)
+
+
 class Explain(_Part):
     """Relevance maps: of which class, for how many recordings, and how they are put to the test.
 
@@ -240,6 +258,8 @@ class Study(_Part):
     dtw: Dtw = Dtw()
     graph: Graph = Graph()
     geometry: Geometry = Geometry()
+    statistics: Statistics = Statistics()
+    sensitivity: Sensitivity | None = None
     explain: Explain = Explain()
     noise: Noise | None = None
     transfer: Transfer | None = None
