@@ -98,7 +98,7 @@ def layer_similarity(pairs: pd.DataFrame, *, network: str = "trained") -> Figure
         raise GraphError(f"the table has no network {network!r}; it has {shorten(pairs['network'].unique())}")
     names = [name for name in BETWEEN if (mine["statistic"] == name).any()]
     order = mine.drop_duplicates("first").sort_values("first_index")["first_title"].tolist()
-    size = float(np.clip(0.36 * len(order) + 1.3, 2.6, 4.5))
+    size = float(np.clip(0.36 * len(order) + 1.3, 3.6, 4.5))
     columns = 2 if len(names) > 1 else 1
     rows = -(-len(names) // columns)
     figure = new_figure(0.3 + size * rows, width=min(WIDTH, 1.05 * size * columns + 0.4), alt="Likeness of layers.")

@@ -24,6 +24,7 @@ from stgcnlib.errors import GraphError, SequenceError, StgcnlibError
 from stgcnlib.figures.skeleton import project
 from stgcnlib.figures.smoothness import separation
 from stgcnlib.figures.style import class_styles, layer_colors, spread
+from stgcnlib.geometry.statistics import BETWEEN, STATISTICS
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.skeleton import layout
 
@@ -113,6 +114,76 @@ def _maps(layers: int, frames: int, *, signed: bool = False) -> dict[str, Simple
     }
 
 
+def _statistics(layers: int) -> pd.DataFrame:
+    rng, rows = np.random.default_rng(5), []
+    for statistic in STATISTICS:
+        for network in ("trained", "untrained") if statistic != "cka_untrained" else ("trained",):
+            for i, title in enumerate(_titles(layers)):
+                v, null = rng.uniform(0.3, 0.9), 0.1 if statistic.endswith("accuracy") else np.nan
+                rows.append(
+                    {"index": i, "title": title, "network": network, "statistic": statistic, "value": v}
+                    | {"low": v - 0.1, "high": v + 0.1, "null_mean": null}
+                )
+    return pd.DataFrame(rows)
+
+
+def _pairs(layers: int) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {"first_index": i, "first": a, "first_title": a, "second_index": j, "second": b, "second_title": b}
+            | {"network": "trained", "statistic": statistic, "value": 1 / (1 + abs(i - j))}
+            for statistic in BETWEEN
+            for i, a in enumerate(_titles(layers))
+            for j, b in enumerate(_titles(layers))
+        ]
+    )
+
+
+def _sensitivity(layers: int) -> pd.DataFrame:
+    rows = []
+    for reading, level in (("frames", 0.5), ("sliding", 0.45), ("segments", 0.4)):
+        for kind in ("nnk", "knn"):
+            for k in (10, 50, 100):
+                for i, title in enumerate(_titles(layers)):
+                    s = level + 0.02 * (kind == "knn") + k / 1000 - 0.2 * i / layers
+                    rows.append(
+                        {"index": i, "title": title, "reading": reading, "kind": kind, "k": min(k, 81), "k_asked": k}
+                        | {"smoothness": s, "low": s - 0.02, "high": s + 0.02}
+                    )
+    return pd.DataFrame(rows)
+
+
+def _separation(classes: int, layers: int) -> pd.DataFrame:
+    status = ["separates", "never", "separate at the input", "separates"]
+    rows = []
+    for c, name in enumerate(_names(classes)):
+        kind, at = status[c % 4], float(1 + c % (layers - 1))
+        rows.append(
+            {"class_index": c, "class_name": name, "status": kind, "index": at if kind == "separates" else np.nan}
+            | {"earliest": max(at - 1, 0), "latest": min(at + 1, layers), "input": 0.6, "last": 0.01 * c}
+        )
+    return pd.DataFrame(rows)
+
+
+def _confusions(classes: int, layers: int) -> pd.DataFrame:
+    names = _names(classes)
+    return pd.DataFrame(
+        [
+            {"index": i, "title": title, "class_index": c, "class_name": names[c], "other_index": (c + 1) % classes}
+            | {"rank": 1, "share": 0.4 / (1 + i)}
+            for i, title in enumerate(_titles(layers))
+            for c in range(classes)
+        ]
+    )
+
+
+def _suspects(data: SequenceSet) -> pd.DataFrame:
+    nodes = np.arange(len(data))[:9]
+    other = (data.labels[nodes] + 1) % len(data.class_names)
+    named = {"class_name": [data.class_names[c] for c in data.labels[nodes]], "distance": 3.0 - 0.1 * nodes}
+    return pd.DataFrame({"rank": nodes + 1, "node": nodes, "label": data.labels[nodes], "alternative": other} | named)
+
+
 @dataclasses.dataclass
 class World:
     """One size of study: what each figure needs."""
@@ -176,9 +247,18 @@ DRAWINGS: dict[str, Callable[[World], Figure]] = {
         np.where(np.arange(w.classes)[:, None] == 1, np.nan, 0.05) * np.ones(20), w.names, w.data.layout
     ),
     "relevance_by_limb": lambda w: figures.relevance_by_limb(w.limbs, w.data.layout),
+    "statistics_curves": lambda w: figures.statistics_curves(_statistics(w.layers)),
+    "layer_similarity": lambda w: figures.layer_similarity(_pairs(w.layers)),
+    "sensitivity_curves": lambda w: figures.sensitivity_curves(_sensitivity(w.layers)),
+    "class_separation_layers": lambda w: figures.class_separation_layers(
+        _separation(w.classes, w.layers), _titles(w.layers)
+    ),
+    "class_mixing": lambda w: figures.class_mixing(_confusions(w.classes, w.layers)),
+    "suspect_pictures": lambda w: figures.suspect_pictures(_suspects(w.data), w.graph, w.data),
+    "outlier_pictures": lambda w: figures.outlier_pictures(_suspects(w.data), w.data),
 }
 
-TITLED_PICTURES = {"poses", "neighbors_of", "skeleton_strip"}
+TITLED_PICTURES = {"poses", "neighbors_of", "skeleton_strip", "suspect_pictures", "outlier_pictures"}
 
 
 @pytest.fixture(scope="module", params=[(2, 2), (27, 11)], ids=["2 classes 2 layers", "27 classes 11 layers"])
@@ -345,6 +425,10 @@ def test_no_null_no_trouble() -> None:
         (lambda w: figures.joint_time_maps(w.maps, w.data.layout, normalize="max"), SequenceError, "'jointly'"),
         (lambda w: figures.class_joint_heatmap(np.ones((2, 3)), ["a", "b"], w.data.layout), SequenceError, "(2, 20)"),
         (lambda w: figures.neighbor_counts({}), GraphError, "no graph"),
+        (lambda w: figures.statistics_curves(_statistics(2).iloc[:0]), GraphError, "probe_accuracy"),
+        (lambda w: figures.layer_similarity(_pairs(2), network="untrained"), GraphError, "'trained'"),
+        (lambda w: figures.suspect_pictures(_suspects(w.data), w.graph, _data(3)), GraphError, "own sequences"),
+        (lambda w: figures.outlier_pictures(_suspects(w.data), w.data.select([0])), GraphError, "1 sequences"),
     ],
 )
 def test_bad_input_is_named(draw: Callable[[World], Figure], error: type[StgcnlibError], says: str) -> None:
