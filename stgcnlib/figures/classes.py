@@ -34,11 +34,7 @@ def class_mixing(confusions: pd.DataFrame) -> Figure:
     others = top.pivot(index="class_index", columns="index", values="other_index")
     names = confusions.drop_duplicates("class_index").set_index("class_index")["class_name"].sort_index()
     titles = top.drop_duplicates("index").sort_values("index")["title"].astype(str).tolist()
-<<<<<<< HEAD
-    labels = [f"{name}  {number + 1}" for number, name in zip(names.index.tolist(), names, strict=True)]
-=======
     labels = [f"{name}  {number + 1}" for number, name in zip(names.index.astype(int), names, strict=True)]
->>>>>>> geometry
     texts = [
         [
             f"{int(number) + 1}" if np.isfinite(share) and share >= 0.02 else ""
