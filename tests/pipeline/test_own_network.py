@@ -88,12 +88,12 @@ def test_the_study_written_out_finds_the_module_from_anywhere(folder: Path, tmp_
 
 
 def test_a_change_of_the_module_changes_the_key_but_not_axes_or_place(folder: Path) -> None:
-    key = opened(folder)._network_key
-    assert opened(folder, axes={"blocks.*": "NTVC"})._network_key == key
-    assert opened(folder, options={"width": 5})._network_key != key
+    key = opened(folder).network_key
+    assert opened(folder, axes={"blocks.*": "NTVC"}).network_key == key
+    assert opened(folder, options={"width": 5}).network_key != key
     assert opened(folder, axes="NCTV")._activations_key != opened(folder)._activations_key
     (folder / "mean_network.py").write_text(SOURCE + "\n# another network\n")
-    assert opened(folder)._network_key != key
+    assert opened(folder).network_key != key
 
 
 def test_wrong_axes_and_modules_are_named(folder: Path) -> None:
