@@ -1,0 +1,74 @@
+"""Wrong labels in the demo set, on a network that was itself trained on them, and intervals of resampled sets."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from geometry_world import swapped
+from scipy.spatial.distance import cdist
+
+from stgcnlib import transforms
+from stgcnlib.activations import record
+from stgcnlib.demo import demo_sequences
+from stgcnlib.dsgraph import nnk_graph
+from stgcnlib.dtw import dtw_distances
+from stgcnlib.geometry import LayerGeometry, bootstrap_counts, label_smoothness, layer_geometry, suspect_labels
+from stgcnlib.geometry.uncertainty import bootstrap_means, interval
+from stgcnlib.networks import load_network
+from stgcnlib.sequences import SequenceSet
+from stgcnlib.training import fit
+
+
+@pytest.fixture(scope="session")
+def mislabelled() -> tuple[LayerGeometry, np.ndarray, np.ndarray]:
+    """(geometry, true labels, changed nodes): 5% of the demo set swapped, the network trained on half of the people."""
+    demo = transforms.normalize(demo_sequences(subjects=8, repeats=2, seed=3))
+    wrong, changed = swapped(demo.labels, 0.05, np.random.default_rng(3))
+    coarse = [coords[..., ::3, :, :] for coords in demo.coords]  # a third of the frames: ten per second
+    data = SequenceSet(coarse, labels=wrong, class_names=demo.class_names, groups=dict(demo.groups), layout=demo.layout)
+    train, _ = data.split("subject", [1, 3, 5, 7])
+    network = load_network("st-gcn", layout=data.layout, classes=len(data.class_names), seed=0, width=6, depth=3)
+    fit(network, train, epochs=12, seed=0, progress=False)
+    store = record(network, data)
+    distances = {name: dtw_distances(store[name], window=3, progress=False) for name in store.layers}
+    geometry = layer_geometry(
+        store, wrong, groups=data.groups["subject"], distances=distances, k=20, permutations=5, bootstrap=20
+    )
+    return geometry, demo.labels, changed
+
+
+@pytest.mark.parametrize("layers", [None, "all"])
+def test_swapped_labels_of_the_demo_set_are_found(
+    mislabelled: tuple[LayerGeometry, np.ndarray, np.ndarray], layers: str | None
+) -> None:
+    geometry, truth, changed = mislabelled
+    names = None if layers is None else geometry.curve()["layer"].tolist()
+    table = suspect_labels(geometry, layers=names).table
+    top = table.head(round(0.1 * len(truth)))
+    assert np.isin(changed, top["node"]).mean() >= 0.8
+    hits = top[top["node"].isin(changed)]
+    assert (truth[hits["node"]] == hits["alternative"]).mean() >= 0.75
+
+
+@pytest.mark.parametrize(("subjects", "repeats"), [(4, 2), (4, 4), (8, 2)])
+def test_intervals_cover(subjects: int, repeats: int) -> None:
+    """On sets of new people the 95% interval holds the mean over sets; benchmarks/coverage.py does it on the demo set."""
+    rng = np.random.default_rng(subjects + repeats)
+    classes, count = 5, 150
+    centres = 0.9 * rng.normal(size=(classes, 6))
+    labels = np.repeat(np.arange(classes), subjects * repeats)
+    groups = np.tile(np.repeat(np.arange(subjects), repeats), classes)
+    values, intervals = [], []
+    for draw in range(count):
+        people = 0.5 * rng.normal(size=(subjects, 6))
+        manner = 0.6 * rng.normal(size=(classes, subjects, 6))  # each person's way of doing each action
+        points = centres[labels] + people[groups] + manner[labels, groups] + 0.5 * rng.normal(size=(len(labels), 6))
+        graph = nnk_graph(cdist(points, points), k=10, exclude=groups)
+        nodes = label_smoothness(graph, labels, per="node")
+        counts = bootstrap_counts(len(labels), draws=400, groups=groups, seed=draw)
+        values.append(nodes.mean())
+        intervals.append(interval(bootstrap_means(nodes, counts)))
+    low, high = np.transpose(intervals)
+    covered = ((low <= np.mean(values)) & (np.mean(values) <= high)).mean()
+    assert 0.88 <= covered <= 1.0
+    assert (high - low).mean() < 8 * np.std(values)  # not by being endless
