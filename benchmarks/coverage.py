@@ -3,8 +3,8 @@
     python benchmarks/coverage.py --subjects 4 --repeats 2 --k 20
 
 Every set is a fresh sample of simulated people. The value to cover is the expectation of smoothness over sets of this
-size, taken from as many further sets that are not judged: with K fixed, smoothness falls as a set grows denser, so the limit
-of ever larger sets would be another quantity. Input coordinates, every third frame, windows of three.
+size, taken from as many further sets that are not judged: with K fixed, smoothness falls as a set grows denser, so
+the limit of ever larger sets would be another quantity. Input coordinates, every third frame, windows of three.
 """
 
 from __future__ import annotations

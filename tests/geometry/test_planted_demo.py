@@ -52,7 +52,7 @@ def test_swapped_labels_of_the_demo_set_are_found(
 
 @pytest.mark.parametrize(("subjects", "repeats"), [(4, 2), (4, 4), (8, 2)])
 def test_intervals_cover(subjects: int, repeats: int) -> None:
-    """On sets of new people the 95% interval holds the mean over sets; benchmarks/coverage.py does it on the demo set."""
+    """On sets of new people the 95% interval holds the mean over sets; benchmarks/coverage.py: on the demo set."""
     rng = np.random.default_rng(subjects + repeats)
     classes, count = 5, 150
     centres = 0.9 * rng.normal(size=(classes, 6))
