@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WORKERS ?= 2
-STORE ?= reports/demo/artefacts/activations-trained.zarr
+DATA ?= reports/demo/artefacts/activations-trained.zarr
 # Test processes share the cores; threads on top of them only fight.
 ONE_THREAD := OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 STGCNLIB_PROGRESS=0
 
@@ -39,10 +39,11 @@ format: $(READY) ## let ruff format the code
 	$(BIN)/ruff format stgcnlib tests benchmarks
 	$(BIN)/ruff check --fix stgcnlib tests benchmarks notebooks
 
-bench: report   ## side-by-side measurements against named peers; STORE=… for other activations
+bench: $(READY) ## side-by-side measurements against named peers; DATA=… for recordings or activations of your own
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps aeon Deprecated wrapt
-	$(BIN)/python benchmarks/dtw_peers.py $(STORE) --layers 1,4,7,10 --quick
+	test -e $(DATA) || $(MAKE) report
+	$(BIN)/python benchmarks/dtw_peers.py $(DATA) $(if $(findstring reports/demo,$(DATA)),--quick)
 
 clean:          ## remove .venv, caches and what runs wrote
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
