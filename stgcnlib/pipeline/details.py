@@ -175,7 +175,7 @@ class Details:
                 "class": rows["class_name"],
                 "separates at": rows["title"].fillna("").where(rows["status"] == "separates", rows["status"]),
                 "interval": [
-                    f"{title[int(a)]} to {title[int(b)]}"
+                    f"{title[int(a)]} to {title[int(b)]}" if a < indices[-1] else ""
                     for a, b in zip(np.floor(rows["earliest"]), np.ceil(rows["latest"]), strict=True)
                 ],
                 "S at the input": rows["input"].map("{:.2f}".format),
@@ -259,4 +259,4 @@ class Details:
 
 
 def _spread(value: Any, low: Any, high: Any) -> str:
-    return f"{value:.2f} ({low:.2f} to {high:.2f})" if np.isfinite(low) else f"{value:.2f}"
+    return f"{value:z.2f} ({low:z.2f} to {high:z.2f})" if np.isfinite(low) else f"{value:z.2f}"

@@ -154,9 +154,9 @@ class Experiments:
                 "trained on": both["network"],
                 "noise": [shown_level(k, v) for k, v in zip(both["kind"], both["level"], strict=True)],
                 f"S at {last['title'].iloc[0]}": _with_interval(both, "smoothness", "low", "high", "{:.3f}"),
-                "share lost": _with_interval(both, "loss", "loss_low", "loss_high", "{:.0%}"),
+                "share lost": _with_interval(both, "loss", "loss_low", "loss_high", "{:z.0%}"),
                 "accuracy": _with_interval(both, "accuracy", "low of accuracy", "high of accuracy", "{:.0%}"),
-                "share of accuracy lost": both["loss of accuracy"].map(lambda v: "" if np.isnan(v) else f"{v:.0%}"),
+                "share of accuracy lost": both["loss of accuracy"].map(lambda v: "" if np.isnan(v) else f"{v:z.0%}"),
             }
         ).set_index("trained on")
 

@@ -70,6 +70,7 @@ _ATTRIBUTES = {
 _SCRIPTS = ("plotly.min.js", "player.js")
 """Written once beside the pages, for all players of a report."""
 
+_INTERVAL = re.compile(r"(\d%?) to ([-+\d])")
 _INDEX_NAME = re.compile(
     r"(<thead>\s*<tr>\s*<th>)(</th>(?:(?!</tr>).)*</tr>)\s*<tr>\s*<th>([^<]*)</th>(?:\s*<th></th>)*\s*</tr>", re.DOTALL
 )
@@ -289,7 +290,7 @@ def _exporter() -> HTMLExporter:
     )
     exporter.register_filter("safe_markdown", _markdown)
     exporter.register_filter("shown_markdown", lambda text: _markdown(text, escape=True))
-    exporter.register_filter("safe_html", _cleaned)
+    exporter.register_filter("safe_html", _table)
     exporter.register_filter("player", _player)
     exporter.register_filter("base64", lambda text: base64.b64encode(text.encode()).decode())
     exporter.register_filter("one_line", lambda text: re.sub(r"[^A-Za-z0-9+/=]", "", text))
@@ -300,6 +301,11 @@ def _markdown(text: str, *, escape: bool = False) -> Markup:
     """Markdown to HTML; harmless HTML in it is kept, unless all of it is to be shown as text (`escape`)."""
     renderer = IPythonRenderer(escape=escape, exclude_anchor_links=True)
     return Markup(_cleaned(MarkdownWithMath(renderer=renderer).render(text)))
+
+
+def _table(text: str) -> Markup:
+    """A table's HTML, cleaned; cells may wrap, but not within an interval."""
+    return Markup(_INTERVAL.sub("\\1\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}\\2", _cleaned(text)))
 
 
 def _cleaned(text: str) -> str:

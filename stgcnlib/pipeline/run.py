@@ -57,6 +57,7 @@ def open_study(
         StudyError: if the study file has an unknown key or a value out of range.
     """
     loaded = Study.load(study)
+    pd.set_option("display.max_colwidth", None)  # notebooks show tables in words: no cell is cut
     return StudyRun(loaded, Path(output) if output is not None else Path("reports") / loaded.name)
 
 
