@@ -13,7 +13,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from stgcnlib.errors import StageError
-from stgcnlib.pipeline.html import _cleaned, render_report
+from stgcnlib.pipeline.html import _cleaned, _table, render_report
 from stgcnlib.pipeline.study import Study
 
 EVIL = "<script>alert(1)</script>"
@@ -192,3 +192,10 @@ def test_the_name_of_an_index_stands_above_its_column() -> None:
     head = _cleaned(table._repr_html_()).partition("</thead>")[0]  # type: ignore[operator]
     assert re.findall(r"<th>(.*?)</th>", head) == ["layer", "S", "null"]
     assert head.count("<tr>") == 1
+
+
+def test_an_interval_in_a_table_stays_on_one_line() -> None:
+    shown = _table("<table><tr><td>0.14 (-0.04 to 0.27)</td><td>10% to 20%</td><td>way to go</td></tr></table>")
+    assert "(-0.04\xa0to\xa00.27)" in shown
+    assert "10%\xa0to\xa020%" in shown
+    assert "way to go" in shown
