@@ -265,6 +265,20 @@ class Experiments:
             }
         ).set_index("run")
 
+    def advice_table(self) -> pd.DataFrame:
+        """What the advice on freezing rests on, one row per number of frozen blocks."""
+        evidence = self.transfer.advice().evidence
+        return pd.DataFrame(
+            {
+                "frozen": evidence["frozen"],
+                "accuracy": evidence["accuracy"].map("{:.1%}".format),
+                "behind": [f"{100 * v:.1f} points" for v in evidence["behind"]],
+                "standard error": [f"{100 * v:.1f} points" for v in evidence["standard_error"]],
+                "as good": evidence["as_good"].map({True: "yes", False: "no"}),
+                "smoothness": evidence["smoothness"].map("{:.3f}".format),
+            }
+        ).set_index("frozen")
+
     def _source_network(self, settings: Transfer) -> nn.Module:
         run, source = self.run, settings.source
         if source.checkpoint is not None:

@@ -161,7 +161,7 @@ def _paragraph(numbers: dict[str, Any]) -> str:
             sentences.append(_sentence(kind, each, percent))
     for name, judged in numbers["trained_on_noise"].items():
         parts = [
-            f"{_NAMES[kind]} {each['last']['value']:.0%}" + f" (accuracy {each['accuracy']:.0%})"
+            f"{_NAMES[kind]} {each['last']['value']:z.0%}" + f" (accuracy {each['accuracy']:.0%})"
             for kind, each in judged.items()
         ]
         base = next(iter(judged.values()))
@@ -189,13 +189,13 @@ def _sentence(kind: str, each: dict[str, Any], percent: str) -> str:
     last, mean, strongest = each["last"], each["all_layers"], each["strongest"]
     name = _NAMES[kind]
     text = (
-        f"{name[0].upper()}{name[1:]} ({shown_level(kind, each['level'])}): {last['value']:.0%} is lost at "
-        f"{each['last_layer']} ({percent} interval {last['low']:.0%} to {last['high']:.0%}) and {mean['value']:.0%} "
-        f"over all layers ({mean['low']:.0%} to {mean['high']:.0%}), while accuracy goes from "
+        f"{name[0].upper()}{name[1:]} ({shown_level(kind, each['level'])}): {last['value']:z.0%} is lost at "
+        f"{each['last_layer']} ({percent} interval {last['low']:z.0%} to {last['high']:z.0%}) and {mean['value']:z.0%} "
+        f"over all layers ({mean['low']:z.0%} to {mean['high']:z.0%}), while accuracy goes from "
         f"{each['clean_accuracy']:.0%} to {each['accuracy']:.0%}"
     )
     if strongest["level"] != each["level"]:
-        text += f"; at {shown_level(kind, strongest['level'])} it is {strongest['loss']:.0%}"
+        text += f"; at {shown_level(kind, strongest['level'])} it is {strongest['loss']:z.0%}"
     return text + "."
 
 

@@ -83,6 +83,9 @@ def test_pages_have_their_tables_and_pictures(finished: StudyRun) -> None:
     assert "±90°" in set(experiments.noise_table()["noise"])
     assert "nan" not in experiments.noise_table().to_string()
     assert {"0 frozen", "from scratch"} <= set(experiments.transfer_table().index)
+    advice = experiments.advice_table()
+    assert set(advice["as good"]) <= {"yes", "no"}
+    assert "yes" in set(advice["as good"])
     assert experiments.transfer_facts().loc["source", "value"] == "6 of the 10 classes of these data"
     for figure in (
         figures.noise_smoothness(noise.table),
