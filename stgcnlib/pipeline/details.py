@@ -193,7 +193,7 @@ class Details:
         lines = []
         for name, mine in rows.groupby("class_name", sort=False):
             own = mine[mine["rank"] == 0].iloc[0]
-            others = mine[(mine["rank"] > 0) & (mine["share"] > 0)].sort_values("rank")
+            others = mine[(mine["rank"] > 0) & (mine["share"] >= 0.005)].sort_values("rank")
             words = [f"{o} {s:.0%} ({a:.0%}-{b:.0%})" for o, s, a, b in
                      others[["other_name", "share", "low", "high"]].itertuples(index=False)]  # fmt: skip
             lines.append({"class": name, "own": own["share"], "mixed with": ", ".join(words) or "no other"})
