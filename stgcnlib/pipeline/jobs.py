@@ -210,7 +210,7 @@ class Crew:
 def _environment(threads: int) -> dict[str, str]:
     environment: dict[str, str] = {}
     for name in THREAD_VARIABLES:
-        chosen = os.environ.get(name, "")
+        chosen = os.environ.get(name) or os.environ.get("OMP_NUM_THREADS", "")  # one that is named bounds all
         environment[name] = str(min(int(chosen), threads) if chosen.isdigit() and int(chosen) > 0 else threads)
     environment |= {
         "STGCNLIB_PROGRESS": "0",

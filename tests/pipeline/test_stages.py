@@ -16,9 +16,11 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from stgcnlib.errors import StageError
+from stgcnlib.pipeline import jobs
 from stgcnlib.pipeline.runner import _in_order, run_stages
 from stgcnlib.pipeline.stages import STAGES, Record, Stage, check_parameters, followers, notebook_folder
 from stgcnlib.pipeline.study import Study
+from stgcnlib.studies.runs import THREAD_VARIABLES
 
 LINE = (
     Stage("00_data", (), ("seed",)),
@@ -243,3 +245,13 @@ def test_the_real_stages_fit_their_notebooks() -> None:
 def test_stages_in_a_circle_are_refused() -> None:
     with pytest.raises(StageError, match="circle"):
         list(_in_order([Stage("a", ("b",)), Stage("b", ("a",))]))
+
+
+def test_a_bound_on_threads_holds_for_all_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in THREAD_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    assert {jobs._environment(4)[name] for name in THREAD_VARIABLES} == {"4"}
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # torch would take more from MKL_NUM_THREADS
+    assert {jobs._environment(4)[name] for name in THREAD_VARIABLES} == {"1"}
+    monkeypatch.setenv("NUMBA_NUM_THREADS", "2")
+    assert jobs._environment(4)["NUMBA_NUM_THREADS"] == "2"
