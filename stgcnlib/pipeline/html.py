@@ -305,7 +305,11 @@ def _markdown(text: str, *, escape: bool = False) -> Markup:
 
 def _table(text: str) -> Markup:
     """A table's HTML, cleaned; cells may wrap, but not within an interval."""
-    return Markup(_INTERVAL.sub("\\1\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}\\2", _cleaned(text)))
+    return Markup(_unbroken(_cleaned(text)))
+
+
+def _unbroken(text: object) -> str:
+    return _INTERVAL.sub("\\1\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}\\2", str(text))
 
 
 def _cleaned(text: str) -> str:
@@ -322,9 +326,11 @@ def _cleaner() -> SanitizeHTML:
 
 @cache
 def _templates() -> jinja2.Environment:
-    return jinja2.Environment(
+    templates = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
     )
+    templates.filters["unbroken"] = _unbroken
+    return templates
 
 
 # -- facts -------------------------------------------------------------------------------------
