@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from pathlib import Path
 
@@ -146,7 +145,7 @@ def test_interrupt_signal_reaches_the_caller(toy: SequenceSet, monkeypatch: pyte
     forward = type(network).forward
 
     def struck(self: nn.Module, x: torch.Tensor) -> torch.Tensor:
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)  # here and now; a kill may reach another thread and come late
         return forward(self, x)
 
     monkeypatch.setattr(type(network), "forward", struck)

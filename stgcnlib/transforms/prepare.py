@@ -28,7 +28,8 @@ def normalize(data: SequenceSet, *, per: Literal["sequence", "frame"] = "sequenc
     """Centre, turn to the front and scale: what remains is the motion, not the sensor's place or the body's size.
 
     3-D data end with the trunk of the first frame along z (up), the left shoulder towards +x (so y points to the
-    person's back), and a trunk of length 1. 2-D data are centred and scaled only. Twice is the same as once.
+    person's back), and a trunk of length 1. 2-D data are centred and scaled only. Twice is the same as once, unless
+    two people move so nearly alike that the centre joint, now at zero, changes who counts as the main person.
 
     Args:
         data: any recordings.

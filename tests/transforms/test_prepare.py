@@ -84,7 +84,9 @@ def test_normalize_forgets_where_the_camera_stands(seed: int, frames: int, camer
 @given(seeds, frame_counts)
 @settings(max_examples=40, deadline=None)
 def test_normalize_twice_is_once(seed: int, frames: int) -> None:
-    once = transforms.normalize(as_set(body(seed, frames), body(seed + 1, frames, people=3)))
+    crowd = body(seed + 1, frames, people=3)
+    crowd[0] *= 3  # clearly the main person: of two who move equally much, either may be taken
+    once = transforms.normalize(as_set(body(seed, frames), crowd))
     close(transforms.normalize(once), once)
 
 
