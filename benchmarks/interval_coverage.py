@@ -1,6 +1,6 @@
 """Do the 95% bootstrap intervals of label smoothness cover? Resampled demo sets of new people, again and again.
 
-    python benchmarks/coverage.py --subjects 4 --repeats 2 --k 20
+    python benchmarks/interval_coverage.py --subjects 4 --repeats 2 --k 20
 
 Every set is a fresh sample of simulated people. The value to cover is the expectation of smoothness over sets of this
 size, taken from as many further sets that are not judged: with K fixed, smoothness falls as a set grows denser, so
