@@ -75,9 +75,9 @@ def bootstrap_counts(
     What this cannot cover: the graph is not rebuilt, so the choice of candidates counts as given. And with S
     subjects there are few distinct samples (35 for S = 4, one in 64 of them a single person), whose spread is
     too small by about (S − 1)/S in variance; the second level adds some of it back. On resampled demo sets the 95%
-    intervals of "two-level" cover in 93 to 97% of cases (benchmarks/interval_coverage.py); where people differ from each other
-    much more than from themselves, in 81 to 85% with 4 to 8 subjects: there `jackknife_interval`, which makes the
-    graph anew without each subject, holds its 95% at twice the width.
+    intervals of "two-level" cover in 93 to 97% of cases (benchmarks/interval_coverage.py); where people differ
+    from each other much more than from themselves, in 81 to 85% with 4 to 8 subjects: there
+    `jackknife_interval`, which makes the graph anew without each subject, holds its 95% at twice the width.
 
     Raises:
         GraphError: draws below 1, groups that do not fit or are missing, an unknown name.

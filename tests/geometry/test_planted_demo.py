@@ -51,7 +51,7 @@ def test_swapped_labels_of_the_demo_set_are_found(
 
 
 def test_intervals_cover_on_resampled_demo_sets() -> None:
-    """Sets of new people: the 95% interval holds the mean over sets (benchmarks/interval_coverage.py: 200 repetitions)."""
+    """Sets of new people: the 95% interval holds the mean over sets (benchmarks/interval_coverage.py: 200)."""
     values, intervals = [], []
     for seed in range(80):
         data = transforms.normalize(demo_sequences(subjects=4, repeats=2, seed=10_000 + seed))
