@@ -21,6 +21,7 @@ __all__ = ["CostModel", "Lanes", "Operand", "Rows"]
 # root halves it. What would be worse is recomputed from differences, so that distances hold to 1e-5.
 TOLERANCE = {"euclidean": 1.6e-5, "sqeuclidean": 8e-6, "cosine": 8e-6}
 PRECISE = 1e-11  # the same for `CostModel.precise`
+ONE_THREAD_FRAMES = 4096  # up to here an operand is prepared where it is asked for
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,17 +204,22 @@ class CostModel:
             values[rows] = exact
             norms[rows] = np.einsum("td,td->t", exact, exact)
 
-        on_threads(prepare, order)
+        if len(values) <= ONE_THREAD_FRAMES:  # a panel of pairs, asked for by one thread of several
+            for i in order:
+                prepare(i)
+        else:
+            on_threads(prepare, order)
         return Operand(options, table.values, values, norms, starts, rows_from, lengths)
 
     def precise_operand(self, table: FrameTable, options: DTWOptions, sequences: NDArray[np.int64]) -> Operand:
         """Some sequences with their raw frames in float64 too, for `precise` costs."""
         lengths = np.zeros(len(table), np.int64)
         lengths[sequences] = table.lengths[sequences]
-        raw = [table.values[table.offsets[i] : table.offsets[i + 1]] for i in np.flatnonzero(lengths)]
+        present = np.flatnonzero(lengths)
+        raw = [table.values[table.offsets[i] : table.offsets[i + 1]] for i in present]
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         some = FrameTable(np.concatenate(raw).astype(np.float64), offsets, table.temporal_stride)
-        return self.operand(some, options)
+        return self.operand(some, options, present)
 
     def _measured_rounding(self, table: FrameTable) -> float:
         picked = np.unique(np.linspace(0, len(table.values) - 1, 128).astype(np.int64))

@@ -31,7 +31,7 @@ COSINE_FLOOR = 1e-20
 
 # Rows of a tile to choose from: more make the product faster (at M rows about M / (M + 40) of the peak of one core),
 # but fewer of its pairs are wanted.
-PANEL_FRAMES = (64, 128, 256, 512)
+PANEL_FRAMES = (1, 64, 128, 256, 512)
 ROW_OVERHEAD = 40
 COLUMN_FRAMES = 4096
 
