@@ -145,12 +145,16 @@ def test_interrupt_signal_reaches_the_caller(toy: SequenceSet, monkeypatch: pyte
     forward = type(network).forward
 
     def struck(self: nn.Module, x: torch.Tensor) -> torch.Tensor:
-        signal.raise_signal(signal.SIGINT)  # here and now; a kill may reach another thread and come late
+        signal.raise_signal(signal.SIGINT)
         return forward(self, x)
 
     monkeypatch.setattr(type(network), "forward", struck)
-    with pytest.raises(KeyboardInterrupt):
-        fit(network, toy, epochs=1)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background inherits "ignored"
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            fit(network, toy, epochs=1)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert not network.training
 
 
