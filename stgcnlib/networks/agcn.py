@@ -11,10 +11,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from stgcnlib.networks.graph import directed_adjacency
-from stgcnlib.networks.recognizer import Recognizer, block_plan, fresh_convolutions, fresh_head
-from stgcnlib.networks.temporal import TemporalConv, shortcut, widened
-from stgcnlib.skeleton import SkeletonLayout
+from stgcnlib.networks.recognizer import Block, BlockPlan, PlannedRecognizer, fresh_convolutions
+from stgcnlib.networks.temporal import TemporalConv, widened
 
 __all__ = ["AAGCN", "AGCN"]
 
@@ -98,23 +96,7 @@ class AttentiveGraph(AdaptiveGraph):
         return x * channels[:, :, None, None] + x
 
 
-class Block(nn.Module):
-    """Graph convolution, then temporal convolution, around a shortcut."""
-
-    def __init__(self, gcn: nn.Module, channels_in: int, channels_out: int, *, stride: int, residual: bool) -> None:
-        super().__init__()
-        self.gcn1 = gcn
-        self.tcn1 = TemporalConv(channels_out, channels_out, stride=stride)
-        self.residual = shortcut(channels_in, channels_out, stride=stride, residual=residual)
-        fresh_convolutions(self.tcn1)
-        fresh_convolutions(self.residual)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N*M, C, T, V) -> (N*M, C', ceil(T / stride), V)."""
-        return torch.relu(self.tcn1(self.gcn1(x)) + self.residual(x))
-
-
-class AGCN(Recognizer):
+class AGCN(PlannedRecognizer):
     """Ten blocks with a learned graph and one from the likeness of joints (Shi et al., CVPR 2019).
 
     Args:
@@ -133,28 +115,13 @@ class AGCN(Recognizer):
 
     graph_convolution: ClassVar[type[AdaptiveGraph]] = AdaptiveGraph
 
-    def __init__(
-        self,
-        skeleton: SkeletonLayout | str,
-        classes: int,
-        channels: int = 3,
-        *,
-        width: int = 64,
-        depth: int = 10,
-        people: int = 2,
-        dropout: float = 0.0,
-    ) -> None:
-        options = {"width": width, "depth": depth, "people": people, "dropout": dropout}
-        super().__init__(skeleton, classes, channels, people=people, dropout=dropout, options=options)
-        A = torch.from_numpy(directed_adjacency(self.layout))
-        self.layer_names = tuple(f"l{index + 1}" for index in range(depth))
-        features = channels
-        for name, plan in zip(self.layer_names, block_plan(channels, width, depth), strict=True):
-            features = plan.channels_out
-            gcn = self.graph_convolution(plan.channels_in, features, A)
-            block = Block(gcn, plan.channels_in, features, stride=plan.stride, residual=plan.residual)
-            self.add_module(name, block)
-        self.fc = fresh_head(features, classes)
+    def block(self, plan: BlockPlan, A: Tensor) -> Block:
+        """The family's graph convolution, then nine frames at a time."""
+        gcn = self.graph_convolution(plan.channels_in, plan.channels_out, A)
+        block = Block(gcn, TemporalConv(plan.channels_out, plan.channels_out, stride=plan.stride), plan)
+        fresh_convolutions(block.tcn1)
+        fresh_convolutions(block.residual)
+        return block
 
 
 class AAGCN(AGCN):

@@ -8,10 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from stgcnlib.networks.graph import directed_adjacency
-from stgcnlib.networks.recognizer import Recognizer, block_plan, fresh_convolutions, fresh_head
-from stgcnlib.networks.temporal import MultiScaleTemporal, shortcut, widened
-from stgcnlib.skeleton import SkeletonLayout
+from stgcnlib.networks.recognizer import Block, BlockPlan, PlannedRecognizer, fresh_convolutions
+from stgcnlib.networks.temporal import MultiScaleTemporal, widened
 
 __all__ = ["CTRGCN"]
 
@@ -59,25 +57,7 @@ class RefinedGraphs(nn.Module):
         return torch.relu(self.bn(torch.stack(parts).sum(dim=0)) + self.down(x))
 
 
-class Block(nn.Module):
-    """Graph convolution, then temporal convolutions at several scales, around a shortcut."""
-
-    def __init__(self, channels_in: int, channels_out: int, A: Tensor, *, stride: int, residual: bool) -> None:
-        super().__init__()
-        self.gcn1 = RefinedGraphs(channels_in, channels_out, A)
-        self.tcn1 = MultiScaleTemporal(
-            channels_out, channels_out, kernel=5, stride=stride, dilations=(1, 2), residual=False, activation=False
-        )
-        self.residual = shortcut(channels_in, channels_out, stride=stride, residual=residual)
-        fresh_convolutions(self.tcn1)
-        fresh_convolutions(self.residual)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N*M, C, T, V) -> (N*M, C', ceil(T / stride), V)."""
-        return torch.relu(self.tcn1(self.gcn1(x)) + self.residual(x))
-
-
-class CTRGCN(Recognizer):
+class CTRGCN(PlannedRecognizer):
     """Ten blocks with channel-wise refined graphs and multi-scale temporal convolutions.
 
     Args:
@@ -94,23 +74,16 @@ class CTRGCN(Recognizer):
         LayoutError: if the layout is unknown.
     """
 
-    def __init__(
-        self,
-        skeleton: SkeletonLayout | str,
-        classes: int,
-        channels: int = 3,
-        *,
-        width: int = 64,
-        depth: int = 10,
-        people: int = 2,
-        dropout: float = 0.0,
-    ) -> None:
-        options = {"width": width, "depth": depth, "people": people, "dropout": dropout}
-        super().__init__(skeleton, classes, channels, people=people, dropout=dropout, options=options)
-        A = torch.from_numpy(directed_adjacency(self.layout))
-        self.layer_names = tuple(f"l{index + 1}" for index in range(depth))
-        features = channels
-        for name, plan in zip(self.layer_names, block_plan(channels, width, depth), strict=True):
-            features = plan.channels_out
-            self.add_module(name, Block(plan.channels_in, features, A, stride=plan.stride, residual=plan.residual))
-        self.fc = fresh_head(features, classes)
+    def block(self, plan: BlockPlan, A: Tensor) -> Block:
+        """Refined graphs, then temporal convolutions at several scales."""
+        block = Block(
+            RefinedGraphs(plan.channels_in, plan.channels_out, A),
+            MultiScaleTemporal(
+                plan.channels_out, plan.channels_out,
+                kernel=5, stride=plan.stride, dilations=(1, 2), residual=False, activation=False,
+            ),
+            plan,
+        )  # fmt: skip
+        fresh_convolutions(block.tcn1)
+        fresh_convolutions(block.residual)
+        return block

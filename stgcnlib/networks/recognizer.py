@@ -14,9 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from stgcnlib.errors import SequenceError
+from stgcnlib.networks.graph import directed_adjacency
+from stgcnlib.networks.temporal import shortcut
 from stgcnlib.skeleton import SkeletonLayout, layout
 
-__all__ = ["BlockPlan", "PeopleNorm", "Recognizer", "block_plan", "fresh_convolutions", "fresh_head"]
+__all__ = [
+    "Block", "BlockPlan", "PeopleNorm", "PlannedRecognizer", "Recognizer", "block_plan", "fresh_convolutions",
+    "fresh_head",
+]  # fmt: skip
 
 
 class BlockPlan(NamedTuple):
@@ -151,6 +156,63 @@ class Recognizer(nn.Module):
         x = self.features(x.view(N * M, V, C, T).permute(0, 2, 3, 1).contiguous())
         scores: Tensor = self.fc(self.drop(x.mean(dim=(2, 3)).view(N, M, -1).mean(dim=1)))
         return scores
+
+
+class Block(nn.Module):
+    """What mixes joints, then what mixes frames, around a shortcut; named as the authors of 2s-AGCN do."""
+
+    def __init__(self, gcn: nn.Module, tcn: nn.Module, plan: BlockPlan) -> None:
+        super().__init__()
+        self.gcn1 = gcn
+        self.tcn1 = tcn
+        self.residual = shortcut(plan.channels_in, plan.channels_out, stride=plan.stride, residual=plan.residual)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N*M, C, T, V) -> (N*M, C', ceil(T / stride), V)."""
+        return torch.relu(self.tcn1(self.gcn1(x)) + self.residual(x))
+
+
+class PlannedRecognizer(Recognizer):
+    """Blocks l1, l2, … as `block_plan` has them; a family says what a block is.
+
+    Args:
+        skeleton: layout of the joints, by name or as a `SkeletonLayout`.
+        classes: number of classes.
+        channels: coordinates per joint.
+        width: channels of the first blocks (64 as published); they double at each temporal stride.
+        depth: number of blocks (10 as published), strides as in `block_plan`.
+        people: people with input statistics of their own, and the most in a recording.
+        dropout: share of the pooled features dropped in training.
+
+    Raises:
+        ValueError: if a number is below 1.
+        LayoutError: if the layout is unknown.
+    """
+
+    def __init__(
+        self,
+        skeleton: SkeletonLayout | str,
+        classes: int,
+        channels: int = 3,
+        *,
+        width: int = 64,
+        depth: int = 10,
+        people: int = 2,
+        dropout: float = 0.0,
+    ) -> None:
+        options = {"width": width, "depth": depth, "people": people, "dropout": dropout}
+        super().__init__(skeleton, classes, channels, people=people, dropout=dropout, options=options)
+        A = torch.from_numpy(directed_adjacency(self.layout))
+        self.layer_names = tuple(f"l{index + 1}" for index in range(depth))
+        features = channels
+        for name, plan in zip(self.layer_names, block_plan(channels, width, depth), strict=True):
+            features = plan.channels_out
+            self.add_module(name, self.block(plan, A))
+        self.fc = fresh_head(features, classes)
+
+    def block(self, plan: BlockPlan, A: Tensor) -> Block:
+        """One block over the graph A (3, V, V): root, centripetal and centrifugal edges."""
+        raise NotImplementedError
 
 
 def fresh_head(features: int, classes: int) -> nn.Linear:

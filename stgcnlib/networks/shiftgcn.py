@@ -11,9 +11,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from stgcnlib.networks.recognizer import Recognizer, block_plan, fresh_convolutions, fresh_head
-from stgcnlib.networks.temporal import shortcut, widened
-from stgcnlib.skeleton import SkeletonLayout
+from stgcnlib.networks.recognizer import Block, BlockPlan, PlannedRecognizer, fresh_convolutions
+from stgcnlib.networks.temporal import widened
 
 __all__ = ["ShiftGCN"]
 
@@ -100,22 +99,7 @@ class TemporalShift(nn.Module):
         return out
 
 
-class Block(nn.Module):
-    """Spatial shift, then temporal shift, around a shortcut."""
-
-    def __init__(self, channels_in: int, channels_out: int, joints: int, *, stride: int, residual: bool) -> None:
-        super().__init__()
-        self.gcn1 = SpatialShift(channels_in, channels_out, joints)
-        self.tcn1 = TemporalShift(channels_out, stride=stride)
-        self.residual = shortcut(channels_in, channels_out, stride=stride, residual=residual)
-        fresh_convolutions(self.residual)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N*M, C, T, V) -> (N*M, C', ceil(T / stride), V)."""
-        return torch.relu(self.tcn1(self.gcn1(x)) + self.residual(x))
-
-
-class ShiftGCN(Recognizer):
+class ShiftGCN(PlannedRecognizer):
     """Ten blocks of non-local spatial and adaptive temporal shifts.
 
     Args:
@@ -132,22 +116,9 @@ class ShiftGCN(Recognizer):
         LayoutError: if the layout is unknown.
     """
 
-    def __init__(
-        self,
-        skeleton: SkeletonLayout | str,
-        classes: int,
-        channels: int = 3,
-        *,
-        width: int = 64,
-        depth: int = 10,
-        people: int = 2,
-        dropout: float = 0.0,
-    ) -> None:
-        options = {"width": width, "depth": depth, "people": people, "dropout": dropout}
-        super().__init__(skeleton, classes, channels, people=people, dropout=dropout, options=options)
-        self.layer_names = tuple(f"l{index + 1}" for index in range(depth))
-        joints, features = len(self.layout), channels
-        for name, plan in zip(self.layer_names, block_plan(channels, width, depth), strict=True):
-            features = plan.channels_out
-            self.add_module(name, Block(plan.channels_in, features, joints, stride=plan.stride, residual=plan.residual))
-        self.fc = fresh_head(features, classes)
+    def block(self, plan: BlockPlan, A: Tensor) -> Block:
+        """Spatial shift over the joints of A, then temporal shift."""
+        gcn = SpatialShift(plan.channels_in, plan.channels_out, A.shape[-1])
+        block = Block(gcn, TemporalShift(plan.channels_out, stride=plan.stride), plan)
+        fresh_convolutions(block.residual)
+        return block
