@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from stgcnlib.dtw.frames import FrameTable, on_threads, scratch
 from stgcnlib.dtw.kernels import LANES
 from stgcnlib.dtw.options import DTWOptions
+from stgcnlib.dtw.projection import power_of_two
 
 __all__ = ["CostModel", "Lanes", "Operand", "Rows"]
 
 # Largest relative error that the product may leave on a squared distance (or a cosine distance); the square
 # root halves it. What would be worse is recomputed from differences, so that distances hold to 1e-5.
 TOLERANCE = {"euclidean": 1.6e-5, "sqeuclidean": 8e-6, "cosine": 8e-6}
-PRECISE = 1e-11  # the same for `CostModel.precise`
-ONE_THREAD_FRAMES = 4096  # up to here an operand is prepared where it is asked for
+PRECISE = 1e-11  # the same for precise costs
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +77,7 @@ class Operand:
 
     Attributes:
         options: reading and window, which decide parts and padding.
-        raw: (sum T, D) frames as they were given, for exact recomputation.
+        raw: (sum T, at least D) frames as they were given, zeros beyond D, for exact recomputation.
         values, norms: (R, D), (R,) centred and scaled, and squared norms.
         starts, rows_from: (N,) first frame of each sequence in `raw`, and first row in `values`.
         lengths: (N,) frames of each sequence.
@@ -100,14 +100,24 @@ class Operand:
         picked += np.minimum(frame, np.repeat(lengths - 1, padded))
         return Rows(self.values[picked], self.norms[picked], edges, items, first + self.starts[sequences], lengths)
 
-    def lanes(self, sequences: NDArray[np.int64], part: int = 0, *, copied: bool = True) -> Lanes:
+    def lanes(
+        self,
+        sequences: NDArray[np.int64],
+        part: int = 0,
+        *,
+        copied: bool = True,
+        used: NDArray[np.bool_] | None = None,
+    ) -> Lanes:
         """Some sequences (n,), or one part of each, in groups of `LANES`, in the order given; the last one filled up.
 
-        Without `copied` the frames are left where they are, and `values` is empty: see `rows_of`.
+        Without `copied` the frames are left where they are, and `values` is empty: see `rows_of`. `used` (n,) says
+        which sequences are not there to fill a group; None: all.
         """
         groups = -(-len(sequences) // LANES)
         filled = np.resize(sequences, groups * LANES)
         filled[len(sequences) :] = sequences[-1]
+        wanted = np.zeros(len(filled), np.bool_)
+        wanted[: len(sequences)] = True if used is None else used
         cut = self._cut(filled, part)
         first, lengths, padded, items = (each.reshape(groups, LANES) for each in cut)
         widths = padded.max(axis=1)
@@ -116,10 +126,11 @@ class Operand:
         frame = np.arange(len(group)) - np.repeat(edges[:-1] // LANES, widths)
         rows = first + self.rows_from[filled].reshape(groups, LANES)
         picked = (rows[group] + np.minimum(frame[:, None], lengths[group] - 1)).ravel()
-        used = np.arange(groups * LANES).reshape(groups, LANES) < len(sequences)
         values = self.values[picked if copied else picked[:0]]
         starts = first + self.starts[filled].reshape(groups, LANES)
-        return Lanes(values, self.norms[picked], edges, items, starts, np.where(used, lengths, 0))
+        return Lanes(
+            values, self.norms[picked], edges, items, starts, np.where(wanted.reshape(lengths.shape), lengths, 0)
+        )
 
     def rows_of(self, sequences: NDArray[np.int64], part: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """First and past-the-last row (n,) of one part of each sequence in `values`."""
@@ -164,8 +175,11 @@ class CostModel:
     dtype: np.dtype[Any]
 
     @classmethod
-    def fit(cls, options: DTWOptions, *tables: FrameTable) -> CostModel:
-        """Measure centre, scale and rounding on the tables that will be compared."""
+    def fit(cls, options: DTWOptions, *tables: FrameTable, precise: bool = False) -> CostModel:
+        """Measure centre, scale and rounding on the tables that will be compared.
+
+        `precise`: in float64, to 1e-11; by the worst case, which is cheap there.
+        """
         cosine = options.metric == "cosine"
         frames = sum(len(t.values) for t in tables)
         centre = np.zeros(tables[0].features)
@@ -175,18 +189,13 @@ class CostModel:
         largest = max(
             float(np.maximum(t.values.max(axis=0) - centre, centre - t.values.min(axis=0)).max()) for t in tables
         )
-        scale = 2.0 ** float(np.clip(-np.frexp(largest)[1], -120, 120))
-        dtype = np.dtype(np.float64 if cosine else np.float32)
+        scale = power_of_two(largest)
+        wide = cosine or precise
+        dtype = np.dtype(np.float64 if wide else np.float32)
         unrounded = cls(centre, scale, 0.0, dtype)
-        unit = 2.0**-53 if cosine else 2.0**-24
-        eta = len(centre) * unit if cosine else max(4 * unit, 2 * max(unrounded._measured_rounding(t) for t in tables))
-        return cls(centre, scale, (eta + 5 * unit) / TOLERANCE[options.metric], dtype)
-
-    def precise(self) -> CostModel:
-        """The same comparison in float64, to PRECISE; by the worst case, which is cheap there."""
-        unit = 2.0**-53
-        threshold = (len(self.centre) + 5) * unit / PRECISE
-        return CostModel(self.centre, self.scale, threshold, np.dtype(np.float64))
+        unit = 2.0**-53 if wide else 2.0**-24
+        eta = len(centre) * unit if wide else max(4 * unit, 2 * max(unrounded._measured_rounding(t) for t in tables))
+        return cls(centre, scale, (eta + 5 * unit) / (PRECISE if precise else TOLERANCE[options.metric]), dtype)
 
     def operand(self, table: FrameTable, options: DTWOptions, sequences: NDArray[np.int64] | None = None) -> Operand:
         """A table, centred and scaled: its rows in the order of `sequences`, the others left out. None: all."""
@@ -204,22 +213,9 @@ class CostModel:
             values[rows] = exact
             norms[rows] = np.einsum("td,td->t", exact, exact)
 
-        if len(values) <= ONE_THREAD_FRAMES:  # a panel of pairs, asked for by one thread of several
-            for i in order:
-                prepare(i)
-        else:
-            on_threads(prepare, order)
-        return Operand(options, table.values, values, norms, starts, rows_from, lengths)
-
-    def precise_operand(self, table: FrameTable, options: DTWOptions, sequences: NDArray[np.int64]) -> Operand:
-        """Some sequences with their raw frames in float64 too, for `precise` costs."""
-        lengths = np.zeros(len(table), np.int64)
-        lengths[sequences] = table.lengths[sequences]
-        present = np.flatnonzero(lengths)
-        raw = [table.values[table.offsets[i] : table.offsets[i + 1]] for i in present]
-        offsets = np.concatenate([[0], np.cumsum(lengths)])
-        some = FrameTable(np.concatenate(raw).astype(np.float64), offsets, table.temporal_stride)
-        return self.operand(some, options, present)
+        # a panel of pairs is asked for by one thread of several: its few sequences stay on it
+        on_threads(prepare, order, size=values.nbytes)
+        return Operand(options, table.rows, values, norms, starts, rows_from, lengths)
 
     def _measured_rounding(self, table: FrameTable) -> float:
         picked = np.unique(np.linspace(0, len(table.values) - 1, 128).astype(np.int64))

@@ -27,6 +27,8 @@ SCRATCH_BYTES = 2**30
 """Arrays of frames above this size lie in a file; the system keeps in memory what fits."""
 
 READ_FRAMES = 4096
+LINE_BYTES = 64
+FEW_BYTES = 2**24  # below, threads cost more than they save
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,14 +36,21 @@ class FrameTable:
     """N sequences as frames (sum T, D) in float32 or float64, sequence i in rows offsets[i]:offsets[i+1].
 
     Attributes:
-        values: (sum T, D) C-contiguous; float64 only if the input was (integers become float64).
+        rows: (sum T, at least D) C-contiguous, zeros beyond D; float64 only if the input was (integers become float64).
         offsets: (N + 1,) int64.
         temporal_stride: input frames per frame, 1 except for a layer with temporal pooling.
+        width: D, None if rows are no longer.
     """
 
-    values: NDArray[Any]
+    rows: NDArray[Any]
     offsets: NDArray[np.int64]
     temporal_stride: int = 1
+    width: int | None = None
+
+    @property
+    def values(self) -> NDArray[Any]:
+        """(sum T, D) a view of the frames."""
+        return self.rows[:, : self.features]
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -54,7 +63,7 @@ class FrameTable:
     @property
     def features(self) -> int:
         """D, numbers per frame."""
-        return int(self.values.shape[1])
+        return int(self.rows.shape[1]) if self.width is None else self.width
 
     def blocks(self, frames: int, *, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, int]]:
         """Ranges of successive sequences that hold at most `frames` frames, or one longer sequence."""
@@ -72,23 +81,49 @@ def threads() -> int:
     return int(min([numba.get_num_threads(), *blas]))
 
 
-def on_threads(work: Callable[[Any], None], items: Iterable[Any]) -> None:
-    """Call `work` on each item, on as many threads as there are cores to use, with BLAS on one thread in each."""
+def on_threads(work: Callable[[Any], None], items: Iterable[Any], *, size: int | None = None) -> None:
+    """Call `work` on each item, on as many threads as there are cores to use, with BLAS on one thread in each.
+
+    `size`: bytes that all items together concern, where they may be so few that this thread alone is faster.
+    """
+    if size is not None and size < FEW_BYTES:
+        for item in items:
+            work(item)
+        return
     with ThreadPoolExecutor(threads()) as pool, threadpool_limits(limits=1, user_api="blas"):
         for _ in pool.map(work, items):
             pass
 
 
 def scratch(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-    """An array to be filled; a large one in a temporary file (below TMPDIR) that is gone with it."""
+    """An array to be filled, from a cache line on; a large one in a temporary file (TMPDIR) that is gone with it."""
     kind = np.dtype(dtype)
-    if math.prod(shape) * kind.itemsize <= SCRATCH_BYTES:
-        return np.empty(shape, kind)
+    size = math.prod(shape) * kind.itemsize
+    if size <= SCRATCH_BYTES:
+        memory = np.empty(size + LINE_BYTES, np.uint8)
+        first = -memory.ctypes.data % LINE_BYTES
+        return memory[first : first + size].view(kind).reshape(shape)
     with tempfile.TemporaryFile(prefix="stgcnlib-") as file:
-        size = math.prod(shape) * kind.itemsize
         if hasattr(os, "posix_fallocate"):  # a full disk is told here, not by a crash later
             os.posix_fallocate(file.fileno(), 0, size)
         return np.memmap(file, kind, "r+", shape=shape)
+
+
+def _rows(frames: int, width: int, dtype: np.dtype[Any], blocks: Iterable[tuple[int, Any]]) -> NDArray[Any]:
+    """Rows of an odd number of cache lines, so that equal columns of near rows share no cache set, and zeros beyond D.
+
+    `blocks` are first rows, and what (n, D) belongs there.
+    """
+    lines = -(-width * dtype.itemsize // LINE_BYTES) | 1
+    rows = scratch((frames, lines * LINE_BYTES // dtype.itemsize), dtype)
+
+    def fill(block: tuple[int, Any]) -> None:
+        part = rows[block[0] : block[0] + len(block[1])]
+        part[:, :width] = block[1]
+        part[:, width:] = 0
+
+    on_threads(fill, blocks, size=rows.nbytes)
+    return rows
 
 
 def frame_table(sequences: Any, name: str = "a") -> FrameTable:
@@ -106,18 +141,19 @@ def frame_table(sequences: Any, name: str = "a") -> FrameTable:
     if hasattr(sequences, "features") and hasattr(sequences, "offsets"):
         features = sequences.features
         offsets = np.asarray(sequences.offsets, dtype=np.int64)
-        values = scratch(features.shape, _kept_dtype(features.dtype))
-        for start in range(0, len(values), READ_FRAMES):
-            values[start : start + READ_FRAMES] = features[start : start + READ_FRAMES]
-        table = FrameTable(values, offsets, stride)
+        count, width = (int(size) for size in features.shape)
+        blocks = ((start, features[start : start + READ_FRAMES]) for start in range(0, count, READ_FRAMES))
+        table = FrameTable(_rows(count, width, _kept_dtype(features.dtype), blocks), offsets, stride, width)
         if len(table) < 1 or (table.lengths < 1).any():
             raise SequenceError(f"{name} holds an empty sequence; leave it out")
     else:
         arrays = _arrays(sequences, name)
         dtype = np.result_type(*{_kept_dtype(x.dtype) for x in arrays})
         lengths = np.array([len(x) for x in arrays], dtype=np.int64)
-        values = np.concatenate([x.astype(dtype, copy=False) for x in arrays])
-        table = FrameTable(values, np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)]), stride)
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+        width = int(arrays[0].shape[1])
+        rows = _rows(int(offsets[-1]), width, dtype, zip(offsets[:-1].tolist(), arrays, strict=True))
+        table = FrameTable(rows, offsets, stride, width)
     _check_finite(table, name)
     return table
 
@@ -158,13 +194,16 @@ def _kept_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 
 def _check_finite(table: FrameTable, name: str) -> None:
-    for i, j in table.blocks(4096):
-        rows = table.values[table.offsets[i] : table.offsets[j]]
-        if np.isfinite(rows).all():
-            continue
-        bad = int(np.argmax(~np.isfinite(rows).all(axis=1))) + int(table.offsets[i])
+    def check(block: tuple[int, int]) -> None:
+        first, last = table.offsets[block[0]], table.offsets[block[1]]
+        finite = np.isfinite(table.values[first:last]).all(axis=1)
+        if finite.all():
+            return
+        bad = int(np.argmin(finite)) + int(first)
         sequence = int(np.searchsorted(table.offsets, bad, side="right")) - 1
         raise SequenceError(
             f"{name}[{sequence}] has a NaN or infinite value at frame {bad - table.offsets[sequence]}; "
             "interpolate or drop such frames"
         )
+
+    on_threads(check, table.blocks(1024), size=table.rows.nbytes)

@@ -16,9 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 from stgcnlib.dtw.approximate import approximate_nearest, sampled_recall
 from stgcnlib.dtw.frames import FrameTable, frame_table
 from stgcnlib.dtw.options import DTWOptions, Metric, Normalization, Reading, check_choice
-from stgcnlib.dtw.projection import Projection, lower_bounds
+from stgcnlib.dtw.projection import Projection
 from stgcnlib.dtw.refine import PairCache, leaf_order, nearest
-from stgcnlib.dtw.tiles import pair_costs
+from stgcnlib.dtw.tiles import corridor_dimensions, lower_bounds, pair_costs
 from stgcnlib.errors import GraphError, SequenceError
 
 __all__ = ["NeighborTable", "dtw_neighbors", "search"]
@@ -37,7 +37,8 @@ class NeighborTable:
         indices: (N, K) int64.
         distances: (N, K) float32.
         statistics: how it was found. "method": "projection bounds", "brute force" (with a "reason") or "approximate";
-            "pairs": all pairs; "pairs_computed": exact distances computed; "share": their quotient;
+            "pairs": all pairs; "pairs_computed": those not settled by the first bounds, whose distance was computed, or
+            that it exceeds what it may be; "share": their quotient;
             "pairs_settled": distances computed again in float64, to tell near ties; "dimensions" of the bounds;
             "rounds" of refinement; if approximate, "candidates" per sequence, and the "recall" over
             "recall_nodes" sequences compared with all others; "seconds", and per phase "seconds_projection",
@@ -136,10 +137,11 @@ def _search(
     lower = None
     if reason is None:
         clock = time.perf_counter()
-        projection = Projection.fit(table, dimensions or DIMENSIONS, centred=options.metric != "cosine")
+        first = dimensions or DIMENSIONS
+        projection = Projection.fit(table, max(first, corridor_dimensions(table)), centred=options.metric != "cosine")
         seconds["seconds_projection"], clock = time.perf_counter() - clock, time.perf_counter()
-        lower = lower_bounds(options, projection, progress=progress)
-        cache = PairCache(options, table, order=leaf_order(lower))
+        lower = lower_bounds(options, projection.first(first), progress=progress)
+        cache = PairCache(options, table, order=leaf_order(lower), projection=projection)
         seconds["seconds_bounds"] = time.perf_counter() - clock
     else:
         cache = PairCache(options, table, known=pair_costs(options, table, None, progress=progress))
@@ -148,7 +150,7 @@ def _search(
     seconds["seconds_refinement"] = time.perf_counter() - clock
     statistics: dict[str, Any] = {"method": "projection bounds" if reason is None else "brute force"}
     if reason is None:
-        statistics |= {"dimensions": projection.table.features - 1, "rounds": rounds}
+        statistics |= {"dimensions": first, "rounds": rounds}
     else:
         statistics["reason"] = reason
     return NeighborTable(indices, distances, statistics | _counts(cache, started) | seconds), cache

@@ -1,9 +1,9 @@
-"""Lower bounds of DTW distances from a few coordinates per frame.
+"""Short frames: a few coordinates per frame, never further apart than the frames themselves.
 
 For an orthonormal P (D, p) and residual norms r(x) = |x - P P'x|, the p + 1 numbers (P'x, r(x)) are at most as
 far apart as the frames: |x - y|^2 >= |P'x - P'y|^2 + (r(x) - r(y))^2. Windows, bands and segments add up such costs,
-so DTW on the short frames, by the very same kernels, never exceeds the true DTW. Which pairs to compute in
-full is decided in `refine`.
+so DTW on the short frames never exceeds the true DTW (`tiles.lower_bounds`). Which pairs to compute in full is decided
+in `refine`, and which of their cells in `corridor`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,8 @@ from numpy.typing import NDArray
 from sklearn.utils.extmath import randomized_svd
 
 from stgcnlib.dtw.frames import FrameTable, on_threads
-from stgcnlib.dtw.options import DTWOptions
-from stgcnlib.dtw.tiles import pair_costs
 
-__all__ = ["RELATIVE_ERROR", "Projection", "lower_bounds"]
+__all__ = ["RELATIVE_ERROR", "Projection", "power_of_two"]
 
 RELATIVE_ERROR = 1.1e-5
 """What a computed distance may be off: 1e-5 promised by `tiles`, and its float32 storage."""
@@ -40,6 +38,22 @@ class Projection:
     table: FrameTable
     slack: float
 
+    @property
+    def scale(self) -> float:
+        """Power of two that brings the largest number to 0.5..1."""
+        return power_of_two(float(np.abs(self.table.values).max()))
+
+    def first(self, dimensions: int) -> Projection:
+        """The same frames by fewer coordinates: the others count as residual."""
+        values = self.table.values
+        if dimensions >= values.shape[1] - 1:
+            return self
+        short = np.empty((len(values), dimensions + 1))
+        short[:, :-1] = values[:, :dimensions]
+        left = values[:, dimensions:]
+        short[:, -1] = np.sqrt(np.einsum("td,td->t", left, left))
+        return Projection(FrameTable(short, self.table.offsets, self.table.temporal_stride), self.slack)
+
     @classmethod
     def fit(cls, table: FrameTable, dimensions: int, *, centred: bool, seed: int = 0) -> Projection:
         """Project onto the leading directions of a sample of frames.
@@ -59,52 +73,26 @@ class Projection:
         def project(i: int) -> None:  # small steps keep the float64 copies in cache
             exact = values[i : i + 128] - centre
             squares[i : i + 128] = np.einsum("td,td->t", exact, exact)
-            part = short[i : i + 128]
-            np.matmul(exact, basis, out=part[:, :-1])
-            exact -= part[:, :-1] @ basis.T  # explicitly: |x|^2 - |P'x|^2 would cancel
-            part[:, -1] = np.sqrt(np.einsum("td,td->t", exact, exact))
+            np.matmul(exact, basis, out=short[i : i + 128, :-1])
 
-        on_threads(project, range(0, len(values), 128))
-        largest = float(squares.max())
-        # Each coordinate is off by at most D u |x| |P_c|, hence all p by sqrt(p) D u |x|; the residual by that of
-        # x - P P'x, (p + D sqrt(p)) u |x|, and of its norm, D u |x|; P is orthonormal to c p u. Four of each cover it.
+        on_threads(project, range(0, len(values), 128), size=values.nbytes)
+        # Each coordinate is off by at most D u |x| |P_c|, hence all p by sqrt(p) D u |x|; |x|^2 - |P'x|^2 by
+        # 2 (D + p) u |x|^2, which its root r feels as much divided by r, or as the root of it where r is less; P is
+        # orthonormal to c p u. Twice that, and more, covers it.
         count, size = table.features, basis.shape[1]
-        relative = 4 * UNIT * (count + size) * (np.sqrt(size) + 1) * 2
-        slack = relative * (np.sqrt(largest) if centred else 1.0)
+        residuals = squares - np.einsum("td,td->t", short[:, :-1], short[:, :-1])
+        doubt = 4 * UNIT * (count + size) * squares
+        short[:, -1] = np.sqrt(np.maximum(residuals, 0))
+        lengths = np.sqrt(squares)
+        wrong = 8 * UNIT * (count + size) * (np.sqrt(size) + 1) * lengths
+        wrong += doubt / np.maximum(np.maximum(short[:, -1], np.sqrt(doubt)), np.finfo(np.float64).tiny)
+        slack = (wrong if centred else wrong / np.maximum(lengths, np.finfo(np.float64).tiny)).max()
         return cls(FrameTable(short, table.offsets, table.temporal_stride), float(slack))
 
 
-def lower_bounds(options: DTWOptions, projection: Projection, *, progress: bool | None = None) -> NDArray[np.float32]:
-    """(N, N) float32, symmetric: no entry is above the DTW distance in exact arithmetic.
-
-    `options` must not normalise by "path", for which nothing is known.
-    """
-    table = projection.table
-    bounds = pair_costs(options, table, None, progress=progress)
-    loosen(bounds, options, projection)
-    return bounds
-
-
-def loosen(bounds: NDArray[np.float32], options: DTWOptions, projection: Projection) -> None:
-    """Take off, in place, all that rounding may have added to DTW costs of short frames.
-
-    A path has fewer cells than n + m, and each cell is too large by s at most, s from both items. The sum of
-    distances then is too large by s (n + m), which a division by n + m leaves at s. Of sums of squares the root
-    is too large by s sqrt(n + m): the triangle inequality for vectors of costs. A cosine distance is half the
-    square of the distance of unit windows, each moved by twice the slack at most: 2 * 2 / sqrt(2) < 3.
-    """
-    lengths = projection.table.lengths.astype(np.float32)
-    item = 3.0 * projection.slack * np.sqrt(options.item_frames)
-    shrink = np.float32(1 - 2 * RELATIVE_ERROR)
-    extra = 2.0 * options.parts  # repeated frames of parts, and rounding
-    for i in range(len(bounds)):
-        cells = 1.0 if options.normalize == "length" else (lengths[i] + lengths + extra) * 1.001
-        row = bounds[i]
-        if options.metric == "euclidean":
-            row[:] = np.maximum(row * shrink - np.float32(item * 1.001) * cells, 0)
-        else:
-            root = np.sqrt(row * shrink) - np.float32(item * 1.001) * np.sqrt(cells)
-            row[:] = np.maximum(root, 0) ** 2 * shrink
+def power_of_two(largest: float) -> float:
+    """What brings `largest` to 0.5..1, so that squares neither overflow nor vanish."""
+    return float(2.0 ** np.clip(-np.frexp(largest)[1], -120.0, 120.0))
 
 
 def _basis(
@@ -119,6 +107,6 @@ def _basis(
     size = max(1, min(dimensions, *sample.shape))
     if largest == 0:
         return np.eye(values.shape[1], size)
-    _, _, directions = randomized_svd(sample, size, n_iter=2, random_state=seed)
+    _, _, directions = randomized_svd(sample, size, n_iter=1, random_state=seed)
     basis, _ = np.linalg.qr(directions.T.astype(np.float64))
     return np.ascontiguousarray(basis)

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
-from stgcnlib.dtw.costs import CostModel, Operand
 from stgcnlib.dtw.frames import FrameTable, on_threads
 from stgcnlib.dtw.options import DTWOptions
-from stgcnlib.dtw.projection import RELATIVE_ERROR
-from stgcnlib.dtw.tiles import panel_costs, turn
+from stgcnlib.dtw.projection import RELATIVE_ERROR, Projection
+from stgcnlib.dtw.tile_costs import TileCosts
+from stgcnlib.dtw.tiles import exact_costs, panel_costs, turn
 from stgcnlib.errors import SequenceError
 
 __all__ = ["PairCache", "leaf_order", "nearest", "nearest_known"]
@@ -29,10 +29,7 @@ TIE = 1e-10
 COSINE_FLOOR = 1e-20
 """Cosine distances below it are rounding: parallel vectors."""
 
-# Rows of a tile to choose from: more make the product faster (at M rows about M / (M + 40) of the peak of one core),
-# but fewer of its pairs are wanted.
-PANEL_FRAMES = (1, 64, 128, 256, 512)
-ROW_OVERHEAD = 40
+ROW_OVERHEAD = 40  # a product of M rows reaches about M / (M + 40) of the peak of one core
 COLUMN_FRAMES = 4096
 
 
@@ -41,7 +38,7 @@ class PairCache:
 
     Attributes:
         known: (N, N) float32, symmetric, NaN where not computed; 0 on the diagonal.
-        computed: pairs computed in float32 products so far.
+        computed: pairs computed in float32 so far, or far enough to know that they exceed their limit.
         recomputed: pairs computed in float64 as well, to settle ties.
         order: (N,) of the sequences, near ones together, so that tiles are dense.
     """
@@ -53,6 +50,7 @@ class PairCache:
         *,
         known: NDArray[np.float32] | None = None,
         order: NDArray[np.int64] | None = None,
+        projection: Projection | None = None,
     ) -> None:
         self.options = options
         self.table = table
@@ -61,22 +59,33 @@ class PairCache:
         self.computed = 0 if known is None else len(table) * (len(table) - 1) // 2
         self.recomputed = 0
         self.order = np.arange(len(table)) if order is None else order
-        self._ready: tuple[CostModel, Operand] | None = None
+        self.projection = projection
+        self._costs: TileCosts | None = None
 
-    def fill(self, wanted: NDArray[np.bool_]) -> None:
-        """Compute the pairs that are true in `wanted` (N, N), in either direction, and not known yet."""
+    def fill(
+        self, wanted: NDArray[np.bool_], limits: NDArray[np.float32] | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Compute the pairs that are true in `wanted` (N, N), in either direction, and not known yet.
+
+        With `limits` (N,) a pair that exceeds those of both its ends may stay unknown; their ends are returned.
+        """
         missing = (wanted | wanted.T) & np.isnan(self.known)
         pairs = np.argwhere(np.triu(missing, 1))
         if not len(pairs):
-            return
-        model, operand = self._prepared()
+            return pairs[:, 0], pairs[:, 1]
+        prepared = self._prepared()
+        most = None if limits is None else limits[pairs].max(axis=1).astype(np.float64)
+        found = self._grouped_costs(lambda _: prepared, pairs, most)
         with np.errstate(over="ignore"):  # refused below
-            costs = _grouped_costs(model, lambda _: operand, self.table.lengths, pairs, self.order).astype(np.float32)
-        if not np.isfinite(costs).all():
+            costs = found.astype(np.float32)
+        beyond = np.zeros(len(pairs), np.bool_) if most is None else np.isinf(found)
+        if not np.isfinite(costs[~beyond]).all():
             raise SequenceError("DTW distances exceed float32; scale the features down")
+        costs[beyond] = np.nan
         self.known[pairs[:, 0], pairs[:, 1]] = costs
         self.known[pairs[:, 1], pairs[:, 0]] = costs
         self.computed += len(pairs)
+        return pairs[beyond, 0], pairs[beyond, 1]
 
     def fill_among(self, candidates: NDArray[np.int64]) -> None:
         """Compute what is missing among the candidates (N, K) of each sequence."""
@@ -91,22 +100,40 @@ class PairCache:
         self.fill((chosen.T @ chosen).toarray() > 0)
 
     def precise(self, pairs: NDArray[np.int64]) -> NDArray[np.float64]:
-        """(P,) distances of pairs (P, 2), i < j, to 1e-11 relative, by the same kernels in float64."""
+        """(P,) distances of pairs (P, 2), i < j, to 1e-11 relative, by products in float64."""
         self.recomputed += len(pairs)
-        model = self._prepared()[0].precise()
-        return _grouped_costs(
-            model,
-            lambda some: model.precise_operand(self.table, self.options, some),
-            self.table.lengths,
-            pairs,
-            self.order,
-        )
+        return self._grouped_costs(self._prepared().precise, pairs)
 
-    def _prepared(self) -> tuple[CostModel, Operand]:
-        if self._ready is None:
-            model = CostModel.fit(self.options, self.table)
-            self._ready = model, model.operand(self.table, self.options, self.order)
-        return self._ready
+    def _grouped_costs(
+        self,
+        prepared: Callable[[NDArray[np.int64]], TileCosts],
+        pairs: NDArray[np.int64],
+        limits: NDArray[np.float64] | None = None,
+    ) -> NDArray[np.float64]:
+        """Costs (P,) of any pairs (P, 2) of sequences, by products of panels dense enough to pay.
+
+        `prepared` gives costs that serve (at least) the sequences they are asked for.
+        """
+        costs = np.empty(len(pairs), np.float64)
+        lengths = self.table.lengths
+
+        def work(panel: _Panel) -> None:
+            tile_costs = prepared(np.concatenate([panel.rows, panel.columns]))
+            most = None if limits is None else limits[panel.where]
+            costs[panel.where] = panel_costs(tile_costs, panel.rows, panel.columns, panel.pairs, most)
+
+        panels = min(
+            (_panels(pairs, lengths, self.order, frames) for frames in self._prepared().panel_frames),
+            key=lambda some: sum((lengths[p.rows].sum() + ROW_OVERHEAD) * lengths[p.columns].sum() for p in some),
+        )
+        with turn:
+            on_threads(work, panels)
+        return costs
+
+    def _prepared(self) -> TileCosts:
+        if self._costs is None:
+            self._costs = exact_costs(self.options, self.table, self.projection, self.order)
+        return self._costs
 
 
 def nearest(
@@ -137,7 +164,8 @@ def nearest(
             place = np.cumsum(np.take_along_axis(needed, np.argsort(rank, axis=1), axis=1), axis=1)
             place = np.take_along_axis(place, rank, axis=1)
             share = np.maximum((left + 1) // 2, k // 2) if rounds < 2 else left
-            cache.fill(needed & (place <= share[:, None]))
+            i, j = cache.fill(needed & (place <= share[:, None]), limit)
+            bounds[i, j] = bounds[j, i] = np.inf
     indices, distances = nearest_known(cache, k, barred)
     return indices, distances, rounds
 
@@ -200,35 +228,6 @@ class _Panel:
     columns: NDArray[np.int64]
     pairs: NDArray[np.int64]  # (P, 2) numbers within rows and columns
     where: NDArray[np.int64]  # (P,) which of all pairs they are
-
-
-def _grouped_costs(
-    model: CostModel,
-    prepared: Callable[[NDArray[np.int64]], Operand],
-    lengths: NDArray[np.int64],
-    pairs: NDArray[np.int64],
-    order: NDArray[np.int64],
-) -> NDArray[np.float64]:
-    """Costs (P,) of any pairs (P, 2) of sequences, by products of panels dense enough to pay.
-
-    `prepared` gives an operand that holds (at least) the sequences it is asked for.
-    """
-    costs = np.empty(len(pairs), np.float64)
-
-    def work(panel: _Panel) -> None:
-        operand = prepared(np.concatenate([panel.rows, panel.columns]))
-        wanted = np.zeros((len(panel.rows), len(panel.columns)), np.bool_)
-        i, j = panel.pairs.T
-        wanted[i, j] = True
-        costs[panel.where] = panel_costs(model, operand, panel.rows, panel.columns, wanted)[i, j]
-
-    panels = min(
-        (_panels(pairs, lengths, order, frames) for frames in PANEL_FRAMES),
-        key=lambda some: sum((lengths[p.rows].sum() + ROW_OVERHEAD) * lengths[p.columns].sum() for p in some),
-    )
-    with turn:
-        on_threads(work, panels)
-    return costs
 
 
 def _panels(

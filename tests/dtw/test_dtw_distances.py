@@ -20,6 +20,8 @@ from stgcnlib.dtw.kernels import band_limits
 from stgcnlib.errors import SequenceError
 from stgcnlib.sequences import SequenceSet
 
+pytestmark = pytest.mark.usefixtures("way")
+
 READINGS = [
     {"reading": "frames"},
     {"reading": "sliding", "window": 4},
@@ -230,21 +232,25 @@ def test_two_sets_need_the_same_features():
         dtw_distances([np.zeros((3, 2))], [np.zeros((3, 3))])
 
 
-def test_kernels_as_plain_python_stay_in_bounds():
+def test_kernels_as_plain_python_stay_in_bounds(way):
     """Compiled kernels hide reads out of bounds; numpy does not."""
-    script = """
+    script = f"""
 import numpy as np
-from stgcnlib.dtw import dtw_distances, dtw_path
+from stgcnlib.dtw import dtw_distances, dtw_neighbors, dtw_path, tile_costs, tiles
+tile_costs.LEAST_FEATURES = {1 if way == "corridors" else 10**9}
+tiles.corridor_dimensions = lambda table: 1
 from dtw_reference import reference_distances
 rng = np.random.default_rng(3)
 a = [rng.normal(size=(t, 2)) for t in (1, 3, 8)] + [np.ones((4, 2))]
 for reading in ("frames", "sliding", "segments"):
     for metric in ("euclidean", "sqeuclidean", "cosine"):
-        for band, normalize in ((None, "path"), (1, "length")):
+        for band, normalize in ((None, "path"), (1, "length"), (None, None)):
             o = dict(reading=reading, window=3, stride=2, metric=metric, band=band, normalize=normalize, segments=2)
             expected = reference_distances(a, **o)
             np.testing.assert_allclose(dtw_distances(a, **o), expected, rtol=1e-5, atol=1e-12)
             assert abs(dtw_path(a[1], a[2], **o)[1] - expected[1, 2]) < 1e-9
+            found = dtw_neighbors(a, 3, dimensions=1, **o).distances
+            np.testing.assert_allclose(found, np.sort(expected, axis=1)[:, 1:], rtol=1e-5, atol=1e-12)
 """
     here = Path(__file__).parent
     paths = os.pathsep.join([str(here), str(here.parents[1])])

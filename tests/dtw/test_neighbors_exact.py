@@ -10,8 +10,12 @@ from hypothesis import strategies as st
 
 from stgcnlib.dtw import DTWOptions, dtw_distances, dtw_neighbors
 from stgcnlib.dtw.frames import frame_table
-from stgcnlib.dtw.projection import Projection, lower_bounds
+from stgcnlib.dtw.projection import Projection
 from stgcnlib.dtw.refine import PairCache
+from stgcnlib.dtw.tile_costs import DenseCosts, ShortCosts
+from stgcnlib.dtw.tiles import lower_bounds
+
+pytestmark = pytest.mark.usefixtures("way")
 
 READINGS = [
     {},
@@ -156,10 +160,10 @@ def test_most_pairs_are_ruled_out_and_counted(rng, monkeypatch):
     filled = []
     fill = PairCache.fill
 
-    def watched(self, wanted):
+    def watched(self, wanted, limits=None):
         before = int(np.isfinite(self.known).sum())
-        fill(self, wanted)
-        filled.append((int(np.isfinite(self.known).sum()) - before) // 2)
+        beyond, _ = fill(self, wanted, limits)
+        filled.append((int(np.isfinite(self.known).sum()) - before) // 2 + len(beyond))
 
     monkeypatch.setattr(PairCache, "fill", watched)
     sequences = series(rng, rng.integers(4, 16, size=80), 100)
@@ -181,7 +185,8 @@ def test_where_no_bound_is_known_it_says_so(rng):
 
 
 def test_layers_of_many_tiles(rng, monkeypatch):
-    monkeypatch.setattr("stgcnlib.dtw.refine.PANEL_FRAMES", (20, 50))
+    for kind in (DenseCosts, ShortCosts):
+        monkeypatch.setattr(kind, "panel_frames", (20, 50))
     monkeypatch.setattr("stgcnlib.dtw.refine.COLUMN_FRAMES", 40)
     sequences = [x.astype(np.float32) for x in series(rng, rng.integers(1, 20, size=60), 90)]
     table = dtw_neighbors(sequences, 6)

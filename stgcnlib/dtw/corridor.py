@@ -1,0 +1,368 @@
+"""Compiled DTW that reads whole frames only where an optimal path can pass.
+
+Lower bounds of all costs come from products of short frames (`projection`), sixteen pairs side by side as in `kernels`.
+A cell that no path of cost U or less can pass, even by the bounds, is on no path of cost U or less: what is left is a
+narrow corridor. Frames are compared by their differences, which cancel nothing. Nothing here checks its input.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from stgcnlib.dtw.kernels import BY_LENGTH, FAST, LANES, SQEUCLIDEAN, band_limits
+
+__all__ = ["corridor_tile"]
+
+FLOAT32 = 2.0**-24
+CHUNK = 1024  # features summed in one go: at most 128 by each of eight or more vector lanes, 8e-6 of rounding
+PATH_CELLS = 1.2  # cells of an optimal path per frame of the longer sequence, for a guess
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _short_squares(
+    row: Any, x_norm: Any, first: Any, lengths: Any, adjacent: int, norms: Any, keep: Any, out: Any
+) -> None:
+    """Squared distances of short frames, no rounding above the true ones; columns of LANES sequences side by side."""
+    zero = keep - keep
+    if adjacent:
+        products = row[first[0] : first[0] + out.shape[0]]
+        for c in range(out.shape[0]):
+            square = (x_norm + norms[c]) * keep - (products[c] + products[c])
+            out[c] = square if square > zero else zero
+        return
+    width = out.shape[0] // LANES
+    for lane in range(LANES):
+        frames = min(max(lengths[lane], 1), width)  # none where a lane is not used, too many where a stride leaves some
+        products = row[first[lane] : first[lane] + frames]
+        for b in range(frames):
+            out[b * LANES + lane] = products[b]
+        for b in range(frames, width):
+            out[b * LANES + lane] = products[frames - 1]
+    for c in range(out.shape[0]):
+        square = (x_norm + norms[c]) * keep - (out[c] + out[c])
+        out[c] = square if square > zero else zero
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _short_costs(squares: Any, a: int, frames: int, stride: int, squared: int, slack: Any, out: Any) -> None:
+    """Costs of window a from sums along the diagonals of squares, each lowered by what rounding moved its frames."""
+    zero = slack - slack
+    if frames == 1 and stride == 1:
+        for c in range(out.shape[0]):
+            out[c] = np.sqrt(squares[a, c])
+    else:
+        out[:] = zero
+        for k in range(frames):
+            row = squares[a * stride + k, k * LANES :]
+            if stride == 1:
+                for c in range(out.shape[0]):
+                    out[c] += row[c]
+            else:
+                for b in range(out.shape[0] // LANES):
+                    for lane in range(LANES):
+                        out[b * LANES + lane] += row[b * stride * LANES + lane]
+        for c in range(out.shape[0]):
+            out[c] = np.sqrt(out[c])
+    for c in range(out.shape[0]):
+        cost = out[c] - slack
+        cost = cost if cost > zero else zero
+        out[c] = cost * cost if squared else cost
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _forward(row: Any, above: Any, a: int, best: Any, out: Any) -> None:
+    """Row a of ``F(a, b) = c(a, b) + min(F(a-1, b), F(a, b-1), F(a-1, b-1))``; `above` is row a - 1."""
+    if a == 0:
+        best[:] = np.inf
+        best[:LANES] = 0
+    else:
+        best[:LANES] = above[:LANES]
+        before, here = above[:-LANES], above[LANES:]
+        later = best[LANES:]
+        for c in range(later.shape[0]):
+            later[c] = here[c] if here[c] < before[c] else before[c]
+    for lane in range(LANES):
+        out[lane] = row[lane] + best[lane]
+    for first in range(LANES, row.shape[0], LANES):
+        for lane in range(LANES):  # a few vector instructions
+            left, other = out[first - LANES + lane], best[first + lane]
+            out[first + lane] = row[first + lane] + (left if left < other else other)
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _backward(row: Any, last_row: int, ends: Any, left: Any, best: Any, reached: Any) -> None:
+    """One row of the recursion from the last cell of each lane: `left` holds the row after it and becomes this one.
+
+    `reached`, the recursion up to each cell, becomes the least cost of a path through it.
+    """
+    width = row.shape[0]
+    if last_row:
+        best[:] = np.inf
+        for lane in range(LANES):
+            best[(ends[lane] - 1) * LANES + lane] = 0
+    else:
+        final = width - LANES
+        best[final:] = left[final:]
+        here, after, earlier = left[:final], left[LANES:], best[:final]
+        for c in range(earlier.shape[0]):
+            earlier[c] = here[c] if here[c] < after[c] else after[c]
+    for back in range(LANES, width + 1, LANES):
+        first = width - back
+        other, cost, out = best[first : first + LANES], row[first : first + LANES], left[first : first + 2 * LANES]
+        if back > LANES:
+            for lane in range(LANES):
+                other[lane] = min(other[lane], out[LANES + lane])
+        for lane in range(LANES):
+            out[lane] = cost[lane] + other[lane]
+    for c in range(width):
+        reached[c] += best[c]
+
+
+@njit(cache=True, nogil=True)
+def _limits(reached: Any, lane: int, n: int, m: int, most: float, low: Any, high: Any) -> None:
+    """Cells low:high of each row through which a path of cost `most` may go.
+
+    They are a union of paths, so that neither limit ever falls: two walks along the corridor find both.
+    """
+    b = 0
+    for a in range(n):
+        while b < m and not reached[a, b * LANES + lane] <= most:  # NaN is outside
+            b += 1
+        low[a] = b
+    b = m
+    for a in range(n - 1, -1, -1):
+        while b > 0 and not reached[a, (b - 1) * LANES + lane] <= most:
+            b -= 1
+        high[a] = b
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _four_diagonals(x: Any, a0: int, a1: int, a2: int, a3: int, y: Any, b: Any, out: Any) -> None:
+    """Squared distances (4, 4) of four frames of x with four of seven frames of y each: entry (r, k) is (a_r, b_(r+k)).
+
+    Sixteen sums at once and eleven loads for them keep the multipliers of a core busy.
+    """
+    out[:] = 0
+    zero = x[0, 0] - x[0, 0]
+    for start in range(0, x.shape[1], CHUNK):
+        x0, x1 = x[a0, start : start + CHUNK], x[a1, start : start + CHUNK]
+        x2, x3 = x[a2, start : start + CHUNK], x[a3, start : start + CHUNK]
+        y0, y1 = y[b[0], start : start + CHUNK], y[b[1], start : start + CHUNK]
+        y2, y3 = y[b[2], start : start + CHUNK], y[b[3], start : start + CHUNK]
+        y4, y5 = y[b[4], start : start + CHUNK], y[b[5], start : start + CHUNK]
+        y6 = y[b[6], start : start + CHUNK]
+        s00 = s01 = s02 = s03 = s10 = s11 = s12 = s13 = zero
+        s20 = s21 = s22 = s23 = s30 = s31 = s32 = s33 = zero
+        for d in range(x0.shape[0]):
+            u, v0, v1, v2, v3 = x0[d], y0[d], y1[d], y2[d], y3[d]
+            s00 += (u - v0) * (u - v0)
+            s01 += (u - v1) * (u - v1)
+            s02 += (u - v2) * (u - v2)
+            s03 += (u - v3) * (u - v3)
+            u, v4 = x1[d], y4[d]
+            s10 += (u - v1) * (u - v1)
+            s11 += (u - v2) * (u - v2)
+            s12 += (u - v3) * (u - v3)
+            s13 += (u - v4) * (u - v4)
+            u, v5 = x2[d], y5[d]
+            s20 += (u - v2) * (u - v2)
+            s21 += (u - v3) * (u - v3)
+            s22 += (u - v4) * (u - v4)
+            s23 += (u - v5) * (u - v5)
+            u, v6 = x3[d], y6[d]
+            s30 += (u - v3) * (u - v3)
+            s31 += (u - v4) * (u - v4)
+            s32 += (u - v5) * (u - v5)
+            s33 += (u - v6) * (u - v6)
+        out[0] += s00
+        out[1] += s01
+        out[2] += s02
+        out[3] += s03
+        out[4] += s10
+        out[5] += s11
+        out[6] += s12
+        out[7] += s13
+        out[8] += s20
+        out[9] += s21
+        out[10] += s22
+        out[11] += s23
+        out[12] += s30
+        out[13] += s31
+        out[14] += s32
+        out[15] += s33
+
+
+@njit(cache=True, nogil=True)
+def _rounding(n: int, m: int, frames: int) -> Any:
+    """A factor that covers the float32 sums along two paths, and what `_four_diagonals` may be off."""
+    return 1 + 4 * (n + m + frames + 8) * FLOAT32 + 1.6e-5
+
+
+@njit(cache=True, nogil=True)
+def _frame_limits(low: Any, high: Any, frames: int, stride: int, first: Any, last: Any) -> None:
+    """Columns first[r]:last[r] of frames that the windows low[a]:high[a] need, for each row r of frames."""
+    first[:] = np.iinfo(np.int64).max
+    last[:] = 0
+    for a in range(low.shape[0]):
+        for k in range(frames):
+            r = a * stride + k
+            if high[a] > low[a]:
+                first[r] = min(first[r], low[a] * stride + k)
+                last[r] = max(last[r], (high[a] - 1) * stride + k + 1)
+
+
+@njit(cache=True, nogil=True)
+def _fill(
+    x: Any, x_start: int, x_length: int, y: Any, y_start: int, y_length: int, first: Any, last: Any, out: Any
+) -> None:
+    """Squared frame distances out[r, first[r]:last[r]], four rows by four diagonals at a time; `out` is wider by 8."""
+    height = first.shape[0]
+    a, b, tile = np.empty(4, np.int64), np.empty(7, np.int64), np.empty(16, out.dtype)
+    for row in range(0, height, 4):
+        begin, end = np.iinfo(np.int64).max, -(2**62)  # of the diagonals
+        for r in range(row, min(row + 4, height)):
+            if last[r] > first[r]:
+                begin, end = min(begin, first[r] - (r - row)), max(end, last[r] - (r - row))
+        for r in range(4):
+            a[r] = x_start + min(row + r, x_length - 1)
+        for diagonal in range(begin, end, 4):
+            for k in range(7):
+                b[k] = y_start + min(max(diagonal + k, 0), y_length - 1)
+            _four_diagonals(x, a[0], a[1], a[2], a[3], y, b, tile)
+            for r in range(min(4, height - row)):
+                for k in range(4):
+                    column = diagonal + r + k
+                    if column >= 0:
+                        out[row + r, column] = tile[4 * r + k]
+
+
+@njit(cache=True, nogil=True)
+def _inside(squares: Any, low: Any, high: Any, frames: int, stride: int, squared: int, before: Any, row: Any) -> Any:
+    """Cost of the best path in low:high of each row; windows are sums along the diagonals of squares."""
+    before[:] = np.inf
+    for a in range(low.shape[0]):
+        row[:] = np.inf
+        for b in range(low[a], high[a]):
+            cost = 0.0
+            for k in range(frames):
+                cost += squares[a * stride + k, b * stride + k]
+            if not squared:
+                cost = np.sqrt(cost)
+            best = 0.0 if a == 0 and b == 0 else before[b + 1]  # cell b is at b + 1
+            best = min(best, row[b], before[b])
+            row[b + 1] = cost + best
+        before, row = row, before
+    return before[-1]
+
+
+@njit(cache=True, nogil=True)
+def _one_pair(
+    x: Any, x_start: int, x_length: int, y: Any, y_start: int, y_length: int, n: int, m: int, low: Any, high: Any,
+    frames: int, stride: int, squared: int, squares: Any, limits: Any, row: Any,
+) -> Any:  # fmt: skip
+    height = (n - 1) * stride + frames
+    first, last = limits[0, :height], limits[1, :height]
+    _frame_limits(low, high, frames, stride, first, last)
+    _fill(x, x_start, x_length, y, y_start, y_length, first, last, squares)
+    return _inside(squares, low, high, frames, stride, squared, row[0, : m + 1], row[1, : m + 1])
+
+
+@njit(cache=True, nogil=True)
+def corridor_tile(
+    products: Any, x: Any, x_starts: Any, x_lengths: Any, x_rows: Any, x_items: Any, x_norms: Any, x_rest: Any,
+    y: Any, y_starts: Any, y_lengths: Any, y_rows: Any, y_items: Any, y_norms: Any, y_rest: Any, y_columns: Any,
+    adjacent: int, jobs: Any, limits: Any, frames: int, stride: int, band: int, metric: int, normalize: int,
+    keep: Any, slack: Any, scale: float, exact: int, out: Any,
+) -> None:  # fmt: skip
+    """DTW costs, or lower bounds of them, of some sequences with groups of `LANES` others, by products of short frames.
+
+    Args:
+        products: (R, S) float32 inner products of the short frames of both sides, scaled.
+        x, y: (., D) raw frames, where each sequence starts at its x_starts (n,), y_starts (g, LANES) and has
+            x_lengths, y_lengths frames; 0 for a lane that is not used.
+        x_rows: (n + 1,) rows of each sequence in the tile; y_rows: (g + 1,) where each group's norms are.
+        x_items, y_items: (n,), (g, LANES) windows of each sequence.
+        x_norms, y_norms: squared norms of the short frames, of the rows and of the interleaved columns.
+        x_rest, y_rest: (n,), (g, LANES) mean residual norm of each sequence, scaled: only for guesses.
+        y_columns: (g, LANES) first column of each lane; `adjacent`: columns are interleaved.
+        jobs: (q, 2) rows of x and groups of y to do.
+        limits: (q, LANES) float64, distances beyond which only that they are beyond is of interest.
+        frames, stride: of the windows; band: radius, or -1.
+        metric: EUCLIDEAN or SQEUCLIDEAN; normalize: not BY_PATH.
+        keep, slack: float32; what rounding leaves of squared norms, and may add to a window's distance.
+        scale: power of two that the short frames were multiplied by.
+        exact: costs, else lower bounds.
+        out: (q, LANES) float64; infinite where the cost is proven to be above its limit.
+    """
+    tall, wide = x_items.max(), y_items.max()
+    high_frames, wide_frames = (tall - 1) * stride + frames, (wide - 1) * stride + frames
+    short = np.empty((high_frames, wide_frames * LANES), np.float32)
+    costs = np.empty((tall, wide * LANES), np.float32)
+    reached = np.empty((tall, wide * LANES), np.float32)
+    best, left = np.empty(wide * LANES, np.float32), np.empty(wide * LANES, np.float32)
+    low, high = np.empty(tall, np.int64), np.empty(tall, np.int64)
+    squares = np.empty((high_frames, wide_frames + 8), x.dtype)
+    frame_limits, rows = np.empty((2, high_frames), np.int64), np.empty((2, wide + 1), np.float64)
+    most, ends = np.empty(LANES, np.float32), np.empty(LANES, np.int64)
+    squared = metric == SQEUCLIDEAN
+    units = 1.0 / scale / scale if squared else 1.0 / scale
+    for q in range(jobs.shape[0]):
+        i, g = jobs[q, 0], jobs[q, 1]
+        n, m = x_items[i], y_items[g].max()
+        height, width = (n - 1) * stride + frames, ((m - 1) * stride + frames) * LANES
+        norms = y_norms[y_rows[g] : y_rows[g] + width]
+        for r in range(height):
+            row = x_rows[i] + r
+            _short_squares(
+                products[row], x_norms[row], y_columns[g], y_lengths[g], adjacent, norms, keep, short[r, 0:width]
+            )
+        cells = slice(0, m * LANES)
+        for a in range(n):
+            _short_costs(short, a, frames, stride, squared, slack, costs[a, cells])
+        ends[:] = y_items[g]
+        if ends.min() < m or band >= 0:
+            for lane in range(LANES):
+                band_limits(n, ends[lane], band, low[:n], high[:n])
+                for a in range(n):
+                    costs[a, lane : low[a] * LANES : LANES] = np.inf
+                    costs[a, high[a] * LANES + lane : m * LANES : LANES] = np.inf
+        for a in range(n):
+            _forward(costs[a, cells], reached[max(a - 1, 0), cells], a, best[cells], reached[a, cells])
+        for lane in range(LANES):
+            rounding = _rounding(n, ends[lane], frames)
+            divisor = units / (n + ends[lane]) if normalize == BY_LENGTH else units
+            bound = reached[n - 1, (ends[lane] - 1) * LANES + lane]
+            out[q, lane] = bound / rounding * divisor
+            if not exact:
+                continue
+            longest = PATH_CELLS * max(n, ends[lane])
+            apart = 2 * frames * x_rest[i] * y_rest[g, lane]
+            guess = bound + longest * apart if squared else np.sqrt(bound**2 + longest**2 * apart)
+            most[lane] = min(guess, limits[q, lane] / divisor * rounding**2) * rounding
+            if y_lengths[g, lane] == 0 or out[q, lane] > limits[q, lane]:
+                most[lane] = -1
+                out[q, lane] = np.inf
+        if not exact or most.max() < 0:
+            continue
+        for a in range(n - 1, -1, -1):
+            _backward(costs[a, cells], a == n - 1, ends, left[cells], best[cells], reached[a, cells])
+        for lane in range(LANES):
+            if most[lane] < 0:
+                continue
+            rounding = _rounding(n, ends[lane], frames)
+            divisor = units / (n + ends[lane]) if normalize == BY_LENGTH else units
+            limit = limits[q, lane] / divisor
+            while True:
+                _limits(reached, lane, n, ends[lane], most[lane], low[:n], high[:n])
+                found = _one_pair(
+                    x, x_starts[i], x_lengths[i], y, y_starts[g, lane], y_lengths[g, lane], n, ends[lane],
+                    low[:n], high[:n], frames, stride, squared, squares, frame_limits, rows,
+                )  # fmt: skip
+                found *= scale * scale if squared else scale
+                if found * rounding <= most[lane] or most[lane] >= limit * rounding**2:
+                    break
+                most[lane] = min(found, limit) * rounding**3
+            out[q, lane] = found * divisor if found * rounding <= most[lane] else np.inf

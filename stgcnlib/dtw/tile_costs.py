@@ -1,0 +1,220 @@
+"""What the pairs of one tile cost, once the products of its frames are there: in full, or within corridors.
+
+`DenseCosts` needs products of whole frames and knows every option. `ShortCosts` needs products of short frames only,
+and gives lower bounds, or exact costs that read whole frames near the optimal path alone. Which tiles there are is for
+`tiles`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stgcnlib.dtw import corridor, kernels
+from stgcnlib.dtw.costs import CostModel, Lanes, Operand, Rows
+from stgcnlib.dtw.frames import FrameTable
+from stgcnlib.dtw.options import DTWOptions
+from stgcnlib.dtw.projection import Projection
+
+__all__ = ["INTERLEAVED", "DenseCosts", "ShortCosts", "TileCosts"]
+
+INTERLEAVED = np.empty((0, kernels.LANES), np.int64)
+"""Columns of products that lie as `Lanes` do."""
+
+METRICS = {"euclidean": kernels.EUCLIDEAN, "sqeuclidean": kernels.SQEUCLIDEAN, "cosine": kernels.COSINE}
+NORMALIZATIONS = {None: kernels.BY_NOTHING, "length": kernels.BY_LENGTH, "path": kernels.BY_PATH}
+
+UNIT = 2.0**-24
+MOST_FRAMES = 512
+"""Longer sequences would need more than 100 MB per thread for their lower bounds."""
+
+SCALES = (2.0**-30, 2.0**27)  # outside of it squares of raw float32 features may overflow or vanish
+LEAST_FEATURES = 256  # with fewer, all costs in full are as fast
+
+
+class TileCosts(Protocol):
+    """Costs of pairs from a tile of products of `x` rows with `y` lanes.
+
+    Attributes:
+        panel_frames: rows of a tile to choose from where few of all pairs are wanted: more make the product faster, but
+            fewer of its pairs are wanted.
+    """
+
+    panel_frames: ClassVar[tuple[int, ...]]
+
+    def precise(self, sequences: NDArray[np.int64]) -> TileCosts:
+        """The same to 1e-11 relative, for some sequences at least; within one set."""
+        ...
+
+    @property
+    def x(self) -> Operand:
+        """Frames of the rows."""
+        ...
+
+    @property
+    def y(self) -> Operand:
+        """Frames of the columns."""
+        ...
+
+    def __call__(
+        self,
+        rows: Rows,
+        lanes: Lanes,
+        jobs: NDArray[np.int64],
+        products: NDArray[Any],
+        columns: NDArray[np.int64],
+        limits: NDArray[np.float64] | None = None,
+    ) -> NDArray[np.float64]:
+        """(q, LANES) costs of jobs (q, 2): a sequence of `rows` and a group of `lanes`.
+
+        `columns` (g, LANES) says where the columns of each lane begin, or is `INTERLEAVED`. Costs above `limits`
+        (q, LANES) may be infinite.
+        """
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class DenseCosts:
+    """Every option, from products of whole frames; `limits` are of no use to it."""
+
+    panel_frames: ClassVar[tuple[int, ...]] = (1, 64, 128, 256, 512)
+
+    model: CostModel
+    x: Operand
+    y: Operand
+
+    def precise(self, sequences: NDArray[np.int64]) -> DenseCosts:
+        """In float64 throughout, to 1e-11 relative, for some sequences of one set; the others are not prepared."""
+        options, starts, whole = self.x.options, self.x.starts, self.x.lengths
+        lengths = np.zeros(len(whole), np.int64)
+        lengths[sequences] = whole[sequences]
+        present = np.flatnonzero(lengths)
+        raw = [self.x.raw[starts[i] : starts[i] + whole[i]] for i in present]
+        some = FrameTable(np.concatenate(raw).astype(np.float64), np.concatenate([[0], np.cumsum(lengths)]))
+        model = CostModel.fit(options, some, precise=True)
+        operand = model.operand(some, options, present)
+        return DenseCosts(model, operand, operand)
+
+    def __call__(
+        self,
+        rows: Rows,
+        lanes: Lanes,
+        jobs: NDArray[np.int64],
+        products: NDArray[Any],
+        columns: NDArray[np.int64],
+        limits: NDArray[np.float64] | None = None,
+    ) -> NDArray[np.float64]:
+        """See `TileCosts`."""
+        options = self.x.options
+        wanted = np.zeros((len(rows.starts), len(lanes.starts)), np.bool_)
+        wanted[jobs[:, 0], jobs[:, 1]] = True
+        costs = np.empty((*wanted.shape, kernels.LANES))
+        kernels.dtw_tile(
+            products, self.x.raw, rows.starts, rows.lengths, rows.edges, rows.items, rows.norms,
+            self.y.raw, lanes.starts, lanes.lengths, lanes.edges, lanes.items, lanes.norms, columns, wanted,
+            options.item_frames, options.item_stride, _band(options),
+            METRICS[options.metric], NORMALIZATIONS[options.normalize],
+            self.model.dtype.type(self.model.threshold), self.x.raw.dtype.type(self.model.scale), costs,
+        )  # fmt: skip
+        return costs[jobs[:, 0], jobs[:, 1]]
+
+
+@dataclass(frozen=True, eq=False)
+class ShortCosts:
+    """Lower bounds or exact costs from products of short frames (see `corridor`), within one set.
+
+    Attributes:
+        x, y: the short frames, beside the raw ones.
+        rest: (sum T,) float32, mean residual norm of the sequence of each frame, scaled.
+        scale: power of two that the short frames were multiplied by.
+        slack: what rounding may have added to the distance of two short frames, scaled.
+        exact: costs, else lower bounds.
+    """
+
+    panel_frames: ClassVar[tuple[int, ...]] = (512,)
+
+    x: Operand
+    y: Operand
+    rest: NDArray[np.float32]
+    scale: float
+    slack: float
+    exact: bool
+
+    @classmethod
+    def fit(
+        cls,
+        options: DTWOptions,
+        table: FrameTable,
+        projection: Projection,
+        *,
+        exact: bool,
+        order: NDArray[np.int64] | None = None,
+    ) -> ShortCosts:
+        """Short frames in float32; `order` as in `CostModel.operand`."""
+        short = projection.table
+        scale = projection.scale
+        model = CostModel(np.zeros(short.features), scale, 0.0, np.dtype(np.float32))
+        operand = model.operand(short, options, order)
+        operand = Operand(
+            options, table.rows, operand.values, operand.norms, operand.starts, operand.rows_from, operand.lengths
+        )
+        largest = float(np.sqrt(operand.norms.max(initial=0.0)))
+        slack = 2.02 * (projection.slack * scale + UNIT * largest)
+        sizes = np.add.reduceat(short.values[:, -1], short.offsets[:-1]) / short.lengths
+        rest = np.repeat(sizes * scale, short.lengths).astype(np.float32)
+        return cls(operand, operand, rest, scale, slack, exact)
+
+    def precise(self, sequences: NDArray[np.int64]) -> ShortCosts:
+        """In float64, to 1e-11 relative, for some sequences; the raw frames of the others are not at hand."""
+        present = np.unique(sequences)
+        lengths = self.x.lengths[present]
+        starts = np.zeros_like(self.x.starts)
+        starts[present] = np.cumsum(lengths) - lengths
+        frames = np.arange(lengths.sum()) + np.repeat(self.x.starts[present] - starts[present], lengths)
+        side = replace(self.x, raw=self.x.raw[frames].astype(np.float64), starts=starts)
+        return replace(self, x=side, y=side, rest=self.rest[frames])
+
+    @staticmethod
+    def serves(options: DTWOptions, table: FrameTable) -> bool:
+        """Whether exact costs by corridors are defined, and pay."""
+        if options.metric == "cosine" or options.normalize == "path" or table.features < LEAST_FEATURES:
+            return False
+        return int(table.lengths.max()) <= MOST_FRAMES
+
+    def __call__(
+        self,
+        rows: Rows,
+        lanes: Lanes,
+        jobs: NDArray[np.int64],
+        products: NDArray[Any],
+        columns: NDArray[np.int64],
+        limits: NDArray[np.float64] | None = None,
+    ) -> NDArray[np.float64]:
+        """See `TileCosts`."""
+        options = self.x.options
+        interleaved = columns is INTERLEAVED
+        if interleaved:
+            columns = lanes.edges[:-1, None] + np.arange(kernels.LANES)
+        if limits is None:
+            limits = np.full((len(jobs), kernels.LANES), np.inf)
+        size = self.x.values.shape[1]
+        slack = self.slack * np.sqrt(options.item_frames)
+        costs = np.empty((len(jobs), kernels.LANES))
+        corridor.corridor_tile(
+            products, self.x.raw, rows.starts, rows.lengths, rows.edges, rows.items, rows.norms, self.rest[rows.starts],
+            self.y.raw, lanes.starts, lanes.lengths, lanes.edges, lanes.items, lanes.norms, self.rest[lanes.starts],
+            columns, int(interleaved), jobs, limits,
+            options.item_frames, options.item_stride, _band(options),
+            METRICS[options.metric], NORMALIZATIONS[options.normalize],
+            # products of s features are off by s u |x| |y|, norms and the sum of three by a few u
+            np.float32(1 - 1.01 * (size + 16) * UNIT), np.nextafter(np.float32(slack), np.float32(np.inf)),
+            self.scale, int(self.exact), costs,
+        )  # fmt: skip
+        return costs
+
+
+def _band(options: DTWOptions) -> int:
+    return -1 if options.band is None else int(options.band)
