@@ -21,7 +21,7 @@ __all__ = ["RELATIVE_ERROR", "Projection", "power_of_two"]
 RELATIVE_ERROR = 1.1e-5
 """What a computed distance may be off: 1e-5 promised by `tiles`, and its float32 storage."""
 
-SAMPLE_FRAMES = 2048
+SAMPLE_FRAMES = 1024
 UNIT = 2.0**-53
 
 

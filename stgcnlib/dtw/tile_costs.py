@@ -134,7 +134,7 @@ class ShortCosts:
         exact: costs, else lower bounds.
     """
 
-    panel_frames: ClassVar[tuple[int, ...]] = (512,)
+    panel_frames: ClassVar[tuple[int, ...]] = (384,)
 
     x: Operand
     y: Operand
