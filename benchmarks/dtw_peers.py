@@ -27,13 +27,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
 from stgcnlib.activations import LayerStore
 from stgcnlib.dsgraph import ds_graph
 from stgcnlib.dtw import NeighborTable, dtw_distances, dtw_neighbors, dtw_path
-from stgcnlib.dtw.frames import threads
+from stgcnlib.dtw.corridor import _fill
+from stgcnlib.dtw.frames import on_threads, scratch, threads
 
 Array = NDArray[Any]
 Distance = Callable[[Array, Array], float]
@@ -148,10 +150,38 @@ def timed(work: Callable[[], Any]) -> tuple[Any, Timing]:
 
 
 def gemm_peak() -> float:
-    """GFLOP/s of float32 products on all threads, best of three."""
-    x = np.random.default_rng(0).random((GEMM_SIZE, GEMM_SIZE), dtype=np.float32)
-    best = min(timed(lambda: x @ x.T[::-1].copy())[1].wall for _ in range(3))
+    """GFLOP/s of float32 products on all threads, best of five."""
+    x, y = np.random.default_rng(0).random((2, GEMM_SIZE, GEMM_SIZE), dtype=np.float32)
+    best = min(timed(lambda: x @ y)[1].wall for _ in range(5))
     return 2 * GEMM_SIZE**3 / best / 1e9
+
+
+@njit(nogil=True)
+def _fill_often(times: int, x: Array, y: Array, low: Array, high: Array) -> None:
+    squares = np.empty((x.shape[0], y.shape[0] + 8), x.dtype)
+    for _ in range(times):
+        _fill(x, 0, x.shape[0], y, 0, y.shape[0], low, high, squares)
+
+
+def tile_rates() -> tuple[float, float]:
+    """GFLOP/s on all threads of the two loops that costs are made of: products of short frames, and differences.
+
+    A difference and its square count as two operations, as a multiplication and an addition do in a product.
+    """
+    rng = np.random.default_rng(0)
+    short = [rng.random((frames, 129), dtype=np.float32) for frames in (512, 4096)]
+    x, y = (scratch((68, 1296), np.float32) for _ in range(2))
+    x[:], y[:] = rng.random(x.shape), rng.random(y.shape)
+    low, high = np.zeros(68, np.int64), np.full(68, 68, np.int64)
+
+    def rate(work: Callable[[Any], Any], operations: float) -> float:
+        on_threads(work, range(8))
+        return max(200 * operations / timed(lambda: on_threads(work, range(200)))[1].wall for _ in range(3)) / 1e9
+
+    products = rate(lambda _: short[0] @ short[1].T, 2 * 512 * 4096 * 129)
+    # rows of 68 cells in slanting fours: 72 of them, with what is beyond either end
+    differences = rate(lambda _: _fill_often(20, x, y, low, high), 20 * 2 * 68 * 72 * 1296)
+    return products, differences
 
 
 def measure_layer(activations: Any, *, quick: bool, peak: float, seed: int = 0) -> LayerResult:
@@ -200,6 +230,7 @@ def check_exactness(series: list[Array], table: NeighborTable, rng: np.random.Ge
 def measure(store: LayerStore, layers: list[int], *, quick: bool) -> dict[str, Any]:
     """Everything, as plain values for JSON."""
     peak = gemm_peak()
+    products, differences = tile_rates()
     rows = []
     for index in layers:
         rows.append(asdict(measure_layer(store[store.layers[index]], quick=quick, peak=peak)))
@@ -210,6 +241,8 @@ def measure(store: LayerStore, layers: list[int], *, quick: bool) -> dict[str, A
             "cores": os.cpu_count(),
             "threads": threads(),
             "gemm_gflops": peak,
+            "short_product_gflops": products,
+            "difference_gflops": differences,
         },
         "versions": {name: _version(name) for name in ("numpy", "numba", "stgcnlib", *peers())},
         "quick": quick,
@@ -232,11 +265,12 @@ def record_layers(data: Path, folder: Path, *, width: int) -> tuple[LayerStore, 
 
 def table(results: dict[str, Any]) -> str:
     """Markdown."""
-    machine = results["machine"]
+    machine, peak = results["machine"], results["machine"]["gemm_gflops"]
     names = list(results["layers"][0]["peers"])
     lines = [
-        f"{machine['threads']} threads, product peak {machine['gemm_gflops']:.0f} GFLOP/s. Seconds; of ours "
-        "in brackets CPU seconds over threads.",
+        f"{machine['threads']} threads, product peak {peak:.0f} GFLOP/s; products of short frames reach "
+        f"{machine['short_product_gflops'] / peak:.0%} of it, differences of whole frames "
+        f"{machine['difference_gflops'] / peak:.0%}. Seconds; of ours in brackets CPU seconds over threads.",
         "",
         "| layer | T | D | " + " | ".join(names) + " | all pairs | of peak | 50 nearest | share | DS-Graph | "
         "all pairs vs peer | 50 nearest vs peer | DS-Graph vs peer |",
