@@ -26,7 +26,7 @@ __all__ = ["FrameTable", "frame_table", "on_threads", "one_sequence", "scratch",
 SCRATCH_BYTES = 2**30
 """Arrays of frames above this size lie in a file; the system keeps in memory what fits."""
 
-READ_FRAMES = 4096
+READ_BYTES = 2**26  # of a store, at once and per thread
 LINE_BYTES = 64
 FEW_BYTES = 2**24  # below, threads cost more than they save
 
@@ -109,21 +109,17 @@ def scratch(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         return np.memmap(file, kind, "r+", shape=shape)
 
 
-def _rows(frames: int, width: int, dtype: np.dtype[Any], blocks: Iterable[tuple[int, Any]]) -> NDArray[Any]:
-    """Rows of an odd number of cache lines, so that equal columns of near rows share no cache set, and zeros beyond D.
-
-    `blocks` are first rows, and what (n, D) belongs there.
-    """
+def _rows(frames: int, width: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Rows to be filled by `_place`, of an odd number of cache lines: equal columns of near rows share no cache set."""
     lines = -(-width * dtype.itemsize // LINE_BYTES) | 1
-    rows = scratch((frames, lines * LINE_BYTES // dtype.itemsize), dtype)
+    return scratch((frames, lines * LINE_BYTES // dtype.itemsize), dtype)
 
-    def fill(block: tuple[int, Any]) -> None:
-        part = rows[block[0] : block[0] + len(block[1])]
-        part[:, :width] = block[1]
-        part[:, width:] = 0
 
-    on_threads(fill, blocks, size=rows.nbytes)
-    return rows
+def _place(rows: NDArray[Any], first: int, part: NDArray[Any]) -> None:
+    """Put frames (n, D) into their rows, and zeros beyond D."""
+    into = rows[first : first + len(part)]
+    into[:, : part.shape[1]] = part
+    into[:, part.shape[1] :] = 0
 
 
 def frame_table(sequences: Any, name: str = "a") -> FrameTable:
@@ -142,8 +138,15 @@ def frame_table(sequences: Any, name: str = "a") -> FrameTable:
         features = sequences.features
         offsets = np.asarray(sequences.offsets, dtype=np.int64)
         count, width = (int(size) for size in features.shape)
-        blocks = ((start, features[start : start + READ_FRAMES]) for start in range(0, count, READ_FRAMES))
-        table = FrameTable(_rows(count, width, _kept_dtype(features.dtype), blocks), offsets, stride, width)
+        rows = _rows(count, width, _kept_dtype(features.dtype))
+
+        step = max(READ_BYTES // rows[:1].nbytes, 1)
+
+        def read(start: int) -> None:  # here, so that no more blocks are in memory than there are threads
+            _place(rows, start, features[start : start + step])
+
+        on_threads(read, range(0, count, step), size=rows.nbytes)
+        table = FrameTable(rows, offsets, stride, width)
         if len(table) < 1 or (table.lengths < 1).any():
             raise SequenceError(f"{name} holds an empty sequence; leave it out")
     else:
@@ -152,7 +155,8 @@ def frame_table(sequences: Any, name: str = "a") -> FrameTable:
         lengths = np.array([len(x) for x in arrays], dtype=np.int64)
         offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
         width = int(arrays[0].shape[1])
-        rows = _rows(int(offsets[-1]), width, dtype, zip(offsets[:-1].tolist(), arrays, strict=True))
+        rows = _rows(int(offsets[-1]), width, dtype)
+        on_threads(lambda i: _place(rows, offsets[i], arrays[i]), range(len(arrays)), size=rows.nbytes)
         table = FrameTable(rows, offsets, stride, width)
     _check_finite(table, name)
     return table

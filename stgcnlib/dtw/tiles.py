@@ -168,12 +168,16 @@ def _all_pairs(tile_costs: TileCosts, *, symmetric: bool, progress: bool | None)
         if symmetric:
             needed = (np.minimum(groups + kernels.LANES, end) - 1)[:, None] > numbers
         jobs = np.argwhere(needed)[:, ::-1]  # all rows with one group, then with the next: its frames stay near
+        limits = None
+        if symmetric:  # what is mirrored may be left out
+            mirrored = (groups[:, None] + np.arange(kernels.LANES))[jobs[:, 1]] <= numbers[jobs[:, :1]]
+            limits = np.where(mirrored, -1.0, np.inf)
         rows = by_row[first:last]
         total = np.zeros((len(rows), len(groups), kernels.LANES))
         for part in range(parts):
             side, other = x.rows(rows, part), lanes[part]
             products = side.values @ other.values.T
-            total[jobs[:, 0], jobs[:, 1]] += tile_costs(side, other, jobs, products, INTERLEAVED)
+            total[jobs[:, 0], jobs[:, 1]] += tile_costs(side, other, jobs, products, INTERLEAVED, limits)
         found = (total / parts).reshape(len(rows), -1)[:, : end - begin]
         i, j = np.nonzero(np.arange(begin, end) > numbers[:, None] if symmetric else np.ones_like(found, np.bool_))
         with np.errstate(over="ignore"):  # refused below
