@@ -48,15 +48,18 @@ def _short_squares(
 
 @njit(cache=True, nogil=True, fastmath=FAST)
 def _short_costs(squares: Any, a: int, frames: int, stride: int, squared: int, slack: Any, out: Any) -> None:
-    """Costs of window a from sums along the diagonals of squares, each lowered by what rounding moved its frames."""
+    """Costs of window a from sums along the diagonals of squares, each lowered by what rounding moved its frames.
+
+    Row r of the squares lies at r modulo `frames`.
+    """
     zero = slack - slack
     if frames == 1 and stride == 1:
         for c in range(out.shape[0]):
-            out[c] = np.sqrt(squares[a, c])
+            out[c] = np.sqrt(squares[0, c])
     else:
         out[:] = zero
         for k in range(frames):
-            row = squares[a * stride + k, k * LANES :]
+            row = squares[(a * stride + k) % frames, k * LANES :]
             if stride == 1:
                 for c in range(out.shape[0]):
                     out[c] += row[c]
@@ -299,12 +302,14 @@ def corridor_tile(
     """
     tall, wide = x_items.max(), y_items.max()
     high_frames, wide_frames = (tall - 1) * stride + frames, (wide - 1) * stride + frames
-    short = np.empty((high_frames, wide_frames * LANES), np.float32)
-    costs = np.empty((tall, wide * LANES), np.float32)
-    reached = np.empty((tall, wide * LANES), np.float32)
+    # bounds alone need the last row or two of everything: row a lies at a modulo so many
+    costs_kept, reached_kept = (tall, tall) if exact else (1, 2)
+    short = np.empty((frames, wide_frames * LANES), np.float32)
+    costs = np.empty((costs_kept, wide * LANES), np.float32)
+    reached = np.empty((reached_kept, wide * LANES), np.float32)
     best, left = np.empty(wide * LANES, np.float32), np.empty(wide * LANES, np.float32)
-    low, high = np.empty(tall, np.int64), np.empty(tall, np.int64)
-    squares = np.empty((high_frames, wide_frames + 8), x.dtype)
+    low, high = np.empty((LANES, tall), np.int64), np.empty((LANES, tall), np.int64)
+    squares = np.empty((high_frames if exact else 0, wide_frames + 8), x.dtype)
     frame_limits, rows = np.empty((2, high_frames), np.int64), np.empty((2, wide + 1), np.float64)
     most, ends = np.empty(LANES, np.float32), np.empty(LANES, np.int64)
     squared = metric == SQEUCLIDEAN
@@ -312,29 +317,31 @@ def corridor_tile(
     for q in range(jobs.shape[0]):
         i, g = jobs[q, 0], jobs[q, 1]
         n, m = x_items[i], y_items[g].max()
-        height, width = (n - 1) * stride + frames, ((m - 1) * stride + frames) * LANES
+        width, cells = ((m - 1) * stride + frames) * LANES, slice(0, m * LANES)
         norms = y_norms[y_rows[g] : y_rows[g] + width]
-        for r in range(height):
-            row = x_rows[i] + r
-            _short_squares(
-                products[row], x_norms[row], y_columns[g], y_lengths[g], adjacent, norms, keep, short[r, 0:width]
-            )
-        cells = slice(0, m * LANES)
-        for a in range(n):
-            _short_costs(short, a, frames, stride, squared, slack, costs[a, cells])
         ends[:] = y_items[g]
-        if ends.min() < m or band >= 0:
+        masked = ends.min() < m or band >= 0
+        if masked:
             for lane in range(LANES):
-                band_limits(n, ends[lane], band, low[:n], high[:n])
-                for a in range(n):
-                    costs[a, lane : low[a] * LANES : LANES] = np.inf
-                    costs[a, high[a] * LANES + lane : m * LANES : LANES] = np.inf
+                band_limits(n, ends[lane], band, low[lane, :n], high[lane, :n])
         for a in range(n):
-            _forward(costs[a, cells], reached[max(a - 1, 0), cells], a, best[cells], reached[a, cells])
+            for r in range(max(a * stride, (a - 1) * stride + frames if a else 0), a * stride + frames):
+                row = x_rows[i] + r
+                _short_squares(
+                    products[row], x_norms[row], y_columns[g], y_lengths[g], adjacent, norms, keep,
+                    short[r % frames, 0:width],
+                )  # fmt: skip
+            cost, now, before = costs[a % costs_kept, cells], a % reached_kept, max(a - 1, 0) % reached_kept
+            _short_costs(short, a, frames, stride, squared, slack, cost)
+            if masked:
+                for lane in range(LANES):
+                    cost[lane : low[lane, a] * LANES : LANES] = np.inf
+                    cost[high[lane, a] * LANES + lane :: LANES] = np.inf
+            _forward(cost, reached[before, cells], a, best[cells], reached[now, cells])
         for lane in range(LANES):
             rounding = _rounding(n, ends[lane], frames)
             divisor = units / (n + ends[lane]) if normalize == BY_LENGTH else units
-            bound = reached[n - 1, (ends[lane] - 1) * LANES + lane]
+            bound = reached[(n - 1) % reached_kept, (ends[lane] - 1) * LANES + lane]
             out[q, lane] = bound / rounding * divisor
             if not exact:
                 continue
@@ -356,10 +363,10 @@ def corridor_tile(
             divisor = units / (n + ends[lane]) if normalize == BY_LENGTH else units
             limit = limits[q, lane] / divisor
             while True:
-                _limits(reached, lane, n, ends[lane], most[lane], low[:n], high[:n])
+                _limits(reached, lane, n, ends[lane], most[lane], low[0, :n], high[0, :n])
                 found = _one_pair(
                     x, x_starts[i], x_lengths[i], y, y_starts[g, lane], y_lengths[g, lane], n, ends[lane],
-                    low[:n], high[:n], frames, stride, squared, squares, frame_limits, rows,
+                    low[0, :n], high[0, :n], frames, stride, squared, squares, frame_limits, rows,
                 )  # fmt: skip
                 found *= scale * scale if squared else scale
                 if found * rounding <= most[lane] or most[lane] >= limit * rounding**2:

@@ -29,7 +29,7 @@ NORMALIZATIONS = {None: kernels.BY_NOTHING, "length": kernels.BY_LENGTH, "path":
 
 UNIT = 2.0**-24
 MOST_FRAMES = 512
-"""Longer sequences would need more than 100 MB per thread for their lower bounds."""
+"""Frames of a sequence: corridors of longer ones would take more than 50 MB per thread to find."""
 
 SCALES = (2.0**-30, 2.0**27)  # outside of it squares of raw float32 features may overflow or vanish
 LEAST_FEATURES = 256  # with fewer, all costs in full are as fast

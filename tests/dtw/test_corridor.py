@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from dtw_reference import reference_distances
@@ -125,3 +129,30 @@ def test_real_width_equals_whole_frames(rng):
     found = pair_costs(options, table, None, progress=False)
     np.testing.assert_allclose(found[:6, :6], whole, rtol=1e-5)
     np.testing.assert_allclose(found, pair_costs(options, table, table, progress=False), rtol=2e-5, atol=1e-5)
+
+
+def test_bounds_of_long_sequences_take_little_memory():
+    """Exact costs of such sequences come from whole frames; their bounds must not keep a row for every frame."""
+    script = """
+import resource
+import numpy as np
+from stgcnlib.dtw import DTWOptions
+from stgcnlib.dtw.frames import frame_table
+from stgcnlib.dtw.projection import Projection
+from stgcnlib.dtw.tiles import lower_bounds, pair_costs
+rng = np.random.default_rng(0)
+def bounds(lengths):
+    table = frame_table([rng.normal(size=(t, 300)).cumsum(axis=0) for t in lengths])
+    lower = lower_bounds(DTWOptions(), Projection.fit(table, 8, centred=True), progress=False)
+    return lower, table
+bounds((20, 30, 40))
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+lower, table = bounds((2000, 1900, 1950))
+grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+exact = pair_costs(DTWOptions(), table, None, progress=False)
+assert (lower <= exact).all() and lower[0, 1] > 0.1 * exact[0, 1]
+assert grown < 400 * 1024, grown  # 256 MB of products; all cells, three times over, would be 768 MB more
+"""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
