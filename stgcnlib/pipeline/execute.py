@@ -20,6 +20,8 @@ from typing import Any
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 
+from stgcnlib.pipeline.kernels import LAUNCHER, PROVISIONER
+
 __all__ = ["main", "partial_path"]
 
 GIB = 2**30
@@ -35,8 +37,9 @@ class SameInterpreter(AsyncKernelManager):
     def kernel_spec(self) -> KernelSpec:
         """ipykernel of this interpreter."""
         SameInterpreter.started = self
-        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-        return KernelSpec(argv=argv, display_name="Python 3 (ipykernel)", language="python")
+        argv = [sys.executable, "-P", "-m", LAUNCHER, "-f", "{connection_file}"]
+        forked = {"kernel_provisioner": {"provisioner_name": PROVISIONER}}
+        return KernelSpec(argv=argv, display_name="Python 3 (ipykernel)", language="python", metadata=forked)
 
 
 def partial_path(target: Path) -> Path:

@@ -23,7 +23,8 @@ from typing import IO, Any
 
 from stgcnlib.errors import StageError
 from stgcnlib.pipeline.execute import partial_path
-from stgcnlib.studies.runs import THREAD_VARIABLES, cores
+from stgcnlib.pipeline.kernels import SOURCE, KernelSource
+from stgcnlib.threads import THREAD_VARIABLES, cores
 
 __all__ = ["Crew", "Job", "cores", "forget_partial"]
 
@@ -93,6 +94,7 @@ class Crew:
         self._ended: list[_Worker] = []
         self._lock = threading.Lock()
         self._stopped = False
+        self._kernels = KernelSource()
 
     def __enter__(self) -> Crew:
         return self
@@ -117,6 +119,7 @@ class Crew:
         Raises:
             StageError: once the others have finished, for the first notebook that failed.
         """
+        self._kernels.start()
         environment = _environment(max(1, cores() // max(1, min(self.workers, len(jobs)))))
         waiting = list(jobs)
         running: dict[Future[float], Job] = {}
@@ -156,6 +159,7 @@ class Crew:
                 worker.process.kill()
                 worker.process.wait()
         self._ended += workers
+        self._kernels.stop()
 
     def _execute(self, job: Job, environment: dict[str, str], on_cell: Callable[[Job, int, int], None] | None) -> float:
         began = time.monotonic()
@@ -193,13 +197,13 @@ class Crew:
                 return self._idle.pop()
             complaints = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
             process = subprocess.Popen(
-                [sys.executable, "-m", "stgcnlib.pipeline.execute"],
+                [sys.executable, "-P", "-m", "stgcnlib.pipeline.execute"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=complaints,
                 text=True,
                 encoding="utf-8",
-                env=os.environ | environment,
+                env=os.environ | environment | ({SOURCE: self._kernels.path} if self._kernels.path else {}),
                 start_new_session=True,  # Ctrl-C comes to us alone
             )
             worker = _Worker(process, complaints)

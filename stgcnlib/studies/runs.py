@@ -22,13 +22,12 @@ from stgcnlib import __version__
 from stgcnlib.artefacts import atomic_folder, atomic_path, fingerprint, write_json
 from stgcnlib.errors import StudyError
 from stgcnlib.progress import track
+from stgcnlib.threads import THREAD_VARIABLES, cores
 
-__all__ = ["RunFolder", "cores", "load_tables", "network_fingerprint", "run_all", "save_tables"]
+__all__ = ["RunFolder", "load_tables", "network_fingerprint", "run_all", "save_tables"]
 
 Values = dict[str, Any]
 Function = Callable[[Any, Values], Values]
-
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
 class RunFolder:
@@ -101,11 +100,6 @@ def run_all(
         kept.write(tasks[i], result)
         results[i] = result
     return [result for result in results if result is not None]
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def network_fingerprint(network: Any) -> str:

@@ -20,7 +20,7 @@ from stgcnlib.pipeline import jobs
 from stgcnlib.pipeline.runner import _in_order, run_stages
 from stgcnlib.pipeline.stages import STAGES, Record, Stage, check_parameters, followers, notebook_folder
 from stgcnlib.pipeline.study import Study
-from stgcnlib.studies.runs import THREAD_VARIABLES
+from stgcnlib.threads import THREAD_VARIABLES
 
 LINE = (
     Stage("00_data", (), ("seed",)),

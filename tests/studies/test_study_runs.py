@@ -11,7 +11,8 @@ import pytest
 from planted import square
 
 from stgcnlib.errors import StudyError
-from stgcnlib.studies.runs import THREAD_VARIABLES, RunFolder, load_tables, run_all, save_tables
+from stgcnlib.studies.runs import RunFolder, load_tables, run_all, save_tables
+from stgcnlib.threads import THREAD_VARIABLES
 
 TASKS = [{"x": float(x)} for x in range(5)]
 

@@ -1,0 +1,31 @@
+"""How many cores and threads a process may use, said once for every library that computes."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+__all__ = ["THREAD_VARIABLES", "cores", "limit_threads"]
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+"""Read by the libraries when a process starts."""
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def limit_threads(count: int) -> None:
+    """Let every library that is imported in this process use `count` threads; for processes that run already."""
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    threadpool_limits(limits=count)  # BLAS and OpenMP; holds until it is called again
+    if "numba" in sys.modules:
+        import numba
+
+        numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))
+    if "torch" in sys.modules:
+        import torch
+
+        torch.set_num_threads(count)
