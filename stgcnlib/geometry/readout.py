@@ -119,6 +119,7 @@ def probe_predictions(
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.preprocessing import StandardScaler
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     X = np.asarray(features, dtype=np.float64)
     y = check_labels(labels, len(X))
@@ -133,7 +134,9 @@ def probe_predictions(
             # predictions from as many coordinates as there are training sequences.
             _, _, axes = np.linalg.svd(seen, full_matrices=False)
             seen, asked = seen @ axes.T, asked @ axes.T
-        probe = LogisticRegression(C=C, max_iter=2000).fit(seen, y[train])
+        # Thousands of small products: on several threads they take up to ten times the processor time.
+        with threadpool_limits(1, user_api="blas"):
+            probe = LogisticRegression(C=C, max_iter=2000).fit(seen, y[train])
         predictions[test] = probe.predict(asked)
     return predictions
 

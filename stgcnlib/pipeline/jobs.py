@@ -85,10 +85,11 @@ class Crew:
     Args:
         workers: most notebooks at a time; the cores are divided among those that run.
         memory_limit: GiB that one process may allocate; `None`: no limit.
+        fork: take kernels from one process that has imported the library (`stgcnlib.pipeline.kernels`).
     """
 
-    def __init__(self, workers: int, *, memory_limit: float | None = None) -> None:
-        self.workers, self.memory_limit = workers, memory_limit
+    def __init__(self, workers: int, *, memory_limit: float | None = None, fork: bool = True) -> None:
+        self.workers, self.memory_limit, self.fork = workers, memory_limit, fork
         self._idle: list[_Worker] = []
         self._all: list[_Worker] = []
         self._ended: list[_Worker] = []
@@ -119,8 +120,9 @@ class Crew:
         Raises:
             StageError: once the others have finished, for the first notebook that failed.
         """
-        self._kernels.start()
         environment = _environment(max(1, cores() // max(1, min(self.workers, len(jobs)))))
+        if self.fork:
+            self._kernels.start(environment)
         waiting = list(jobs)
         running: dict[Future[float], Job] = {}
         failures: list[StageError] = []
@@ -220,7 +222,7 @@ def _environment(threads: int) -> dict[str, str]:
         "STGCNLIB_PROGRESS": "0",
         "STGCNLIB_STAGE": "1",  # outputs are read as pages
         # Threads that spin while another process has their core made an epoch take 100 s instead of 5 s.
-        "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE"),
+        "GOMP_SPINCOUNT": os.environ.get("GOMP_SPINCOUNT", "1000"),
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     }

@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -61,8 +62,8 @@ class KernelSource:
         self._folder: str | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        """Start it; it imports while others work, and answers when it is ready."""
+    def start(self, environment: Mapping[str, str]) -> None:
+        """Start it with these variables; it imports while others work, and answers when it is ready."""
         if self._process is not None or not sys.platform.startswith("linux"):
             return
         self._folder = tempfile.mkdtemp(prefix="stgcnlib-")
@@ -78,7 +79,7 @@ class KernelSource:
                 [sys.executable, "-P", "-m", "stgcnlib.pipeline.kernels", str(listener.fileno())],
                 stdin=subprocess.PIPE,
                 pass_fds=[listener.fileno()],
-                env=os.environ | threads,
+                env=os.environ | environment | threads,
                 start_new_session=True,  # Ctrl-C comes to the parent alone
             )
         self.path = path
@@ -183,6 +184,8 @@ def main() -> None:
     order = _serve(listener)
     if order is not None:
         _be_kernel(order)
+    else:
+        shutil.rmtree(Path(listener.getsockname()).parent, ignore_errors=True)  # the parent may have been killed
 
 
 def _serve(listener: socket.socket) -> dict[str, Any] | None:

@@ -27,6 +27,7 @@ def read_recordings(chosen: Data, *, seed: int) -> SequenceSet:
         from stgcnlib.readers import read
 
         data = read(chosen.path, format=chosen.format, skip=chosen.skip)
+    data = transforms.subsample(data, chosen.frame_step)
     if chosen.published:
         return transforms.published(data, *chosen.published)
     if not chosen.normalize:

@@ -73,8 +73,12 @@ def run_stages(
     force: str | None = None,
     workers: int | None = None,
     progress: bool | None = None,
+    fork: bool = True,
 ) -> Path:
-    """`run_study` with stages and notebooks of one's own; same results and errors."""
+    """`run_study` with stages and notebooks of one's own; same results and errors.
+
+    With `fork`, kernels are taken from one process that has imported the library; that pays where notebooks use it.
+    """
     stages = stages_of(study, stages)
     sources = notebooks or notebook_folder()
     marks = stage_fingerprints(study, stages, sources)
@@ -83,7 +87,7 @@ def run_stages(
     with _alone(output):
         forget_partial(output / "notebooks")
         write_text(output / "study.yml", study.to_yaml())
-        crew = Crew(workers or study.compute.workers or cores(), memory_limit=study.compute.memory_limit)
+        crew = Crew(workers or study.compute.workers or cores(), memory_limit=study.compute.memory_limit, fork=fork)
         line = _Line(output, sources, Record.read(output), crew)
         line.forget(stage for stage in stages if stage.name in forced)
         try:

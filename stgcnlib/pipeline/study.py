@@ -57,7 +57,8 @@ class Data(_Part):
     """Recordings: where they are, how they are prepared and split.
 
     `published` names transforms that a checkpoint expects (`stgcnlib.transforms.PUBLISHED`), in place of `normalize`;
-    `skip` is a file that lists recordings to leave out, a name a line.
+    `skip` is a file that lists recordings to leave out, a name a line; of each recording every `frame_step`-th frame is
+    kept, from the first on.
     """
 
     path: str = "demo"
@@ -66,6 +67,7 @@ class Data(_Part):
     centre: Literal["sequence", "frame"] = "sequence"
     published: tuple[str, ...] = ()
     skip: str | None = None
+    frame_step: Whole = Field(1, ge=1)
     demo: Demo = Demo()
     split: Split = Split()
 

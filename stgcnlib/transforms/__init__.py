@@ -1,6 +1,6 @@
 """Preparing sequences: SequenceSet in, SequenceSet out.
 
-`prepare` holds what stgcnlib does by itself (centre, turn, scale, resample, mirror); `published` what checkpoints of
+`prepare` holds what stgcnlib does by itself (centre, turn, scale, resample, subsample, mirror); `published` what checkpoints of
 others expect; `corrupt` noise and losses for studies of robustness. Nothing is changed in place.
 """
 
@@ -16,6 +16,7 @@ from stgcnlib.transforms.prepare import (
     resample,
     scale,
     standardize,
+    subsample,
 )
 from stgcnlib.transforms.published import (
     PUBLISHED,
@@ -51,4 +52,5 @@ __all__ = [
     "rotate",
     "scale",
     "standardize",
+    "subsample",
 ]

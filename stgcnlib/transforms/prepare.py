@@ -187,6 +187,17 @@ def resample(data: SequenceSet, frames: int) -> SequenceSet:
     return each_recording(data, resampled)
 
 
+def subsample(data: SequenceSet, step: int) -> SequenceSet:
+    """Every `step`-th frame of each recording, from the first on; nothing is interpolated.
+
+    Raises:
+        SequenceError: if `step` is below 1.
+    """
+    if step < 1:
+        raise SequenceError(f"subsample: step is {step}; at least 1 is needed")
+    return data if step == 1 else each_recording(data, lambda people: people[:, ::step])
+
+
 def mirror(data: SequenceSet) -> SequenceSet:
     """Swap left and right: joints of each mirror pair change places and x changes sign. Twice is the identity.
 

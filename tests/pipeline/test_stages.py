@@ -73,7 +73,7 @@ def run(output: Path, notebooks: Path, settings: dict[str, Any] | None = None, *
     trace = output / "trace.txt"
     trace.unlink(missing_ok=True)
     study = Study.load({"name": "small", **(settings or {})})
-    run_stages(study, output, LINE, notebooks, progress=False, **{"workers": 2, **options})
+    run_stages(study, output, LINE, notebooks, progress=False, **{"workers": 2, "fork": False, **options})
     return trace.read_text().splitlines() if trace.exists() else []
 
 

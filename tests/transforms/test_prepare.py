@@ -427,3 +427,20 @@ def test_mirror_twice_is_the_identity(seed: int, frames: int, name: str) -> None
 def test_a_mirrored_body_still_faces_the_front(seed: int, frames: int) -> None:
     mirrored = transforms.mirror(transforms.normalize(as_set(body(seed, frames))))
     close(transforms.normalize(mirrored), mirrored)
+
+
+# -- subsample ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 40])
+def test_subsample_keeps_every_so_manieth_frame(small_set: SequenceSet, step: int) -> None:
+    result = transforms.subsample(small_set, step)
+    for before, after in zip(small_set.coords, result.coords, strict=True):
+        np.testing.assert_array_equal(after, before[::step])
+    np.testing.assert_array_equal(result.labels, small_set.labels)
+    assert result.names == small_set.names
+
+
+def test_subsample_by_nothing(small_set: SequenceSet) -> None:
+    with pytest.raises(SequenceError, match="step is 0"):
+        transforms.subsample(small_set, 0)
