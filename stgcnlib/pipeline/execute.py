@@ -24,6 +24,7 @@ from stgcnlib.pipeline.kernels import LAUNCHER, PROVISIONER
 
 __all__ = ["main", "partial_path"]
 
+ENGINE = "stgcnlib-save-once"
 GIB = 2**30
 SHOWN_LINES = 6
 
@@ -74,6 +75,7 @@ def _execute(job: dict[str, Any], send: Any) -> dict[str, Any]:
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
+    _save_once()
     target = Path(job["target"])
     partial, failed = partial_path(target), target.with_name(f"{target.stem}.failed.ipynb")
     notebook = nbformat.read(job["notebook"], as_version=4)
@@ -91,6 +93,7 @@ def _execute(job: dict[str, Any], send: Any) -> dict[str, Any]:
             job["notebook"],
             partial,
             parameters=job["parameters"],
+            engine_name=ENGINE,
             kernel_name="python3",
             language="python",
             progress_bar=False,
@@ -123,6 +126,22 @@ def _execute(job: dict[str, Any], send: Any) -> dict[str, Any]:
         os.fsync(stream.fileno())
     partial.replace(target)
     return {"done": True}
+
+
+def _save_once() -> None:
+    """Let papermill write a notebook at its end; it does so twice per cell, which is megabytes each time."""
+    from papermill.engines import NBClientEngine, papermill_engines
+
+    class SaveOnce(NBClientEngine):
+        @classmethod
+        def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **options: Any) -> None:
+            path, nb_man.output_path = nb_man.output_path, None
+            try:
+                super().execute_managed_notebook(nb_man, kernel_name, **options)
+            finally:
+                nb_man.output_path = path  # papermill saves once more, whatever happened
+
+    papermill_engines.register(ENGINE, SaveOnce)
 
 
 def _printed(failed: Path) -> str:

@@ -6,6 +6,8 @@ once and forks; a kernel is then there at once. Where a process cannot be forked
 
 from __future__ import annotations
 
+import atexit
+import gc
 import importlib
 import json
 import os
@@ -16,6 +18,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import traceback
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -181,6 +184,8 @@ def main() -> None:
         module = importlib.import_module(name)
         for each in getattr(module, "__all__", ()) if name.startswith("stgcnlib.") else ():
             getattr(module, each)  # some rooms import a name when it is first asked for
+    gc.collect()
+    gc.freeze()  # the collector of a forked process would copy all that it looks at
     order = _serve(listener)
     if order is not None:
         _be_kernel(order)
@@ -283,7 +288,19 @@ def _be_kernel(order: dict[str, Any]) -> None:
     from ipykernel.kernelapp import IPKernelApp
 
     # It ends with the source. The environment's JPY_PARENT_PID was read when ipykernel was imported.
-    IPKernelApp.launch_instance([*order["arguments"], f"--IPKernelApp.parent_handle={os.getppid()}"])
+    code = 0
+    try:
+        IPKernelApp.launch_instance([*order["arguments"], f"--IPKernelApp.parent_handle={os.getppid()}"])
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    # Taking thousands of modules apart, as an interpreter does at its end, would copy them first: a second or more.
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":
