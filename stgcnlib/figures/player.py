@@ -10,11 +10,9 @@ import base64
 import gzip
 import html
 import io
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -24,18 +22,15 @@ from matplotlib.colors import to_hex
 from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.errors import SequenceError
+from stgcnlib.figures.player_page import PLAYER_MIME, player_assets, player_markup
 from stgcnlib.figures.relevance import Scale, check_maps, map_colors, map_scales, skeleton_strip
 from stgcnlib.figures.skeleton import project, side_colors, upright
 from stgcnlib.figures.style import DPI
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.skeleton import SkeletonLayout
 
-__all__ = [
-    "PLAYER_MIME", "SkeletonPlayer", "aligned_frames", "player_assets", "player_markup", "skeleton_player",
-]  # fmt: skip
+__all__ = ["SkeletonPlayer", "aligned_frames", "skeleton_player"]
 
-PLAYER_MIME = "application/vnd.stgcnlib.player+json"
-_ASSETS = Path(__file__).resolve().parent / "assets"
 _MISSING = -32768
 
 
@@ -189,27 +184,6 @@ def aligned_frames(
         count = int(np.abs(second - first).max())
         pieces.append(np.round(np.linspace(first, second, count + 1)[1:]).astype(np.int64))
     return np.concatenate(pieces)
-
-
-def player_markup(content: Mapping[str, Any], picture: bytes, *, width: int, alt: str) -> str:
-    """The HTML element that player.js brings to life: the static picture and the numbers as inert JSON."""
-    # "<" is all that could end the element early.
-    numbers = json.dumps(content, separators=(",", ":")).replace("<", "\\u003c")
-    image = base64.b64encode(picture).decode("ascii")
-    return (
-        f'<figure class="player">'
-        f'<img src="data:image/png;base64,{image}" alt="{html.escape(alt)}" width="{int(width)}">'
-        f'<script type="application/json">{numbers}</script></figure>'
-    )
-
-
-@cache
-def player_assets() -> dict[str, str]:
-    """File name -> text of what a page with players needs: plotly.min.js, player.js and player.css."""
-    from plotly.offline import get_plotlyjs
-
-    own = {name: (_ASSETS / name).read_text(encoding="utf-8") for name in ("player.js", "player.css")}
-    return {"plotly.min.js": get_plotlyjs(), **own}
 
 
 def _space(people: NDArray[np.float32], layout: SkeletonLayout) -> NDArray[np.float64]:

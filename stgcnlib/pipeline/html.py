@@ -33,7 +33,7 @@ from nbconvert.preprocessors.sanitize import SanitizeHTML
 from stgcnlib import __version__
 from stgcnlib.artefacts import write_text
 from stgcnlib.errors import StageError
-from stgcnlib.figures.player import PLAYER_MIME, player_assets, player_markup
+from stgcnlib.figures.player_page import PLAYER_MIME, player_assets, player_markup
 
 __all__ = ["COMPARISON", "render_report"]
 

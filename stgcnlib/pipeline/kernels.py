@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_client.connect import KernelConnectionInfo
-from jupyter_client.provisioning import LocalProvisioner
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 from stgcnlib.threads import THREAD_VARIABLES, cores, limit_threads
 
@@ -172,8 +172,9 @@ class ForkProvisioner(LocalProvisioner):
         if not answer:  # the source could not start, say for want of memory
             connection.close()
             return await super().launch_kernel(cmd, **kwargs)
-        self.process = _Forked(connection, int(answer))
-        self.pid = self.pgid = self.process.pid
+        kernel = _Forked(connection, int(answer))
+        self.process = kernel  # type: ignore[assignment]
+        self.pid = self.pgid = kernel.pid
         return self.connection_info
 
 

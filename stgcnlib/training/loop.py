@@ -130,7 +130,8 @@ class Task(pl.LightningModule):
             if self.patience is not None and self.current_epoch + 1 - self.best["epoch"] >= self.patience:
                 self.trainer.should_stop = True
         row["test_accuracy"] = math.nan
-        if self.test is not None and (self.current_epoch + 1 - self.epochs) % math.ceil(self.epochs / MEASUREMENTS) == 0:
+        every = math.ceil(self.epochs / MEASUREMENTS)
+        if self.test is not None and (self.epochs - self.current_epoch - 1) % every == 0:
             row["test_accuracy"] = evaluate(self.network, self.test, device=device).accuracy
         row["seconds"] = time.perf_counter() - self._started
         self.history.append(row)

@@ -1,7 +1,7 @@
 """Preparing sequences: SequenceSet in, SequenceSet out.
 
-`prepare` holds what stgcnlib does by itself (centre, turn, scale, resample, subsample, mirror); `published` what checkpoints of
-others expect; `corrupt` noise and losses for studies of robustness. Nothing is changed in place.
+`prepare` holds what stgcnlib does by itself (centre, turn, scale, resample, subsample, mirror); `published` what
+checkpoints of others expect; `corrupt` noise and losses for studies of robustness. Nothing is changed in place.
 """
 
 from __future__ import annotations

@@ -15,7 +15,8 @@ from stgcnlib.demo import demo_sequences
 from stgcnlib.errors import SequenceError
 from stgcnlib.explain import RelevanceMap
 from stgcnlib.figures import faithfulness_areas, faithfulness_curves, randomisation_decay, skeleton_player
-from stgcnlib.figures.player import PLAYER_MIME, aligned_frames, player_markup
+from stgcnlib.figures.player import aligned_frames
+from stgcnlib.figures.player_page import PLAYER_MIME, player_markup
 from stgcnlib.sequences import SequenceSet
 
 

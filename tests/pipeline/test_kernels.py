@@ -90,7 +90,8 @@ def test_it_has_the_library_and_its_own_settings(forked: KernelSource, tmp_path:
     environment = os.environ | {"OMP_NUM_THREADS": "1", "MINE": "yes"}
     names = "['stgcnlib.studies.noise', 'stgcnlib.figures.player', 'torch', 'lightning']"
     found = value(
-        f"[[n in __import__('sys').modules for n in {names}], __import__('os').getcwd(), __import__('os').environ['MINE'],"
+        f"[[n in __import__('sys').modules for n in {names}],"
+        " __import__('os').getcwd(), __import__('os').environ['MINE'],"
         " __import__('torch').get_num_threads(), __import__('numba').get_num_threads(),"
         " max(p['num_threads'] for p in __import__('threadpoolctl').threadpool_info())]",
         cwd=str(tmp_path),
