@@ -14,6 +14,7 @@ from tiny_network import TinyNetwork
 from stgcnlib.activations import LayerStore, find_layers, observing, record, temporal_stride
 from stgcnlib.errors import LayerNotFoundError, LayoutError, SequenceError, SkeletonFormatError
 from stgcnlib.sequences import SequenceSet
+from stgcnlib.training import evaluate
 
 
 @pytest.fixture
@@ -375,3 +376,29 @@ def test_ten_layers_of_st_gcn_padded_and_not(rng):
             if frames == 150:
                 np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5 * scale)
     assert reach == 4 * (5 + 3 * 2 + 2 * 4)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_the_scores_of_the_pass_are_kept(
+    small_set: SequenceSet, network: TinyNetwork, tmp_path: Path, kept: bool
+) -> None:
+    scores = record(network, small_set, store=tmp_path / "layers" if kept else None, progress=False).scores
+    expected = evaluate(network, small_set).logits
+    # Recordings differ by far more than rounding, so that a wrong order shows.
+    assert np.abs(expected - np.roll(expected, 1, axis=0)).max(axis=1).min() > 1e-3
+    assert scores is not None
+    np.testing.assert_allclose(scores, expected, atol=1e-5)
+
+
+def test_a_network_without_class_scores_has_none(small_set: SequenceSet) -> None:
+    class Filter(torch.nn.Module):
+        layer_names = ("conv",)
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = torch.nn.Conv2d(3, 4, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.conv(x.permute(0, 4, 1, 2, 3).flatten(0, 1))
+
+    assert record(Filter(), small_set, progress=False).scores is None

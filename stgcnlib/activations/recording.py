@@ -32,7 +32,7 @@ from stgcnlib.activations.observe import (
     people_first,
     temporal_stride,
 )
-from stgcnlib.activations.store import FORMAT, VERSION, LayerStore, write_layer
+from stgcnlib.activations.store import FORMAT, VERSION, LayerStore, write_layer, write_scores
 from stgcnlib.artefacts import atomic_folder
 from stgcnlib.errors import AxesError, SkeletonFormatError
 from stgcnlib.networks.batches import check_fit, equal_batches, network_batch
@@ -83,7 +83,8 @@ def record(
         progress: whether to draw a bar; `None` decides by the terminal.
 
     Returns:
-        The store; ``store[name].sequence(i)`` is (T_l, V*C_l) float32, joints outermost.
+        The store; ``store[name].sequence(i)`` is (T_l, V*C_l) float32, joints outermost, and ``store.scores`` what
+        the network put out.
 
     Raises:
         LayerNotFoundError: if a layer does not exist.
@@ -109,7 +110,9 @@ def record(
     }
     with _destination(store) as (folder, root):
         keeps = {layer.name: _Scratch(folder, f"layer{k:02d}", layer) for k, layer in enumerate(chosen)}
-        order = _run(network, data, keeps, device=device, padding=padding, people=people, progress=progress)
+        order, scores = _run(network, data, keeps, device=device, padding=padding, people=people, progress=progress)
+        if scores is not None:
+            write_scores(root, scores[np.argsort(order)])
         details: list[Any] = []
         for position, layer in enumerate(chosen):
             scratch = keeps.pop(layer.name)
@@ -147,17 +150,23 @@ def _run(
     padding: Padding,
     people: People,
     progress: bool | None,
-) -> NDArray[np.int64]:
-    """Run all recordings and append their features to `keeps`; returns the order in which they ran."""
+) -> tuple[NDArray[np.int64], NDArray[np.float32] | None]:
+    """Run all recordings and append their features to `keeps`.
+
+    Returns the order in which they ran, and in that order the class scores (N, classes), if the network has any.
+    """
     most = int(data.people_counts.max())
     frames = int(data.lengths.max()) if padding == "crop" else None
     batches = equal_batches(data, _BATCH_FRAMES, frames=frames)
+    scores: list[NDArray[np.float32]] = []
     with observing(network, [scratch.layer for scratch in keeps.values()], device=device) as run:
         for batch in track(batches, "Recording layers", total=len(batches), show=progress):
             members = [data.people(i) for i in batch]
             mains = [main_person(member) if people == "main" else None for member in members]
             x = network_batch(members, frames=frames)
-            _, outputs = run(x)
+            logits, outputs = run(x)
+            if isinstance(logits, torch.Tensor) and logits.ndim == 2 and len(logits) == len(x):
+                scores.append(logits.to("cpu", torch.float32).numpy())
             for name, output in outputs.items():
                 features = people_first(output, keeps[name].layer, x).to("cpu", torch.float32).numpy()
                 for n, member in enumerate(members):
@@ -166,7 +175,7 @@ def _run(
                         kept = kept[:, :, : -(-kept.shape[2] * member.shape[1] // frames)]
                     main = mains[n] if "M" in keeps[name].layer.axes else 0  # else people are not told apart
                     keeps[name].append(_rows(kept, member, main, most), joints=kept.shape[3])
-    return np.concatenate(batches)
+    return np.concatenate(batches), np.concatenate(scores) if len(scores) == len(batches) else None
 
 
 def _rows(

@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 
 from stgcnlib.errors import LayerNotFoundError, SkeletonFormatError, suggest
 
-__all__ = ["FORMAT", "VERSION", "LayerActivations", "LayerStore", "write_layer"]
+__all__ = ["FORMAT", "VERSION", "LayerActivations", "LayerStore", "write_layer", "write_scores"]
 
 FORMAT = "stgcnlib-layers"
 VERSION = 1
+SCORES = "scores"
 
 _CHUNK_BYTES = 2**20
 _BLOCK_BYTES = 2**26  # rows that are moved or read ahead at a time
@@ -114,6 +115,7 @@ class LayerStore:
     """
 
     def __init__(self, root: zarr.Group, *, origin: str = "LayerStore") -> None:
+        self._root, self._origin = root, origin
         attributes: dict[str, Any] = dict(root.attrs)
         if attributes.get("format") != FORMAT:
             raise SkeletonFormatError(f"{origin}: not a finished LayerStore of stgcnlib; record() makes one")
@@ -169,6 +171,21 @@ class LayerStore:
         """Layer names in the network's order, "input" first."""
         return tuple(self._layers)
 
+    @property
+    def scores(self) -> NDArray[np.float32] | None:
+        """(N, classes) class scores of the network; `None` if it put out anything else.
+
+        Raises:
+            SkeletonFormatError: if they are damaged.
+        """
+        array = self._root.get(SCORES)
+        if not isinstance(array, zarr.Array):
+            return None
+        try:
+            return np.asarray(array[:], dtype=np.float32)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise SkeletonFormatError(f"{self._origin}: the scores are damaged ({error}); record again") from None
+
     def __len__(self) -> int:
         """Number of layers, the input counted."""
         return len(self._layers)
@@ -187,6 +204,12 @@ class LayerStore:
     def __repr__(self) -> str:
         first = next(iter(self._layers.values()))
         return f"LayerStore({len(self)} layers of {len(first)} sequences: {', '.join(self._layers)})"
+
+
+def write_scores(root: zarr.Group, scores: NDArray[np.float32]) -> None:
+    """Write class scores (N, classes), in the recordings' order, as one chunk."""
+    array = root.create_array(SCORES, shape=scores.shape, chunks=scores.shape, dtype="float32", compressors=None)
+    array[:] = scores
 
 
 def write_layer(

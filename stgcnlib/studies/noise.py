@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
 from stgcnlib import transforms
-from stgcnlib.activations import record
+from stgcnlib.activations import LayerStore, record
 from stgcnlib.dsgraph import nnk_graph
 from stgcnlib.dtw import dtw_distances
 from stgcnlib.errors import StudyError, suggest
@@ -28,7 +28,6 @@ from stgcnlib.geometry.uncertainty import Resampling, bootstrap_means, interval
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.studies.robustness import judge_noise
 from stgcnlib.studies.runs import RunFolder, Values, load_tables, network_fingerprint, run_all, save_tables
-from stgcnlib.training import evaluate
 
 __all__ = ["CLEAN", "KINDS", "LEVELS", "MODERATE", "UNITS", "Kind", "NoiseResult", "corrupt", "noise_study"]
 
@@ -251,7 +250,6 @@ def _measure(work: _Work, task: Values) -> Values:
     network = work.networks[task["network"]]
     noisy = corrupt(work.data, task["kind"], task["level"], seed=task["seed"])
     known = work.distances if task["network"] == CLEAN and task["kind"] == CLEAN else {}
-    predicted = evaluate(network, noisy, device=work.device).predictions
     names = None if work.layers is None else [name for name in work.layers if name != "input"]
     layers = []
     with tempfile.TemporaryDirectory(prefix="stgcnlib-noise-") as scratch:
@@ -259,6 +257,7 @@ def _measure(work: _Work, task: Values) -> Values:
         store = record(
             network, noisy, layers=names, store=place, axes=work.axes, device=work.device, progress=False
         )  # fmt: skip
+        predicted = _predictions(store, network)
         for name in store.layers:
             matrix = known.get(name)
             if matrix is None:
@@ -269,6 +268,14 @@ def _measure(work: _Work, task: Values) -> Values:
                 {"name": name, "index": store[name].index, "title": store[name].title, "smoothness": values.tolist()}
             )
     return {"predicted": predicted.tolist(), "layers": layers}
+
+
+def _predictions(store: LayerStore, network: nn.Module) -> NDArray[np.int64]:
+    """(N,) classes that the network names in the pass that recorded its layers."""
+    scores = store.scores
+    if scores is None:
+        raise StudyError(f"{type(network).__name__} puts out no class scores (N, classes), which the noise study reads")
+    return np.asarray(scores.argmax(axis=1), dtype=np.int64)
 
 
 def _tables(
