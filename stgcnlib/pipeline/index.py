@@ -69,7 +69,7 @@ class Entry:
 
     Attributes:
         about: what it shows.
-        time: how long it took, or is expected to take.
+        time: how long it took, or is expected to take; `of` is the expected time of a stage that runs.
         state: of its stage; `word` says it in words, `detail` how far it has come.
         links: the page, or the layers' pages.
         layers: whether `links` are those of layers.
@@ -80,6 +80,7 @@ class Entry:
     time: str
     links: tuple[Link, ...]
     layers: bool = False
+    of: str = ""
     state: str = "done"
     word: str = ""
     detail: str = ""
@@ -126,40 +127,46 @@ def planned(progress: Progress, titles: Mapping[str, tuple[str, str]], there: se
         exists = notebook.state == "done" and notebook.name in there
         return Link(notebook.name, title or step.title, short, notebook.state, exists)
 
-    return [
-        Entry(
-            title=LAYERS if step.per_layer else step.title or step.name,
-            about=step.about,
-            time=_time(step, running=progress.status == "running"),
-            links=tuple(link(step, notebook) for notebook in step.notebooks),
-            layers=step.per_layer,
-            state="done" if step.state == "skipped" else step.state,
-            word=WORDS[step.state],
-            detail=_detail(step),
+    entries = []
+    for step in progress.steps:
+        time, of = _time(step, running=progress.status == "running")
+        entries.append(
+            Entry(
+                title=LAYERS if step.per_layer else step.title or step.name,
+                about=step.about,
+                time=time,
+                of=of,
+                links=tuple(link(step, notebook) for notebook in step.notebooks),
+                layers=step.per_layer,
+                state="done" if step.state == "skipped" else step.state,
+                word=WORDS[step.state],
+                detail=_detail(step),
+            )
         )
-        for step in progress.steps
-    ]
+    return entries
 
 
-def _time(step: Step, *, running: bool) -> str:
+def _time(step: Step, *, running: bool) -> tuple[str, str]:
+    """What a stage took, and what that is to be held against."""
     took = "" if step.elapsed is None else duration(step.elapsed)
     match step.state:
         case "done" | "skipped":
-            return duration(sum(notebook.seconds or 0.0 for notebook in step.notebooks))
+            return duration(sum(notebook.seconds or 0.0 for notebook in step.notebooks)), ""
         case "running" if step.expected is not None and step.elapsed is not None:
             longer = step.elapsed > step.expected
-            return f"{took}, longer than expected" if longer else f"{took} of {about(step.expected)}"
+            return took, "longer than expected" if longer else f"of {about(step.expected)}"
         case "waiting":
-            return about(step.expected) if running and step.expected is not None else ""
+            return about(step.expected) if running and step.expected is not None else "", ""
         case _:
-            return f"after {took}" if took and step.state != "running" else took
+            return f"after {took}" if took and step.state != "running" else took, ""
 
 
 def _detail(step: Step) -> str:
-    if step.total > 1 and step.state not in ("done", "skipped"):
+    if step.state in ("done", "skipped") or (step.state == "waiting" and not step.ended):
+        return ""
+    if step.total > 1:
         return f"{step.ended} of {step.total}"
-    cells = [f"cell {notebook.cell} of {notebook.of}" for notebook in step.notebooks if notebook.cell]
-    return cells[0] if cells and step.state not in ("done", "skipped", "waiting") else ""
+    return next((f"cell {notebook.cell} of {notebook.of}" for notebook in step.notebooks if notebook.cell), "")
 
 
 def index_fields(folder: Path, settings: Mapping[str, Any], file: str, progress: Progress | None) -> dict[str, Any]:
@@ -198,7 +205,7 @@ def _told(progress: Progress) -> dict[str, str]:
             return {"head": "The run was stopped before its end", "text": f"{text} {more}", "error": ""}
         case _:
             left = left_in_words(progress)
-            text = f"Started {started} UTC; at {changed} UTC {duration(progress.elapsed)} had passed"
+            text = f"Started {started} UTC. At {changed} UTC: {duration(progress.elapsed)} so far"
             text += f", {left}." if left else "."
             return {"head": f"Running: {came}", "text": f"{text} Reload this page to see more.", "error": ""}
 
