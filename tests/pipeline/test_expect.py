@@ -43,15 +43,34 @@ def test_a_stage_that_the_demo_lacks_makes_the_rest_a_least_time() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0, "0.0 s"), (8.13, "8.1 s"), (59.94, "59.9 s"), (59.96, "1 min 0 s"), (119.7, "2 min 0 s"), (3599.4, "59 min 59 s"), (3599.6, "1 h 0 min"), (7500, "2 h 5 min")],
-)  # fmt: skip
+    [
+        (0, "0.0 s"),
+        (8.13, "8.1 s"),
+        (59.94, "59.9 s"),
+        (59.96, "1 min 0 s"),
+        (119.7, "2 min 0 s"),
+        (3599.4, "59 min 59 s"),
+        (3599.6, "1 h 0 min"),
+        (7500, "2 h 5 min"),
+    ],
+)
 def test_measured_times_in_words(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0.2, "5 s"), (8, "10 s"), (41, "40 s"), (92, "90 s"), (95, "2 min"), (200, "3 min"), (3560, "59 min"), (3599, "1 h"), (5000, "1 h 20 min")],
-)  # fmt: skip
+    [
+        (0.2, "5 s"),
+        (8, "10 s"),
+        (41, "40 s"),
+        (92, "90 s"),
+        (95, "2 min"),
+        (200, "3 min"),
+        (3560, "59 min"),
+        (3599, "1 h"),
+        (5000, "1 h 20 min"),
+    ],
+)
 def test_expected_times_are_no_finer_than_an_estimate(seconds: float, text: str) -> None:
     assert about(seconds) == f"about {text}"

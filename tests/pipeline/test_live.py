@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import html
+import io
 import json
-import os
 import re
 import signal
 import subprocess
@@ -125,7 +125,8 @@ def test_a_page_is_converted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     real = pages.converted
     monkeypatch.setattr(pages, "converted", counted)
     run(tmp_path / "out", write_line(tmp_path / "notebooks"))
-    assert sorted(converted) == ["Title of 00_data", "Title of 02_activations", *["Title of 05_layer"] * 2, "Title of 06_relevance"]  # fmt: skip
+    wanted = ["00_data", "02_activations", "05_layer", "05_layer", "06_relevance"]
+    assert sorted(converted) == [f"Title of {name}" for name in wanted]
 
 
 def test_a_failure_leaves_a_page_that_says_where(tmp_path: Path) -> None:
@@ -265,10 +266,11 @@ def test_times_of_notebooks_that_were_done_outlive_their_results(tmp_path: Path)
 def test_nobody_reads_half_a_page(tmp_path: Path) -> None:
     notebooks, output = write_line(tmp_path / "notebooks"), tmp_path / "out"
     seen: list[str] = []
-    with running(output, notebooks):
-        (output.mkdir(exist_ok=True), (output / "go-on").touch())
-        end = time.monotonic() + 120
-        while time.monotonic() < end and not ((output / "index.html").exists() and "progress.json" not in os.listdir(output)):  # fmt: skip
+    with running(output, notebooks) as errors:
+        output.mkdir(exist_ok=True)
+        (output / "go-on").touch()
+        wait_for(lambda: (output / "progress.json").exists())
+        while (output / "progress.json").exists() and not errors:
             for page in [output / "index.html", *(output / "pages").glob("*.html")]:
                 if page.exists():
                     seen.append(page.read_text(encoding="utf-8"))
@@ -281,7 +283,9 @@ def test_nobody_reads_half_a_page(tmp_path: Path) -> None:
 
 
 def small_state(**options: Any) -> RunState:
-    state = RunState([Step(name="00_data", title="Data", cost=10), Step(name="05_layer", per_layer=True, cost=20)], **options)  # fmt: skip
+    state = RunState(
+        [Step(name="00_data", title="Data", cost=10), Step(name="05_layer", per_layer=True, cost=20)], **options
+    )
     state.plan("00_data", [Notebook(name="00_data")])
     state.plan("05_layer", [Notebook(name=f"05_layer_{i:02d}", layer=f"b{i}") for i in range(4)])
     return state
@@ -318,7 +322,9 @@ def test_the_first_trouble_counts() -> None:
     assert (late.shown().status, late.shown().error) == ("failed", "OSError: disk full")
 
 
-def test_pages_that_cannot_be_written_meanwhile_do_not_disturb_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+def test_pages_that_cannot_be_written_meanwhile_do_not_disturb_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from stgcnlib.pipeline.html import Report
 
     (tmp_path / "study.yml").write_text(Study.load({"name": "small"}).to_yaml())
@@ -349,13 +355,9 @@ def test_a_damaged_account_is_no_account(tmp_path: Path, text: str) -> None:
     assert "Nothing has been run yet" in render_report(tmp_path).read_text()
 
 
-def shown_by(console: Console) -> str:
-    return console.export_text()
-
-
 def test_the_terminal_names_the_page_first_and_says_how_long_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("STGCNLIB_PROGRESS", raising=False)
-    console = Console(record=True, width=100, file=open(os.devnull, "w"), force_terminal=False)  # noqa: SIM115, PTH123
+    console = Console(record=True, width=100, file=io.StringIO(), force_terminal=False)
     state = small_state(workers=1)
     with Board(state, index=Path("reports/[demo]/index.html"), console=console) as board, state.working():
         for stage, names in (("00_data", ["00_data"]), ("05_layer", [f"05_layer_{i:02d}" for i in range(4)])):
@@ -377,13 +379,13 @@ def test_the_terminal_names_the_page_first_and_says_how_long_it_takes(monkeypatc
 
 def test_the_live_table_shows_every_state(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("STGCNLIB_PROGRESS", raising=False)
-    console = Console(record=True, width=100, file=open(os.devnull, "w"), force_terminal=True)  # noqa: SIM115, PTH123
+    console = Console(record=True, width=100, file=io.StringIO(), force_terminal=True)
     state = small_state(workers=1)
-    with pytest.raises(StageError), Board(state, console=console) as board, state.working():
-        board.begin("00_data")
-        board.done("00_data", "00_data", 5.0)
-        board.begin("05_layer")
-        state.cell("05_layer", "05_layer_00", 2, 6)
+    state.begin("00_data")
+    state.done("00_data", "00_data", 5.0)
+    state.begin("05_layer")
+    state.cell("05_layer", "05_layer_00", 2, 6)
+    with pytest.raises(StageError), Board(state, console=console), state.working():
         raise StageError("05_layer_00 failed")
     last = console.export_text()
     assert "✓  00_data" in last
