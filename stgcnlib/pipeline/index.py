@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from platform import python_version
+from textwrap import dedent
 from typing import Any
 
 from stgcnlib import __version__
@@ -129,7 +130,8 @@ def planned(progress: Progress, titles: Mapping[str, tuple[str, str]], there: se
 
     entries = []
     for step in progress.steps:
-        time, of = _time(step, running=progress.status == "running")
+        running = progress.status == "running"
+        time, of = _time(step, running=running)
         entries.append(
             Entry(
                 title=LAYERS if step.per_layer else step.title or step.name,
@@ -139,7 +141,7 @@ def planned(progress: Progress, titles: Mapping[str, tuple[str, str]], there: se
                 links=tuple(link(step, notebook) for notebook in step.notebooks),
                 layers=step.per_layer,
                 state="done" if step.state == "skipped" else step.state,
-                word=WORDS[step.state],
+                word=WORDS[step.state] if running or step.state != "waiting" else "not begun",
                 detail=_detail(step),
             )
         )
@@ -197,10 +199,10 @@ def _told(progress: Progress) -> dict[str, str]:
     match progress.status:
         case "failed":
             text = f"Started {started} UTC, failed {changed} UTC with {came}."
-            more = "Finished pages stay below. Once the cause is mended, the same command goes on from here."
-            return {"head": f"The run has failed: {head}", "text": f"{text} {more}", "error": rest}
+            more = "Finished pages stay below. Once the cause is removed, the same command goes on from here."
+            return {"head": f"The run has failed: {head}", "text": f"{text} {more}", "error": dedent(rest)}
         case "stopped":
-            text = f"Started {started} UTC, last heard of {changed} UTC with {came}."
+            text = f"Started {started} UTC, last changed {changed} UTC with {came}."
             more = "Finished pages stay below. The same command goes on from here."
             return {"head": "The run was stopped before its end", "text": f"{text} {more}", "error": ""}
         case _:
