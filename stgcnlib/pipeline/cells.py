@@ -1,7 +1,8 @@
 """The cells of an executed notebook as HTML that can do no harm.
 
 nbconvert renders them with our template; every label and output is escaped or cleaned on the way, and images
-are embedded. The page around them is the business of `html`.
+are embedded. The page around them is the business of `html`. nbconvert and our figures take seconds to import, so
+that is left to the first page: a run shows its index before.
 """
 
 from __future__ import annotations
@@ -12,14 +13,13 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
-from nbconvert import HTMLExporter
-from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
-from nbconvert.preprocessors.sanitize import SanitizeHTML
 
-from stgcnlib.figures.player import PLAYER_MIME, player_markup
+if TYPE_CHECKING:
+    from nbconvert import HTMLExporter
+    from nbconvert.preprocessors.sanitize import SanitizeHTML
 
 __all__ = ["TEMPLATES", "Cells", "converted", "markdown", "opening", "unbroken"]
 
@@ -96,12 +96,16 @@ def converted(notebook: Any, title: str) -> Cells:
 
 
 def _holds_player(notebook: Any) -> bool:
+    from stgcnlib.figures.player import PLAYER_MIME
+
     outputs = (output for cell in notebook.cells for output in cell.get("outputs", ()))
     return any(PLAYER_MIME in output.get("data", {}) for output in outputs)
 
 
 def _player(output: Any) -> Markup:
     """A skeleton player's element; without its picture or with damaged numbers, nothing."""
+    from stgcnlib.figures.player import PLAYER_MIME, player_markup
+
     content, about = output["data"][PLAYER_MIME], output.get("metadata", {}).get(PLAYER_MIME, {})
     try:
         picture = base64.b64decode(output["data"]["image/png"])
@@ -114,6 +118,8 @@ def _player(output: Any) -> Markup:
 
 @cache
 def _exporter() -> HTMLExporter:
+    from nbconvert import HTMLExporter
+
     exporter = HTMLExporter(
         template_name="stgcnlib", extra_template_basedirs=[str(TEMPLATES)], exclude_anchor_links=True
     )
@@ -128,6 +134,8 @@ def _exporter() -> HTMLExporter:
 
 def markdown(text: str, *, escape: bool = False) -> Markup:
     """Markdown to HTML; harmless HTML in it is kept, unless all of it is to be shown as text (`escape`)."""
+    from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+
     renderer = IPythonRenderer(escape=escape, exclude_anchor_links=True)
     return Markup(_cleaned(MarkdownWithMath(renderer=renderer).render(text)))
 
@@ -151,4 +159,6 @@ def _cleaned(text: str) -> str:
 
 @cache
 def _cleaner() -> SanitizeHTML:
+    from nbconvert.preprocessors.sanitize import SanitizeHTML
+
     return SanitizeHTML(tags=_TAGS, attributes=_ATTRIBUTES, strip=False)

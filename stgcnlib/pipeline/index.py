@@ -179,7 +179,7 @@ def index_fields(folder: Path, settings: Mapping[str, Any], file: str, progress:
     now = datetime.now(UTC)
     return {
         "summary": summary,
-        "verdict": markdown(str(summary.get("verdict", "")), escape=True),
+        "verdict": markdown(str(summary.get("verdict", "")), escape=True) if summary else "",
         "figure": _data_uri(figure) if figure.is_file() else "",
         "progress": progress,
         "told": None if progress is None else _told(progress),
