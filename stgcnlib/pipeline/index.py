@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from platform import python_version
@@ -233,6 +234,7 @@ def _flat(settings: Any, prefix: str = "") -> list[tuple[str, str]]:
     return rows
 
 
+@cache
 def _software() -> list[tuple[str, str]]:
     rows = [("stgcnlib", __version__), ("Python", python_version())]
     for name in SOFTWARE:

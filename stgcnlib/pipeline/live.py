@@ -14,7 +14,7 @@ __all__ = ["LivePages"]
 
 SECONDS = 5.0
 """Most between two writings of the index, so that its time says whether the run is alive."""
-PAUSE = 1.0
+PAUSE = 2.0
 """Least between two writings."""
 
 
