@@ -1,8 +1,12 @@
-# Each target does its own set-up; .venv is made once and again only when the pins change.
+# Each target does its own set-up in .venv, once and again only when the pins change. A report needs the package
+# alone; tests, linters and the peers of the benchmarks are added by the targets that use them.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+READY_DEV := $(VENV)/.ready-dev
+READY_BENCH := $(VENV)/.ready-bench
+INSTALL = $(BIN)/python tools/install.py $(1) $(VENV)/install.log --constraint constraints.txt
 WORKERS ?= 2
 DATA ?= reports/demo/artefacts/activations-trained.zarr
 # Test processes share the cores; threads on top of them only fight.
@@ -11,37 +15,44 @@ ONE_THREAD := OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 STGCNLIB_PROGRESS=0
 .PHONY: install report test lint format bench clean help
 
 help:           ## list the targets
-	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/'
+	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 16
 
-install: $(READY) ## make .venv with everything pinned in constraints.txt
+install: $(READY_DEV) ## make .venv with the package, tests and linters as pinned in constraints.txt
 
-$(READY): pyproject.toml constraints.txt
+# An environment without pip, or one whose last installation was cut off, is made anew.
+$(READY): pyproject.toml constraints.txt $(wildcard $(VENV)/install.unfinished)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "stgcnlib needs Python 3.11 or newer; try make PYTHON=python3.11")'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
-	touch $(READY)
+	@test ! -e $(VENV)/install.unfinished && $(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@$(call INSTALL,"what a report needs (a minute or two)") --editable .
+	@touch $(READY)
+
+$(READY_DEV): $(READY)
+	@$(call INSTALL,"tests and linters") --editable '.[dev]'
+	@touch $(READY_DEV)
+
+$(READY_BENCH): $(READY)
+	@$(call INSTALL,"the peers to measure against") --editable '.[bench]'
+	@$(call INSTALL,"aeon without its own requirements") --no-deps aeon Deprecated wrapt
+	@touch $(READY_BENCH)
 
 report: $(READY) ## the main job on the embedded demo: reports/demo/index.html
 	$(BIN)/stgcnlib run notebooks/studies/demo.yml --output reports/demo
 
-test: $(READY)  ## all tests, the tutorials included
+test: $(READY_DEV) ## all tests, the tutorials included
 	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) tests
 	STGCNLIB_PROGRESS=0 $(BIN)/python -m pytest --nbval-lax --nbval-current-env notebooks/tutorials
 
-lint: $(READY)  ## ruff, mypy and the order of the modules
-	$(BIN)/ruff format --check stgcnlib tests benchmarks
-	$(BIN)/ruff check stgcnlib tests benchmarks notebooks
+lint: $(READY_DEV) ## ruff, mypy and the order of the modules
+	$(BIN)/ruff format --check stgcnlib tests benchmarks tools
+	$(BIN)/ruff check stgcnlib tests benchmarks tools notebooks
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: $(READY) ## let ruff format the code
-	$(BIN)/ruff format stgcnlib tests benchmarks
-	$(BIN)/ruff check --fix stgcnlib tests benchmarks notebooks
+format: $(READY_DEV) ## let ruff format the code
+	$(BIN)/ruff format stgcnlib tests benchmarks tools
+	$(BIN)/ruff check --fix stgcnlib tests benchmarks tools notebooks
 
-bench: $(READY) ## side-by-side measurements against named peers; DATA=… for recordings or activations of your own
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps aeon Deprecated wrapt
+bench: $(READY_BENCH) ## side-by-side measurements against named peers; DATA=… for recordings or activations of your own
 	test -e $(DATA) || $(MAKE) report
 	$(BIN)/python benchmarks/dtw_peers.py $(DATA) $(if $(findstring reports/demo,$(DATA)),--quick)
 

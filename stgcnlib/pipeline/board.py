@@ -1,57 +1,57 @@
-"""What a run shows while it works: one row per stage on a terminal, plain lines elsewhere.
+"""What a run shows in the terminal: one row per stage, or plain lines where there is none to draw on.
 
-It only draws; `jobs` and `runner` tell it what happens.
+It only draws what `RunState` knows; `jobs` and `runner` tell it what happens.
 """
 
 from __future__ import annotations
 
 import os
-import threading
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from stgcnlib.pipeline.expect import about, duration
+from stgcnlib.pipeline.index import left_in_words
+from stgcnlib.pipeline.state import Progress, RunState, Step
+
 __all__ = ["Board"]
-
-
-@dataclass
-class _Row:
-    state: str = "waiting"
-    total: int = 0
-    ended: int = 0
-    skipped: int = 0
-    started: float = 0.0
-    seconds: float = 0.0
-    cells: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
 class Board:
     """A context manager that shows the states of stages.
 
     Args:
-        stages: their names, in order.
+        state: of the run.
+        index: the page to read while the run works; named first.
         show: `False` for silence; `None` decides: a live table on a terminal, nothing where the environment
             has ``STGCNLIB_PROGRESS=0``, plain lines elsewhere.
         console: where to draw; stderr if left out.
     """
 
-    def __init__(self, stages: Sequence[str], *, show: bool | None = None, console: Console | None = None) -> None:
+    def __init__(
+        self,
+        state: RunState,
+        *,
+        index: Path | None = None,
+        show: bool | None = None,
+        console: Console | None = None,
+    ) -> None:
         silenced = os.environ.get("STGCNLIB_PROGRESS", "").lower() in {"0", "false", "no"}
+        self._state, self._index = state, index
         self._console = console or Console(stderr=True, highlight=False)
         self._silent = show is False or (show is None and silenced)
-        self._rows = {name: _Row() for name in stages}
-        self._lock = threading.Lock()
         live = self._console.is_terminal and not self._silent
-        self._live = Live(console=self._console, get_renderable=self._table, refresh_per_second=4) if live else None
+        self._live = Live(console=self._console, get_renderable=self._drawn, refresh_per_second=4) if live else None
 
     def __enter__(self) -> Board:
+        if self._index is not None and not self._silent:
+            text = f"pages: {self._index} (there from now on; reload it to see more)"
+            self._console.print(text, markup=False, soft_wrap=True)
         if self._live is not None:
             self._live.start(refresh=True)
         return self
@@ -60,48 +60,39 @@ class Board:
         if self._live is not None:
             self._live.stop()
 
-    def plan(self, stage: str, total: int, skipped: int) -> None:
-        """A stage is about to run `total` notebooks, of which `skipped` are there already."""
-        with self._lock:
-            row = self._rows[stage]
-            row.total, row.ended, row.skipped = total, skipped, skipped
-            row.started = time.monotonic()
-            row.state = "skipped" if skipped == total else "running"
-        if skipped == total:
-            self._say(stage, "already there, skipped")
-
-    def cell(self, stage: str, notebook: str, cell: int, count: int) -> None:
-        """A notebook has begun cell `cell` of `count`."""
-        with self._lock:
-            self._rows[stage].cells[notebook] = (cell, count)
+    def begin(self, stage: str) -> None:
+        """A stage begins, or has nothing to do."""
+        step = self._step(stage)
+        if step.state == "skipped":
+            return self._say(stage, "already there, skipped")
+        self._state.begin(stage)
+        due = step.total - step.skipped
+        expected = "" if (seconds := self._step(stage).expected) is None else f", {about(seconds)}"
+        self._say(stage, f"running{f', {due} notebooks' if due > 1 else ''}{expected}")
 
     def done(self, stage: str, notebook: str, seconds: float) -> None:
         """A notebook has finished."""
-        with self._lock:
-            row = self._rows[stage]
-            row.cells.pop(notebook, None)
-            row.ended += 1
-            row.seconds = time.monotonic() - row.started
-            if row.ended == row.total:
-                row.state = "done"
-        self._say(notebook, f"done in {seconds:.1f} s")
+        self._state.done(stage, notebook, seconds)
+        left = left_in_words(progress) if (progress := self._state.shown()).done < len(progress.steps) else ""
+        self._say(notebook, f"done in {duration(seconds)}" + (f"; {left}" if left else ""))
 
     def failed(self, stage: str) -> None:
         """A notebook of the stage has failed."""
-        with self._lock:
-            self._rows[stage].state = "failed"
         self._say(stage, "failed")
+
+    def _step(self, stage: str) -> Step:
+        return next(step for step in self._state.shown().steps if step.name == stage)
 
     def _say(self, who: str, what: str) -> None:
         if self._live is None and not self._silent:
             self._console.print(f"{who:<22} {what}", markup=False)
 
-    def _table(self) -> Table:
+    def _drawn(self) -> RenderableType:
+        progress = self._state.shown()
         table = Table.grid(padding=(0, 2))
-        with self._lock:
-            for name, row in self._rows.items():
-                table.add_row(*_drawn(name, row))
-        return table
+        for step in progress.steps:
+            table.add_row(*_row(step))
+        return Group(table, Text(_together(progress), "dim"))
 
 
 _MARKS = {
@@ -110,25 +101,33 @@ _MARKS = {
     "done": ("✓", "green"),
     "skipped": ("=", "dim"),
     "failed": ("✗", "bold red"),
+    "stopped": ("■", "yellow"),
 }
 
 
-def _drawn(name: str, row: _Row) -> tuple[Text, Text, ProgressBar | Text, Text]:
-    mark, style = _MARKS[row.state]
+def _row(step: Step) -> tuple[Text, Text, ProgressBar | Text, Text]:
+    mark, style = _MARKS[step.state]
     bar: ProgressBar | Text = Text("")
-    match row.state:
-        case "running" if row.total > 1:
-            bar, text = ProgressBar(row.total, row.ended, width=24), f"{row.ended} of {row.total}"
+    text: str = step.state
+    match step.state:
+        case "running" if step.total > 1:
+            bar, text = ProgressBar(step.total, step.ended, width=24), f"{step.ended} of {step.total}"
         case "running":
-            cell, count = next(iter(row.cells.values()), (0, 0))
+            cell, count = next(((each.cell, each.of) for each in step.notebooks if each.cell), (0, 0))
             bar = ProgressBar(max(count, 1), max(cell - 1, 0), width=24)
             text = f"cell {cell} of {count}" if cell else "starting"
         case "done":
-            text = f"done in {row.seconds:.1f} s" + (f", {row.skipped} skipped" if row.skipped else "")
+            text = f"done in {duration(step.elapsed or 0.0)}" + (f", {step.skipped} skipped" if step.skipped else "")
         case "skipped":
             text = "already there, skipped"
-        case _:
-            text = row.state
-    if row.state == "running":
-        text += f", {time.monotonic() - row.started:.0f} s"
-    return Text(mark, style), Text(name, style), bar, Text(text, style)
+        case "waiting" if step.expected is not None:
+            text = about(step.expected)
+    if step.state == "running":
+        text += f", {step.elapsed or 0.0:.0f} s" + (f" of {about(step.expected)}" if step.expected is not None else "")
+    return Text(mark, style), Text(step.name, style), bar, Text(text, style)
+
+
+def _together(progress: Progress) -> str:
+    words = f"{progress.done} of {len(progress.steps)} stages, {duration(progress.elapsed)} so far"
+    left = left_in_words(progress) if progress.status == "running" and progress.done < len(progress.steps) else ""
+    return f"{words}, {left}" if left else words

@@ -19,6 +19,7 @@ from stgcnlib.pipeline.html import COMPARISON, render_report
 from stgcnlib.pipeline.jobs import Crew, Job, forget_partial
 from stgcnlib.pipeline.keep import write_table
 from stgcnlib.pipeline.stages import Record, check_parameters, notebook_folder
+from stgcnlib.pipeline.state import Notebook, RunState, Step
 from stgcnlib.pipeline.summary import write_summary
 from stgcnlib.studies import Comparison, compare_studies
 
@@ -64,10 +65,12 @@ def compare(
     forget_partial(target / "notebooks")
     job = Job(NOTEBOOK, NOTEBOOK, source, target / "notebooks" / f"{NOTEBOOK}.ipynb", parameters)
     record = Record(target / "stages.json")
+    state = RunState([Step(name=NOTEBOOK)])
+    state.plan(NOTEBOOK, [Notebook(name=NOTEBOOK)])
     try:
-        with Crew(1) as crew, Board([NOTEBOOK], show=progress) as board:
-            board.plan(NOTEBOOK, 1, 0)
-            shown = crew.run([job], lambda each, cell, count: board.cell(NOTEBOOK, each.name, cell, count))
+        with Crew(1) as crew, Board(state, show=progress) as board, state.working():
+            board.begin(NOTEBOOK)
+            shown = crew.run([job], lambda each, cell, count: state.cell(NOTEBOOK, each.name, cell, count))
             for each, seconds in shown:
                 mark = fingerprint(settings)
                 record.add(each.name, stage=NOTEBOOK, mark=mark, seconds=seconds, parameters=parameters)

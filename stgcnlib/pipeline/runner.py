@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,10 @@ from typing import Any
 from stgcnlib.artefacts import fingerprint, write_text
 from stgcnlib.errors import StageError
 from stgcnlib.pipeline.board import Board
-from stgcnlib.pipeline.html import render_report
+from stgcnlib.pipeline.cells import opening
+from stgcnlib.pipeline.guard import alone, stoppable
 from stgcnlib.pipeline.jobs import Crew, Job, cores, forget_partial
+from stgcnlib.pipeline.live import LivePages
 from stgcnlib.pipeline.run import open_study
 from stgcnlib.pipeline.stages import (
     STAGES,
@@ -27,9 +29,11 @@ from stgcnlib.pipeline.stages import (
     check_parameters,
     followers,
     notebook_folder,
+    read_notebook,
     stage_fingerprints,
     stages_of,
 )
+from stgcnlib.pipeline.state import Notebook, RunState, Step
 from stgcnlib.pipeline.study import Study
 
 __all__ = ["run_stages", "run_study"]
@@ -84,20 +88,23 @@ def run_stages(
     marks = stage_fingerprints(study, stages, sources)
     forced = followers(stages, force) if force is not None else set()
     output.mkdir(parents=True, exist_ok=True)
-    with _alone(output):
+    with alone(output), stoppable():
         forget_partial(output / "notebooks")
         write_text(output / "study.yml", study.to_yaml())
         crew = Crew(workers or study.compute.workers or cores(), memory_limit=study.compute.memory_limit, fork=fork)
-        line = _Line(output, sources, Record.read(output), crew)
+        state = RunState([_step(stage, sources) for stage in stages], workers=crew.workers)
+        line = _Line(output, sources, Record.read(output), crew, state, marks)
         line.forget(stage for stage in stages if stage.name in forced)
-        try:
-            with crew, Board([stage.name for stage in stages], show=progress) as board:
-                for stage in _in_order(stages):
-                    line.run(stage, marks[stage.name], board)
-        finally:
-            _forget_strangers(output, line.record)
-            index = render_report(output)
-        return index
+        line.foresee(stages)
+        with LivePages(output, state) as pages:
+            try:
+                with crew, Board(state, index=pages.index, show=progress) as board, state.working():
+                    for stage in _in_order(stages):
+                        line.run(stage, board)
+                        line.foresee(stages)
+            finally:
+                _forget_strangers(output, line.record)
+        return pages.index
 
 
 @dataclass(frozen=True)
@@ -108,6 +115,8 @@ class _Line:
     sources: Path
     record: Record
     crew: Crew
+    state: RunState
+    marks: Mapping[str, str]
 
     def forget(self, stages: Iterable[Stage]) -> None:
         """Have stages repeated: their notebooks, and what they have made."""
@@ -117,26 +126,29 @@ class _Line:
                 for manifest in (self.output / "artefacts").glob(f"{pattern}.json"):
                     manifest.unlink()
 
-    def run(self, stage: Stage, mark: str, board: Board) -> None:
+    def foresee(self, stages: Iterable[Stage]) -> None:
+        """Note which notebooks the stages that have not begun will run, as far as that is known."""
+        waiting = {step.name for step in self.state.shown().steps if step.state in ("waiting", "skipped")}
+        for stage in stages:
+            if stage.name in waiting:
+                with suppress(StageError):  # layers are not known before the stage that lists them
+                    self._plan(stage)
+
+    def run(self, stage: Stage, board: Board) -> None:
         """Run the notebooks of a stage that are not there."""
-        written = [self.output / path for path in stage.writes]
-        marks: dict[str, str] = {}
-        jobs: list[Job] = []
-        for job, extra in self._jobs(stage):
-            marks[job.name] = fingerprint([mark, extra])
-            jobs.append(job)
+        marks, due = self._plan(stage)
         others = [name for name, entry in self.record.done.items() if entry.get("stage") == stage.name]
         self.record.drop(name for name in others if name not in marks)
-        due = [job for job in jobs if not self.record.holds(job.name, marks[job.name], [job.target, *written])]
         for job in due:
             check_parameters(job.notebook, job.parameters)
-        board.plan(stage.name, len(jobs), len(jobs) - len(due))
+        board.begin(stage.name)
         if not due:
             return
         self._clear(stage, due)
+        written = [self.output / path for path in stage.writes]
 
         def show(job: Job, cell: int, count: int) -> None:
-            board.cell(stage.name, job.name, cell, count)
+            self.state.cell(stage.name, job.name, cell, count)
 
         try:
             for job, seconds in self.crew.run(due, show):
@@ -151,6 +163,27 @@ class _Line:
             board.failed(stage.name)
             raise
 
+    def _plan(self, stage: Stage) -> tuple[dict[str, str], list[Job]]:
+        """Fingerprints of a stage's notebooks, and those that have to run; the state is told."""
+        written = [self.output / path for path in stage.writes]
+        marks: dict[str, str] = {}
+        due: list[Job] = []
+        planned: list[Notebook] = []
+        for job, extra in self._jobs(stage):
+            mark = marks[job.name] = fingerprint([self.marks[stage.name], extra])
+            there = self.record.holds(job.name, mark, [job.target, *written])
+            due += [] if there else [job]
+            planned.append(
+                Notebook(
+                    name=job.name,
+                    layer=extra.get("layer", ""),
+                    state="done" if there else "waiting",
+                    seconds=self.record.times.get(job.name),
+                )
+            )
+        self.state.plan(stage.name, planned)
+        return marks, due
+
     def _jobs(self, stage: Stage) -> Iterator[tuple[Job, dict[str, str]]]:
         for name, extra in _notebooks_of(stage, self.output):
             source = self.sources / f"{stage.name}.ipynb"
@@ -164,6 +197,11 @@ class _Line:
             job.target.unlink(missing_ok=True)
         if "summary.json" in stage.writes:
             (self.output / "summary.json").unlink(missing_ok=True)
+
+
+def _step(stage: Stage, sources: Path) -> Step:
+    title, about = opening(read_notebook(sources / f"{stage.name}.ipynb"), stage.name)
+    return Step(name=stage.name, title=title, about=about, cost=stage.cost, per_layer=stage.per_layer)
 
 
 def _notebooks_of(stage: Stage, output: Path) -> Iterator[tuple[str, dict[str, str]]]:
@@ -196,22 +234,3 @@ def _forget_strangers(output: Path, record: Record) -> None:
     for path in (output / "notebooks").glob("*.ipynb"):
         if path.stem not in record.done and not path.stem.endswith(".failed"):
             path.unlink(missing_ok=True)
-
-
-@contextmanager
-def _alone(output: Path) -> Iterator[None]:
-    """Refuse to write to a folder that another run is writing to."""
-    try:
-        import fcntl
-    except ImportError:  # Windows has no such lock
-        yield
-        return
-    handle = os.open(output, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StageError(f"{output}: another run is writing to it; wait for it, or choose another folder") from None
-        yield
-    finally:
-        os.close(handle)

@@ -22,7 +22,8 @@ from stgcnlib.errors import StageError, suggest
 from stgcnlib.pipeline.study import Study
 
 __all__ = [
-    "STAGES", "Record", "Stage", "check_parameters", "followers", "notebook_folder", "stage_fingerprints", "stages_of",
+    "STAGES", "Record", "Stage", "check_parameters", "followers", "notebook_folder", "read_notebook",
+    "stage_fingerprints", "stages_of",
 ]  # fmt: skip
 
 
@@ -39,6 +40,8 @@ class Stage:
         artefacts: patterns below ``artefacts/`` of what it makes; forcing the stage makes them anew.
         reads: keys of the study that name files or folders which it reads.
         section: part of the study without which there is no such stage.
+        cost: seconds that it takes in the demo study on two cores, to tell a first run how long it has to go;
+            `None` if the demo has no such stage.
     """
 
     name: str
@@ -49,6 +52,7 @@ class Stage:
     artefacts: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     section: str | None = None
+    cost: float | None = None
 
 
 STAGES: tuple[Stage, ...] = (
@@ -58,12 +62,21 @@ STAGES: tuple[Stage, ...] = (
         ("data", "seed", "graph.part"),
         artefacts=("sequences.npz",),
         reads=("data.path", "data.skip", "network.checkpoint"),
+        cost=8,
     ),
-    Stage("01_network", ("00_data",), ("network",), artefacts=("network.pt",)),
-    Stage("02_activations", ("01_network",), ("layers",), writes=("layers.json",), artefacts=("activations-*",)),
-    Stage("03_ds_graphs", ("02_activations",), ("dtw", "graph", "geometry"), artefacts=("distances/*", "geometry")),
-    Stage("04_geometry", ("03_ds_graphs",), ("statistics",), artefacts=("statistics",)),
-    Stage("04a_classes", ("03_ds_graphs",), artefacts=("findings",)),
+    Stage("01_network", ("00_data",), ("network",), artefacts=("network.pt",), cost=102),
+    Stage(
+        "02_activations", ("01_network",), ("layers",), writes=("layers.json",), artefacts=("activations-*",), cost=9
+    ),
+    Stage(
+        "03_ds_graphs",
+        ("02_activations",),
+        ("dtw", "graph", "geometry"),
+        artefacts=("distances/*", "geometry"),
+        cost=49,
+    ),
+    Stage("04_geometry", ("03_ds_graphs",), ("statistics",), artefacts=("statistics",), cost=18),
+    Stage("04a_classes", ("03_ds_graphs",), artefacts=("findings",), cost=9),
     Stage(
         "04b_sensitivity",
         ("03_ds_graphs",),
@@ -71,11 +84,15 @@ STAGES: tuple[Stage, ...] = (
         artefacts=("sensitivity.parquet",),
         section="sensitivity",
     ),
-    Stage("05_layer", ("04_geometry", "04a_classes", "06_relevance"), per_layer=True),
+    Stage("05_layer", ("04_geometry", "04a_classes", "06_relevance"), per_layer=True, cost=57),
     Stage(
-        "06_relevance", ("02_activations",), ("explain", "dtw", "graph"), artefacts=("relevance.npz", "map-evaluation")
+        "06_relevance",
+        ("02_activations",),
+        ("explain", "dtw", "graph"),
+        artefacts=("relevance.npz", "map-evaluation"),
+        cost=40,
     ),
-    Stage("07_noise", ("03_ds_graphs",), ("noise",), artefacts=("noise*",), section="noise"),
+    Stage("07_noise", ("03_ds_graphs",), ("noise",), artefacts=("noise*",), section="noise", cost=42),
     Stage(
         "08_transfer",
         ("01_network",),
@@ -89,6 +106,7 @@ STAGES: tuple[Stage, ...] = (
         ("04_geometry", "04a_classes", "04b_sensitivity", "05_layer", "06_relevance", "07_noise", "08_transfer"),
         ("name",),
         writes=("summary.json",),
+        cost=8,
     ),
 )
 """By number. A stage runs once those that it needs are done, so 06 before the layers of 05, which show its maps."""
@@ -148,7 +166,7 @@ def check_parameters(notebook: Path, parameters: Mapping[str, Any]) -> None:
     Raises:
         StageError: naming the notebook, the parameter and those it has; or that there is no such cell.
     """
-    cells = [c for c in _read(notebook).cells if "parameters" in c.metadata.get("tags", [])]
+    cells = [c for c in read_notebook(notebook).cells if "parameters" in c.metadata.get("tags", [])]
     if not cells:
         raise StageError(
             f"{notebook}: no cell is tagged 'parameters'; tag the one that defines {', '.join(parameters)}"
@@ -167,21 +185,30 @@ class Record:
     """Which notebooks are done, and from what: ``stages.json`` in the output folder.
 
     A damaged record only costs the work of running again.
+
+    Attributes:
+        done: name of a notebook -> what it was made from, and how long it took.
+        times: seconds of notebooks that were done once, to tell how long they will take again.
     """
 
     file: Path
     done: dict[str, dict[str, Any]] = field(default_factory=dict)
+    times: dict[str, float] = field(default_factory=dict)
 
     @classmethod
     def read(cls, output: Path) -> Record:
         """The record of an output folder, empty if there is none."""
         file = output / "stages.json"
         try:
-            known = json.loads(file.read_text(encoding="utf-8"))["notebooks"]
+            content = json.loads(file.read_text(encoding="utf-8"))
+            known = content["notebooks"]
         except (OSError, ValueError, KeyError, TypeError):
-            known = {}
-        sound = isinstance(known, dict) and all(isinstance(entry, dict) for entry in known.values())
-        return cls(file, known if sound else {})
+            content, known = {}, {}
+        if not (isinstance(known, dict) and all(isinstance(entry, dict) for entry in known.values())):
+            return cls(file)
+        times = content.get("times", {})
+        rows = [*(times.items() if isinstance(times, dict) else ()), *((n, e.get("seconds")) for n, e in known.items())]
+        return cls(file, known, {n: float(s) for n, s in rows if isinstance(s, int | float) and 0 <= s < float("inf")})
 
     def holds(self, name: str, mark: str, outputs: Iterable[Path]) -> bool:
         """Whether notebook `name` is done with this fingerprint and all it wrote is still there."""
@@ -197,6 +224,7 @@ class Record:
             "stgcnlib": __version__,
             "parameters": dict(parameters),
         }
+        self.times[name] = round(seconds, 2)
         self.write()
 
     def drop(self, names: Iterable[str]) -> None:
@@ -207,7 +235,8 @@ class Record:
 
     def write(self) -> None:
         """Write the record, in the order of the notebooks' names."""
-        write_json(self.file, {"notebooks": dict(sorted(self.done.items()))})
+        times = {name: seconds for name, seconds in sorted(self.times.items()) if name not in self.done}
+        write_json(self.file, {"notebooks": dict(sorted(self.done.items())), "times": times})
 
 
 def _setting(settings: Mapping[str, Any], key: str) -> Any:
@@ -237,10 +266,15 @@ def _source(notebook: Path) -> str:
     """What a notebook says and does, without outputs and counters."""
     if not notebook.exists():
         raise StageError(f"{notebook}: the stage notebook is missing; reinstall stgcnlib or restore the file")
-    return fingerprint([[c.cell_type, c.source, c.metadata.get("tags", [])] for c in _read(notebook).cells])
+    return fingerprint([[c.cell_type, c.source, c.metadata.get("tags", [])] for c in read_notebook(notebook).cells])
 
 
-def _read(notebook: Path) -> Any:
+def read_notebook(notebook: Path) -> Any:
+    """A notebook in nbformat 4.
+
+    Raises:
+        StageError: it is missing or damaged.
+    """
     try:
         return nbformat.read(notebook, as_version=4)
     except Exception as error:

@@ -14,7 +14,9 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from stgcnlib.pipeline.html import render_report
+from stgcnlib.errors import StageError
+from stgcnlib.pipeline.html import Report, render_report
+from stgcnlib.pipeline.state import Notebook, RunState, Step
 from stgcnlib.pipeline.study import Study
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -117,4 +119,60 @@ def test_links_lead_from_index_to_pages_and_on(browser: Any, report: Path) -> No
     assert page.url.endswith("#s1")
     page.click("nav.pages a.study")
     assert page.url.endswith("index.html")
+    page.close()
+
+
+@pytest.fixture(scope="module", params=["running", "failed", "stopped"])
+def unfinished(request: pytest.FixtureRequest, report: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The made-up report half-way through its layers."""
+    folder: Path = tmp_path_factory.mktemp("unfinished") / "report"
+    shutil.copytree(report, folder)
+    long = "a_name_that_never_ends_" * 6
+    steps = [
+        Step(name="00_data", title="Data", about=f"What it shows: {long}", cost=10),
+        Step(name="05_layer", per_layer=True, about="One layer.", cost=20),
+        Step(name="09_summary", title=f"Summary {long}", about="What it shows.", cost=5),
+    ]
+    state = RunState(steps, workers=2)
+    state.plan("00_data", [Notebook(name="00_data", state="done", seconds=12.0)])
+    layers = [Notebook(name=f"05_layer_{i:02d}", layer=f"st_gcn_networks.{i}") for i in range(11)]
+    state.plan("05_layer", layers)
+    state.plan("09_summary", [Notebook(name="09_summary")])
+    state.begin("05_layer")
+    for i in range(4):
+        state.done("05_layer", f"05_layer_{i:02d}", 5.0)
+    for i in (4, 5):
+        state.cell("05_layer", f"05_layer_{i:02d}", 3, 9)
+    if request.param != "running":
+        failed = StageError(f"05_layer_04: cell In [3] failed\n  ValueError: {long * 4}\n  parameters: study={long!r}")
+        state.end(failed if request.param == "failed" else KeyboardInterrupt())
+    Report(folder).write(state.shown())
+    return folder
+
+
+@pytest.mark.parametrize("width", [1400, 800, 390])
+def test_a_page_half_way_fits_and_its_links_lead_somewhere(browser: Any, unfinished: Path, width: int) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto((unfinished / "index.html").as_uri())
+    assert complaints == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    signs = page.evaluate(
+        "[...document.querySelectorAll('td.state span')].map(s => getComputedStyle(s, '::before').content)"
+    )
+    assert all(len(sign.strip('"')) == 1 for sign in signs)  # a sign besides the colour
+    assert len(set(signs)) == 3  # done, the stage that was at work, to come
+    states = page.eval_on_selector_all("td.state", "cells => cells.map(cell => cell.innerText.split('\\n')[0].trim())")
+    assert states[0] == "done before"
+    assert states[1] in ("running", "failed", "stopped")
+    assert states[2] == ("to come" if states[1] == "running" else "not begun")
+    chips = page.query_selector_all("td.what .chips > *")
+    assert [chip.evaluate("node => node.tagName") for chip in chips] == ["A"] * 4 + ["SPAN"] * 7
+    for link in page.eval_on_selector_all("a[href$='.html']", "links => links.map(link => link.href)"):
+        assert Path(link.removeprefix("file://")).exists(), link
+    page.click("text=Layer 3")
+    assert page.text_content("h1") == "Layer 3"
+    assert page.query_selector("a[rel=next]") is None  # the next is not there yet
     page.close()

@@ -13,7 +13,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from stgcnlib.errors import StageError
-from stgcnlib.pipeline.html import _cleaned, _table, render_report
+from stgcnlib.pipeline.cells import _cleaned, _table
+from stgcnlib.pipeline.html import render_report
 from stgcnlib.pipeline.study import Study
 
 EVIL = "<script>alert(1)</script>"

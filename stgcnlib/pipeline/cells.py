@@ -1,0 +1,164 @@
+"""The cells of an executed notebook as HTML that can do no harm.
+
+nbconvert renders them with our template; every label and output is escaped or cleaned on the way, and images
+are embedded. The page around them is the business of `html`. nbconvert and our figures take seconds to import, so
+that is left to the first page: a run shows its index before.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+if TYPE_CHECKING:
+    from nbconvert import HTMLExporter
+    from nbconvert.preprocessors.sanitize import SanitizeHTML
+
+__all__ = ["TEMPLATES", "Cells", "converted", "markdown", "opening", "unbroken"]
+
+TEMPLATES = Path(__file__).resolve().parent / "template"
+
+_TAGS = [
+    "a", "abbr", "b", "blockquote", "br", "caption", "code", "col", "colgroup", "dd", "del", "div", "dl", "dt",
+    "em", "h1", "h2", "h3", "h4", "hr", "i", "kbd", "li", "ol", "p", "pre", "s", "small", "span", "strong",
+    "sub", "sup", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul", "var", "math", "mi", "mn", "mo",
+    "mrow", "mtext", "msub", "msup", "msubsup", "mfrac", "msqrt", "munder", "mover", "munderover", "mspace",
+    "mtable", "mtr", "mtd",
+]  # fmt: skip
+_ATTRIBUTES = {
+    "*": ["class", "id"],
+    "a": ["href", "title"],
+    "td": ["colspan", "rowspan"],
+    "th": ["colspan", "rowspan", "scope"],
+    "ol": ["start"],
+}
+
+_INTERVAL = re.compile(r"(\d%?) to ([-+\d])")
+_INDEX_NAME = re.compile(
+    r"(<thead>\s*<tr>\s*<th>)(</th>(?:(?!</tr>).)*</tr>)\s*<tr>\s*<th>([^<]*)</th>(?:\s*<th></th>)*\s*</tr>", re.DOTALL
+)
+"""pandas gives the name of the index a row of its own; it reads better above its column."""
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A notebook's cells as HTML.
+
+    Attributes:
+        body: the HTML.
+        sections: identifier and text of each second-level heading in it.
+        players: whether it holds a skeleton player, which needs our scripts.
+    """
+
+    body: Markup
+    sections: tuple[dict[str, str], ...]
+    players: bool
+
+
+def opening(notebook: Any, name: str) -> tuple[str, str]:
+    """Title and first sentence of a notebook, as plain text."""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown" and cell.source.startswith("# "):
+            head, _, rest = cell.source.partition("\n")
+            text = re.sub(r"[*`]", "", " ".join(rest.split("\n\n")[0].split()))
+            sentence = re.match(r".*?[.!?](?=\s|$)", text)
+            return head.removeprefix("# ").strip(), sentence[0] if sentence else text
+    return name, ""
+
+
+def converted(notebook: Any, title: str) -> Cells:
+    """The cells of an executed notebook as HTML, without its title; the notebook is changed on the way."""
+    heading = title
+    for cell in notebook.cells:
+        for line in cell.source.splitlines() if cell.cell_type == "markdown" else ():
+            if line.startswith("#"):
+                heading = line.lstrip("# ").strip()
+        if cell.cell_type == "code":
+            cell.metadata["alt"] = f"Figure: {heading}"
+    text, _ = _exporter().from_notebook_node(notebook)
+    text = re.sub(r"<h1\b.*?</h1>", "", text, count=1, flags=re.DOTALL)
+    sections: list[dict[str, str]] = []
+
+    def numbered(match: re.Match[str]) -> str:
+        words = re.sub(r"<[^>]*>", "", match[1]).replace("¶", "").strip()
+        sections.append({"id": f"s{len(sections) + 1}", "text": html.unescape(words)})
+        return f'<h2 id="{sections[-1]["id"]}">{match[1]}</h2>'
+
+    text = re.sub(r"<h2\b[^>]*>(.*?)</h2>", numbered, text, flags=re.DOTALL)
+    return Cells(Markup(text), tuple(sections), _holds_player(notebook))  # made of cleaned parts only, see the template
+
+
+def _holds_player(notebook: Any) -> bool:
+    from stgcnlib.figures.player_page import PLAYER_MIME
+
+    outputs = (output for cell in notebook.cells for output in cell.get("outputs", ()))
+    return any(PLAYER_MIME in output.get("data", {}) for output in outputs)
+
+
+def _player(output: Any) -> Markup:
+    """A skeleton player's element; without its picture or with damaged numbers, nothing."""
+    from stgcnlib.figures.player_page import PLAYER_MIME, player_markup
+
+    content, about = output["data"][PLAYER_MIME], output.get("metadata", {}).get(PLAYER_MIME, {})
+    try:
+        picture = base64.b64decode(output["data"]["image/png"])
+        return Markup(
+            player_markup(content, picture, width=int(about.get("width", 960)), alt=str(about.get("alt", "player")))
+        )
+    except (KeyError, TypeError, ValueError):
+        return Markup("")
+
+
+@cache
+def _exporter() -> HTMLExporter:
+    from nbconvert import HTMLExporter
+
+    exporter = HTMLExporter(
+        template_name="stgcnlib", extra_template_basedirs=[str(TEMPLATES)], exclude_anchor_links=True
+    )
+    exporter.register_filter("safe_markdown", markdown)
+    exporter.register_filter("shown_markdown", lambda text: markdown(text, escape=True))
+    exporter.register_filter("safe_html", _table)
+    exporter.register_filter("player", _player)
+    exporter.register_filter("base64", lambda text: base64.b64encode(text.encode()).decode())
+    exporter.register_filter("one_line", lambda text: re.sub(r"[^A-Za-z0-9+/=]", "", text))
+    return exporter
+
+
+def markdown(text: str, *, escape: bool = False) -> Markup:
+    """Markdown to HTML; harmless HTML in it is kept, unless all of it is to be shown as text (`escape`)."""
+    from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+
+    renderer = IPythonRenderer(escape=escape, exclude_anchor_links=True)
+    return Markup(_cleaned(MarkdownWithMath(renderer=renderer).render(text)))
+
+
+def _table(text: str) -> Markup:
+    """A table's HTML, cleaned; cells may wrap, but not within an interval."""
+    return Markup(unbroken(_cleaned(text)))
+
+
+def unbroken(text: object) -> str:
+    """A text whose intervals ("0.1 to 0.2") stay on one line."""
+    return _INTERVAL.sub("\\1\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}\\2", str(text))
+
+
+def _cleaned(text: str) -> str:
+    """HTML with harmless tags only: no script, style, image, form or event handler."""
+    bare = re.sub(r"<(script|style)\b.*?</\1\s*>", "", text, flags=re.DOTALL | re.IGNORECASE)
+    cleaned: str = _cleaner().sanitize_html_tags(bare)
+    return _INDEX_NAME.sub(r"\1\3\2", cleaned)
+
+
+@cache
+def _cleaner() -> SanitizeHTML:
+    from nbconvert.preprocessors.sanitize import SanitizeHTML
+
+    return SanitizeHTML(tags=_TAGS, attributes=_ATTRIBUTES, strip=False)
