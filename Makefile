@@ -4,14 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WORKERS ?= 2
+MACHINE ?= all
 DATA ?= reports/demo/artefacts/activations-trained.zarr
 # Test processes share the cores; threads on top of them only fight.
 ONE_THREAD := OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 STGCNLIB_PROGRESS=0
 
-.PHONY: install report test lint format bench clean help
+.PHONY: install report test test-portable lint format bench clean help
 
 help:           ## list the targets
-	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/'
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/'
 
 install: $(READY) ## make .venv with everything pinned in constraints.txt
 
@@ -28,6 +29,9 @@ report: $(READY) ## the main job on the embedded demo: reports/demo/index.html
 test: $(READY)  ## all tests, the tutorials included
 	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) tests
 	STGCNLIB_PROGRESS=0 $(BIN)/python -m pytest --nbval-lax --nbval-current-env notebooks/tutorials
+
+test-portable: $(READY) ## the numerical tests as on other processors; MACHINE=… for one of them, see tests/portable.py
+	$(BIN)/python tests/portable.py --workers $(WORKERS) $(MACHINE)
 
 lint: $(READY)  ## ruff, mypy and the order of the modules
 	$(BIN)/ruff format --check stgcnlib tests benchmarks
