@@ -148,7 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     names = list(MACHINES) if options.machine == "all" else [options.machine]
     if options.rotate:
-        names = [names[datetime.date.today().isocalendar().week % len(names)]]
+        names = [of_week(datetime.date.today().isocalendar().week)]
     good, lines = True, []
     for name in names:
         fine, line = run(name, MACHINES[name], options.workers, rest)
@@ -158,6 +158,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if len(lines) > 1:
         print("\n".join(["", *lines]))
     return 0 if good else 1
+
+
+def of_week(week: int) -> str:
+    """The machine whose turn it is in an ISO week."""
+    return list(MACHINES)[week % len(MACHINES)]
 
 
 def run(name: str, machine: Machine, workers: int, extra: Sequence[str] = ()) -> tuple[bool, str]:
