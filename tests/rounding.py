@@ -20,7 +20,7 @@ Network = TypeVar("Network", bound=nn.Module)
 UNIT = 2.0**-24  # float32 rounds a result by at most this share of it
 RUNS = 8  # drawn errors per estimate
 # How far a true error may lie above the root mean square of the drawn ones. If one direction near a tie made all of an
-# error and the model were exact, 8 would be passed once in 20,000 times (Student's t, 8 degrees of freedom); true errors
+# error and the model were exact, 8 would be passed once in 20,000 (Student's t, 8 degrees of freedom); true errors
 # are a quarter to a half of the drawn ones, and the draws are the same in every run.
 MARGIN = 8.0
 
