@@ -8,11 +8,12 @@ READY_DEV := $(VENV)/.ready-dev
 READY_BENCH := $(VENV)/.ready-bench
 INSTALL = $(BIN)/python tools/install.py $(1) $(VENV)/install.log --constraint constraints.txt
 WORKERS ?= 2
+MACHINE ?= all
 DATA ?= reports/demo/artefacts/activations-trained.zarr
 # Test processes share the cores; threads on top of them only fight.
 ONE_THREAD := OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 STGCNLIB_PROGRESS=0
 
-.PHONY: install report test lint format bench clean help
+.PHONY: install report test test-portable lint format bench clean help
 
 help:           ## list the targets
 	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 16
@@ -41,6 +42,9 @@ report: $(READY) ## the main job on the embedded demo: reports/demo/index.html
 test: $(READY_DEV) ## all tests, the tutorials included
 	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) tests
 	STGCNLIB_PROGRESS=0 $(BIN)/python -m pytest --nbval-lax --nbval-current-env notebooks/tutorials
+
+test-portable: $(READY_DEV) ## the numerical tests as on other processors; MACHINE=… for one of them, see tests/portable.py
+	$(BIN)/python tests/portable.py --workers $(WORKERS) $(MACHINE)
 
 lint: $(READY_DEV) ## ruff, mypy and the order of the modules
 	$(BIN)/ruff format --check stgcnlib tests benchmarks tools

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from rounding import STORED, in_double
 from tiny_network import TinyNetwork
 
 from stgcnlib.activations import LayerStore, find_layers, observing, record, temporal_stride
@@ -19,7 +20,8 @@ from stgcnlib.training import evaluate
 
 @pytest.fixture
 def network() -> TinyNetwork:
-    return TinyNetwork()
+    """In double, so that what is stored in float32 differs in the last place at most, on any machine."""
+    return in_double(TinyNetwork())
 
 
 @pytest.fixture
@@ -36,7 +38,7 @@ def by_hand(network: TinyNetwork, people: np.ndarray) -> dict[str, np.ndarray]:
     network.eval()
     kept: dict[str, list[np.ndarray]] = {name: [] for name in network.layer_names}
     with torch.no_grad():
-        for person in torch.from_numpy(people):
+        for person in torch.from_numpy(people).double():
             T, V, C = person.shape
             y = network.data_bn(person.reshape(T, V * C).T[None])
             y = y.view(V, C, T).permute(1, 2, 0)[None]
@@ -62,7 +64,7 @@ def test_values_equal_the_submodules_called_by_hand(network, small_set):
         np.testing.assert_array_equal(store["input"].sequence(i), small_set.sequence(i))
         for name, expected in by_hand(network, small_set.people(i)).items():
             rows = expected[0].transpose(1, 2, 0).reshape(expected.shape[2], -1)
-            np.testing.assert_allclose(store[name].sequence(i), rows, rtol=1e-5, atol=1e-6)
+            np.testing.assert_allclose(store[name].sequence(i), rows, **STORED)
 
 
 def test_layers_tell_their_shape(network, small_set):
@@ -100,7 +102,7 @@ def test_small_batches_do_not_change_values(network, small_set, monkeypatch):
     data = small_set.select([0, 1, 0, 0, 1, 2])
     whole = record(network, data)["blocks.2"].features[:]
     monkeypatch.setattr("stgcnlib.activations.recording._BATCH_FRAMES", 1)
-    np.testing.assert_allclose(record(network, data)["blocks.2"].features[:], whole, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(record(network, data)["blocks.2"].features[:], whole, **STORED)
 
 
 def test_padded_agrees_with_unpadded_away_from_the_border(network, small_set):
@@ -114,9 +116,9 @@ def test_padded_agrees_with_unpadded_away_from_the_border(network, small_set):
             a, b = free[name].sequence(i), padded[name].sequence(i)
             assert len(b) == math.ceil(math.ceil(longest / stride) * frames / longest)
             clean = int(np.sum(np.arange(len(a)) * stride + border < frames))
-            np.testing.assert_allclose(a[:clean], b[:clean], rtol=1e-5, atol=1e-6)
+            np.testing.assert_allclose(a[:clean], b[:clean], **STORED)
             if frames == longest:
-                np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+                np.testing.assert_allclose(a, b, **STORED)
 
 
 # -- people --------------------------------------------------------------------------------------
@@ -130,7 +132,7 @@ def test_concatenated_people_lie_side_by_side_per_joint(network, pairs):
         for name, expected in {"input": people.transpose(0, 3, 1, 2), **by_hand(network, people)}.items():
             M, C, T, V = expected.shape
             got = store[name].sequence(i).reshape(T, V, 2, C)
-            np.testing.assert_allclose(got[:, :, :M], expected.transpose(2, 3, 0, 1), rtol=1e-5, atol=1e-6)
+            np.testing.assert_allclose(got[:, :, :M], expected.transpose(2, 3, 0, 1), **STORED)
             assert not got[:, :, M:].any()
     np.testing.assert_array_equal(store["input"].sequence(0), pairs.sequence(0))
 
@@ -140,7 +142,7 @@ def test_the_main_person_is_the_one_who_moves(network, pairs):
     assert store["blocks.2"].channels == 8
     np.testing.assert_array_equal(store["input"].sequence(3), pairs.people(3)[1].reshape(11, -1))
     expected = by_hand(network, pairs.people(3))["blocks.1"][1].transpose(1, 2, 0).reshape(11, -1)
-    np.testing.assert_allclose(store["blocks.1"].sequence(3), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(store["blocks.1"].sequence(3), expected, **STORED)
 
 
 def test_coming_into_view_is_no_motion(network, rng):
@@ -357,7 +359,7 @@ def test_opening_something_else_names_the_folder(network, small_set, tmp_path):
 
 def test_ten_layers_of_st_gcn_padded_and_not(rng):
     networks = pytest.importorskip("stgcnlib.networks")
-    network = networks.load_network("st-gcn", layout="kinect-v1", classes=4, width=8, seed=1)
+    network = in_double(networks.load_network("st-gcn", layout="kinect-v1", classes=4, width=8, seed=1))
     coords = [rng.normal(size=(frames, 20, 3)) for frames in (150, 121, 150, 60)]
     data = SequenceSet(coords, layout="kinect-v1")
     free, padded = record(network, data), record(network, data, padding="crop")
@@ -368,13 +370,12 @@ def test_ten_layers_of_st_gcn_padded_and_not(rng):
     for k, name in enumerate(free.layers):
         # A block looks 4 frames ahead, at the rate of its input.
         reach += 4 * free[free.layers[k - 1]].temporal_stride if k else 0
-        scale = max(float(np.abs(s).max()) for s in free[name])
         for i, frames in enumerate(data.lengths):
             a, b = free[name].sequence(i), padded[name].sequence(i)
             clean = int(np.sum(np.arange(len(a)) * free[name].temporal_stride + reach < frames))
-            np.testing.assert_allclose(a[:clean], b[:clean], rtol=1e-4, atol=1e-5 * scale)
+            np.testing.assert_allclose(a[:clean], b[:clean], **STORED)
             if frames == 150:
-                np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5 * scale)
+                np.testing.assert_allclose(a, b, **STORED)
     assert reach == 4 * (5 + 3 * 2 + 2 * 4)
 
 

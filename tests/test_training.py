@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from rounding import in_double
 from torch import nn
 
 from stgcnlib.errors import CheckpointError, LayoutError, SequenceError, StudyError
@@ -204,13 +205,13 @@ class Headless(nn.Module):
 def test_evaluation_is_the_network_run_on_each_recording_alone(toy: SequenceSet) -> None:
     pair = np.stack([toy.coords[0], toy.coords[0] + 0.1])
     data = toy.with_coords([pair, *toy.coords[1:]])
-    network = small(classes=3).train()
+    network = in_double(small(classes=3)).train()
     result = evaluate(network, data)
     assert network.training
     network.eval()
     for i in range(len(data)):
         x = torch.from_numpy(data.people(i).transpose(3, 1, 2, 0)[None].copy())
-        np.testing.assert_allclose(result.logits[i], network(x)[0].detach().numpy(), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(result.logits[i], network(x)[0].detach().numpy(), rtol=1e-9, atol=1e-12)
     confusion = result.confusion()
     assert confusion.shape == (3, 3)
     assert confusion.sum() == len(data)
@@ -270,7 +271,7 @@ def test_resampling_is_linear_in_time(toy: SequenceSet) -> None:
     data = SequenceSet([ramp], layout="kinect-v1")
     ((x, _),) = batches(data, augment=None, frames=13)
     assert x.shape == (1, 3, 13, 20, 1)
-    np.testing.assert_allclose(x[0, 0, :, 0, 0], np.linspace(0, 6, 13), atol=1e-6)
+    np.testing.assert_allclose(x[0, 0, :, 0, 0], np.linspace(0, 6, 13), atol=8 * 6 * 2.0**-24)  # eight roundings
 
 
 def test_variation_keeps_bodies_and_absent_people(toy: SequenceSet) -> None:

@@ -1,8 +1,8 @@
 """The cells of an executed notebook as HTML that can do no harm.
 
 nbconvert renders them with our template; every label and output is escaped or cleaned on the way, and images
-are embedded. The page around them is the business of `html`. nbconvert and our figures take seconds to import, so
-that is left to the first page: a run shows its index before.
+are embedded. The page around them is the business of `html`. nbconvert takes a second to import, so that
+is left to the first page: a run shows its index before.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
+
+from stgcnlib.figures.player_page import PLAYER_MIME, player_markup
 
 if TYPE_CHECKING:
     from nbconvert import HTMLExporter
@@ -96,16 +98,12 @@ def converted(notebook: Any, title: str) -> Cells:
 
 
 def _holds_player(notebook: Any) -> bool:
-    from stgcnlib.figures.player_page import PLAYER_MIME
-
     outputs = (output for cell in notebook.cells for output in cell.get("outputs", ()))
     return any(PLAYER_MIME in output.get("data", {}) for output in outputs)
 
 
 def _player(output: Any) -> Markup:
     """A skeleton player's element; without its picture or with damaged numbers, nothing."""
-    from stgcnlib.figures.player_page import PLAYER_MIME, player_markup
-
     content, about = output["data"][PLAYER_MIME], output.get("metadata", {}).get(PLAYER_MIME, {})
     try:
         picture = base64.b64decode(output["data"]["image/png"])

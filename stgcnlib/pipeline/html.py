@@ -22,6 +22,7 @@ from markupsafe import Markup
 from stgcnlib import __version__
 from stgcnlib.artefacts import write_text
 from stgcnlib.errors import StageError
+from stgcnlib.figures.player_page import player_assets
 from stgcnlib.pipeline.cells import TEMPLATES, Cells, converted, opening, unbroken
 from stgcnlib.pipeline.expect import duration
 from stgcnlib.pipeline.guard import in_use
@@ -191,7 +192,7 @@ class Report:
                 sections=cells.sections,
                 # Scripts run by a word that the notebooks could not know when they wrote their outputs.
                 nonce=secrets.token_urlsafe(16) if cells.players else "",
-                player_style=Markup(_player_assets()["player.css"]) if cells.players else "",
+                player_style=Markup(player_assets()["player.css"]) if cells.players else "",
                 before=links[at - 1] if at else None,
                 after=links[at + 1] if at + 1 < len(links) else None,
                 parameters=sorted(page.record.get("parameters", {}).items()),
@@ -201,8 +202,8 @@ class Report:
         if any(page.read.cells.players for page in pages):
             for name in _SCRIPTS:
                 file = self.folder / "assets" / name
-                if not (file.exists() and file.read_text(encoding="utf-8") == _player_assets()[name]):
-                    write_text(file, _player_assets()[name])
+                if not (file.exists() and file.read_text(encoding="utf-8") == player_assets()[name]):
+                    write_text(file, player_assets()[name])
 
     def _write_index(self, entries: list[Entry], progress: Progress | None) -> Path:
         text = _templates().get_template("index.html.j2").render(
@@ -225,12 +226,6 @@ def _made(record: Mapping[str, Any]) -> str:
     finished = str(record.get("finished", ""))[:16].replace("T", " ")
     took = duration(float(record["seconds"])) if "seconds" in record else ""
     return f"Executed {finished} UTC in {took} by stgcnlib {record.get('stgcnlib', __version__)}"
-
-
-def _player_assets() -> Mapping[str, str]:
-    from stgcnlib.figures.player_page import player_assets
-
-    return player_assets()
 
 
 @cache

@@ -103,7 +103,8 @@ def test_few_cells_are_read(rng):
     corridor._fill(x, 0, 60, y, 0, 60, low, high, squares)
     apart = ((x[:, None].astype(np.float64) - y) ** 2).sum(axis=2)
     inside = (np.arange(60) >= low[:, None]) & (np.arange(60) < high[:, None])
-    np.testing.assert_allclose(squares[:, :60][inside], apart[inside], rtol=1e-6)
+    # Each of 300 terms and partial sums may be rounded, in whatever order the processor sums.
+    np.testing.assert_allclose(squares[:, :60][inside], apart[inside], rtol=(300 + 3) * 2.0**-24)
     assert np.isfinite(squares).mean() < 0.25
 
 

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from rounding import in_double
 from tiny_network import TinyNetwork
 
 from stgcnlib.errors import LayerNotFoundError, SequenceError
@@ -21,7 +22,7 @@ with warnings.catch_warnings():
 
 @pytest.fixture
 def network() -> TinyNetwork:
-    return TinyNetwork()
+    return in_double(TinyNetwork())
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def test_gradient_x_activation_is_captums_for_every_person(network, data):
             module = network.get_submodule(name)
             peer = LayerGradientXActivation(network, module).attribute(batch(data, i).requires_grad_(), target=1)
             expected = peer.detach().numpy().sum(axis=1)
-            np.testing.assert_allclose(each.raw, expected, rtol=1e-4, atol=1e-6 * np.abs(expected).max())
+            np.testing.assert_allclose(each.raw, expected, rtol=1e-9, atol=1e-12 * np.abs(expected).max())
 
 
 def test_integrated_gradients_add_up_to_the_change_from_the_mean_pose(network, data):
@@ -66,7 +67,7 @@ def test_a_contrast_is_the_difference_of_the_signed_maps(network, data):
     first, second, both = (grad_cam(network, data.coords[0], target=t, signed=True) for t in (0, 2, (0, 2)))
     for name in both:
         expected = first[name].raw - second[name].raw
-        np.testing.assert_allclose(both[name].raw, expected, rtol=1e-4, atol=1e-6 * np.abs(expected).max())
+        np.testing.assert_allclose(both[name].raw, expected, rtol=1e-9, atol=1e-12 * np.abs(expected).max())
         assert (both[name].target, both[name].versus) == (0, 2)
     with pytest.raises(SequenceError, match="no class 7"):
         grad_cam(network, data.coords[0], target=(0, 7))

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from rounding import in_double
 from scipy.stats import spearmanr
 from tiny_network import TinyNetwork
 
@@ -107,7 +108,7 @@ def test_one_armed_actions_are_found_from_motion(data):
 
 
 def test_randomisation_starts_at_itself_ends_with_all_lost_and_leaves_the_network(data):
-    network = TinyNetwork().eval()
+    network = in_double(TinyNetwork()).eval()
     before = {k: v.clone() for k, v in network.state_dict().items()}
     some = data.select([0, 1, 2, 3])
     maps = grad_cam_set(network, some, target="true", signed=True)
@@ -136,7 +137,7 @@ def test_the_whole_network_is_lost_at_the_end():
 
 
 def test_stability_of_no_jitter_is_one_and_falls_with_noise(data):
-    network, some = TinyNetwork(), data.select([0, 1, 2, 4])
+    network, some = in_double(TinyNetwork()), data.select([0, 1, 2, 4])
     maps = grad_cam_set(network, some, target="true", signed=True)
     none, much = (stability(network, some, maps, jitter=j, repeats=2, draws=20) for j in (0.0, 1.0))
     np.testing.assert_allclose(none["correlation"], 1, atol=1e-6)
@@ -144,7 +145,7 @@ def test_stability_of_no_jitter_is_one_and_falls_with_noise(data):
 
 
 def test_contrastivity_compares_the_two_best_classes(data):
-    network, some = TinyNetwork(classes=2), data.select([0, 1, 2])
+    network, some = in_double(TinyNetwork(classes=2)), data.select([0, 1, 2])
     with torch.no_grad():  # logits that are each other's negative: maps too
         network.head.weight[1] = -network.head.weight[0]
         network.head.bias.zero_()

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rounding import in_double
 from torch import Tensor, nn
 
 from stgcnlib.errors import SequenceError
@@ -91,7 +92,7 @@ def test_a_flat_map_over_a_network_that_ignores_frames_is_no_better_than_chance(
 
 def test_curves_start_whole_and_end_empty(planted):
     data = planted.select([0, 1, 2])
-    network = OneJoint()
+    network = in_double(OneJoint())
     result = faithfulness(network, data, maps_of(data, "true"), reference=planted, steps=4, draws=2)
     with torch.no_grad():
         whole, empty = [], []

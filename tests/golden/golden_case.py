@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
@@ -26,6 +27,15 @@ def load_case(folder: Path, name: str) -> tuple[dict[str, Any], dict[str, torch.
     shapes, salt = json.loads(str(golden["shapes"])), str(golden["salt"])
     state = {key: torch.from_numpy(np.asarray(module.fill(key, shape, salt))) for key, shape in shapes.items()}
     return golden, state
+
+
+def load_doubles(folder: Path, name: str) -> dict[str, Any]:
+    """The arrays of the same case computed in float64 by the published code, beside its float32 file."""
+    file = folder / "float64" / f"{name}.npz"
+    if not file.is_file():
+        pytest.skip(f"{file} is not there")
+    with np.load(file, allow_pickle=False) as arrays:
+        return {key: arrays[key] for key in arrays.files}
 
 
 def check_keys(network: nn.Module, state: dict[str, torch.Tensor], *, head: bool = True) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rounding import in_double
 
 import stgcnlib
 from stgcnlib import transforms
@@ -20,14 +21,14 @@ def weights_folder(golden_folder: Path) -> Path:
 
 
 def test_shift_gcn_names_all_nine(data_folder: Path, golden_folder: Path, weights_folder: Path) -> None:
-    network = stgcnlib.load_network(
-        "auto", layout="ntu-rgb+d", checkpoint=weights_folder / "ntu_ShiftGCN_joint_xview.pt"
+    network = in_double(
+        stgcnlib.load_network("auto", layout="ntu-rgb+d", checkpoint=weights_folder / "ntu_ShiftGCN_joint_xview.pt")
     )
     data = transforms.published(stgcnlib.read(data_folder / "ntu_samples"), "ntu")
     found = stgcnlib.evaluate(network, data)
     golden = np.load(golden_folder / "shiftgcn_ntu_xview.npz", allow_pickle=False)
     assert list(data.names) == [str(name) for name in golden["names"]]
-    np.testing.assert_allclose(found.logits, golden["logits"], atol=1e-3)
+    np.testing.assert_allclose(found.logits, golden["logits"], atol=1e-4)  # the file is float32
     np.testing.assert_array_equal(found.predictions, data.labels)
 
 

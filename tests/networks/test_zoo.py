@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from small_zoo import SMALL, batch, lively, make
 from torch import nn
 
 from stgcnlib import record
@@ -15,42 +16,11 @@ from stgcnlib.networks import NETWORKS, load_network
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.skeleton import LAYOUTS, SkeletonLayout
 
-SMALL: dict[str, dict[str, Any]] = {
-    "st-gcn": {"width": 8, "depth": 4},
-    "agcn": {"width": 8, "depth": 4},
-    "aagcn": {"width": 8, "depth": 4},
-    "ctr-gcn": {"width": 8, "depth": 4},
-    "ms-g3d": {"width": 12, "gcn_scales": 4, "g3d_scales": 3},
-    "st-gcn++": {"width": 12, "depth": 4},
-    "shift-gcn": {"width": 8, "depth": 4},
-    "efficientgcn-b0": {"width": 8},
-}
 STRIDES: dict[str, list[int]] = {
     "ms-g3d": [1, 1, 1, 2, 2, 2, 4, 4, 4],
     "efficientgcn-b0": [1, 1, 1, 1, 2, 2, 2, 4, 4],
 }
 families = pytest.mark.parametrize("family", list(NETWORKS))
-
-
-def make(family: str, layout: SkeletonLayout | str = "kinect-v1", seed: int = 0, **options: Any) -> nn.Module:
-    return load_network(family, layout=layout, classes=4, seed=seed, **{**SMALL[family], **options})
-
-
-def batch(N: int = 2, T: int = 11, V: int = 20, M: int = 2, C: int = 3) -> torch.Tensor:
-    return torch.randn(N, C, T, V, M, generator=torch.Generator().manual_seed(1))
-
-
-def lively(network: nn.Module) -> nn.Module:
-    """Fresh blocks start nearly as their shortcuts; make all parts matter, and statistics uneven."""
-    generator = torch.Generator().manual_seed(5)
-    with torch.no_grad():
-        for name, parameter in network.named_parameters():
-            if name.endswith((".bn.weight", "alpha", "Feature_Mask", "A_res", "conv_ta.weight", "fc2c.weight")):
-                parameter.add_(0.3 * torch.rand(parameter.shape, generator=generator))
-        for name, buffer in network.named_buffers():
-            if name.endswith("running_mean"):
-                buffer.add_(0.1 * torch.randn(buffer.shape, generator=generator))
-    return network
 
 
 @families
@@ -106,18 +76,19 @@ def test_a_graph_with_a_ring_and_a_lone_node(family: str) -> None:
 
 @families
 def test_rows_of_a_batch_are_recordings_then_people(family: str) -> None:
-    network = lively(make(family))
-    x = batch(N=3)
+    # In double, since a batch of another size is summed in another order.
+    network = lively(make(family)).double()
+    x = batch(N=3).double()
     seen: dict[str, torch.Tensor] = {}
     last = network.layer_names[-1]
     network.get_submodule(last).register_forward_hook(lambda m, i, output: seen.__setitem__("out", output.detach()))
     scores = network(x)
     together = seen["out"]
     for n in range(3):
-        torch.testing.assert_close(network(x[n : n + 1]), scores[n : n + 1], rtol=1e-4, atol=1e-5)
-        torch.testing.assert_close(seen["out"], together[2 * n : 2 * n + 2], rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(network(x[n : n + 1]), scores[n : n + 1], rtol=1e-9, atol=1e-10)
+        torch.testing.assert_close(seen["out"], together[2 * n : 2 * n + 2], rtol=1e-9, atol=1e-10)
     network(x[..., :1])
-    torch.testing.assert_close(seen["out"], together[0::2], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(seen["out"], together[0::2], rtol=1e-9, atol=1e-10)
 
 
 @families
@@ -232,15 +203,16 @@ def test_shift_gcn_moves_channels_by_whole_and_broken_frames() -> None:
 
 
 def test_efficientgcn_inputs_by_hand() -> None:
-    network = make("efficientgcn-b0", "ntu-rgb+d")
-    x = batch(N=1, T=5, V=25, M=1)[..., 0]
+    network = make("efficientgcn-b0", "ntu-rgb+d").double()
+    x = batch(N=1, T=5, V=25, M=1)[..., 0].double()
     joints, velocities, bones = (part[0].numpy() for part in network.inputs(x))
     a = x[0].numpy()
-    np.testing.assert_allclose(joints[3:, :, 0], a[:, :, 0] - a[:, :, 1], rtol=1e-6)
-    np.testing.assert_allclose(velocities[:3, 1], a[:, 2] - a[:, 1], rtol=1e-6)
-    np.testing.assert_allclose(velocities[3:, 2], a[:, 4] - a[:, 2], rtol=1e-6)
+    np.testing.assert_allclose(joints[3:, :, 0], a[:, :, 0] - a[:, :, 1], rtol=1e-12)
+    np.testing.assert_allclose(velocities[:3, 1], a[:, 2] - a[:, 1], rtol=1e-12)
+    np.testing.assert_allclose(velocities[3:, 2], a[:, 4] - a[:, 2], rtol=1e-12)
     assert not velocities[:, 3:].any()
     wrist = a[:, :, 6] - a[:, :, 5]
-    np.testing.assert_allclose(bones[:3, :, 6], wrist, rtol=1e-6)
-    np.testing.assert_allclose(bones[3:, :, 6], np.arccos(wrist / np.linalg.norm(wrist, axis=0)), atol=2e-3)
-    np.testing.assert_allclose(bones[3:, :, 1], np.pi / 2, rtol=1e-6)
+    np.testing.assert_allclose(bones[:3, :, 6], wrist, rtol=1e-12)
+    length = np.linalg.norm(wrist, axis=0) + 1e-4  # as published
+    np.testing.assert_allclose(bones[3:, :, 6], np.arccos(wrist / length), rtol=1e-12)
+    np.testing.assert_allclose(bones[3:, :, 1], np.pi / 2, rtol=1e-12)

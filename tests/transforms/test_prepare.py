@@ -294,9 +294,10 @@ def test_resample_to_nothing(small_set: SequenceSet) -> None:
 @given(seeds, st.floats(-10, 40), st.sampled_from([None, 2]))
 @settings(max_examples=40, deadline=None)
 def test_jitter_hits_the_stated_ratio(seed: int, snr_db: float, people: int | None) -> None:
-    coords = body(seed, 80, people=people).astype(np.float32)
+    frames = 480  # of 20 joints: the power of so much noise is 0.036 dB off at one standard deviation
+    coords = body(seed, frames, people=people).astype(np.float32)
     noise = transforms.jitter(as_set(coords), snr_db=snr_db, seed=seed).coords[0].astype(np.float64) - coords
-    persons = coords.astype(np.float64).reshape(-1, 80 * 20, 3)
+    persons = coords.astype(np.float64).reshape(-1, frames * 20, 3)
     power = np.mean([person.var(axis=0) for person in persons])
     assert 10 * np.log10(power / np.mean(noise**2)) == pytest.approx(snr_db, abs=0.35)
 
@@ -370,10 +371,11 @@ def test_frames_are_lost_in_order_and_never_all(seed: int, share: float) -> None
     result = transforms.drop_frames(data, share, seed=seed)
     kept = result.coords[0]
     assert kept.any()
-    assert kept.shape[1] / 60 == pytest.approx(1 - share, abs=0.3)
     everything = data.coords[0].transpose(1, 0, 2, 3)
     places = [int(np.argmax([np.array_equal(a, b) for a in everything])) for b in kept.transpose(1, 0, 2, 3)]
     assert [p for p in places if p] == sorted(p for p in places if p)
+    many = transforms.drop_frames(as_set(body(seed, 900)), share, seed=seed)
+    assert many.lengths[0] / 900 == pytest.approx(1 - share, abs=0.15)  # nine standard deviations at least
 
 
 @given(seeds, st.floats(1, 180))
