@@ -54,6 +54,9 @@ CASES = {
     "falls by less than a tenth of the input": (
         [0.60, 0.60, 0.60, 0.59, 0.58, 0.55], {"untrained": [0.70] * 6}, None, {"below the input"}
     ),
+    "below the input by less than a tenth, and does not fall": (
+        [0.60, *[0.57] * 5], {}, None, {"falls", "below the input", "late"}
+    ),
     "falls by just over a tenth": ([0.60, 0.60, 0.60, 0.59, 0.58, 0.53], {"untrained": [0.70] * 6}, True, set()),
     "rises after the early layers": ([0.60, 0.20, 0.20, 0.30, 0.30, 0.30], {}, False, {"falls", "late"}),
     "most of the fall comes early": ([0.60, 0.41, 0.41, 0.40, 0.35, 0.30], {}, None, {"late"}),

@@ -62,7 +62,8 @@ def test_without_a_limit_there_is_none_of_ours(tmp_path: Path) -> None:
 
 def test_the_workers_of_a_study_share_the_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two notebooks at a time get half of the cores each; one that runs alone gets all of them."""
-    monkeypatch.setattr("stgcnlib.pipeline.jobs.cores", lambda: 6)
+    for module in ("jobs", "runner"):
+        monkeypatch.setattr(f"stgcnlib.pipeline.{module}.cores", lambda: 6)
     for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         monkeypatch.delenv(name, raising=False)
     layers = json.dumps([{"name": str(i), "title": str(i), "index": i} for i in range(3)])
