@@ -8,7 +8,7 @@ DATA ?= reports/demo/artefacts/activations-trained.zarr
 # Test processes share the cores; threads on top of them only fight.
 ONE_THREAD := OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 STGCNLIB_PROGRESS=0
 
-.PHONY: install report test lint format bench clean help
+.PHONY: install report test mutants lint format bench clean help
 
 help:           ## list the targets
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/'
@@ -28,6 +28,10 @@ report: $(READY) ## the main job on the embedded demo: reports/demo/index.html
 test: $(READY)  ## all tests, the tutorials included
 	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) tests
 	STGCNLIB_PROGRESS=0 $(BIN)/python -m pytest --nbval-lax --nbval-current-env notebooks/tutorials
+
+mutants: $(READY) ## plant faults, and list those that no test notices; ROOMS=dtw ARGS='--count 10' for fewer
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[mutants]'
+	$(ONE_THREAD) $(BIN)/python tests/mutants/judge.py $(ROOMS) $(ARGS)
 
 lint: $(READY)  ## ruff, mypy and the order of the modules
 	$(BIN)/ruff format --check stgcnlib tests benchmarks
