@@ -1,8 +1,8 @@
 """Mutants of a module: which there are, and a sample of them that a seed decides.
 
 Cosmic Ray's operators replace operators, numbers, keywords and loops; `omissions` leave something out. Nothing is
-mutated that no test should see: annotations, decorators, what is raised, asserts, progress bars, blocks for type
-checkers.
+mutated that no test should see: annotations, decorators, what is raised, asserts (also those of `zip`), progress bars,
+blocks for type checkers.
 """
 
 from __future__ import annotations
@@ -101,8 +101,8 @@ def _hidden(tree: ast.Module) -> Iterator[tuple[Position, Position]]:
             case ast.FunctionDef():
                 parts = [node.returns, *node.decorator_list]
             case ast.ClassDef():
-                parts = [node if any(isinstance(b, ast.Name) and b.id == "Protocol" for b in node.bases) else None]
-                parts += node.decorator_list
+                aside = node.name == "_Progress" or any(ast.unparse(base) == "Protocol" for base in node.bases)
+                parts = [node if aside else None, *node.decorator_list]
             case ast.Raise() | ast.Assert():
                 parts = [node]
             case ast.Assign() if ast.unparse(node.targets[0]) == "__all__":
@@ -111,8 +111,10 @@ def _hidden(tree: ast.Module) -> Iterator[tuple[Position, Position]]:
                 parts = [node]
             case ast.Call() if ast.unparse(node.func).endswith(("track", "warn")):
                 parts = [node]
+            case ast.keyword(arg="strict"):
+                parts = [node]
         for part in parts:
-            if isinstance(part, ast.expr | ast.stmt):
+            if isinstance(part, ast.expr | ast.stmt | ast.keyword):
                 yield (part.lineno, part.col_offset), (part.end_lineno or 0, part.end_col_offset or 0)
 
 
