@@ -188,7 +188,8 @@ class Experiments:
         if settings is None:
             raise StudyError("this study has no section 'transfer'; add it to the study file")
         study = run.study
-        key = [run.geometry_key, settings.model_dump(mode="json"), self._source_key(settings)]
+        measured = [study.dtw.model_dump(), study.graph.model_dump(), study.geometry.model_dump(), study.network.axes]
+        key = [measured, settings.model_dump(mode="json"), self._source_key(settings)]  # of all layers, whichever shown
         runs = run.artefacts.path("transfer-runs")
 
         def make(path: Path) -> None:

@@ -37,12 +37,13 @@ def read_recordings(chosen: Data, *, seed: int) -> SequenceSet:
 
 
 def recordings_key(chosen: Data, *, seed: int) -> list[Any]:
-    """Plain values that decide the recordings: the section but its split, and the files' names, sizes and times."""
+    """Plain values that decide the recordings: the section but its split, and names, sizes and times of all files."""
     files: list[Any] = []
     if chosen.path != "demo":
         root = Path(chosen.path)
         paths = [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.is_file())
-        files = [[str(p), p.stat().st_size, p.stat().st_mtime_ns] for p in paths]
+        paths += [] if chosen.skip is None else [Path(chosen.skip)]
+        files = [[str(p), p.stat().st_size, p.stat().st_mtime_ns] for p in paths if p.exists()]
     return [
         chosen.model_dump(mode="json", exclude={"split"}), fingerprint(files), seed if chosen.path == "demo" else None,
     ]  # fmt: skip

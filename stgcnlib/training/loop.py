@@ -81,8 +81,11 @@ class Task(pl.LightningModule):
             {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
         ]
         optimizer = torch.optim.AdamW([g for g in groups if g["params"]], lr=self.learning_rate)
+        steps = max(2, self.epochs * len(self.batches))
+        # A fifth of 5 steps is a single one: torch counts it as a rise of length 0, and divides by that.
+        rise = 0.2 if steps != 5 else 0.199
         schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, self.learning_rate, total_steps=max(2, self.epochs * len(self.batches)), pct_start=0.2
+            optimizer, self.learning_rate, total_steps=steps, pct_start=rise
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from stgcnlib.errors import LayerNotFoundError, LayoutError, SequenceError, SkeletonFormatError
 from stgcnlib.explain import grad_cam, grad_cam_set, load_relevance, save_relevance
+from stgcnlib.explain.gradcam import at_input_frames
 from stgcnlib.networks import NETWORKS, load_network
 from stgcnlib.sequences import SequenceSet
 
@@ -293,3 +294,30 @@ def test_a_damaged_file_is_named(network, small_set, tmp_path):
     mixed = [grad_cam(network, small_set.coords[0], layers=name) for name in ("blocks.0", "blocks.1")]
     with pytest.raises(SequenceError, match="recording 1 has layers"):
         save_relevance(file, mixed)
+
+
+# -- time ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3, 4])
+@pytest.mark.parametrize("frames", [1, 2, 7, 16, 17, 18])
+def test_layer_frame_j_lies_at_input_frame_j_times_the_stride(frames, stride, rng):
+    """Also where the last layer frame comes before the last input frame, from where on the map is constant."""
+    layer_frames = (frames - 1) // stride + 1  # of a convolution with padding
+    raw = rng.random((2, layer_frames, 3)).astype(np.float32)
+    values = at_input_frames(raw, frames, stride)
+    assert values.dtype == np.float32
+    places = np.arange(layer_frames) * stride
+    np.testing.assert_array_equal(values[:, places], raw)
+    for m in range(2):
+        for v in range(3):
+            expected = np.interp(np.arange(frames), places, raw[m, :, v])
+            np.testing.assert_allclose(values[m, :, v], expected, rtol=0, atol=1e-6)
+
+
+def test_maps_of_an_even_number_of_frames_are_not_stretched(network, single):
+    each = grad_cam(network, single[:16], target=1)["blocks.2"]
+    assert each.raw.shape == (1, 8, 20)
+    np.testing.assert_array_equal(each.values[:, ::2], each.raw)
+    np.testing.assert_allclose(each.values[:, 1:15:2], (each.raw[:, 1:] + each.raw[:, :-1]) / 2, atol=1e-7)
+    np.testing.assert_array_equal(each.values[:, 15], each.raw[:, 7])

@@ -86,3 +86,65 @@ def test_missing_joints_and_bad_numbers(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(tracks, "MOST_FRAMES", 2)
     with pytest.raises(SkeletonFormatError, match="3 frames are more than 2"):
         tracked([[], [], []], axes=2, source=SOURCE)
+
+
+def test_people_who_walk_past_each_others_start_keep_their_places() -> None:
+    """Nearest is who was nearest a frame ago, not who began nearest."""
+    steps = np.arange(10.0)
+    frames = [[Detection(figure(t, 0)), Detection(figure(9 - t, 2))][:: 1 if t % 2 else -1] for t in steps]
+    people = tracked(frames, axes=2, source=SOURCE)
+    assert people is not None
+    places = people[:, :, 0, :2]
+    first, second = places if places[0, 0, 1] == 0 else places[::-1]
+    np.testing.assert_allclose(first, np.stack([steps, np.zeros(10)], axis=1), atol=1e-6)
+    np.testing.assert_allclose(second, np.stack([9 - steps, np.full(10, 2)], axis=1), atol=1e-6)
+
+
+def test_who_comes_back_gets_the_place_left_last() -> None:
+    """Two walk on, and one is not seen for a while: the place waits where this person was seen last."""
+    frames = [[Detection(figure(t, 0)), Detection(figure(t, 6))] for t in (0.0, 2.0, 4.0, 6.0)]
+    frames += [[Detection(figure(6, 0))], [Detection(figure(6, 1))], [Detection(figure(6, 5.5))]]
+    people = tracked(frames, axes=2, source=SOURCE)
+    assert people is not None
+    first, second = people if people[0, 0, 0, 1] == 0 else people[::-1]
+    assert first.any(axis=(1, 2)).tolist() == [True, True, True, True, True, True, False]
+    assert second.any(axis=(1, 2)).tolist() == [True, True, True, True, False, False, True]
+    np.testing.assert_allclose(second[6, 0, :2], [6, 5.5], atol=1e-6)
+
+
+def test_a_frames_detections_are_assigned_together() -> None:
+    """The least total distance: who is nearest alone may have to yield."""
+    frames = [[Detection(figure(0)), Detection(figure(3))], [Detection(figure(2)), Detection(figure(8))]]
+    people = tracked(frames, axes=2, source=SOURCE)
+    assert people is not None
+    assert sorted(people[:, :, 0, 0].tolist()) == [[0, 2], [3, 8]]  # not 3 to 2, which would leave 0 to 8
+
+
+def test_size_decides_between_a_place_held_and_an_empty_one() -> None:
+    """A step within one's own size keeps the place; a step beyond it is somebody new."""
+    for step, places in ((0.25, [[True, True, True], [False, False, True]]), (0.3, None)):
+        frames = [[Detection(figure(1))], [Detection(figure(1 + step))]]
+        frames.append([Detection(figure(1 + step)), Detection(figure(5))])
+        people = tracked(frames, axes=2, source=SOURCE)
+        assert people is not None
+        seen = people.any(axis=(2, 3)).tolist()
+        assert seen == (places or [[True, False, True], [False, True, True]])
+
+
+def test_most_seen_identities_are_kept_in_that_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracks, "MOST_PEOPLE", 2)
+    names = [["a", "b"], ["b", "c"], ["c", "b"]]
+    frames = [[Detection(figure(ord(name) - ord("a") + 1), name) for name in frame] for frame in names]
+    people = tracked(frames, axes=2, source=SOURCE)
+    assert people is not None
+    np.testing.assert_allclose(people[:, :, 0, 0], [[2, 2, 2], [0, 3, 3]])
+
+
+def test_confidence_is_no_coordinate() -> None:
+    """A joint at no place counts as missing, whatever its confidence; the others tell where somebody is."""
+    pose, far = figure(4), figure(4.1)
+    pose[0, :2] = 0  # found nowhere, yet with confidence 1
+    people = tracked([[Detection(pose)], [Detection(far), Detection(figure(3.2))]], axes=2, source=SOURCE)
+    assert people is not None
+    (same,) = [person for person in people if person[0].any()]
+    np.testing.assert_allclose(same[:, 1, 0], [4.1, 4.2], atol=1e-6)

@@ -1,0 +1,80 @@
+"""What of a study's section `compute` reaches the processes that execute its notebooks."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_stages import write_notebook
+
+from stgcnlib.errors import StageError
+from stgcnlib.pipeline.runner import run_stages
+from stgcnlib.pipeline.stages import Stage
+from stgcnlib.pipeline.study import Study
+
+LINE = (Stage("00_data"),)
+GIB = 2**30
+
+REPORT = """
+import json, os, resource
+told = {
+    "limit": resource.getrlimit(resource.RLIMIT_DATA)[0],
+    "threads": os.environ["OMP_NUM_THREADS"],
+    "folder": os.getcwd(),
+}
+with open(output + "/told.json", "w") as file:
+    json.dump(told, file)
+"""
+HOARD = "hoard = bytearray({})"
+
+
+def run(folder: Path, source: str, compute: dict[str, Any]) -> None:
+    write_notebook(folder / "notebooks", "00_data", source)
+    study = Study.load({"name": "small", "compute": compute})
+    run_stages(study, folder / "out", LINE, folder / "notebooks", progress=False)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux limits a process's memory")
+def test_the_memory_limit_of_a_study_holds_in_its_notebooks(tmp_path: Path) -> None:
+    run(tmp_path, REPORT, {"memory_limit": 3.5})
+    assert json.loads((tmp_path / "out" / "told.json").read_text())["limit"] == int(3.5 * GIB)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux limits a process's memory")
+def test_a_notebook_that_asks_for_more_memory_fails_and_says_why(tmp_path: Path) -> None:
+    with pytest.raises(StageError, match=r"(?s)00_data: cell In \[3\].*MemoryError"):
+        run(tmp_path, HOARD.format(8 * GIB), {"memory_limit": 4})
+    run(tmp_path, HOARD.format(8 * 2**20), {"memory_limit": 4})
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux limits a process's memory")
+def test_without_a_limit_there_is_none_of_ours(tmp_path: Path) -> None:
+    import resource
+
+    run(tmp_path, REPORT, {})
+    assert json.loads((tmp_path / "out" / "told.json").read_text())["limit"] == resource.getrlimit(
+        resource.RLIMIT_DATA
+    )[0]
+
+
+def test_the_workers_of_a_study_share_the_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two notebooks at a time get half of the cores each; one that runs alone gets all of them."""
+    for module in ("jobs", "runner"):
+        monkeypatch.setattr(f"stgcnlib.pipeline.{module}.cores", lambda: 6)
+    for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    layers = json.dumps([{"name": str(i), "title": str(i), "index": i} for i in range(3)])
+    first = f"with open(output + '/layers.json', 'w') as file:\n    file.write({layers!r})\n{REPORT}"
+    second = REPORT.replace('"/told.json"', '"/told" + layer + ".json"')
+    write_notebook(tmp_path / "notebooks", "00_data", first)
+    write_notebook(tmp_path / "notebooks", "05_layer", second, layer=True)
+    study = Study.load({"name": "small", "compute": {"workers": 2}})
+    line = (Stage("00_data", writes=("layers.json",)), Stage("05_layer", ("00_data",), per_layer=True))
+    run_stages(study, tmp_path / "out", line, tmp_path / "notebooks", progress=False)
+    told = {path.stem: json.loads(path.read_text()) for path in (tmp_path / "out").glob("told*.json")}
+    threads = {name: entry["threads"] for name, entry in told.items()}
+    assert threads == {"told": "6", "told0": "3", "told1": "3", "told2": "3"}
+    assert {entry["folder"] for entry in told.values()} == {str(tmp_path / "out" / "notebooks")}
