@@ -25,6 +25,7 @@ $(READY): pyproject.toml constraints.txt $(wildcard $(VENV)/install.unfinished)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "stgcnlib needs Python 3.11 or newer; try make PYTHON=python3.11")'
 	@test ! -e $(VENV)/install.unfinished && $(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@$(call INSTALL,"what a report needs (a minute or two)") --editable .
+	@$(BIN)/stgcnlib compile
 	@touch $(READY)
 
 $(READY_DEV): $(READY)

@@ -86,6 +86,19 @@ def report(folder: Annotated[Path, typer.Argument(help="Folder that 'run' wrote 
     typer.echo(str(render_report(folder)))
 
 
+@app.command(name="compile")
+def compile_ahead() -> None:
+    """Compile the numerical kernels for this processor; the first study would do so on the way (half a minute)."""
+    import time
+
+    from stgcnlib.dsgraph.compiled import compile_kernels
+
+    typer.echo("compiling kernels for this processor (about half a minute) …", err=True)
+    began = time.monotonic()
+    compile_kernels()
+    typer.echo(f"kernels are compiled for this processor, in {time.monotonic() - began:.0f} s")
+
+
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def bench(
     context: typer.Context,

@@ -84,9 +84,7 @@ class Task(pl.LightningModule):
         steps = max(2, self.epochs * len(self.batches))
         # A fifth of 5 steps is a single one: torch counts it as a rise of length 0, and divides by that.
         rise = 0.2 if steps != 5 else 0.199
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, self.learning_rate, total_steps=steps, pct_start=rise
-        )
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, self.learning_rate, total_steps=steps, pct_start=rise)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_train_epoch_start(self) -> None:

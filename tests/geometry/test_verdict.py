@@ -34,9 +34,7 @@ def geometry(
             key = {"index": index, "network": network, "neighbours": neighbours}
             nodes += [{**key, "node": n, "smoothness": value} for n, value in enumerate(scatter)]
             title = f"layer {index}" if index else "input"
-            rows.append(
-                {**key, "title": title, "null_mean": sum(null) / 2, "null_low": null[0], "null_high": null[1]}
-            )
+            rows.append({**key, "title": title, "null_mean": sum(null) / 2, "null_low": null[0], "null_high": null[1]})
     settings = {"bootstrap": 300, "resampling": "sequences", "confidence": 0.95, "seed": 0}
     groups = np.arange(NODES) % SUBJECTS if subjects else None
     labels = np.zeros(NODES, dtype=np.int64)

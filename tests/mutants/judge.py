@@ -1,7 +1,7 @@
 """Mutation tests, room by room: changes one line at a time and asks whether the room's tests notice.
 
-Run as ``make mutants``, or ``python tests/mutants/judge.py --help``. It works in a copy, never in the tree itself. Heavy
-libraries are imported once; each mutant is judged by pytest in a fork of that process, with everything random seeded.
+Run as ``make mutants``, or ``python tests/mutants/judge.py --help``. It works in a copy, never in the tree itself.
+Heavy libraries are imported once; each mutant is judged by pytest in a fork of that process, with all random seeds set.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import time
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -97,7 +97,9 @@ def main() -> None:
     parser.add_argument("--count", type=int, help="mutants per room")
     parser.add_argument("--seed", type=int, default=0, help="of the sample")
     parser.add_argument("--tests", metavar="COMMIT", help="judge by the tests of a commit, not by those of the tree")
-    parser.add_argument("--results", type=Path, help="JSON file to keep outcomes in; what it says was caught is not repeated")
+    parser.add_argument(
+        "--results", type=Path, help="JSON file to keep outcomes in; what it says was caught is not repeated"
+    )
     parser.add_argument("--list", action="store_true", help="only show the sample")
     chosen = parser.parse_args()
     console = Console(width=160, highlight=False)
@@ -110,7 +112,9 @@ def main() -> None:
         for name in chosen.rooms or ROOMS:
             room, result = ROOMS[name], Result(name)
             began = time.monotonic()
-            files = [(str(p.relative_to(folder)), lines) for f, lines in room.files.items() for p in _matching(folder, f)]
+            files = [
+                (str(p.relative_to(folder)), lines) for f, lines in room.files.items() for p in _matching(folder, f)
+            ]
             mutants = sample(folder, files, chosen.count or room.count, chosen.seed)
             if chosen.list:
                 console.print(*(_difference(mutant) for mutant in mutants), sep="\n", markup=False)
@@ -261,10 +265,8 @@ def _nearest_first(folder: Path, room: Room, mutated: str | None) -> list[Path]:
 
 def _end(pid: int) -> None:
     """End what a test has left running; a fork leads a group of its own."""
-    try:
+    with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
 
 
 def _child(folder: Path, room: Room, mutated: str | None, arguments: list[str]) -> None:
