@@ -52,6 +52,12 @@ NUMERICAL = (
     "tests/test_training.py",
 )
 
+# Slow ones among them that measure memory or processes and compute nothing of their own.
+LEFT_OUT = (
+    "tests/dtw/test_corridor.py::test_bounds_of_long_sequences_take_little_memory",
+    "tests/studies/test_study_runs.py",
+)
+
 # Switches that a run must not inherit from the shell that starts it.
 SWITCHES = (
     "ATEN_CPU_CAPABILITY",
@@ -181,7 +187,8 @@ def run(name: str, machine: Machine, workers: int, extra: Sequence[str] = ()) ->
     if wrong:
         return False, "the emulation took no effect: " + "; ".join(wrong)
     processes = max(1, workers // machine.threads)
-    tests = [] if any(not argument.startswith("-") for argument in extra) else list(NUMERICAL)
+    left_out = [f"--deselect={test}" for test in LEFT_OUT]
+    tests = [] if any(not argument.startswith("-") for argument in extra) else [*left_out, *NUMERICAL]
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         command = [sys.executable, "-m", "pytest", "-q", "--no-header", f"--junit-xml={report}", *extra, *tests]

@@ -6,7 +6,7 @@ import os
 
 import portable
 import pytest
-from portable import MACHINES, NUMERICAL, REPOSITORY, SWITCHES, Machine
+from portable import LEFT_OUT, MACHINES, NUMERICAL, REPOSITORY, SWITCHES, Machine
 
 
 def test_the_machines_are_those_of_vector_width_and_threads() -> None:
@@ -17,6 +17,9 @@ def test_the_machines_are_those_of_vector_width_and_threads() -> None:
         ("", 2), ("AVX2", 1), ("AVX2", 2), ("SSE42", 1), ("SSE42", 2),
     }  # fmt: skip
     assert all((REPOSITORY / path).exists() for path in NUMERICAL)
+    for test in LEFT_OUT:
+        file, _, name = test.partition("::")
+        assert name in (REPOSITORY / file).read_text(encoding="utf-8")
 
 
 def test_every_machine_has_its_week() -> None:
