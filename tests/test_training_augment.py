@@ -10,8 +10,10 @@ import pytest
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from stgcnlib.errors import StudyError
+from stgcnlib.networks import load_network
 from stgcnlib.sequences import SequenceSet
-from stgcnlib.training import Augmentation
+from stgcnlib.training import Augmentation, fit
 from stgcnlib.training.augment import TrainingBatches
 
 COPIES = 300
@@ -104,3 +106,21 @@ def test_flat_skeletons_are_scaled_and_jittered_but_not_turned() -> None:
         size = copy[0, 0, 0] / flat[0, 0, 0]
         np.testing.assert_allclose(copy[..., :2], size * flat[..., :2], atol=1e-5)
         np.testing.assert_array_equal(copy[..., 2], 0.5)
+
+
+def test_a_mapping_names_fields_of_the_augmentation() -> None:
+    data = SequenceSet(
+        [np.random.default_rng(i).normal(size=(20, 20, 3)) for i in range(6)],
+        labels=[0, 1] * 3,
+        class_names=["a", "b"],
+        layout="kinect-v1",
+    )
+    weights = []
+    for how in ({"mirror": True, "crop": 0.9}, Augmentation(mirror=True, crop=0.9), {"mirror": True}):
+        network = load_network("st-gcn", layout="kinect-v1", classes=2, width=4, depth=1, seed=0)
+        fit(network, data, epochs=1, augment=how, progress=False)
+        weights.append(network.fcn.weight.detach().numpy().copy())
+    np.testing.assert_array_equal(weights[0], weights[1])
+    assert not np.array_equal(weights[0], weights[2])
+    with pytest.raises(StudyError, match=r"augment has no field 'crp'; did you mean 'crop'"):
+        fit(network, data, epochs=1, augment={"crp": 0.9}, progress=False)

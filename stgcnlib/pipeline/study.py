@@ -72,6 +72,18 @@ class Data(_Part):
     split: Split = Split()
 
 
+class Augment(_Part):
+    """Fields of `stgcnlib.training.augment.Augmentation`; `None` leaves its default."""
+
+    crop: Number | None = Field(None, gt=0, le=1)
+    tempo: Number | None = Field(None, ge=1)
+    rotation: Number | None = Field(None, ge=0)
+    tilt: Number | None = Field(None, ge=0)
+    scale: Number | None = Field(None, ge=0, lt=1)
+    jitter: Number | None = Field(None, ge=0)
+    mirror: bool | None = None
+
+
 class Training(_Part):
     """Arguments of `stgcnlib.fit`; `None` leaves its default."""
 
@@ -81,7 +93,7 @@ class Training(_Part):
     weight_decay: Number | None = Field(None, ge=0)
     label_smoothing: Number | None = Field(None, ge=0, lt=1)
     frames: Whole | None = Field(None, ge=2)
-    augment: bool | Literal["mirror"] | None = None
+    augment: bool | Literal["mirror"] | Augment | None = None
     patience: Whole | None = Field(None, ge=1)
     precision: Literal["float32", "bfloat16"] | None = None
 

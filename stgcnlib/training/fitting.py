@@ -7,7 +7,8 @@ of cropped, retimed and slightly turned recordings near their own tempo.
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from stgcnlib.artefacts import fingerprint
-from stgcnlib.errors import SequenceError, StudyError
+from stgcnlib.errors import SequenceError, StudyError, suggest
 from stgcnlib.networks.batches import check_fit
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.training.augment import Augmentation, TrainingBatches
@@ -58,7 +59,7 @@ def fit(
     weight_decay: float = 0.01,
     label_smoothing: float = 0.1,
     frames: int | None = None,
-    augment: bool | Literal["mirror"] | Augmentation = True,
+    augment: bool | Literal["mirror"] | Augmentation | Mapping[str, Any] = True,
     patience: int | None = None,
     frozen: int = 0,
     seed: int = 0,
@@ -83,7 +84,7 @@ def fit(
             which they are evaluated and recorded.
         augment: how recordings are varied; True means `Augmentation()`, False feeds them as they are, and "mirror"
             means `Augmentation(mirror=True)`: left and right swapped in half of them, right only where no class is
-            told by its side.
+            told by its side. A mapping gives fields of `Augmentation`.
         patience: stop after so many epochs without a better accuracy on a validation part, taken out of `train`
             (a fifth: whole subjects where subjects are known), and keep the best weights by it. `None` trains on
             all of `train` for all epochs and keeps the last weights.
@@ -214,9 +215,15 @@ def _check(
         raise StudyError(f"learning_rate is {learning_rate}; it must be above 0")
 
 
-def _augmentation(*, how: bool | str | Augmentation) -> Augmentation | None:
+def _augmentation(*, how: bool | str | Augmentation | Mapping[str, Any]) -> Augmentation | None:
     if isinstance(how, Augmentation):
         return how
+    if isinstance(how, Mapping):
+        known = [field.name for field in fields(Augmentation)]
+        for name in how:
+            if name not in known:
+                raise StudyError(f"augment has no field {name!r}; {suggest(str(name), known)}")
+        return Augmentation(**how)
     if isinstance(how, str) and how != "mirror":
         raise StudyError(f"augment is {how!r}; choose True, False, 'mirror' or an Augmentation")
     return Augmentation(mirror=how == "mirror") if how else None
