@@ -98,7 +98,7 @@ def test_the_index_grows_while_the_run_works(tmp_path: Path) -> None:
         text = words(output)
         assert "Running: 2 of 4 stages done" in text
         assert "Reload this page to see more." in text
-        assert re.search(r"running cell \d of 4", text)
+        wait_for(lambda: re.search(r"running cell \d of 4", words(output)))
         assert re.search(r"Block <0>", text)  # layers to come are named as soon as they are known
         assert dead_links(output) == []
         assert "pages/05_layer" not in (output / "index.html").read_text()
