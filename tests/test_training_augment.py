@@ -118,7 +118,7 @@ def test_a_mapping_names_fields_of_the_augmentation() -> None:
     weights = []
     for how in ({"mirror": True, "crop": 0.9}, Augmentation(mirror=True, crop=0.9), {"mirror": True}):
         network = load_network("st-gcn", layout="kinect-v1", classes=2, width=4, depth=1, seed=0)
-        fit(network, data, epochs=1, augment=how, progress=False)
+        fit(network, data, epochs=4, augment=how, progress=False)
         weights.append(network.fcn.weight.detach().numpy().copy())
     np.testing.assert_array_equal(weights[0], weights[1])
     assert not np.array_equal(weights[0], weights[2])

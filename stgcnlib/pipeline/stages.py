@@ -62,21 +62,21 @@ STAGES: tuple[Stage, ...] = (
         ("data", "seed", "graph.part"),
         artefacts=("sequences.npz",),
         reads=("data.path", "data.skip", "network.checkpoint"),
-        cost=8,
+        cost=6,
     ),
-    Stage("01_network", ("00_data",), ("network",), artefacts=("network.pt",), cost=102),
+    Stage("01_network", ("00_data",), ("network",), artefacts=("network.pt",), cost=43),
     Stage(
-        "02_activations", ("01_network",), ("layers",), writes=("layers.json",), artefacts=("activations-*",), cost=9
+        "02_activations", ("01_network",), ("layers",), writes=("layers.json",), artefacts=("activations-*",), cost=2
     ),
     Stage(
         "03_ds_graphs",
         ("02_activations",),
         ("dtw", "graph", "geometry"),
         artefacts=("distances/*", "geometry"),
-        cost=49,
+        cost=8,
     ),
-    Stage("04_geometry", ("03_ds_graphs",), ("statistics",), artefacts=("statistics",), cost=18),
-    Stage("04a_classes", ("03_ds_graphs",), artefacts=("findings",), cost=9),
+    Stage("04_geometry", ("03_ds_graphs",), ("statistics",), artefacts=("statistics",), cost=8),
+    Stage("04a_classes", ("03_ds_graphs",), artefacts=("findings",), cost=2),
     Stage(
         "04b_sensitivity",
         ("03_ds_graphs",),
@@ -84,15 +84,15 @@ STAGES: tuple[Stage, ...] = (
         artefacts=("sensitivity.parquet",),
         section="sensitivity",
     ),
-    Stage("05_layer", ("04_geometry", "04a_classes", "06_relevance"), per_layer=True, cost=57),
+    Stage("05_layer", ("04_geometry", "04a_classes", "06_relevance"), per_layer=True, cost=19),
     Stage(
         "06_relevance",
         ("02_activations",),
         ("explain", "dtw", "graph"),
         artefacts=("relevance.npz", "map-evaluation"),
-        cost=40,
+        cost=14,
     ),
-    Stage("07_noise", ("03_ds_graphs",), ("noise",), artefacts=("noise*",), section="noise", cost=42),
+    Stage("07_noise", ("03_ds_graphs",), ("noise",), artefacts=("noise*",), section="noise", cost=11),
     Stage(
         "08_transfer",
         ("01_network",),
@@ -106,7 +106,7 @@ STAGES: tuple[Stage, ...] = (
         ("04_geometry", "04a_classes", "04b_sensitivity", "05_layer", "06_relevance", "07_noise", "08_transfer"),
         ("name",),
         writes=("summary.json",),
-        cost=8,
+        cost=2,
     ),
 )
 """By number. A stage runs once those that it needs are done, so 06 before the layers of 05, which show its maps."""

@@ -185,7 +185,7 @@ def _in_processes(
 def _threads_of_children(threads: int) -> Iterator[None]:
     """Variables that a starting process reads: its share of the cores, and threads that sleep while they wait."""
     wanted = dict.fromkeys(THREAD_VARIABLES, str(threads)) | {
-        "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE"),
+        "GOMP_SPINCOUNT": os.environ.get("GOMP_SPINCOUNT", "1000"),
         "STGCNLIB_PROGRESS": "0",
     }
     before = {name: os.environ.get(name) for name in wanted}
