@@ -52,7 +52,9 @@ def test_an_epoch_counts_every_recording_once() -> None:
     np.testing.assert_allclose(means[0], means[1], rtol=1e-4)
 
 
-@pytest.mark.parametrize(("epochs", "expected"), [(1, [1]), (3, [1, 2, 3]), (20, range(2, 21, 2)), (25, range(1, 26, 2))])
+@pytest.mark.parametrize(
+    ("epochs", "expected"), [(1, [1]), (3, [1, 2, 3]), (20, range(2, 21, 2)), (25, range(1, 26, 2))]
+)
 def test_the_test_part_is_measured_about_ten_times_and_at_the_end(epochs: int, expected: Any) -> None:
     data, network = recordings(), small()
     history = fit(network, data, data, epochs=epochs, batch_size=12, augment=False, progress=False).history

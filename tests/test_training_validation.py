@@ -151,7 +151,9 @@ def test_the_reported_accuracy_is_that_of_the_kept_weights() -> None:
     assert np.isnan(fit(network, data, progress=False, **settings).accuracy)
 
 
-@pytest.mark.parametrize(("epochs", "batch_size"), [(1, 8), (1, 4), (3, 8), (2, 4), (1, 2), (5, 8), (1, 1), (3, 4), (7, 8)])
+@pytest.mark.parametrize(
+    ("epochs", "batch_size"), [(1, 8), (1, 4), (3, 8), (2, 4), (1, 2), (5, 8), (1, 1), (3, 4), (7, 8)]
+)
 def test_trainings_of_few_steps(epochs: int, batch_size: int) -> None:
     """1 to 8 steps in all; 5 made torch's schedule divide by zero."""
     network = load_network("st-gcn", layout="kinect-v1", classes=CLASSES, seed=1, width=4, depth=1)

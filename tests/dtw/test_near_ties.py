@@ -43,7 +43,9 @@ def fan(distances: NDArray[np.float64], frames: int, features: int, *, cosine: b
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 @pytest.mark.parametrize("dimensions", [None, 1, 3])
-def test_neighbours_closer_than_float32_are_in_their_true_order(options: dict[str, Any], dimensions: int | None) -> None:
+def test_neighbours_closer_than_float32_are_in_their_true_order(
+    options: dict[str, Any], dimensions: int | None
+) -> None:
     """Distances 3e-9 apart in relation to 1, in an order that is not that of their numbers."""
     places = np.random.default_rng(3).permutation(12)
     sequences = fan(1 + 3e-9 * places, 4, 8, cosine=options.get("metric") == "cosine")

@@ -27,7 +27,9 @@ class OmitKeyword(Operator):
         if node.type not in ("arglist", "trailer") or (node.parent and node.parent.type == "decorator"):
             return []
         children = node.children
-        return [i for i, c in enumerate(children) if c.type == "argument" and getattr(c.children[1], "value", "") == "="]
+        return [
+            i for i, c in enumerate(children) if c.type == "argument" and getattr(c.children[1], "value", "") == "="
+        ]
 
     @classmethod
     def examples(cls) -> Sequence[Example]:

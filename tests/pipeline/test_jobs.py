@@ -55,9 +55,9 @@ def test_without_a_limit_there_is_none_of_ours(tmp_path: Path) -> None:
     import resource
 
     run(tmp_path, REPORT, {})
-    assert json.loads((tmp_path / "out" / "told.json").read_text())["limit"] == resource.getrlimit(
-        resource.RLIMIT_DATA
-    )[0]
+    assert (
+        json.loads((tmp_path / "out" / "told.json").read_text())["limit"] == resource.getrlimit(resource.RLIMIT_DATA)[0]
+    )
 
 
 def test_the_workers_of_a_study_share_the_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
