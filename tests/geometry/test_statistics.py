@@ -236,3 +236,44 @@ def test_bad_sensitivity(trained: World) -> None:
         sensitivity(trained.store, trained.labels, groups=np.zeros(100))
     with pytest.raises(GraphError, match=r"shape \(3, 3\)"):
         sensitivity(trained.store, trained.labels, distances=lambda *_: np.zeros((3, 3)))
+
+
+def test_the_null_of_accuracy_is_that_of_the_same_predictions_on_shuffled_labels(
+    found: LayerStatistics, trained: World
+) -> None:
+    y, rng = trained.labels, np.random.default_rng(9)
+    votes = knn_predictions(trained.distances["block.2"], y, k=5, exclude=trained.groups)
+    shuffled = np.array([(rng.permutation(y) == votes).mean() for _ in range(2000)])
+    row = found.table.set_index(["layer", "network", "statistic"]).loc[("block.2", "trained", "knn_accuracy")]
+    assert row["null_mean"] == pytest.approx(shuffled.mean(), abs=0.03)  # of 20 permutations
+    assert row["null_low"] == pytest.approx(np.quantile(shuffled, 0.025), abs=0.04)
+    assert row["null_high"] == pytest.approx(np.quantile(shuffled, 0.975), abs=0.04)
+
+
+def test_summary_of_sensitivity_by_hand() -> None:
+    def rows(kind: str, k: int, asked: int, curve: list[float]) -> pd.DataFrame:
+        index = np.arange(len(curve))
+        titles = [f"layer {i}" if i else "input" for i in index]
+        fixed = {"reading": "sliding", "kind": kind, "k": k, "k_asked": asked}
+        return pd.DataFrame({"index": index, "title": titles, "smoothness": curve}).assign(**fixed)
+
+    curves = {("nnk", 5, 5): [0.8, 0.6, 0.2], ("knn", 7, 9): [0.2, 0.5, 0.4], ("knn", 5, 5): [0.0, 0.0, 0.0]}
+    table = pd.concat(rows(*key, curve).iloc[::-1] for key, curve in curves.items())
+    first, second, flat = sensitivity_summary(table).to_dict("records")
+    assert (first["k"], first["k_asked"], first["first"], first["last"]) == (5, 5, 0.8, 0.2)
+    assert (first["fall"], first["relative_fall"]) == pytest.approx((0.6, 0.75))
+    assert (first["lowest"], first["rank_correlation"]) == ("layer 2", pytest.approx(1))
+    assert (second["k"], second["k_asked"], second["lowest"]) == (7, 9, "input")
+    assert second["relative_fall"] == pytest.approx(-1)
+    assert second["rank_correlation"] == pytest.approx(-0.5)  # ranks 3, 2, 1 against 1, 3, 2
+    assert np.isnan(flat["relative_fall"])
+    assert np.isnan(flat["rank_correlation"])
+    (single,) = sensitivity_summary(rows("nnk", 5, 5, [0.4])).to_dict("records")
+    assert (single["k"], single["first"], single["last"], single["fall"]) == (5, 0.4, 0.4, 0)
+
+
+def test_left_out_parts_are_twenty_at_most() -> None:
+    """The statistics of every layer are computed as often as there are parts."""
+    assert np.bincount(deletion_groups(45)).tolist() == [3] * 5 + [2] * 15
+    assert deletion_groups(12).max() == 11
+    assert deletion_groups(100, groups=np.arange(100) // 2).max() == 19

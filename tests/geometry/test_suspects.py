@@ -120,6 +120,18 @@ def test_duplicates_are_no_outliers() -> None:
     assert table.set_index("node")["rank"].loc[45] > 50
 
 
+def test_a_recording_without_any_neighbour_is_the_most_remote() -> None:
+    """So far away that the kernel underflows: no edge is left to measure, which is no sign of being near."""
+    planted = world([0.5, 1.0])
+    points = [planted.store[name].points.copy() for name in planted.store]
+    for layer in points:
+        layer[30] += 1e4
+    geometry = World(points, planted.labels, planted.groups).geometry()
+    findings = outliers(geometry)
+    assert findings.table["node"][0] == 30
+    assert np.isfinite(findings.table[["score", "distance"]]).all(axis=None)
+
+
 def test_bad_input() -> None:
     planted = world([1.0, 1.0])
     with pytest.raises(LayerNotFoundError, match=r"did you mean .block\.0."):

@@ -86,7 +86,8 @@ def test_an_interval_that_contains_zero_decides_nothing() -> None:
 
 
 def test_numbers_are_means_of_the_planted_nodes() -> None:
-    measured = geometry(FALLING, untrained=WORSE, everyone=[0.2, 0.2, 0.2, 0.2, 0.15, 0.1]).verdict().numbers
+    untrained = [0.90, 0.80, 0.70, 0.65, 0.62, 0.60]
+    measured = geometry(FALLING, untrained=untrained, everyone=[0.2, 0.2, 0.2, 0.2, 0.15, 0.1]).verdict().numbers
     assert measured["early_layers"] == ["layer 1", "layer 2"]
     assert measured["last_layer"] == "layer 5"
     for name, value in {

@@ -2,7 +2,7 @@
 
 Cosmic Ray's operators replace operators, numbers, keywords and loops; `omissions` leave something out. Nothing is
 mutated that no test should see: annotations, decorators, what is raised, asserts (also those of `zip`), progress bars,
-blocks for type checkers.
+indents, blocks for type checkers.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def _hidden(tree: ast.Module) -> Iterator[tuple[Position, Position]]:
                 parts = [node]
             case ast.Call() if ast.unparse(node.func).endswith(("track", "warn")):
                 parts = [node]
-            case ast.keyword(arg="strict"):
+            case ast.keyword(arg="strict" | "progress" | "indent"):
                 parts = [node]
         for part in parts:
             if isinstance(part, ast.expr | ast.stmt | ast.keyword):

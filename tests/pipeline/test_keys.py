@@ -5,19 +5,25 @@ One table says it for artefacts; notebooks follow from it, for one that shows an
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import numpy as np
 import pytest
+from scipy.io import savemat
 
 from stgcnlib.artefacts import fingerprint, write_json
 from stgcnlib.dtw import DTWOptions
+from stgcnlib.errors import SkeletonFormatError
 from stgcnlib.networks import load_network, save_checkpoint
 from stgcnlib.pipeline.keep import ArtefactFolder
+from stgcnlib.pipeline.recordings import recordings_key
 from stgcnlib.pipeline.run import StudyRun, open_study
 from stgcnlib.pipeline.stages import STAGES, notebook_folder, stage_fingerprints, stages_of
 from stgcnlib.pipeline.study import Study
@@ -198,31 +204,63 @@ def test_the_same_study_has_the_same_keys(
     assert stage_marks(written) == base[1]
 
 
-# Stage -> the stages that read what it makes: whoever follows runs again, nobody else.
+LAYERS = {"05_layer", "09_summary"}
+MEASURED = {"03_ds_graphs", "04_geometry", "04a_classes", "04b_sensitivity", "07_noise"} | LAYERS
+SHOWN = {"02_activations", "06_relevance"} | MEASURED
+
+
 @pytest.mark.parametrize(
-    ("field", "value", "first"),
+    ("field", "value", "again"),
     [
-        ("seed", 1, "00_data"),
-        ("network.training.epochs", 2, "01_network"),
-        ("layers", ["st_gcn_networks.2"], "02_activations"),
-        ("geometry.bootstrap", 77, "03_ds_graphs"),
-        ("statistics.votes", 3, "04_geometry"),
-        ("sensitivity.k", [4], "04b_sensitivity"),
-        ("explain.steps", 3, "06_relevance"),
-        ("noise.jitter", [15], "07_noise"),
-        ("transfer.seeds", 1, "08_transfer"),
-        ("name", "another", "09_summary"),
+        ("seed", 1, {"00_data", "01_network", "08_transfer"} | SHOWN),
+        ("network.training.epochs", 2, {"01_network", "08_transfer"} | SHOWN),
+        ("layers", ["st_gcn_networks.2"], SHOWN),
+        ("dtw.window", 5, {"06_relevance", "08_transfer"} | MEASURED),
+        ("graph.k", 5, {"06_relevance", "08_transfer"} | MEASURED),
+        ("geometry.bootstrap", 77, {"08_transfer"} | MEASURED),
+        ("statistics.votes", 3, {"04_geometry"} | LAYERS),
+        ("sensitivity.k", [4], {"04b_sensitivity", "09_summary"}),
+        ("explain.steps", 3, {"06_relevance"} | LAYERS),
+        ("noise.jitter", [15], {"07_noise", "09_summary"}),
+        ("transfer.seeds", 1, {"08_transfer", "09_summary"}),
+        ("name", "another", {"09_summary"}),
     ],
 )
-def test_a_change_repeats_the_stage_and_what_builds_on_it(
-    base: tuple[dict[str, str], dict[str, str]], field: str, value: Any, first: str
+def test_a_change_repeats_the_notebooks_that_show_it_and_no_others(
+    base: tuple[dict[str, str], dict[str, str]], field: str, value: Any, again: set[str]
 ) -> None:
-    from stgcnlib.pipeline.stages import followers
-
     marks = stage_marks(changed(BASE, field, value))
-    repeated = {name for name, mark in marks.items() if mark != base[1][name]}
-    also = {"08_transfer", "09_summary"} if field == "geometry.bootstrap" else set()
-    assert repeated == followers(STAGES, first) | also
+    assert {name for name, mark in marks.items() if mark != base[1][name]} == again
+
+
+def test_a_notebook_runs_per_layer_if_it_asks_for_a_layer() -> None:
+    for stage in STAGES:
+        cells = nbformat.read(notebook_folder() / f"{stage.name}.ipynb", as_version=4).cells
+        (parameters,) = [cell.source for cell in cells if "parameters" in cell.metadata.get("tags", [])]
+        assert stage.per_layer == ("layer = " in parameters), stage.name
+
+
+def test_a_changed_notebook_runs_again_with_what_builds_on_it(tmp_path: Path) -> None:
+    """What it says and does counts, and the tags of its cells; outputs and counters do not."""
+    folder = tmp_path / "stages"
+    shutil.copytree(notebook_folder(), folder)
+    study = Study.load(BASE)
+    notebook = nbformat.read(folder / "06_relevance.ipynb", as_version=4)
+
+    def repeated(change: Any) -> set[str]:
+        before = stage_fingerprints(study, stages_of(study), folder)
+        change(next(cell for cell in notebook.cells if cell.cell_type == "code"))
+        nbformat.write(notebook, folder / "06_relevance.ipynb")
+        after = stage_fingerprints(study, stages_of(study), folder)
+        return {name for name in before if before[name] != after[name]}
+
+    assert repeated(lambda cell: cell.update(execution_count=7)) == set()
+    for change in (
+        lambda cell: cell.update(source=cell.source + "\n# more"),
+        lambda cell: cell.metadata.update(tags=["parameters", "hide-input"]),
+        lambda cell: notebook.cells.pop(),
+    ):
+        assert repeated(change) == {"06_relevance"} | LAYERS
 
 
 # -- files that are read ------------------------------------------------------------------------
@@ -238,9 +276,9 @@ def from_file(settings: Settings, path: Path, **data: Any) -> Settings:
     return {**settings, "data": {"path": str(path), "split": BASE["data"]["split"], **data}}
 
 
-def touched(path: Path) -> None:
+def touched(path: Path, seconds: int = 1) -> None:
     stamp = path.stat()
-    os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns + 1_000_000_000))
+    os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns + seconds * 1_000_000_000))
 
 
 def test_a_file_that_changed_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -253,20 +291,56 @@ def test_a_file_that_changed_is_read_again(tmp_path: Path, monkeypatch: pytest.M
     assert {name for name in before[1] if before[1][name] == after[1][name]} == set()
 
 
-def test_a_folder_is_all_of_its_files(tmp_path: Path) -> None:
+@pytest.mark.parametrize("reader", ["artefact", "notebook"])
+def test_a_folder_is_all_of_its_files_by_name_size_and_time(reader: str, tmp_path: Path) -> None:
     folder = tmp_path / "data"
     (folder / "below").mkdir(parents=True)
-    (folder / "one.txt").write_text("1")
+    file = folder / "below" / "two.txt"
     settings = from_file(BASE, folder)
-    seen = [stage_marks(settings)["00_data"]]
-    (folder / "below" / "two.txt").write_text("2")
-    seen.append(stage_marks(settings)["00_data"])
-    (folder / "below" / "two.txt").write_text("22")
-    seen.append(stage_marks(settings)["00_data"])
-    (folder / "below" / "two.txt").rename(folder / "below" / "three.txt")
-    seen.append(stage_marks(settings)["00_data"])
-    assert len(set(seen)) == 4
-    assert stage_marks(settings)["00_data"] == seen[-1]
+
+    def key() -> str:
+        if reader == "notebook":
+            return stage_marks(settings)["00_data"]
+        return fingerprint(recordings_key(Study.load(settings).data, seed=0))
+
+    def write(path: Path, text: str, time: int) -> None:
+        path.write_text(text)
+        os.utime(path, ns=(time, time))
+
+    write(folder / "one.txt", "1", 10**18)
+    seen = [key()]
+    for text, time in (("2", 10**18), ("22", 10**18), ("22", 10**18 + 1)):
+        write(file, text, time)
+        seen.append(key())
+    file.rename(folder / "below" / "three.txt")
+    seen.append(key())
+    assert len(set(seen)) == 5
+    assert key() == seen[-1]
+
+
+def test_the_seed_makes_the_demo_and_reads_no_file_again(tmp_path: Path) -> None:
+    """Whatever the file's name: it may come before or after "demo" in the alphabet."""
+    for name in ("a.npz", "z.npz"):
+        data = Study.load(from_file(BASE, saved(tmp_path, name))).data
+        for chosen in (data, data.model_copy(update={"path": name})):
+            assert recordings_key(chosen, seed=0) == recordings_key(chosen, seed=1)
+    demo = Study.load(BASE).data
+    assert recordings_key(demo, seed=0) != recordings_key(demo, seed=1)
+
+
+def test_the_format_of_a_study_reaches_the_reader(tmp_path: Path) -> None:
+    """A folder of two formats cannot be read without it."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    motion = np.random.default_rng(0).normal(size=(6, 20, 3))
+    savemat(folder / "a1_s1_t1_skeleton.mat", {"d_skel": motion.transpose(1, 2, 0)})
+    content = {"file_name": "a01_s01_e00_v01", "skeletons": motion.tolist(), "label": 1}
+    (folder / "a01_s01_e00_v01.json").write_text(json.dumps(content))
+    with pytest.raises(SkeletonFormatError, match="say which with format="):
+        _ = open_study(from_file(BASE, folder), tmp_path / "a").data
+    for number, (name, layout) in enumerate((("utd-mhad", "kinect-v1"), ("nw-ucla", "nw-ucla"))):
+        data = open_study(from_file(BASE, folder, format=name), tmp_path / str(number)).data
+        assert (data.layout.name, len(data)) == (layout, 1)
 
 
 @pytest.mark.parametrize("where", ["network.checkpoint", "transfer.source.checkpoint"])
@@ -278,7 +352,7 @@ def test_a_checkpoint_counts_by_its_content(where: str, tmp_path: Path, monkeypa
         settings = changed(settings, "transfer.source", {"checkpoint": str(file)})
     else:
         settings = changed(settings, where, str(file))
-    keys, contents = [], []
+    keys, contents, marks = [], [], []
     for seed in (1, 2):
         save_checkpoint(load_network("st-gcn", layout="ntu-rgb+d", classes=10, seed=seed, width=4, depth=3), file)
         contents.append(file.read_bytes())
@@ -286,10 +360,14 @@ def test_a_checkpoint_counts_by_its_content(where: str, tmp_path: Path, monkeypa
         file.write_bytes(content)
         run = open_study(settings, tmp_path / str(number))
         keys.append((fingerprint(run.network_key), transfer_key(run, monkeypatch)))
+        touched(file, number)
+        marks.append(stage_marks(settings))
     (network_a, transfer_a), (network_b, transfer_b), again = keys
     assert (network_a != network_b) == (where == "network.checkpoint")
     assert transfer_a != transfer_b
     assert again == keys[0]
+    repeated = {name for name in marks[0] if marks[0][name] != marks[1][name]}
+    assert repeated == (set(marks[0]) if where == "network.checkpoint" else {"08_transfer", "09_summary"})
 
 
 def transfer_key(run: StudyRun, patch: pytest.MonkeyPatch) -> str:

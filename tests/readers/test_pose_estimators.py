@@ -377,3 +377,36 @@ def test_changing_label_in_a_recording(tmp_path: Path) -> None:
     text = table(header, [["run", *[1] * 34], ["walk", *[2] * 34]])
     with pytest.raises(SkeletonFormatError, match="t has the labels 'run', 'walk'; split it into actions"):
         read(put(tmp_path / "t.csv", text))
+
+
+@pytest.mark.parametrize("name", ["name", "video", "recording", "sequence", "clip", "file", "filename"])
+@pytest.mark.parametrize("label", ["label", "class", "action", "activity"])
+def test_columns_of_recordings_and_labels_by_their_usual_names(tmp_path: Path, name: str, label: str) -> None:
+    header = [name, label, *(f"{axis}{v}" for v in range(17) for axis in "xy")]
+    poses = motion(4, 17, 2).round(4)
+    rows = [[f"r{t // 2}", f"c{t // 2}", *pose.reshape(-1)] for t, pose in enumerate(poses)]
+    data = read(put(tmp_path / "t.csv", table(header, rows)))
+    assert data.names == ("r0", "r1")
+    assert [data.class_names[c] for c in data.labels] == ["c0", "c1"]
+    np.testing.assert_allclose(np.stack(data.coords).reshape(poses.shape), poses, atol=1e-6)
+
+
+@pytest.mark.parametrize("frame", ["frame", "frame_id", "frame_index", "frame_number", "image_id", "Frame Number"])
+@pytest.mark.parametrize("person", ["person", "person_id", "id", "track_id", "idx", "identity"])
+def test_columns_of_frames_and_people_by_their_usual_names(tmp_path: Path, frame: str, person: str) -> None:
+    """Frames come in the wrong order, and two people cross: only the columns tell."""
+    poses = {p: motion(3, 17, 2, seed=p).round(4) for p in (1, 2)}
+    header = [frame, person, *(f"{axis}{v}" for v in range(17) for axis in "xy")]
+    rows = [[t, p, *poses[p][t].reshape(-1)] for t in (2, 0, 1) for p in (1, 2)]
+    (people,) = read(put(tmp_path / "t.csv", table(header, rows))).coords
+    np.testing.assert_allclose(people, np.stack([poses[1], poses[2]]), atol=1e-6)
+
+
+@pytest.mark.parametrize("joint", ["joint", "landmark", "keypoint", "landmark_id", "joint_name", "keypoint_name"])
+@pytest.mark.parametrize("confidence", ["v", "c", "visibility", "vis", "confidence", "conf", "score", "likelihood"])
+def test_columns_of_joints_and_confidence_by_their_usual_names(tmp_path: Path, joint: str, confidence: str) -> None:
+    names = [name.replace(" ", "_") for name in LAYOUTS["coco-17"].joints]
+    pose = motion(2, 17, 3).round(4)
+    rows = [[t, names[v], *pose[t, v]] for t in range(2) for v in range(17)]
+    data = read(put(tmp_path / "t.csv", table(["frame", joint, "x", "y", confidence], rows)))
+    np.testing.assert_allclose(data.coords[0], pose, atol=1e-6)

@@ -353,3 +353,28 @@ def test_too_large(tmp_path: Path) -> None:
     file = write_pyskl(tmp_path)
     with pytest.raises(SkeletonFormatError, match="bytes is too large"):
         read_pickle(file, most=100)
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        b"I1\nI2\n0.",  # POP
+        b"I1\n(I2\nI3\n1.",  # POP_MARK
+        b"I1\n(I2\n(I3\nI4\n11.",
+        b"(I1\n2l.",  # DUP
+        b"(I1\nI2\nl.",  # LIST
+        b"(I1\nI2\nt.",  # TUPLE
+        b"(I1\nI2\nI3\nI4\nd.",  # DICT
+        b"}(I1\nI2\nI3\nI4\nuI5\nI6\ns.",  # SETITEMS, SETITEM
+        b"](I1\nI2\neI3\na.",  # APPENDS, APPEND
+        b"(I1\np7\nI2\ng7\nl.",  # PUT, GET
+        b"\x80\x02K\x01K\x02K\x03\x87.",  # TUPLE3
+        b"\x80\x02K\x01K\x02K\x03\x86\x86.",  # TUPLE2
+        b"\x80\x02K\x01\x85.",  # TUPLE1
+        b"\x80\x04]\x94K\x01ah\x00\x86.",  # MEMOIZE, BINGET
+    ],
+)
+def test_instructions_that_python_seldom_writes(program: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "a.pkl"
+    file.write_bytes(program)
+    assert read_pickle(file) == pickle.loads(program)
