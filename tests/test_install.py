@@ -110,7 +110,9 @@ def test_an_installation_that_was_cut_off_is_made_anew(clone: Path) -> None:
 
 
 def test_help_lists_every_target_with_a_description() -> None:
-    result = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        ["make", "--no-print-directory", "help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     shown = [line.split()[0] for line in result.stdout.splitlines()]
     (listed,) = [line for line in (ROOT / "Makefile").read_text().splitlines() if line.startswith(".PHONY:")]
     assert sorted(shown) == sorted(listed.split()[1:])

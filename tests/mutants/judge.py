@@ -74,7 +74,7 @@ ROOMS = {
             "stgcnlib/pipeline/details.py": KEYS,
             "stgcnlib/pipeline/experiments.py": KEYS,
         },
-        ("test_artefacts.py", "pipeline/test_keys.py", "pipeline/test_study.py", "pipeline/test_stages.py"),
+        ("test_artefacts.py", "pipeline/test_study_keys.py", "pipeline/test_study.py", "pipeline/test_stages.py"),
         options=("-k", "not interrupted_run"),
     ),
 }
