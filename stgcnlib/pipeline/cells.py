@@ -1,7 +1,7 @@
 """The cells of an executed notebook as HTML that can do no harm.
 
 nbconvert renders them with our template; every label and output is escaped or cleaned on the way, and images
-are embedded. The page around them is the business of `html`. nbconvert takes a second to import, so that
+are embedded. The page around them is made in `html`. nbconvert takes a second to import, so that
 is left to the first page: a run shows its index before.
 """
 

@@ -24,7 +24,7 @@ from typing import IO, Any
 from stgcnlib.errors import StageError
 from stgcnlib.pipeline.execute import partial_path
 from stgcnlib.pipeline.kernels import SOURCE, KernelSource
-from stgcnlib.threads import THREAD_VARIABLES, cores
+from stgcnlib.threads import THREAD_VARIABLES, brief_spinning, cores
 
 __all__ = ["Crew", "Job", "cores", "forget_partial"]
 
@@ -221,8 +221,7 @@ def _environment(threads: int) -> dict[str, str]:
     environment |= {
         "STGCNLIB_PROGRESS": "0",
         "STGCNLIB_STAGE": "1",  # outputs are read as pages
-        # Threads that spin while another process has their core made an epoch take 100 s instead of 5 s.
-        "GOMP_SPINCOUNT": os.environ.get("GOMP_SPINCOUNT", "1000"),
+        **brief_spinning(),
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     }

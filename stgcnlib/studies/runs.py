@@ -22,7 +22,7 @@ from stgcnlib import __version__
 from stgcnlib.artefacts import atomic_folder, atomic_path, fingerprint, write_json
 from stgcnlib.errors import StudyError
 from stgcnlib.progress import track
-from stgcnlib.threads import THREAD_VARIABLES, cores
+from stgcnlib.threads import THREAD_VARIABLES, brief_spinning, cores
 
 __all__ = ["RunFolder", "load_tables", "network_fingerprint", "run_all", "save_tables"]
 
@@ -185,7 +185,7 @@ def _in_processes(
 def _threads_of_children(threads: int) -> Iterator[None]:
     """Variables that a starting process reads: its share of the cores, and threads that sleep while they wait."""
     wanted = dict.fromkeys(THREAD_VARIABLES, str(threads)) | {
-        "GOMP_SPINCOUNT": os.environ.get("GOMP_SPINCOUNT", "1000"),
+        **brief_spinning(),
         "STGCNLIB_PROGRESS": "0",
     }
     before = {name: os.environ.get(name) for name in wanted}
