@@ -17,8 +17,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from stgcnlib.artefacts import atomic_path, fingerprint
 from stgcnlib.errors import SequenceError, SkeletonFormatError, StgcnlibError, shorten, suggest
+from stgcnlib.files import atomic_path, fingerprint
 from stgcnlib.skeleton import SkeletonLayout, layout
 
 __all__ = ["SequenceSet"]

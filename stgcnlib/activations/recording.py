@@ -33,8 +33,8 @@ from stgcnlib.activations.observe import (
     temporal_stride,
 )
 from stgcnlib.activations.store import FORMAT, VERSION, LayerStore, write_layer, write_scores
-from stgcnlib.artefacts import atomic_folder
 from stgcnlib.errors import AxesError, SkeletonFormatError
+from stgcnlib.files import atomic_folder
 from stgcnlib.networks.batches import check_fit, equal_batches, network_batch
 from stgcnlib.progress import track
 from stgcnlib.sequences import SequenceSet

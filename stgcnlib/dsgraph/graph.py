@@ -15,8 +15,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from stgcnlib.artefacts import atomic_path
 from stgcnlib.errors import GraphError, suggest
+from stgcnlib.files import atomic_path
 
 __all__ = ["DSGraph", "Kind", "Symmetrize", "check_symmetrize"]
 

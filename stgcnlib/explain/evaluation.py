@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from torch import nn
 
 from stgcnlib.activations.axes import Axes
-from stgcnlib.artefacts import atomic_folder
 from stgcnlib.errors import SkeletonFormatError
 from stgcnlib.explain.baseline import Replacement
 from stgcnlib.explain.checks import contrastivity, map_smoothness, randomisation, stability
 from stgcnlib.explain.faithfulness import UNITS, Faithfulness, Maps, Unit, faithfulness
 from stgcnlib.explain.limbs import limb_shares, one_armed
+from stgcnlib.files import atomic_folder
 from stgcnlib.sequences import SequenceSet
 
 __all__ = ["MapEvaluation", "evaluate_maps"]

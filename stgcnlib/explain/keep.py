@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from stgcnlib.artefacts import atomic_path
 from stgcnlib.errors import SequenceError, SkeletonFormatError
 from stgcnlib.explain.gradcam import RelevanceMap
+from stgcnlib.files import atomic_path
 
 __all__ = ["load_relevance", "save_relevance"]
 

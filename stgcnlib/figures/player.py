@@ -65,7 +65,7 @@ class SkeletonPlayer:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write `to_html` to a file, atomically."""
-        from stgcnlib.artefacts import write_text
+        from stgcnlib.files import write_text
 
         write_text(Path(path), self.to_html())
 

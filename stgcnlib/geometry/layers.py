@@ -18,9 +18,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from stgcnlib.artefacts import atomic_folder, write_json
 from stgcnlib.dsgraph import DSGraph, knn_graph, nnk_graph
 from stgcnlib.errors import GraphError, LayerNotFoundError, shorten
+from stgcnlib.files import atomic_folder, write_json
 from stgcnlib.geometry.smoothness import check_labels, label_smoothness
 from stgcnlib.geometry.uncertainty import (
     Resampling,

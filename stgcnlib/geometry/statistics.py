@@ -18,9 +18,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from stgcnlib.artefacts import atomic_folder, write_json
 from stgcnlib.dsgraph import DSGraph
 from stgcnlib.errors import GraphError, suggest
+from stgcnlib.files import atomic_folder, write_json
 from stgcnlib.geometry.layers import LayerGeometry
 from stgcnlib.geometry.neighbourhoods import (
     graph_similarity,

@@ -18,8 +18,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stgcnlib.artefacts import atomic_path
 from stgcnlib.errors import CheckpointError, shorten
+from stgcnlib.files import atomic_path
 from stgcnlib.networks.keys import translate
 from stgcnlib.skeleton import LAYOUTS, SkeletonLayout
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from stgcnlib.artefacts import fingerprint, write_text
 from stgcnlib.errors import StudyError
+from stgcnlib.files import fingerprint, write_text
 from stgcnlib.pipeline.board import Board
 from stgcnlib.pipeline.html import COMPARISON, render_report
 from stgcnlib.pipeline.jobs import Crew, Job, forget_partial

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from stgcnlib.artefacts import atomic_folder
 from stgcnlib.errors import StudyError
+from stgcnlib.files import atomic_folder
 from stgcnlib.pipeline.keep import write_table
 
 if TYPE_CHECKING:

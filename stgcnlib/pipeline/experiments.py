@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from stgcnlib.artefacts import fingerprint, fingerprint_file
 from stgcnlib.errors import StudyError
+from stgcnlib.files import fingerprint, fingerprint_file
 from stgcnlib.pipeline.keep import write_table
 from stgcnlib.pipeline.recordings import read_recordings
 from stgcnlib.pipeline.study import Network, Noise, Transfer

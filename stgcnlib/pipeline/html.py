@@ -20,9 +20,9 @@ import yaml
 from markupsafe import Markup
 
 from stgcnlib import __version__
-from stgcnlib.artefacts import write_text
 from stgcnlib.errors import StageError
 from stgcnlib.figures.player_page import player_assets
+from stgcnlib.files import write_text
 from stgcnlib.pipeline.cells import TEMPLATES, Cells, converted, opening, unbroken
 from stgcnlib.pipeline.expect import duration
 from stgcnlib.pipeline.guard import in_use

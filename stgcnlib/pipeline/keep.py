@@ -16,7 +16,7 @@ import pandas as pd
 from filelock import FileLock
 
 from stgcnlib import __version__
-from stgcnlib.artefacts import atomic_path, fingerprint, write_json
+from stgcnlib.files import atomic_path, fingerprint, write_json
 
 __all__ = ["ArtefactFolder", "write_table"]
 

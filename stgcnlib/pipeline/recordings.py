@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from stgcnlib.artefacts import fingerprint
+from stgcnlib.files import fingerprint
 from stgcnlib.pipeline.study import Data
 from stgcnlib.sequences import SequenceSet
 

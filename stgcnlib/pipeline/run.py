@@ -19,8 +19,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stgcnlib.artefacts import fingerprint, fingerprint_file, write_json
 from stgcnlib.errors import LayerNotFoundError, StudyError, suggest
+from stgcnlib.files import fingerprint, fingerprint_file, write_json
 from stgcnlib.pipeline.checks import check_study
 from stgcnlib.pipeline.keep import ArtefactFolder, write_table
 from stgcnlib.pipeline.recordings import read_recordings, recordings_key

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stgcnlib.artefacts import fingerprint, write_text
 from stgcnlib.errors import StageError
+from stgcnlib.files import fingerprint, write_text
 from stgcnlib.pipeline.board import Board
 from stgcnlib.pipeline.cells import opening
 from stgcnlib.pipeline.guard import alone, stoppable

@@ -17,8 +17,8 @@ from typing import Any
 import nbformat
 
 from stgcnlib import __version__
-from stgcnlib.artefacts import fingerprint, write_json
 from stgcnlib.errors import StageError, suggest
+from stgcnlib.files import fingerprint, write_json
 from stgcnlib.pipeline.study import Study
 
 __all__ = [

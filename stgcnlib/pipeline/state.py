@@ -16,8 +16,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ValidationError
 
-from stgcnlib.artefacts import write_text
 from stgcnlib.errors import StgcnlibError
+from stgcnlib.files import write_text
 from stgcnlib.pipeline.expect import Load, expected, time_left
 
 __all__ = ["Notebook", "Progress", "RunState", "Step"]

@@ -14,8 +14,8 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from stgcnlib.artefacts import fingerprint
 from stgcnlib.errors import AxesError, StudyError, shorten
+from stgcnlib.files import fingerprint
 from stgcnlib.pipeline.complaints import UniqueKeys, complaints
 
 __all__ = ["Study", "bundled_folder"]

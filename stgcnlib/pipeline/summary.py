@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stgcnlib.artefacts import atomic_path, write_json
+from stgcnlib.files import atomic_path, write_json
 
 if TYPE_CHECKING:
     import pandas as pd

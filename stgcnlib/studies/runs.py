@@ -19,8 +19,8 @@ from typing import Any
 import pandas as pd
 
 from stgcnlib import __version__
-from stgcnlib.artefacts import atomic_folder, atomic_path, fingerprint, write_json
 from stgcnlib.errors import StudyError
+from stgcnlib.files import atomic_folder, atomic_path, fingerprint, write_json
 from stgcnlib.progress import track
 from stgcnlib.threads import THREAD_VARIABLES, brief_spinning, cores
 

@@ -18,8 +18,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from stgcnlib.artefacts import fingerprint
 from stgcnlib.errors import SequenceError, StudyError, suggest
+from stgcnlib.files import fingerprint
 from stgcnlib.networks.batches import check_fit
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.training.augment import Augmentation, TrainingBatches

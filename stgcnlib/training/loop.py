@@ -21,8 +21,8 @@ import lightning.pytorch as pl
 import torch
 from torch import Tensor, nn
 
-from stgcnlib.artefacts import atomic_path
 from stgcnlib.errors import CheckpointError, StudyError
+from stgcnlib.files import atomic_path
 from stgcnlib.networks.batches import check_scores
 from stgcnlib.progress import progress_shown
 from stgcnlib.sequences import SequenceSet

@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from stgcnlib.artefacts import fingerprint, write_json
 from stgcnlib.dtw import DTWOptions
 from stgcnlib.errors import SkeletonFormatError
+from stgcnlib.files import fingerprint, write_json
 from stgcnlib.networks import load_network, save_checkpoint
 from stgcnlib.pipeline.keep import ArtefactFolder
 from stgcnlib.pipeline.recordings import recordings_key

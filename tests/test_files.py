@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from stgcnlib.artefacts import atomic_folder, atomic_path, fingerprint, fingerprint_file, write_json, write_text
+from stgcnlib.files import atomic_folder, atomic_path, fingerprint, fingerprint_file, write_json, write_text
 
 
 def names(folder: Path) -> list[str]:
@@ -69,7 +69,7 @@ def test_a_killed_writer_leaves_the_old_file(tmp_path: Path) -> None:
     write_text(target, "old")
     program = (
         "import os, signal, sys\n"
-        "from stgcnlib.artefacts import atomic_path\n"
+        "from stgcnlib.files import atomic_path\n"
         "with atomic_path(sys.argv[1]) as temporary:\n"
         "    temporary.write_text('half')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
