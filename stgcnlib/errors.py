@@ -10,6 +10,7 @@ import difflib
 from collections.abc import Iterable
 
 __all__ = [
+    "ArtefactError",
     "AxesError",
     "CheckpointError",
     "GraphError",
@@ -59,6 +60,10 @@ class GraphError(StgcnlibError, ValueError):
 
 class StudyError(StgcnlibError, ValueError):
     """A study file has an unknown key or a value out of range."""
+
+
+class ArtefactError(StgcnlibError, ValueError):
+    """A result of a study is declared wrongly, is unknown, or cannot be made or read."""
 
 
 class StageError(StgcnlibError, RuntimeError):

@@ -16,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from stgcnlib.errors import AxesError, StudyError, shorten
 from stgcnlib.files import fingerprint
+from stgcnlib.modules import module_file
 from stgcnlib.pipeline.complaints import UniqueKeys, complaints
 
 __all__ = ["Study", "bundled_folder"]
@@ -68,8 +69,21 @@ class Data(_Part):
     published: tuple[str, ...] = ()
     skip: str | None = None
     frame_step: Whole = Field(1, ge=1)
-    demo: Demo = Demo()
+    demo: Demo | None = None
     split: Split = Split()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _demo_size(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("path", "demo") == "demo" and given.get("demo") is None:
+            return {**given, "demo": {}}
+        return given
+
+    @model_validator(mode="after")
+    def _demo_only(self) -> Data:
+        if self.path != "demo" and self.demo is not None:
+            raise ValueError("demo is only for path: demo; remove it, or set the path to demo")
+        return self
 
 
 class Augment(_Part):
@@ -112,6 +126,19 @@ class Network(_Part):
     options: dict[str, Scalar] = Field(default_factory=dict)
     axes: str | dict[str, str] | None = None
     training: Training = Training()
+
+    @property
+    def trained_here(self) -> Training | None:
+        """How it is trained; `None` for a network from a checkpoint."""
+        return self.training if self.checkpoint is None else None
+
+    @property
+    def source(self) -> str | None:
+        """Absolute path of the module that makes a network of one's own; `None` for the zoo's."""
+        if ":" not in self.name:
+            return None
+        found = module_file(self.name.partition(":")[0], [*([self.folder] if self.folder else []), Path.cwd()])
+        return None if found is None else str(found)
 
     @field_validator("axes")
     @classmethod
@@ -266,7 +293,7 @@ class Study(_Part):
 
     name: str = Field("study", min_length=1, max_length=120)
     seed: Whole = Field(0, ge=0)
-    data: Data = Data()
+    data: Data = Field(default_factory=Data)
     network: Network = Network()
     layers: tuple[str, ...] | None = Field(None, min_length=1)
     dtw: Dtw = Dtw()
@@ -285,12 +312,6 @@ class Study(_Part):
         if not name.isprintable() or not name.strip():
             raise ValueError("must be one line of printable text")
         return name.strip()
-
-    @model_validator(mode="after")
-    def _demo_options(self) -> Study:
-        if self.data.path != "demo" and self.data.demo != Demo():
-            raise ValueError("data.demo is only for path: demo; remove it, or set the path to demo")
-        return self
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> Study:

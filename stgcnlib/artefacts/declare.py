@@ -1,0 +1,221 @@
+"""Declarations: what an artefact is made of and how it lies on disk; one table of them, checked as it is written.
+
+A declaration is data. Keys, storage and order follow from it, see `keys`, `store` and `schedule`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote
+
+from stgcnlib.errors import ArtefactError, suggest
+
+__all__ = ["Artefact", "Axis", "Form", "Line", "Place", "instance"]
+
+PROVIDED = ("compute", "path", "scratch")
+"""Parameters that `make` may have without a declaration: they never change a number."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a value lies on disk.
+
+    Attributes:
+        suffix: of the file; "" for a folder.
+        load: reads the value from that file or folder.
+        save: writes the value to a path that does not exist yet; `None`: `make` itself writes to its parameter `path`.
+    """
+
+    suffix: str
+    load: Callable[[Path], Any]
+    save: Callable[[Any, Path], object] | None
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """One kind of result of a study.
+
+    Attributes:
+        name: words and ``{axes}``, separated by slashes, such as ``distances/{network}/{layer}``.
+        make: a function of what is declared and of nothing else, by the names of its parameters: those of `needs`;
+            ``settings``, which holds the declared settings and files; and those axes of the name that it asks for.
+            It may also have ``compute`` (the study's section of that name), ``scratch`` (a folder for what
+            an unfinished computation keeps) and ``path`` (see `Form`): none of these may change a number.
+        form: on disk; `None`: not kept, since it is made quickly from what it needs.
+        needs: parameter -> name of an artefact. ``{axis}`` stands for the artefact's own value, ``*`` for all values:
+            then the parameter is a dictionary, from value to artefact (from a tuple of values if there are several
+            stars). A name that ends in ``?`` gives `None` where the study has no such artefact.
+        settings: dotted keys of the study; a section's name stands for all of it.
+        files: dotted keys of the study that hold absolute paths; the contents of these files or folders decide, not
+            where they lie. What is no absolute path counts as it is.
+        section: dotted key of the study; where it has no value, there is no such artefact.
+        tables: name -> attribute or key of the value: DataFrames that users find in the folder ``tables``.
+    """
+
+    name: str
+    make: Callable[..., Any]
+    form: Form | None = None
+    needs: Mapping[str, str] = field(default_factory=dict)
+    settings: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    section: str | None = None
+    tables: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """The axes in its name, in order."""
+        return tuple(part[1:-1] for part in self.name.split("/") if _is_axis(part))
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What the values of an axis are.
+
+    Attributes:
+        values: the values, or a function that gives them from what is declared, as `Artefact.make`.
+        needs, settings: as of an `Artefact`.
+    """
+
+    values: Sequence[str] | Callable[..., Sequence[str]]
+    needs: Mapping[str, str] = field(default_factory=dict)
+    settings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Place:
+    """An artefact with values for its axes; ``*`` stands for all values."""
+
+    artefact: Artefact
+    axes: Mapping[str, str]
+
+    @property
+    def name(self) -> str:
+        """The artefact's name with the values in it."""
+        return instance(self.artefact.name, self.axes)
+
+    @property
+    def stars(self) -> tuple[str, ...]:
+        """Axes that have no single value."""
+        return tuple(axis for axis in self.artefact.axes if self.axes[axis] == "*")
+
+
+class Line:
+    """All artefacts of a study: a table, checked when it is made.
+
+    Args:
+        artefacts: in any order.
+        axes: name -> what its values are.
+
+    Raises:
+        ArtefactError: a name occurs twice or is unknown, artefacts need each other in a circle, or a function's
+            parameters are not what is declared.
+    """
+
+    def __init__(self, artefacts: Sequence[Artefact], axes: Mapping[str, Axis]) -> None:
+        self.artefacts = {artefact.name: artefact for artefact in artefacts}
+        self.axes = dict(axes)
+        if len(self.artefacts) < len(artefacts):
+            names = [artefact.name for artefact in artefacts]
+            raise ArtefactError(f"{next(n for n in names if names.count(n) > 1)!r} is declared twice")
+        for artefact in artefacts:
+            _check_axes(artefact, self.axes)
+            _check_parameters(artefact)
+        self._check_circles()
+
+    def __iter__(self) -> Iterator[Artefact]:
+        return iter(self.artefacts.values())
+
+    def find(self, name: str) -> Place:
+        """The artefact that is meant by a name with values, or with ``*``, in place of axes.
+
+        Raises:
+            ArtefactError: there is none; names the nearest.
+        """
+        parts = name.split("/")
+        for artefact in sorted(self, key=lambda each: len(each.axes)):  # words before axes
+            template = artefact.name.split("/")
+            if len(template) == len(parts) and all(_is_axis(t) or t == p for t, p in zip(template, parts, strict=True)):
+                values = {t[1:-1]: unquote(p) for t, p in zip(template, parts, strict=True) if _is_axis(t)}
+                return Place(artefact, values)
+        raise ArtefactError(f"no artefact is named {name!r}; {suggest(name, list(self.artefacts))}")
+
+    def need(self, name: str, axes: Mapping[str, str]) -> tuple[Place, bool]:
+        """The artefact that a declared need means for an owner with these axes, and whether it may be missing."""
+        return self.find(instance(name.removesuffix("?"), axes)), name.endswith("?")
+
+    def _check_circles(self) -> None:
+        """Visit all that each artefact needs, also to see that it is declared."""
+        done: set[str] = set()
+
+        def visit(owner: Artefact | Axis, name: str, above: tuple[str, ...]) -> None:
+            if name in above:
+                circle = " -> ".join([*above[above.index(name) :], name])
+                raise ArtefactError(f"artefacts need each other in a circle: {circle}")
+            if name in done:
+                return
+            for axes in self._samples(owner.axes if isinstance(owner, Artefact) else ()):
+                for need in owner.needs.values():
+                    place, _ = self.need(need, axes)
+                    visit(place.artefact, place.artefact.name, (*above, name))
+                    for star in place.stars:
+                        visit(self.axes[star], f"{{{star}}}", (*above, name))
+            done.add(name)
+
+        for artefact in self:
+            visit(artefact, artefact.name, ())
+
+    def _samples(self, axes: Sequence[str]) -> Iterator[dict[str, str]]:
+        """Every value of axes whose values are fixed, and ``*`` for the others."""
+        known = [self.axes[axis].values for axis in axes]
+        for each in product(*(("*",) if callable(values) else values for values in known)):
+            yield dict(zip(axes, each, strict=True))
+
+
+def instance(name: str, axes: Mapping[str, str]) -> str:
+    """A declared name with values in place of its axes."""
+    return "/".join(_quoted(axes.get(part[1:-1], part)) if _is_axis(part) else part for part in name.split("/"))
+
+
+def _quoted(value: str) -> str:
+    """A value as part of a path: a layer's name may hold any character."""
+    if value == "*" or _is_axis(value):
+        return value
+    shown = quote(value, safe=" ,=+()[]")
+    return shown if shown.strip(".") else shown.replace(".", "%2E")
+
+
+def _is_axis(part: str) -> bool:
+    return part.startswith("{") and part.endswith("}")
+
+
+def _check_axes(artefact: Artefact, axes: Mapping[str, Axis]) -> None:
+    for axis in artefact.axes:
+        if axis not in axes:
+            raise ArtefactError(f"{artefact.name!r}: no axis is named {axis!r}; {suggest(axis, list(axes))}")
+
+
+def _check_parameters(artefact: Artefact) -> None:
+    """A function can only read what its artefact declares, and what is declared is read."""
+    asked = set(inspect.signature(artefact.make).parameters)
+    declared = set(artefact.needs) | ({"settings"} if artefact.settings or artefact.files else set())
+    if missing := declared - asked:
+        raise ArtefactError(f"{artefact.name!r} declares {_listed(missing)}, which {_named(artefact)} does not take")
+    if extra := asked - declared - set(artefact.axes) - set(PROVIDED):
+        raise ArtefactError(f"{artefact.name!r}: {_named(artefact)} takes {_listed(extra)}, which is not declared")
+    writes = artefact.form is not None and artefact.form.save is None
+    if writes != ("path" in asked):
+        wanted = "must take 'path'" if writes else "takes 'path', but its form is written by the store"
+        raise ArtefactError(f"{artefact.name!r}: {_named(artefact)} {wanted}")
+
+
+def _named(artefact: Artefact) -> str:
+    return f"{getattr(artefact.make, '__name__', artefact.make)}()"
+
+
+def _listed(names: set[str]) -> str:
+    return ", ".join(sorted(names))

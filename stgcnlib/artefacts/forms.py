@@ -1,0 +1,59 @@
+"""Forms on disk that need nothing but numpy, pandas and JSON; objects bring their own `save` and `load`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from stgcnlib.artefacts.declare import Form
+
+__all__ = ["ARRAY", "JSON", "TABLE", "TABLES", "saved_as"]
+
+
+def _save_array(value: NDArray[Any], path: Path) -> None:
+    np.save(path, value, allow_pickle=False)
+
+
+def _load_array(path: Path) -> NDArray[Any]:
+    array: NDArray[Any] = np.load(path, allow_pickle=False)
+    return array
+
+
+def _save_json(value: Any, path: Path) -> None:
+    path.write_text(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=True) + "\n", encoding="utf-8")
+
+
+def _load_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _save_table(value: pd.DataFrame, path: Path) -> None:
+    value.to_parquet(path)
+
+
+def _save_tables(value: Mapping[str, pd.DataFrame], path: Path) -> None:
+    path.mkdir()
+    for name, table in value.items():
+        table.to_parquet(path / f"{name}.parquet")
+
+
+def _load_tables(path: Path) -> dict[str, pd.DataFrame]:
+    return {file.stem: pd.read_parquet(file) for file in sorted(path.glob("*.parquet"))}
+
+
+ARRAY = Form(".npy", _load_array, _save_array)
+JSON = Form(".json", _load_json, _save_json)
+TABLE = Form(".parquet", pd.read_parquet, _save_table)
+TABLES = Form("", _load_tables, _save_tables)
+"""A dictionary from names to tables, as a folder of parquet files; loaded in alphabetical order."""
+
+
+def saved_as(kind: Any, suffix: str = "") -> Form:
+    """The form of a class with ``save(path)`` and ``load(path)``; `suffix`: of the file, "" for a folder."""
+    return Form(suffix, kind.load, kind.save)

@@ -1,0 +1,182 @@
+"""Artefacts of one study, each read if it is there and made if it is not, with all that it needs.
+
+Functions get what is declared and nothing else. Making many at a time, in other processes, is the business of
+`schedule`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from stgcnlib.artefacts.declare import Artefact, Axis, Form, Line, Place
+from stgcnlib.artefacts.keys import Keys
+from stgcnlib.artefacts.stamps import Stamps
+from stgcnlib.artefacts.store import Store
+from stgcnlib.errors import ArtefactError, StudyError
+from stgcnlib.files import atomic_path
+
+__all__ = ["Artefacts"]
+
+
+class Artefacts:
+    """Read-or-make access to the artefacts of a study.
+
+    It can be pickled: another process then makes the same artefacts in the same folder.
+
+    Args:
+        line: the declarations.
+        study: a pydantic model with the settings.
+        folder: where artefacts lie, and their tables beside it.
+    """
+
+    def __init__(self, line: Line, study: BaseModel, folder: Path) -> None:
+        self.line, self.settings, self.folder = line, study, folder
+        self.store = Store(folder / "artefacts")
+        self.keys = Keys(line, study, Stamps(self.store.folder / ".stamps.json"))
+        self._values: dict[str, Any] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_values": {}}
+
+    def __getitem__(self, name: str) -> Any:
+        """The value of an artefact; a dictionary of values where the name has ``*`` for an axis.
+
+        Raises:
+            ArtefactError: no artefact has this name.
+            StudyError: the study has no section that the artefact belongs to.
+        """
+        place = self.find(name)
+        if place.stars:
+            return self.gathered(place)
+        if place.name not in self._values:
+            self._values[place.name] = self._made(place)
+        return self._values[place.name]
+
+    def find(self, name: str) -> Place:
+        """The declaration that a name means, refused if the study has no section for it."""
+        place = self.line.find(name)
+        section = place.artefact.section
+        if not self.keys.has(place.artefact):
+            raise StudyError(f"this study has no section {section!r}; add it to the study file")
+        return place
+
+    def key(self, name: str) -> str:
+        """The hash of everything that decides an artefact; nothing is made for it."""
+        return self.keys.of(self.find(name))
+
+    def path(self, name: str) -> Path:
+        """Where an artefact lies, made or not."""
+        place = self.find(name)
+        return self.store.path(place.name, _form(place))
+
+    def held(self, place: Place) -> bool:
+        """Whether an artefact is there as it should be; `True` for one that is not kept."""
+        form = place.artefact.form
+        return form is None or self.store.holds(place.name, form, self.keys.of(place))
+
+    def make(self, name: str) -> Path:
+        """Make an artefact if it is not there, with all that it needs; its place on disk."""
+        place = self.find(name)
+        self._values[place.name] = self._made(place)
+        return self.store.path(place.name, _form(place))
+
+    def release(self) -> None:
+        """Forget values that were read or made; they are read again when asked for."""
+        self._values.clear()
+
+    def axis(self, name: str) -> list[str]:
+        """The values of an axis; what they follow from is made if it has to be."""
+        axis = self.line.axes[name]
+        if not callable(axis.values):
+            return list(axis.values)
+        return [str(value) for value in axis.values(**self._arguments(axis, axis.values, f"{{{name}}}", {}))]
+
+    def places(self, place: Place) -> list[Place]:
+        """The single artefacts that a name with ``*`` stands for."""
+        every = [self.axis(axis) for axis in place.stars]
+        return [
+            Place(place.artefact, {**place.axes, **dict(zip(place.stars, v, strict=True))}) for v in product(*every)
+        ]
+
+    def gathered(self, place: Place) -> dict[Any, Any]:
+        """Value of each artefact that a name with ``*`` stands for, by the axis' value, or by a tuple of several."""
+        found = {}
+        for each in self.places(place):
+            values = tuple(each.axes[axis] for axis in place.stars)
+            found[values[0] if len(values) == 1 else values] = self[each.name]
+        return found
+
+    def needed(self, owner: Artefact | Axis, axes: Mapping[str, str]) -> Iterator[Place]:
+        """What an artefact or an axis needs in this study, with ``*`` where it needs all values."""
+        for name in owner.needs.values():
+            place, optional = self.line.need(name, axes)
+            if not optional or self.keys.has(place.artefact):
+                yield self.find(place.name)
+
+    def _made(self, place: Place) -> Any:
+        artefact, form = place.artefact, place.artefact.form
+        if form is None:
+            return artefact.make(**self._arguments(artefact, artefact.make, place.name, place.axes))
+        key = self.keys.of(place)
+        if not self.store.holds(place.name, form, key):
+            with self.store.making(place.name):
+                if not self.store.holds(place.name, form, key):  # another process may have made it meanwhile
+                    self._write(place, form, key)
+        value = form.load(self.store.path(place.name, form))
+        self._write_tables(place, value)
+        return value
+
+    def _write_tables(self, place: Place, value: Any) -> None:
+        """Copy tables for users to the folder ``tables``, where they are missing or older than the artefact."""
+        for title, member in place.artefact.tables.items():
+            file, made = self.folder / "tables" / f"{title}.parquet", self.store.path(place.name, _form(place))
+            if not file.exists() or file.stat().st_mtime_ns < made.stat().st_mtime_ns:
+                with atomic_path(file) as temporary:
+                    (_member(value, member) if member else value).to_parquet(temporary)
+
+    def _write(self, place: Place, form: Form, key: str) -> None:
+        artefact = place.artefact
+        given = self._arguments(artefact, artefact.make, place.name, place.axes)
+
+        def write(path: Path) -> None:
+            if form.save is None:
+                artefact.make(**given, path=path)
+            else:
+                form.save(artefact.make(**given), path)
+
+        basis = self.keys.basis(place)
+        if "scratch" in inspect.signature(artefact.make).parameters:
+            with self.store.scratch(place.name, key) as given["scratch"]:
+                self.store.write(place.name, form, key, basis, write)
+        else:
+            self.store.write(place.name, form, key, basis, write)
+
+    def _arguments(self, owner: Artefact | Axis, function: Any, name: str, axes: Mapping[str, str]) -> dict[str, Any]:
+        """What a function gets: exactly what is declared."""
+        asked = inspect.signature(function).parameters
+        given: dict[str, Any] = {}
+        for parameter, need in owner.needs.items():
+            place, optional = self.line.need(need, axes)
+            absent = optional and not self.keys.has(place.artefact)
+            given[parameter] = None if absent else self[place.name]
+        if "settings" in asked:
+            given["settings"] = self.keys.settings(owner, name)
+        if "compute" in asked:
+            given["compute"] = getattr(self.settings, "compute")  # noqa: B009
+        return {axis: value for axis, value in axes.items() if axis in asked} | given
+
+
+def _form(place: Place) -> Form:
+    if place.artefact.form is None:
+        raise ArtefactError(f"{place.name!r} is not kept: it has no place on disk")
+    return place.artefact.form
+
+
+def _member(value: Any, name: str) -> Any:
+    return value[name] if isinstance(value, Mapping) else getattr(value, name)

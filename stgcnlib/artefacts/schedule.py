@@ -1,0 +1,162 @@
+"""The schedule: artefacts made in the order of their needs, several at a time, by any executor.
+
+Tasks get an `Artefacts` and a name, and give a path: no data travel. What is there already is not made again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from dataclasses import dataclass
+from pathlib import Path
+
+from stgcnlib.artefacts.declare import Place
+from stgcnlib.artefacts.making import Artefacts
+from stgcnlib.errors import ArtefactError, StgcnlibError
+from stgcnlib.threads import cores, limit_threads
+
+__all__ = ["Event", "make_all"]
+
+
+@dataclass(frozen=True)
+class Event:
+    """Attributes: name of an artefact; state, "started" or "made"; seconds that it took; running, how many now."""
+
+    name: str
+    state: str
+    seconds: float = 0.0
+    running: int = 0
+
+
+def make_all(
+    artefacts: Artefacts,
+    names: Sequence[str],
+    executor: Executor,
+    *,
+    workers: int = 1,
+    threads: int | None = None,
+    watch: Callable[[Event], None] | None = None,
+) -> None:
+    """Make artefacts and all that they need.
+
+    After a failure those that run are let finish and no further one begins. To cancel, raise from `watch` or interrupt
+    the caller: what has not begun is dropped, and ending what runs is the executor's business.
+
+    Args:
+        artefacts: of a study; pickled for each task.
+        names: what is wanted; ``*`` stands for all values of an axis.
+        executor: where tasks run: threads, processes, or a cluster's.
+        workers: most tasks at a time.
+        threads: that the tasks share; `None`: as many as this machine's cores.
+        watch: told as artefacts begin and are made.
+
+    Raises:
+        ArtefactError: the first failure, by the name of its artefact; other errors about input come as they are.
+    """
+    plan = _Plan(artefacts, names)
+    running: dict[Future[tuple[Path, float]], Place] = {}
+    failure: Exception | None = None
+    tell = watch or (lambda event: None)
+    try:
+        while True:
+            ready = [] if failure else plan.ready({place.name for place in running.values()})
+            for place in ready[: workers - len(running)]:
+                share = max(1, (threads or cores()) // min(workers, len(running) + len(ready)))
+                running[executor.submit(_make, artefacts, place.name, share)] = place
+                ready = ready[1:]
+                tell(Event(place.name, "started", running=len(running)))
+            if not running:
+                break
+            finished, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                place = running.pop(future)
+                try:
+                    _, seconds = future.result()
+                except Exception as error:
+                    failure = failure or _told(place, error)
+                else:
+                    plan.done(place)
+                    tell(Event(place.name, "made", seconds, len(running)))
+    except BaseException:
+        for future in running:
+            future.cancel()
+        raise
+    if failure is not None:
+        raise failure
+
+
+def _make(artefacts: Artefacts, name: str, threads: int) -> tuple[Path, float]:
+    """One task, in whichever process."""
+    began = time.monotonic()
+    limit_threads(threads)
+    path = artefacts.make(name)
+    return path, time.monotonic() - began
+
+
+class _Plan:
+    """What has still to be made, found anew as artefacts that tell the values of axes are made."""
+
+    def __init__(self, artefacts: Artefacts, names: Sequence[str]) -> None:
+        self._artefacts = artefacts
+        self._wanted = [artefacts.find(name) for name in names]
+        self._there: set[str] = set()
+
+    def done(self, place: Place) -> None:
+        """An artefact has been made."""
+        self._there.add(place.name)
+
+    def ready(self, running: set[str]) -> list[Place]:
+        """What can be made now: it is not there, and all that it needs is."""
+        found: dict[str, Place] = {}
+        waiting: dict[str, bool] = {}
+        for place in self._wanted:
+            self._visit(place, running, found, waiting)
+        return list(found.values())
+
+    def _visit(self, place: Place, running: set[str], found: dict[str, Place], waiting: dict[str, bool]) -> bool:
+        """Note what can be made for a place; whether anything has still to be made for it."""
+        if place.name in self._there:
+            return False
+        if place.name not in waiting:
+            waiting[place.name] = self._look(place, running, found, waiting)
+            if not waiting[place.name]:
+                self._there.add(place.name)
+        return waiting[place.name]
+
+    def _look(self, place: Place, running: set[str], found: dict[str, Place], waiting: dict[str, bool]) -> bool:
+        if place.stars:
+            for star in place.stars:
+                needed = self._artefacts.needed(self._artefacts.line.axes[star], {})
+                if self._any(needed, running, found, waiting):
+                    return True  # its values are not known yet
+            return self._any(self._artefacts.places(place), running, found, waiting)
+        if place.name in running:
+            return True
+        kept = place.artefact.form is not None
+        if kept and self._artefacts.held(place):
+            return False
+        needed = self._artefacts.needed(place.artefact, place.axes)
+        if self._any(needed, running, found, waiting):
+            return True
+        if kept:
+            found[place.name] = place
+        return kept
+
+    def _any(
+        self, places: Iterable[Place], running: set[str], found: dict[str, Place], waiting: dict[str, bool]
+    ) -> bool:
+        due = [self._visit(each, running, found, waiting) for each in places]  # all of them: each may be ready
+        return any(due)
+
+
+def _told(place: Place, error: Exception) -> Exception:
+    if isinstance(error, BrokenExecutor):
+        return ArtefactError(
+            f"{place.name}: the process that made it died, most often for want of memory; use fewer workers"
+        )
+    if isinstance(error, StgcnlibError):
+        return error
+    told = ArtefactError(f"{place.name}: making it failed with {type(error).__name__}: {error}")
+    told.__cause__ = error
+    return told

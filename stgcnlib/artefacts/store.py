@@ -1,0 +1,162 @@
+"""The store: artefacts on disk, each with a manifest that says what it was made from and what its files hold.
+
+An artefact is written beside its place, synced, summed and renamed over it, by one maker at a time. What is read is
+checked against the sums, so that a damaged artefact is made again and never used.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from stgcnlib.artefacts.declare import Form
+from stgcnlib.artefacts.stamps import file_state
+from stgcnlib.errors import ArtefactError
+from stgcnlib.files import fingerprint_file, write_json
+from stgcnlib.version import __version__
+
+__all__ = ["Store"]
+
+FORMAT = 1
+
+
+class Store:
+    """Artefacts below one folder.
+
+    Args:
+        folder: where they lie; made with the first one.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._whole: dict[str, str] = {}
+
+    def path(self, name: str, form: Form) -> Path:
+        """Where an artefact lies."""
+        return self.folder / f"{name}{form.suffix}"
+
+    def holds(self, name: str, form: Form, key: str) -> bool:
+        """Whether an artefact is there, was made from `key`, and is as it was written."""
+        path = self.path(name, form)
+        if self._whole.get(name) == key and path.exists():
+            return True
+        try:
+            manifest = json.loads(self._manifest(path).read_text(encoding="utf-8"))
+            whole = manifest["format"] == FORMAT and manifest["key"] == key and _intact(path, manifest["files"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return False  # a damaged manifest only costs the computation
+        if whole:
+            self._whole[name] = key
+        return whole
+
+    def write(self, name: str, form: Form, key: str, basis: Mapping[str, Any], make: Callable[[Path], None]) -> None:
+        """Have `make` write to a path that does not exist yet, and put that in the artefact's place."""
+        path = self.path(name, form)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._whole.pop(name, None)
+        with self._beside(name) as scratch:
+            temporary = scratch / path.name
+            make(temporary)
+            if not temporary.exists():
+                raise ArtefactError(f"{name}: its function wrote nothing to its path")
+            sums = {file: _synced(temporary / file if file else temporary) for file in _names(temporary)}
+            self._manifest(path).unlink(missing_ok=True)
+            _replace(temporary, path, scratch)
+        write_json(
+            self._manifest(path),
+            {
+                "format": FORMAT,
+                "artefact": name,
+                "key": key,
+                "stgcnlib": __version__,
+                "made": datetime.now(UTC).isoformat(timespec="seconds"),
+                "from": dict(basis),
+                "files": {file: [total, file_state(path / file if file else path)] for file, total in sums.items()},
+            },
+        )
+        self._whole[name] = key
+
+    def forget(self, name: str, form: Form) -> None:
+        """Have an artefact made again: its manifest goes, its files stay until they are replaced."""
+        self._whole.pop(name, None)
+        self._manifest(self.path(name, form)).unlink(missing_ok=True)
+
+    @contextmanager
+    def making(self, name: str) -> Iterator[None]:
+        """One maker of an artefact at a time, in whichever process; others wait."""
+        locks = self.folder / ".locks"
+        locks.mkdir(parents=True, exist_ok=True)
+        with FileLock(locks / f"{name.replace('/', '__')}.lock"):
+            yield
+
+    @contextmanager
+    def scratch(self, name: str, key: str) -> Iterator[Path]:
+        """A folder for what an unfinished computation keeps, found again by the next with the same key."""
+        home = self._unfinished(name)
+        folder = home / key
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder
+        shutil.rmtree(home, ignore_errors=True)  # done; and what other settings left is of no more use
+
+    @contextmanager
+    def _beside(self, name: str) -> Iterator[Path]:
+        """An empty folder on the same disk; one that a killed process left is removed first."""
+        folder = self._unfinished(name) / "new"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            for empty in (folder.parent, folder.parent.parent):
+                with suppress(OSError):
+                    empty.rmdir()
+
+    def _unfinished(self, name: str) -> Path:
+        return self.folder / ".unfinished" / name.replace("/", "__")
+
+    @staticmethod
+    def _manifest(path: Path) -> Path:
+        return path.with_name(f"{path.name}.manifest.json")
+
+
+def _names(path: Path) -> list[str]:
+    """Files of a folder, below it; "" for a file itself."""
+    if not path.is_dir():
+        return [""]
+    return sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
+
+
+def _intact(path: Path, files: Mapping[str, Any]) -> bool:
+    """Whether a path has exactly these files with these contents; those untouched since are not read again."""
+    if _names(path) != sorted(files):
+        return False
+    for name, (total, state) in files.items():
+        file = path / name if name else path
+        if file_state(file) != state and fingerprint_file(file) != total:
+            return False
+    return True
+
+
+def _synced(file: Path) -> str:
+    with file.open("rb+") as stream:
+        os.fsync(stream.fileno())
+    return fingerprint_file(file)
+
+
+def _replace(temporary: Path, path: Path, scratch: Path) -> None:
+    if temporary.is_dir() and path.exists():
+        path.rename(scratch / "old")  # a folder cannot be renamed over another
+    elif temporary.is_file():
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+    temporary.replace(path)

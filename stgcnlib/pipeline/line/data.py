@@ -1,0 +1,84 @@
+"""Recordings: read, prepared, split, and chosen as nodes of the DS-Graphs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stgcnlib.errors import StudyError, suggest
+from stgcnlib.sequences import SequenceSet
+
+if TYPE_CHECKING:
+    from stgcnlib.artefacts.keys import Settings
+
+__all__ = ["explained_nodes", "make_demo", "pick_nodes", "prepare", "read_recordings", "split_parts"]
+
+
+def make_demo(settings: Settings) -> SequenceSet:
+    """The embedded data set, of the size that the study says."""
+    from stgcnlib.demo import demo_sequences
+
+    return demo_sequences(seed=settings.seed, **settings.data.demo.model_dump())
+
+
+def read_recordings(demo: SequenceSet | None, settings: Settings) -> SequenceSet:
+    """All recordings of the study, prepared."""
+    return prepare(_read(settings.data) if demo is None else demo, settings.data)
+
+
+def prepare(data: SequenceSet, chosen: Any) -> SequenceSet:
+    """Recordings as the study's section `data` prepares them: fewer frames, then normalised as it says."""
+    from stgcnlib import transforms
+
+    data = transforms.subsample(data, chosen.frame_step)
+    if chosen.published:
+        return transforms.published(data, *chosen.published)
+    if not chosen.normalize:
+        return data
+    # A graph that is no body has nothing to centre or turn.
+    return transforms.normalize(data, per=chosen.centre) if data.layout.dimensions else transforms.standardize(data)
+
+
+def split_parts(sequences: SequenceSet, settings: Settings) -> tuple[SequenceSet, SequenceSet]:
+    """(train, test) recordings."""
+    split = settings.data.split
+    return sequences.split(split.by, split.train, split.test)
+
+
+def pick_nodes(sequences: SequenceSet, parts: tuple[SequenceSet, SequenceSet], settings: Settings) -> SequenceSet:
+    """The recordings that are nodes of the DS-Graphs."""
+    match settings.graph.part:
+        case "train":
+            return parts[0]
+        case "test":
+            return parts[1]
+        case _:
+            return sequences
+
+
+def group_nodes(nodes: SequenceSet, settings: Settings) -> NDArray[Any] | None:
+    """(N,) group of every node whose members may not be each other's neighbours, or `None`."""
+    name = settings.graph.leave_out
+    if name == "auto":
+        name = "subject" if "subject" in nodes.groups else None
+    if name is None:
+        return None
+    if name not in nodes.groups:
+        raise StudyError(f"graph.leave_out: the data has no group {name!r}; {suggest(name, nodes.groups)}")
+    return nodes.groups[name]
+
+
+def explained_nodes(nodes: SequenceSet, settings: Settings) -> NDArray[np.int64]:
+    """Indices of the nodes that have relevance maps: a few of each class, spread over its recordings."""
+    few = settings.explain.per_class
+    members = [np.flatnonzero(nodes.labels == c) for c in np.unique(nodes.labels)]
+    places = [np.linspace(0, len(m) - 1, min(few, len(m))).round().astype(int) for m in members]
+    return np.sort(np.concatenate([m[p] for m, p in zip(members, places, strict=True)]))
+
+
+def _read(chosen: Any) -> SequenceSet:
+    from stgcnlib.readers import read
+
+    return read(chosen.path, format=chosen.format, skip=chosen.skip)

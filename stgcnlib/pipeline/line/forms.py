@@ -1,0 +1,119 @@
+"""Forms on disk of this line's own kinds of values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from stgcnlib.artefacts import Form
+
+__all__ = ["ACTIVATIONS", "EVALUATION", "GEOMETRY", "MAPS", "MAP_EVALUATION", "NOISE", "SEQUENCES", "STATISTICS",
+           "TRAINING", "TRANSFER", "Training"]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Training:
+    """A network that was trained here. Attributes: weights, its checkpoint; history, one row per epoch."""
+
+    weights: Path
+    history: pd.DataFrame
+
+
+def _load_training(path: Path) -> Training:
+    return Training(path / "network.pt", pd.read_parquet(path / "history.parquet"))
+
+
+def _save_training(value: Any, path: Path) -> None:
+    from stgcnlib.networks import save_checkpoint
+
+    network, history = value
+    path.mkdir()
+    save_checkpoint(network, path / "network.pt")
+    history.to_parquet(path / "history.parquet")
+
+
+def _load_evaluation(path: Path) -> Any:
+    from stgcnlib.training import Evaluation
+
+    with np.load(path, allow_pickle=False) as stored:
+        names = tuple(str(name) for name in stored["class_names"])
+        return Evaluation(stored["logits"], stored["labels"], names)
+
+
+def _save_evaluation(value: Any, path: Path) -> None:
+    names = np.asarray(value.class_names, dtype=np.str_)
+    np.savez(path, logits=value.logits, labels=value.labels, class_names=names, allow_pickle=False)
+
+
+def _load_sequences(path: Path) -> Any:
+    from stgcnlib.sequences import SequenceSet
+
+    return SequenceSet.load(path)
+
+
+def _load_activations(path: Path) -> Any:
+    from stgcnlib.activations import LayerStore
+
+    return LayerStore.open(path)
+
+
+def _load_maps(path: Path) -> Any:
+    from stgcnlib.explain import load_relevance
+
+    return load_relevance(path)
+
+
+def _save_maps(value: Any, path: Path) -> None:
+    from stgcnlib.explain import save_relevance
+
+    save_relevance(path, value)
+
+
+def _load_map_evaluation(path: Path) -> Any:
+    from stgcnlib.explain import MapEvaluation
+
+    return MapEvaluation.load(path)
+
+
+def _load_geometry(path: Path) -> Any:
+    from stgcnlib.geometry import LayerGeometry
+
+    return LayerGeometry.load(path)
+
+
+def _load_statistics(path: Path) -> Any:
+    from stgcnlib.geometry import LayerStatistics
+
+    return LayerStatistics.load(path)
+
+
+def _load_noise(path: Path) -> Any:
+    from stgcnlib.studies import NoiseResult
+
+    return NoiseResult.load(path)
+
+
+def _load_transfer(path: Path) -> Any:
+    from stgcnlib.studies import TransferResult
+
+    return TransferResult.load(path)
+
+
+def _save(value: Any, path: Path) -> None:
+    value.save(path)
+
+
+SEQUENCES = Form(".npz", _load_sequences, _save)
+TRAINING = Form("", _load_training, _save_training)
+EVALUATION = Form(".npz", _load_evaluation, _save_evaluation)
+ACTIVATIONS = Form(".zarr", _load_activations, None)
+GEOMETRY = Form("", _load_geometry, _save)
+STATISTICS = Form("", _load_statistics, _save)
+MAPS = Form(".npz", _load_maps, _save_maps)
+MAP_EVALUATION = Form("", _load_map_evaluation, _save)
+NOISE = Form("", _load_noise, _save)
+TRANSFER = Form("", _load_transfer, _save)

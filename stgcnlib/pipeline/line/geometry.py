@@ -1,0 +1,142 @@
+"""Distances between nodes at each layer, and what DS-Graphs made of them say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from stgcnlib.sequences import SequenceSet
+
+if TYPE_CHECKING:
+    from stgcnlib.activations import LayerStore
+    from stgcnlib.artefacts.keys import Settings
+    from stgcnlib.geometry import LayerGeometry, LayerStatistics
+
+__all__ = ["FINDINGS", "distances", "distances_by_reading", "find_recordings", "measure_geometry",
+           "measure_sensitivity", "measure_statistics", "other_readings", "swept_layers"]  # fmt: skip
+
+FINDINGS = ("class_confusions", "class_separation", "suspects", "suspect_layers", "outliers", "outlier_layers")
+Distances = Mapping[str, NDArray[np.float32]]
+
+
+def distances(activations: LayerStore, layer: str, settings: Settings) -> NDArray[np.float32]:
+    """(N, N) windowed DTW distances between the nodes at one layer."""
+    from stgcnlib.dtw import dtw_distances
+
+    return dtw_distances(activations[layer], **settings.dtw.model_dump())
+
+
+def measure_geometry(
+    trained: LayerStore,
+    untrained: LayerStore,
+    nodes: SequenceSet,
+    groups: NDArray[Any] | None,
+    distances: Distances,
+    untrained_distances: Distances,
+    settings: Settings,
+) -> LayerGeometry:
+    """DS-Graphs of all layers and the tables read off them, with intervals and controls."""
+    from stgcnlib.geometry import layer_geometry
+
+    graph = settings.graph
+    return layer_geometry(
+        trained, nodes.labels, class_names=nodes.class_names, groups=groups, distances=distances, untrained=untrained,
+        untrained_distances=untrained_distances, k=graph.k, sigma=graph.sigma, symmetrize=graph.symmetrize,
+        solver=graph.solver, seed=settings.seed, **settings.geometry.model_dump(),
+    )  # fmt: skip
+
+
+def measure_statistics(
+    trained: LayerStore,
+    untrained: LayerStore,
+    geometry: LayerGeometry,
+    distances: Distances,
+    untrained_distances: Distances,
+    settings: Settings,
+) -> LayerStatistics:
+    """Statistics of every layer and pair of layers."""
+    from stgcnlib.geometry import layer_statistics
+
+    return layer_statistics(
+        trained, geometry, distances=distances, untrained=untrained, untrained_distances=untrained_distances,
+        votes=settings.statistics.votes, C=settings.statistics.probe,
+    )  # fmt: skip
+
+
+def find_recordings(
+    geometry: LayerGeometry, nodes: SequenceSet, layers: list[dict[str, Any]], settings: Settings
+) -> dict[str, pd.DataFrame]:
+    """Classes and single recordings: class_confusions, class_separation, suspects, outliers, and their layers.
+
+    Where training recordings are among the nodes, the network may know wrong labels by heart, so that all its
+    layers are asked for suspects; else the late ones.
+    """
+    from stgcnlib.geometry import class_confusions, class_separation, outliers, suspect_labels
+
+    def named(table: pd.DataFrame) -> pd.DataFrame:
+        found = table.assign(name=[nodes.names[i] for i in table["node"]])
+        return found.assign(class_name=[nodes.class_names[c] for c in table["label"]])
+
+    every = [layer["name"] for layer in layers]
+    suspects = suspect_labels(geometry, layers=None if settings.graph.part == "test" else every)
+    odd = outliers(geometry)
+    return {
+        "class_confusions": class_confusions(geometry),
+        "class_separation": class_separation(geometry),
+        "suspects": named(suspects.table),
+        "suspect_layers": suspects.evidence,
+        "outliers": named(odd.table),
+        "outlier_layers": odd.evidence,
+    }
+
+
+def other_readings(settings: Settings) -> list[str]:
+    """Readings of windowed DTW that the sensitivity study adds to the study's own."""
+    if settings.sensitivity is None:
+        return []
+    return [reading for reading in settings.sensitivity.readings if reading != settings.dtw.reading]
+
+
+def swept_layers(layers: list[dict[str, Any]], settings: Settings) -> list[str]:
+    """Layers of the sensitivity study."""
+    if settings.sensitivity is None or settings.sensitivity.layers is None:
+        return [layer["name"] for layer in layers]
+    return list(settings.sensitivity.layers)
+
+
+def distances_by_reading(activations: LayerStore, reading: Any, swept: str, settings: Settings) -> NDArray[np.float32]:
+    """(N, N) distances by another reading of windowed DTW."""
+    from stgcnlib.dtw import dtw_distances
+
+    dtw = settings.dtw
+    return dtw_distances(
+        activations[swept], reading=reading, window=dtw.window, stride=dtw.stride, band=dtw.band,
+        segments=dtw.segments, metric=dtw.metric, normalize=dtw.normalize,
+    )  # fmt: skip
+
+
+def measure_sensitivity(
+    activations: LayerStore,
+    nodes: SequenceSet,
+    groups: NDArray[Any] | None,
+    distances: Distances,
+    others: Mapping[tuple[str, str], NDArray[np.float32]],
+    settings: Settings,
+) -> pd.DataFrame:
+    """Smoothness under other choices of K, graph and reading."""
+    from stgcnlib.dtw import DTWOptions
+    from stgcnlib.geometry import sensitivity
+
+    def kept(layer: str, options: DTWOptions) -> NDArray[np.float32]:
+        return distances[layer] if options.reading == settings.dtw.reading else others[(options.reading, layer)]
+
+    geometry = settings.geometry
+    return sensitivity(
+        activations, nodes.labels, groups=groups, dtw=settings.dtw.model_dump(), distances=kept,
+        sigma=settings.graph.sigma, permutations=geometry.permutations, bootstrap=geometry.bootstrap,
+        confidence=geometry.confidence, seed=settings.seed, **settings.sensitivity.model_dump(),
+    )  # fmt: skip
