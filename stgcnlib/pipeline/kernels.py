@@ -277,8 +277,10 @@ def _be_kernel(order: dict[str, Any]) -> None:
     """Become a kernel as if started by itself: session, folder, environment, output, threads."""
     os.setsid()
     os.chdir(order["folder"])
+    compiled_for = os.environ["NUMBA_NUM_THREADS"]
     os.environ.clear()
     os.environ.update(order["environment"])
+    os.environ["NUMBA_NUM_THREADS"] = compiled_for  # numba refuses to compile once it differs; `limit_threads` counts
     null = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((null, 0), (order["output"], 1), (order["output"], 2)):
         os.dup2(source, target)

@@ -123,6 +123,13 @@ def test_it_computes_on_its_threads(forked: KernelSource) -> None:
     assert total == [300.0**3, 300.0**3, 18.0]
 
 
+def test_numba_compiles_in_a_kernel_of_fewer_threads(forked: KernelSource) -> None:
+    """Numba reads its variables again at each compilation, and refuses another number of threads than it has."""
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
+    code = "[__import__('numba').njit(lambda x: x + 1)(41), __import__('numba').get_num_threads()]"
+    assert value(code, env=environment) == [42, 1]
+
+
 def test_two_kernels_share_nothing(forked: KernelSource) -> None:
     assert value("globals().setdefault('mark', 1)") == 1
     assert value("'mark' in globals()") is False
