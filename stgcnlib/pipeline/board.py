@@ -16,8 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from stgcnlib.pipeline.expect import about, duration
-from stgcnlib.pipeline.index import left_in_words
-from stgcnlib.pipeline.state import Progress, RunState, Step
+from stgcnlib.pipeline.state import Progress, RunState, Step, left_in_words
 
 __all__ = ["Board"]
 

@@ -20,9 +20,9 @@ from typing import Any
 from stgcnlib import __version__
 from stgcnlib.pipeline.cells import markdown
 from stgcnlib.pipeline.expect import about, duration
-from stgcnlib.pipeline.state import Notebook, Progress, Step
+from stgcnlib.pipeline.state import Notebook, Progress, Step, left_in_words
 
-__all__ = ["Entry", "Link", "contents", "index_fields", "layer_titles", "left_in_words", "planned", "read_json"]
+__all__ = ["Entry", "Link", "contents", "index_fields", "layer_titles", "planned", "read_json"]
 
 LAYERS = "Layer by layer"
 SOFTWARE = (
@@ -211,15 +211,6 @@ def _told(progress: Progress) -> dict[str, str]:
             text = f"Started {started} UTC. At {changed} UTC: {duration(progress.elapsed)} so far"
             text += f", {left}." if left else "."
             return {"head": f"Running: {came}", "text": f"{text} Reload this page to see more.", "error": ""}
-
-
-def left_in_words(progress: Progress) -> str:
-    """How long a run still takes: "about 3 min left"; empty if nothing is known."""
-    if progress.left is None:
-        return ""
-    if progress.left == 0 and progress.left_complete:
-        return "nearly done"
-    return ("" if progress.left_complete else "at least ") + about(progress.left) + " left"
 
 
 def _flat(settings: Any, prefix: str = "") -> list[tuple[str, str]]:

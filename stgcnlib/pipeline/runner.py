@@ -17,22 +17,12 @@ from typing import Any
 from stgcnlib.errors import StageError
 from stgcnlib.files import fingerprint, write_text
 from stgcnlib.pipeline.board import Board
-from stgcnlib.pipeline.cells import opening
 from stgcnlib.pipeline.guard import alone, stoppable
 from stgcnlib.pipeline.jobs import Crew, Job, cores, forget_partial
 from stgcnlib.pipeline.live import LivePages
+from stgcnlib.pipeline.notebooks import check_parameters, notebook_folder, opening, read_notebook
 from stgcnlib.pipeline.run import open_study
-from stgcnlib.pipeline.stages import (
-    STAGES,
-    Record,
-    Stage,
-    check_parameters,
-    followers,
-    notebook_folder,
-    read_notebook,
-    stage_fingerprints,
-    stages_of,
-)
+from stgcnlib.pipeline.stages import STAGES, Record, Stage, followers, stage_fingerprints, stages_of
 from stgcnlib.pipeline.state import Notebook, RunState, Step
 from stgcnlib.pipeline.study import Study
 

@@ -16,8 +16,9 @@ import stgcnlib
 from stgcnlib import cli, figures
 from stgcnlib.errors import CheckpointError, StudyError
 from stgcnlib.networks import load_network, save_checkpoint
+from stgcnlib.pipeline.notebooks import check_parameters, notebook_folder
 from stgcnlib.pipeline.run import StudyRun
-from stgcnlib.pipeline.stages import STAGES, check_parameters, notebook_folder, stage_fingerprints, stages_of
+from stgcnlib.pipeline.stages import STAGES, stage_fingerprints, stages_of
 from stgcnlib.pipeline.study import Study
 from stgcnlib.studies import compare_studies
 

@@ -17,8 +17,9 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from stgcnlib.errors import StageError
 from stgcnlib.pipeline import jobs
+from stgcnlib.pipeline.notebooks import check_parameters, notebook_folder
 from stgcnlib.pipeline.runner import _in_order, run_stages
-from stgcnlib.pipeline.stages import STAGES, Record, Stage, check_parameters, followers, notebook_folder
+from stgcnlib.pipeline.stages import STAGES, Record, Stage, followers
 from stgcnlib.pipeline.study import Study
 from stgcnlib.threads import THREAD_VARIABLES
 
