@@ -18,9 +18,9 @@ from textwrap import dedent
 from typing import Any
 
 from stgcnlib import __version__
-from stgcnlib.pipeline.cells import markdown
 from stgcnlib.pipeline.expect import about, duration
 from stgcnlib.pipeline.state import Notebook, Progress, Step, left_in_words
+from stgcnlib.report.cells import markdown
 
 __all__ = ["Entry", "Link", "contents", "index_fields", "layer_titles", "planned", "read_json"]
 

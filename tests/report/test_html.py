@@ -13,9 +13,9 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from stgcnlib.errors import StageError
-from stgcnlib.pipeline.cells import _cleaned, _table
-from stgcnlib.pipeline.html import render_report
 from stgcnlib.pipeline.study import Study
+from stgcnlib.report.cells import _cleaned, _table
+from stgcnlib.report.html import render_report
 
 EVIL = "<script>alert(1)</script>"
 PIXEL = base64.b64encode(
