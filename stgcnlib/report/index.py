@@ -175,12 +175,12 @@ def _detail(step: Step) -> str:
 def index_fields(folder: Path, settings: Mapping[str, Any], file: str, progress: Progress | None) -> dict[str, Any]:
     """What the template of the first page shows besides the list of pages."""
     # An earlier run's result says nothing about this one.
-    summary = read_json(folder / "summary.json") if progress is None else {}
-    figure = folder / str(summary.get("figure", "")) if summary else folder
+    summary = _summary(folder) if progress is None else {}
+    figure = folder / str(summary["figure"]) if summary else folder
     now = datetime.now(UTC)
     return {
         "summary": summary,
-        "verdict": markdown(str(summary.get("verdict", "")), escape=True) if summary else "",
+        "verdict": markdown(str(summary["verdict"]), escape=True) if summary else "",
         "figure": _data_uri(figure) if figure.is_file() else "",
         "progress": progress,
         "told": None if progress is None else _told(progress),
@@ -190,6 +190,13 @@ def index_fields(folder: Path, settings: Mapping[str, Any], file: str, progress:
         "software": _software(),
         "made": f"Written {now:%Y-%m-%d %H:%M} UTC by stgcnlib {__version__}",
     }
+
+
+def _summary(folder: Path) -> dict[str, Any]:
+    """What the last notebook wrote for the first page, every part of it; empty if there is none or it is damaged."""
+    content = read_json(folder / "summary.json")
+    parts = {"verdict": "", "holds": None, "claims": [], "figure": "", "facts": [], "table": {}}
+    return parts | content if isinstance(content, dict) and content else {}
 
 
 def _told(progress: Progress) -> dict[str, str]:

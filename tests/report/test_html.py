@@ -181,6 +181,24 @@ def test_an_unfinished_run_says_what_is_there(folder: Path) -> None:
     assert not (folder / "pages" / "05_layer_01.html").exists()
 
 
+@pytest.mark.parametrize("gone", ["verdict", "holds", "figure", "facts", "table"])
+def test_a_summary_may_lack_a_part(folder: Path, gone: str) -> None:
+    """Say one that another version wrote."""
+    summary = json.loads((folder / "summary.json").read_text())
+    del summary[gone]
+    (folder / "summary.json").write_text(json.dumps(summary))
+    text = render_report(folder).read_text(encoding="utf-8")
+    assert "No summary yet" not in text
+    assert ('<dl class="facts-row">' in text) == (gone != "facts")
+    assert ('id="numbers"' in text) == (gone != "table")
+
+
+@pytest.mark.parametrize("content", ["[]", "[1]", '"words"', "{", "{}"])
+def test_a_damaged_summary_is_none(folder: Path, content: str) -> None:
+    (folder / "summary.json").write_text(content)
+    assert "No summary yet" in render_report(folder).read_text(encoding="utf-8")
+
+
 def test_a_folder_without_a_study_is_named(tmp_path: Path) -> None:
     with pytest.raises(StageError, match=r"no study\.yml"):
         render_report(tmp_path)
