@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from stgcnlib.explain import RelevanceMap, grad_cam
     from stgcnlib.geometry import LayerGeometry, label_smoothness, layer_geometry
     from stgcnlib.networks import load_network
-    from stgcnlib.pipeline import Study, open_study, run_study
+    from stgcnlib.pipeline import Study, open_study
     from stgcnlib.readers import read
+    from stgcnlib.report import run_study
     from stgcnlib.sequences import SequenceSet
     from stgcnlib.skeleton import SkeletonLayout, graph_layout, layout
     from stgcnlib.studies import advise_frozen, compare_studies, noise_study, transfer_study
@@ -64,7 +65,7 @@ _HOME = {
     "open_study": "pipeline",
     "read": "readers",
     "record": "activations",
-    "run_study": "pipeline",
+    "run_study": "report",
     "summarize": "summary",
     "transfer_study": "studies",
     "transforms": "",

@@ -60,7 +60,7 @@ def run(
     workers: Annotated[int | None, typer.Option("--workers", min=1, help="Notebooks at a time.")] = None,
 ) -> None:
     """Run a study from recordings to report; what is there already is skipped."""
-    from stgcnlib.pipeline.runner import run_study
+    from stgcnlib.report.study import run_study
 
     index = run_study(study, output, force=force, workers=workers)
     typer.echo(str(index))
@@ -73,7 +73,7 @@ def compare(
     name: Annotated[str | None, typer.Option("--name", help="Of the report; the studies' names if left out.")] = None,
 ) -> None:
     """Show finished studies side by side, with tests on the recordings that they share."""
-    from stgcnlib.pipeline.compare import compare as compare_folders
+    from stgcnlib.report.compare import compare as compare_folders
 
     typer.echo(str(compare_folders(studies, output, name=name)))
 
@@ -81,7 +81,7 @@ def compare(
 @app.command()
 def report(folder: Annotated[Path, typer.Argument(help="Folder that 'run' wrote to.")]) -> None:
     """Render the pages again from the executed notebooks."""
-    from stgcnlib.pipeline.html import render_report
+    from stgcnlib.report.html import render_report
 
     typer.echo(str(render_report(folder)))
 

@@ -93,7 +93,7 @@ def test_run_passes_its_options_and_names_the_index(monkeypatch: pytest.MonkeyPa
         seen.update(study=study, output=output, **options)
         return output / "index.html"
 
-    monkeypatch.setattr("stgcnlib.pipeline.runner.run_study", fake)
+    monkeypatch.setattr("stgcnlib.report.study.run_study", fake)
     result = runner.invoke(cli.app, ["run", "demo", "-o", str(tmp_path), "--force", "04_geometry", "--workers", "3"])
     assert result.exit_code == 0, result.output
     assert seen == {"study": "demo", "output": tmp_path, "force": "04_geometry", "workers": 3}
@@ -110,7 +110,7 @@ def test_an_interrupt_is_no_traceback(monkeypatch: pytest.MonkeyPatch, capsys: p
     def interrupted(*arguments: Any, **options: Any) -> Path:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("stgcnlib.pipeline.runner.run_study", interrupted)
+    monkeypatch.setattr("stgcnlib.report.study.run_study", interrupted)
     code, _, err = invoke(monkeypatch, capsys, "run", "demo")
     assert code == 130
     assert "Traceback" not in err

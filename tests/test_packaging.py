@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,20 @@ def test_every_requirement_has_a_lower_bound_that_its_pin_meets(group: str) -> N
         assert re.search(r">=", str(requirement.specifier)), f"{requirement.name} has no lower bound"
         version = pinned[canonicalize_name(requirement.name)]
         assert requirement.specifier.contains(version), f"{requirement} is pinned to {version}"
+
+
+def test_every_package_that_is_imported_is_required_by_name() -> None:
+    """What comes along with a package that we require may leave it again."""
+    modules: set[str] = set()
+    for file in (ROOT / "stgcnlib").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                modules |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                modules.add(str(node.module).partition(".")[0])
+    homes = packages_distributions()
+    used = {canonicalize_name(homes[name][0]) for name in modules - set(sys.stdlib_module_names) - {"stgcnlib"}}
+    assert used <= {canonicalize_name(Requirement(line).name) for line in PROJECT["dependencies"]}
 
 
 def test_torch_is_pinned_to_the_version_that_has_a_cpu_wheel() -> None:

@@ -1,4 +1,7 @@
-"""Studies: one file says what is measured, stage notebooks measure and explain it, a report shows it."""
+"""Studies: one file says what is measured, stage notebooks measure and explain it.
+
+Pages of the executed notebooks are made in `stgcnlib.report`.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stgcnlib.pipeline.run import StudyRun, open_study
-    from stgcnlib.pipeline.runner import run_study
     from stgcnlib.pipeline.study import Study
 
-_HOME = {"Study": "study", "StudyRun": "run", "open_study": "run", "run_study": "runner"}
+_HOME = {"Study": "study", "StudyRun": "run", "open_study": "run"}
 
-__all__ = ["Study", "StudyRun", "open_study", "run_study"]
+__all__ = ["Study", "StudyRun", "open_study"]
 
 
 def __getattr__(name: str) -> Any:

@@ -6,7 +6,6 @@ It only draws what `RunState` knows; `jobs` and `runner` tell it what happens.
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console, Group, RenderableType
@@ -16,10 +15,15 @@ from rich.table import Table
 from rich.text import Text
 
 from stgcnlib.pipeline.expect import about, duration
-from stgcnlib.pipeline.index import left_in_words
-from stgcnlib.pipeline.state import Progress, RunState, Step
+from stgcnlib.pipeline.state import Progress, RunState, Step, left_in_words
 
-__all__ = ["Board"]
+__all__ = ["Board", "tell"]
+
+
+def tell(text: str, *, show: bool | None = None, console: Console | None = None) -> None:
+    """Show one line in the terminal, unbroken; `show` and `console` as for `Board`."""
+    if not _silent(show=show):
+        (console or _stderr()).print(text, markup=False, soft_wrap=True)
 
 
 class Board:
@@ -27,7 +31,6 @@ class Board:
 
     Args:
         state: of the run.
-        index: the page to read while the run works; named first.
         show: `False` for silence; `None` decides: a live table on a terminal, nothing where the environment
             has ``STGCNLIB_PROGRESS=0``, plain lines elsewhere.
         console: where to draw; stderr if left out.
@@ -37,21 +40,16 @@ class Board:
         self,
         state: RunState,
         *,
-        index: Path | None = None,
         show: bool | None = None,
         console: Console | None = None,
     ) -> None:
-        silenced = os.environ.get("STGCNLIB_PROGRESS", "").lower() in {"0", "false", "no"}
-        self._state, self._index = state, index
-        self._console = console or Console(stderr=True, highlight=False)
-        self._silent = show is False or (show is None and silenced)
+        self._state = state
+        self._console = console or _stderr()
+        self._silent = _silent(show=show)
         live = self._console.is_terminal and not self._silent
         self._live = Live(console=self._console, get_renderable=self._drawn, refresh_per_second=4) if live else None
 
     def __enter__(self) -> Board:
-        if self._index is not None and not self._silent:
-            text = f"pages: {self._index} (there from now on; reload it to see more)"
-            self._console.print(text, markup=False, soft_wrap=True)
         if self._live is not None:
             self._live.start(refresh=True)
         return self
@@ -93,6 +91,15 @@ class Board:
         for step in progress.steps:
             table.add_row(*_row(step))
         return Group(table, Text(_together(progress), "dim"))
+
+
+def _silent(*, show: bool | None) -> bool:
+    silenced = os.environ.get("STGCNLIB_PROGRESS", "").lower() in {"0", "false", "no"}
+    return show is False or (show is None and silenced)
+
+
+def _stderr() -> Console:
+    return Console(stderr=True, highlight=False)
 
 
 _MARKS = {

@@ -48,8 +48,8 @@ WARM = (
     "skdim.id", "sklearn.linear_model", "sklearn.manifold", "sklearn.model_selection", "torch", "zarr",
     "stgcnlib.activations", "stgcnlib.demo", "stgcnlib.dsgraph", "stgcnlib.dtw", "stgcnlib.explain",
     "stgcnlib.figures", "stgcnlib.geometry", "stgcnlib.networks", "stgcnlib.pipeline.details",
-    "stgcnlib.pipeline.experiments", "stgcnlib.pipeline.maps", "stgcnlib.pipeline.run", "stgcnlib.pipeline.summary",
-    "stgcnlib.readers", "stgcnlib.studies", "stgcnlib.training", "stgcnlib.training.loop", "stgcnlib.transforms",
+    "stgcnlib.pipeline.experiments", "stgcnlib.pipeline.maps", "stgcnlib.pipeline.run", "stgcnlib.readers",
+    "stgcnlib.studies", "stgcnlib.training", "stgcnlib.training.loop", "stgcnlib.transforms",
 )  # fmt: skip
 """What the stage notebooks import, at once or on the way."""
 

@@ -29,7 +29,6 @@ from stgcnlib.pipeline.view import StudyView
 from stgcnlib.sequences import SequenceSet
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
     from torch import nn
 
     from stgcnlib.activations import LayerStore
@@ -369,7 +368,7 @@ class StudyRun:
 
         return Details(self)
 
-    # -- studies and summary -------------------------------------------------------------------
+    # -- studies -------------------------------------------------------------------------------
 
     @cached_property
     def experiments(self) -> Experiments:
@@ -378,14 +377,6 @@ class StudyRun:
 
         return Experiments(self)
 
-    def write_summary(
-        self, *, verdict: str, holds: bool | None, figure: Figure, facts: Mapping[str, str], table: pd.DataFrame
-    ) -> None:
-        """What `index.html` shows first; see `summary.write_summary`."""
-        from stgcnlib.pipeline.summary import write_summary
-
+    def write_recordings(self) -> None:
+        """Write the table of nodes (class, prediction, groups), which comparisons of studies read."""
         write_table(self.experiments.recordings(), self.tables / "recordings.parquet")
-        write_summary(
-            self.output, title=self.study.name, verdict=verdict, holds=holds, figure=figure, facts=facts, table=table,
-            claims=self.experiments.verdicts(),
-        )  # fmt: skip

@@ -1,71 +1,31 @@
-"""run_study: the stage notebooks of a study in order, and the pages made of them.
+"""run_stages: the stage notebooks of a study in order.
 
-What is done already is skipped, what is interrupted goes on with the next call. The artefacts
-themselves are kept by `StudyRun`, which the notebooks ask.
+What is done already is skipped, what is interrupted goes on with the next call. The artefacts themselves are kept
+by `StudyRun`, which the notebooks ask; pages are made of the executed notebooks in `stgcnlib.report`.
 """
 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from stgcnlib.errors import StageError
 from stgcnlib.files import fingerprint, write_text
 from stgcnlib.pipeline.board import Board
-from stgcnlib.pipeline.cells import opening
 from stgcnlib.pipeline.guard import alone, stoppable
 from stgcnlib.pipeline.jobs import Crew, Job, cores, forget_partial
-from stgcnlib.pipeline.live import LivePages
-from stgcnlib.pipeline.run import open_study
-from stgcnlib.pipeline.stages import (
-    STAGES,
-    Record,
-    Stage,
-    check_parameters,
-    followers,
-    notebook_folder,
-    read_notebook,
-    stage_fingerprints,
-    stages_of,
-)
+from stgcnlib.pipeline.notebooks import check_parameters, notebook_folder, opening, read_notebook
+from stgcnlib.pipeline.stages import STAGES, Record, Stage, followers, stage_fingerprints, stages_of
 from stgcnlib.pipeline.state import Notebook, RunState, Step
 from stgcnlib.pipeline.study import Study
 
-__all__ = ["run_stages", "run_study"]
+__all__ = ["Watch", "run_stages"]
 
-
-def run_study(
-    study: Study | Mapping[str, Any] | str | os.PathLike[str],
-    output: str | os.PathLike[str] | None = None,
-    *,
-    force: str | None = None,
-    workers: int | None = None,
-    progress: bool | None = None,
-) -> Path:
-    """Run a study from recordings to report; what is there already is not repeated.
-
-    Args:
-        study: a `Study`, its fields, a path to a study file, or the name of a bundled one.
-        output: folder for everything that is made; `None` means ``reports/NAME`` below the working directory.
-        force: name of a stage to repeat, with every stage that builds on it.
-        workers: notebooks at a time; `None` takes the study's, or as many as there are cores.
-        progress: `False` for silence; `None` shows rows on a terminal and lines elsewhere.
-
-    Returns:
-        Path of ``index.html``.
-
-    Raises:
-        StudyError: the study cannot be run; nothing has been started.
-        StageError: a notebook failed: which cell, with which parameters and error. Finished ones stay.
-    """
-    run = open_study(study, output)
-    run.check()
-    return run_stages(run.study, run.output, force=force, workers=workers, progress=progress)
+Watch = Callable[[Path, RunState], AbstractContextManager[object]]
+"""Given the output folder and the account of the run, a block around the run: it sees how the run ends."""
 
 
 def run_stages(
@@ -74,14 +34,28 @@ def run_stages(
     stages: Sequence[Stage] = STAGES,
     notebooks: Path | None = None,
     *,
+    watch: Watch | None = None,
     force: str | None = None,
     workers: int | None = None,
     progress: bool | None = None,
     fork: bool = True,
-) -> Path:
-    """`run_study` with stages and notebooks of one's own; same results and errors.
+) -> None:
+    """Run the notebooks of a study's stages; what is there already is not repeated.
 
-    With `fork`, kernels are taken from one process that has imported the library; that pays where notebooks use it.
+    Args:
+        study: what is measured.
+        output: folder for everything that is made.
+        stages: which there are; the study's sections choose among them.
+        notebooks: folder of their sources; `None`: the library's own.
+        watch: told of the run from before its first stage to after its last one; `None`: nobody is.
+        force: name of a stage to repeat, with every stage that builds on it.
+        workers: notebooks at a time; `None` takes the study's, or as many as there are cores.
+        progress: `False` for silence; `None` shows rows on a terminal and lines elsewhere.
+        fork: take kernels from one process that has imported the library; that pays where notebooks use it.
+
+    Raises:
+        StageError: a notebook failed: which cell, with which parameters and error. Finished ones stay. Or another
+            run is writing to the folder, no stage is named `force`, or a source is missing: nothing has been started.
     """
     stages = stages_of(study, stages)
     sources = notebooks or notebook_folder()
@@ -96,15 +70,14 @@ def run_stages(
         line = _Line(output, sources, Record.read(output), crew, state, marks)
         line.forget(stage for stage in stages if stage.name in forced)
         line.foresee(stages)
-        with LivePages(output, state) as pages:
+        with nullcontext() if watch is None else watch(output, state):
             try:
-                with crew, Board(state, index=pages.index, show=progress) as board, state.working():
+                with crew, Board(state, show=progress) as board, state.working():
                     for stage in _in_order(stages):
                         line.run(stage, board)
                         line.foresee(stages)
             finally:
                 _forget_strangers(output, line.record)
-        return pages.index
 
 
 @dataclass(frozen=True)

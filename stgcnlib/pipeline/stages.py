@@ -6,7 +6,6 @@ library's version. Running them is the business of `runner`.
 
 from __future__ import annotations
 
-import ast
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,17 +13,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import nbformat
-
 from stgcnlib import __version__
 from stgcnlib.errors import StageError, suggest
 from stgcnlib.files import fingerprint, write_json
+from stgcnlib.pipeline.notebooks import read_notebook
 from stgcnlib.pipeline.study import Study
 
-__all__ = [
-    "STAGES", "Record", "Stage", "check_parameters", "followers", "notebook_folder", "read_notebook",
-    "stage_fingerprints", "stages_of",
-]  # fmt: skip
+__all__ = ["STAGES", "Record", "Stage", "followers", "stage_fingerprints", "stages_of"]
 
 
 @dataclass(frozen=True)
@@ -117,12 +112,6 @@ def stages_of(study: Study, stages: Sequence[Stage] = STAGES) -> tuple[Stage, ..
     return tuple(stage for stage in stages if stage.section is None or getattr(study, stage.section) is not None)
 
 
-def notebook_folder() -> Path:
-    """Where the stage notebooks lie: in the repository, or inside the installed package."""
-    installed = Path(__file__).resolve().parent / "stages"
-    return installed if installed.is_dir() else Path(__file__).resolve().parents[2] / "notebooks" / "stages"
-
-
 def followers(stages: Sequence[Stage], name: str) -> set[str]:
     """The stage `name` and every stage that builds on it.
 
@@ -158,26 +147,6 @@ def stage_fingerprints(study: Study, stages: Sequence[Stage], notebooks: Path) -
         return made[name]
 
     return {stage.name: of(stage.name) for stage in stages}
-
-
-def check_parameters(notebook: Path, parameters: Mapping[str, Any]) -> None:
-    """Refuse parameters that the notebook's cell tagged `parameters` doesn't define.
-
-    Raises:
-        StageError: naming the notebook, the parameter and those it has; or that there is no such cell.
-    """
-    cells = [c for c in read_notebook(notebook).cells if "parameters" in c.metadata.get("tags", [])]
-    if not cells:
-        raise StageError(
-            f"{notebook}: no cell is tagged 'parameters'; tag the one that defines {', '.join(parameters)}"
-        )
-    known: list[str] = []
-    for statement in ast.parse(cells[0].source).body:
-        targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
-        known += [target.id for target in targets if isinstance(target, ast.Name)]
-    for name in parameters:
-        if name not in known:
-            raise StageError(f"{notebook}: its parameters cell defines no {name!r}; {suggest(name, known)}")
 
 
 @dataclass
@@ -267,15 +236,3 @@ def _source(notebook: Path) -> str:
     if not notebook.exists():
         raise StageError(f"{notebook}: the stage notebook is missing; reinstall stgcnlib or restore the file")
     return fingerprint([[c.cell_type, c.source, c.metadata.get("tags", [])] for c in read_notebook(notebook).cells])
-
-
-def read_notebook(notebook: Path) -> Any:
-    """A notebook in nbformat 4.
-
-    Raises:
-        StageError: it is missing or damaged.
-    """
-    try:
-        return nbformat.read(notebook, as_version=4)
-    except Exception as error:
-        raise StageError(f"{notebook}: not readable as a notebook ({' '.join(str(error).split())[:200]})") from None

@@ -18,9 +18,9 @@ from pydantic import BaseModel, ValidationError
 
 from stgcnlib.errors import StgcnlibError
 from stgcnlib.files import write_text
-from stgcnlib.pipeline.expect import Load, expected, time_left
+from stgcnlib.pipeline.expect import Load, about, expected, time_left
 
-__all__ = ["Notebook", "Progress", "RunState", "Step"]
+__all__ = ["Notebook", "Progress", "RunState", "Step", "left_in_words"]
 
 FILE = "progress.json"
 
@@ -123,6 +123,15 @@ class Progress(BaseModel):
             if part.state == "running":
                 part.state = status
         return self.model_copy(update={"status": status, "steps": steps, "left": None})
+
+
+def left_in_words(progress: Progress) -> str:
+    """How long a run still takes: "about 3 min left"; empty if nothing is known."""
+    if progress.left is None:
+        return ""
+    if progress.left == 0 and progress.left_complete:
+        return "nearly done"
+    return ("" if progress.left_complete else "at least ") + about(progress.left) + " left"
 
 
 class RunState:

@@ -1,7 +1,7 @@
 """The paper's experiments as functions: noise on the input, transfer to another task, several studies side by side.
 
 Each gives tables with intervals and a verdict in words, and keeps its runs so that a stop costs little. Pictures are
-drawn in `stgcnlib.figures`, stages and pages are made in `stgcnlib.pipeline`.
+drawn in `stgcnlib.figures`, stages are run in `stgcnlib.pipeline`, pages made in `stgcnlib.report`.
 """
 
 from __future__ import annotations

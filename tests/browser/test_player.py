@@ -18,8 +18,8 @@ from stgcnlib.demo import demo_sequences
 from stgcnlib.explain import RelevanceMap
 from stgcnlib.figures import skeleton_player
 from stgcnlib.figures.player import SkeletonPlayer
-from stgcnlib.pipeline.html import render_report
 from stgcnlib.pipeline.study import Study
+from stgcnlib.report.html import render_report
 from stgcnlib.sequences import SequenceSet
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")

@@ -16,9 +16,11 @@ import stgcnlib
 from stgcnlib import cli, figures
 from stgcnlib.errors import CheckpointError, StudyError
 from stgcnlib.networks import load_network, save_checkpoint
+from stgcnlib.pipeline.notebooks import check_parameters, notebook_folder
 from stgcnlib.pipeline.run import StudyRun
-from stgcnlib.pipeline.stages import STAGES, check_parameters, notebook_folder, stage_fingerprints, stages_of
+from stgcnlib.pipeline.stages import STAGES, stage_fingerprints, stages_of
 from stgcnlib.pipeline.study import Study
+from stgcnlib.report import write_summary
 from stgcnlib.studies import compare_studies
 
 TINY: dict[str, Any] = {
@@ -46,7 +48,11 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> StudyRun:
     verdict = run.geometry.verdict()
     curve = figures.smoothness_curve(run.geometry.table)
     table = run.view.smoothness()
-    run.write_summary(verdict=verdict.text, holds=verdict.holds, figure=curve, facts=run.view.facts(), table=table)
+    run.write_recordings()
+    write_summary(
+        run.output, title=study.name, verdict=verdict.text, holds=verdict.holds, figure=curve, facts=run.view.facts(),
+        table=table, claims=run.experiments.verdicts(),
+    )  # fmt: skip
     return run
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_stages import write_notebook
+from small_line import write_notebook
 
 from stgcnlib.errors import StageError
 from stgcnlib.pipeline.runner import run_stages

@@ -7,74 +7,29 @@ import os
 import signal
 import subprocess
 import sys
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+import small_line
+from small_line import alive, run, wait_for, write_line, write_notebook
 
 from stgcnlib.errors import StageError
 from stgcnlib.pipeline import jobs
-from stgcnlib.pipeline.runner import _in_order, run_stages
-from stgcnlib.pipeline.stages import STAGES, Record, Stage, check_parameters, followers, notebook_folder
-from stgcnlib.pipeline.study import Study
+from stgcnlib.pipeline.notebooks import check_parameters, notebook_folder
+from stgcnlib.pipeline.runner import _in_order
+from stgcnlib.pipeline.stages import STAGES, Record, Stage, followers
+from stgcnlib.pipeline.state import RunState
 from stgcnlib.threads import THREAD_VARIABLES
 
-LINE = (
-    Stage("00_data", (), ("seed",)),
-    Stage("02_activations", ("00_data",), ("layers",), writes=("layers.json",), artefacts=("made*",)),
-    Stage("05_layer", ("02_activations", "06_relevance"), per_layer=True),
-    Stage("06_relevance", ("02_activations",), ("explain",)),
-)
-TRACE = 'with open(output + "/trace.txt", "a") as trace:\n    trace.write({} + "\\n")'
-LAYERS = """
-import json, os
-names = ["input", "block <0>"] if not os.path.exists(output + "/one-layer") else ["input"]
-layers = [{"name": name, "title": name, "index": i} for i, name in enumerate(names)]
-with open(output + "/layers.json", "w") as file:
-    json.dump(layers, file)
-"""
-FAIL = """
-import os
-first = 1
-if os.path.exists(output + "/break"):
-    raise ValueError("the tyre is flat")
-"""
 SLEEP = """
 import os, time
 with open(output + "/kernel.pid", "w") as file:
     file.write(str(os.getpid()))
 time.sleep(0 if os.path.exists(output + "/quick") else 100)
 """
-
-
-def write_notebook(folder: Path, name: str, *sources: str, layer: bool = False) -> None:
-    parameters = 'study = "demo"\noutput = "reports/demo"' + ('\nlayer = "input"' if layer else "")
-    cells = [new_markdown_cell(f"# Title of {name}\nWhat it shows."), new_code_cell(parameters)]
-    cells[1].metadata["tags"] = ["parameters"]
-    cells += [new_code_cell(source) for source in sources]
-    notebook = new_notebook(cells=cells, metadata={"kernelspec": {"name": "no-such-kernel", "display_name": "none"}})
-    folder.mkdir(parents=True, exist_ok=True)
-    nbformat.write(notebook, folder / f"{name}.ipynb")
-
-
-def write_line(folder: Path, *, first: str = "1") -> Path:
-    write_notebook(folder, "00_data", first, TRACE.format('"00_data"'))
-    write_notebook(folder, "02_activations", LAYERS, TRACE.format('"02_activations"'))
-    write_notebook(folder, "05_layer", FAIL, TRACE.format('"05_layer " + layer'), layer=True)
-    write_notebook(folder, "06_relevance", TRACE.format('"06_relevance"'))
-    return folder
-
-
-def run(output: Path, notebooks: Path, settings: dict[str, Any] | None = None, **options: Any) -> list[str]:
-    """Names of the notebooks that ran, in the order in which they finished writing."""
-    trace = output / "trace.txt"
-    trace.unlink(missing_ok=True)
-    study = Study.load({"name": "small", **(settings or {})})
-    run_stages(study, output, LINE, notebooks, progress=False, **{"workers": 2, "fork": False, **options})
-    return trace.read_text().splitlines() if trace.exists() else []
 
 
 def test_a_line_runs_in_order_and_repeats_only_what_changed(tmp_path: Path) -> None:
@@ -85,8 +40,6 @@ def test_a_line_runs_in_order_and_repeats_only_what_changed(tmp_path: Path) -> N
     executed = {path.name for path in (output / "notebooks").iterdir()}
     wanted = ["00_data", "02_activations", "05_layer_00", "05_layer_01", "06_relevance"]
     assert executed == {f"{name}.ipynb" for name in wanted}
-    assert {path.stem for path in (output / "pages").iterdir()} == set(wanted)
-    assert (output / "index.html").exists()
     record = json.loads((output / "stages.json").read_text())["notebooks"]
     assert list(record) == wanted
     assert record["05_layer_01"]["parameters"]["layer"] == "block <0>"
@@ -107,7 +60,6 @@ def test_a_line_runs_in_order_and_repeats_only_what_changed(tmp_path: Path) -> N
     assert forced == ["02_activations", "06_relevance", "05_layer input"]
     assert not manifest.exists()  # so that the artefact is made anew
     assert not (output / "notebooks" / "05_layer_01.ipynb").exists()
-    assert not (output / "pages" / "05_layer_01.html").exists()
 
 
 def test_a_failure_says_where_and_keeps_what_is_done(tmp_path: Path) -> None:
@@ -130,12 +82,35 @@ def test_a_failure_says_where_and_keeps_what_is_done(tmp_path: Path) -> None:
     failed = output / "notebooks" / "05_layer_00.failed.ipynb"
     assert str(failed) in message
     assert any(o.output_type == "error" for c in nbformat.read(failed, 4).cells for o in c.get("outputs", []))
-    assert "half-executed" in (output / "index.html").read_text()
-    assert (output / "pages" / "06_relevance.html").exists()
 
     (output / "break").unlink()
     assert sorted(run(output, notebooks)) == ["05_layer block <0>", "05_layer input"]  # goes on from there
     assert not failed.exists()
+
+
+def test_a_watch_sees_the_run_from_before_its_first_stage_to_its_end(tmp_path: Path) -> None:
+    notebooks, output = write_line(tmp_path / "notebooks"), tmp_path / "out"
+    seen: list[str] = []
+
+    @contextmanager
+    def watch(folder: Path, state: RunState) -> Iterator[None]:
+        assert folder == output
+        assert (output / "study.yml").exists()
+        seen.append(" ".join(step.state for step in state.shown().steps))
+        try:
+            yield
+        except StageError:
+            seen.append("raised")
+            raise
+        finally:
+            seen.append(state.shown().status)
+
+    run(output, notebooks, watch=watch)
+    assert seen == ["waiting waiting waiting waiting", "finished"]
+    (output / "break").touch()
+    with pytest.raises(StageError):
+        run(output, notebooks, watch=watch, force="05_layer")
+    assert seen[2:] == ["skipped skipped waiting skipped", "raised", "failed"]
 
 
 def test_a_kernel_that_dies_is_an_error_not_a_hang(tmp_path: Path) -> None:
@@ -148,11 +123,11 @@ def test_an_interrupted_run_leaves_nothing_half_done_and_goes_on(tmp_path: Path)
     notebooks, output = write_line(tmp_path / "notebooks"), tmp_path / "out"
     write_notebook(notebooks, "06_relevance", SLEEP)
     script = (
-        "import signal, sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path; import test_stages\n"
+        "import signal, sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path; import small_line\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a background shell ignores it
-        "test_stages.run(Path(sys.argv[2]), Path(sys.argv[3]))"
+        "small_line.run(Path(sys.argv[2]), Path(sys.argv[3]))"
     )
-    arguments = [sys.executable, "-c", script, str(Path(__file__).parent), str(output), str(notebooks)]
+    arguments = [sys.executable, "-c", script, str(Path(small_line.__file__).parent), str(output), str(notebooks)]
     process = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)
     pid_file = output / "kernel.pid"
     wait_for(lambda: pid_file.exists() and pid_file.read_text() != "")
@@ -164,22 +139,6 @@ def test_an_interrupted_run_leaves_nothing_half_done_and_goes_on(tmp_path: Path)
     assert {path.name for path in (output / "notebooks").iterdir()} == {"00_data.ipynb", "02_activations.ipynb"}
     (output / "quick").touch()
     assert sorted(run(output, notebooks)) == ["05_layer block <0>", "05_layer input"]
-
-
-def wait_for(condition: Any, seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.05)
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (ProcessLookupError, FileNotFoundError):
-        return False
-    return state != "Z"
 
 
 def test_unknown_parameters_are_refused_before_a_kernel_starts(tmp_path: Path) -> None:

@@ -23,9 +23,10 @@ from stgcnlib.errors import SkeletonFormatError
 from stgcnlib.files import fingerprint, write_json
 from stgcnlib.networks import load_network, save_checkpoint
 from stgcnlib.pipeline.keep import ArtefactFolder
+from stgcnlib.pipeline.notebooks import notebook_folder
 from stgcnlib.pipeline.recordings import recordings_key
 from stgcnlib.pipeline.run import StudyRun, open_study
-from stgcnlib.pipeline.stages import STAGES, notebook_folder, stage_fingerprints, stages_of
+from stgcnlib.pipeline.stages import STAGES, stage_fingerprints, stages_of
 from stgcnlib.pipeline.study import Study
 
 Settings = dict[str, Any]

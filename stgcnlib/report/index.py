@@ -18,11 +18,11 @@ from textwrap import dedent
 from typing import Any
 
 from stgcnlib import __version__
-from stgcnlib.pipeline.cells import markdown
 from stgcnlib.pipeline.expect import about, duration
-from stgcnlib.pipeline.state import Notebook, Progress, Step
+from stgcnlib.pipeline.state import Notebook, Progress, Step, left_in_words
+from stgcnlib.report.cells import markdown
 
-__all__ = ["Entry", "Link", "contents", "index_fields", "layer_titles", "left_in_words", "planned", "read_json"]
+__all__ = ["Entry", "Link", "contents", "index_fields", "layer_titles", "planned", "read_json"]
 
 LAYERS = "Layer by layer"
 SOFTWARE = (
@@ -175,12 +175,12 @@ def _detail(step: Step) -> str:
 def index_fields(folder: Path, settings: Mapping[str, Any], file: str, progress: Progress | None) -> dict[str, Any]:
     """What the template of the first page shows besides the list of pages."""
     # An earlier run's result says nothing about this one.
-    summary = read_json(folder / "summary.json") if progress is None else {}
-    figure = folder / str(summary.get("figure", "")) if summary else folder
+    summary = _summary(folder) if progress is None else {}
+    figure = folder / str(summary["figure"]) if summary else folder
     now = datetime.now(UTC)
     return {
         "summary": summary,
-        "verdict": markdown(str(summary.get("verdict", "")), escape=True) if summary else "",
+        "verdict": markdown(str(summary["verdict"]), escape=True) if summary else "",
         "figure": _data_uri(figure) if figure.is_file() else "",
         "progress": progress,
         "told": None if progress is None else _told(progress),
@@ -190,6 +190,13 @@ def index_fields(folder: Path, settings: Mapping[str, Any], file: str, progress:
         "software": _software(),
         "made": f"Written {now:%Y-%m-%d %H:%M} UTC by stgcnlib {__version__}",
     }
+
+
+def _summary(folder: Path) -> dict[str, Any]:
+    """What the last notebook wrote for the first page, every part of it; empty if there is none or it is damaged."""
+    content = read_json(folder / "summary.json")
+    parts = {"verdict": "", "holds": None, "claims": [], "figure": "", "facts": [], "table": {}}
+    return parts | content if isinstance(content, dict) and content else {}
 
 
 def _told(progress: Progress) -> dict[str, str]:
@@ -211,15 +218,6 @@ def _told(progress: Progress) -> dict[str, str]:
             text = f"Started {started} UTC. At {changed} UTC: {duration(progress.elapsed)} so far"
             text += f", {left}." if left else "."
             return {"head": f"Running: {came}", "text": f"{text} Reload this page to see more.", "error": ""}
-
-
-def left_in_words(progress: Progress) -> str:
-    """How long a run still takes: "about 3 min left"; empty if nothing is known."""
-    if progress.left is None:
-        return ""
-    if progress.left == 0 and progress.left_complete:
-        return "nearly done"
-    return ("" if progress.left_complete else "at least ") + about(progress.left) + " left"
 
 
 def _flat(settings: Any, prefix: str = "") -> list[tuple[str, str]]:

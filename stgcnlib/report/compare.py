@@ -15,12 +15,13 @@ import yaml
 from stgcnlib.errors import StudyError
 from stgcnlib.files import fingerprint, write_text
 from stgcnlib.pipeline.board import Board
-from stgcnlib.pipeline.html import COMPARISON, render_report
 from stgcnlib.pipeline.jobs import Crew, Job, forget_partial
 from stgcnlib.pipeline.keep import write_table
-from stgcnlib.pipeline.stages import Record, check_parameters, notebook_folder
+from stgcnlib.pipeline.notebooks import check_parameters, notebook_folder
+from stgcnlib.pipeline.stages import Record
 from stgcnlib.pipeline.state import Notebook, RunState, Step
-from stgcnlib.pipeline.summary import write_summary
+from stgcnlib.report.html import COMPARISON, render_report
+from stgcnlib.report.summary import write_summary
 from stgcnlib.studies import Comparison, compare_studies
 
 __all__ = ["compare", "pairs_table", "studies_table", "write_comparison"]

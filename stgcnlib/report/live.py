@@ -7,8 +7,11 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
-from stgcnlib.pipeline.html import Report
+from rich.console import Console
+
+from stgcnlib.pipeline.board import tell
 from stgcnlib.pipeline.state import RunState
+from stgcnlib.report.html import Report
 
 __all__ = ["LivePages"]
 
@@ -21,29 +24,31 @@ PAUSE = 2.0
 class LivePages:
     """A context manager that keeps ``index.html``, the pages and ``progress.json`` up to date.
 
-    The index is there on entry. On exit the run has ended, and every page is written with its full lists. Pages
-    that cannot be written meanwhile do not disturb the run; on exit of a run that went well they raise.
+    The index is there on entry, and named in the terminal. On exit the run has ended, and every page is written with
+    its full lists. Pages that cannot be written meanwhile do not disturb the run; on exit of a run that went well
+    they raise.
 
     Args:
         output: folder of the run, with its ``study.yml``.
         state: what the run tells of itself.
+        show: whether the index is named in the terminal; `None` decides as `Board` does.
+        console: where to name it; stderr if left out.
     """
 
-    def __init__(self, output: Path, state: RunState) -> None:
+    def __init__(
+        self, output: Path, state: RunState, *, show: bool | None = None, console: Console | None = None
+    ) -> None:
         self._output, self._state = output, state
+        self._show, self._console = show, console
         self._report = Report(output)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="stgcnlib-pages", daemon=True)
 
-    @property
-    def index(self) -> Path:
-        """Path of ``index.html``."""
-        return self._output / "index.html"
-
     def __enter__(self) -> LivePages:
         progress = self._state.shown()
         progress.write(self._output)
-        self._report.announce(progress)
+        index = self._report.announce(progress)
+        tell(f"pages: {index} (there from now on; reload it to see more)", show=self._show, console=self._console)
         self._thread.start()
         return self
 

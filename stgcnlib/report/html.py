@@ -23,12 +23,12 @@ from stgcnlib import __version__
 from stgcnlib.errors import StageError
 from stgcnlib.figures.player_page import player_assets
 from stgcnlib.files import write_text
-from stgcnlib.pipeline.cells import TEMPLATES, Cells, converted, opening, unbroken
 from stgcnlib.pipeline.expect import duration
 from stgcnlib.pipeline.guard import in_use
-from stgcnlib.pipeline.index import Entry, Link, contents, index_fields, layer_titles, planned, read_json
-from stgcnlib.pipeline.stages import read_notebook
+from stgcnlib.pipeline.notebooks import opening, read_notebook
 from stgcnlib.pipeline.state import Progress
+from stgcnlib.report.cells import TEMPLATES, Cells, converted, unbroken
+from stgcnlib.report.index import Entry, Link, contents, index_fields, layer_titles, planned, read_json
 
 __all__ = ["COMPARISON", "Report", "render_report"]
 

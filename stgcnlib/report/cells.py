@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from nbconvert import HTMLExporter
     from nbconvert.preprocessors.sanitize import SanitizeHTML
 
-__all__ = ["TEMPLATES", "Cells", "converted", "markdown", "opening", "unbroken"]
+__all__ = ["TEMPLATES", "Cells", "converted", "markdown", "unbroken"]
 
 TEMPLATES = Path(__file__).resolve().parent / "template"
 
@@ -62,17 +62,6 @@ class Cells:
     body: Markup
     sections: tuple[dict[str, str], ...]
     players: bool
-
-
-def opening(notebook: Any, name: str) -> tuple[str, str]:
-    """Title and first sentence of a notebook, as plain text."""
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown" and cell.source.startswith("# "):
-            head, _, rest = cell.source.partition("\n")
-            text = re.sub(r"[*`]", "", " ".join(rest.split("\n\n")[0].split()))
-            sentence = re.match(r".*?[.!?](?=\s|$)", text)
-            return head.removeprefix("# ").strip(), sentence[0] if sentence else text
-    return name, ""
 
 
 def converted(notebook: Any, title: str) -> Cells:

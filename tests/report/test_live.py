@@ -13,21 +13,23 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
+import small_line
 from rich.console import Console
-from test_stages import LINE, alive, run, wait_for, write_line, write_notebook
+from small_line import LINE, alive, wait_for, write_line, write_notebook
 
 from stgcnlib.errors import StageError
 from stgcnlib.pipeline.board import Board
-from stgcnlib.pipeline.html import render_report
-from stgcnlib.pipeline.live import LivePages
 from stgcnlib.pipeline.runner import run_stages
 from stgcnlib.pipeline.state import Notebook, Progress, RunState, Step
 from stgcnlib.pipeline.study import Study
+from stgcnlib.report.html import render_report
+from stgcnlib.report.live import LivePages
 
 WAIT = """
 import os, time
@@ -36,6 +38,11 @@ while not os.path.exists(output + "/go-on"):
     time.sleep(0.05)
 """
 EVIL = "<script>alert(1)</script>"
+PAGES = partial(LivePages, show=False)
+
+
+def run(output: Path, notebooks: Path, **options: Any) -> list[str]:
+    return small_line.run(output, notebooks, watch=PAGES, **options)
 
 
 def rows(output: Path) -> dict[str, str]:
@@ -113,8 +120,19 @@ def test_the_index_grows_while_the_run_works(tmp_path: Path) -> None:
     assert 'href="../pages/06_relevance.html"' in first_page  # its list was completed at the end
 
 
+def test_pages_are_those_of_the_executed_notebooks(tmp_path: Path) -> None:
+    notebooks, output = write_line(tmp_path / "notebooks"), tmp_path / "out"
+    run(output, notebooks)
+    wanted = {"00_data", "02_activations", "05_layer_00", "05_layer_01", "06_relevance"}
+    assert {path.stem for path in (output / "pages").iterdir()} == wanted
+    assert (output / "index.html").exists()
+    (output / "one-layer").touch()
+    run(output, notebooks, force="02_activations")
+    assert {path.stem for path in (output / "pages").iterdir()} == wanted - {"05_layer_01"}
+
+
 def test_a_page_is_converted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from stgcnlib.pipeline import html as pages
+    from stgcnlib.report import html as pages
 
     converted: list[str] = []
 
@@ -143,6 +161,7 @@ def test_a_failure_leaves_a_page_that_says_where(tmp_path: Path) -> None:
     assert "Running" not in text
     index = (output / "index.html").read_text()
     assert 'href="notebooks/05_layer_00.failed.ipynb"' in index
+    assert "half-executed" in index
     assert 'href="pages/06_relevance.html"' in index
     assert dead_links(output) == []
     assert render_report(output).read_text().count("the tyre is flat") == index.count("the tyre is flat")
@@ -173,15 +192,16 @@ def test_an_error_of_ours_is_a_failure_too(tmp_path: Path) -> None:
 
 
 SCRIPT = (
-    "import signal, sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path; import test_stages\n"
+    "import signal, sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path; import small_line\n"
+    "from stgcnlib.report.live import LivePages\n"
     "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a background shell ignores it
-    "test_stages.run(Path(sys.argv[2]), Path(sys.argv[3]))"
+    "small_line.run(Path(sys.argv[2]), Path(sys.argv[3]), watch=LivePages)"
 )
 
 
 def end_with(number: int, output: Path, notebooks: Path) -> str:
     """Start a run in a process of its own, end it by a signal in its third stage; what it printed on stderr."""
-    arguments = [sys.executable, "-c", SCRIPT, str(Path(__file__).parent), str(output), str(notebooks)]
+    arguments = [sys.executable, "-c", SCRIPT, str(Path(small_line.__file__).parent), str(output), str(notebooks)]
     process = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)
     wait_for(lambda: (output / "kernel.pid").exists() and (output / "kernel.pid").read_text() != "")
     wait_for(lambda: rows(output)["Title of 06_relevance"] == "running")
@@ -325,7 +345,7 @@ def test_the_first_trouble_counts() -> None:
 def test_pages_that_cannot_be_written_meanwhile_do_not_disturb_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from stgcnlib.pipeline.html import Report
+    from stgcnlib.report.html import Report
 
     (tmp_path / "study.yml").write_text(Study.load({"name": "small"}).to_yaml())
     tried = threading.Event()
@@ -336,8 +356,8 @@ def test_pages_that_cannot_be_written_meanwhile_do_not_disturb_the_run(
 
     monkeypatch.setattr(Report, "update", fail)
     state = small_state()
-    with LivePages(tmp_path, state) as pages, state.working():
-        assert pages.index.exists()
+    with LivePages(tmp_path, state), state.working():
+        assert (tmp_path / "index.html").exists()
         state.begin("00_data")
         assert tried.wait(20)
     monkeypatch.setattr(Report, "write", fail)
@@ -355,11 +375,18 @@ def test_a_damaged_account_is_no_account(tmp_path: Path, text: str) -> None:
     assert "Nothing has been run yet" in render_report(tmp_path).read_text()
 
 
-def test_the_terminal_names_the_page_first_and_says_how_long_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_terminal_names_the_page_first_and_says_how_long_it_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("STGCNLIB_PROGRESS", raising=False)
     console = Console(record=True, width=100, file=io.StringIO(), force_terminal=False)
     state = small_state(workers=1)
-    with Board(state, index=Path("reports/[demo]/index.html"), console=console) as board, state.working():
+    monkeypatch.chdir(tmp_path)
+    folder = Path("reports/[demo]")
+    folder.mkdir(parents=True)
+    (folder / "study.yml").write_text(Study.load({"name": "small"}).to_yaml())
+    pages = LivePages(folder, state, console=console)
+    with pages, Board(state, console=console) as board, state.working():
         for stage, names in (("00_data", ["00_data"]), ("05_layer", [f"05_layer_{i:02d}" for i in range(4)])):
             board.begin(stage)
             for name in names:

@@ -13,9 +13,9 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from stgcnlib.errors import StageError
-from stgcnlib.pipeline.cells import _cleaned, _table
-from stgcnlib.pipeline.html import render_report
 from stgcnlib.pipeline.study import Study
+from stgcnlib.report.cells import _cleaned, _table
+from stgcnlib.report.html import render_report
 
 EVIL = "<script>alert(1)</script>"
 PIXEL = base64.b64encode(
@@ -179,6 +179,24 @@ def test_an_unfinished_run_says_what_is_there(folder: Path) -> None:
     assert "No summary yet" in text
     assert "05_layer_01.failed" in text
     assert not (folder / "pages" / "05_layer_01.html").exists()
+
+
+@pytest.mark.parametrize("gone", ["verdict", "holds", "figure", "facts", "table"])
+def test_a_summary_may_lack_a_part(folder: Path, gone: str) -> None:
+    """Say one that another version wrote."""
+    summary = json.loads((folder / "summary.json").read_text())
+    del summary[gone]
+    (folder / "summary.json").write_text(json.dumps(summary))
+    text = render_report(folder).read_text(encoding="utf-8")
+    assert "No summary yet" not in text
+    assert ('<dl class="facts-row">' in text) == (gone != "facts")
+    assert ('id="numbers"' in text) == (gone != "table")
+
+
+@pytest.mark.parametrize("content", ["[]", "[1]", '"words"', "{", "{}"])
+def test_a_damaged_summary_is_none(folder: Path, content: str) -> None:
+    (folder / "summary.json").write_text(content)
+    assert "No summary yet" in render_report(folder).read_text(encoding="utf-8")
 
 
 def test_a_folder_without_a_study_is_named(tmp_path: Path) -> None:

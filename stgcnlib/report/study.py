@@ -1,0 +1,47 @@
+"""run_study: a study from recordings to report, with pages that are there from the first minute."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from stgcnlib.pipeline.run import open_study
+from stgcnlib.pipeline.runner import run_stages
+from stgcnlib.pipeline.study import Study
+from stgcnlib.report.live import LivePages
+
+__all__ = ["run_study"]
+
+
+def run_study(
+    study: Study | Mapping[str, Any] | str | os.PathLike[str],
+    output: str | os.PathLike[str] | None = None,
+    *,
+    force: str | None = None,
+    workers: int | None = None,
+    progress: bool | None = None,
+) -> Path:
+    """Run a study from recordings to report; what is there already is not repeated.
+
+    Args:
+        study: a `Study`, its fields, a path to a study file, or the name of a bundled one.
+        output: folder for everything that is made; `None` means ``reports/NAME`` below the working directory.
+        force: name of a stage to repeat, with every stage that builds on it.
+        workers: notebooks at a time; `None` takes the study's, or as many as there are cores.
+        progress: `False` for silence; `None` shows rows on a terminal and lines elsewhere.
+
+    Returns:
+        Path of ``index.html``.
+
+    Raises:
+        StudyError: the study cannot be run; nothing has been started.
+        StageError: a notebook failed: which cell, with which parameters and error. Finished ones stay.
+    """
+    run = open_study(study, output)
+    run.check()
+    pages = partial(LivePages, show=progress)
+    run_stages(run.study, run.output, watch=pages, force=force, workers=workers, progress=progress)
+    return run.output / "index.html"
