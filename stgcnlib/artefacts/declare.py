@@ -148,6 +148,22 @@ class Line:
         """The artefact that a declared need means for an owner with these axes, and whether it may be missing."""
         return self.find(instance(name.removesuffix("?"), axes)), name.endswith("?")
 
+    def needed_by(self, name: str) -> set[str]:
+        """Names, as declared, of an artefact and of all that it needs at any depth."""
+        found: set[str] = set()
+        waiting: list[Artefact | Axis] = [self.artefacts[name]]
+        while waiting:
+            owner = waiting.pop()
+            if isinstance(owner, Artefact):
+                if owner.name in found:
+                    continue
+                found.add(owner.name)
+            for axes in self._samples(owner.axes if isinstance(owner, Artefact) else ()):
+                for need in owner.needs.values():
+                    place, _ = self.need(need, axes)
+                    waiting += [place.artefact, *(self.axes[star] for star in place.stars)]
+        return found
+
     def _check_circles(self) -> None:
         """Visit all that each artefact needs, also to see that it is declared."""
         done: set[str] = set()

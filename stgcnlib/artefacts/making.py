@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from stgcnlib.artefacts.declare import Artefact, Axis, Form, Line, Place
+from stgcnlib.artefacts.declare import Artefact, Axis, Form, Line, Place, instance
 from stgcnlib.artefacts.keys import Keys
 from stgcnlib.artefacts.stamps import Stamps
 from stgcnlib.artefacts.store import Store
@@ -85,6 +85,13 @@ class Artefacts:
         place = self.find(name)
         self._values[place.name] = self._made(place)
         return self.store.path(place.name, _form(place))
+
+    def forget(self, name: str) -> None:
+        """Have all artefacts of one declaration made again, by its name as declared."""
+        artefact = self.line.artefacts[name]
+        self._values.clear()
+        if artefact.form is not None:
+            self.store.forget(instance(name, dict.fromkeys(artefact.axes, "*")), artefact.form)
 
     def release(self) -> None:
         """Forget values that were read or made; they are read again when asked for."""

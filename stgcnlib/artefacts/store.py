@@ -26,6 +26,7 @@ from stgcnlib.version import __version__
 __all__ = ["Store"]
 
 FORMAT = 1
+MANIFEST = ".manifest.json"
 
 
 class Store:
@@ -84,10 +85,16 @@ class Store:
         )
         self._whole[name] = key
 
-    def forget(self, name: str, form: Form) -> None:
-        """Have an artefact made again: its manifest goes, its files stay until they are replaced."""
-        self._whole.pop(name, None)
-        self._manifest(self.path(name, form)).unlink(missing_ok=True)
+    def forget(self, pattern: str, form: Form) -> None:
+        """Have artefacts made again: their manifests go, their files stay until they are replaced.
+
+        Args:
+            pattern: a name, with ``*`` for all values of an axis.
+            form: of these artefacts.
+        """
+        self._whole.clear()
+        for manifest in self.folder.glob(f"{pattern}{form.suffix}{MANIFEST}"):
+            manifest.unlink(missing_ok=True)
 
     @contextmanager
     def making(self, name: str) -> Iterator[None]:
@@ -125,7 +132,7 @@ class Store:
 
     @staticmethod
     def _manifest(path: Path) -> Path:
-        return path.with_name(f"{path.name}.manifest.json")
+        return path.with_name(path.name + MANIFEST)
 
 
 def _names(path: Path) -> list[str]:

@@ -117,6 +117,8 @@ def _row(step: Step) -> tuple[Text, Text, ProgressBar | Text, Text]:
     bar: ProgressBar | Text = Text("")
     text: str = step.state
     match step.state:
+        case "running" if step.making:
+            text = f"making {step.making}" + (f", {step.made} made" if step.made else "")
         case "running" if step.total > 1:
             bar, text = ProgressBar(step.total, step.ended, width=24), f"{step.ended} of {step.total}"
         case "running":

@@ -22,7 +22,7 @@ from jupyter_client.manager import AsyncKernelManager
 
 from stgcnlib.pipeline.kernels import LAUNCHER, PROVISIONER
 
-__all__ = ["main", "partial_path"]
+__all__ = ["limit_memory", "main", "partial_path"]
 
 ENGINE = "stgcnlib-save-once"
 GIB = 2**30
@@ -63,7 +63,7 @@ def main() -> None:
     while True:
         job = orders.get()
         os.environ.update(job.get("environment", {}))
-        _limit_memory(job.get("memory_limit"))
+        limit_memory(job.get("memory_limit"))
         current[:] = [partial_path(Path(job["target"]))]
         send(**_execute(job, send))
         SameInterpreter.started = None
@@ -155,7 +155,7 @@ def _printed(failed: Path) -> str:
     return ""
 
 
-def _limit_memory(gib: float | None) -> None:
+def limit_memory(gib: float | None) -> None:
     """Limit what this process and its kernel may each allocate; only where the system can."""
     if gib is None or not sys.platform.startswith("linux"):
         return

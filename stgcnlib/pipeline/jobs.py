@@ -24,6 +24,7 @@ from typing import IO, Any
 from stgcnlib.errors import StageError
 from stgcnlib.pipeline.execute import partial_path
 from stgcnlib.pipeline.kernels import SOURCE, KernelSource
+from stgcnlib.pipeline.workers import Workers
 from stgcnlib.threads import THREAD_VARIABLES, brief_spinning, cores
 
 __all__ = ["Crew", "Job", "cores", "forget_partial"]
@@ -96,6 +97,7 @@ class Crew:
         self._lock = threading.Lock()
         self._stopped = False
         self._kernels = KernelSource()
+        self._workers: Workers | None = None
 
     def __enter__(self) -> Crew:
         return self
@@ -147,8 +149,25 @@ class Crew:
         if failures:
             raise failures[0]
 
+    @property
+    def executor(self) -> Workers:
+        """Processes for other work, as many as notebooks run at a time; they end with the crew."""
+        if self._workers is None:
+            environment = _environment(cores())
+            if self.fork:
+                self._kernels.start(environment)
+            self._workers = Workers(self.workers, self._kernels, environment, memory_limit=self.memory_limit)
+        return self._workers
+
+    @property
+    def threads(self) -> int:
+        """Threads that all of its processes together may use."""
+        return int(_environment(cores())["OMP_NUM_THREADS"])
+
     def stop(self) -> None:
         """End all processes, whatever they do, and let none begin."""
+        if self._workers is not None:
+            self._workers.shutdown(wait=False, cancel_futures=True)
         with self._lock:
             self._stopped = True
             workers, self._all, self._idle = self._all, [], []

@@ -87,8 +87,12 @@ class KernelSource:
             )
         self.path = path
 
+    def fork(self, module: str, environment: Mapping[str, str], streams: tuple[int, int, int]) -> _Forked | None:
+        """A process forked to run a module's `main`, with these standard streams; `None` without a source."""
+        return None if self.path is None else _fork(self.path, {"module": module}, environment, streams)
+
     def stop(self) -> None:
-        """End it and all kernels that it has forked."""
+        """End it and all that it has forked."""
         process, self._process, self.path = self._process, None, None
         if process is not None:
             assert process.stdin is not None
@@ -104,7 +108,7 @@ class KernelSource:
 
 
 class _Forked:
-    """A kernel that the source has forked, with the part of `subprocess.Popen` that Jupyter uses."""
+    """A process that the source has forked, with the part of `subprocess.Popen` that Jupyter uses."""
 
     stdin = stdout = stderr = None
 
@@ -120,11 +124,14 @@ class _Forked:
                 self._ended(self._connection.recv(64))
         return self.returncode
 
-    def wait(self) -> int | None:
-        """The exit code, once it has ended."""
+    def wait(self, timeout: float | None = None) -> int | None:
+        """The exit code, once it has ended; `subprocess.TimeoutExpired` after so many seconds."""
         if self.returncode is None:
-            self._connection.setblocking(True)
-            self._ended(self._connection.recv(64))
+            self._connection.settimeout(timeout)
+            try:
+                self._ended(self._connection.recv(64))
+            except TimeoutError:
+                raise subprocess.TimeoutExpired("a forked process", timeout or 0.0) from None
         return self.returncode
 
     def send_signal(self, number: int) -> None:
@@ -154,32 +161,44 @@ class ForkProvisioner(LocalProvisioner):
         path = os.environ.get(SOURCE)
         if not path:
             return await super().launch_kernel(cmd, **kwargs)
-        order = {
-            "arguments": cmd[cmd.index(LAUNCHER) + 1 :],
-            "folder": str(kwargs.get("cwd") or Path.cwd()),
-            "environment": dict(kwargs.get("env") or os.environ),
-            "memory": resource.getrlimit(resource.RLIMIT_DATA)[0],  # a child would inherit it
-        }
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            connection.connect(path)
-            text = json.dumps(order).encode()
-            socket.send_fds(connection, [len(text).to_bytes(4, "big")], [2])  # its stdout and stderr
-            connection.sendall(text)
-            answer = connection.recv(64)
-        except OSError:
-            answer = b""
-        if not answer:  # the source could not start, say for want of memory
-            connection.close()
+        order = {"arguments": cmd[cmd.index(LAUNCHER) + 1 :], "folder": str(kwargs.get("cwd") or Path.cwd())}
+        null = os.open(os.devnull, os.O_RDONLY)
+        kernel = _fork(path, order, dict(kwargs.get("env") or os.environ), (null, 2, 2))
+        os.close(null)
+        if kernel is None:  # the source could not start, say for want of memory
             return await super().launch_kernel(cmd, **kwargs)
-        kernel = _Forked(connection, int(answer))
         self.process = kernel  # type: ignore[assignment]
         self.pid = self.pgid = kernel.pid
         return self.connection_info
 
 
+def _fork(
+    path: str, order: Mapping[str, Any], environment: Mapping[str, str], streams: tuple[int, int, int]
+) -> _Forked | None:
+    """Have the source at a socket fork a process; `None` if it does not answer."""
+    full = {
+        "folder": str(Path.cwd()),
+        "environment": dict(environment),
+        "memory": resource.getrlimit(resource.RLIMIT_DATA)[0],  # a child would inherit it
+        **order,
+    }
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.connect(path)
+        text = json.dumps(full).encode()
+        socket.send_fds(connection, [len(text).to_bytes(4, "big")], list(streams))
+        connection.sendall(text)
+        answer = connection.recv(64)
+    except OSError:
+        answer = b""
+    if not answer:
+        connection.close()
+        return None
+    return _Forked(connection, int(answer))
+
+
 def main() -> None:
-    """Import, then fork a kernel for every order, until stdin closes; in a forked process, be that kernel."""
+    """Import, then fork a process for every order, until stdin closes; in a forked process, do what is ordered."""
     listener = socket.socket(fileno=int(sys.argv[1]))
     for name in WARM:
         module = importlib.import_module(name)
@@ -189,13 +208,13 @@ def main() -> None:
     gc.freeze()  # the collector of a forked process would copy all that it looks at
     order = _serve(listener)
     if order is not None:
-        _be_kernel(order)
+        _become(order)
     else:
         shutil.rmtree(Path(listener.getsockname()).parent, ignore_errors=True)  # the parent may have been killed
 
 
 def _serve(listener: socket.socket) -> dict[str, Any] | None:
-    """Fork kernels and say how they ended. Returns the order in a forked process, and `None` at the end."""
+    """Fork processes and say how they ended. Returns the order in a forked process, and `None` at the end."""
     running: dict[int, socket.socket] = {}
     wake, woken = socket.socketpair()
     wake.setblocking(False)
@@ -228,7 +247,8 @@ def _serve(listener: socket.socket) -> dict[str, Any] | None:
                     for each in (listener, wake, woken, connection, *running.values()):
                         each.close()
                     return order
-                os.close(order["output"])
+                for stream in order["streams"]:
+                    os.close(stream)
                 running[pid] = connection
                 selector.register(connection, selectors.EVENT_READ)
                 connection.sendall(str(pid).encode())
@@ -240,19 +260,22 @@ def _serve(listener: socket.socket) -> dict[str, Any] | None:
 
 
 def _read(connection: socket.socket) -> dict[str, Any] | None:
-    """An order and the file descriptor for the kernel's output, or `None` for a broken connection."""
-    header, descriptors, _, _ = socket.recv_fds(connection, 4, 1)
-    if len(header) < 4 or not descriptors:
+    """An order with its stdin, stdout and stderr, or `None` for a broken connection."""
+    header, streams, _, _ = socket.recv_fds(connection, 4, 3)
+    if len(header) < 4 or len(streams) < 3:
+        for stream in streams:
+            os.close(stream)
         return None
     text, size = b"", int.from_bytes(header, "big")
     while len(text) < size:
         part = connection.recv(size - len(text))
         if not part:
-            os.close(descriptors[0])
+            for stream in streams:
+                os.close(stream)
             return None
         text += part
     order: dict[str, Any] = json.loads(text)
-    return order | {"output": descriptors[0]}
+    return order | {"streams": streams}
 
 
 def _report_ended(running: dict[int, socket.socket], selector: selectors.BaseSelector) -> None:
@@ -273,27 +296,26 @@ def _kill(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)  # a kernel leads its own group
 
 
-def _be_kernel(order: dict[str, Any]) -> None:
-    """Become a kernel as if started by itself: session, folder, environment, output, threads."""
+def _become(order: dict[str, Any]) -> None:
+    """Become what is ordered as if started by itself: session, folder, environment, streams, threads."""
     os.setsid()
     os.chdir(order["folder"])
     compiled_for = os.environ["NUMBA_NUM_THREADS"]
     os.environ.clear()
     os.environ.update(order["environment"])
     os.environ["NUMBA_NUM_THREADS"] = compiled_for  # numba refuses to compile once it differs; `limit_threads` counts
-    null = os.open(os.devnull, os.O_RDONLY)
-    for source, target in ((null, 0), (order["output"], 1), (order["output"], 2)):
+    for target, source in enumerate(order["streams"]):
         os.dup2(source, target)
-    os.close(null)
-    os.close(order["output"])
+    for source in order["streams"]:
+        os.close(source)
     resource.setrlimit(resource.RLIMIT_DATA, (order["memory"], resource.getrlimit(resource.RLIMIT_DATA)[1]))
     limit_threads(int(os.environ.get("OMP_NUM_THREADS") or cores()))
-    from ipykernel.kernelapp import IPKernelApp
-
-    # It ends with the source. The environment's JPY_PARENT_PID was read when ipykernel was imported.
     code = 0
     try:
-        IPKernelApp.launch_instance([*order["arguments"], f"--IPKernelApp.parent_handle={os.getppid()}"])
+        if "module" in order:
+            importlib.import_module(order["module"]).main()
+        else:
+            _be_kernel(order["arguments"])
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:
@@ -304,6 +326,13 @@ def _be_kernel(order: dict[str, Any]) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def _be_kernel(arguments: list[str]) -> None:
+    from ipykernel.kernelapp import IPKernelApp
+
+    # It ends with the source. The environment's JPY_PARENT_PID was read when ipykernel was imported.
+    IPKernelApp.launch_instance([*arguments, f"--IPKernelApp.parent_handle={os.getppid()}"])
 
 
 if __name__ == "__main__":

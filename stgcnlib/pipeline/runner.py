@@ -1,24 +1,28 @@
-"""run_stages: the stage notebooks of a study in order.
+"""run_stages: the stages of a study in order: first what a page shows is made, then its notebook runs.
 
-What is done already is skipped, what is interrupted goes on with the next call. The artefacts themselves are kept
-by `StudyRun`, which the notebooks ask; pages are made of the executed notebooks in `stgcnlib.report`.
+What is done already is skipped, what is interrupted goes on with the next call. Pages are made of the executed
+notebooks in `stgcnlib.report`.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from stgcnlib.errors import StageError
-from stgcnlib.files import fingerprint, write_text
+from stgcnlib.artefacts import Event, Line, make_all
+from stgcnlib.errors import StgcnlibError
+from stgcnlib.files import write_text
 from stgcnlib.pipeline.board import Board
 from stgcnlib.pipeline.guard import alone, stoppable
 from stgcnlib.pipeline.jobs import Crew, Job, cores, forget_partial
+from stgcnlib.pipeline.line.table import LINE
 from stgcnlib.pipeline.notebooks import check_parameters, notebook_folder, opening, read_notebook
-from stgcnlib.pipeline.stages import STAGES, Record, Stage, followers, stage_fingerprints, stages_of
+from stgcnlib.pipeline.record import Record
+from stgcnlib.pipeline.run import StudyRun
+from stgcnlib.pipeline.stages import STAGES, Stage, page_mark, repeated, shown, stages_of
 from stgcnlib.pipeline.state import Notebook, RunState, Step
 from stgcnlib.pipeline.study import Study
 
@@ -34,6 +38,7 @@ def run_stages(
     stages: Sequence[Stage] = STAGES,
     notebooks: Path | None = None,
     *,
+    line: Line = LINE,
     watch: Watch | None = None,
     force: str | None = None,
     workers: int | None = None,
@@ -47,9 +52,10 @@ def run_stages(
         output: folder for everything that is made.
         stages: which there are; the study's sections choose among them.
         notebooks: folder of their sources; `None`: the library's own.
+        line: the artefacts that there are.
         watch: told of the run from before its first stage to after its last one; `None`: nobody is.
-        force: name of a stage to repeat, with every stage that builds on it.
-        workers: notebooks at a time; `None` takes the study's, or as many as there are cores.
+        force: name of a stage to repeat, with every artefact and stage that builds on what is made for it.
+        workers: artefacts and notebooks at a time; `None` takes the study's, or as many as there are cores.
         progress: `False` for silence; `None` shows rows on a terminal and lines elsewhere.
         fork: take kernels from one process that has imported the library; that pays where notebooks use it.
 
@@ -57,99 +63,121 @@ def run_stages(
         StageError: a notebook failed: which cell, with which parameters and error. Finished ones stay. Or another
             run is writing to the folder, no stage is named `force`, or a source is missing: nothing has been started.
     """
+    run = StudyRun(study, output, line)
     stages = stages_of(study, stages)
     sources = notebooks or notebook_folder()
-    marks = stage_fingerprints(study, stages, sources)
-    forced = followers(stages, force) if force is not None else set()
+    for stage in stages:
+        page_mark(stage, run, sources)  # refuses what is missing before anything begins
+    again: tuple[set[str], set[str]] = repeated(stages, force, run) if force is not None else (set(), set())
     output.mkdir(parents=True, exist_ok=True)
     with alone(output), stoppable():
         forget_partial(output / "notebooks")
         write_text(output / "study.yml", study.to_yaml())
         crew = Crew(workers or study.compute.workers or cores(), memory_limit=study.compute.memory_limit, fork=fork)
-        state = RunState([_step(stage, sources) for stage in stages], workers=crew.workers)
-        line = _Line(output, sources, Record.read(output), crew, state, marks)
-        line.forget(stage for stage in stages if stage.name in forced)
-        line.foresee(stages)
+        state = RunState([_step(stage, sources) for stage in sorted(stages, key=_number)], workers=crew.workers)
+        work = _Work(run, sources, Record.read(output), crew, state)
+        work.forget(*again)
+        work.foresee(stages)
         with nullcontext() if watch is None else watch(output, state):
             try:
                 with crew, Board(state, show=progress) as board, state.working():
-                    for stage in _in_order(stages):
-                        line.run(stage, board)
-                        line.foresee(stages)
+                    for stage in stages:
+                        work.do(stage, board)
+                        work.foresee(stages)
             finally:
-                _forget_strangers(output, line.record)
+                _forget_strangers(output, work.record)
 
 
 @dataclass(frozen=True)
-class _Line:
+class _Work:
     """What every stage of one run shares."""
 
-    output: Path
+    run: StudyRun
     sources: Path
     record: Record
     crew: Crew
     state: RunState
-    marks: Mapping[str, str]
 
-    def forget(self, stages: Iterable[Stage]) -> None:
-        """Have stages repeated: their notebooks, and what they have made."""
-        for stage in stages:
-            self.record.drop([name for name, entry in self.record.done.items() if entry.get("stage") == stage.name])
-            for pattern in stage.artefacts:
-                for manifest in (self.output / "artefacts").glob(f"{pattern}.json"):
-                    manifest.unlink()
+    def forget(self, artefacts: set[str], stages: set[str]) -> None:
+        """Have artefacts made and stages told again."""
+        for name in artefacts:
+            self.run.forget(name)
+        self.record.drop([name for name, entry in self.record.done.items() if entry.get("stage") in stages])
 
-    def foresee(self, stages: Iterable[Stage]) -> None:
+    def foresee(self, stages: Sequence[Stage]) -> None:
         """Note which notebooks the stages that have not begun will run, as far as that is known."""
         waiting = {step.name for step in self.state.shown().steps if step.state in ("waiting", "skipped")}
         for stage in stages:
-            if stage.name in waiting:
-                with suppress(StageError):  # layers are not known before the stage that lists them
-                    self._plan(stage)
+            if stage.name in waiting and (not stage.per_layer or self.run.held(self.run.find("layers"))):
+                self._plan(stage)
 
-    def run(self, stage: Stage, board: Board) -> None:
-        """Run the notebooks of a stage that are not there."""
-        marks, due = self._plan(stage)
-        others = [name for name, entry in self.record.done.items() if entry.get("stage") == stage.name]
-        self.record.drop(name for name in others if name not in marks)
+    def do(self, stage: Stage, board: Board) -> None:
+        """Make what a stage's pages show, and run those of its notebooks that are not there."""
+        try:
+            if stage.per_layer and not self.run.held(self.run.find("layers")):
+                self._make(stage, ["layers"])
+            marks, due = self._plan(stage)
+            others = [name for name, entry in self.record.done.items() if entry.get("stage") == stage.name]
+            self.record.drop(name for name in others if name not in marks)
+            for job in due:
+                check_parameters(job.notebook, job.parameters)
+            board.begin(stage.name)
+            if due:
+                self._tell(stage, due, marks, board)
+        except StgcnlibError:
+            board.failed(stage.name)
+            raise
+
+    def _tell(self, stage: Stage, due: Sequence[Job], marks: dict[str, str], board: Board) -> None:
+        self.record.drop(job.name for job in due)
         for job in due:
-            check_parameters(job.notebook, job.parameters)
-        board.begin(stage.name)
-        if not due:
-            return
-        self._clear(stage, due)
-        written = [self.output / path for path in stage.writes]
+            job.target.unlink(missing_ok=True)
+        began = time.monotonic()
+        layers = [job.parameters.get("layer") for job in due]
+        self._make(stage, [place.name for layer in layers for place in shown(stage, self.run, layer)])
+        self.run.release()
+        # The stage's pages share the time that making took, so that a next run expects it to take as long.
+        share = (time.monotonic() - began) * min(self.crew.workers, len(due)) / len(due)
 
         def show(job: Job, cell: int, count: int) -> None:
             self.state.cell(stage.name, job.name, cell, count)
 
-        try:
-            for job, seconds in self.crew.run(due, show):
-                missing = [str(path) for path in written if not path.exists()]
-                if missing:
-                    raise StageError(f"{job.name}: finished, but did not write {', '.join(missing)}")
-                self.record.add(
-                    job.name, stage=stage.name, mark=marks[job.name], seconds=seconds, parameters=job.parameters
-                )
-                board.done(stage.name, job.name, seconds)
-        except StageError:
-            board.failed(stage.name)
-            raise
+        for job, told in self.crew.run(due, show):
+            seconds = told + share
+            self.record.add(
+                job.name, stage=stage.name, mark=marks[job.name], seconds=seconds, parameters=job.parameters
+            )
+            board.done(stage.name, job.name, seconds)
+
+    def _make(self, stage: Stage, names: Sequence[str]) -> None:
+        """Make artefacts in the crew's processes."""
+        made = 0
+
+        def watch(event: Event) -> None:
+            nonlocal made
+            made += event.state == "made"
+            self.state.making(stage.name, event.name, made)
+
+        make_all(
+            self.run, list(dict.fromkeys(names)), self.crew.executor,
+            workers=self.crew.workers, threads=self.crew.threads, watch=watch,
+        )  # fmt: skip
+        self.state.making(stage.name, "", made)
 
     def _plan(self, stage: Stage) -> tuple[dict[str, str], list[Job]]:
-        """Fingerprints of a stage's notebooks, and those that have to run; the state is told."""
-        written = [self.output / path for path in stage.writes]
+        """Marks of a stage's notebooks, and those that have to run; the state is told."""
         marks: dict[str, str] = {}
         due: list[Job] = []
         planned: list[Notebook] = []
-        for job, extra in self._jobs(stage):
-            mark = marks[job.name] = fingerprint([self.marks[stage.name], extra])
-            there = self.record.holds(job.name, mark, [job.target, *written])
+        for job in self._jobs(stage):
+            layer = job.parameters.get("layer")
+            mark = marks[job.name] = page_mark(stage, self.run, self.sources, layer)
+            there = self.record.holds(job.name, mark, job.target)
             due += [] if there else [job]
             planned.append(
                 Notebook(
                     name=job.name,
-                    layer=extra.get("layer", ""),
+                    layer=layer or "",
                     state="done" if there else "waiting",
                     seconds=self.record.times.get(job.name),
                 )
@@ -157,49 +185,23 @@ class _Line:
         self.state.plan(stage.name, planned)
         return marks, due
 
-    def _jobs(self, stage: Stage) -> Iterator[tuple[Job, dict[str, str]]]:
-        for name, extra in _notebooks_of(stage, self.output):
-            source = self.sources / f"{stage.name}.ipynb"
-            target = self.output / "notebooks" / f"{name}.ipynb"
-            yield Job(name, stage.name, source, target, {"study": "../study.yml", "output": "..", **extra}), extra
+    def _jobs(self, stage: Stage) -> Iterator[Job]:
+        source = self.sources / f"{stage.name}.ipynb"
+        names: dict[str, dict[str, str]] = {stage.name: {}}
+        if stage.per_layer:
+            names = {f"{stage.name}_{int(each['index']):02d}": {"layer": each["name"]} for each in self.run["layers"]}
+        for name, extra in names.items():
+            target = self.run.output / "notebooks" / f"{name}.ipynb"
+            yield Job(name, stage.name, source, target, {"study": "../study.yml", "output": "..", **extra})
 
-    def _clear(self, stage: Stage, due: Sequence[Job]) -> None:
-        """Remove results that no longer hold."""
-        self.record.drop(job.name for job in due)
-        for job in due:
-            job.target.unlink(missing_ok=True)
-        if "summary.json" in stage.writes:
-            (self.output / "summary.json").unlink(missing_ok=True)
+
+def _number(stage: Stage) -> str:
+    return stage.name
 
 
 def _step(stage: Stage, sources: Path) -> Step:
     title, about = opening(read_notebook(sources / f"{stage.name}.ipynb"), stage.name)
     return Step(name=stage.name, title=title, about=about, cost=stage.cost, per_layer=stage.per_layer)
-
-
-def _notebooks_of(stage: Stage, output: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """(name, parameters besides study and output) of each notebook that a stage runs."""
-    if not stage.per_layer:
-        yield stage.name, {}
-        return
-    file = output / "layers.json"
-    try:
-        layers = json.loads(file.read_text(encoding="utf-8"))
-        for layer in layers:
-            yield f"{stage.name}_{int(layer['index']):02d}", {"layer": str(layer["name"])}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StageError(f"{file}: no list of layers ({error}); repeat the stage that writes it with force") from None
-
-
-def _in_order(stages: Sequence[Stage]) -> Iterator[Stage]:
-    """Stages by their numbers, each after those that it needs."""
-    known, done = {stage.name for stage in stages}, set[str]()
-    while len(done) < len(stages):
-        ready = [s for s in stages if s.name not in done and not (set(s.needs) & known) - done]
-        if not ready:
-            raise StageError(f"stages need each other in a circle: {', '.join(sorted(known - done))}")
-        done.add(ready[0].name)
-        yield ready[0]
 
 
 def _forget_strangers(output: Path, record: Record) -> None:

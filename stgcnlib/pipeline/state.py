@@ -51,6 +51,8 @@ class Step(BaseModel):
         per_layer: it has a notebook per layer; which, is not known from the start.
         state: "skipped" if all its notebooks were there when the run began.
         skipped: how many of its notebooks were there.
+        making: the artefact that is made for it now, before its notebooks run; "" if none is.
+        made: how many have been.
         elapsed: seconds since it began, or that it took in this run.
         expected: seconds that it is expected to take in this run; `None` if nothing is known.
     """
@@ -62,6 +64,8 @@ class Step(BaseModel):
     per_layer: bool = False
     state: Literal["waiting", "running", "done", "skipped", "failed", "stopped"] = "waiting"
     skipped: int = 0
+    making: str = ""
+    made: int = 0
     elapsed: float | None = None
     expected: float | None = None
     notebooks: list[Notebook] = []
@@ -168,6 +172,13 @@ class RunState:
         with self._changed:
             self._steps[stage].state = "running"
             self._stage_began[stage] = time.monotonic()
+            self._note()
+
+    def making(self, stage: str, name: str, made: int) -> None:
+        """An artefact is made for a stage ("": no more), after `made` others."""
+        with self._changed:
+            step = self._steps[stage]
+            step.making, step.made = name, made
             self._note()
 
     def cell(self, stage: str, name: str, cell: int, count: int) -> None:

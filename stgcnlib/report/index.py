@@ -100,7 +100,7 @@ class Entry:
 
 def layer_titles(folder: Path) -> dict[str, tuple[str, str]]:
     """Layer's name -> its title and its number, as far as the folder knows."""
-    layers = read_json(folder / "layers.json")
+    layers = read_json(folder / "artefacts" / "layers.json")
     rows = [one for one in layers if isinstance(one, dict)] if isinstance(layers, list) else []
     return {
         (name := str(one.get("name"))): (str(one.get("title", name)).capitalize(), str(one.get("index", name)))
@@ -167,6 +167,8 @@ def _time(step: Step, *, running: bool) -> tuple[str, str]:
 def _detail(step: Step) -> str:
     if step.state in ("done", "skipped") or (step.state == "waiting" and not step.ended):
         return ""
+    if step.making:
+        return f"making {step.making}" + (f", {step.made} made" if step.made else "")
     if step.total > 1:
         return f"{step.ended} of {step.total}"
     return next((f"cell {notebook.cell} of {notebook.of}" for notebook in step.notebooks if notebook.cell), "")

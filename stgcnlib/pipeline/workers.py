@@ -1,0 +1,182 @@
+"""Processes that run functions, for the schedule of artefacts: an executor whose processes none outlives.
+
+They are forked from the process that kernels are forked from, which has imported the library, or started as usual.
+Orders and answers are pickled and go through pipes that nobody else holds. A process ends when its pipe closes.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import traceback
+from collections.abc import Callable, Mapping
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
+from contextlib import suppress
+from typing import IO, Any
+
+from stgcnlib.pipeline.kernels import KernelSource
+
+__all__ = ["Workers", "main"]
+
+STOP_SECONDS = 10.0
+SHOWN = 2000
+
+
+class Workers(Executor):
+    """Runs functions in processes of its own; functions, arguments and results have to be picklable.
+
+    Args:
+        count: most processes.
+        source: to fork them from, if it has been started.
+        environment: variables of the processes.
+        memory_limit: GiB that one process may allocate; `None`: no limit.
+    """
+
+    def __init__(
+        self, count: int, source: KernelSource, environment: Mapping[str, str], *, memory_limit: float | None = None
+    ) -> None:
+        self._source, self._environment, self._memory_limit = source, dict(environment), memory_limit
+        self._threads = ThreadPoolExecutor(count, thread_name_prefix="stgcnlib-worker")
+        self._idle: queue.SimpleQueue[_Process] = queue.SimpleQueue()
+        self._all: list[_Process] = []
+        self._lock = threading.Lock()
+        self._stopped = False
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """A future of the function's result; `BrokenExecutor` in it if the process died."""
+        return self._threads.submit(self._run, pickle.dumps((function, args, kwargs)))
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002
+        """End all processes, at once unless `wait` lets them finish what they do."""
+        if wait:
+            self._threads.shutdown(wait=True, cancel_futures=cancel_futures)
+        with self._lock:
+            self._stopped = True
+            processes, self._all = self._all, []
+        for process in processes:
+            process.end()
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+    def _run(self, order: bytes) -> Any:
+        process = self._take()
+        answer = process.ask(order)
+        if answer is None:
+            raise BrokenExecutor(process.last_words())
+        self._idle.put(process)
+        good, value = pickle.loads(answer)
+        if not good:
+            raise value
+        return value
+
+    def _take(self) -> _Process:
+        with self._lock:
+            if self._stopped:
+                raise BrokenExecutor("stopped")
+            with suppress(queue.Empty):
+                return self._idle.get_nowait()
+            process = _Process(self._source, self._environment, self._memory_limit)
+            self._all.append(process)
+            return process
+
+
+class _Process:
+    """One process and the pipes to it."""
+
+    def __init__(self, source: KernelSource, environment: Mapping[str, str], memory_limit: float | None) -> None:
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115
+        orders, self._orders = os.pipe()
+        self._answers, answers = os.pipe()
+        limit = "" if memory_limit is None else str(memory_limit)
+        settings = os.environ | environment | {"STGCNLIB_MEMORY_LIMIT": limit}
+        forked = source.fork("stgcnlib.pipeline.workers", settings, (orders, answers, self._complaints.fileno()))
+        self._process: Any = forked or subprocess.Popen(
+            [sys.executable, "-P", "-m", "stgcnlib.pipeline.workers"], stdin=orders, stdout=answers,
+            stderr=self._complaints, env=settings, start_new_session=True,
+        )  # fmt: skip
+        os.close(orders)
+        os.close(answers)
+        self._to: IO[bytes] = os.fdopen(self._orders, "wb")
+        self._from: IO[bytes] = os.fdopen(self._answers, "rb")
+
+    def ask(self, order: bytes) -> bytes | None:
+        """Send an order and wait for the answer; `None` if the process is gone."""
+        try:
+            send(self._to, order)
+            return receive(self._from)
+        except (OSError, ValueError):
+            return None
+
+    def end(self) -> None:
+        """Close its pipe, which is the sign to go whatever it does."""
+        with suppress(OSError):
+            self._to.close()
+        try:
+            self._process.wait(timeout=STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def last_words(self) -> str:
+        """The end of what it wrote to stderr."""
+        self._complaints.seek(0)
+        return self._complaints.read().decode(errors="replace").strip()[-SHOWN:]
+
+
+def send(stream: IO[bytes], message: bytes) -> None:
+    """Write a message with its length before it."""
+    stream.write(len(message).to_bytes(8, "big") + message)
+    stream.flush()
+
+
+def receive(stream: IO[bytes]) -> bytes | None:
+    """Read a message that `send` wrote; `None` at the end of the stream."""
+    header = stream.read(8)
+    size = int.from_bytes(header, "big")
+    message = stream.read(size) if len(header) == 8 else b""
+    return message if len(header) == 8 and len(message) == size else None
+
+
+def main() -> None:
+    """Be such a process: run what comes on stdin until it closes, and then go at once."""
+    from stgcnlib.pipeline.execute import limit_memory
+
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what is printed on the way must not mix with the answers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    limit = os.environ.get("STGCNLIB_MEMORY_LIMIT", "")
+    limit_memory(float(limit) if limit else None)
+    orders: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(orders,), daemon=True).start()
+    while True:
+        send(answers, _answer(orders.get()))
+
+
+def _answer(order: bytes) -> bytes:
+    try:
+        function, args, kwargs = pickle.loads(order)
+        return pickle.dumps((True, function(*args, **kwargs)))
+    except BaseException as error:
+        traceback.print_exc()
+        try:
+            answer = pickle.dumps((False, error))
+            pickle.loads(answer)
+        except Exception:
+            answer = pickle.dumps((False, RuntimeError(f"{type(error).__name__}: {error}")))
+        return answer
+
+
+def _listen(orders: queue.SimpleQueue[bytes]) -> None:
+    with os.fdopen(os.dup(0), "rb") as stream:
+        while (order := receive(stream)) is not None:
+            orders.put(order)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
