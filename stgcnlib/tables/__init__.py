@@ -1,0 +1,47 @@
+"""Results as the DataFrames that notebooks and reports show, and the examples that their pictures draw.
+
+Every function takes plain results and settings, computes nothing that they don't hold, and reads no file. A name that
+ends in ``_table`` gives one row per thing of a kind, one that ends in ``_facts`` one fact per row.
+
+What each takes:
+
+    arms_table(evaluation)
+    checks_table(evaluation)
+    faithfulness_table(evaluation, *, unit, mode)
+    class_joint_relevance(nodes, explained, maps, *, layer)
+    limb_relevance(nodes, explained, maps)
+    confusions_table(confusions, *, layer, most=3)
+    outliers_table(outliers, *, most=8)
+    separation_table(separation, *, layers)
+    suspects_table(suspects, *, most=12)
+    pairs_table(comparison)
+    studies_table(comparison)
+    graphs_table(geometry)
+    layer_facts(geometry, *, layer)
+    smoothness_table(geometry)
+    layers_table(store)
+    network_facts(network, evaluation, *, settings, data, layers, history=None)
+    parts_table(parts, *, nodes)
+    recordings_table(nodes, evaluation)
+    sensitivity_table(sensitivity)
+    statistics_table(statistics)
+    noise_table(result)
+    transfer_table(result)
+    transfer_facts(result, *, source, data)
+    advice_table(evidence)
+    report_facts(study, *, data, parts, nodes, layers, evaluation)
+    settings_facts(study, *, nodes, left_out)
+    main_graphs(geometry)
+    example_pair(nodes, distances, *, groups=None)
+    alignment(pair, activations, *, nodes, options)
+    example_nodes(geometry, *, layer)
+    example_maps(nodes, explained, maps, *, count)
+    layer_maps(examples, *, layer)
+    extremes(nodes, explained, maps, *, layer, distances)
+"""
+
+from __future__ import annotations
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

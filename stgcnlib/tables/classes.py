@@ -1,0 +1,116 @@
+"""Tables of classes and single recordings: when classes separate, what mixes with what, and what looks wrong.
+
+Their rows are those of `stgcnlib.geometry`, with the names of recordings and classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from stgcnlib.tables.words import span
+
+__all__ = ["confusions_table", "outliers_table", "separation_table", "suspects_table"]
+
+
+def separation_table(separation: pd.DataFrame, *, layers: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """One row per class, in the order in which they separate.
+
+    Args:
+        separation: of `stgcnlib.geometry.class_separation`.
+        layers: name, title and index of each recorded layer, the input first.
+    """
+    end = len(layers)
+    place = separation["index"].where(separation["status"] == "separates", end)
+    rows = separation.assign(place=place.where(separation["status"] != "separate at the input", 0))
+    rows = rows.sort_values(["place", "last"])
+    never = layers[-1]["index"] + 1
+    title = {layer["index"]: layer["title"] for layer in layers} | {never: "never"}
+    return pd.DataFrame(
+        {
+            "class": rows["class_name"],
+            "separates at": rows["title"].fillna("").where(rows["status"] == "separates", rows["status"]),
+            "interval": [
+                f"{title[int(a)]} to {title[int(b)]}" if a < never else ""
+                for a, b in zip(np.floor(rows["earliest"]), np.ceil(rows["latest"]), strict=True)
+            ],
+            "S at the input": rows["input"].map("{:.2f}".format),
+            "S at that layer": rows["at"].map("{:.2f}".format),
+            "fall": [
+                span(fall, low, high, "{:z.2f}") if np.isfinite(low) else f"{fall:z.2f}"
+                for fall, low, high in rows[["drop", "low", "high"]].itertuples(index=False)
+            ],
+            "S at the last": rows["last"].map("{:.2f}".format),
+            "recordings": rows["n"],
+        }
+    ).set_index("class")
+
+
+def confusions_table(confusions: pd.DataFrame, *, layer: str, most: int = 3) -> pd.DataFrame:
+    """One row per class: the classes it is mixed with most at one layer, with their shares and intervals.
+
+    Args:
+        confusions: of `stgcnlib.geometry.class_confusions`.
+        layer: name of the layer.
+        most: classes that are named per row; shares below 0.5% are left out.
+    """
+    rows = confusions[(confusions["layer"] == layer) & (confusions["rank"] <= most)]
+    lines = []
+    for name, mine in rows.groupby("class_name", sort=False):
+        own = mine[mine["rank"] == 0].iloc[0]
+        others = mine[(mine["rank"] > 0) & (mine["share"] >= 0.005)].sort_values("rank")
+        words = [
+            f"{other} {share:.0%} ({low:.0%}-{high:.0%})"
+            for other, share, low, high in others[["other_name", "share", "low", "high"]].itertuples(index=False)
+        ]
+        lines.append({"class": name, "own": own["share"], "mixed with": ", ".join(words) or "no other"})
+    table = pd.DataFrame(lines).sort_values("own", kind="stable").set_index("class")
+    table["own"] = table["own"].map("{:.0%}".format)
+    return table
+
+
+def suspects_table(suspects: pd.DataFrame, *, most: int = 12) -> pd.DataFrame:
+    """The most suspicious labels in words, by rank.
+
+    Args:
+        suspects: table of `stgcnlib.geometry.suspect_labels`, with columns name and class_name.
+        most: rows.
+    """
+    rows = suspects.head(most)
+    return pd.DataFrame(
+        {
+            "rank": rows["rank"],
+            "recording": rows["name"],
+            "labelled": rows["class_name"],
+            "looks like": rows["alternative_name"],
+            "score": rows["score"].map("{:.2f}".format),
+            "weight on its label": rows["own_share"].map("{:.0%}".format),
+            "weight on the other": rows["alternative_share"].map("{:.0%}".format),
+            "layers that agree": [f"{a} of {b}" for a, b in zip(rows["agreeing"], rows["layers"], strict=True)],
+            "neighbours": rows["verdict"].map(
+                {"all": "none carries the label", "most": "mostly the other class", "": ""}
+            ),
+        }
+    ).set_index("rank")
+
+
+def outliers_table(outliers: pd.DataFrame, *, most: int = 8) -> pd.DataFrame:
+    """The most remote recordings in words, by rank.
+
+    Args:
+        outliers: table of `stgcnlib.geometry.outliers`, with columns name and class_name.
+        most: rows.
+    """
+    rows = outliers.head(most)
+    return pd.DataFrame(
+        {
+            "rank": rows["rank"],
+            "recording": rows["name"],
+            "class": rows["class_name"],
+            "distance / median": rows["distance"].map("{:.2f}".format),
+            "robust z": rows["score"].map("{:.1f}".format),
+        }
+    ).set_index("rank")

@@ -1,0 +1,184 @@
+"""Which graphs, pairs, nodes and maps stand for the rest in pictures, chosen by rules that anyone can repeat."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from stgcnlib.errors import LayerNotFoundError, SequenceError, suggest
+from stgcnlib.sequences import SequenceSet
+
+if TYPE_CHECKING:
+    from stgcnlib.activations.store import LayerActivations
+    from stgcnlib.dsgraph import DSGraph
+    from stgcnlib.dtw import DTWOptions
+    from stgcnlib.explain import RelevanceMap
+    from stgcnlib.geometry import LayerGeometry
+
+__all__ = [
+    "Example", "alignment", "example_maps", "example_nodes", "example_pair", "extremes", "layer_maps", "main_graphs",
+]  # fmt: skip
+
+Example: TypeAlias = "tuple[str, NDArray[np.float32], dict[str, RelevanceMap]]"
+"""(title, sequence (T, V, C) of the first person, layer -> map): what `stgcnlib.figures.skeleton_strip` draws."""
+
+
+# -- graphs and pairs --------------------------------------------------------------------------
+
+
+def main_graphs(geometry: LayerGeometry) -> dict[str, DSGraph]:
+    """Layer name -> DS-Graph of the trained network that the main curve reads, in order of depth."""
+    return {name: geometry.graphs[(name, "trained", geometry.neighbours)] for name in geometry.curve()["layer"]}
+
+
+def example_pair(nodes: SequenceSet, distances: ArrayLike, *, groups: ArrayLike | None = None) -> tuple[int, int]:
+    """Two nodes of one class that may be neighbours: the pair at the median distance.
+
+    Args:
+        nodes: N recordings.
+        distances: (N, N), at the input.
+        groups: (N,) groups whose members are no neighbours of each other; `None`: everyone may be one.
+
+    Raises:
+        SequenceError: no two nodes of one class may be neighbours.
+    """
+    same = nodes.labels[:, None] == nodes.labels[None, :]
+    if groups is not None:
+        codes = np.asarray(groups)
+        same &= codes[:, None] != codes[None, :]
+    first, second = np.nonzero(np.triu(same, 1))
+    if not len(first):
+        raise SequenceError("no two nodes of one class may be neighbours; give more recordings, or leave out fewer")
+    order = np.argsort(np.asarray(distances)[first, second], kind="stable")
+    middle = order[len(order) // 2]
+    return int(first[middle]), int(second[middle])
+
+
+def alignment(
+    pair: tuple[int, int], activations: LayerActivations, *, nodes: SequenceSet, options: DTWOptions
+) -> dict[str, Any]:
+    """What `stgcnlib.figures.dtw_alignment` takes to draw one pair of nodes at one layer.
+
+    Args:
+        pair: indices of two nodes.
+        activations: features of all nodes at the layer.
+        nodes: N recordings.
+        options: of DTW, in input frames.
+    """
+    i, j = pair
+    return {
+        "x": activations.sequence(i),
+        "y": activations.sequence(j),
+        "names": [f"{nodes.names[k]} ({nodes.class_names[nodes.labels[k]]})" for k in pair],
+        "title": activations.title,
+        "temporal_stride": activations.temporal_stride,
+        "options": asdict(options),
+    }
+
+
+def example_nodes(geometry: LayerGeometry, *, layer: str) -> list[int]:
+    """The best, the middle and the worst node of a layer by its own label smoothness.
+
+    Raises:
+        LayerNotFoundError: no such layer was measured; suggests the nearest names.
+    """
+    table = geometry.per_node
+    rows = table[
+        (table["layer"] == layer) & (table["network"] == "trained") & (table["neighbours"] == geometry.neighbours)
+    ].sort_values("smoothness", kind="stable")
+    if not len(rows):
+        raise LayerNotFoundError(f"no layer {layer!r} was recorded; {suggest(layer, table['layer'])}")
+    nodes = rows["node"].to_numpy()
+    return [int(nodes[0]), int(nodes[len(nodes) // 2]), int(nodes[-1])]
+
+
+# -- relevance maps ----------------------------------------------------------------------------
+
+
+def example_maps(
+    nodes: SequenceSet, explained: ArrayLike, maps: Sequence[Mapping[str, RelevanceMap]], *, count: int
+) -> list[Example]:
+    """At most `count` explained recordings with their maps, spread over the classes.
+
+    Args:
+        nodes: N recordings.
+        explained: indices of the nodes with maps, in order.
+        maps: of the explained nodes: one dictionary (layer -> map) each.
+        count: how many.
+    """
+    indices = np.asarray(explained)
+    examples: list[Example] = []
+    for k in np.unique(np.linspace(0, len(indices) - 1, count).round().astype(int)):
+        node, found = int(indices[k]), dict(maps[k])
+        target = nodes.class_names[next(iter(found.values())).target]
+        title = f"{nodes.names[node]}: {nodes.class_names[nodes.labels[node]]}, explained as {target}"
+        examples.append((title, nodes.people(node)[0], found))
+    return examples
+
+
+def layer_maps(examples: Sequence[Example], *, layer: str) -> list[Example]:
+    """Examples with one layer's map each; none for the input where it has no maps.
+
+    Raises:
+        LayerNotFoundError: the maps have no such layer; suggests the nearest names.
+    """
+    if layer == "input" and not all(layer in maps for _, _, maps in examples):
+        return []
+    return [(title, sequence, {layer: _map(maps, layer)}) for title, sequence, maps in examples]
+
+
+def extremes(
+    nodes: SequenceSet,
+    explained: ArrayLike,
+    maps: Sequence[Mapping[str, RelevanceMap]],
+    *,
+    layer: str,
+    distances: ArrayLike,
+) -> list[Example]:
+    """The most and the least typical recording of one class, with the layer's map each.
+
+    Typical is a small mean distance at the layer to the others of its class; the class is the one whose members
+    differ most in that. Only recordings with maps are looked at; a class needs three, and if none has, the list is
+    empty.
+
+    Args:
+        nodes: N recordings.
+        explained: indices of the nodes with maps.
+        maps: of the explained nodes: one dictionary (layer -> map) each.
+        layer: name of a layer with maps.
+        distances: (N, N), at the layer.
+
+    Raises:
+        LayerNotFoundError: the maps have no such layer; suggests the nearest names.
+    """
+    indices = np.asarray(explained)
+    labels, near = nodes.labels[indices], np.asarray(distances)[np.ix_(indices, indices)]
+    best: tuple[float, int, int, float, float] | None = None
+    for c in np.unique(labels):
+        members = np.flatnonzero(labels == c)
+        if len(members) < 3:
+            continue
+        mean = near[np.ix_(members, members)].sum(axis=1) / (len(members) - 1)
+        low, high = int(mean.argmin()), int(mean.argmax())
+        spread = float(mean[high] / max(mean[low], 1e-12))
+        if best is None or spread > best[0]:
+            best = (spread, int(members[low]), int(members[high]), float(mean[low]), float(mean[high]))
+    if best is None:
+        return []
+    result: list[Example] = []
+    for word, k, mean_distance in (("Most", best[1], best[3]), ("Least", best[2], best[4])):
+        node = int(indices[k])
+        name = f"{nodes.class_names[nodes.labels[node]]}: {nodes.names[node]}"
+        title = f"{word} typical {name}, mean distance {mean_distance:.3g}"
+        result.append((title, nodes.people(node)[0], {layer: _map(maps[k], layer)}))
+    return result
+
+
+def _map(maps: Mapping[str, RelevanceMap], layer: str) -> RelevanceMap:
+    if layer not in maps:
+        raise LayerNotFoundError(f"no map of layer {layer!r}; {suggest(layer, maps)}")
+    return maps[layer]

@@ -1,0 +1,76 @@
+"""Tables of the DS-Graphs: how many neighbours they keep, and label smoothness against layer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from stgcnlib.errors import LayerNotFoundError, suggest
+from stgcnlib.tables.words import spans
+
+if TYPE_CHECKING:
+    from stgcnlib.geometry import LayerGeometry
+
+__all__ = ["graphs_table", "layer_facts", "smoothness_table"]
+
+
+def graphs_table(geometry: LayerGeometry) -> pd.DataFrame:
+    """One row per layer of the main curve: nodes, neighbours kept, kernel width, largest KKT residual."""
+    columns = {
+        "title": "layer",
+        "n": "nodes",
+        "neighbor_count": "neighbours kept (mean)",
+        "sigma": "kernel width σ",
+    }
+    table = geometry.curve()[[*columns, "kkt_residual"]].rename(columns=columns)
+    table["largest KKT residual"] = table.pop("kkt_residual").map("{:.1e}".format)
+    return table.round(3).set_index("layer")
+
+
+def smoothness_table(geometry: LayerGeometry) -> pd.DataFrame:
+    """Label smoothness S against layer, with interval, null, untrained control, kNN graph and RMSE.
+
+    Where the main curve bars some neighbours, a last column has S with all of them.
+    """
+    main = geometry.curve().set_index("index")
+    untrained = geometry.curve("untrained").set_index("index")
+    table = pd.DataFrame(
+        {
+            "layer": main["title"],
+            "S": main["smoothness"].map("{:.3f}".format),
+            "interval": [f"{low:.3f} to {high:.3f}" for low, high in zip(main["low"], main["high"], strict=True)],
+            "null": main["null_mean"].map("{:.3f}".format),
+            "untrained": untrained["smoothness"].map("{:.3f}".format),
+            "kNN graph": main["knn_smoothness"].map("{:.3f}".format),
+            "RMSE": main["rmse"].map("{:.3f}".format),
+        }
+    )
+    everyone = geometry.curve(neighbours="all").set_index("index")
+    if geometry.neighbours != "all" and len(everyone):
+        table["all neighbours"] = everyone["smoothness"].map("{:.3f}".format)
+    return table.set_index("layer")
+
+
+def layer_facts(geometry: LayerGeometry, *, layer: str) -> pd.DataFrame:
+    """Facts about one layer, one per row, in the column "value".
+
+    Raises:
+        LayerNotFoundError: no such layer was measured; suggests the nearest names.
+    """
+    main = geometry.curve().set_index("layer")
+    if layer not in main.index:
+        raise LayerNotFoundError(f"no layer {layer!r} was recorded; {suggest(layer, main.index)}")
+    row = main.loc[layer]
+    facts = {
+        "layer": f"{row['title']} ({layer})",
+        "label smoothness S": f"{row['smoothness']:.3f}, interval {row['low']:.3f} to {row['high']:.3f}",
+        "with shuffled labels": spans(main.loc[[layer]], "null_mean", "null_low", "null_high", "{:.3f}")[0],
+        "neighbours kept by NNK": f"{row['neighbor_count']:.1f} of {geometry.settings['k']} candidates (mean)",
+        "kernel width σ": f"{row['sigma']:.4g}",
+        "largest KKT residual": f"{row['kkt_residual']:.1e}",
+    }
+    untrained = geometry.curve("untrained").set_index("layer")
+    if layer in untrained.index:
+        facts["untrained network"] = f"S = {float(untrained['smoothness'][layer]):.3f}"
+    return pd.DataFrame({"value": facts})

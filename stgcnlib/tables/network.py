@@ -1,0 +1,75 @@
+"""Tables of the network: what it is and how well it predicts, and the size of each recorded layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from stgcnlib.sequences import SequenceSet
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from stgcnlib.activations import LayerStore
+    from stgcnlib.training import Evaluation
+
+__all__ = ["layers_table", "network_facts"]
+
+
+def network_facts(
+    network: nn.Module,
+    evaluation: Evaluation,
+    *,
+    settings: Any,
+    data: SequenceSet,
+    layers: Sequence[Mapping[str, Any]],
+    history: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Facts about the network, one per row, in the column "value".
+
+    Args:
+        network: the trained network.
+        evaluation: of the network, on the test part.
+        settings: the study's section `network`: its `name`, `options` and `checkpoint`.
+        data: all recordings.
+        layers: name, title and index of each recorded layer; index 0 is the input.
+        history: one row per epoch with its "seconds", of a network that was trained here.
+    """
+    facts = {
+        "network": settings.name,
+        "blocks": sum(layer["index"] > 0 for layer in layers),
+        "parameters": f"{sum(p.numel() for p in network.parameters()):,}",
+        "joints": len(data.layout),
+        "channels": data.channels,
+        "classes": len(data.class_names),
+        **{name: str(value) for name, value in settings.options.items()},
+    }
+    if settings.checkpoint:
+        facts["weights"] = str(settings.checkpoint)
+    elif history is not None:
+        facts["weights"] = f"trained here for {len(history)} epochs, {history['seconds'].sum():.0f} s"
+    facts["test accuracy"] = f"{evaluation.accuracy:.1%} of {len(evaluation.labels)} sequences"
+    return pd.DataFrame({"value": facts})
+
+
+def layers_table(store: LayerStore) -> pd.DataFrame:
+    """One row per recorded layer: module, channels, joints, stride, frames of all recordings and size on disk."""
+    rows = []
+    for name in store.layers:
+        layer = store[name]
+        frames = int(layer.lengths.sum())
+        rows.append(
+            {
+                "layer": layer.title,
+                "module": name,
+                "channels": layer.channels,
+                "joints": layer.joints,
+                "features per frame": layer.channels * layer.joints,
+                "stride": layer.temporal_stride,
+                "frames in all": frames,
+                "MiB": round(frames * layer.channels * layer.joints * 4 / 2**20, 1),
+            }
+        )
+    return pd.DataFrame(rows).set_index("layer")

@@ -1,0 +1,59 @@
+"""Tables of the recordings: what each part of the data holds, and what the network predicts for each node."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from stgcnlib.errors import SequenceError
+from stgcnlib.sequences import SequenceSet
+
+if TYPE_CHECKING:
+    from stgcnlib.training import Evaluation
+
+__all__ = ["parts_table", "recordings_table"]
+
+
+def parts_table(parts: tuple[SequenceSet, SequenceSet], *, nodes: SequenceSet) -> pd.DataFrame:
+    """One row per part: sequences, classes, values of each group, lengths in frames, most people in a recording.
+
+    Args:
+        parts: (train, test) recordings.
+        nodes: recordings that are nodes of the DS-Graphs.
+    """
+    rows = []
+    for name, part in {"train": parts[0], "test": parts[1], "nodes of the DS-Graphs": nodes}.items():
+        row: dict[str, Any] = {"part": name, "sequences": len(part), "classes": len(np.unique(part.labels))}
+        row |= {f"{group}s": len(np.unique(values)) for group, values in part.groups.items()}
+        row |= {"shortest": part.lengths.min(), "mean length": round(part.lengths.mean(), 1)}
+        row |= {"longest": part.lengths.max(), "most people": part.people_counts.max()}
+        rows.append(row)
+    return pd.DataFrame(rows).set_index("part")
+
+
+def recordings_table(nodes: SequenceSet, evaluation: Evaluation) -> pd.DataFrame:
+    """One row per node: node, name, label, class_name, predicted, correct, and a column "group NAME" per group.
+
+    Args:
+        nodes: N recordings.
+        evaluation: what the network predicts for these recordings.
+
+    Raises:
+        SequenceError: the evaluation is of other recordings.
+    """
+    predicted = evaluation.predictions
+    if not np.array_equal(evaluation.labels, nodes.labels):
+        raise SequenceError(
+            f"the evaluation is of {len(predicted)} recordings that are not these {len(nodes)}; evaluate the nodes"
+        )
+    columns: dict[str, Any] = {
+        "node": np.arange(len(nodes)),
+        "name": list(nodes.names),
+        "label": nodes.labels,
+        "class_name": [nodes.class_names[c] for c in nodes.labels],
+        "predicted": predicted,
+        "correct": predicted == nodes.labels,
+    }
+    return pd.DataFrame(columns | {f"group {name}": values for name, values in nodes.groups.items()})

@@ -1,0 +1,72 @@
+"""What was chosen and what it was applied to: the settings that decide the numbers, and facts for a report's head.
+
+A study is given as it is; only its plain values are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from stgcnlib.sequences import SequenceSet
+
+if TYPE_CHECKING:
+    from stgcnlib.training import Evaluation
+
+__all__ = ["READINGS", "report_facts", "settings_facts"]
+
+READINGS = {"frames": "classic DTW on frames", "sliding": "sliding windows", "segments": "proportional segments"}
+
+
+def settings_facts(study: Any, *, nodes: SequenceSet, left_out: str | None) -> pd.DataFrame:
+    """The settings that decide the numbers, one per row, in the column "value".
+
+    Args:
+        study: the `Study`, or anything with its `seed` and its sections `dtw`, `graph` and `geometry`.
+        nodes: recordings that are nodes of the DS-Graphs.
+        left_out: name of the group whose members are no neighbours of each other; `None`: everyone may be one.
+    """
+    dtw, graph, geometry = study.dtw, study.graph, study.geometry
+    band = "no band" if dtw.band is None else f"band of radius {dtw.band}"
+    facts = {
+        "nodes": f"{len(nodes)} sequences ({graph.part})",
+        "distance": f"DTW, {READINGS[dtw.reading]}, {dtw.metric}, {band}, by {dtw.normalize}",
+        "window": f"{dtw.window} input frames, stride {dtw.stride}",
+        "graph": f"NNK, K = {graph.k}, σ by {graph.sigma}, solver {graph.solver}",
+        "left out as neighbours": "nobody" if left_out is None else f"same {left_out}",
+        "interval": f"{geometry.confidence:.0%}, {geometry.bootstrap} bootstrap draws",
+        "null": f"{geometry.permutations} shuffles of the labels",
+        "seed": str(study.seed),
+    }
+    return pd.DataFrame({"value": facts})
+
+
+def report_facts(
+    study: Any,
+    *,
+    data: SequenceSet,
+    parts: tuple[SequenceSet, SequenceSet],
+    nodes: SequenceSet,
+    layers: Sequence[Mapping[str, Any]],
+    evaluation: Evaluation,
+) -> dict[str, str]:
+    """Short facts for the head of a report: what each is called -> its value.
+
+    Args:
+        study: the `Study`, or anything with `network.name` and `graph.k`.
+        data: all recordings.
+        parts: (train, test) recordings.
+        nodes: recordings that are nodes of the DS-Graphs.
+        layers: name, title and index of each recorded layer; index 0 is the input.
+        evaluation: of the trained network, on the test part.
+    """
+    train, test = parts
+    return {
+        "sequences": f"{len(data)} ({len(train)} train, {len(test)} test)",
+        "classes": str(len(data.class_names)),
+        "network": f"{study.network.name}, {sum(layer['index'] > 0 for layer in layers)} layers",
+        "test accuracy": f"{evaluation.accuracy:.1%}",
+        "DS-Graph": f"{len(nodes)} nodes, K = {study.graph.k}",
+    }

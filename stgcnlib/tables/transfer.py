@@ -1,0 +1,76 @@
+"""Tables of the transfer study: its task, the accuracy of each run, and what the advice on freezing rests on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from stgcnlib.sequences import SequenceSet
+from stgcnlib.tables.words import spans
+
+if TYPE_CHECKING:
+    from stgcnlib.studies import TransferResult
+
+__all__ = ["advice_table", "transfer_facts", "transfer_table"]
+
+
+def transfer_facts(result: TransferResult, *, source: Any, data: SequenceSet) -> pd.DataFrame:
+    """Source, target and budget, one per row, in the column "value".
+
+    Args:
+        result: of `stgcnlib.transfer_study`.
+        source: the study's section `transfer.source`: its `classes`, `checkpoint` and `path`.
+        data: all recordings of the study.
+    """
+    found = result.settings
+    if source.classes is not None:
+        count = source.classes if isinstance(source.classes, int) else len(source.classes)
+        origin = f"{count} of the {len(data.class_names)} classes of these data"
+    else:
+        origin = str(source.checkpoint or source.path)
+    facts = {
+        "source": origin,
+        "target": f"{found['classes']} classes, {found['train_n']} training and {found['n']} test recordings",
+        "blocks": str(found["blocks"]),
+        "frozen": ", ".join(map(str, found["frozen"])),
+        "training of each run": ", ".join(f"{name} {value}" for name, value in found["training"].items()),
+        "runs": f"{len(result.runs)}, {result.runs['seconds'].sum() / 60:.1f} min",
+        "seeds": ", ".join(map(str, found["seeds"])),
+    }
+    return pd.DataFrame({"value": facts})
+
+
+def transfer_table(result: TransferResult) -> pd.DataFrame:
+    """Accuracy of each method and number of frozen blocks, with intervals."""
+    table = result.table
+    names = [m if f < 0 else f"{f} frozen" for m, f in zip(table["method"], table["frozen"], strict=True)]
+    return pd.DataFrame(
+        {
+            "run": names,
+            "accuracy": spans(table, "accuracy", "low", "high", "{:.1%}", missing=""),
+            "sd over seeds": table["seed_sd"].map(lambda v: "" if np.isnan(v) else f"{100 * v:.1f} points"),
+            "against tuning all": spans(table, "change", "change_low", "change_high", "{:+.1%}", missing=""),
+            "parameters trained": table["parameters"].map("{:,}".format),
+            "seconds": table["seconds"].map("{:.1f}".format),
+        }
+    ).set_index("run")
+
+
+def advice_table(evidence: pd.DataFrame) -> pd.DataFrame:
+    """What the advice on freezing rests on, one row per number of frozen blocks.
+
+    Args:
+        evidence: the `evidence` of `stgcnlib.advise_frozen`.
+    """
+    return pd.DataFrame(
+        {
+            "frozen": evidence["frozen"],
+            "accuracy": evidence["accuracy"].map("{:.1%}".format),
+            "behind": [f"{100 * v:.1f} points" for v in evidence["behind"]],
+            "standard error": [f"{100 * v:.1f} points" for v in evidence["standard_error"]],
+            "as good": evidence["as_good"].map({True: "yes", False: "no"}),
+            "smoothness": evidence["smoothness"].map("{:.3f}".format),
+        }
+    ).set_index("frozen")

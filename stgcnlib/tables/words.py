@@ -1,0 +1,26 @@
+"""Numbers with their intervals as one text per cell."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+__all__ = ["span", "spans"]
+
+
+def span(value: float, low: float, high: float, form: str) -> str:
+    """``"0.31 (0.28 to 0.35)"``, each number written by the format `form`, such as "{:.2f}"."""
+    return f"{form.format(value)} ({form.format(low)} to {form.format(high)})"
+
+
+def spans(table: pd.DataFrame, value: str, low: str, high: str, form: str, *, missing: str | None = None) -> list[str]:
+    """`span` of each row, from the columns of these names.
+
+    Args:
+        missing: what stands for a NaN value; `None` writes it as a number.
+    """
+    return [
+        missing if missing is not None and math.isnan(v) else span(v, a, b, form)
+        for v, a, b in zip(table[value], table[low], table[high], strict=True)
+    ]
