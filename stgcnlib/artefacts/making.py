@@ -58,6 +58,10 @@ class Artefacts:
             self._values[place.name] = self._made(place)
         return self._values[place.name]
 
+    def get(self, name: str) -> Any:
+        """As ``[name]``, and `None` where the study has no section that the artefact belongs to."""
+        return self[name] if self.keys.has(self.line.find(name).artefact) else None
+
     def find(self, name: str) -> Place:
         """The declaration that a name means, refused if the study has no section for it."""
         place = self.line.find(name)

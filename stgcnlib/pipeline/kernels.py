@@ -47,9 +47,9 @@ WARM = (
     "matplotlib_inline.backend_inline", "pandas", "plotly.offline", "pyarrow.parquet", "scipy.stats", "seaborn",
     "skdim.id", "sklearn.linear_model", "sklearn.manifold", "sklearn.model_selection", "torch", "zarr",
     "stgcnlib.activations", "stgcnlib.demo", "stgcnlib.dsgraph", "stgcnlib.dtw", "stgcnlib.explain",
-    "stgcnlib.figures", "stgcnlib.geometry", "stgcnlib.networks", "stgcnlib.pipeline.details",
-    "stgcnlib.pipeline.experiments", "stgcnlib.pipeline.maps", "stgcnlib.pipeline.run", "stgcnlib.readers",
-    "stgcnlib.studies", "stgcnlib.training", "stgcnlib.training.loop", "stgcnlib.transforms",
+    "stgcnlib.figures", "stgcnlib.geometry", "stgcnlib.networks", "stgcnlib.pipeline.run", "stgcnlib.pipeline.workers",
+    "stgcnlib.readers", "stgcnlib.studies", "stgcnlib.tables", "stgcnlib.training", "stgcnlib.training.loop",
+    "stgcnlib.transforms", "stgcnlib.verdicts",
 )  # fmt: skip
 """What the stage notebooks import, at once or on the way."""
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from stgcnlib.artefacts import Artefacts, Line
 from stgcnlib.errors import LayerNotFoundError, suggest
+from stgcnlib.pipeline.checks import check_study
 from stgcnlib.pipeline.line.table import LINE
 from stgcnlib.pipeline.study import Study
 
@@ -50,6 +51,10 @@ class StudyRun(Artefacts):
 
     def __repr__(self) -> str:
         return f"StudyRun({self.study.name!r}, output={str(self.output)!r})"
+
+    def check(self) -> None:
+        """Refuse what could only fail after long work, see `stgcnlib.pipeline.checks`."""
+        check_study(self)
 
     def layer(self, name: str) -> dict[str, Any]:
         """Name, title and index of one recorded layer; `LayerNotFoundError` with the nearest names."""

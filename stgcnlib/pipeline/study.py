@@ -243,6 +243,11 @@ class Noise(_Part):
         fields = ("jitter", "joint_dropout", "frame_dropout", "rotation")
         return {name.replace("_", " "): getattr(self, name) for name in fields if getattr(self, name)}
 
+    @property
+    def training_levels(self) -> list[tuple[str, float]]:
+        """(kind, level) of the networks that are trained on noise."""
+        return [(kind.replace("_", " "), float(level)) for kind, level in self.train.items()]
+
     @model_validator(mode="after")
     def _something(self) -> Noise:
         if not self.levels:
@@ -258,6 +263,11 @@ class Source(_Part):
     path: str | None = None
     format: str | None = None
     split: Split | None = None
+
+    @property
+    def trained_here(self) -> bool | None:
+        """`True` where the source network is trained here; `None` where it comes from a checkpoint."""
+        return True if self.checkpoint is None else None
 
     @model_validator(mode="after")
     def _one(self) -> Source:

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from stgcnlib.report.html import render_report
     from stgcnlib.report.study import run_study
-    from stgcnlib.report.summary import write_summary
 
-_HOME = {"render_report": "html", "run_study": "study", "write_summary": "summary"}
+_HOME = {"render_report": "html", "run_study": "study"}
 
-__all__ = ["render_report", "run_study", "write_summary"]
+__all__ = ["render_report", "run_study"]
 
 
 def __getattr__(name: str) -> Any:

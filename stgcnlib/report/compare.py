@@ -6,25 +6,26 @@ One notebook compares and explains, run like the stages of a study; the tables a
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
 import yaml
 
 from stgcnlib.errors import StudyError
-from stgcnlib.files import fingerprint, write_text
+from stgcnlib.files import atomic_path, fingerprint, write_text
 from stgcnlib.pipeline.board import Board
 from stgcnlib.pipeline.jobs import Crew, Job, forget_partial
-from stgcnlib.pipeline.keep import write_table
 from stgcnlib.pipeline.notebooks import check_parameters, notebook_folder
-from stgcnlib.pipeline.stages import Record
+from stgcnlib.pipeline.record import Record
 from stgcnlib.pipeline.state import Notebook, RunState, Step
+from stgcnlib.pipeline.summary import write_summary
 from stgcnlib.report.html import COMPARISON, render_report
-from stgcnlib.report.summary import write_summary
 from stgcnlib.studies import Comparison, compare_studies
+from stgcnlib.tables import studies_table
+from stgcnlib.verdicts import judge_generality
 
-__all__ = ["compare", "pairs_table", "studies_table", "write_comparison"]
+__all__ = ["compare", "write_comparison"]
 
 NOTEBOOK = "compare"
 
@@ -87,60 +88,17 @@ def write_comparison(comparison: Comparison, output: str | os.PathLike[str], *, 
 
     home = Path(output)
     for title in ("studies", "curves", "classes", "pairs"):
-        write_table(getattr(comparison, title), home / "tables" / f"{title}.parquet")
-    verdict, studies = comparison.verdict(), comparison.studies
+        with atomic_path(home / "tables" / f"{title}.parquet") as temporary:
+            getattr(comparison, title).to_parquet(temporary)
+    studies = comparison.studies
     facts = {
         "studies": str(len(studies)),
         "networks": ", ".join(dict.fromkeys(studies["network"])),
         "data sets": ", ".join(dict.fromkeys(studies["data"])),
         "pairs on the same recordings": str(len(comparison.pairs[["first", "second"]].drop_duplicates())),
     }
-    figure = figures.compare_curves(comparison.curves)
+    shutil.rmtree(home / "summary", ignore_errors=True)
     write_summary(
-        home, title=name, verdict=verdict.text, holds=verdict.holds, figure=figure, facts=facts,
-        table=studies_table(comparison),
+        home / "summary", title=name, outcome=judge_generality(comparison),
+        figure=figures.compare_curves(comparison.curves), facts=facts, table=studies_table(comparison),
     )  # fmt: skip
-
-
-def studies_table(comparison: Comparison) -> pd.DataFrame:
-    """One row per study, as a reader wants it."""
-    rows = comparison.studies
-    words = {True: "holds", False: "does not hold"}
-    return pd.DataFrame(
-        {
-            "study": rows["study"],
-            "network": rows["network"],
-            "data": rows["data"],
-            "layers": rows["layers"],
-            "recordings": rows["n"],
-            "accuracy": rows["accuracy"].map("{:.1%}".format),
-            "S, input": rows["input"].map("{:.3f}".format),
-            "S, last layer": rows["last"].map("{:.3f}".format),
-            "fall": [
-                f"{v:.3f} ({a:.3f} to {b:.3f})"
-                for v, a, b in zip(rows["fall"], rows["fall_low"], rows["fall_high"], strict=True)
-            ],
-            "S, untrained": rows["untrained_last"].map("{:.3f}".format),
-            "claim on depth": [words.get(state, "in part") for state in rows["holds"]],
-        }
-    ).set_index("study")
-
-
-def pairs_table(comparison: Comparison) -> pd.DataFrame:
-    """One row per pair of studies and quantity, as a reader wants it."""
-    rows = comparison.pairs
-    return pd.DataFrame(
-        {
-            "first": rows["first"],
-            "second": rows["second"],
-            "quantity": rows["quantity"],
-            "first value": rows["first_value"].map("{:.3f}".format),
-            "second value": rows["second_value"].map("{:.3f}".format),
-            "difference": [
-                f"{v:+.3f} ({a:+.3f} to {b:+.3f})"
-                for v, a, b in zip(rows["difference"], rows["low"], rows["high"], strict=True)
-            ],
-            "p": rows["p"].map("{:.3g}".format),
-            "subjects": rows["units"],
-        }
-    ).set_index("first")

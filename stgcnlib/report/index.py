@@ -20,11 +20,14 @@ from typing import Any
 from stgcnlib import __version__
 from stgcnlib.pipeline.expect import about, duration
 from stgcnlib.pipeline.state import Notebook, Progress, Step, left_in_words
+from stgcnlib.pipeline.summary import FIGURE, SUMMARY
 from stgcnlib.report.cells import markdown
 
 __all__ = ["Entry", "Link", "contents", "index_fields", "layer_titles", "planned", "read_json"]
 
 LAYERS = "Layer by layer"
+PLACES = ("artefacts/summary", "summary")
+"""Where the summary of a study, and that of a comparison, lie."""
 SOFTWARE = (
     "numpy",
     "scipy",
@@ -177,13 +180,13 @@ def _detail(step: Step) -> str:
 def index_fields(folder: Path, settings: Mapping[str, Any], file: str, progress: Progress | None) -> dict[str, Any]:
     """What the template of the first page shows besides the list of pages."""
     # An earlier run's result says nothing about this one.
-    summary = _summary(folder) if progress is None else {}
-    figure = folder / str(summary["figure"]) if summary else folder
+    home = next((home for place in PLACES if (home := folder / place).is_dir()), folder)
+    summary = _summary(home) if progress is None else {}
     now = datetime.now(UTC)
     return {
         "summary": summary,
         "verdict": markdown(str(summary["verdict"]), escape=True) if summary else "",
-        "figure": _data_uri(figure) if figure.is_file() else "",
+        "figure": _data_uri(home / FIGURE) if summary and (home / FIGURE).is_file() else "",
         "progress": progress,
         "told": None if progress is None else _told(progress),
         "failures": sorted(path.stem for path in (folder / "notebooks").glob("*.failed.ipynb")),
@@ -195,9 +198,9 @@ def index_fields(folder: Path, settings: Mapping[str, Any], file: str, progress:
 
 
 def _summary(folder: Path) -> dict[str, Any]:
-    """What the last notebook wrote for the first page, every part of it; empty if there is none or it is damaged."""
-    content = read_json(folder / "summary.json")
-    parts = {"verdict": "", "holds": None, "claims": [], "figure": "", "facts": [], "table": {}}
+    """What was written for the first page, every part of it; empty if there is nothing or it is damaged."""
+    content = read_json(folder / SUMMARY)
+    parts = {"verdict": "", "holds": None, "claims": [], "facts": [], "table": {}}
     return parts | content if isinstance(content, dict) and content else {}
 
 

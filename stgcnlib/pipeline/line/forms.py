@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pandas as pd
 
 from stgcnlib.artefacts import Form
 
-__all__ = ["ACTIVATIONS", "EVALUATION", "GEOMETRY", "MAPS", "MAP_EVALUATION", "NOISE", "SEQUENCES", "STATISTICS",
+__all__ = ["ACTIVATIONS", "EVALUATION", "GEOMETRY", "MAPS", "MAP_EVALUATION", "NOISE", "SEQUENCES", "STATISTICS", "SUMMARY",
            "TRAINING", "TRANSFER", "Training"]  # fmt: skip
 
 
@@ -103,6 +104,10 @@ def _load_transfer(path: Path) -> Any:
     return TransferResult.load(path)
 
 
+def _load_summary(path: Path) -> Any:
+    return json.loads((path / "summary.json").read_text(encoding="utf-8"))
+
+
 def _save(value: Any, path: Path) -> None:
     value.save(path)
 
@@ -110,6 +115,7 @@ def _save(value: Any, path: Path) -> None:
 SEQUENCES = Form(".npz", _load_sequences, _save)
 TRAINING = Form("", _load_training, _save_training)
 EVALUATION = Form(".npz", _load_evaluation, _save_evaluation)
+SUMMARY = Form("", _load_summary, None)
 ACTIVATIONS = Form(".zarr", _load_activations, None)
 GEOMETRY = Form("", _load_geometry, _save)
 STATISTICS = Form("", _load_statistics, _save)

@@ -1,0 +1,113 @@
+"""What pages show besides measured results: facts, settings in words, and choices of examples.
+
+They are artefacts like others so that a page's mark changes with every setting that the page shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from stgcnlib.pipeline.line.forms import Training
+from stgcnlib.sequences import SequenceSet
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from stgcnlib.artefacts.keys import Settings
+    from stgcnlib.dtw import DTWOptions
+    from stgcnlib.explain import RelevanceMap
+    from stgcnlib.geometry import LayerGeometry
+    from stgcnlib.studies import NoiseResult, TransferResult
+    from stgcnlib.training import Evaluation
+
+__all__ = ["choose_examples", "describe_network", "describe_report", "describe_settings", "dtw_options", "history",
+           "summarize"]  # fmt: skip
+
+Parts = tuple[SequenceSet, SequenceSet]
+Layers = list[dict[str, Any]]
+Maps = list[dict[str, "RelevanceMap"]]
+
+
+def history(training: Training | None) -> pd.DataFrame | None:
+    """One row per epoch of training, or `None` for a network from a checkpoint."""
+    return None if training is None else training.history
+
+
+def describe_network(
+    network: nn.Module,
+    evaluation: Evaluation,
+    sequences: SequenceSet,
+    layers: Layers,
+    history: pd.DataFrame | None,
+    settings: Settings,
+) -> pd.DataFrame:
+    """Facts about the network, one per row."""
+    from stgcnlib.tables import network_facts
+
+    return network_facts(
+        network, evaluation, settings=settings.network, data=sequences, layers=layers, history=history
+    )
+
+
+def dtw_options(settings: Settings) -> DTWOptions:
+    """The reading of windowed DTW by which distances are measured."""
+    from stgcnlib.dtw import DTWOptions
+
+    return DTWOptions(**settings.dtw.model_dump())
+
+
+def choose_examples(nodes: SequenceSet, explained: NDArray[np.int64], maps: Maps, settings: Settings) -> list[Any]:
+    """(title, sequence, maps) of a few recordings, spread over the classes."""
+    from stgcnlib.tables import example_maps
+
+    return example_maps(nodes, explained, maps, count=settings.explain.examples)
+
+
+def describe_settings(nodes: SequenceSet, grouping: Mapping[str, Any], settings: Settings) -> pd.DataFrame:
+    """The settings that decide the numbers, one per row."""
+    from stgcnlib.tables import settings_facts
+
+    left_out = None if grouping["groups"] is None else grouping["group"]
+    return settings_facts(settings, nodes=nodes, left_out=left_out)
+
+
+def describe_report(
+    sequences: SequenceSet,
+    parts: Parts,
+    nodes: SequenceSet,
+    layers: Layers,
+    evaluation: Evaluation,
+    settings: Settings,
+) -> dict[str, str]:
+    """Short facts for the head of the report."""
+    from stgcnlib.tables import report_facts
+
+    return report_facts(settings, data=sequences, parts=parts, nodes=nodes, layers=layers, evaluation=evaluation)
+
+
+def summarize(
+    geometry: LayerGeometry,
+    noise: NoiseResult | None,
+    transfer: TransferResult | None,
+    facts: Mapping[str, str],
+    settings: Settings,
+    path: Path,
+) -> None:
+    """What the report's first page shows: verdicts, the main curve, facts and the main table."""
+    from stgcnlib.figures import smoothness_curve
+    from stgcnlib.pipeline.summary import write_summary
+    from stgcnlib.tables import smoothness_table
+    from stgcnlib.verdicts import judge_depth, judge_noise, judge_transfer
+
+    claims = [] if noise is None else [("Noise", judge_noise(noise))]
+    claims += [] if transfer is None else [("Transfer", judge_transfer(transfer))]
+    write_summary(
+        path, title=settings.name, outcome=judge_depth(geometry), figure=smoothness_curve(geometry.table), facts=facts,
+        table=smoothness_table(geometry), claims=claims,
+    )  # fmt: skip
