@@ -1,0 +1,150 @@
+"""The noise study: one measurement per network and level, and the tables of all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from stgcnlib.pipeline.line.forms import Training
+from stgcnlib.pipeline.line.networks import build, fitted
+from stgcnlib.sequences import SequenceSet
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from stgcnlib.artefacts.keys import Settings
+    from stgcnlib.pipeline.study import Compute
+    from stgcnlib.studies import NoiseResult
+
+__all__ = ["CLEAN", "collect", "levels", "levels_and_clean", "measure", "measure_clean", "noisy_network", "train_noisy",
+           "trainings"]  # fmt: skip
+
+CLEAN = "clean"
+Values = dict[str, Any]
+Layers = list[dict[str, Any]]
+
+
+def levels(settings: Settings) -> list[str]:
+    """Kinds and levels of noise, such as "jitter 20.0"; mild first within a kind."""
+    from stgcnlib.studies.noise import conditions
+
+    if settings.noise is None:
+        return []
+    chosen = settings.noise.levels
+    return [_name(kind, level) for kind, level in conditions(list(chosen), chosen)]
+
+
+def levels_and_clean(settings: Settings) -> list[str]:
+    """The same after the clean recordings."""
+    return [CLEAN, *levels(settings)]
+
+
+def trainings(settings: Settings) -> list[str]:
+    """Kinds and levels on which further networks are trained."""
+    return [] if settings.noise is None else [_name(*each) for each in settings.noise.training_levels]
+
+
+def train_noisy(
+    parts: tuple[SequenceSet, SequenceSet], fitting: str, settings: Settings, compute: Compute, scratch: Path
+) -> tuple[nn.Module, pd.DataFrame]:
+    """(network, history) trained as the study's own, on noisy recordings."""
+    from stgcnlib.studies.noise import corrupt
+
+    train = corrupt(parts[0], *_condition(fitting), seed=settings.seed + 1)
+    return fitted(train, None, settings.network, seed=settings.seed, device=compute.device, scratch=scratch)
+
+
+def noisy_network(training: Training, sequences: SequenceSet, settings: Settings) -> nn.Module:
+    """A network that was trained on noise."""
+    classes = len(sequences.class_names)
+    return build(settings.network, sequences.layout, sequences.channels, classes, checkpoint=training.weights)
+
+
+def measure_clean(
+    network: nn.Module,
+    nodes: SequenceSet,
+    grouping: Mapping[str, Any],
+    layers: Layers,
+    distances: Mapping[str, NDArray[np.float32]],
+    settings: Settings,
+    compute: Compute,
+) -> Values:
+    """The study's network on the clean nodes, from distances that are known."""
+    return _measured(network, nodes, grouping, layers, CLEAN, settings, compute, distances)
+
+
+def measure(
+    network: nn.Module,
+    nodes: SequenceSet,
+    grouping: Mapping[str, Any],
+    layers: Layers,
+    level: str,
+    settings: Settings,
+    compute: Compute,
+) -> Values:
+    """One network on nodes with one kind and level of noise."""
+    return _measured(network, nodes, grouping, layers, level, settings, compute, {})
+
+
+def collect(
+    nodes: SequenceSet,
+    grouping: Mapping[str, Any],
+    clean: Values,
+    levels: Mapping[str, Values],
+    others: Mapping[tuple[str, str], Values],
+    settings: Settings,
+) -> NoiseResult:
+    """The tables of all networks and levels."""
+    from stgcnlib.studies.noise import noise_result
+    from stgcnlib.verdicts import shown_level
+
+    measured = {CLEAN: [(*_condition(name), values) for name, values in {CLEAN: clean, **levels}.items()]}
+    for (fitting, level), values in others.items():
+        kind, trained = _condition(fitting)
+        title = f"{kind}, {shown_level(kind, float(trained or 0.0))}"
+        measured.setdefault(title, []).append((*_condition(level), values))
+    geometry, graph = settings.geometry, settings.graph
+    return noise_result(
+        measured, nodes.labels, **grouping, k=graph.k, sigma=graph.sigma, symmetrize=graph.symmetrize,
+        solver=graph.solver, dtw=settings.dtw.model_dump(), bootstrap=geometry.bootstrap,
+        confidence=geometry.confidence, seed=settings.seed,
+    )  # fmt: skip
+
+
+def _measured(
+    network: nn.Module,
+    nodes: SequenceSet,
+    grouping: Mapping[str, Any],
+    layers: Layers,
+    level: str,
+    settings: Settings,
+    compute: Compute,
+    distances: Mapping[str, NDArray[np.float32]],
+) -> Values:
+    from stgcnlib.studies.noise import measure_level
+
+    wanted = settings.noise.layers or ("*",)
+    names = [layer["name"] for layer in layers if any(fnmatchcase(layer["name"], pattern) for pattern in wanted)]
+    graph = settings.graph
+    return measure_level(
+        network, nodes, *_condition(level), groups=grouping["groups"], layers=[n for n in names if n != "input"],
+        distances=distances, k=graph.k, sigma=graph.sigma, symmetrize=graph.symmetrize, solver=graph.solver,
+        dtw=settings.dtw.model_dump(), axes=settings.network.axes, seed=settings.seed, device=compute.device,
+    )  # fmt: skip
+
+
+def _name(kind: str, level: float) -> str:
+    return f"{kind} {float(level)!r}"
+
+
+def _condition(name: str) -> tuple[str, float | None]:
+    if name == CLEAN:
+        return CLEAN, None
+    kind, _, level = name.rpartition(" ")
+    return kind, float(level)

@@ -1,0 +1,161 @@
+"""The transfer study: a source network, a target task, one training per run, and the tables of all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from stgcnlib.errors import StudyError
+from stgcnlib.pipeline.line.data import group_recordings, prepare
+from stgcnlib.pipeline.line.forms import Training
+from stgcnlib.pipeline.line.networks import build, fitted
+from stgcnlib.sequences import SequenceSet
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from stgcnlib.artefacts.keys import Settings
+    from stgcnlib.geometry import LayerGeometry
+    from stgcnlib.pipeline.study import Compute
+    from stgcnlib.studies import TransferResult
+
+__all__ = ["advise", "collect", "describe", "measure", "measure_target", "name_runs", "plan", "read_other",
+           "source_network", "target_parts", "train_source"]  # fmt: skip
+
+Parts = tuple[SequenceSet, SequenceSet]
+Values = dict[str, Any]
+
+
+def read_other(settings: Settings) -> SequenceSet:
+    """All recordings of another data set, prepared as the study's."""
+    from stgcnlib.demo import demo_sequences
+    from stgcnlib.pipeline.study import Demo
+    from stgcnlib.readers import read
+
+    source = settings.transfer.source
+    if source.path == "demo":
+        return prepare(demo_sequences(seed=settings.seed, **(settings.data.demo or Demo()).model_dump()), settings.data)
+    return prepare(read(source.path, format=source.format, skip=settings.data.skip), settings.data)
+
+
+def train_source(
+    sequences: SequenceSet, other: SequenceSet | None, settings: Settings, compute: Compute, scratch: Path
+) -> tuple[nn.Module, pd.DataFrame]:
+    """(network, history) trained on some classes of the study's data, or on another data set."""
+    from stgcnlib.studies import split_classes
+
+    source, split = settings.transfer.source, settings.data.split
+    if other is None:
+        task = split_classes(sequences, source.classes)[0]
+    else:
+        task, split = other, source.split or split
+        if task.layout != sequences.layout or task.channels != sequences.channels:
+            raise StudyError(
+                f"transfer.source.path: recordings on {task.layout.name!r} with {task.channels} channels, the study's "
+                f"are on {sequences.layout.name!r} with {sequences.channels}; a transfer needs the same"
+            )
+    train = task.split(split.by, split.train, split.test)[0]
+    return fitted(train, None, settings.network, seed=settings.seed, device=compute.device, scratch=scratch)
+
+
+def source_network(training: Training | None, sequences: SequenceSet, settings: Settings) -> nn.Module:
+    """The network that is fine-tuned, for the classes that it was trained on."""
+    from stgcnlib.networks.checkpoints import open_checkpoint
+
+    weights, classes = settings.transfer.source.checkpoint, None
+    if training is not None:
+        weights, classes = training.weights, open_checkpoint(training.weights).description["classes"]
+    return build(settings.network, sequences.layout, sequences.channels, classes, checkpoint=weights)
+
+
+def target_parts(sequences: SequenceSet, parts: Parts, settings: Settings) -> Parts:
+    """(train, test) recordings of the target task."""
+    from stgcnlib.studies import split_classes
+
+    if settings.transfer.source.classes is None:
+        return parts
+    split = settings.data.split
+    target = split_classes(sequences, settings.transfer.source.classes)[1]
+    return target.split(split.by, split.train, split.test)
+
+
+def plan(source: nn.Module, settings: Settings) -> dict[str, Any]:
+    """What is run: blocks, frozen, seeds, and the runs themselves."""
+    from stgcnlib.studies.transfer import plan_runs
+
+    return plan_runs(source, settings.transfer.frozen, settings.transfer.seeds, seed=settings.seed)
+
+
+def name_runs(plan: Values) -> list[str]:
+    """A name per run, such as "frozen, 3 blocks, seed 0"."""
+    return [_name(task) for task in plan["runs"]]
+
+
+def measure(source: nn.Module, target: Parts, run: str, settings: Settings, compute: Compute) -> Values:
+    """One training, or the probe, and what it predicts for the test part."""
+    from stgcnlib.studies.transfer_runs import Work, measure
+
+    train, test = target
+    fresh = partial(build, settings.network, test.layout, test.channels, len(test.class_names))
+    work = Work(source, train, test, _training(settings), fresh, settings.network.axes, compute.device)
+    return measure(work, _task(run))
+
+
+def measure_target(source: nn.Module, target: Parts, settings: Settings, compute: Compute) -> LayerGeometry:
+    """DS-Graphs of the target's test part on every layer of the source network, before any fine-tuning."""
+    from stgcnlib.groups import largest_k
+    from stgcnlib.studies.transfer import target_geometry
+
+    test, graph, geometry = target[1], settings.graph, settings.geometry
+    grouping = group_recordings(test, graph.leave_out, geometry.resample)
+    return target_geometry(
+        source, test, **grouping, k=largest_k(graph.k, grouping["groups"], len(test)), sigma=graph.sigma,
+        symmetrize=graph.symmetrize, solver=graph.solver, permutations=geometry.permutations,
+        bootstrap=geometry.bootstrap, confidence=geometry.confidence, seed=settings.seed,
+        dtw=settings.dtw.model_dump(), axes=settings.network.axes, device=compute.device,
+    )  # fmt: skip
+
+
+def collect(
+    target: Parts, plan: Values, runs: Mapping[str, Values], geometry: LayerGeometry, settings: Settings
+) -> TransferResult:
+    """The tables of all runs."""
+    from stgcnlib.studies.transfer import transfer_result
+
+    return transfer_result(
+        plan, [runs[_name(task)] for task in plan["runs"]], *target, geometry, training=_training(settings),
+        confidence=settings.geometry.confidence, bootstrap=settings.geometry.bootstrap, seed=settings.seed,
+    )  # fmt: skip
+
+
+def advise(transfer: TransferResult) -> pd.DataFrame:
+    """What the advice on freezing rests on, one row per number of frozen blocks."""
+    from stgcnlib.verdicts import advise_frozen
+
+    return pd.DataFrame(advise_frozen(transfer).numbers["evidence"])
+
+
+def describe(transfer: TransferResult, sequences: SequenceSet, settings: Settings) -> pd.DataFrame:
+    """Source, target and budget, one per row."""
+    from stgcnlib.tables import transfer_facts
+
+    return transfer_facts(transfer, source=settings.transfer.source, data=sequences)
+
+
+def _training(settings: Settings) -> dict[str, Any]:
+    from stgcnlib.studies.transfer import EPOCHS
+
+    return {"epochs": EPOCHS, **settings.transfer.training.model_dump(exclude_none=True)}
+
+
+def _name(task: Values) -> str:
+    return f"{task['method']}, {task['frozen']} blocks, seed {task['seed']}"
+
+
+def _task(name: str) -> Values:
+    method, blocks, seed = name.split(", ")
+    return {"method": method, "frozen": int(blocks.split()[0]), "seed": int(seed.split()[1])}
