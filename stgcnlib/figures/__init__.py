@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from stgcnlib.figures.faithfulness import faithfulness_areas, faithfulness_curves, randomisation_decay
     from stgcnlib.figures.noise import noise_loss, noise_smoothness
     from stgcnlib.figures.player import skeleton_player
+    from stgcnlib.figures.players import neighbor_player
     from stgcnlib.figures.relevance import class_joint_heatmap, joint_time_maps, relevance_by_limb, skeleton_strip
     from stgcnlib.figures.smoothness import class_heatmap, class_smoothness, smoothness_curve
     from stgcnlib.figures.statistics import layer_similarity, sensitivity_curves, statistics_curves
@@ -38,6 +39,7 @@ _KINDS = {
     "faithfulness": "faithfulness_areas faithfulness_curves randomisation_decay",
     "noise": "noise_loss noise_smoothness",
     "player": "skeleton_player",
+    "players": "neighbor_player",
     "relevance": "class_joint_heatmap joint_time_maps relevance_by_limb skeleton_strip",
     "smoothness": "class_heatmap class_smoothness smoothness_curve",
     "statistics": "layer_similarity sensitivity_curves statistics_curves",
@@ -71,6 +73,7 @@ __all__ = [
     "layer_similarity",
     "lengths",
     "neighbor_counts",
+    "neighbor_player",
     "neighbors_of",
     "noise_loss",
     "noise_smoothness",

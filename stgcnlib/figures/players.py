@@ -1,0 +1,76 @@
+"""A recording to play beside its nearest other, aligned as one layer aligns them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from stgcnlib.figures.player import SkeletonPlayer, aligned_frames, skeleton_player
+from stgcnlib.sequences import SequenceSet
+
+if TYPE_CHECKING:
+    from stgcnlib.activations.store import LayerActivations
+    from stgcnlib.dtw import DTWOptions
+    from stgcnlib.explain import RelevanceMap
+
+__all__ = ["neighbor_player"]
+
+
+def neighbor_player(
+    nodes: SequenceSet,
+    explained: ArrayLike,
+    maps: Sequence[Mapping[str, RelevanceMap]],
+    *,
+    activations: LayerActivations,
+    distances: ArrayLike,
+    options: DTWOptions,
+    groups: ArrayLike | None = None,
+    every_map: bool = False,
+) -> SkeletonPlayer | None:
+    """The middle one of the explained recordings, beside the nearest of those that may be its neighbours.
+
+    `None` where the data holds no positions to draw.
+
+    Args:
+        nodes: N recordings.
+        explained: indices of the nodes with maps; only these are shown.
+        maps: of the explained nodes: one dictionary (layer -> map) each.
+        activations: features of all nodes at the layer that aligns the two.
+        distances: (N, N), at that layer.
+        options: of DTW, in input frames.
+        groups: (N,) groups whose members are no neighbours of each other; `None`: everyone may be one.
+        every_map: offer the maps of all layers instead of that layer's; either way none where that layer is the input.
+
+    Raises:
+        SequenceError: maps do not fit the recordings.
+    """
+    from stgcnlib.dtw import dtw_path
+
+    if nodes.channels < 2 and nodes.layout.dimensions > 0:
+        return None
+    indices = np.asarray(explained)
+    k = len(indices) // 2
+    node = int(indices[k])
+    away = np.asarray(distances)[node, indices].astype(np.float64)
+    barred = None if groups is None else np.asarray(groups)
+    away[k if barred is None else barred[indices] == barred[node]] = np.inf
+    j = int(away.argmin())
+    other = int(indices[j])
+    shown, beside = None, None
+    if activations.index > 0:
+        names = list(maps[k]) if every_map else [activations.name]
+        shown, beside = ({name: maps[n][name] for name in names} for n in (k, j))
+    there = options.at_temporal_stride(activations.temporal_stride)
+    path, _ = dtw_path(activations.sequence(node), activations.sequence(other), **asdict(there))
+    frames = aligned_frames(
+        path,
+        (int(nodes.lengths[node]), int(nodes.lengths[other])),
+        temporal_stride=activations.temporal_stride,
+        window=there.item_frames,
+        stride=there.item_stride,
+    )
+    return skeleton_player(nodes, node, shown, neighbor=other, neighbor_maps=beside, path=frames)
