@@ -1,6 +1,7 @@
 """compare: finished studies on the pages of one report.
 
-One notebook compares and explains, run like the stages of a study; the tables are made in `stgcnlib.studies`.
+One notebook compares and explains, run like the stages of a study; the tables are made in `stgcnlib.studies`, the
+words in `stgcnlib.verdicts`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from stgcnlib.pipeline.keep import write_table
 from stgcnlib.pipeline.stages import Record, check_parameters, notebook_folder
 from stgcnlib.pipeline.state import Notebook, RunState, Step
 from stgcnlib.pipeline.summary import write_summary
-from stgcnlib.studies import Comparison, compare_studies
+from stgcnlib.studies import Comparison
+from stgcnlib.verdicts import compare_studies, judge_generality
 
 __all__ = ["compare", "pairs_table", "studies_table", "write_comparison"]
 
@@ -87,7 +89,7 @@ def write_comparison(comparison: Comparison, output: str | os.PathLike[str], *, 
     home = Path(output)
     for title in ("studies", "curves", "classes", "pairs"):
         write_table(getattr(comparison, title), home / "tables" / f"{title}.parquet")
-    verdict, studies = comparison.verdict(), comparison.studies
+    verdict, studies = judge_generality(comparison), comparison.studies
     facts = {
         "studies": str(len(studies)),
         "networks": ", ".join(dict.fromkeys(studies["network"])),

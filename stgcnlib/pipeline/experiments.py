@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
-    from stgcnlib.geometry import Verdict
     from stgcnlib.pipeline.run import StudyRun
     from stgcnlib.skeleton import SkeletonLayout
     from stgcnlib.studies import NoiseResult, TransferResult
+    from stgcnlib.verdicts import Outcome
 
 __all__ = ["Experiments"]
 
@@ -44,14 +44,16 @@ class Experiments:
     def __init__(self, run: StudyRun) -> None:
         self.run = run
 
-    def verdicts(self) -> list[tuple[str, Verdict]]:
+    def verdicts(self) -> list[tuple[str, Outcome]]:
         """(title, verdict) of each experiment that the study has."""
+        from stgcnlib.verdicts import judge_noise, judge_transfer
+
         study = self.run.study
         found = []
         if study.noise is not None:
-            found.append(("Noise", self.noise.verdict()))
+            found.append(("Noise", judge_noise(self.noise)))
         if study.transfer is not None:
-            found.append(("Transfer", self.transfer.verdict()))
+            found.append(("Transfer", judge_transfer(self.transfer)))
         return found
 
     def recordings(self) -> pd.DataFrame:
@@ -144,7 +146,7 @@ class Experiments:
 
     def noise_table(self) -> pd.DataFrame:
         """Loss of smoothness at the last layer and of accuracy, by network, kind and level."""
-        from stgcnlib.studies.robustness import shown_level
+        from stgcnlib.verdicts.noise import shown_level
 
         result = self.noise
         last = result.table[result.table["index"] == result.table["index"].max()]
@@ -162,7 +164,7 @@ class Experiments:
 
     def _noisy_networks(self, settings: Noise) -> dict[str, nn.Module]:
         from stgcnlib.studies.noise import corrupt
-        from stgcnlib.studies.robustness import shown_level
+        from stgcnlib.verdicts.noise import shown_level
 
         made: dict[str, nn.Module] = {}
         for kind, level in _trained(settings):
@@ -183,6 +185,7 @@ class Experiments:
         """
         from stgcnlib.networks.own import import_path
         from stgcnlib.studies import TransferResult, transfer_study
+        from stgcnlib.verdicts import advise_frozen
 
         run, settings = self.run, self.run.study.transfer
         if settings is None:
@@ -208,7 +211,8 @@ class Experiments:
                 )  # fmt: skip
             made.save(path)
             tables = ("runs", made.runs), ("table", made.table), ("smoothness", made.smoothness)
-            for name, table in (*tables, ("advice", made.advice().evidence), ("predictions", made.predictions)):
+            evidence = pd.DataFrame(advise_frozen(made).numbers["evidence"])
+            for name, table in (*tables, ("advice", evidence), ("predictions", made.predictions)):
                 write_table(table, run.tables / f"transfer_{name}.parquet")
 
         found = TransferResult.load(run.artefacts.build("transfer", key, make))
@@ -268,7 +272,9 @@ class Experiments:
 
     def advice_table(self) -> pd.DataFrame:
         """What the advice on freezing rests on, one row per number of frozen blocks."""
-        evidence = self.transfer.advice().evidence
+        from stgcnlib.verdicts import advise_frozen
+
+        evidence = pd.DataFrame(advise_frozen(self.transfer).numbers["evidence"])
         return pd.DataFrame(
             {
                 "frozen": evidence["frozen"],

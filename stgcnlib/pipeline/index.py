@@ -17,10 +17,10 @@ from platform import python_version
 from textwrap import dedent
 from typing import Any
 
-from stgcnlib import __version__
 from stgcnlib.pipeline.cells import markdown
 from stgcnlib.pipeline.expect import about, duration
 from stgcnlib.pipeline.state import Notebook, Progress, Step
+from stgcnlib.version import __version__
 
 __all__ = ["Entry", "Link", "contents", "index_fields", "layer_titles", "left_in_words", "planned", "read_json"]
 

@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 import pandas as pd
 from filelock import FileLock
 
-from stgcnlib import __version__
 from stgcnlib.files import atomic_path, fingerprint, write_json
+from stgcnlib.version import __version__
 
 __all__ = ["ArtefactFolder", "write_table"]
 

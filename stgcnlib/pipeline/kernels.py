@@ -50,6 +50,7 @@ WARM = (
     "stgcnlib.figures", "stgcnlib.geometry", "stgcnlib.networks", "stgcnlib.pipeline.details",
     "stgcnlib.pipeline.experiments", "stgcnlib.pipeline.maps", "stgcnlib.pipeline.run", "stgcnlib.pipeline.summary",
     "stgcnlib.readers", "stgcnlib.studies", "stgcnlib.training", "stgcnlib.training.loop", "stgcnlib.transforms",
+    "stgcnlib.verdicts",
 )  # fmt: skip
 """What the stage notebooks import, at once or on the way."""
 

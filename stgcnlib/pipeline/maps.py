@@ -1,4 +1,4 @@
-"""MapView: how far a study's relevance maps may be trusted, what they look at, and players, for stage notebooks.
+"""MapView: how far a study's relevance maps may be trusted, and players, for stage notebooks.
 
 The checks are `stgcnlib.explain`'s; here they are kept as an artefact and their tables made readable.
 """
@@ -58,20 +58,6 @@ class MapView:
 
         key: list[Any] = [run.relevance_key, settings, dtw, study.graph.model_dump(), study.data.split.model_dump()]
         return MapEvaluation.load(run.artefacts.build("map-evaluation", key, make))
-
-    def gaze(self) -> str:
-        """One paragraph on what early and late layers look at."""
-        from stgcnlib.explain import gaze
-
-        return gaze(self.run.view.limb_relevance())
-
-    def findings(self) -> str:
-        """What was expected of the maps and what became of it, as Markdown."""
-        from stgcnlib.explain import findings
-
-        word = {True: "Yes.", False: "No.", None: "Not decided."}
-        lines = [f"- *{f.expectation}.* **{word[f.met]}** {f.text}" for f in findings(self.evaluation)]
-        return "\n".join(lines)
 
     def tested(self, unit: str, mode: str) -> pd.DataFrame:
         """Areas under the curves against layer, with intervals, beside random maps."""

@@ -16,10 +16,10 @@ from typing import Any
 
 import nbformat
 
-from stgcnlib import __version__
 from stgcnlib.errors import StageError, suggest
 from stgcnlib.files import fingerprint, write_json
 from stgcnlib.pipeline.study import Study
+from stgcnlib.version import __version__
 
 __all__ = [
     "STAGES", "Record", "Stage", "check_parameters", "followers", "notebook_folder", "read_notebook",

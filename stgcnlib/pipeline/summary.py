@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from stgcnlib.geometry import Verdict
+    from stgcnlib.verdicts import Outcome
 
 __all__ = ["write_summary"]
 
@@ -29,7 +29,7 @@ def write_summary(
     figure: Figure,
     facts: Mapping[str, str],
     table: pd.DataFrame,
-    claims: Sequence[tuple[str, Verdict]] = (),
+    claims: Sequence[tuple[str, Outcome]] = (),
 ) -> None:
     """Write ``summary.json`` and its figure: main verdict, further claims (title, verdict), facts, main table."""
     shown = table.reset_index()

@@ -1,0 +1,4 @@
+from .run import StudyRun as StudyRun
+from .run import open_study as open_study
+from .runner import run_study as run_study
+from .study import Study as Study
