@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from stgcnlib import __version__
 from stgcnlib.errors import StgcnlibError, StudyError
+from stgcnlib.version import __version__
 
 if TYPE_CHECKING:
     from stgcnlib.summary import Summary

@@ -7,9 +7,13 @@ import re
 import subprocess
 import sys
 import tomllib
+from graphlib import TopologicalSorter
+from importlib import import_module
 from importlib.metadata import packages_distributions
+from importlib.resources import files
 from pathlib import Path
 
+import grimp
 import pytest
 import yaml
 from packaging.requirements import Requirement
@@ -67,10 +71,42 @@ def test_importing_the_package_loads_no_heavy_library() -> None:
     assert result.stdout.strip() == "[]"
 
 
-def test_every_public_name_is_there() -> None:
-    import stgcnlib
+LAZY = ["stgcnlib", "stgcnlib.figures", "stgcnlib.pipeline", "stgcnlib.studies", "stgcnlib.verdicts"]
 
-    for name in stgcnlib.__all__:
-        assert getattr(stgcnlib, name) is not None
-    with pytest.raises(AttributeError, match="nonsense"):
-        stgcnlib.nonsense  # noqa: B018
+
+@pytest.mark.parametrize("name", LAZY)
+def test_every_public_name_is_there(name: str) -> None:
+    module = import_module(name)
+    assert dir(module) == sorted(module.__all__)
+    for each in module.__all__:
+        assert getattr(module, each) is not None
+    with pytest.raises(AttributeError, match=rf"{name}.*nonsense"):
+        module.nonsense  # noqa: B018
+
+
+@pytest.mark.parametrize("name", LAZY)
+def test_type_checkers_see_the_names_that_users_see(name: str) -> None:
+    stub = files(name) / "__init__.pyi"
+    lines = [re.fullmatch(r"from \.(\w*) import (\w+) as (\w+)", line) for line in stub.read_text().splitlines()]
+    assert all(line and line[2] == line[3] for line in lines)
+    assert sorted(line[2] for line in lines if line) == dir(import_module(name))
+    assert (files("stgcnlib") / "py.typed").is_file()
+
+
+@pytest.mark.parametrize("room", ["figures", "pipeline", "studies", "verdicts"])
+def test_importing_a_lazy_room_loads_none_of_its_modules(room: str) -> None:
+    code = f"import stgcnlib.{room}, sys; print([m for m in sys.modules if m.startswith('stgcnlib.{room}.')])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    """The linter looks at siblings; here are circles through a package's own names too, and imports for types alone."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    ignored = {edge for contract in contracts for edge in contract.get("ignore_imports", ())}
+    graph = grimp.build_graph("stgcnlib", cache_dir=None)
+    imports = {
+        name: {other for other in graph.find_modules_directly_imported_by(name) if f"{name} -> {other}" not in ignored}
+        for name in graph.modules
+    }
+    TopologicalSorter(imports).prepare()

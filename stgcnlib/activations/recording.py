@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 from torch import nn
 from zarr.storage import MemoryStore
 
-from stgcnlib import __version__
 from stgcnlib.activations.axes import Axes
 from stgcnlib.activations.observe import (
     INPUT,
@@ -39,6 +38,7 @@ from stgcnlib.networks.batches import check_fit, equal_batches, network_batch
 from stgcnlib.progress import track
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.transforms import main_person
+from stgcnlib.version import __version__
 
 __all__ = ["record"]
 

@@ -42,9 +42,10 @@ def source_files(module: str) -> dict[str, Path]:
             continue
         found[name] = path
         stub = path.with_suffix(".pyi")
-        texts = [path.read_text(encoding="utf-8"), *([stub.read_text(encoding="utf-8")] if stub.exists() else [])]
-        for text in texts:
-            waiting += [each for each in _imported(text, package) if each not in found]
+        home = name if path.name == "__init__.py" else name.rpartition(".")[0]
+        for file in (path, stub):
+            text = file.read_text(encoding="utf-8") if file.exists() else ""
+            waiting += [each for each in _imported(text, package, home) if each not in found]
     found.pop(package, None)  # it names everything, and computes nothing
     return found
 
@@ -57,13 +58,19 @@ def _hashed(module: str) -> str:
     return fingerprint({name: fingerprint_file(path) for name, path in files.items()})
 
 
-def _imported(text: str, package: str) -> Iterator[str]:
-    """Modules of the package that a source names in its import statements."""
+def _imported(text: str, package: str, home: str) -> Iterator[str]:
+    """Modules of the package that a source in package `home` names in its import statements."""
     for match in _IMPORT.finditer(text):
         base, names, plain = match.groups()
         if plain is not None:
             yield from (part.split()[0] for part in plain.split(",") if part.strip().split(".")[0] == package)
-        elif base.partition(".")[0] == package:
+            continue
+        if base.startswith("."):
+            dots = len(base) - len(base.lstrip("."))
+            base = ".".join(
+                [*home.split(".")[: len(home.split(".")) + 1 - dots], *filter(None, base[dots:].split("."))]
+            )
+        if base.partition(".")[0] == package:
             if base != package:
                 yield base
             for part in names.strip("()\n ").split(","):

@@ -1,6 +1,6 @@
 """Everything that says how far a study's relevance maps may be trusted, as tables that are kept together.
 
-The measures live in `faithfulness`, `checks` and `limbs`; what the tables mean in words, in `findings`.
+The measures live in `faithfulness`, `checks` and `limbs`; what the tables mean is said in `stgcnlib.verdicts`.
 """
 
 from __future__ import annotations

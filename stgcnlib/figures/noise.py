@@ -13,7 +13,7 @@ from matplotlib.ticker import PercentFormatter
 
 from stgcnlib.errors import StudyError, shorten
 from stgcnlib.figures.style import INK, LEFT, MUTED, RIGHT, band, direct_labels, head, layer_ticks, new_figure, styled
-from stgcnlib.studies.robustness import LIMIT, shown_level
+from stgcnlib.verdicts.noise import LIMIT, shown_level
 
 __all__ = ["noise_loss", "noise_smoothness"]
 

@@ -1,7 +1,7 @@
 """What the DS-Graphs of a network's layers say: label smoothness and other statistics, classes, single sequences.
 
-With intervals, controls and a verdict. Distances and graphs come from the rooms below; pictures are drawn in
-`stgcnlib.figures`.
+With intervals and controls. Distances and graphs come from the rooms below; what the numbers mean is said in
+`stgcnlib.verdicts`, pictures are drawn in `stgcnlib.figures`.
 """
 
 from __future__ import annotations
@@ -20,12 +20,10 @@ from stgcnlib.geometry.smoothness import label_smoothness
 from stgcnlib.geometry.statistics import LayerStatistics, layer_statistics
 from stgcnlib.geometry.suspects import outliers, suspect_labels
 from stgcnlib.geometry.uncertainty import bootstrap_counts, paired_difference, permutation_null
-from stgcnlib.geometry.verdict import Verdict
 
 __all__ = [
     "LayerGeometry",
     "LayerStatistics",
-    "Verdict",
     "bootstrap_counts",
     "class_confusions",
     "class_separation",

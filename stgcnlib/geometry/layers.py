@@ -1,7 +1,7 @@
 """LayerGeometry: the DS-Graphs of all layers, and the tables read off them with intervals and controls.
 
-Distances are taken by windowed DTW unless they are given. What the tables mean for the paper's claim is
-said in `verdict`.
+Distances are taken by windowed DTW unless they are given. What the tables mean for the paper's claim is said in
+`stgcnlib.verdicts`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ from stgcnlib.geometry.uncertainty import (
     interval,
     permutation_null,
 )
-from stgcnlib.geometry.verdict import Verdict, judge
 from stgcnlib.progress import track
 
 __all__ = ["LayerGeometry", "layer_geometry"]
@@ -90,10 +89,6 @@ class LayerGeometry:
             resampling=self.settings["resampling"],
             seed=int(self.settings["seed"]),
         )
-
-    def verdict(self) -> Verdict:
-        """Whether the paper's claim about depth and label smoothness holds here; see `verdict.judge`."""
-        return judge(self, self.resamples(), confidence=float(self.settings["confidence"]))
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write tables (parquet), graphs and nodes (npz) and a manifest into a folder, atomically."""

@@ -1,6 +1,7 @@
 """compare: finished studies on the pages of one report.
 
-One notebook compares and explains, run like the stages of a study; the tables are made in `stgcnlib.studies`.
+One notebook compares and explains, run like the stages of a study; the tables are made in `stgcnlib.studies`, the
+words in `stgcnlib.verdicts`.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ from stgcnlib.pipeline.record import Record
 from stgcnlib.pipeline.state import Notebook, RunState, Step
 from stgcnlib.pipeline.summary import write_summary
 from stgcnlib.report.html import COMPARISON, render_report
-from stgcnlib.studies import Comparison, compare_studies
+from stgcnlib.studies import Comparison
 from stgcnlib.tables import studies_table
-from stgcnlib.verdicts import judge_generality
+from stgcnlib.verdicts import compare_studies, judge_generality
 
 __all__ = ["compare", "write_comparison"]
 

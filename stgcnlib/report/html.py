@@ -19,7 +19,6 @@ import jinja2
 import yaml
 from markupsafe import Markup
 
-from stgcnlib import __version__
 from stgcnlib.errors import StageError
 from stgcnlib.figures.player_page import player_assets
 from stgcnlib.files import write_text
@@ -29,6 +28,7 @@ from stgcnlib.pipeline.notebooks import opening, read_notebook
 from stgcnlib.pipeline.state import Progress
 from stgcnlib.report.cells import TEMPLATES, Cells, converted, unbroken
 from stgcnlib.report.index import Entry, Link, contents, index_fields, layer_titles, planned, read_json
+from stgcnlib.version import __version__
 
 __all__ = ["COMPARISON", "Report", "render_report"]
 

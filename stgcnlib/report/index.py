@@ -17,11 +17,11 @@ from platform import python_version
 from textwrap import dedent
 from typing import Any
 
-from stgcnlib import __version__
 from stgcnlib.pipeline.expect import about, duration
 from stgcnlib.pipeline.state import Notebook, Progress, Step, left_in_words
 from stgcnlib.pipeline.summary import FIGURE, SUMMARY
 from stgcnlib.report.cells import markdown
+from stgcnlib.version import __version__
 
 __all__ = ["Entry", "Link", "contents", "index_fields", "layer_titles", "planned", "read_json"]
 
@@ -200,7 +200,7 @@ def index_fields(folder: Path, settings: Mapping[str, Any], file: str, progress:
 def _summary(folder: Path) -> dict[str, Any]:
     """What was written for the first page, every part of it; empty if there is nothing or it is damaged."""
     content = read_json(folder / SUMMARY)
-    parts = {"verdict": "", "holds": None, "claims": [], "facts": [], "table": {}}
+    parts: dict[str, Any] = {"verdict": "", "holds": None, "claims": [], "facts": [], "table": {}}
     return parts | content if isinstance(content, dict) and content else {}
 
 

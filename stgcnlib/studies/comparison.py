@@ -1,14 +1,14 @@
 """Finished studies side by side: their curves, their classes, and tests on the recordings that they share.
 
-It reads the folders that `stgcnlib run` wrote, and computes nothing that needs a network. What several studies say
-together about the paper's seventh claim is said in `generality`.
+It reads the folders that `stgcnlib run` wrote, and computes nothing that needs a network. What the tables mean is said
+in `stgcnlib.verdicts`.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,36 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import permutation_test
 
 from stgcnlib.errors import StgcnlibError, StudyError
-from stgcnlib.geometry import LayerGeometry, Verdict, bootstrap_counts, paired_difference
-from stgcnlib.studies.generality import judge_generality
+from stgcnlib.geometry import LayerGeometry, bootstrap_counts, paired_difference
 
-__all__ = ["Comparison", "compare_studies", "paired_test"]
+__all__ = ["Comparison", "FinishedStudy", "compare_finished", "paired_test", "read_finished"]
 
 _FILES = ("study.yml", "tables/recordings.parquet", "artefacts/geometry/manifest.json")
+
+
+@dataclass(frozen=True)
+class FinishedStudy:
+    """What is read of one finished study.
+
+    Attributes:
+        folder: that `stgcnlib run` wrote.
+        name: tells it from the others that were read with it.
+        settings: its study file.
+        geometry: of its layers.
+        recordings: name, class_name, predicted, correct and groups of each node, in order.
+    """
+
+    folder: Path
+    name: str
+    settings: dict[str, Any]
+    geometry: LayerGeometry
+    recordings: pd.DataFrame
+
+    @property
+    def subjects(self) -> NDArray[Any] | None:
+        """(N,) subject of each recording; None: unknown."""
+        column = "group subject"
+        return self.recordings[column].to_numpy() if column in self.recordings else self.geometry.groups
 
 
 @dataclass(frozen=True)
@@ -34,8 +58,7 @@ class Comparison:
 
     Attributes:
         studies: one row per study: study, folder, network, data, layers, n, accuracy, input, last, fall, fall_low,
-            fall_high (smoothness of the input less that of the last layer), untrained_last, holds (of the paper's
-            claim on depth; None: in part), verdict (its words).
+            fall_high (smoothness of the input less that of the last layer), untrained_last.
         curves: one row per layer: layer, index, depth (0 the input, 1 the last), title, kind ("trained",
             "untrained"), smoothness, low, high, null_mean.
         classes: one row per class and layer of the trained network: class_name, index, depth, title, smoothness, low,
@@ -55,10 +78,6 @@ class Comparison:
         """Names of the studies, in their order."""
         return [str(name) for name in self.studies["study"]]
 
-    def verdict(self) -> Verdict:
-        """Whether the paper's claim holds over data sets and networks; see `generality.judge_generality`."""
-        return judge_generality(self.studies)
-
     def class_groups(self) -> list[pd.DataFrame]:
         """Rows of `classes`, studies with the same classes together."""
         groups: dict[frozenset[str], list[str]] = {}
@@ -68,15 +87,11 @@ class Comparison:
         return [self.classes[self.classes["study"].isin(members)] for members in groups.values()]
 
 
-def compare_studies(outputs: Sequence[str | os.PathLike[str]], *, seed: int = 0) -> Comparison:
-    """Read finished studies and compare them.
-
-    Two studies are tested against each other where their nodes are the same recordings, by name and class: each
-    recording's smoothness (and whether it is named right) under one study less that under the other.
+def read_finished(outputs: Sequence[str | os.PathLike[str]]) -> list[FinishedStudy]:
+    """Read the folders of finished studies; those of the same name are told apart by their folders.
 
     Args:
         outputs: folders that `stgcnlib run` wrote, at least two.
-        seed: of bootstrap draws and permutations.
 
     Raises:
         StudyError: fewer than two folders, or one that holds no finished study; says what is missing.
@@ -85,16 +100,22 @@ def compare_studies(outputs: Sequence[str | os.PathLike[str]], *, seed: int = 0)
         raise StudyError(f"compare takes at least two folders of finished studies, not {len(outputs)}")
     found = [_read(Path(output)) for output in outputs]
     names = _distinct([each.name for each in found], [each.folder for each in found])
-    studies, curves, classes = [], [], []
-    for name, each in zip(names, found, strict=True):
-        studies.append({"study": name} | _summary(each))
-        curves.append(_curves(name, each))
-        classes.append(_classes(name, each))
+    return [replace(each, name=name) for each, name in zip(found, names, strict=True)]
+
+
+def compare_finished(studies: Sequence[FinishedStudy], *, seed: int = 0) -> Comparison:
+    """Tables of several studies, and paired tests of any two whose nodes are the same recordings, by name and class.
+
+    Args:
+        studies: as `read_finished` gives them.
+        seed: of bootstrap draws and permutations.
+    """
     pairs = []
-    for (a, first), (b, second) in combinations(zip(names, found, strict=True), 2):
+    for first, second in combinations(studies, 2):
         order = _shared(first, second)
         if order is not None:
-            pairs += [{"first": a, "second": b} | row for row in _tests(first, second, order, seed)]
+            names = {"first": first.name, "second": second.name}
+            pairs += [names | row for row in _tests(first, second, order, seed)]
     columns = [
         "first",
         "second",
@@ -109,9 +130,9 @@ def compare_studies(outputs: Sequence[str | os.PathLike[str]], *, seed: int = 0)
         "n",
     ]
     return Comparison(
-        pd.DataFrame(studies),
-        pd.concat(curves, ignore_index=True),
-        pd.concat(classes, ignore_index=True),
+        pd.DataFrame([_summary(each) for each in studies]),
+        pd.concat([_curves(each) for each in studies], ignore_index=True),
+        pd.concat([_classes(each) for each in studies], ignore_index=True),
         pd.DataFrame(pairs, columns=columns),
     )
 
@@ -167,23 +188,7 @@ def paired_test(
 # -- reading -----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Finished:
-    """What is read of one finished study."""
-
-    folder: Path
-    name: str
-    settings: dict[str, Any]
-    geometry: LayerGeometry
-    recordings: pd.DataFrame
-
-    @property
-    def subjects(self) -> NDArray[Any] | None:
-        column = "group subject"
-        return self.recordings[column].to_numpy() if column in self.recordings else self.geometry.groups
-
-
-def _read(folder: Path) -> _Finished:
+def _read(folder: Path) -> FinishedStudy:
     if missing := [name for name in _FILES if not (folder / name).is_file()]:
         raise StudyError(
             f"{folder}: no finished study, {missing[0]} is missing; run it to its end with "
@@ -201,7 +206,7 @@ def _read(folder: Path) -> _Finished:
         raise StudyError(
             f"{folder}: {len(recordings)} recordings, but graphs of {len(geometry.labels)} nodes; run it again"
         )
-    return _Finished(folder, name, settings, geometry, recordings.reset_index(drop=True))
+    return FinishedStudy(folder, name, settings, geometry, recordings.reset_index(drop=True))
 
 
 def _distinct(names: list[str], folders: list[Path]) -> list[str]:
@@ -210,46 +215,47 @@ def _distinct(names: list[str], folders: list[Path]) -> list[str]:
     return [f"{n} #{longer[: i + 1].count(n)}" if longer.count(n) > 1 else n for i, n in enumerate(longer)]
 
 
-def _summary(study: _Finished) -> dict[str, Any]:
-    verdict, curve = study.geometry.verdict(), study.geometry.curve()
-    fall = verdict.numbers["input_minus_last"]
+def _summary(study: FinishedStudy) -> dict[str, Any]:
+    geometry = study.geometry
+    curve, nodes, untrained = geometry.curve(), geometry.node_values(), geometry.node_values("untrained")
+    confidence = float(geometry.settings["confidence"])
+    fall, low, high = paired_difference(nodes[0], nodes[-1], geometry.resamples(), confidence)
     return {
+        "study": study.name,
         "folder": str(study.folder),
         "network": str(study.settings["network"]["name"]),
         "data": Path(str(study.settings["data"]["path"])).name,
         "layers": len(curve) - 1,
         "n": len(study.recordings),
         "accuracy": float(study.recordings["correct"].mean()),
-        "input": verdict.numbers["input"],
-        "last": verdict.numbers["last"],
-        "fall": fall["value"],
-        "fall_low": fall["low"],
-        "fall_high": fall["high"],
-        "untrained_last": verdict.numbers.get("untrained_last", np.nan),
-        "holds": verdict.holds,
-        "verdict": verdict.text,
+        "input": float(nodes[0].mean()),
+        "last": float(nodes[-1].mean()),
+        "fall": fall,
+        "fall_low": low,
+        "fall_high": high,
+        "untrained_last": float(untrained[-1].mean()) if len(untrained) else np.nan,
     }
 
 
-def _curves(name: str, study: _Finished) -> pd.DataFrame:
+def _curves(study: FinishedStudy) -> pd.DataFrame:
     parts = [study.geometry.curve(kind).assign(kind=kind) for kind in ("trained", "untrained")]
     table = pd.concat(parts, ignore_index=True)
     table["depth"] = table["index"] / table["index"].max()
     shown = ["layer", "index", "depth", "title", "kind", "smoothness", "low", "high", "null_mean"]
-    return table[shown].assign(study=name)
+    return table[shown].assign(study=study.name)
 
 
-def _classes(name: str, study: _Finished) -> pd.DataFrame:
+def _classes(study: FinishedStudy) -> pd.DataFrame:
     table = study.geometry.per_class
     table = table[(table["network"] == "trained") & (table["neighbours"] == study.geometry.neighbours)]
     shown = ["class_name", "index", "title", "smoothness", "low", "high", "n"]
-    return table[shown].assign(study=name, depth=table["index"] / table["index"].max())
+    return table[shown].assign(study=study.name, depth=table["index"] / table["index"].max())
 
 
 # -- pairs -------------------------------------------------------------------------------------
 
 
-def _shared(first: _Finished, second: _Finished) -> NDArray[np.int64] | None:
+def _shared(first: FinishedStudy, second: FinishedStudy) -> NDArray[np.int64] | None:
     """Rows of the second study in the first's order, or `None` if they are not the same recordings."""
     a, b = (each.recordings[["name", "class_name"]] for each in (first, second))
     if len(a) != len(b) or a["name"].duplicated().any() or set(a["name"]) != set(b["name"]):
@@ -260,7 +266,7 @@ def _shared(first: _Finished, second: _Finished) -> NDArray[np.int64] | None:
     return order["index"].to_numpy(dtype=np.int64)
 
 
-def _tests(first: _Finished, second: _Finished, order: NDArray[np.int64], seed: int) -> list[dict[str, Any]]:
+def _tests(first: FinishedStudy, second: FinishedStudy, order: NDArray[np.int64], seed: int) -> list[dict[str, Any]]:
     rows = []
     a, b = _quantities(first), _quantities(second)
     for quantity, values in a.items():
@@ -270,7 +276,7 @@ def _tests(first: _Finished, second: _Finished, order: NDArray[np.int64], seed: 
     return rows
 
 
-def _quantities(study: _Finished) -> dict[str, NDArray[np.float64]]:
+def _quantities(study: FinishedStudy) -> dict[str, NDArray[np.float64]]:
     """(N,) values of each recording: smoothness at the input, of the first third of the layers, at the last; right."""
     nodes = study.geometry.node_values()
     early = max(1, round((len(nodes) - 1) / 3))

@@ -1,7 +1,7 @@
 """Noise on the input: how far label smoothness and accuracy move when recordings are corrupted at test time.
 
-Networks trained on noisy recordings enter as further networks. What the numbers mean for the paper's claim
-is said in `robustness`.
+Networks trained on noisy recordings enter as further networks. What the numbers mean for the paper's claim is said in
+`stgcnlib.verdicts`.
 """
 
 from __future__ import annotations
@@ -23,13 +23,12 @@ from stgcnlib.activations import LayerStore, record
 from stgcnlib.dsgraph import nnk_graph
 from stgcnlib.dtw import dtw_distances
 from stgcnlib.errors import StudyError, suggest
-from stgcnlib.geometry import Verdict, bootstrap_counts, label_smoothness, paired_difference
+from stgcnlib.geometry import bootstrap_counts, label_smoothness, paired_difference
 from stgcnlib.geometry.uncertainty import Resampling, bootstrap_means, interval
 from stgcnlib.sequences import SequenceSet
-from stgcnlib.studies.robustness import judge_noise
 from stgcnlib.studies.runs import RunFolder, Values, load_tables, network_fingerprint, run_all, save_tables
 
-__all__ = ["CLEAN", "KINDS", "LEVELS", "MODERATE", "UNITS", "Kind", "NoiseResult", "corrupt", "noise_study"]
+__all__ = ["CLEAN", "KINDS", "LEVELS", "UNITS", "Kind", "NoiseResult", "corrupt", "noise_study"]
 
 Kind = Literal["jitter", "joint dropout", "frame dropout", "rotation"]
 
@@ -41,8 +40,6 @@ LEVELS: Mapping[Kind, tuple[float, ...]] = {
     "frame dropout": (0.1, 0.25, 0.5),
     "rotation": (15.0, 30.0, 60.0),
 }
-MODERATE: Mapping[Kind, float] = {"jitter": 20.0, "joint dropout": 0.1, "frame dropout": 0.25, "rotation": 30.0}
-"""The level of each kind at which the paper's claim is judged: noise as a worse sensor has it, not ruin."""
 UNITS: Mapping[Kind, str] = {
     "jitter": "dB signal-to-noise ratio",
     "joint dropout": "share of joints lost",
@@ -74,10 +71,6 @@ class NoiseResult:
     per_node: pd.DataFrame
     predictions: pd.DataFrame
     settings: dict[str, Any] = field(default_factory=dict)
-
-    def verdict(self) -> Verdict:
-        """Whether the paper's claim that noise has limited effect holds here; see `robustness.judge_noise`."""
-        return judge_noise(self)
 
     def node_values(self, network: str, kind: str, level: float | None) -> NDArray[np.float64]:
         """(layers, N) smoothness of each node at one level (`None`: clean), in order of depth."""

@@ -18,11 +18,11 @@ from typing import Any
 
 import pandas as pd
 
-from stgcnlib import __version__
 from stgcnlib.errors import StudyError
 from stgcnlib.files import atomic_folder, atomic_path, fingerprint, write_json
 from stgcnlib.progress import track
 from stgcnlib.threads import THREAD_VARIABLES, brief_spinning, cores
+from stgcnlib.version import __version__
 
 __all__ = ["RunFolder", "load_tables", "network_fingerprint", "run_all", "save_tables"]
 

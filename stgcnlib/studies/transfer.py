@@ -1,7 +1,7 @@
 """Transfer to another task: fine-tune with the first blocks frozen, against training from scratch and a linear probe.
 
 Every run is kept by itself, so that hours of training survive a stop. What the numbers advise and mean is said in
-`advice`.
+`stgcnlib.verdicts`.
 """
 
 from __future__ import annotations
@@ -20,10 +20,9 @@ from torch import nn
 
 from stgcnlib.activations import record
 from stgcnlib.errors import SequenceError, StudyError, shorten, suggest
-from stgcnlib.geometry import LayerGeometry, Verdict, bootstrap_counts, layer_geometry
+from stgcnlib.geometry import LayerGeometry, bootstrap_counts, layer_geometry
 from stgcnlib.geometry.uncertainty import interval
 from stgcnlib.sequences import SequenceSet
-from stgcnlib.studies.advice import Advice, advise_frozen, judge_transfer
 from stgcnlib.studies.runs import RunFolder, Values, load_tables, network_fingerprint, run_all, save_tables
 from stgcnlib.studies.transfer_runs import FROZEN, PROBE, SCRATCH, Work, fresh_network, measure
 
@@ -56,14 +55,6 @@ class TransferResult:
     smoothness: pd.DataFrame
     smoothness_nodes: pd.DataFrame
     settings: dict[str, Any] = field(default_factory=dict)
-
-    def advice(self) -> Advice:
-        """How many blocks to freeze; see `advice.advise_frozen`."""
-        return advise_frozen(self)
-
-    def verdict(self) -> Verdict:
-        """Whether the paper's claim on fine-tuning deeper layers holds here; see `advice.judge_transfer`."""
-        return judge_transfer(self)
 
     def correct(self, method: str, frozen: int = -1) -> NDArray[np.float64]:
         """(seeds, N) 1 where a run named a test recording right."""

@@ -17,7 +17,7 @@ __all__ = ["noise_table"]
 
 def noise_table(result: NoiseResult) -> pd.DataFrame:
     """Loss of smoothness at the last layer and of accuracy, by network, kind and level."""
-    from stgcnlib.studies.robustness import shown_level
+    from stgcnlib.verdicts import shown_level
 
     last = result.table[result.table["index"] == result.table["index"].max()]
     both = last.merge(result.accuracy, on=["network", "kind", "level"], suffixes=("", " of accuracy"))

@@ -16,8 +16,6 @@ from stgcnlib.explain import (
     RelevanceMap,
     contrastivity,
     evaluate_maps,
-    findings,
-    gaze,
     grad_cam_set,
     limb_share,
     limb_shares,
@@ -29,6 +27,8 @@ from stgcnlib.explain import (
 from stgcnlib.explain.checks import rank_correlation, similarity
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.skeleton import layout
+from stgcnlib.verdicts import judge_maps
+from stgcnlib.verdicts.maps import _arms
 
 KINECT = layout("kinect-v1")
 
@@ -186,7 +186,7 @@ def test_an_evaluation_comes_back_from_disk_and_speaks(data, tmp_path):
     back = MapEvaluation.load(tmp_path / "kept")
     for name in made.__dataclass_fields__:
         pd.testing.assert_frame_equal(getattr(made, name), getattr(back, name), check_dtype=False)
-    sentences = findings(back)
+    sentences = judge_maps(back)
     assert len(sentences) == 7
     assert all(f.text.endswith((".", ").")) for f in sentences)
     (tmp_path / "kept" / "random.parquet").write_bytes(b"no")
@@ -194,35 +194,10 @@ def test_an_evaluation_comes_back_from_disk_and_speaks(data, tmp_path):
         MapEvaluation.load(tmp_path / "kept")
 
 
-def test_findings_say_no_where_the_numbers_do(data):
+def test_no_relevance_on_the_acting_arm_is_said(data):
     maps = on_limb(data, 0.0)  # nothing on the right arm
     arms = limb_shares(maps, data, {0: "right arm"}, draws=50)
-    from stgcnlib.explain.findings import _arms, _deletion
-
     said = _arms(arms)
-    assert said.met is False
+    assert said.holds is False
     assert "0% (0% to 0%) of the relevance of layer 2" in said.text
-    assert _arms(arms.iloc[:0]).met is None
-    row = {
-        "layer": "b", "title": "layer 2", "index": 2, "unit": "joints", "mode": "deletion", "area": 0.6, "low": 0.5,
-        "high": 0.7, "random": 0.5, "random_low": 0.4, "random_high": 0.6, "difference": -0.1, "apart": False,
-        "better": False,
-    }  # fmt: skip
-    said = _deletion(pd.DataFrame([row]), "joints")
-    assert said.met is False
-    assert "is no better than random maps: area 0.600" in said.text
-
-
-def test_gaze_names_limbs_and_direction():
-    rows = []
-    for index, arm in enumerate([0.2, 0.2, 0.4, 0.5, 0.6, 0.7], start=1):
-        rows.append({"index": index, "limb": "right arm", "share": arm, "even": 0.2})
-        rows.append({"index": index, "limb": "rest", "share": 1 - arm, "even": 0.8})
-    text = gaze(pd.DataFrame(rows))
-    assert "The early layers (1 to 2) look most at" in text
-    assert "the late ones (5 to 6) look most at the right arm (65% of the relevance on 20% of the joints)" in text
-    assert "from 20% to 65%" in text or "from 80% to 35%" in text
-    flat = pd.DataFrame(rows).assign(share=lambda t: t["even"])
-    assert "does not move the gaze" in gaze(flat)
-    assert "names no body parts" in gaze(flat.iloc[:0])
-    assert "cannot be compared" in gaze(flat[flat["index"] == 1])
+    assert _arms(arms.iloc[:0]).holds is None

@@ -1,8 +1,7 @@
-"""The evaluation of maps is its parts by hand, and its sentences say what the numbers say."""
+"""The evaluation of maps is its parts by hand."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,6 @@ from stgcnlib.explain import (
     contrastivity,
     evaluate_maps,
     faithfulness,
-    findings,
     grad_cam_set,
     limb_shares,
     map_smoothness,
@@ -127,90 +125,3 @@ def test_better_means_less_left_by_deletion_and_more_by_insertion(
 def test_rank_correlation_of_few_values(size: int) -> None:
     assert rank_correlation(np.arange(size), 5 + 1e-9 * np.arange(size)) == pytest.approx(1)
     assert rank_correlation(np.arange(size), -np.arange(size)) == pytest.approx(-1)
-
-
-# -- sentences ----------------------------------------------------------------------------------
-
-
-def evaluation(**changes: Any) -> MapEvaluation:
-    """Two layers where everything that was expected came true; `changes` are columns of the last rows, by table."""
-    layers = pd.DataFrame({"layer": ["a", "b"], "title": ["layer 1", "layer 2"], "index": [1, 2]})
-    tested = {"area": 0.3, "low": 0.2, "high": 0.4, "random": 0.6, "random_low": 0.5, "random_high": 0.7}
-    tested |= {"difference": 0.3, "apart": True, "better": True}
-    summary = pd.concat(
-        layers.assign(unit=unit, mode=mode, **tested)
-        for unit in ("joints", "frames", "joint-frames")
-        for mode in ("deletion", "insertion")
-    ).reset_index(drop=True)
-    random = pd.concat(
-        layers.assign(step=step, randomised=str(step), correlation=value, similarity=value)
-        for step, value in ((0, 1.0), (1, 0.4), (2, 0.1))
-    ).reset_index(drop=True)
-    tables = {
-        "curves": pd.DataFrame(), "areas": pd.DataFrame(), "summary": summary, "random": random,
-        "contrast": layers.assign(correlation=0.2, low=0.1, high=0.3),
-        "stable": layers.assign(correlation=0.99, low=0.98, high=0.995),
-        "smoothness": layers.assign(
-            maps=[0.6, 0.3], maps_low=[0.55, 0.25], maps_high=[0.65, 0.35], features=[0.6, 0.2]
-        ),
-        "arms": layers.assign(label=-1, share=[0.2, 0.5], low=[0.1, 0.4], high=[0.3, 0.6], even=0.2),
-    }  # fmt: skip
-    tables["arms"] = pd.concat([tables["arms"], tables["arms"].assign(label=0)])
-    for name, columns in changes.items():
-        rows = tables[name]["index"] == 2
-        tables[name] = tables[name].copy()
-        for column, value in columns.items():
-            tables[name].loc[rows, column] = value
-    return MapEvaluation(**tables)
-
-
-def said(word: str, **changes: Any) -> Any:
-    (found,) = [f for f in findings(evaluation(**changes)) if word in f.expectation]
-    return found
-
-
-def test_all_that_was_expected_came_true() -> None:
-    found = findings(evaluation())
-    assert [f.met for f in found] == [True] * len(found)
-    text = " ".join(f.text for f in found)
-    for words in (
-        "with intervals apart: area 0.300 (0.200 to 0.400) against 0.600 (0.500 to 0.700)",
-        "Intervals are apart at 2 of 2 layers.", "beats random maps for every unit", "every layer's maps are lost",
-        "stay as they are", "0.60 (0.55 to 0.65) at layer 1 and 0.30 (0.25 to 0.35) at layer 2",
-        "features 0.60 and 0.20", "50% (40% to 60%) of the relevance of layer 2", "in 1 of the 1.",
-    ):  # fmt: skip
-        assert words in text, words
-    assert "What stays" not in text
-
-
-@pytest.mark.parametrize(
-    ("word", "changes", "met", "words"),
-    [
-        ("Deleting joints", {"summary": {"apart": False}}, None, "the two intervals overlap"),
-        ("Deleting joints", {"summary": {"apart": False, "better": False}}, False, "not surely better"),
-        ("Deleting joints", {"summary": {"apart": False, "better": False, "difference": -0.1}}, False, "no better"),
-        ("Putting back", {"summary": {"better": False}}, False, "beats random maps for no unit"),
-        ("differ", {"contrast": {"low": 0.4, "high": 0.6}}, None, "not surely enough"),
-        ("differ", {"contrast": {"low": 0.5, "high": 0.6}}, False, "are much alike"),
-        ("random", {"random": {"correlation": 0.9}}, False, "maps of layer 2 stay (correlation 0.90)"),
-        ("jitter", {"stable": {"low": 0.3}}, True, "stay as they are: lowest at layer 1"),
-        ("jitter", {"stable": {"correlation": 0.98, "low": 0.3}}, None, "stay on average"),
-        ("jitter", {"stable": {"correlation": 0.2, "low": 0.1}}, False, "do not all stay"),
-        ("explained more alike", {"smoothness": {"maps": 0.5, "maps_high": 0.6}}, None, "0.50"),
-        ("explained more alike", {"smoothness": {"maps": 0.6, "maps_high": 0.65}}, False, "0.60"),
-        ("one-armed", {"arms": {"low": 0.1}}, None, "50% (10% to 60%)"),
-        ("one-armed", {"arms": {"share": 0.2, "low": 0.1}}, False, "20% (10% to 60%)"),
-    ],
-)
-def test_what_did_not_come_true_is_said(word: str, changes: dict[str, Any], met: bool | None, words: str) -> None:
-    found = [f for f in findings(evaluation(**changes)) if word in f.expectation and words in f.text]
-    assert [f.met for f in found] == [met]
-
-
-def test_some_units_are_named() -> None:
-    made = evaluation()
-    summary = made.summary.copy()
-    summary.loc[(summary["unit"] == "frames") & (summary["index"] == 2), "better"] = False
-    (found,) = [f for f in findings(replace(made, summary=summary)) if "Putting back" in f.expectation]
-    assert found.met is False
-    assert "beats random maps for joints, joint-frames only" in found.text

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from stgcnlib import figures
 from stgcnlib.errors import StudyError
-from stgcnlib.studies.robustness import LIMIT
+from stgcnlib.verdicts.noise import LIMIT
 
 
 def noise_tables(networks: tuple[str, ...] = ("clean",)) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -1,4 +1,4 @@
-"""layer_geometry and its verdict on planted clusters whose classes part with depth, or do not."""
+"""layer_geometry on planted clusters whose classes part with depth, or do not."""
 
 from __future__ import annotations
 
@@ -8,54 +8,10 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.spatial.distance import cdist
+from planted_layers import CLASSES, FALLING, LABELS, PEOPLE, UNTRAINED, Layers, measure
 
 from stgcnlib.errors import GraphError, LayerNotFoundError
-from stgcnlib.geometry import LayerGeometry, Verdict, label_smoothness, layer_geometry
-
-CLASSES, SUBJECTS, REPEATS = 5, 4, 5
-LABELS = np.repeat(np.arange(CLASSES), SUBJECTS * REPEATS)
-PEOPLE = np.tile(np.repeat(np.array(["ann", "bo", "cy", "di"]), REPEATS), CLASSES)
-
-
-class Layers:
-    """What layer_geometry needs of a LayerStore when distances are given."""
-
-    def __init__(self, count: int) -> None:
-        self.layers = ("input", *(f"block.{i}" for i in range(count)))
-
-    def __getitem__(self, name: str) -> SimpleNamespace:
-        index = self.layers.index(name)
-        return SimpleNamespace(name=name, index=index, title=f"layer {index}" if index else "input")
-
-
-def planted(strengths: list[float], *, seed: int = 0, identity: float = 1.5) -> dict[str, np.ndarray]:
-    """Distances per layer; classes are `strength` apart, people `identity`, and each layer has its own noise."""
-    rng = np.random.default_rng(seed)
-    centres, people = rng.normal(size=(CLASSES, 6)), rng.normal(size=(SUBJECTS, 6))
-    own = rng.normal(size=(len(LABELS), 6))
-    person = np.unique(PEOPLE, return_inverse=True)[1]
-    distances = {}
-    for name, strength in zip(Layers(len(strengths) - 1).layers, strengths, strict=True):
-        noise = own + 0.3 * rng.normal(size=own.shape)
-        points = strength * centres[LABELS] + identity * people[person] + noise
-        distances[name] = cdist(points, points)
-    return distances
-
-
-FALLING = [0.4, 0.4, 0.4, 0.5, 0.8, 1.6]
-UNTRAINED = [0.4, 0.4, 0.3, 0.2, 0.2, 0.2]
-
-
-def measure(strengths: list[float], untrained: list[float] | None = UNTRAINED, **options: object) -> LayerGeometry:
-    chosen: dict[str, object] = {"groups": PEOPLE, "k": 12, "permutations": 50, "bootstrap": 300}
-    return layer_geometry(
-        Layers(len(strengths) - 1),
-        LABELS,
-        distances=planted(strengths),
-        untrained_distances=None if untrained is None else planted(untrained),
-        **(chosen | options),
-    )
+from stgcnlib.geometry import LayerGeometry, label_smoothness, layer_geometry
 
 
 @pytest.fixture(scope="module")
@@ -106,58 +62,10 @@ def test_same_person_neighbours_show_identity(falling: LayerGeometry) -> None:
     assert len(everyone) == len(others) == 6
 
 
-def test_verdict_says_yes_on_a_falling_curve(falling: LayerGeometry) -> None:
-    verdict = falling.verdict()
-    assert isinstance(verdict, Verdict)
-    assert verdict.holds is True
-    assert all(verdict.numbers["tests"].values())
-    assert "holds on these data." in verdict.text
-    main = falling.curve()
-    for value in (main["smoothness"].iloc[0], main["smoothness"].iloc[-1], verdict.numbers["untrained_last"]):
-        assert f"{value:.2f}" in verdict.text
-    assert "4 subjects" in verdict.text
-    assert "neighbours by the same subject" in verdict.text
-    assert "\n" not in verdict.text
-
-
-@pytest.mark.parametrize(
-    ("strengths", "untrained", "words"),
-    [
-        ([0.9] * 6, UNTRAINED, ["training keeps what the untrained layers lose", "not clearly below the input"]),
-        ([1.6, 1.4, 1.2, 0.8, 0.6, 0.4], UNTRAINED, ["rises by", "rises from the early layers to the last"]),
-        ([0.2, 1.6, 1.6, 1.2, 0.9, 0.7], UNTRAINED, ["rises from the early layers", "by", "of the input's value"]),
-        ([0.0] * 6, [0.0] * 6, ["no better than chance", "within the range of shuffled labels"]),
-    ],
-)
-def test_verdict_says_no(strengths: list[float], untrained: list[float], words: list[str]) -> None:
-    verdict = measure(strengths, untrained).verdict()
-    assert verdict.holds is False
-    for text in ["does not hold on these data", *words]:
-        assert text in verdict.text
-
-
-@pytest.mark.parametrize(
-    ("strengths", "untrained", "words"),
-    [
-        (FALLING, None, ["only in part", "the control is missing", "what training adds is not known"]),
-        (FALLING, FALLING, ["only in part", "the untrained network does as well"]),
-        ([0.4, 1.4, 1.5, 1.5, 1.6, 2.0], UNTRAINED, ["only in part", "in the early layers already"]),
-    ],
-)
-def test_verdict_says_in_part(strengths: list[float], untrained: list[float] | None, words: list[str]) -> None:
-    verdict = measure(strengths, untrained).verdict()
-    assert verdict.holds is None
-    for text in words:
-        assert text in verdict.text
-
-
 def test_without_subjects(tmp_path: Path) -> None:
     geometry = measure(FALLING, groups=None)
     assert geometry.table["neighbours"].unique().tolist() == ["all"]
     assert geometry.settings["resampling"] == "sequences"
-    text = geometry.verdict().text
-    assert "subjects are not known" in text
-    assert "whoever performed them" in text
     geometry.save(tmp_path / "g")
     assert LayerGeometry.load(tmp_path / "g").groups is None
 
@@ -167,7 +75,7 @@ def test_save_and_load(falling: LayerGeometry, tmp_path: Path) -> None:
     again = LayerGeometry.load(tmp_path / "geometry")
     for name in ("table", "per_class", "per_node"):
         pd.testing.assert_frame_equal(getattr(again, name), getattr(falling, name), check_dtype=False)
-    assert again.verdict() == falling.verdict()
+    np.testing.assert_array_equal(again.resamples(), falling.resamples())
     assert again.graphs.keys() == falling.graphs.keys()
     key = ("block.4", "trained", "other subjects")
     np.testing.assert_array_equal(again.graphs[key].weights, falling.graphs[key].weights)
@@ -242,8 +150,3 @@ def test_missing_or_misshapen_distances() -> None:
         measure(FALLING[:3], UNTRAINED[:2])
     with pytest.raises(GraphError, match=r"'input' \(trained\) have shape \(3, 3\)"):
         layer_geometry(Layers(1), LABELS, distances={"input": np.zeros((3, 3)), "block.0": np.zeros((3, 3))}, k=1)
-
-
-def test_verdict_needs_depth() -> None:
-    with pytest.raises(GraphError, match="at least two layers"):
-        measure(FALLING[:2], None).verdict()

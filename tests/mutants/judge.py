@@ -63,6 +63,7 @@ ROOMS = {
         options=("-k", "not intervals_cover_on_resampled and not swapped_labels_of_the_demo"),
     ),
     "explain": Room({"stgcnlib/explain/*.py": ""}, ("explain",)),
+    "verdicts": Room({"stgcnlib/verdicts/*.py": ""}, ("verdicts",)),
     "training": Room(
         {"stgcnlib/training/*.py": ""},
         ("test_training.py", "test_training_augment.py", "test_training_loop.py", "test_training_validation.py"),

@@ -20,8 +20,7 @@ from stgcnlib.pipeline.notebooks import check_parameters, notebook_folder
 from stgcnlib.pipeline.run import StudyRun
 from stgcnlib.pipeline.stages import STAGES, stage_fingerprints, stages_of
 from stgcnlib.pipeline.study import Study
-from stgcnlib.report import write_summary
-from stgcnlib.studies import compare_studies
+from stgcnlib.verdicts import advise_frozen, compare_studies, judge_depth, judge_noise
 
 TINY: dict[str, Any] = {
     "name": "tiny",
@@ -45,7 +44,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> StudyRun:
     run = stgcnlib.open_study(study, output)
     run.check()
     (output / "study.yml").write_text(study.to_yaml(), encoding="utf-8")
-    verdict = run.geometry.verdict()
+    verdict = judge_depth(run.geometry)
     curve = figures.smoothness_curve(run.geometry.table)
     table = run.view.smoothness()
     run.write_recordings()
@@ -96,7 +95,7 @@ def test_pages_have_their_tables_and_pictures(finished: StudyRun) -> None:
     for figure in (
         figures.noise_smoothness(noise.table),
         figures.noise_loss(noise.table, noise.accuracy),
-        figures.transfer_curve(transfer.table, transfer.smoothness, advised=transfer.advice().frozen),
+        figures.transfer_curve(transfer.table, transfer.smoothness, advised=advise_frozen(transfer).numbers["frozen"]),
     ):
         assert len(figure.axes) >= 2
     claims = json.loads((finished.output / "summary.json").read_text())["claims"]
@@ -107,8 +106,8 @@ def test_pages_have_their_tables_and_pictures(finished: StudyRun) -> None:
 def test_what_is_there_is_read_and_what_changed_is_made_again(finished: StudyRun) -> None:
     stamps = {path: path.stat().st_mtime_ns for path in (finished.output / "artefacts").rglob("*") if path.is_file()}
     again = stgcnlib.open_study(finished.study, finished.output)
-    assert again.experiments.noise.verdict() == finished.experiments.noise.verdict()
-    assert again.experiments.transfer.advice().text == finished.experiments.transfer.advice().text
+    assert judge_noise(again.experiments.noise) == judge_noise(finished.experiments.noise)
+    assert advise_frozen(again.experiments.transfer).text == advise_frozen(finished.experiments.transfer).text
     assert stamps == {path: path.stat().st_mtime_ns for path in stamps}
     assert not (finished.output / "artefacts" / "noise-runs").exists()
     assert not (finished.output / "artefacts" / "transfer-runs").exists()

@@ -15,8 +15,9 @@ from scipy.stats import ttest_rel
 
 from stgcnlib import layer_geometry
 from stgcnlib.errors import StudyError
-from stgcnlib.studies import compare_studies, paired_test
-from stgcnlib.studies.generality import judge_generality
+from stgcnlib.geometry import LayerGeometry
+from stgcnlib.studies import paired_test
+from stgcnlib.verdicts import compare_studies, judge_depth
 
 CLASSES = ["wave", "kick", "sit"]
 
@@ -101,6 +102,16 @@ def test_two_studies_of_the_same_recordings_are_paired(tmp_path: Path) -> None:
     assert comparison.names == ["A", "B"]
     assert set(comparison.pairs["quantity"]) == {"input", "early layers", "last layer", "accuracy"}
     studies = comparison.studies.set_index("study")
+    assert list(studies.columns) == [
+        *("folder", "network", "data", "layers", "n", "accuracy", "input", "last", "fall", "fall_low", "fall_high"),
+        *("untrained_last", "holds", "verdict"),
+    ]
+    for folder, row in zip([first, second], studies.itertuples(), strict=True):
+        outcome = judge_depth(LayerGeometry.load(folder / "artefacts" / "geometry"))
+        numbers, fall = outcome.numbers, outcome.numbers["input_minus_last"]
+        assert (row.holds, row.verdict) == (outcome.holds, outcome.text)
+        assert [row.input, row.last, row.untrained_last] == [numbers[k] for k in ("input", "last", "untrained_last")]
+        assert (row.fall, row.fall_low, row.fall_high) == (fall["value"], fall["low"], fall["high"])
     last = comparison.pairs.set_index("quantity").loc["last layer"]
     assert last["difference"] == pytest.approx(studies.loc["A", "last"] - studies.loc["B", "last"])
     assert last["low"] <= last["difference"] <= last["high"]
@@ -147,36 +158,3 @@ def test_damaged_and_foreign_files_are_named(tmp_path: Path) -> None:
         compare_studies([folder, folder])
     with pytest.raises(StudyError, match="at least two folders"):
         compare_studies([folder])
-
-
-# -- verdict -----------------------------------------------------------------------------------
-
-
-def studies(*rows: tuple[str, str, bool | None]) -> pd.DataFrame:
-    return pd.DataFrame(
-        [
-            {
-                "study": f"{network} on {data}", "network": network, "data": data, "holds": holds, "input": 0.3,
-                "last": 0.2 if holds else 0.3, "fall": 0.1, "fall_low": 0.05 if holds else -0.1, "fall_high": 0.15,
-            }
-            for network, data, holds in rows
-        ]
-    )  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("rows", "holds", "words"),
-    [
-        ((("st-gcn", "a", True), ("ctr-gcn", "b", True)), True, "holds here."),
-        ((("st-gcn", "a", True), ("st-gcn", "b", True)), None, "all studies have the same kind of network, st-gcn"),
-        ((("st-gcn", "a", True), ("ctr-gcn", "a", True)), None, "all studies have the same data set, a"),
-        ((("st-gcn", "a", True), ("ctr-gcn", "b", False)), None, "1 of 2 studies bear it out"),
-        ((("st-gcn", "a", None), ("ctr-gcn", "b", False)), False, "does not hold here: 0 of 2"),
-        ((("st-gcn", "a", None), ("ctr-gcn", "b", None)), None, "only in part here: 0 of 2"),
-    ],
-)
-def test_the_claim_can_be_answered_either_way(rows: Any, holds: bool | None, words: str) -> None:
-    verdict = judge_generality(studies(*rows))
-    assert verdict.holds is holds, verdict.text
-    assert words in verdict.text
-    assert verdict.numbers["falls"] == sum(state is True for _, _, state in rows)

@@ -1,4 +1,4 @@
-"""Noise: no noise changes nothing, levels do what they say, runs are kept, and the verdict can say no."""
+"""Noise: no noise changes nothing, levels do what they say, runs are kept, and the verdict reads them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from stgcnlib.geometry import paired_difference
 from stgcnlib.studies import noise as module
 from stgcnlib.studies import noise_study
 from stgcnlib.studies.noise import CLEAN, KINDS, NoiseResult, corrupt
-from stgcnlib.studies.robustness import LIMIT, judge_noise, moderate_level, shown_level
 from stgcnlib.training import evaluate
+from stgcnlib.verdicts import judge_noise, moderate_level, shown_level
 
 DATA = planted_recordings(48, 5, noise=0.5)
 LEVELS = {
@@ -121,7 +121,7 @@ def test_a_stopped_study_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert again.table["layer"].unique().tolist() == ["input", "blocks.3"]
     again.save(tmp_path / "kept")
     loaded = NoiseResult.load(tmp_path / "kept")
-    assert loaded.verdict() == whole.verdict()
+    assert judge_noise(loaded) == judge_noise(whole)
 
 
 def test_known_distances_are_used() -> None:
@@ -157,66 +157,8 @@ def test_levels_are_checked_before_anything_runs(monkeypatch: pytest.MonkeyPatch
         noise_study(network(), DATA, levels={"rotation": (10.0, 270.0)}, **SETTINGS)
 
 
-# -- verdict -----------------------------------------------------------------------------------
-
-
-def made(losses: dict[str, float], *, spread: float = 0.05, N: int = 300) -> NoiseResult:
-    """A result in which each kind loses a given share of the way from smoothness 0.1 to 0.8, at every layer."""
-    rng = np.random.default_rng(1)
-    rows, scores, nodes = [], [], []
-    base = rng.normal(0.1, 0.02, (3, N))
-    base += 0.1 - base.mean(axis=1, keepdims=True)
-    for kind, loss in [(CLEAN, 0.0), *losses.items()]:
-        level = np.nan if kind == CLEAN else moderate(kind)
-        noisy = base + (0.7 * rng.normal(loss, spread, (3, N)) if kind != CLEAN else 0)
-        scores.append({"network": CLEAN, "kind": kind, "level": level, "accuracy": 0.9 - loss})
-        for index in range(3):
-            values = noisy[index]
-            change, low, high = paired_difference(values, base[index], module.bootstrap_counts(N, draws=300))
-            where = {"network": CLEAN, "kind": kind, "level": level, "index": index}
-            row = where | {"title": f"layer {index}", "severity": 1, "null": 0.8}
-            rows.append(row | {"loss": change / 0.7, "loss_low": low / 0.7, "loss_high": high / 0.7})
-            nodes.append(pd.DataFrame(where | {"node": np.arange(N), "smoothness": values}))
-    settings = {
-        "kinds": list(losses), "levels": [[kind, moderate(kind)] for kind in losses], "networks": [CLEAN], "n": N,
-        "groups": None, "bootstrap": 300, "resampling": "sequences", "confidence": 0.95, "seed": 0,
-    }  # fmt: skip
-    return NoiseResult(pd.DataFrame(rows), pd.DataFrame(scores), pd.concat(nodes), pd.DataFrame(), settings)
-
-
-def moderate(kind: str) -> float:
-    return float(module.MODERATE[kind])  # type: ignore[index]
-
-
-@pytest.mark.parametrize(
-    ("jitter", "rotation", "spread", "holds", "words"),
-    [
-        (0.05, 0.1, 0.05, True, "holds on these data."),
-        (0.4, 0.5, 0.05, False, "does not hold on these data: not for Gaussian jitter and other views"),
-        (0.05, 0.5, 0.05, None, "only in part on these data: limited for Gaussian jitter, not for other views"),
-        (LIMIT, 0.5, 0.5, False, "not for other views, not decided for Gaussian jitter"),
-        (LIMIT, LIMIT, 0.5, None, "not decided for Gaussian jitter and other views"),
-    ],
-)
-def test_the_claim_can_be_answered_either_way(
-    jitter: float, rotation: float, spread: float, holds: bool | None, words: str
-) -> None:
-    verdict = judge_noise(made({"jitter": jitter, "rotation": rotation}, spread=spread))
-    assert verdict.holds is holds, verdict.text
-    assert words in verdict.text
-    assert verdict.numbers["kinds"]["jitter"]["last"]["value"] == pytest.approx(jitter, abs=0.06)
-
-
-def test_nothing_to_lose_decides_nothing() -> None:
-    result = made({"jitter": 0.1})
-    result.table[["loss", "loss_low", "loss_high"]] = np.nan
-    verdict = judge_noise(result)
-    assert verdict.holds is None
-    assert "nothing can be lost" in verdict.text
-
-
 def test_the_verdict_reads_the_study(finished: NoiseResult) -> None:
-    verdict = finished.verdict()
+    verdict = judge_noise(finished)
     assert set(verdict.numbers["kinds"]) == set(KINDS)
     assert "The network trained on jitter 10 dB" in verdict.text
     assert np.isinf(moderate_level(finished, "jitter"))

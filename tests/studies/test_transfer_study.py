@@ -1,4 +1,4 @@
-"""Transfer: a planted truth, runs that are kept, classes that are split, and the rules of advice and verdict."""
+"""Transfer: a planted truth, runs that are kept, and classes that are split."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from planted import BLIND, planted_recordings, planted_source
 
 from stgcnlib.errors import SequenceError, StudyError
 from stgcnlib.sequences import SequenceSet
-from stgcnlib.studies import advise_frozen, split_classes, transfer_study
+from stgcnlib.studies import split_classes, transfer_study
 from stgcnlib.studies import transfer as module
-from stgcnlib.studies.advice import MARGIN, judge_transfer
-from stgcnlib.studies.transfer import PROBE, SCRATCH, TransferResult
+from stgcnlib.studies.transfer import PROBE, TransferResult
+from stgcnlib.verdicts import advise_frozen, judge_transfer
 
 TRAINING = {"epochs": 10, "learning_rate": 0.05, "augment": False, "batch_size": 12}
 
@@ -39,9 +39,9 @@ def test_where_only_late_blocks_differ_the_early_ones_are_to_be_frozen(finished:
     frozen = result.table[result.table["method"] == "frozen"].set_index("frozen")["accuracy"]
     assert (frozen.loc[:BLIND] > 0.85).all()
     assert (frozen.loc[BLIND + 1 :] < 0.5).all()
-    advice = result.advice()
-    assert advice.frozen == BLIND
-    assert advice.by_smoothness == BLIND
+    advice = advise_frozen(result)
+    assert advice.numbers["frozen"] == BLIND
+    assert advice.numbers["by_smoothness"] == BLIND
     assert "both agree" in advice.text
     assert f"Freeze the first {BLIND} of 4 blocks" in advice.text
     smoothness = result.smoothness.set_index("index")["smoothness"]
@@ -113,8 +113,8 @@ def test_a_result_comes_back_from_disk(tmp_path: Path, finished: tuple[Path, Tra
     result = finished[1]
     result.save(tmp_path / "kept")
     again = TransferResult.load(tmp_path / "kept")
-    assert again.advice().text == result.advice().text
-    assert again.verdict() == result.verdict()
+    assert advise_frozen(again).text == advise_frozen(result).text
+    assert judge_transfer(again) == judge_transfer(result)
     (tmp_path / "kept" / "runs.parquet").unlink()
     with pytest.raises(StudyError, match="no complete transfer result"):
         TransferResult.load(tmp_path / "kept")
@@ -157,100 +157,3 @@ def test_classes_are_split_and_numbered_anew(small_set: SequenceSet) -> None:
             split_classes(data, wrong)
     with pytest.raises(SequenceError, match="no class is named 'f'"):
         split_classes(data, ["a", "f"])
-
-
-# -- advice ------------------------------------------------------------------------------------
-
-
-def runs(accuracies: dict[int, list[float]]) -> pd.DataFrame:
-    return pd.DataFrame(
-        [{"frozen": f, "seed": s, "accuracy": a} for f, each in accuracies.items() for s, a in enumerate(each)]
-    )
-
-
-def test_advice_is_the_one_standard_error_rule_by_hand() -> None:
-    table = runs({0: [0.90, 0.94], 1: [0.91, 0.95], 2: [0.90, 0.92], 3: [0.70, 0.72]})
-    advice = advise_frozen(table, smoothness=[0.4, 0.3, 0.25, 0.25])
-    variances = [np.var([0.90, 0.94], ddof=1)] * 2 + [np.var([0.90, 0.92], ddof=1)] * 2
-    error = np.sqrt(np.mean(variances) * (1 / 2 + 1 / 2))
-    rows = advice.evidence.set_index("frozen")
-    assert rows.loc[2, "standard_error"] == pytest.approx(error)
-    assert rows.loc[2, "behind"] == pytest.approx(0.02)
-    assert 0.02 < error < 0.22
-    assert advice.frozen == 2
-    assert advice.by_smoothness == 3
-    assert rows["as_good"].tolist() == [True, True, True, False]
-    assert "within one standard error" in advice.text
-    assert "21.0" not in advice.text
-    assert "22.0 points behind" in advice.text
-
-
-def test_advice_without_seeds_takes_no_chance() -> None:
-    advice = advise_frozen(runs({0: [0.9], 1: [0.9], 2: [0.89]}))
-    assert advice.frozen == 1
-    assert advice.by_smoothness is None
-    assert "smoothness" not in advice.text
-
-
-@pytest.mark.parametrize(
-    ("table", "smoothness", "words"),
-    [
-        (pd.DataFrame({"frozen": [0]}), None, "columns frozen and accuracy"),
-        (runs({}), None, "columns frozen and accuracy"),
-        (runs({0: [0.5], 3: [0.5]}), [0.1, 0.2], "0 .the input. to 3"),
-        (runs({0: [0.5]}), [np.nan], "one number per layer"),
-    ],
-)
-def test_advice_of_nothing(table: pd.DataFrame, smoothness: Any, words: str) -> None:
-    with pytest.raises(StudyError, match=words):
-        advise_frozen(table, smoothness=smoothness)
-
-
-# -- verdict -----------------------------------------------------------------------------------
-
-
-def made(shares: dict[tuple[str, int], float], *, N: int = 400, seeds: int = 3) -> TransferResult:
-    """A result whose methods are right on the first share of the recordings."""
-    rows = []
-    for (method, frozen), share in shares.items():
-        for seed in range(seeds if method != PROBE else 1):
-            right = np.random.default_rng([seed, abs(frozen), len(method)]).permutation(N) < share * N
-            own = {"node": np.arange(N), "label": 0, "predicted": 1 - right.astype(int), "correct": right}
-            rows.append(pd.DataFrame({"method": method, "frozen": frozen, "seed": seed} | own))
-    settings = {
-        "blocks": 4, "frozen": [0, 2, 4], "seeds": list(range(seeds)), "groups": None, "n": N, "confidence": 0.95,
-        "bootstrap": 500, "seed": 0,
-    }  # fmt: skip
-    empty = pd.DataFrame()
-    return TransferResult(empty, empty, pd.concat(rows), empty, empty, settings)
-
-
-@pytest.mark.parametrize(
-    ("half", "none", "scratch", "every", "holds"),
-    [
-        (0.90, 0.90, 0.60, 0.50, True),
-        (0.90, 0.90, 0.60, 0.90, True),  # not even the deeper blocks need tuning
-        (0.60, 0.90, 0.60, 0.50, False),  # freezing half costs much
-        (0.70, 0.70, 0.90, 0.50, False),  # training from scratch is better
-        (0.90, 0.90, 0.90, 0.50, None),  # and here no worse
-        (0.86, 0.91, 0.60, 0.50, None),  # about the margin
-    ],
-)
-def test_the_claim_can_be_answered_either_way(
-    half: float, none: float, scratch: float, every: float, holds: bool | None
-) -> None:
-    shares = {("frozen", 0): none, ("frozen", 2): half, ("frozen", 4): every, (SCRATCH, -1): scratch, (PROBE, -1): 0.5}
-    verdict = judge_transfer(made(shares))
-    assert verdict.holds is holds, verdict.text
-    assert verdict.numbers["enough"]["value"] == pytest.approx(half - none, abs=0.003)
-    assert ("hardly have to be tuned" in verdict.text) == (every >= half)
-    words = {True: "holds on", False: "does not hold", None: "is not decided"}[holds]
-    assert words in verdict.text
-    assert 0 < MARGIN < 0.1
-
-
-def test_a_verdict_needs_a_middle() -> None:
-    result = made({("frozen", 0): 0.5})
-    result.settings["frozen"] = [0, 4]
-    with pytest.raises(StudyError, match="between 0 and 4"):
-        judge_transfer(result)

@@ -12,8 +12,8 @@ import pandas as pd
 
 from stgcnlib.artefacts import Form
 
-__all__ = ["ACTIVATIONS", "EVALUATION", "GEOMETRY", "MAPS", "MAP_EVALUATION", "NOISE", "SEQUENCES", "STATISTICS", "SUMMARY",
-           "TRAINING", "TRANSFER", "Training"]  # fmt: skip
+__all__ = ["ACTIVATIONS", "EVALUATION", "GEOMETRY", "MAPS", "MAP_EVALUATION", "NOISE", "SEQUENCES", "STATISTICS",
+           "SUMMARY", "TRAINING", "TRANSFER", "Training"]  # fmt: skip
 
 
 @dataclass(frozen=True)

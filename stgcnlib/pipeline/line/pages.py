@@ -50,9 +50,7 @@ def describe_network(
     """Facts about the network, one per row."""
     from stgcnlib.tables import network_facts
 
-    return network_facts(
-        network, evaluation, settings=settings.network, data=sequences, layers=layers, history=history
-    )
+    return network_facts(network, evaluation, settings=settings.network, data=sequences, layers=layers, history=history)
 
 
 def dtw_options(settings: Settings) -> DTWOptions:

@@ -1,18 +1,21 @@
-"""What the tables of an evaluation say, in sentences made from their numbers, and able to say no.
+"""Maps: what the evaluation of relevance maps says, and which body parts early and late layers look at.
 
 Expectations are stated beside the numbers that decide them. Nothing is computed here but means and comparisons.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from stgcnlib.explain.evaluation import MapEvaluation
+from stgcnlib.verdicts.outcome import Outcome, estimate
 
-__all__ = ["Finding", "findings", "gaze"]
+if TYPE_CHECKING:
+    from stgcnlib.explain import MapEvaluation
+
+__all__ = ["LOST", "STEADY", "describe_gaze", "judge_maps"]
 
 LOST = 0.5
 """Rank correlation with the trained network's maps below which a randomised network's maps count as others."""
@@ -20,23 +23,8 @@ STEADY = 0.8
 """Rank correlation under jitter from which maps count as stable."""
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One expectation and what became of it.
-
-    Attributes:
-        expectation: what was hoped for.
-        met: whether the numbers bear it out; `None` where they do so only in part or cannot tell.
-        text: a sentence with the numbers.
-    """
-
-    expectation: str
-    met: bool | None
-    text: str
-
-
-def findings(evaluation: MapEvaluation) -> list[Finding]:
-    """All expectations of an evaluation, in reading order."""
+def judge_maps(evaluation: MapEvaluation) -> list[Outcome]:
+    """What became of each expectation of an evaluation, in reading order."""
     units = dict.fromkeys(evaluation.summary["unit"])
     return [
         *(_deletion(evaluation.summary, str(unit)) for unit in units),
@@ -49,7 +37,7 @@ def findings(evaluation: MapEvaluation) -> list[Finding]:
     ]
 
 
-def gaze(shares: pd.DataFrame) -> str:
+def describe_gaze(shares: pd.DataFrame) -> str:
     """One paragraph: which body parts the early and the late layers look at.
 
     Args:
@@ -95,13 +83,13 @@ def gaze(shares: pd.DataFrame) -> str:
     )
 
 
-def _deletion(summary: pd.DataFrame, unit: str) -> Finding:
+def _deletion(summary: pd.DataFrame, unit: str) -> Outcome:
     rows = summary[(summary["unit"] == unit) & (summary["mode"] == "deletion")].sort_values("index")
     last = rows.iloc[-1]
-    met = True if last["apart"] else None if last["better"] else False
-    numbers = (
-        f"area {last['area']:.3f} ({last['low']:.3f} to {last['high']:.3f}) against {last['random']:.3f} "
-        f"({last['random_low']:.3f} to {last['random_high']:.3f}) for random maps"
+    holds = True if last["apart"] else None if last["better"] else False
+    areas = (
+        f"area {estimate(last['area'], last['low'], last['high'], '.3f')} against "
+        f"{estimate(last['random'], last['random_low'], last['random_high'], '.3f')} for random maps"
     )
     if last["apart"]:
         says = "takes the class away faster than random maps do, with intervals apart"
@@ -113,101 +101,123 @@ def _deletion(summary: pd.DataFrame, unit: str) -> Finding:
         says = "is no better than random maps"
     count = int(rows["apart"].sum())
     also = f" Intervals are apart at {count} of {len(rows)} layers."
-    return Finding(
+    shown = ("title", "area", "low", "high", "random", "random_low", "random_high", "difference", "apart", "better")
+    return Outcome(
+        f"Deleting {unit} by the maps of {last['title']} {says}: {areas}.{also}",
+        holds,
+        {"unit": unit, "last": _plain(last, *shown), "apart": count, "layers": len(rows)},
         f"Deleting {unit} by the last layer's maps lowers the class's probability faster than random maps do",
-        met,
-        f"Deleting {unit} by the maps of {last['title']} {says}: {numbers}.{also}",
     )
 
 
-def _insertion(summary: pd.DataFrame) -> Finding:
+def _insertion(summary: pd.DataFrame) -> Outcome:
     rows = summary[summary["mode"] == "insertion"]
     last = rows[rows["index"] == rows["index"].max()]
     good = last[last["better"]]["unit"].tolist()
     each = "; ".join(f"{r.unit} {r.area:.3f} against {r.random:.3f}" for r in last.itertuples())
-    met = len(good) == len(last)
-    verdict = "beats random maps for every unit" if met else (
+    holds = len(good) == len(last)
+    says = "beats random maps for every unit" if holds else (
         f"beats random maps for {', '.join(good)} only" if good else "beats random maps for no unit"
     )  # fmt: skip
-    return Finding(
+    return Outcome(
+        f"Insertion by the last layer {says} (paired interval above 0); areas: {each}.",
+        holds,
+        {"last": [_plain(row, "unit", "area", "random", "better") for _, row in last.iterrows()]},
         "Putting back first what the last layer's maps point at brings the class back sooner than random maps do",
-        met,
-        f"Insertion by the last layer {verdict} (paired interval above 0); areas: {each}.",
     )
 
 
-def _contrast(table: pd.DataFrame) -> Finding:
+def _contrast(table: pd.DataFrame) -> Outcome:
     first, last = table.iloc[0], table.iloc[-1]
-    met = True if last["high"] < 0.5 else False if last["low"] >= 0.5 else None
-    says = {True: "differ", False: "are much alike", None: "differ, but not surely enough,"}[met]
-    return Finding(
-        "At the last layer the maps of two classes differ (rank correlation below 0.5)",
-        met,
+    holds = True if last["high"] < 0.5 else False if last["low"] >= 0.5 else None
+    says = {True: "differ", False: "are much alike", None: "differ, but not surely enough,"}[holds]
+    return Outcome(
         f"The signed maps of the predicted class and the runner-up {says} at {last['title']}: correlation "
-        f"{last['correlation']:.2f} ({last['low']:.2f} to {last['high']:.2f}); at {first['title']} "
+        f"{estimate(last['correlation'], last['low'], last['high'], '.2f')}; at {first['title']} "
         f"{first['correlation']:.2f}.",
+        holds,
+        {"first": _plain(first, *_CORRELATION), "last": _plain(last, *_CORRELATION)},
+        "At the last layer the maps of two classes differ (rank correlation below 0.5)",
     )
 
 
-def _random(table: pd.DataFrame) -> Finding:
+def _random(table: pd.DataFrame) -> Outcome:
     end = table[table["step"] == table["step"].max()]
     kept = end[end["correlation"] >= LOST]
     head = table[table["step"] == 1]
-    met = not len(kept)
-    named = ", ".join(kept["title"])
-    says = (
-        "every layer's maps are lost" if met else f"maps of {named} stay (correlation {kept['correlation'].max():.2f})"
-    )
-    return Finding(
+    holds = not len(kept)
+    says = "every layer's maps are lost"
+    if not holds:
+        says = f"maps of {', '.join(kept['title'])} stay (correlation {kept['correlation'].max():.2f})"
+    means = {
+        name: {measure: float(rows[measure].mean()) for measure in ("correlation", "similarity")}
+        for name, rows in (("all", end), ("head", head))
+    }
+    every, alone = means["all"], means["head"]
+    return Outcome(
+        f"After all weights are drawn anew {says}; mean correlation {every['correlation']:.2f}, "
+        f"and {alone['correlation']:.2f} after the head alone (SSIM {every['similarity']:.2f} and "
+        f"{alone['similarity']:.2f})." + ("" if holds else " What stays comes from the input, not from training."),
+        holds,
+        means | {"kept": [_plain(row, "title", "correlation") for _, row in kept.iterrows()]},
         f"Once all weights are random, no layer's maps resemble the trained ones (rank correlation below {LOST})",
-        met,
-        f"After all weights are drawn anew {says}; mean correlation {end['correlation'].mean():.2f}, "
-        f"and {head['correlation'].mean():.2f} after the head alone (SSIM {end['similarity'].mean():.2f} and "
-        f"{head['similarity'].mean():.2f})." + ("" if met else " What stays comes from the input, not from training."),
     )
 
 
-def _stable(table: pd.DataFrame) -> Finding:
+def _stable(table: pd.DataFrame) -> Outcome:
     worst, last = table.sort_values("correlation").iloc[0], table.iloc[-1]
-    met = True if worst["low"] >= STEADY else False if worst["correlation"] < STEADY else None
-    says = {True: "stay as they are", False: "do not all stay as they are", None: "stay on average as they are"}[met]
-    return Finding(
-        f"Small jitter of the joints leaves every layer's maps as they are (rank correlation from {STEADY})",
-        met,
+    holds = True if worst["low"] >= STEADY else False if worst["correlation"] < STEADY else None
+    says = {True: "stay as they are", False: "do not all stay as they are", None: "stay on average as they are"}[holds]
+    return Outcome(
         f"Under jitter maps {says}: lowest at {worst['title']}, "
-        f"{worst['correlation']:.2f} ({worst['low']:.2f} to {worst['high']:.2f}); at {last['title']} "
+        f"{estimate(worst['correlation'], worst['low'], worst['high'], '.2f')}; at {last['title']} "
         f"{last['correlation']:.2f}.",
+        holds,
+        {"worst": _plain(worst, *_CORRELATION), "last": _plain(last, *_CORRELATION)},
+        f"Small jitter of the joints leaves every layer's maps as they are (rank correlation from {STEADY})",
     )
 
 
-def _smooth(table: pd.DataFrame) -> Finding:
+def _smooth(table: pd.DataFrame) -> Outcome:
     first, last = table.iloc[0], table.iloc[-1]
-    met = True if last["maps_high"] < first["maps_low"] else False if last["maps"] >= first["maps"] else None
+    holds = True if last["maps_high"] < first["maps_low"] else False if last["maps"] >= first["maps"] else None
     beside = f"; features {first['features']:.2f} and {last['features']:.2f}" if "features" in table.columns else ""
-    return Finding(
-        "Recordings of one class are explained more alike by the last layer than by the first",
-        met,
-        f"Label smoothness of the maps is {first['maps']:.2f} ({first['maps_low']:.2f} to {first['maps_high']:.2f}) at "
-        f"{first['title']} and {last['maps']:.2f} ({last['maps_low']:.2f} to {last['maps_high']:.2f}) at "
+    shown = [name for name in ("title", "maps", "maps_low", "maps_high", "features") if name in table.columns]
+    return Outcome(
+        f"Label smoothness of the maps is {estimate(first['maps'], first['maps_low'], first['maps_high'], '.2f')} at "
+        f"{first['title']} and {estimate(last['maps'], last['maps_low'], last['maps_high'], '.2f')} at "
         f"{last['title']}{beside} (lower: neighbours share the class more).",
+        holds,
+        {"first": _plain(first, *shown), "last": _plain(last, *shown)},
+        "Recordings of one class are explained more alike by the last layer than by the first",
     )
 
 
-def _arms(table: pd.DataFrame) -> Finding:
-    expectation = "In one-armed actions the last layer looks at the acting arm more than at joints in general"
+def _arms(table: pd.DataFrame) -> Outcome:
+    question = "In one-armed actions the last layer looks at the acting arm more than at joints in general"
     if not len(table):
-        return Finding(expectation, None, "No action here is done with one arm, so this could not be asked.")
+        return Outcome("No action here is done with one arm, so this could not be asked.", None, {}, question)
     every = table[table["label"] == -1].sort_values("index")
     classes = table[(table["label"] >= 0) & (table["index"] == table["index"].max())]
     last, first = every.iloc[-1], every.iloc[0]
     above = int((classes["share"] > classes["even"]).sum())
-    met = True if last["low"] > last["even"] else False if last["share"] <= last["even"] else None
+    holds = True if last["low"] > last["even"] else False if last["share"] <= last["even"] else None
     best = every.sort_values("share").iloc[-1]
-    return Finding(
-        expectation,
-        met,
-        f"In the {len(classes)} one-armed actions {last['share']:.0%} ({last['low']:.0%} to {last['high']:.0%}) of the "
+    return Outcome(
+        f"In the {len(classes)} one-armed actions {estimate(last['share'], last['low'], last['high'], '.0%')} of the "
         f"relevance of {last['title']} lies on the acting arm, which has {last['even']:.0%} of the joints; "
         f"{first['share']:.0%} at {first['title']}, most at {best['title']} ({best['share']:.0%}). "
         f"The share is above the arm's part of the joints in {above} of the {len(classes)}.",
+        holds,
+        {"first": _plain(first, "title", "share"), "last": _plain(last, "title", "share", "low", "high", "even")}
+        | {"most": _plain(best, "title", "share"), "above": above, "actions": len(classes)},
+        question,
     )
+
+
+_CORRELATION = ("title", "correlation", "low", "high")
+
+
+def _plain(row: pd.Series, *names: str) -> dict[str, Any]:
+    """Some of a row's values as Python's own."""
+    return {name: value.item() if isinstance(value := row[name], np.generic) else value for name in names}

@@ -1,26 +1,23 @@
-"""The paper's seventh claim, answered from several studies: it holds on several data sets and more advanced networks.
-
-Only words and rules; the numbers are those of `comparison`.
-"""
+"""Generality: the paper's seventh claim, that it holds on several data sets and more advanced networks."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from stgcnlib.geometry import Verdict
+from stgcnlib.verdicts import depth
+from stgcnlib.verdicts.outcome import Outcome, counted, opening, span
 
-__all__ = ["judge_generality"]
+if TYPE_CHECKING:
+    from stgcnlib.studies import Comparison
 
-_OUTCOMES = {
-    True: "holds here",
-    False: "does not hold here",
-    None: "holds only in part here",
-}
+__all__ = ["CLAIM", "judge_generality"]
+
+CLAIM = f"{depth.CLAIM}, on several data sets and more advanced networks"
 
 
-def judge_generality(studies: pd.DataFrame) -> Verdict:
+def judge_generality(comparison: Comparison | pd.DataFrame) -> Outcome:
     """The paper's seventh claim from the verdicts on depth (claim 3) of several studies.
 
     It holds if the claim on depth holds in every study, and the studies cover at least two data sets and two kinds of
@@ -28,8 +25,10 @@ def judge_generality(studies: pd.DataFrame) -> Verdict:
     is only in part, with what stands against it named.
 
     Args:
-        studies: columns study, network, data, input, last, fall, fall_low, fall_high, holds (True, False, None).
+        comparison: of `compare_studies`; or a table with columns study, network, data, input, last, fall, fall_low,
+            fall_high, holds (True, False, None).
     """
+    studies = comparison if isinstance(comparison, pd.DataFrame) else comparison.studies
     states = [None if state is None or pd.isna(state) else bool(state) for state in studies["holds"]]
     networks, sets = sorted(set(studies["network"])), sorted(set(studies["data"]))
     if all(state is True for state in states) and len(networks) > 1 and len(sets) > 1:
@@ -47,7 +46,7 @@ def judge_generality(studies: pd.DataFrame) -> Verdict:
         "studies": [{**row, "holds": state} for row, state in zip(rows, states, strict=True)],
         "falls": len(sure),
     }
-    return Verdict(_paragraph(numbers, states), holds, numbers)
+    return Outcome(_paragraph(numbers, states), holds, numbers, CLAIM)
 
 
 def _paragraph(numbers: dict[str, Any], states: list[bool | None]) -> str:
@@ -56,7 +55,7 @@ def _paragraph(numbers: dict[str, Any], states: list[bool | None]) -> str:
     words = {True: "holds", False: "does not hold", None: "holds in part"}
     each = [
         f"{words[row['holds']]} for {row['study']} ({row['input']:.2f} at the input, {row['last']:.2f} at the last "
-        f"layer, fall {row['fall']:.3f}, interval {row['fall_low']:.3f} to {row['fall_high']:.3f})"
+        f"layer, fall {row['fall']:.3f}, interval {span(row['fall_low'], row['fall_high'], '.3f')})"
         for row in studies
     ]
     against = []
@@ -69,15 +68,10 @@ def _paragraph(numbers: dict[str, Any], states: list[bool | None]) -> str:
     reason = f": {', and '.join(against)}" if against and numbers["holds"] is not True else ""
     return " ".join(
         [
-            "The paper's claim that early layers capture general motion and only late ones discriminate actions, on "
-            f"several data sets and more advanced networks, {_OUTCOMES[numbers['holds']]}{reason}.",
-            f"Of {_count(networks, 'kind of network', 'kinds of network')} and "
-            f"{_count(sets, 'data set', 'data sets')}, the claim on depth {'; '.join(each)}.",
+            opening(f"{CLAIM},", holds=numbers["holds"], because=reason, where="here"),
+            f"Of {counted(len(networks), 'kind of network', 'kinds of network')} ({', '.join(networks)}) and "
+            f"{counted(len(sets), 'data set', 'data sets')} ({', '.join(sets)}), the claim on depth {'; '.join(each)}.",
             f"Label smoothness falls from the input to the last layer, with the whole interval, in {numbers['falls']} "
             f"of {count}.",
         ]
     )
-
-
-def _count(names: list[str], one: str, many: str) -> str:
-    return f"{len(names)} {one if len(names) == 1 else many} ({', '.join(names)})"

@@ -1,12 +1,8 @@
-"""How many blocks to freeze, and the paper's fifth claim: fine-tuning the deeper layers is enough for transfer.
-
-Only rules and words; the numbers are those of `transfer`, or a table of one's own runs.
-"""
+"""Advice: how many first blocks to freeze, from the runs of a transfer study or from a table of one's own runs."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,49 +10,20 @@ from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.errors import StudyError
 from stgcnlib.geometry.uncertainty import bootstrap_means
-from stgcnlib.geometry.verdict import Verdict
+from stgcnlib.verdicts.outcome import Outcome
 
 if TYPE_CHECKING:
-    from stgcnlib.studies.transfer import TransferResult
+    from stgcnlib.studies import TransferResult
 
-__all__ = ["FLAT", "MARGIN", "Advice", "advise_frozen", "judge_transfer"]
+__all__ = ["FLAT", "QUESTION", "advise_frozen"]
 
-MARGIN = 0.05
-"""Accuracy that may be lost by freezing before the deeper layers alone no longer count as enough."""
+QUESTION = "How many first blocks are to be frozen?"
 
 FLAT = 0.02
 """Smoothness that differs by less, 2% of the neighbourhood, counts as equal, however sure the difference is."""
 
-_OUTCOMES = {
-    True: "holds on these data",
-    False: "does not hold on these data",
-    None: "is not decided by these data",
-}
 
-
-@dataclass(frozen=True)
-class Advice:
-    """How many first blocks to freeze.
-
-    Attributes:
-        frozen: blocks to freeze.
-        text: the advice with its evidence, in words.
-        evidence: one row per number of frozen blocks that was tried: frozen, accuracy (mean over seeds), behind (the
-            best's lead), standard_error (of that lead), as_good (behind by at most one standard error), and smoothness
-            of the target's labels at the last frozen block on the source network (NaN where unknown).
-        by_smoothness: blocks to freeze by smoothness alone, which costs no fine-tuning; None where it is unknown.
-    """
-
-    frozen: int
-    text: str
-    evidence: pd.DataFrame
-    by_smoothness: int | None
-
-    def __str__(self) -> str:
-        return self.text
-
-
-def advise_frozen(runs: TransferResult | pd.DataFrame, *, smoothness: ArrayLike | None = None) -> Advice:
+def advise_frozen(runs: TransferResult | pd.DataFrame, *, smoothness: ArrayLike | None = None) -> Outcome:
     """The largest number of frozen blocks whose accuracy is within the noise of the best.
 
     This is the one-standard-error rule (Breiman et al., Classification and Regression Trees, 1984, section 3.4.3): of
@@ -74,6 +41,13 @@ def advise_frozen(runs: TransferResult | pd.DataFrame, *, smoothness: ArrayLike 
             for several seeds).
         smoothness: (L + 1,) label smoothness of the target at layers 0 (the input) to L of the source network, for a
             table; from a `TransferResult` it is known.
+
+    Returns:
+        Nothing is claimed, so `holds` is None. Its `numbers` are: frozen, how many blocks to freeze; by_smoothness, the
+        same by smoothness alone, which costs no fine-tuning (None where it is unknown); evidence, one dict per number
+        of frozen blocks that was tried, rows for a DataFrame: frozen, accuracy (mean over seeds), behind (the best's
+        lead), standard_error (of that lead), as_good (behind by at most one standard error), and smoothness of the
+        target's labels at the last frozen block on the source network (NaN where unknown).
 
     Raises:
         StudyError: a table without these columns or rows, or a smoothness that does not cover the frozen blocks.
@@ -112,60 +86,8 @@ def advise_frozen(runs: TransferResult | pd.DataFrame, *, smoothness: ArrayLike 
     by_smoothness = None
     if values is not None and smooth_error is not None:
         by_smoothness = int(np.flatnonzero(values - values.min() <= np.fmax(smooth_error, FLAT) + 1e-12).max())
-    return Advice(frozen, _advice(evidence, frozen, by_smoothness, values, result), evidence, by_smoothness)
-
-
-def judge_transfer(result: TransferResult) -> Verdict:
-    """Compare runs on the same test recordings and seeds; intervals resample both.
-
-    With H the number of frozen blocks nearest to half of all (the earlier where two are equally near, and neither none
-    nor all), three differences of accuracy:
-
-    1. enough: H frozen less none frozen; its lower end is above -5 points;
-    2. pays: H frozen less training from scratch with the same budget; its whole interval is above 0;
-    3. needed: H frozen less all frozen; its whole interval is above 0. Else not even the deeper blocks need tuning,
-       which is said, but does not count against the claim.
-
-    1 and 2: the claim holds. It does not where the whole interval of 1 is below -5 points, or that of 2 below 0.
-    Anything between is not decided.
-
-    Raises:
-        StudyError: no number of frozen blocks between none and all was tried, or none frozen was not.
-    """
-    L = int(result.settings["blocks"])
-    tried = [int(f) for f in result.settings["frozen"]]
-    inner = [f for f in tried if 0 < f < L]
-    if 0 not in tried or not inner:
-        raise StudyError(f"a verdict on transfer needs 0 and a number between 0 and {L} among frozen, not {tried}")
-    half = min(inner, key=lambda f: (abs(f - L / 2), f))
-    numbers: dict[str, Any] = {
-        "blocks": L,
-        "half": half,
-        "confidence": float(result.settings["confidence"]),
-        "seeds": len(result.settings["seeds"]),
-        "n": int(result.settings["n"]),
-        "subjects": None if result.settings["groups"] is None else len(set(result.settings["groups"])),
-        "accuracy": {
-            "half": float(result.correct("frozen", half).mean()),
-            "none": float(result.correct("frozen", 0).mean()),
-            "scratch": float(result.correct("from scratch").mean()),
-            "probe": float(result.correct("linear probe").mean()),
-        },
-        "enough": result.difference(("frozen", half), ("frozen", 0)),
-        "pays": result.difference(("frozen", half), ("from scratch", -1)),
-        "needed": None,
-    }
-    if L in tried:
-        numbers["accuracy"]["all"] = float(result.correct("frozen", L).mean())
-        numbers["needed"] = result.difference(("frozen", half), ("frozen", L))
-    enough, pays = numbers["enough"], numbers["pays"]
-    tests = {"enough": enough["low"] > -MARGIN, "pays": pays["low"] > 0}
-    if all(tests.values()):
-        holds: bool | None = True
-    else:
-        holds = False if enough["high"] < -MARGIN or pays["high"] < 0 else None
-    numbers |= {"tests": tests, "holds": holds}
-    return Verdict(_claim(numbers), holds, numbers)
+    numbers = {"frozen": frozen, "by_smoothness": by_smoothness, "evidence": evidence.to_dict("records")}
+    return Outcome(_paragraph(evidence, frozen, by_smoothness, values, result), None, numbers, QUESTION)
 
 
 def _recording_error(result: TransferResult, frozen: int, best: int) -> float:
@@ -193,7 +115,7 @@ def _smoothness(
     return values, np.zeros(len(values))
 
 
-def _advice(
+def _paragraph(
     evidence: pd.DataFrame,
     frozen: int,
     by_smoothness: int | None,
@@ -237,43 +159,3 @@ def _advice(
             f"{values.min():.2f}); " + ("both agree." if by_smoothness == frozen else f"the runs say {frozen}.")
         )
     return text
-
-
-def _claim(numbers: dict[str, Any]) -> str:
-    accuracy, L, half = numbers["accuracy"], numbers["blocks"], numbers["half"]
-    percent = f"{numbers['confidence']:.0%}"
-    enough, pays, needed = numbers["enough"], numbers["pays"], numbers["needed"]
-    seeds = f"{numbers['seeds']} seed" + ("s" if numbers["seeds"] > 1 else "")
-    people = "" if numbers["subjects"] is None else f" by {numbers['subjects']} subjects"
-    sentences = [
-        f"The paper's claim that fine-tuning the deeper layers is enough for transfer {_OUTCOMES[numbers['holds']]}.",
-        f"With the first {half} of {L} blocks frozen, accuracy on {numbers['n']} test recordings{people} is "
-        f"{accuracy['half']:.1%} (mean of {seeds}), against {accuracy['none']:.1%} when all blocks are tuned: "
-        f"{_points(enough, percent)}"
-        + (
-            f", so no more than {100 * MARGIN:.0f} points are lost."
-            if numbers["tests"]["enough"]
-            else f"; a loss of {100 * MARGIN:.0f} points or more is "
-            + ("certain." if enough["high"] < -MARGIN else "not excluded.")
-        ),
-        f"Training from scratch with the same budget reaches {accuracy['scratch']:.1%}, so that transfer "
-        + ("pays" if pays["low"] > 0 else "costs" if pays["high"] < 0 else "makes no clear difference")
-        + f": {_points(pays, percent)}.",
-    ]
-    if needed is not None:
-        sentences.append(
-            f"With all blocks frozen it is {accuracy['all']:.1%}; against that the deeper blocks give "
-            f"{_points(needed, percent)}, so they "
-            + ("do have to be tuned" if needed["low"] > 0 else "hardly have to be tuned")
-            + f"; a linear probe reaches {accuracy['probe']:.1%}."
-        )
-    if numbers["seeds"] < 3:
-        sentences.append(f"With {seeds}, chance in training is hardly known.")
-    return " ".join(sentences)
-
-
-def _points(difference: dict[str, float], percent: str) -> str:
-    return (
-        f"{100 * difference['value']:+.1f} points ({percent} interval {100 * difference['low']:+.1f} to "
-        f"{100 * difference['high']:+.1f})"
-    )

@@ -1,4 +1,4 @@
-"""The rules of the verdict, each decided by planted node values; the words are tested with `layer_geometry`."""
+"""The rules of the verdict on depth, each decided by planted node values, and its words."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from stgcnlib.errors import GraphError
-from stgcnlib.geometry import LayerGeometry, Verdict
+from stgcnlib.geometry import LayerGeometry
+from stgcnlib.verdicts import Outcome, judge_depth
 
 NODES, SUBJECTS = 40, 4
 
@@ -69,7 +70,7 @@ CASES = {
 
 @pytest.mark.parametrize(("levels", "options", "holds", "failed"), CASES.values(), ids=CASES)
 def test_rules(levels: list[float], options: dict[str, object], holds: bool | None, failed: set[str]) -> None:
-    verdict = geometry(levels, **{"untrained": WORSE, **options}).verdict()  # type: ignore[arg-type]
+    verdict = judge_depth(geometry(levels, **{"untrained": WORSE, **options}))  # type: ignore[arg-type]
     assert {name for name, passed in verdict.numbers["tests"].items() if not passed} == failed
     assert verdict.holds is holds
     assert verdict.numbers["holds"] is holds
@@ -78,8 +79,8 @@ def test_rules(levels: list[float], options: dict[str, object], holds: bool | No
 def test_an_interval_that_contains_zero_decides_nothing() -> None:
     """The same mean fall of 0.05, sure or unsure by the scatter of the nodes alone."""
     levels = [0.45, 0.45, 0.45, 0.44, 0.42, 0.40]
-    assert geometry(levels, untrained=WORSE, spread=0.01).verdict().holds is True
-    unsure = geometry(levels, untrained=WORSE, spread=0.5).verdict()
+    assert judge_depth(geometry(levels, untrained=WORSE, spread=0.01)).holds is True
+    unsure = judge_depth(geometry(levels, untrained=WORSE, spread=0.5))
     assert unsure.holds is False
     assert {"falls", "below the input"} <= {name for name, passed in unsure.numbers["tests"].items() if not passed}
     assert unsure.text.count("does not clearly change (fall 0.050") == 2
@@ -87,7 +88,7 @@ def test_an_interval_that_contains_zero_decides_nothing() -> None:
 
 def test_numbers_are_means_of_the_planted_nodes() -> None:
     untrained = [0.90, 0.80, 0.70, 0.65, 0.62, 0.60]
-    measured = geometry(FALLING, untrained=untrained, everyone=[0.2, 0.2, 0.2, 0.2, 0.15, 0.1]).verdict().numbers
+    measured = judge_depth(geometry(FALLING, untrained=untrained, everyone=[0.2, 0.2, 0.2, 0.2, 0.15, 0.1])).numbers
     assert measured["early_layers"] == ["layer 1", "layer 2"]
     assert measured["last_layer"] == "layer 5"
     for name, value in {
@@ -106,7 +107,7 @@ def test_numbers_are_means_of_the_planted_nodes() -> None:
 @pytest.mark.parametrize(("layers", "early"), [(2, 1), (3, 1), (4, 1), (5, 2), (7, 2), (8, 3), (10, 3)])
 def test_early_is_the_first_third(layers: int, early: int) -> None:
     levels = np.linspace(0.6, 0.3, layers + 1).tolist()
-    verdict: Verdict = geometry(levels).verdict()
+    verdict: Outcome = judge_depth(geometry(levels))
     assert verdict.numbers["early_layers"] == [f"layer {i}" for i in range(1, early + 1)]
     assert verdict.numbers["early"] == pytest.approx(np.mean(levels[1 : early + 1]))
 
@@ -127,7 +128,7 @@ def test_early_is_the_first_third(layers: int, early: int) -> None:
     ],
 )
 def test_words(levels: list[float], options: dict[str, object], words: list[str]) -> None:
-    text = geometry(levels, **{"untrained": WORSE, **options}).verdict().text  # type: ignore[arg-type]
+    text = judge_depth(geometry(levels, **{"untrained": WORSE, **options})).text  # type: ignore[arg-type]
     for word in words:
         assert word in text
     assert ("own repetitions" in text) == (options.get("everyone") == [0.2] * 6)
@@ -135,5 +136,5 @@ def test_words(levels: list[float], options: dict[str, object], words: list[str]
 
 def test_depth_is_needed() -> None:
     with pytest.raises(GraphError, match="this geometry has 2 in all"):
-        geometry([0.6, 0.5]).verdict()
-    assert geometry([0.6, 0.5, 0.3]).verdict().numbers["early_layers"] == ["layer 1"]
+        judge_depth(geometry([0.6, 0.5]))
+    assert judge_depth(geometry([0.6, 0.5, 0.3])).numbers["early_layers"] == ["layer 1"]

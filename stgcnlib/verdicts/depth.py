@@ -1,4 +1,4 @@
-"""Verdict: one paragraph, made from the numbers, on whether the paper's claim about depth holds here.
+"""Depth: whether the paper's third claim holds, from the label smoothness of every layer.
 
 The claim: early layers capture general motion, only late ones discriminate actions, so label smoothness
 falls with depth. It may well not hold on a data set, and then this says so.
@@ -6,7 +6,6 @@ falls with depth. It may well not hold on a data set, and then this says so.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,37 +13,22 @@ from numpy.typing import NDArray
 
 from stgcnlib.errors import GraphError
 from stgcnlib.geometry.uncertainty import paired_difference
+from stgcnlib.verdicts.outcome import Outcome, estimate, interval, listed, opening, resampled
 
 if TYPE_CHECKING:
-    from stgcnlib.geometry.layers import LayerGeometry
+    from stgcnlib.geometry import LayerGeometry
 
-__all__ = ["MINIMUM_FALL", "MINIMUM_LATE_SHARE", "Verdict", "judge"]
+__all__ = ["CLAIM", "MINIMUM_FALL", "MINIMUM_LATE_SHARE", "judge_depth"]
+
+CLAIM = "early layers capture general motion and only late ones discriminate actions"
 
 MINIMUM_FALL = 0.1
 """A fall of less than this share of the input's smoothness counts as nearly flat, however sure it is."""
 MINIMUM_LATE_SHARE = 0.5
 """Share of the fall from the input to the last layer that must come after the early third of the layers."""
 
-_OUTCOMES = {
-    True: "holds on these data",
-    False: "does not hold on these data",
-    None: "holds only in part on these data",
-}
 
-
-@dataclass(frozen=True)
-class Verdict:
-    """Attributes: text, one paragraph; holds, True, False, or None for "only in part"; numbers, all that is in it."""
-
-    text: str
-    holds: bool | None
-    numbers: dict[str, Any]
-
-    def __str__(self) -> str:
-        return self.text
-
-
-def judge(geometry: LayerGeometry, counts: NDArray[np.int32], *, confidence: float = 0.95) -> Verdict:
+def judge_depth(geometry: LayerGeometry) -> Outcome:
     """Compare the first layers with the last, node by node, on neighbours by other subjects where they are known.
 
     With S the random-walk smoothness (lower = neighbours share the label more), "early" the first third of the
@@ -61,12 +45,11 @@ def judge(geometry: LayerGeometry, counts: NDArray[np.int32], *, confidence: flo
 
     Args:
         geometry: of at least three layers, the input (index 0) among them.
-        counts: (draws, N) from `uncertainty.bootstrap_counts`.
-        confidence: of the intervals.
 
     Raises:
         GraphError: the input, or a second layer of the network, is missing.
     """
+    counts, confidence = geometry.resamples(), float(geometry.settings["confidence"])
     curve, values = geometry.curve(), geometry.node_values()
     if len(curve) < 3 or curve["index"].iloc[0] != 0:
         raise GraphError(f"a verdict needs the input and at least two layers; this geometry has {len(curve)} in all")
@@ -115,7 +98,7 @@ def judge(geometry: LayerGeometry, counts: NDArray[np.int32], *, confidence: flo
     else:
         holds = None
     numbers["holds"] = holds
-    return Verdict(_paragraph(numbers), holds, numbers)
+    return Outcome(_paragraph(numbers), holds, numbers, CLAIM)
 
 
 def _tests(numbers: dict[str, Any]) -> dict[str, bool]:
@@ -131,27 +114,26 @@ def _tests(numbers: dict[str, Any]) -> dict[str, bool]:
 
 def _paragraph(numbers: dict[str, Any]) -> str:
     """The sentences of a verdict, from its numbers alone."""
-    percent, others = f"{numbers['confidence']:.0%}", numbers["subjects"] is not None
+    confidence, others = numbers["confidence"], numbers["subjects"] is not None
     counted = "only neighbours by other subjects" if others else "all neighbours, whoever performed them"
-    last, names = numbers["last_layer"], numbers["early_layers"]
+    last, names, null = numbers["last_layer"], numbers["early_layers"], numbers["null"]
     early = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
     sentences = [
-        f"The paper's claim that early layers capture general motion and only late ones discriminate actions "
-        f"{_OUTCOMES[numbers['holds']]}{_lacking(numbers)}.",
+        opening(CLAIM, holds=numbers["holds"], because=_lacking(numbers)),
         f"Counting {counted}, label smoothness (0: every neighbour shares the label, 1: none does) is "
         f"{numbers['input']:.2f} at the input, {numbers['early']:.2f} in the early layers ({early}) and "
         f"{numbers['last']:.2f} at {last}.",
-        f"On the same sequences it {_moves(numbers['early_minus_last'], percent)} from the early layers to {last}, "
-        f"and {_moves(numbers['input_minus_last'], percent)} from the input{_share(numbers)}.",
-        _control(numbers, percent),
-        f"Shuffled labels would give {numbers['null'][0]:.2f} ({numbers['null'][1]:.2f} to {numbers['null'][2]:.2f})"
+        f"On the same sequences it {_moves(numbers['early_minus_last'], confidence)} from the early layers to {last}, "
+        f"and {_moves(numbers['input_minus_last'], confidence)} from the input{_share(numbers)}.",
+        _control(numbers, confidence),
+        f"Shuffled labels would give {estimate(null[0], null[1], null[2], '.2f')}"
         + ("." if numbers["tests"]["above chance"] else ", so that the last layer is no better than chance."),
     ]
     everyone = numbers["all_neighbours"]
     if everyone is not None:
         sentences.append(
             f"If neighbours by the same subject count too, it is {everyone['input']:.2f} at the input and "
-            f"{everyone['last']:.2f} at {last}: it {_moves(everyone, percent)}"
+            f"{everyone['last']:.2f} at {last}: it {_moves(everyone, confidence)}"
             + (
                 "; the lower start comes from people's own repetitions."
                 if everyone["input"] < numbers["input"]
@@ -162,14 +144,14 @@ def _paragraph(numbers: dict[str, Any]) -> str:
     return " ".join(sentences)
 
 
-def _moves(difference: dict[str, float], percent: str) -> str:
+def _moves(difference: dict[str, float], confidence: float) -> str:
     """A difference first − last as a verb with its interval, as changes of smoothness."""
     value, low, high = difference["value"], difference["low"], difference["high"]
     if low > 0:
-        return f"falls by {value:.3f} ({percent} interval {low:.3f} to {high:.3f})"
+        return f"falls by {value:.3f} ({interval(low, high, '.3f', confidence)})"
     if high < 0:
-        return f"rises by {-value:.3f} ({percent} interval {-high:.3f} to {-low:.3f})"
-    return f"does not clearly change (fall {value:.3f}, {percent} interval {low:.3f} to {high:.3f})"
+        return f"rises by {-value:.3f} ({interval(-high, -low, '.3f', confidence)})"
+    return f"does not clearly change (fall {value:.3f}, {interval(low, high, '.3f', confidence)})"
 
 
 def _share(numbers: dict[str, Any]) -> str:
@@ -184,7 +166,7 @@ def _share(numbers: dict[str, Any]) -> str:
     return share + f"; {late:.0%} of this fall comes after the early layers"
 
 
-def _control(numbers: dict[str, Any], percent: str) -> str:
+def _control(numbers: dict[str, Any], confidence: float) -> str:
     control, last = numbers["untrained_minus_trained"], numbers["last_layer"]
     if control is None:
         return "No untrained network was measured, so what training adds is not known."
@@ -193,10 +175,10 @@ def _control(numbers: dict[str, Any], percent: str) -> str:
     if low > 0:
         flat = not (numbers["tests"]["falls"] or numbers["input_minus_last"]["low"] > 0)
         kept = "; training keeps what the untrained layers lose, without adding to the input" if flat else ""
-        return f"{text}, which is rougher by {value:.3f} ({percent} interval {low:.3f} to {high:.3f}){kept}."
+        return f"{text}, which is rougher by {value:.3f} ({interval(low, high, '.3f', confidence)}){kept}."
     if high < 0:
-        return f"{text}, which is even smoother, by {-value:.3f} ({percent} interval {-high:.3f} to {-low:.3f})."
-    return f"{text}, not clearly different (by {value:.3f}, {percent} interval {low:.3f} to {high:.3f})."
+        return f"{text}, which is even smoother, by {-value:.3f} ({interval(-high, -low, '.3f', confidence)})."
+    return f"{text}, not clearly different (by {value:.3f}, {interval(low, high, '.3f', confidence)})."
 
 
 def _lacking(numbers: dict[str, Any]) -> str:
@@ -221,20 +203,15 @@ def _lacking(numbers: dict[str, Any]) -> str:
     failed = [name for name, passed in tests.items() if not passed]
     if numbers["late_share"] is None or not (tests["falls"] or sure):
         failed = [name for name in failed if name != "late"]
-    *most, final = [reasons[name] for name in failed]
-    return ": " + (f"{', '.join(most)}, and {final}" if most else final)
+    return f": {listed([reasons[name] for name in failed])}"
 
 
 def _caution(numbers: dict[str, Any]) -> str:
-    subjects, resampling = numbers["subjects"], numbers["resampling"]
-    drawn = f"Intervals are from {numbers['draws']} bootstrap draws of"
-    fixed = "with the graphs held fixed"
+    subjects = numbers["subjects"]
+    drawn = resampled(numbers["draws"], numbers["resampling"], subjects, "sequences")
+    end = ""
     if subjects is None:
-        return f"{drawn} sequences as if independent, {fixed}; subjects are not known."
-    what = {
-        "sequences": "sequences as if independent",
-        "subjects": f"the {subjects} subjects",
-        "two-level": f"the {subjects} subjects and their sequences",
-    }[resampling]
-    few = "; so few people say little about others" if subjects < 10 else ""
-    return f"{drawn} {what}, {fixed}{few}."
+        end = "; subjects are not known"
+    elif subjects < 10:
+        end = "; so few people say little about others"
+    return f"Intervals are from {drawn}, with the graphs held fixed{end}."

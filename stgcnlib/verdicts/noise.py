@@ -1,36 +1,31 @@
-"""The paper's sixth claim, answered from a noise study: noise on the input has limited effect on label smoothness.
-
-Only words and rules; the numbers are those of `noise`.
-"""
+"""Noise: the paper's sixth claim, that noise on the input has limited effect on label smoothness."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from stgcnlib.geometry.uncertainty import paired_difference
-from stgcnlib.geometry.verdict import Verdict
+from stgcnlib.studies.noise import CLEAN, Kind, NoiseResult
+from stgcnlib.verdicts.outcome import Outcome, capital, interval, opening, resampled, span
 
-if TYPE_CHECKING:
-    from stgcnlib.studies.noise import NoiseResult
+__all__ = ["CLAIM", "LIMIT", "MODERATE", "judge_noise", "moderate_level", "shown_level"]
 
-__all__ = ["LIMIT", "judge_noise"]
+CLAIM = "noise on the input has limited effect on label smoothness"
 
 LIMIT = 0.2
 """Noise has limited effect where less than this share of the way from clean to shuffled labels is lost."""
 
-_OUTCOMES = {
-    True: "holds on these data",
-    False: "does not hold on these data",
-    None: "holds only in part on these data",
-}
+MODERATE: Mapping[Kind, float] = {"jitter": 20.0, "joint dropout": 0.1, "frame dropout": 0.25, "rotation": 30.0}
+"""The level of each kind at which the claim is judged: noise as a worse sensor has it, not ruin."""
 
 
-def judge_noise(result: NoiseResult) -> Verdict:
+def judge_noise(result: NoiseResult) -> Outcome:
     """Compare smoothness with and without noise, node by node, at one moderate level of each kind.
 
-    The level is the strongest that was measured and is no stronger than `noise.MODERATE` (20 dB, 10% of joints,
+    The level is the strongest that was measured and is no stronger than `MODERATE` (20 dB, 10% of joints,
     25% of frames, 30°), else the mildest measured. With S the random-walk smoothness, the loss at a layer is
     (S noisy − S clean) / (S of shuffled labels − S clean), and of all layers together the mean of their changes by
     the mean of their rooms. Per kind, for the loss at the last layer and the loss of all layers of the network:
@@ -43,8 +38,6 @@ def judge_noise(result: NoiseResult) -> Verdict:
     Anything between: only in part, with the kinds named. Where clean labels are no smoother than shuffled ones,
     nothing can be lost and nothing is decided.
     """
-    from stgcnlib.studies.noise import CLEAN
-
     kinds = {kind: _judged(result, CLEAN, kind) for kind in result.settings["kinds"]}
     states = [each["state"] for each in kinds.values()]
     if all(state == "limited" for state in states):
@@ -68,13 +61,11 @@ def judge_noise(result: NoiseResult) -> Verdict:
         "trained_on_noise": trained,
         "holds": holds,
     }
-    return Verdict(_paragraph(numbers), holds, numbers)
+    return Outcome(_paragraph(numbers), holds, numbers, CLAIM)
 
 
 def moderate_level(result: NoiseResult, kind: str) -> float:
     """The level of a kind at which the claim is judged."""
-    from stgcnlib.studies.noise import MODERATE
-
     levels = [float(level) for name, level in result.settings["levels"] if name == kind]  # mild first
     sign = -1 if kind == "jitter" else 1
     fit = [level for level in levels if sign * level <= sign * MODERATE[kind] + 1e-9]  # type: ignore[index]
@@ -145,11 +136,10 @@ _NAMES = {
 
 
 def _paragraph(numbers: dict[str, Any]) -> str:
-    kinds, percent = numbers["kinds"], f"{numbers['confidence']:.0%}"
+    kinds, confidence = numbers["kinds"], numbers["confidence"]
     first = next(iter(kinds.values()))
     sentences = [
-        f"The paper's claim that noise on the input has limited effect on label smoothness "
-        f"{_OUTCOMES[numbers['holds']]}{_which(numbers)}.",
+        opening(CLAIM, holds=numbers["holds"], because=_which(numbers)),
         f"Limited means: at a moderate level, at most {numbers['limit']:.0%} of what lies between clean recordings "
         f"(smoothness {first['clean']:.2f} at {first['last_layer']}) and shuffled labels ({first['null']:.2f}) is "
         "lost, at the last layer and over all layers, with the whole interval.",
@@ -158,7 +148,7 @@ def _paragraph(numbers: dict[str, Any]) -> str:
         sentences.append("Here clean recordings are no smoother than shuffled labels, so that nothing can be lost.")
     else:
         for kind, each in kinds.items():
-            sentences.append(_sentence(kind, each, percent))
+            sentences.append(_sentence(kind, each, confidence))
     for name, judged in numbers["trained_on_noise"].items():
         parts = [
             f"{_NAMES[kind]} {each['last']['value']:z.0%}" + f" (accuracy {each['accuracy']:.0%})"
@@ -185,13 +175,12 @@ def _which(numbers: dict[str, Any]) -> str:
     return f": {', '.join(parts)}"
 
 
-def _sentence(kind: str, each: dict[str, Any], percent: str) -> str:
+def _sentence(kind: str, each: dict[str, Any], confidence: float) -> str:
     last, mean, strongest = each["last"], each["all_layers"], each["strongest"]
-    name = _NAMES[kind]
     text = (
-        f"{name[0].upper()}{name[1:]} ({shown_level(kind, each['level'])}): {last['value']:z.0%} is lost at "
-        f"{each['last_layer']} ({percent} interval {last['low']:z.0%} to {last['high']:z.0%}) and {mean['value']:z.0%} "
-        f"over all layers ({mean['low']:z.0%} to {mean['high']:z.0%}), while accuracy goes from "
+        f"{capital(_NAMES[kind])} ({shown_level(kind, each['level'])}): {last['value']:z.0%} is lost at "
+        f"{each['last_layer']} ({interval(last['low'], last['high'], 'z.0%', confidence)}) and {mean['value']:z.0%} "
+        f"over all layers ({span(mean['low'], mean['high'], 'z.0%')}), while accuracy goes from "
         f"{each['clean_accuracy']:.0%} to {each['accuracy']:.0%}"
     )
     if strongest["level"] != each["level"]:
@@ -200,12 +189,8 @@ def _sentence(kind: str, each: dict[str, Any], percent: str) -> str:
 
 
 def _caution(numbers: dict[str, Any]) -> str:
-    what = {
-        "sequences": "recordings as if independent",
-        "subjects": f"the {numbers['subjects']} subjects",
-        "two-level": f"the {numbers['subjects']} subjects and their recordings",
-    }[numbers["resampling"]]
+    drawn = resampled(numbers["draws"], numbers["resampling"], numbers["subjects"], "recordings")
     return (
-        f"Intervals are of paired differences, from {numbers['draws']} bootstrap draws of {what}; graphs, and one draw "
-        "of the noise per level, are held fixed."
+        f"Intervals are of paired differences, from {drawn}; graphs, and one draw of the noise per level, are held "
+        "fixed."
     )

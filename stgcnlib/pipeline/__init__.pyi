@@ -1,0 +1,3 @@
+from .run import StudyRun as StudyRun
+from .run import open_study as open_study
+from .study import Study as Study

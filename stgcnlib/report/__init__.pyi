@@ -1,0 +1,2 @@
+from .html import render_report as render_report
+from .study import run_study as run_study

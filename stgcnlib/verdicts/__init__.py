@@ -1,0 +1,11 @@
+"""What numbers mean, in words: rules that can say no, and sentences made from the numbers alone.
+
+Every verdict is an `Outcome`. Nothing is measured or drawn here: numbers come from `stgcnlib.geometry`, `explain` and
+`studies`.
+"""
+
+from __future__ import annotations
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

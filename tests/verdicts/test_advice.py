@@ -1,0 +1,56 @@
+"""The advice on freezing: the one-standard-error rule by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stgcnlib.errors import StudyError
+from stgcnlib.verdicts import advise_frozen
+
+
+def runs(accuracies: dict[int, list[float]]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [{"frozen": f, "seed": s, "accuracy": a} for f, each in accuracies.items() for s, a in enumerate(each)]
+    )
+
+
+def test_advice_is_the_one_standard_error_rule_by_hand() -> None:
+    table = runs({0: [0.90, 0.94], 1: [0.91, 0.95], 2: [0.90, 0.92], 3: [0.70, 0.72]})
+    advice = advise_frozen(table, smoothness=[0.4, 0.3, 0.25, 0.25])
+    variances = [np.var([0.90, 0.94], ddof=1)] * 2 + [np.var([0.90, 0.92], ddof=1)] * 2
+    error = np.sqrt(np.mean(variances) * (1 / 2 + 1 / 2))
+    rows = pd.DataFrame(advice.numbers["evidence"]).set_index("frozen")
+    assert rows.loc[2, "standard_error"] == pytest.approx(error)
+    assert rows.loc[2, "behind"] == pytest.approx(0.02)
+    assert 0.02 < error < 0.22
+    assert advice.numbers["frozen"] == 2
+    assert advice.numbers["by_smoothness"] == 3
+    assert rows["as_good"].tolist() == [True, True, True, False]
+    assert "within one standard error" in advice.text
+    assert "21.0" not in advice.text
+    assert "22.0 points behind" in advice.text
+
+
+def test_advice_without_seeds_takes_no_chance() -> None:
+    advice = advise_frozen(runs({0: [0.9], 1: [0.9], 2: [0.89]}))
+    assert advice.numbers["frozen"] == 1
+    assert advice.numbers["by_smoothness"] is None
+    assert "smoothness" not in advice.text
+
+
+@pytest.mark.parametrize(
+    ("table", "smoothness", "words"),
+    [
+        (pd.DataFrame({"frozen": [0]}), None, "columns frozen and accuracy"),
+        (runs({}), None, "columns frozen and accuracy"),
+        (runs({0: [0.5], 3: [0.5]}), [0.1, 0.2], "0 .the input. to 3"),
+        (runs({0: [0.5]}), [np.nan], "one number per layer"),
+    ],
+)
+def test_advice_of_nothing(table: pd.DataFrame, smoothness: Any, words: str) -> None:
+    with pytest.raises(StudyError, match=words):
+        advise_frozen(table, smoothness=smoothness)

@@ -1,0 +1,40 @@
+"""The rules of the verdict on several studies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from stgcnlib.verdicts import judge_generality
+
+
+def studies(*rows: tuple[str, str, bool | None]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {
+                "study": f"{network} on {data}", "network": network, "data": data, "holds": holds, "input": 0.3,
+                "last": 0.2 if holds else 0.3, "fall": 0.1, "fall_low": 0.05 if holds else -0.1, "fall_high": 0.15,
+            }
+            for network, data, holds in rows
+        ]
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rows", "holds", "words"),
+    [
+        ((("st-gcn", "a", True), ("ctr-gcn", "b", True)), True, "holds here."),
+        ((("st-gcn", "a", True), ("st-gcn", "b", True)), None, "all studies have the same kind of network, st-gcn"),
+        ((("st-gcn", "a", True), ("ctr-gcn", "a", True)), None, "all studies have the same data set, a"),
+        ((("st-gcn", "a", True), ("ctr-gcn", "b", False)), None, "1 of 2 studies bear it out"),
+        ((("st-gcn", "a", None), ("ctr-gcn", "b", False)), False, "does not hold here: 0 of 2"),
+        ((("st-gcn", "a", None), ("ctr-gcn", "b", None)), None, "only in part here: 0 of 2"),
+    ],
+)
+def test_the_claim_can_be_answered_either_way(rows: Any, holds: bool | None, words: str) -> None:
+    verdict = judge_generality(studies(*rows))
+    assert verdict.holds is holds, verdict.text
+    assert words in verdict.text
+    assert verdict.numbers["falls"] == sum(state is True for _, _, state in rows)
