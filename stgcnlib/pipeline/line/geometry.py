@@ -34,7 +34,7 @@ def measure_geometry(
     trained: LayerStore,
     untrained: LayerStore,
     nodes: SequenceSet,
-    groups: NDArray[Any] | None,
+    grouping: Mapping[str, Any],
     distances: Distances,
     untrained_distances: Distances,
     settings: Settings,
@@ -44,9 +44,10 @@ def measure_geometry(
 
     graph = settings.graph
     return layer_geometry(
-        trained, nodes.labels, class_names=nodes.class_names, groups=groups, distances=distances, untrained=untrained,
+        trained, nodes.labels, class_names=nodes.class_names, **grouping, distances=distances, untrained=untrained,
         untrained_distances=untrained_distances, k=graph.k, sigma=graph.sigma, symmetrize=graph.symmetrize,
-        solver=graph.solver, seed=settings.seed, **settings.geometry.model_dump(),
+        solver=graph.solver, seed=settings.seed, permutations=settings.geometry.permutations,
+        bootstrap=settings.geometry.bootstrap, confidence=settings.geometry.confidence,
     )  # fmt: skip
 
 
@@ -122,7 +123,7 @@ def distances_by_reading(activations: LayerStore, reading: Any, swept: str, sett
 def measure_sensitivity(
     activations: LayerStore,
     nodes: SequenceSet,
-    groups: NDArray[Any] | None,
+    grouping: Mapping[str, Any],
     distances: Distances,
     others: Mapping[tuple[str, str], NDArray[np.float32]],
     settings: Settings,
@@ -136,7 +137,7 @@ def measure_sensitivity(
 
     geometry = settings.geometry
     return sensitivity(
-        activations, nodes.labels, groups=groups, dtw=settings.dtw.model_dump(), distances=kept,
+        activations, nodes.labels, **grouping, dtw=settings.dtw.model_dump(), distances=kept,
         sigma=settings.graph.sigma, permutations=geometry.permutations, bootstrap=geometry.bootstrap,
         confidence=geometry.confidence, seed=settings.seed, **settings.sensitivity.model_dump(),
     )  # fmt: skip

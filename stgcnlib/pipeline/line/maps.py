@@ -45,7 +45,7 @@ def evaluate(
     nodes: SequenceSet,
     parts: tuple[SequenceSet, SequenceSet],
     explained: NDArray[np.int64],
-    groups: NDArray[Any] | None,
+    grouping: Mapping[str, Any],
     maps: Maps,
     distances: Mapping[str, NDArray[np.float32]],
     settings: Settings,

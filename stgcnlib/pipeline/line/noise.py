@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from stgcnlib.pipeline.study import Compute
     from stgcnlib.studies import NoiseResult
 
-__all__ = ["CLEAN", "collect", "levels", "levels_and_clean", "measure", "measure_clean", "noisy_network", "train_noisy",
+__all__ = ["CLEAN", "collect", "levels", "levels_and_clean", "measure", "measure_clean", "measure_noisy", "noisy_network", "train_noisy",
            "trainings"]  # fmt: skip
 
 CLEAN = "clean"
@@ -79,6 +79,19 @@ def measure_clean(
     return _measured(network, nodes, grouping, layers, CLEAN, settings, compute, distances)
 
 
+def measure_noisy(
+    network: nn.Module,
+    nodes: SequenceSet,
+    grouping: Mapping[str, Any],
+    layers: Layers,
+    noise: str,
+    settings: Settings,
+    compute: Compute,
+) -> Values:
+    """The study's network on nodes with one kind and level of noise."""
+    return _measured(network, nodes, grouping, layers, noise, settings, compute, {})
+
+
 def measure(
     network: nn.Module,
     nodes: SequenceSet,
@@ -88,7 +101,7 @@ def measure(
     settings: Settings,
     compute: Compute,
 ) -> Values:
-    """One network on nodes with one kind and level of noise."""
+    """A network trained on noise, on nodes with one kind and level of noise."""
     return _measured(network, nodes, grouping, layers, level, settings, compute, {})
 
 

@@ -6,12 +6,15 @@ Adding a row is all that a new result takes: its key, its place on disk, its ord
 from __future__ import annotations
 
 from stgcnlib.artefacts import ARRAY, JSON, TABLE, TABLES, Artefact, Axis, Line
-from stgcnlib.pipeline.line import data, forms, geometry, maps, networks
+from stgcnlib.pipeline.line import data, forms, geometry, maps, networks, noise, pages, transfer
 
 __all__ = ["LINE"]
 
 NETWORK = ("network.name", "network.options")
 PREPARED = ("data.format", "data.normalize", "data.centre", "data.published", "data.frame_step")
+GROUPS = ("graph.leave_out", "geometry.resample")
+SOURCE = ("network.source",)
+CHOSEN = ("geometry.permutations", "geometry.bootstrap", "geometry.confidence")
 READING = ("dtw.window", "dtw.stride", "dtw.band", "dtw.segments", "dtw.metric", "dtw.normalize")
 GRAPH = ("graph.k", "graph.sigma", "graph.symmetrize", "graph.solver")
 TESTS = ("explain.sequences", "explain.units", "explain.replacement", "explain.steps", "explain.draws",
@@ -23,6 +26,10 @@ AXES = {
     "network": Axis(("trained", "untrained")),
     "layer": Axis(networks.name_layers, needs={"layers": "layers"}),
     "reading": Axis(geometry.other_readings, settings=("sensitivity.readings", "dtw.reading")),
+    "noise": Axis(noise.levels, settings=("noise",)),
+    "level": Axis(noise.levels_and_clean, settings=("noise",)),
+    "fitting": Axis(noise.trainings, settings=("noise",)),
+    "run": Axis(transfer.name_runs, needs={"plan": "transfer-plan"}),
     "swept": Axis(geometry.swept_layers, needs={"layers": "layers"}, settings=("sensitivity.layers",)),
 }
 
@@ -38,7 +45,7 @@ RECORDINGS = (
     ),
     Artefact("parts", data.split_parts, needs={"sequences": "sequences"}, settings=("data.split",)),
     Artefact("nodes", data.pick_nodes, needs={"sequences": "sequences", "parts": "parts"}, settings=("graph.part",)),
-    Artefact("groups", data.group_nodes, needs={"nodes": "nodes"}, settings=("graph.leave_out",)),
+    Artefact("grouping", data.group_nodes, needs={"nodes": "nodes"}, settings=GROUPS),
     Artefact("explained", data.explained_nodes, needs={"nodes": "nodes"}, settings=("explain.per_class",)),
 )
 
@@ -49,7 +56,7 @@ NETWORKS = (
         forms.TRAINING,
         needs={"parts": "parts"},
         settings=(*NETWORK, "network.training", "seed"),
-        files=("network.source",),
+        files=SOURCE,
         section="network.trained_here",
         tables={"training": "history"},
     ),
@@ -58,14 +65,14 @@ NETWORKS = (
         networks.trained_network,
         needs={"training": "training?", "sequences": "sequences"},
         settings=NETWORK,
-        files=("network.source", "network.checkpoint"),
+        files=(*SOURCE, "network.checkpoint"),
     ),
     Artefact(
         "network/untrained",
         networks.untrained_network,
         needs={"sequences": "sequences"},
         settings=(*NETWORK, "seed"),
-        files=("network.source", "network.checkpoint"),
+        files=(*SOURCE, "network.checkpoint"),
     ),
     Artefact(
         "evaluation",
@@ -103,8 +110,8 @@ GEOMETRY = (
         "geometry",
         geometry.measure_geometry,
         forms.GEOMETRY,
-        needs={**STORES, "nodes": "nodes", "groups": "groups", **BOTH},
-        settings=(*GRAPH, "geometry", "seed"),
+        needs={**STORES, "nodes": "nodes", "grouping": "grouping", **BOTH},
+        settings=(*GRAPH, *CHOSEN, "seed"),
         tables={"smoothness": "table", "classes": "per_class", "nodes": "per_node"},
     ),
     Artefact(
@@ -138,11 +145,11 @@ GEOMETRY = (
         needs={
             "activations": "activations/trained",
             "nodes": "nodes",
-            "groups": "groups",
+            "grouping": "grouping",
             "distances": "distances/trained/*",
             "others": "readings/*/*",
         },
-        settings=("sensitivity", "dtw", "graph.sigma", "geometry", "seed"),
+        settings=("sensitivity", "dtw", "graph.sigma", *CHOSEN, "seed"),
         section="sensitivity",
         tables={"sensitivity": ""},
     ),
@@ -165,7 +172,7 @@ MAPS = (
             "nodes": "nodes",
             "parts": "parts",
             "explained": "explained",
-            "groups": "groups",
+            "grouping": "grouping",
             "maps": "maps",
             "distances": "distances/trained/*",
         },
@@ -173,4 +180,214 @@ MAPS = (
     ),
 )
 
-LINE = Line((*RECORDINGS, *NETWORKS, *GEOMETRY, *MAPS), AXES)
+MEASURED = {"nodes": "nodes", "grouping": "grouping", "layers": "layers"}
+LEVEL = (*GRAPH, "dtw", "network.axes", "noise.layers", "seed")
+NOISE = (
+    Artefact(
+        "noise-training/{fitting}",
+        noise.train_noisy,
+        forms.TRAINING,
+        needs={"parts": "parts"},
+        settings=(*NETWORK, "network.training", "seed"),
+        files=SOURCE,
+        section="noise",
+    ),
+    Artefact(
+        "noise-network/{fitting}",
+        noise.noisy_network,
+        needs={"training": "noise-training/{fitting}", "sequences": "sequences"},
+        settings=NETWORK,
+        files=SOURCE,
+        section="noise",
+    ),
+    Artefact(
+        "noise-level/clean",
+        noise.measure_clean,
+        JSON,
+        needs={"network": "network/trained", **MEASURED, "distances": "distances/trained/*"},
+        settings=LEVEL,
+        section="noise",
+    ),
+    Artefact(
+        "noise-level/{noise}",
+        noise.measure_noisy,
+        JSON,
+        needs={"network": "network/trained", **MEASURED},
+        settings=LEVEL,
+        section="noise",
+    ),
+    Artefact(
+        "noise-level/{fitting}/{level}",
+        noise.measure,
+        JSON,
+        needs={"network": "noise-network/{fitting}", **MEASURED},
+        settings=LEVEL,
+        section="noise",
+    ),
+    Artefact(
+        "noise",
+        noise.collect,
+        forms.NOISE,
+        needs={
+            "nodes": "nodes",
+            "grouping": "grouping",
+            "clean": "noise-level/clean",
+            "levels": "noise-level/*",
+            "others": "noise-level/*/*",
+        },
+        settings=(*GRAPH, *CHOSEN, "dtw", "seed"),
+        section="noise",
+        tables={"noise": "table", "noise_accuracy": "accuracy", "noise_nodes": "per_node"},
+    ),
+)
+
+TASK = {"source": "transfer-source", "target": "transfer-target"}
+TRANSFER = (
+    Artefact(
+        "transfer-other",
+        transfer.read_other,
+        settings=(*PREPARED, "data.demo", "seed", "transfer.source.format"),
+        files=("transfer.source.path", "data.skip"),
+        section="transfer.source.path",
+    ),
+    Artefact(
+        "transfer-training",
+        transfer.train_source,
+        forms.TRAINING,
+        needs={"sequences": "sequences", "other": "transfer-other?"},
+        settings=(
+            *NETWORK,
+            "network.training",
+            "data.split",
+            "transfer.source.classes",
+            "transfer.source.split",
+            "seed",
+        ),
+        files=SOURCE,
+        section="transfer.source.trained_here",
+    ),
+    Artefact(
+        "transfer-source",
+        transfer.source_network,
+        needs={"training": "transfer-training?", "sequences": "sequences"},
+        settings=NETWORK,
+        files=(*SOURCE, "transfer.source.checkpoint"),
+        section="transfer",
+    ),
+    Artefact(
+        "transfer-target",
+        transfer.target_parts,
+        needs={"sequences": "sequences", "parts": "parts"},
+        settings=("data.split", "transfer.source.classes"),
+        section="transfer",
+    ),
+    Artefact(
+        "transfer-plan",
+        transfer.plan,
+        needs={"source": "transfer-source"},
+        settings=("transfer.frozen", "transfer.seeds", "seed"),
+        section="transfer",
+    ),
+    Artefact(
+        "transfer-run/{run}",
+        transfer.measure,
+        JSON,
+        needs=TASK,
+        settings=(*NETWORK, "network.axes", "transfer.training"),
+        files=SOURCE,
+        section="transfer",
+    ),
+    Artefact(
+        "transfer-geometry",
+        transfer.measure_target,
+        forms.GEOMETRY,
+        needs=TASK,
+        settings=(*GRAPH, *GROUPS, *CHOSEN, "dtw", "network.axes", "seed"),
+        section="transfer",
+    ),
+    Artefact(
+        "transfer",
+        transfer.collect,
+        forms.TRANSFER,
+        needs={
+            "target": "transfer-target",
+            "plan": "transfer-plan",
+            "runs": "transfer-run/*",
+            "geometry": "transfer-geometry",
+        },
+        settings=("transfer.training", *CHOSEN, "seed"),
+        section="transfer",
+        tables={
+            "transfer_runs": "runs",
+            "transfer_table": "table",
+            "transfer_smoothness": "smoothness",
+            "transfer_predictions": "predictions",
+        },
+    ),
+    Artefact(
+        "advice",
+        transfer.advise,
+        TABLE,
+        needs={"transfer": "transfer"},
+        section="transfer",
+        tables={"transfer_advice": ""},
+    ),
+)
+
+PAGES = (
+    Artefact("history", pages.history, needs={"training": "training?"}),
+    Artefact("dtw", pages.dtw_options, settings=("dtw",)),
+    Artefact(
+        "examples",
+        pages.choose_examples,
+        needs={"nodes": "nodes", "explained": "explained", "maps": "maps"},
+        settings=("explain.examples",),
+    ),
+    Artefact(
+        "network-facts",
+        pages.describe_network,
+        needs={
+            "network": "network/trained",
+            "evaluation": "evaluation",
+            "sequences": "sequences",
+            "layers": "layers",
+            "history": "history",
+        },
+        settings=NETWORK,
+        files=("network.checkpoint",),
+    ),
+    Artefact(
+        "facts",
+        pages.describe_report,
+        needs={
+            "sequences": "sequences",
+            "parts": "parts",
+            "nodes": "nodes",
+            "layers": "layers",
+            "evaluation": "evaluation",
+        },
+        settings=("network.name", "graph.k"),
+    ),
+    Artefact(
+        "settings",
+        pages.describe_settings,
+        needs={"nodes": "nodes", "grouping": "grouping"},
+        settings=("dtw", "graph", "geometry", "seed"),
+    ),
+    Artefact(
+        "transfer-facts",
+        transfer.describe,
+        needs={"transfer": "transfer", "sequences": "sequences"},
+        settings=("transfer.source",),
+        section="transfer",
+    ),
+    Artefact(
+        "summary",
+        pages.summarize,
+        forms.SUMMARY,
+        needs={"geometry": "geometry", "noise": "noise?", "transfer": "transfer?", "facts": "facts"},
+        settings=("name",),
+    ),
+)
+
+LINE = Line((*RECORDINGS, *NETWORKS, *GEOMETRY, *MAPS, *NOISE, *TRANSFER, *PAGES), AXES)
