@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from stgcnlib.errors import GraphError
 from stgcnlib.geometry.uncertainty import paired_difference
+from stgcnlib.groups import SUBJECT, neighbours_phrase, plural
 
 if TYPE_CHECKING:
     from stgcnlib.geometry.layers import LayerGeometry
@@ -78,7 +79,9 @@ def judge(geometry: LayerGeometry, counts: NDArray[np.int32], *, confidence: flo
 
     numbers: dict[str, Any] = {
         "neighbours": geometry.neighbours,
-        "subjects": None if geometry.groups is None else len(np.unique(geometry.groups)),
+        "group": None if geometry.groups is None else geometry.group,
+        "unit": geometry.resampled_unit,
+        "subjects": None if geometry.resampled is None else len(np.unique(geometry.resampled)),
         "confidence": confidence,
         "draws": len(counts),
         "resampling": str(geometry.settings["resampling"]),
@@ -131,8 +134,8 @@ def _tests(numbers: dict[str, Any]) -> dict[str, bool]:
 
 def _paragraph(numbers: dict[str, Any]) -> str:
     """The sentences of a verdict, from its numbers alone."""
-    percent, others = f"{numbers['confidence']:.0%}", numbers["subjects"] is not None
-    counted = "only neighbours by other subjects" if others else "all neighbours, whoever performed them"
+    percent, group = f"{numbers['confidence']:.0%}", numbers["group"]
+    counted = f"only neighbours {neighbours_phrase(group)}" if group else "all neighbours, whoever performed them"
     last, names = numbers["last_layer"], numbers["early_layers"]
     early = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
     sentences = [
@@ -150,10 +153,10 @@ def _paragraph(numbers: dict[str, Any]) -> str:
     everyone = numbers["all_neighbours"]
     if everyone is not None:
         sentences.append(
-            f"If neighbours by the same subject count too, it is {everyone['input']:.2f} at the input and "
-            f"{everyone['last']:.2f} at {last}: it {_moves(everyone, percent)}"
+            f"If neighbours {neighbours_phrase(group, same=True)} count too, it is {everyone['input']:.2f} at the "
+            f"input and {everyone['last']:.2f} at {last}: it {_moves(everyone, percent)}"
             + (
-                "; the lower start comes from people's own repetitions."
+                f"; the lower start comes from {'people' if group == SUBJECT else f'each {group}'}'s own repetitions."
                 if everyone["input"] < numbers["input"]
                 else "."
             )
@@ -226,15 +229,17 @@ def _lacking(numbers: dict[str, Any]) -> str:
 
 
 def _caution(numbers: dict[str, Any]) -> str:
-    subjects, resampling = numbers["subjects"], numbers["resampling"]
+    subjects, unit, resampling = numbers["subjects"], numbers["unit"], numbers["resampling"]
     drawn = f"Intervals are from {numbers['draws']} bootstrap draws of"
     fixed = "with the graphs held fixed"
     if subjects is None:
-        return f"{drawn} sequences as if independent, {fixed}; subjects are not known."
+        unknown = "; subjects are not known" if unit is None else ""
+        return f"{drawn} sequences as if independent, {fixed}{unknown}."
     what = {
         "sequences": "sequences as if independent",
-        "subjects": f"the {subjects} subjects",
-        "two-level": f"the {subjects} subjects and their sequences",
+        "subjects": f"the {subjects} {plural(unit)}",
+        "two-level": f"the {subjects} {plural(unit)} and their sequences",
     }[resampling]
-    few = "; so few people say little about others" if subjects < 10 else ""
+    people = "people" if unit == SUBJECT else plural(unit)
+    few = f"; so few {people} say little about others" if subjects < 10 else ""
     return f"{drawn} {what}, {fixed}{few}."

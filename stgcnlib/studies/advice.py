@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from stgcnlib.errors import StudyError
 from stgcnlib.geometry.uncertainty import bootstrap_means
 from stgcnlib.geometry.verdict import Verdict
+from stgcnlib.groups import SUBJECT, plural, resampled_count
 
 if TYPE_CHECKING:
     from stgcnlib.studies.transfer import TransferResult
@@ -144,7 +145,8 @@ def judge_transfer(result: TransferResult) -> Verdict:
         "confidence": float(result.settings["confidence"]),
         "seeds": len(result.settings["seeds"]),
         "n": int(result.settings["n"]),
-        "subjects": None if result.settings["groups"] is None else len(set(result.settings["groups"])),
+        "unit": result.settings.get("unit", SUBJECT),
+        "subjects": resampled_count(result.settings.get("resample"), result.settings["groups"]),
         "accuracy": {
             "half": float(result.correct("frozen", half).mean()),
             "none": float(result.correct("frozen", 0).mean()),
@@ -244,7 +246,8 @@ def _claim(numbers: dict[str, Any]) -> str:
     percent = f"{numbers['confidence']:.0%}"
     enough, pays, needed = numbers["enough"], numbers["pays"], numbers["needed"]
     seeds = f"{numbers['seeds']} seed" + ("s" if numbers["seeds"] > 1 else "")
-    people = "" if numbers["subjects"] is None else f" by {numbers['subjects']} subjects"
+    unit, count = numbers["unit"], numbers["subjects"]
+    people = "" if count is None else f" {'by' if unit == SUBJECT else 'of'} {count} {plural(unit)}"
     sentences = [
         f"The paper's claim that fine-tuning the deeper layers is enough for transfer {_OUTCOMES[numbers['holds']]}.",
         f"With the first {half} of {L} blocks frozen, accuracy on {numbers['n']} test recordings{people} is "

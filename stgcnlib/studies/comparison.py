@@ -21,6 +21,7 @@ from scipy.stats import permutation_test
 
 from stgcnlib.errors import StgcnlibError, StudyError
 from stgcnlib.geometry import LayerGeometry, Verdict, bootstrap_counts, paired_difference
+from stgcnlib.groups import SUBJECT, group_codes
 from stgcnlib.studies.generality import judge_generality
 
 __all__ = ["Comparison", "compare_studies", "paired_test"]
@@ -42,7 +43,7 @@ class Comparison:
             high, n.
         pairs: one row per two studies of the same recordings and quantity ("input", "early layers", "last layer",
             "accuracy"): first, second, quantity, first_value, second_value, difference (first − second), low, high,
-            p, units (subjects, or recordings where subjects are not known), n.
+            p, units (subjects, or what else the first study resamples as a whole), n, unit ("subject", …, "recording").
     """
 
     studies: pd.DataFrame
@@ -107,6 +108,7 @@ def compare_studies(outputs: Sequence[str | os.PathLike[str]], *, seed: int = 0)
         "p",
         "units",
         "n",
+        "unit",
     ]
     return Comparison(
         pd.DataFrame(studies),
@@ -146,9 +148,9 @@ def paired_test(
     a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if a.shape != b.shape or a.ndim != 1 or not len(a):
         raise StudyError(f"paired_test: values of shapes {a.shape} and {b.shape}; give two of one shape (N,)")
-    codes = np.arange(len(a)) if subjects is None else np.unique(np.asarray(subjects), return_inverse=True)[1]
-    if codes.shape != a.shape:
-        raise StudyError(f"paired_test: {len(codes)} subjects for {len(a)} recordings; give one each")
+    if subjects is not None and np.shape(subjects) != a.shape:
+        raise StudyError(f"paired_test: {len(np.asarray(subjects))} subjects for {len(a)} recordings; give one each")
+    codes = np.arange(len(a)) if subjects is None else group_codes(subjects)
     counts = bootstrap_counts(len(a), draws=draws, groups=None if subjects is None else codes, seed=seed)
     difference, low, high = paired_difference(a, b, counts, confidence)
     sizes = np.bincount(codes)
@@ -178,9 +180,15 @@ class _Finished:
     recordings: pd.DataFrame
 
     @property
-    def subjects(self) -> NDArray[Any] | None:
-        column = "group subject"
-        return self.recordings[column].to_numpy() if column in self.recordings else self.geometry.groups
+    def resampled(self) -> tuple[NDArray[Any] | None, str]:
+        """What is exchanged and resampled as a whole, (N,) groups or None for recordings, and its name.
+
+        That is what the study's own intervals resample, or subjects where it says nothing and they are known.
+        """
+        column = f"group {SUBJECT}"
+        if self.geometry.resampled_unit is None and column in self.recordings:
+            return self.recordings[column].to_numpy(), SUBJECT
+        return self.geometry.resampled, self.geometry.resampled_unit or "recording"
 
 
 def _read(folder: Path) -> _Finished:
@@ -263,10 +271,11 @@ def _shared(first: _Finished, second: _Finished) -> NDArray[np.int64] | None:
 def _tests(first: _Finished, second: _Finished, order: NDArray[np.int64], seed: int) -> list[dict[str, Any]]:
     rows = []
     a, b = _quantities(first), _quantities(second)
+    drawn, unit = first.resampled
     for quantity, values in a.items():
         others = b[quantity][order]
         row: dict[str, Any] = {"quantity": quantity, "first_value": values.mean(), "second_value": others.mean()}
-        rows.append(row | paired_test(values, others, first.subjects, seed=seed))
+        rows.append(row | paired_test(values, others, drawn, seed=seed) | {"unit": unit})
     return rows
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from stgcnlib.geometry.uncertainty import paired_difference
 from stgcnlib.geometry.verdict import Verdict
+from stgcnlib.groups import SUBJECT, plural, resampled_count
 
 if TYPE_CHECKING:
     from stgcnlib.studies.noise import NoiseResult
@@ -61,7 +62,8 @@ def judge_noise(result: NoiseResult) -> Verdict:
     numbers: dict[str, Any] = {
         "limit": LIMIT,
         "confidence": float(result.settings["confidence"]),
-        "subjects": None if result.settings["groups"] is None else len(set(result.settings["groups"])),
+        "unit": result.settings.get("unit", SUBJECT),
+        "subjects": resampled_count(result.settings.get("resample"), result.settings["groups"]),
         "resampling": result.settings["resampling"],
         "draws": int(result.settings["bootstrap"]),
         "kinds": kinds,
@@ -202,8 +204,8 @@ def _sentence(kind: str, each: dict[str, Any], percent: str) -> str:
 def _caution(numbers: dict[str, Any]) -> str:
     what = {
         "sequences": "recordings as if independent",
-        "subjects": f"the {numbers['subjects']} subjects",
-        "two-level": f"the {numbers['subjects']} subjects and their recordings",
+        "subjects": f"the {numbers['subjects']} {plural(numbers['unit'])}",
+        "two-level": f"the {numbers['subjects']} {plural(numbers['unit'])} and their recordings",
     }[numbers["resampling"]]
     return (
         f"Intervals are of paired differences, from {numbers['draws']} bootstrap draws of {what}; graphs, and one draw "
