@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stgcnlib.errors import StudyError
+from stgcnlib.groups import fewest_candidates
 
 if TYPE_CHECKING:
     from stgcnlib.pipeline.run import StudyRun
@@ -15,7 +16,7 @@ __all__ = ["check_study"]
 
 
 def check_study(run: StudyRun) -> None:
-    """Refuse a K that the nodes cannot provide, and layers that are not there or do not lie as said.
+    """Refuse groups and a K that the nodes cannot provide, and layers that are not there or do not lie as said.
 
     Raises:
         StudyError: naming the field and the largest K that would do, or why a network of one's own cannot be had.
@@ -27,15 +28,12 @@ def check_study(run: StudyRun) -> None:
 
 def _check_neighbours(run: StudyRun) -> None:
     nodes, k = run.nodes, run.study.graph.k
-    count = np.full(len(nodes), len(nodes) - 1)
-    if run.groups is not None:
-        _, member, sizes = np.unique(run.groups, return_inverse=True, return_counts=True)
-        count = len(nodes) - sizes[member]
-    if k > count.min():
+    node, candidates = fewest_candidates(run.groups, len(nodes))
+    if k > candidates:
         raise StudyError(
-            f"graph.k: {k} neighbours asked for, but {nodes.names[int(count.argmin())]!r} "
-            f"has only {count.min()} candidates among the {len(nodes)} nodes; "
-            + (f"choose k up to {count.min()}" if count.min() else "set graph.leave_out to null, or test more groups")
+            f"graph.k: {k} neighbours asked for, but {nodes.names[node]!r} "
+            f"has only {candidates} candidates among the {len(nodes)} nodes; "
+            + (f"choose k up to {candidates}" if candidates else "set graph.leave_out to null, or test more groups")
         )
 
 

@@ -14,6 +14,7 @@ import yaml
 
 from stgcnlib.errors import StudyError
 from stgcnlib.files import fingerprint, write_text
+from stgcnlib.groups import plural
 from stgcnlib.pipeline.board import Board
 from stgcnlib.pipeline.html import COMPARISON, render_report
 from stgcnlib.pipeline.jobs import Crew, Job, forget_partial
@@ -125,6 +126,12 @@ def studies_table(comparison: Comparison) -> pd.DataFrame:
     ).set_index("study")
 
 
+def _heading(units: pd.Series[str]) -> str:
+    """Name of the column of counts: "subjects", or what else all rows resample."""
+    named = units.unique()
+    return plural(str(named[0])) if len(named) == 1 else "subjects" if not len(named) else "resampled as a whole"
+
+
 def pairs_table(comparison: Comparison) -> pd.DataFrame:
     """One row per pair of studies and quantity, as a reader wants it."""
     rows = comparison.pairs
@@ -140,6 +147,6 @@ def pairs_table(comparison: Comparison) -> pd.DataFrame:
                 for v, a, b in zip(rows["difference"], rows["low"], rows["high"], strict=True)
             ],
             "p": rows["p"].map("{:.3g}".format),
-            "subjects": rows["units"],
+            _heading(rows["unit"]): rows["units"],
         }
     ).set_index("first")

@@ -114,7 +114,8 @@ class Details:
 
         def make() -> pd.DataFrame:
             made = sensitivity(
-                run.activations(), run.nodes.labels, groups=run.groups, dtw=study.dtw.model_dump(),
+                run.activations(), run.nodes.labels, groups=run.groups, resample=run.grouping.resample,
+                dtw=study.dtw.model_dump(),
                 distances=self._distances, sigma=study.graph.sigma, permutations=geometry.permutations,
                 bootstrap=geometry.bootstrap, confidence=geometry.confidence, seed=study.seed,
                 **settings.model_dump(),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import asdict
 from fnmatch import fnmatchcase
 from functools import cached_property, partial
 from pathlib import Path
@@ -17,13 +18,13 @@ import pandas as pd
 
 from stgcnlib.errors import StudyError
 from stgcnlib.files import fingerprint, fingerprint_file
+from stgcnlib.groups import largest_k
 from stgcnlib.pipeline.keep import write_table
 from stgcnlib.pipeline.recordings import read_recordings
 from stgcnlib.pipeline.study import Network, Noise, Transfer
 from stgcnlib.sequences import SequenceSet
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from torch import nn
 
     from stgcnlib.geometry import Verdict
@@ -124,7 +125,8 @@ class Experiments:
             known = [layer["name"] for layer in run.layers]
             names = [name for name in known if any(fnmatchcase(name, pattern) for pattern in wanted)]
             made = noise_study(
-                run.network, run.nodes, groups=run.groups, kinds=list(settings.levels), levels=settings.levels,
+                run.network, run.nodes, groups=run.groups, resample=run.grouping.resample, unit=run.grouping.unit,
+                kinds=list(settings.levels), levels=settings.levels,
                 noisy_networks=self._noisy_networks(settings), layers=[name for name in names if name != "input"],
                 distances={name: run.distances(name) for name in dict.fromkeys(["input", *names])},
                 dtw=study.dtw.model_dump(), bootstrap=geometry.bootstrap, confidence=geometry.confidence,
@@ -194,13 +196,13 @@ class Experiments:
 
         def make(path: Path) -> None:
             source, train, test = self.transfer_task()
-            groups = self._groups(test)
+            grouping = run.grouping_of(test)
             fresh = partial(_zoo_network, study.network, test.layout, test.channels, len(test.class_names))
             with import_path(study.network.folder):  # where processes find a network of one's own
                 made = transfer_study(
                     source, train, test, frozen=settings.frozen, seeds=settings.seeds,
-                    training=settings.training.model_dump(exclude_none=True), fresh=fresh, groups=groups,
-                    k=min(study.graph.k, _fewest_candidates(len(test), groups)),
+                    training=settings.training.model_dump(exclude_none=True), fresh=fresh,
+                    k=largest_k(study.graph.k, grouping.groups, len(test)), **asdict(grouping),
                     graph=study.graph.model_dump(include={"sigma", "symmetrize", "solver"}),
                     dtw=study.dtw.model_dump(), axes=study.network.axes, seed=study.seed, folder=runs,
                     workers=study.compute.workers, device=study.compute.device,
@@ -316,7 +318,7 @@ class Experiments:
         checkpoint = fingerprint_file(source.checkpoint) if source.checkpoint else None
         return [self.run.network_key, source.model_dump(mode="json"), fingerprint(files), checkpoint]
 
-    # -- networks and groups -------------------------------------------------------------------
+    # -- networks ------------------------------------------------------------------------------
 
     def _fitted(self, name: str, train: SequenceSet, key: Any) -> nn.Module:
         """A network trained as the study says, on other recordings."""
@@ -330,11 +332,6 @@ class Experiments:
         )
         shutil.rmtree(run.artefacts.path("training"), ignore_errors=True)
         return network
-
-    def _groups(self, data: SequenceSet) -> NDArray[Any] | None:
-        """Groups of other recordings, by the rule that the study has for its nodes."""
-        name = self.run.view.leave_out
-        return None if name is None else data.groups[name]
 
 
 def _zoo_network(
@@ -364,11 +361,6 @@ def _levels(settings: Noise) -> list[tuple[str, float]]:
 
 def _trained(settings: Noise) -> list[tuple[str, float]]:
     return [(kind.replace("_", " "), float(level)) for kind, level in settings.train.items()]
-
-
-def _fewest_candidates(count: int, groups: NDArray[Any] | None) -> int:
-    largest = 1 if groups is None else int(np.unique(groups, return_counts=True)[1].max())
-    return max(1, count - largest)
 
 
 def _with_interval(table: pd.DataFrame, value: str, low: str, high: str, form: str) -> list[str]:

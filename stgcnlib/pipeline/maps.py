@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from stgcnlib.groups import barred_pairs, of_nodes
+
 if TYPE_CHECKING:
     from stgcnlib.explain import MapEvaluation, RelevanceMap
     from stgcnlib.figures.player import SkeletonPlayer
@@ -47,7 +49,8 @@ class MapView:
                 run.network, run.nodes.select(chosen), run.relevance,
                 axes=study.network.axes,
                 reference=run.parts[0],
-                groups=None if run.groups is None else run.groups[chosen],
+                groups=of_nodes(run.groups, chosen),
+                resample=of_nodes(run.grouping.resample, chosen),
                 feature_distances={name: run.distances(name)[np.ix_(chosen, chosen)] for name in run.relevance[0]},
                 k=study.graph.k,
                 seed=study.seed,
@@ -56,7 +59,10 @@ class MapView:
             )  # fmt: skip
             made.save(path)
 
-        key: list[Any] = [run.relevance_key, settings, dtw, study.graph.model_dump(), study.data.split.model_dump()]
+        key: list[Any] = [
+            run.relevance_key, settings, dtw, study.graph.model_dump(), study.geometry.resample,
+            study.data.split.model_dump(),
+        ]  # fmt: skip
         return MapEvaluation.load(run.artefacts.build("map-evaluation", key, make))
 
     def gaze(self) -> str:
@@ -160,7 +166,7 @@ class MapView:
         k = len(run.explained) // 2
         node = int(run.explained[k])
         distances = run.distances(at)[node, run.explained].astype(np.float64)
-        distances[k if run.groups is None else run.groups[run.explained] == run.groups[node]] = np.inf
+        distances[barred_pairs(of_nodes(run.groups, run.explained), len(run.explained))[k]] = np.inf
         # Among recordings with maps, so that a page needs no network to show one.
         j = int(distances.argmin())
         other = int(run.explained[j])

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,8 +20,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stgcnlib.errors import LayerNotFoundError, StudyError, suggest
+from stgcnlib.errors import LayerNotFoundError, suggest
 from stgcnlib.files import fingerprint, fingerprint_file, write_json
+from stgcnlib.groups import Grouping, grouping
 from stgcnlib.pipeline.checks import check_study
 from stgcnlib.pipeline.keep import ArtefactFolder, write_table
 from stgcnlib.pipeline.recordings import read_recordings, recordings_key
@@ -119,16 +121,18 @@ class StudyRun:
         check_study(self)
 
     @cached_property
+    def grouping(self) -> Grouping:
+        """Who among the nodes is no neighbour of whom, and what intervals resample as a whole."""
+        return self.grouping_of(self.nodes)
+
+    def grouping_of(self, data: SequenceSet) -> Grouping:
+        """The same of other recordings."""
+        return grouping(data.groups, leave_out=self.study.graph.leave_out, resample=self.study.geometry.resample)
+
+    @property
     def groups(self) -> NDArray[Any] | None:
         """(N,) group of every node whose members may not be each other's neighbours, or `None`."""
-        name = self.study.graph.leave_out
-        if name == "auto":
-            name = "subject" if "subject" in self.nodes.groups else None
-        if name is None:
-            return None
-        if name not in self.nodes.groups:
-            raise StudyError(f"graph.leave_out: the data has no group {name!r}; {suggest(name, self.nodes.groups)}")
-        return self.nodes.groups[name]
+        return self.grouping.groups
 
     @cached_property
     def _data_key(self) -> list[Any]:
@@ -309,13 +313,13 @@ class StudyRun:
                 store,
                 self.nodes.labels,
                 class_names=self.nodes.class_names,
-                groups=self.groups,
+                **asdict(self.grouping),
                 distances={name: self.distances(name) for name in store.layers},
                 untrained=self.activations("untrained"),
                 untrained_distances={name: self.distances(name, "untrained") for name in store.layers},
                 seed=self.study.seed,
                 **graph.model_dump(exclude={"part", "leave_out"}),
-                **settings.model_dump(),
+                **settings.model_dump(exclude={"resample"}),
             )
             made.save(path)
             for name, table in (("smoothness", made.table), ("classes", made.per_class), ("nodes", made.per_node)):

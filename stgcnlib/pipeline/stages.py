@@ -88,7 +88,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "06_relevance",
         ("02_activations",),
-        ("explain", "dtw", "graph"),
+        ("explain", "dtw", "graph", "geometry.resample"),
         artefacts=("relevance.npz", "map-evaluation"),
         cost=14,
     ),

@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from stgcnlib.groups import ALL, barred_pairs, plural, resampled_groups
+
 if TYPE_CHECKING:
     from stgcnlib.dsgraph import DSGraph
     from stgcnlib.explain import RelevanceMap
@@ -123,8 +125,8 @@ class StudyView:
             }
         )
         full = self.run.geometry.table
-        everyone = full[(full["network"] == "trained") & (full["neighbours"] == "all")].set_index("index")
-        if self.neighbours != "all" and len(everyone):
+        everyone = full[(full["network"] == "trained") & (full["neighbours"] == ALL)].set_index("index")
+        if self.neighbours != ALL and len(everyone):
             table["all neighbours"] = everyone["smoothness"].map("{:.3f}".format)
         return table.set_index("layer")
 
@@ -149,7 +151,11 @@ class StudyView:
         """The settings that decide the numbers, one per row."""
         study = self.run.study
         band = "no band" if study.dtw.band is None else f"band of radius {study.dtw.band}"
-        left_out = "nobody" if self.run.groups is None else f"same {self.leave_out}"
+        grouping = self.run.grouping
+        left_out = "nobody" if grouping.groups is None else f"same {grouping.group}"
+        drawn = "recordings"
+        if resampled_groups(grouping.resample, grouping.groups) is not None:
+            drawn = f"{plural(grouping.unit)}, then their recordings"
         values = {
             "nodes": f"{len(self.run.nodes)} sequences ({study.graph.part})",
             "distance": f"DTW, {READINGS[study.dtw.reading]}, {study.dtw.metric}, {band}, by {study.dtw.normalize}",
@@ -157,6 +163,7 @@ class StudyView:
             "graph": f"NNK, K = {study.graph.k}, σ by {study.graph.sigma}, solver {study.graph.solver}",
             "left out as neighbours": left_out,
             "interval": f"{study.geometry.confidence:.0%}, {study.geometry.bootstrap} bootstrap draws",
+            "resampled": drawn,
             "null": f"{study.geometry.permutations} shuffles of the labels",
             "seed": str(study.seed),
         }
@@ -181,15 +188,9 @@ class StudyView:
         return [layer for layer in self.run.layers if layer["index"] > 0]
 
     @property
-    def leave_out(self) -> str | None:
-        """Name of the group whose members are no neighbours of each other."""
-        chosen = self.run.study.graph.leave_out
-        return ("subject" if self.run.groups is not None else None) if chosen == "auto" else chosen
-
-    @property
     def neighbours(self) -> str:
         """Which neighbours the main curve counts, as the geometry table names them."""
-        return "all" if self.run.groups is None else "other subjects"
+        return self.run.grouping.neighbours
 
     @cached_property
     def main_graphs(self) -> dict[str, DSGraph]:
@@ -198,13 +199,12 @@ class StudyView:
         return {layer["name"]: graphs[(layer["name"], "trained", self.neighbours)] for layer in self.run.layers}
 
     def example_pair(self) -> tuple[int, int]:
-        """Two nodes of one class by different people: the pair at the median input distance."""
+        """Two nodes of one class that may be neighbours: the pair at the median input distance."""
         nodes = self.run.nodes
         distances = self.run.distances(self.run.layers[0]["name"])
         same = nodes.labels[:, None] == nodes.labels[None, :]
-        if self.run.groups is not None:
-            same &= self.run.groups[:, None] != self.run.groups[None, :]
-        first, second = np.nonzero(np.triu(same, 1))
+        allowed = same & ~barred_pairs(self.run.groups, len(nodes))
+        first, second = np.nonzero(np.triu(allowed, 1))
         order = np.argsort(distances[first, second], kind="stable")
         middle = order[len(order) // 2]
         return int(first[middle]), int(second[middle])
