@@ -14,8 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from stgcnlib.dsgraph.graph import DSGraph, Kind, Symmetrize, check_symmetrize
 from stgcnlib.dsgraph.kernel import Sigma, gaussian, kernel_width, project_psd
 from stgcnlib.dsgraph.nnk import Solver, solve_blocks
-from stgcnlib.dtw.neighbors import barred_pairs
 from stgcnlib.errors import GraphError, suggest
+from stgcnlib.groups import barred_pairs, check_candidates
 
 __all__ = ["ds_graph", "knn_graph", "nnk_graph"]
 
@@ -190,16 +190,8 @@ def _candidates(distances: ArrayLike, k: int, exclude: ArrayLike | None) -> tupl
     matrix = _checked_distances(distances)
     count = len(matrix)
     check_count(k)
-    banned = barred_pairs(exclude, count)
-    admissible = count - banned.sum(axis=1)
-    fewest = int(admissible.argmin())
-    if admissible[fewest] < k:
-        raise GraphError(
-            f"k={k}, but node {fewest} has only {admissible[fewest]} admissible candidates among {count} nodes"
-            f"{' (itself and excluded nodes do not count)' if exclude is not None else ' (itself does not count)'}; "
-            f"lower k to at most {admissible[fewest]}, or give more sequences"
-        )
-    order = np.argsort(np.where(banned, np.inf, matrix), axis=1, kind="stable")[:, :k]
+    check_candidates(k, exclude, count)
+    order = np.argsort(np.where(barred_pairs(exclude, count), np.inf, matrix), axis=1, kind="stable")[:, :k]
     candidates = np.ascontiguousarray(order, dtype=np.int64)
     return matrix, candidates, np.take_along_axis(matrix, candidates, axis=1)
 

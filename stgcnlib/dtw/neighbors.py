@@ -19,7 +19,8 @@ from stgcnlib.dtw.options import DTWOptions, Metric, Normalization, Reading, che
 from stgcnlib.dtw.projection import Projection
 from stgcnlib.dtw.refine import PairCache, leaf_order, nearest
 from stgcnlib.dtw.tiles import corridor_dimensions, lower_bounds, pair_costs
-from stgcnlib.errors import GraphError, SequenceError
+from stgcnlib.errors import SequenceError
+from stgcnlib.groups import barred_pairs, check_candidates
 
 __all__ = ["NeighborTable", "dtw_neighbors", "search"]
 
@@ -126,9 +127,9 @@ def _search(
     started = time.perf_counter()
     if dimensions is not None and (isinstance(dimensions, bool) or int(dimensions) != dimensions or dimensions < 1):
         raise SequenceError(f"dimensions={dimensions!r}; expected a whole number of at least 1")
-    barred = barred_pairs(exclude, len(a))
-    _check_count(k, barred)
     table = frame_table(a, "a")
+    check_candidates(k, exclude, len(a))
+    barred = barred_pairs(exclude, len(a))
     options = options.at_temporal_stride(table.temporal_stride)
     if method == "approximate":
         return _approximate(PairCache(options, table), k, barred, started)
@@ -189,31 +190,3 @@ def _no_bounds(options: DTWOptions, table: FrameTable, dimensions: int | None) -
     if dimensions is None and table.features <= DIMENSIONS + 1:
         return f"frames have {table.features} features, no more than the bounds would"
     return None
-
-
-def barred_pairs(exclude: ArrayLike | None, count: int) -> NDArray[np.bool_]:
-    """(N, N) bool: true where j may not be a neighbour of i."""
-    own = np.eye(count, dtype=np.bool_)
-    if exclude is None:
-        return own
-    given = np.asarray(exclude)
-    if given.shape == (count,):
-        return np.asarray(own | (given[:, None] == given[None, :]), dtype=np.bool_)
-    if given.shape == (count, count) and given.dtype == np.bool_:
-        return np.asarray(own | given, dtype=np.bool_)
-    raise GraphError(
-        f"exclude has shape {given.shape} and dtype {given.dtype}; expected ({count},) group values or "
-        f"a ({count}, {count}) bool mask"
-    )
-
-
-def _check_count(k: int, barred: NDArray[np.bool_]) -> None:
-    if k < 1:
-        raise GraphError(f"k={k}; expected at least one neighbour")
-    admissible = (~barred).sum(axis=1)
-    short = np.flatnonzero(admissible < k)
-    if len(short):
-        raise GraphError(
-            f"k={k}, but sequence {short[0]} has {admissible[short[0]]} admissible neighbours "
-            f"({len(short)} of {len(admissible)} sequences have too few); lower k or exclude less"
-        )

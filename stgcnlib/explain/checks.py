@@ -25,6 +25,7 @@ from stgcnlib.explain.faithfulness import Maps
 from stgcnlib.explain.gradcam import RelevanceMap, grad_cam, grad_cam_set
 from stgcnlib.geometry.smoothness import label_smoothness
 from stgcnlib.geometry.uncertainty import bootstrap_counts, bootstrap_means, interval
+from stgcnlib.groups import SUBJECT, at_least_two, largest_k, resampled_groups
 from stgcnlib.networks.batches import check_fit, equal_batches, network_batch
 from stgcnlib.sequences import SequenceSet
 
@@ -37,13 +38,15 @@ def contrastivity(
     *,
     layers: str | Sequence[str] | None = None,
     axes: Axes | None = None,
+    resample: ArrayLike | None = None,
     seed: int = 0,
     draws: int = 1000,
     device: str = "cpu",
 ) -> pd.DataFrame:
     """How much a layer's map changes with the class asked for: predicted against runner-up.
 
-    `layers` and `axes` are as in `record`.
+    `layers` and `axes` are as in `record`, `resample` as in `map_smoothness`; None takes the set's "subject" where it
+    has one.
 
     Columns layer, title, index; `correlation` of the two signed maps by ranks, mean over recordings, with low and
     high of its interval. 1 means the same map for both classes, so that it says nothing about either.
@@ -58,7 +61,7 @@ def contrastivity(
         ]
         pairs.append({name: rank_correlation(both[0][name].values, both[1][name].values) for name in both[0]})
         about = both[0]
-    return _by_layer(pairs, about, "correlation", _groups(data), seed, draws)
+    return _by_layer(pairs, about, "correlation", _resampled(resample, data), seed, draws)
 
 
 def stability(
@@ -69,6 +72,7 @@ def stability(
     jitter: float = 0.01,
     repeats: int = 3,
     axes: Axes | None = None,
+    resample: ArrayLike | None = None,
     seed: int = 0,
     draws: int = 1000,
     device: str = "cpu",
@@ -80,6 +84,7 @@ def stability(
         jitter: standard deviation of the noise, as a share of each recording's own spread of positions.
         repeats: noisy copies per recording.
         axes: of the layers, as in `record`.
+        resample: as in `map_smoothness`; None takes the set's "subject" where it has one.
 
     Columns layer, title, index, correlation, low, high.
     """
@@ -96,7 +101,7 @@ def stability(
             )
             found.append({n: rank_correlation(m.values, again[n].values) for n, m in maps[i].items()})
         rows.append({name: float(np.mean([each[name] for each in found])) for name in found[0]})
-    return _by_layer(rows, maps[0], "correlation", _groups(data), seed, draws)
+    return _by_layer(rows, maps[0], "correlation", _resampled(resample, data), seed, draws)
 
 
 def randomisation(
@@ -147,6 +152,7 @@ def map_smoothness(
     *,
     k: int = 10,
     groups: ArrayLike | None = None,
+    resample: ArrayLike | None = None,
     feature_distances: Mapping[str, NDArray[np.float32]] | None = None,
     seed: int = 0,
     draws: int = 1000,
@@ -161,18 +167,17 @@ def map_smoothness(
         labels: (N,) class indices.
         k: candidates per node; lowered to what N and the groups allow.
         groups: (N,) subject of each recording, or `None`; one subject for all counts as none.
+        resample: (N,) groups that intervals resample as a whole; "recordings": every one by itself; `None`: `groups`.
         feature_distances: layer -> (N, N) DTW distances of the features of these recordings.
         **dtw: options of `stgcnlib.dtw.dtw_neighbors`.
 
     Columns layer, title, index, maps, maps_low, maps_high, and features, features_low, features_high.
     """
     y = np.asarray(labels)
-    excluded = None if groups is None or len(np.unique(groups)) < 2 else np.asarray(groups)
-    available = len(y) - 1
-    if excluded is not None:
-        available = len(y) - int(np.unique(excluded, return_counts=True)[1].max())
-    k = max(1, min(k, available))
-    counts = bootstrap_counts(len(y), draws=draws, groups=excluded, seed=seed)
+    excluded = at_least_two(groups)
+    k = largest_k(k, excluded, len(y))
+    drawn = at_least_two(resampled_groups(resample, groups))
+    counts = bootstrap_counts(len(y), draws=draws, groups=drawn, seed=seed)
     rows = []
     for name, first in maps[0].items():
         sequences = [_unit_mass(each[name].values).sum(axis=0) for each in maps]
@@ -291,9 +296,8 @@ def _signed(maps: Mapping[str, RelevanceMap]) -> bool:
     return any(float(each.values.min()) < 0 for each in maps.values())
 
 
-def _groups(data: SequenceSet) -> NDArray[np.int64] | None:
-    values = data.groups.get("subject")
-    return None if values is None or len(np.unique(values)) < 2 else values
+def _resampled(resample: ArrayLike | None, data: SequenceSet) -> NDArray[Any] | None:
+    return at_least_two(resampled_groups(resample, data.groups.get(SUBJECT)))
 
 
 def _known_mean(values: ArrayLike) -> float:
@@ -306,7 +310,7 @@ def _by_layer(
     rows: Sequence[Mapping[str, float]],
     about: Mapping[str, RelevanceMap],
     column: str,
-    groups: NDArray[np.int64] | None,
+    groups: NDArray[Any] | None,
     seed: int,
     draws: int,
 ) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
 from stgcnlib.activations.axes import Axes
@@ -23,6 +23,7 @@ from stgcnlib.explain.checks import contrastivity, map_smoothness, randomisation
 from stgcnlib.explain.faithfulness import UNITS, Faithfulness, Maps, Unit, faithfulness
 from stgcnlib.explain.limbs import limb_shares, one_armed
 from stgcnlib.files import atomic_folder
+from stgcnlib.groups import of_nodes
 from stgcnlib.sequences import SequenceSet
 
 __all__ = ["MapEvaluation", "evaluate_maps"]
@@ -82,7 +83,8 @@ def evaluate_maps(
     *,
     reference: SequenceSet,
     feature_distances: Mapping[str, NDArray[np.float32]] | None = None,
-    groups: NDArray[np.generic] | None = None,
+    groups: ArrayLike | None = None,
+    resample: ArrayLike | None = None,
     units: Sequence[Unit] = UNITS,
     replacement: Replacement = "mean-pose",
     sequences: int = 16,
@@ -102,7 +104,9 @@ def evaluate_maps(
         data, maps: the N explained recordings, and their maps by `grad_cam_set`.
         reference: recordings of the mean pose; also those in which acting arms are looked for.
         feature_distances: layer -> (N, N) DTW distances of the features.
-        groups: (N,) subjects, or `None`.
+        groups: (N,) groups, say subjects, whose members are no neighbours of each other, or `None`.
+        resample: (N,) groups that intervals resample as a whole; "recordings": every one by itself; `None`: `groups`,
+            and the set's "subject" where there are none or no graph is made.
         sequences: recordings that are deleted, randomised and jittered: this many, spread over the classes.
         steps, draws, units, replacement: of `faithfulness`.
         jitter: of `stability`.
@@ -110,22 +114,34 @@ def evaluate_maps(
         k, **dtw: of `map_smoothness`.
     """
     few = _spread(data.labels, sequences)
+    some_groups, some_resample = of_nodes(groups, few), of_nodes(resample, few)
     some, chosen = data.select(few), [maps[i] for i in few]
     tested: Faithfulness = faithfulness(
         network, some, chosen, reference=reference, units=units, replacement=replacement, steps=steps, draws=draws,
-        groups=None if groups is None else groups[few], seed=seed, device=device, progress=progress,
+        groups=some_groups, resample=some_resample, seed=seed, device=device, progress=progress,
     )  # fmt: skip
     return MapEvaluation(
         curves=tested.curves,
         areas=tested.areas,
         summary=tested.summary(seed=seed),
-        contrast=contrastivity(network, some, layers=list(maps[0]), axes=axes, seed=seed, device=device),
-        random=randomisation(network, some, chosen, axes=axes, seed=seed, device=device),
-        stable=stability(network, some, chosen, jitter=jitter, axes=axes, seed=seed, device=device),
-        smoothness=map_smoothness(
-            maps, data.labels, k=k, groups=groups, feature_distances=feature_distances, seed=seed, **dtw
+        contrast=contrastivity(
+            network, some, layers=list(maps[0]), axes=axes, resample=some_resample, seed=seed, device=device
         ),
-        arms=limb_shares(maps, data, one_armed(reference), groups=groups, seed=seed),
+        random=randomisation(network, some, chosen, axes=axes, seed=seed, device=device),
+        stable=stability(
+            network, some, chosen, jitter=jitter, axes=axes, resample=some_resample, seed=seed, device=device
+        ),
+        smoothness=map_smoothness(
+            maps,
+            data.labels,
+            k=k,
+            groups=groups,
+            resample=resample,
+            feature_distances=feature_distances,
+            seed=seed,
+            **dtw,
+        ),
+        arms=limb_shares(maps, data, one_armed(reference), groups=groups, resample=resample, seed=seed),
     )
 
 

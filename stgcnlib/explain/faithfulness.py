@@ -22,6 +22,7 @@ from stgcnlib.errors import SequenceError
 from stgcnlib.explain.baseline import Replacement, mean_pose, removed
 from stgcnlib.explain.gradcam import RelevanceMap
 from stgcnlib.geometry.uncertainty import bootstrap_counts, bootstrap_means, interval, paired_difference
+from stgcnlib.groups import SUBJECT, at_least_two, resampled_groups
 from stgcnlib.networks.batches import check_fit, check_scores, network_batch
 from stgcnlib.progress import track
 from stgcnlib.sequences import SequenceSet
@@ -60,9 +61,8 @@ class Faithfulness:
         """
         rows = []
         for (unit, mode, index), part in self.areas.groupby(["unit", "mode", "index"], sort=False):
-            groups = part["group"].to_numpy()
-            known = len(pd.unique(groups)) > 1
-            counts = bootstrap_counts(len(part), draws=draws, groups=groups if known else None, seed=seed)
+            groups = at_least_two(part["group"].to_numpy())
+            counts = bootstrap_counts(len(part), draws=draws, groups=groups, seed=seed)
             area, random = part["area"].to_numpy(), part["random"].to_numpy()
             low, high = interval(bootstrap_means(area, counts), confidence)
             random_low, random_high = interval(bootstrap_means(random, counts), confidence)
@@ -90,6 +90,7 @@ def faithfulness(
     steps: int = 10,
     draws: int = 5,
     groups: ArrayLike | None = None,
+    resample: ArrayLike | None = None,
     seed: int = 0,
     device: str = "cpu",
     progress: bool | None = None,
@@ -111,6 +112,7 @@ def faithfulness(
         steps: steps from nothing to everything.
         draws: random maps per recording.
         groups: (N,) subject of each recording; `None` takes the set's "subject" where it has one.
+        resample: (N,) groups that intervals resample as a whole; "recordings": every one by itself; `None`: `groups`.
 
     Raises:
         SequenceError: maps and recordings do not belong together, or steps or draws are below 1.
@@ -120,7 +122,7 @@ def faithfulness(
         raise SequenceError(f"there are {len(maps)} maps for {len(data)} recordings; give one dictionary each")
     if steps < 1 or draws < 1:
         raise SequenceError(f"steps={steps}, draws={draws}; each must be at least 1")
-    known = data.groups.get("subject") if groups is None else np.asarray(groups)
+    known = resampled_groups(resample, data.groups.get(SUBJECT) if groups is None else groups)
     source = data if reference is None else reference
     fractions = np.linspace(0, 1, steps + 1)
     curves: dict[tuple[str, str, str, str], list[NDArray[np.float64]]] = {}

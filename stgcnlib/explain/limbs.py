@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from stgcnlib.errors import LayoutError, suggest
 from stgcnlib.explain.faithfulness import Maps
 from stgcnlib.geometry.uncertainty import bootstrap_counts, bootstrap_means, interval
+from stgcnlib.groups import SUBJECT, at_least_two, resampled_groups
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.skeleton import SkeletonLayout
 
@@ -87,6 +88,7 @@ def limb_shares(
     arms: dict[int, str],
     *,
     groups: ArrayLike | None = None,
+    resample: ArrayLike | None = None,
     draws: int = 1000,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -96,11 +98,12 @@ def limb_shares(
         maps: of the recordings of `data`.
         arms: class -> limb, as `one_armed` finds them.
         groups: (N,) subjects for the interval; `None` takes "subject" where the set has it.
+        resample: (N,) groups that intervals resample as a whole; "recordings": every one by itself; `None`: `groups`.
 
     Columns label, class, limb, layer, title, index, recordings, share, low, high, even. Rows of label -1, class "all",
     are over all these classes together, each recording with its own class's arm.
     """
-    subjects = data.groups.get("subject") if groups is None else np.asarray(groups)
+    drawn = resampled_groups(resample, data.groups.get(SUBJECT) if groups is None else groups)
     parts = []
     for label, limb in arms.items():
         members: NDArray[np.int64] = np.flatnonzero(data.labels == label)
@@ -116,9 +119,7 @@ def limb_shares(
     whole = every.assign(label=-1, limb="its arm", **{"class": "all"})
     rows = []
     for _, part in pd.concat([whole, every]).groupby(["label", "index"], sort=False):
-        known = None if subjects is None else subjects[part["node"]]
-        if known is not None and len(np.unique(known)) < 2:
-            known = None
+        known = None if drawn is None else at_least_two(drawn[part["node"]])
         counts = bootstrap_counts(len(part), draws=draws, groups=known, seed=seed)
         low, high = interval(bootstrap_means(part["share"], counts))
         first = part.iloc[0]

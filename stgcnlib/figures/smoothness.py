@@ -25,6 +25,7 @@ from stgcnlib.figures.style import (
     new_figure,
     styled,
 )  # fmt: skip
+from stgcnlib.groups import ALL, main_neighbours
 
 __all__ = ["class_heatmap", "class_smoothness", "separation", "smoothness_curve"]
 
@@ -38,15 +39,15 @@ def smoothness_curve(table: pd.DataFrame, *, neighbours: str | None = None) -> F
 
     Args:
         table: `LayerGeometry.table`.
-        neighbours: whose neighbours the main curves count; `None` takes "other subjects" where it is there. With
-            other subjects, the curve of all neighbours is drawn as a thin line.
+        neighbours: whose neighbours the main curves count; `None` takes "other subjects" (or days, …) where they
+            are there. With these, the curve of all neighbours is drawn as a thin line.
 
     Raises:
         GraphError: if the table has no row for these neighbours.
     """
     kind = _neighbours(table, neighbours)
     main, untrained = _curve(table, "trained", kind), _curve(table, "untrained", kind)
-    everyone = _curve(table, "trained", "all") if kind != "all" else main.iloc[:0]
+    everyone = _curve(table, "trained", ALL) if kind != ALL else main.iloc[:0]
     curves = pd.concat([main, untrained])
     top = float(np.nanmax([curves["high"].max(), everyone["smoothness"].max()]))
     bottom = float(np.nanmin([curves["low"].min(), everyone["smoothness"].min()]))
@@ -228,7 +229,7 @@ def class_smoothness(per_class: pd.DataFrame, *, layer: str, neighbours: str | N
 def _neighbours(table: pd.DataFrame, wanted: str | None) -> str:
     known = table["neighbours"].unique().tolist()
     if wanted is None:
-        return "other subjects" if "other subjects" in known else str(known[0])
+        return main_neighbours(known)
     if wanted not in known:
         raise GraphError(f"the table has no neighbours {wanted!r}; it has {shorten(known)}")
     return wanted
@@ -237,6 +238,6 @@ def _neighbours(table: pd.DataFrame, wanted: str | None) -> str:
 def _curve(table: pd.DataFrame, network: str, neighbours: str) -> pd.DataFrame:
     rows = (table["network"] == network) & (table["neighbours"] == neighbours)
     found = table[rows].sort_values("index")
-    if network == "trained" and neighbours != "all" and found.empty:
+    if network == "trained" and neighbours != ALL and found.empty:
         raise GraphError(f"the table has no trained network with neighbours {neighbours!r}")
     return found

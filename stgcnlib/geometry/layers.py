@@ -29,12 +29,12 @@ from stgcnlib.geometry.uncertainty import (
     interval,
     permutation_null,
 )
+from stgcnlib.groups import ALL, RECORDINGS, SUBJECT, group_codes, neighbours_label, resampled_groups
 from stgcnlib.progress import track
 
 __all__ = ["LayerGeometry", "layer_geometry"]
 
 Key = tuple[str, str, str]
-OTHERS, ALL = "other subjects", "all"
 FORMAT = "stgcnlib-layer-geometry"
 
 
@@ -44,15 +44,19 @@ class LayerGeometry:
 
     Attributes:
         table: one row per (layer, network, neighbours): layer, index, title, network ("trained", "untrained"),
-            neighbours ("other subjects", "all"), smoothness (random-walk), low, high (bootstrap interval),
+            neighbours (`neighbours`, "all"), smoothness (random-walk), low, high (bootstrap interval),
             null_mean, null_low, null_high (shuffled labels), rmse, knn_smoothness (kNN graph of the same
             candidates), neighbor_count (mean kept), kkt_residual (largest), sigma (mean), n.
         per_class: one row per class of those: layer, index, title, network, neighbours, class_index,
             class_name, smoothness, low, high, n.
         per_node: one row per node of those: layer, index, network, neighbours, node, smoothness, neighbor_count.
         graphs: (layer, network, neighbours) -> DSGraph.
-        labels: (N,) int64. groups: (N,) subject codes from 0, or None.
+        labels: (N,) int64.
+        groups: (N,) codes from 0 of groups whose members are no neighbours of each other, or None.
         settings: k, sigma, symmetrize, solver, permutations, bootstrap, resampling, confidence, seed.
+        group: what `groups` are, in one word: "subject", "day", ….
+        resample: (N,) codes of what intervals resample as a whole, "recordings", or None for `groups`.
+        unit: what the codes of `resample` are, in one word.
     """
 
     table: pd.DataFrame
@@ -62,9 +66,12 @@ class LayerGeometry:
     labels: NDArray[np.int64]
     groups: NDArray[np.int64] | None = None
     settings: dict[str, Any] = field(default_factory=dict)
+    group: str = SUBJECT
+    resample: NDArray[np.int64] | str | None = None
+    unit: str = SUBJECT
 
     def curve(self, network: str = "trained", neighbours: str | None = None) -> pd.DataFrame:
-        """Rows of the table in order of depth; `neighbours=None`: other subjects where known, else all."""
+        """Rows of the table in order of depth; `neighbours=None`: those of the main curve."""
         rows = (self.table["network"] == network) & (self.table["neighbours"] == (neighbours or self.neighbours))
         return self.table[rows].sort_values("index").reset_index(drop=True)
 
@@ -77,15 +84,29 @@ class LayerGeometry:
 
     @property
     def neighbours(self) -> str:
-        """The neighbours that the main curve counts."""
-        return OTHERS if self.groups is not None else ALL
+        """The neighbours that the main curve counts: "other subjects", "other days", … by `group`; "all" without it."""
+        return neighbours_label(None if self.groups is None else self.group)
+
+    @property
+    def resampled(self) -> NDArray[np.int64] | None:
+        """(N,) codes of what intervals resample as a whole; None: every recording by itself."""
+        return resampled_groups(self.resample, self.groups)
+
+    @property
+    def resampled_unit(self) -> str | None:
+        """What those codes are in one word; "recording" if that was chosen, None if no groups are known."""
+        if isinstance(self.resample, str):
+            return "recording"
+        if self.resample is not None:
+            return self.unit
+        return None if self.groups is None else self.group
 
     def resamples(self) -> NDArray[np.int32]:
         """(draws, N) the bootstrap samples that its intervals are from; see `uncertainty.bootstrap_counts`."""
         return bootstrap_counts(
             len(self.labels),
             draws=int(self.settings["bootstrap"]),
-            groups=self.groups,
+            groups=self.resampled,
             resampling=self.settings["resampling"],
             seed=int(self.settings["seed"]),
         )
@@ -96,13 +117,19 @@ class LayerGeometry:
             self.table.to_parquet(temporary / "table.parquet")
             self.per_class.to_parquet(temporary / "per_class.parquet")
             self.per_node.to_parquet(temporary / "per_node.parquet")
-            nodes = {"labels": self.labels} | ({} if self.groups is None else {"groups": self.groups})
+            columns = {"labels": self.labels, "groups": self.groups, "resample": self.resample}
+            nodes = {name: values for name, values in columns.items() if isinstance(values, np.ndarray)}
+            words = {"group": self.group, "unit": self.unit}
+            if isinstance(self.resample, str):
+                words["resample"] = self.resample
             with (temporary / "nodes.npz").open("wb") as stream:
                 np.savez_compressed(stream, allow_pickle=False, **nodes)
             files = {f"graphs/{number:03d}.npz": key for number, key in enumerate(self.graphs)}
             for file, key in files.items():
                 self.graphs[key].save(temporary / file)
-            write_json(temporary / "manifest.json", {"format": FORMAT, "settings": self.settings, "graphs": files})
+            write_json(
+                temporary / "manifest.json", {"format": FORMAT, "settings": self.settings, **words, "graphs": files}
+            )
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> LayerGeometry:
@@ -118,6 +145,8 @@ class LayerGeometry:
                 raise ValueError(f"manifest.json says format {manifest.get('format')!r}")
             with np.load(home / "nodes.npz", allow_pickle=False) as stored:
                 labels, groups = stored["labels"], stored["groups"] if "groups" in stored.files else None
+                resample = stored["resample"] if "resample" in stored.files else manifest.get("resample")
+            words = {name: str(manifest.get(name, SUBJECT)) for name in ("group", "unit")}
             graphs: dict[Key, DSGraph] = {}
             for file, (layer, network, neighbours) in manifest["graphs"].items():
                 graphs[(layer, network, neighbours)] = DSGraph.load(home / file)
@@ -126,7 +155,7 @@ class LayerGeometry:
             )
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise GraphError(f"{home}: no complete LayerGeometry ({error}); give a folder written by save") from error
-        return cls(table, per_class, per_node, graphs, labels, groups, manifest["settings"])
+        return cls(table, per_class, per_node, graphs, labels, groups, manifest["settings"], resample=resample, **words)
 
 
 def layer_geometry(
@@ -135,6 +164,9 @@ def layer_geometry(
     *,
     class_names: Sequence[str] | None = None,
     groups: ArrayLike | None = None,
+    group: str = SUBJECT,
+    resample: ArrayLike | None = None,
+    unit: str = SUBJECT,
     distances: Mapping[str, ArrayLike] | None = None,
     untrained: Any | None = None,
     untrained_distances: Mapping[str, ArrayLike] | None = None,
@@ -156,8 +188,12 @@ def layer_geometry(
         store: a LayerStore of N sequences (anything with `.layers` and `store[name].index`, `.title`).
         labels: (N,) class indices.
         class_names: name of each class; "class 0", … if left out.
-        groups: (N,) subject of each sequence. Where given, each layer gets two graphs: neighbours by "other
-            subjects" only (the main one, so that identity is not mistaken for action), and by "all". None: "all".
+        groups: (N,) subject of each sequence, or another group. Where given, each layer gets two graphs: of neighbours
+            by "other subjects" only (the main one, so that identity is not mistaken for action), and of "all". None:
+            "all".
+        group: what `groups` are, in one word; "day" makes them "other days".
+        resample: (N,) groups that intervals resample as a whole; "recordings": every one by itself; None: `groups`.
+        unit: what those are, in one word.
         distances: layer name -> (N, N) distances; layers left out are computed from the store.
         untrained: store of an untrained network of the same shape, the control; None: no control unless
             `untrained_distances` are given.
@@ -190,11 +226,10 @@ def layer_geometry(
     titles = list(class_names or ()) or [f"class {c}" for c in range(classes)]
     if len(titles) < classes:
         raise GraphError(f"class_names has {len(titles)} names, but label {int(y.max())} occurs; name every class")
-    codes: NDArray[np.int64] | None = None
-    if groups is not None:
-        codes = np.unique(np.asarray(groups), return_inverse=True)[1].astype(np.int64)
-    counts = bootstrap_counts(count, draws=bootstrap, groups=codes, resampling=resampling, seed=seed)
-    excluded = {ALL: None} if codes is None else {OTHERS: codes, ALL: None}
+    codes = None if groups is None else group_codes(groups, count)
+    drawn = resampled_groups(resample, groups)
+    counts = bootstrap_counts(count, draws=bootstrap, groups=drawn, resampling=resampling, seed=seed)
+    excluded = {neighbours_label(None if codes is None else group): codes, ALL: None}
 
     graphs: dict[Key, DSGraph] = {}
     rows: list[dict[str, Any]] = []
@@ -239,12 +274,15 @@ def layer_geometry(
         "solver": solver,
         "permutations": permutations,
         "bootstrap": bootstrap,
-        "resampling": resampling or ("sequences" if codes is None else "two-level"),
+        "resampling": resampling or ("sequences" if drawn is None else "two-level"),
         "confidence": confidence,
         "seed": seed,
     }
     tables = pd.DataFrame(rows), pd.DataFrame(class_rows), pd.concat(node_tables, ignore_index=True)
-    return LayerGeometry(*tables, graphs=graphs, labels=y, groups=codes, settings=settings)
+    return LayerGeometry(
+        *tables, graphs=graphs, labels=y, groups=codes, settings=settings, group=group,
+        resample=None if resample is None else RECORDINGS if drawn is None else group_codes(drawn), unit=unit,
+    )  # fmt: skip
 
 
 def _distances(activations: Any, dtw: Mapping[str, Any] | None) -> NDArray[np.float32]:

@@ -12,9 +12,9 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.dsgraph import DSGraph
-from stgcnlib.dtw.neighbors import barred_pairs
 from stgcnlib.errors import GraphError, suggest
 from stgcnlib.geometry.smoothness import transition
+from stgcnlib.groups import barred_pairs, check_candidates
 
 __all__ = [
     "Estimator",
@@ -61,11 +61,8 @@ def nearest_distances(distances: ArrayLike, k: int, *, exclude: ArrayLike | None
         GraphError: sizes do not fit, or a node has fewer than k candidates.
     """
     matrix = _square(distances, None).astype(np.float64)
-    barred = barred_pairs(exclude, len(matrix))
-    fewest = int((~barred).sum(axis=1).min())
-    if not 1 <= k <= fewest:
-        raise GraphError(f"k={k}; the node with the fewest candidates has {fewest}, choose k from 1 to that")
-    nearest: Floats = np.sort(np.where(barred, np.inf, matrix), axis=1)[:, :k]
+    check_candidates(k, exclude, len(matrix))
+    nearest: Floats = np.sort(np.where(barred_pairs(exclude, len(matrix)), np.inf, matrix), axis=1)[:, :k]
     return nearest
 
 

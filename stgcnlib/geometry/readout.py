@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from stgcnlib.dtw.neighbors import barred_pairs
 from stgcnlib.errors import GraphError
 from stgcnlib.geometry.smoothness import check_labels
+from stgcnlib.groups import barred_pairs, check_candidates, group_codes
 
 __all__ = ["cka_matrix", "debiased_cka", "gram", "knn_predictions", "pooled_features", "probe_predictions"]
 
@@ -87,11 +87,8 @@ def knn_predictions(distances: ArrayLike, labels: ArrayLike, *, k: int = 5, excl
     """
     matrix = np.asarray(distances)
     y = check_labels(labels, len(matrix))
-    barred = barred_pairs(exclude, len(y))
-    fewest = int((~barred).sum(axis=1).min())
-    if not 1 <= k <= fewest:
-        raise GraphError(f"k={k}; the node with the fewest candidates has {fewest}, choose k from 1 to that")
-    nearest = np.argsort(np.where(barred, np.inf, matrix), axis=1, kind="stable")[:, :k]
+    check_candidates(k, exclude, len(y))
+    nearest = np.argsort(np.where(barred_pairs(exclude, len(y)), np.inf, matrix), axis=1, kind="stable")[:, :k]
     votes = y[nearest]
     same = (votes[:, :, None] == votes[:, None, :]).sum(axis=2)
     # argmax takes the first of equal counts, which is the nearest.
@@ -151,9 +148,7 @@ def _folds(y: Codes, groups: ArrayLike | None, seed: int) -> Iterator[tuple[Code
             raise GraphError("a class has one sequence only; without subjects a probe needs two of each class")
         yield from StratifiedKFold(min(5, rarest), shuffle=True, random_state=seed).split(y, y)
         return
-    member = np.unique(np.asarray(groups), return_inverse=True)[1]
-    if member.shape != y.shape:
-        raise GraphError(f"groups have shape {member.shape}; expected {y.shape}, one value per node")
+    member = group_codes(groups, len(y))
     count = int(member.max()) + 1
     if count < 2:
         raise GraphError("a probe by subject needs at least two subjects; give groups=None to split by sequence")

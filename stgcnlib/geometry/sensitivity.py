@@ -16,11 +16,11 @@ from numpy.typing import ArrayLike, NDArray
 from stgcnlib.dsgraph import knn_graph, nnk_graph
 from stgcnlib.dsgraph.graph import Kind
 from stgcnlib.dtw import DTWOptions
-from stgcnlib.dtw.neighbors import barred_pairs
 from stgcnlib.dtw.options import Reading, check_choice
 from stgcnlib.errors import GraphError, suggest
 from stgcnlib.geometry.smoothness import check_labels, label_smoothness
 from stgcnlib.geometry.uncertainty import bootstrap_counts, bootstrap_means, interval, permutation_null
+from stgcnlib.groups import fewest_candidates, largest_k, resampled_groups
 from stgcnlib.progress import track
 
 __all__ = ["sensitivity", "sensitivity_summary"]
@@ -33,6 +33,7 @@ def sensitivity(
     labels: ArrayLike,
     *,
     groups: ArrayLike | None = None,
+    resample: ArrayLike | None = None,
     k: Sequence[int] = (10, 50, 100),
     kinds: Sequence[Kind] = ("nnk", "knn"),
     readings: Sequence[Reading] = ("frames", "sliding", "segments"),
@@ -51,7 +52,8 @@ def sensitivity(
     Args:
         store: a LayerStore of N sequences.
         labels: (N,) class indices.
-        groups: (N,) subjects, whose own sequences are no neighbours, or None.
+        groups: (N,) groups, say subjects, whose own sequences are no neighbours of each other, or None.
+        resample: what intervals resample as a whole, as `layer_geometry`; None: `groups`.
         k: candidates per node. A K that a node cannot provide is lowered to the most that all can; the table
             says so in `k`, and what was asked for in `k_asked`.
         kinds: "nnk", "knn".
@@ -82,11 +84,10 @@ def sensitivity(
         check_choice("reading", reading, get_args(Reading))
     count = len(np.asarray(labels))
     y = check_labels(labels, count)
-    most = int((~barred_pairs(groups, count)).sum(axis=1).min())
-    if most < 1:
-        raise GraphError("some sequence has no candidate neighbour; give more subjects, or groups=None")
+    if fewest_candidates(groups, count).candidates < 1:
+        raise GraphError("some sequence has no candidate neighbour; give more groups, or groups=None")
     base = DTWOptions(**{**(dtw or {}), "reading": "sliding"})
-    counts = bootstrap_counts(count, draws=bootstrap, groups=groups, seed=seed)
+    counts = bootstrap_counts(count, draws=bootstrap, groups=resampled_groups(resample, groups), seed=seed)
     rows: list[dict[str, Any]] = []
     jobs = [(name, reading) for name in names for reading in readings]
     for name, reading in track(jobs, "sensitivity", total=len(jobs), show=progress):
@@ -96,7 +97,7 @@ def sensitivity(
             raise GraphError(f"distances of {name!r} ({reading}) have shape {np.shape(matrix)}; labels are ({count},)")
         where = {"layer": name, "index": int(store[name].index), "title": str(store[name].title), "reading": reading}
         for asked in k:
-            possible = min(int(asked), most)
+            possible = largest_k(asked, groups, count)
             for kind in kinds:
                 build = nnk_graph if kind == "nnk" else knn_graph
                 graph = build(matrix, k=possible, sigma=sigma, exclude=groups)

@@ -31,6 +31,7 @@ from stgcnlib.geometry.neighbourhoods import (
 )
 from stgcnlib.geometry.readout import cka_matrix, gram, knn_predictions, pooled_features, probe_predictions
 from stgcnlib.geometry.uncertainty import bootstrap_means, deletion_groups, interval, jackknife_interval
+from stgcnlib.groups import fewest_candidates, of_nodes
 from stgcnlib.progress import track
 
 __all__ = ["BETWEEN", "STATISTICS", "LayerStatistics", "layer_statistics"]
@@ -61,7 +62,7 @@ class LayerStatistics:
 
     Attributes:
         table: one row per (layer, network, statistic): layer, index, title, network, statistic (a key of
-            `STATISTICS`), value, low, high (interval by subject), null_mean, null_low, null_high (accuracies only: the
+            `STATISTICS`), value, low, high (interval), null_mean, null_low, null_high (accuracies only: the
             same predictions against shuffled labels), n.
         pairs: one row per (first layer, second layer, network, statistic), both orders and the diagonal: first,
             first_index, first_title, second, second_index, second_title, network, statistic (a key of `BETWEEN`),
@@ -125,8 +126,8 @@ def layer_statistics(
     """Geometry and read-out of every layer, and the likeness of every pair of layers, trained and untrained.
 
     Neighbours are those that the geometry's main curve counts (other subjects, where they are known); intervals come
-    from its bootstrap by subject with graphs and predictions held fixed, those of CKA and TwoNN from leaving one
-    subject out at a time (jackknife, with Student's t).
+    from its bootstrap with graphs and predictions held fixed, those of CKA and TwoNN from leaving out one at a time of
+    what it resamples as a whole (jackknife, with Student's t).
 
     Args:
         store: the LayerStore that the geometry was made from.
@@ -184,7 +185,7 @@ class _Work:
         self.seed = int(geometry.settings["seed"])
         generator = np.random.default_rng(self.seed)
         self.shuffled = np.stack([generator.permutation(self.y) for _ in range(int(geometry.settings["permutations"]))])
-        self.parts = deletion_groups(self.n, groups=self.groups, seed=self.seed)
+        self.parts = deletion_groups(self.n, groups=geometry.resampled, seed=self.seed)
 
     def of_layer(self, graph: DSGraph, distances: Floats, features: Floats) -> dict[str, dict[str, Any]]:
         """Statistic -> value, interval and null of one layer."""
@@ -204,7 +205,7 @@ class _Work:
             lambda keep: intrinsic_dimension(
                 distances[np.ix_(keep, keep)],
                 method="twonn",
-                exclude=None if self.groups is None else self.groups[keep],
+                exclude=of_nodes(self.groups, keep),
             )
         )
         found["dimension_twonn"] = _row(value, max(low, 0.0), high, self.n)
@@ -228,12 +229,14 @@ class _Work:
         return row | {"null_mean": float(null.mean()), "null_low": low, "null_high": high}
 
     def by_subject(self, measure: Any, *, limit: float = np.inf) -> tuple[float, float, float]:
-        """A statistic of the kept nodes, and its jackknife interval over subjects."""
+        """A statistic of the kept nodes, and its jackknife interval over subjects, or what else is resampled."""
         everyone = np.arange(self.n)
         value = float(measure(everyone))
-        # Neighbours by other subjects need two of them, and CKA four sequences.
+        # TwoNN needs two neighbours of other groups, and CKA four sequences.
         left = [np.flatnonzero(self.parts != part) for part in np.unique(self.parts)]
-        if any(len(keep) < 4 or (self.groups is not None and len(np.unique(self.groups[keep])) < 2) for keep in left):
+        if any(
+            len(keep) < 4 or fewest_candidates(of_nodes(self.groups, keep), len(keep)).candidates < 2 for keep in left
+        ):
             return value, float("nan"), float("nan")
         low, high = jackknife_interval(value, [measure(keep) for keep in left], self.confidence)
         return value, max(low, -limit), min(high, limit)

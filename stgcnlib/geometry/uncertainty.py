@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from stgcnlib.dsgraph import DSGraph
 from stgcnlib.errors import GraphError, suggest
 from stgcnlib.geometry.smoothness import check_labels, transition
+from stgcnlib.groups import group_codes
 
 __all__ = [
     "Resampling",
@@ -92,15 +93,13 @@ def bootstrap_counts(
         return generator.multinomial(count, np.full(count, 1 / count), size=draws).astype(np.int32)
     if groups is None:
         raise GraphError(f"resampling={how!r} draws subjects; give groups, one value per node")
-    given = np.asarray(groups)
-    if given.shape != (count,):
-        raise GraphError(f"groups have shape {given.shape}; expected ({count},), one value per node")
-    names, member = np.unique(given, return_inverse=True)
-    drawn = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), size=draws)
+    member = group_codes(groups, count)
+    units = int(member.max()) + 1
+    drawn = generator.multinomial(units, np.full(units, 1 / units), size=draws)
     if how == "subjects":
         return drawn[:, member].astype(np.int32)
     counts = np.zeros((draws, count), dtype=np.int32)
-    for subject in range(len(names)):
+    for subject in range(units):
         nodes = np.flatnonzero(member == subject)
         trials = drawn[:, subject] * nodes.size
         counts[:, nodes] = generator.multinomial(trials, np.full(nodes.size, 1 / nodes.size))
@@ -134,7 +133,7 @@ def deletion_groups(count: int, *, groups: ArrayLike | None = None, most: int = 
     parts of nearly equal size.
     """
     generator = np.random.default_rng(seed)
-    member = np.arange(count) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
+    member = np.arange(count) if groups is None else group_codes(groups, count)
     units = int(member.max()) + 1
     part = generator.permutation(np.arange(units) % min(most, units)) if units > most else np.arange(units)
     return np.asarray(part[member], dtype=np.int64)

@@ -61,7 +61,7 @@ def _check_transfer(run: StudyRun) -> None:
 
 
 def _check_neighbours(run: StudyRun) -> None:
-    nodes, k, groups = run["nodes"], run.study.graph.k, run["grouping"]["groups"]
+    nodes, k, groups = run["nodes"], run.study.graph.k, run["grouping"].groups
     fewest = fewest_candidates(groups, len(nodes))
     if k > fewest.candidates:
         mend = f"choose k up to {fewest.candidates}"

@@ -168,7 +168,11 @@ class Dtw(_Part):
 
 
 class Graph(_Part):
-    """DS-Graphs: which recordings are nodes, who may be a neighbour, and how edges are weighed."""
+    """DS-Graphs: which recordings are nodes, who may be a neighbour, and how edges are weighed.
+
+    `leave_out` is the group whose members are no neighbours of each other, "auto" for subject where the data has it, or
+    null for nobody.
+    """
 
     k: Whole = Field(50, ge=1)
     sigma: Literal["mean-kth/3", "per-node", "pynnk"] | Number = "mean-kth/3"
@@ -179,11 +183,16 @@ class Graph(_Part):
 
 
 class Geometry(_Part):
-    """Uncertainty: shuffles of the labels, bootstrap draws, confidence of the intervals."""
+    """Uncertainty: shuffles of the labels, bootstrap draws, confidence of the intervals, and what these resample.
+
+    `resample` is the group whose recordings are drawn as a whole, "auto" for subject where the data has it, or null for
+    recordings by themselves.
+    """
 
     permutations: Whole = Field(200, ge=1)
     bootstrap: Whole = Field(1000, ge=1)
     confidence: Number = Field(0.95, gt=0, lt=1)
+    resample: str | None = "auto"
 
 
 class Statistics(_Part):

@@ -21,6 +21,7 @@ from scipy.stats import permutation_test
 
 from stgcnlib.errors import StgcnlibError, StudyError
 from stgcnlib.geometry import LayerGeometry, bootstrap_counts, paired_difference
+from stgcnlib.groups import SUBJECT, group_codes
 
 __all__ = ["Comparison", "FinishedStudy", "compare_finished", "paired_test", "read_finished"]
 
@@ -46,10 +47,15 @@ class FinishedStudy:
     recordings: pd.DataFrame
 
     @property
-    def subjects(self) -> NDArray[Any] | None:
-        """(N,) subject of each recording; None: unknown."""
-        column = "group subject"
-        return self.recordings[column].to_numpy() if column in self.recordings else self.geometry.groups
+    def resampled(self) -> tuple[NDArray[Any] | None, str]:
+        """What is exchanged and resampled as a whole, (N,) groups or None for recordings, and its name.
+
+        That is what the study's own intervals resample, or subjects where it says nothing and they are known.
+        """
+        column = f"group {SUBJECT}"
+        if self.geometry.resampled_unit is None and column in self.recordings:
+            return self.recordings[column].to_numpy(), SUBJECT
+        return self.geometry.resampled, self.geometry.resampled_unit or "recording"
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,7 @@ class Comparison:
             high, n.
         pairs: one row per two studies of the same recordings and quantity ("input", "early layers", "last layer",
             "accuracy"): first, second, quantity, first_value, second_value, difference (first − second), low, high,
-            p, units (subjects, or recordings where subjects are not known), n.
+            p, units (subjects, or what else the first study resamples as a whole), n, unit ("subject", …, "recording").
     """
 
     studies: pd.DataFrame
@@ -128,6 +134,7 @@ def compare_finished(studies: Sequence[FinishedStudy], *, seed: int = 0) -> Comp
         "p",
         "units",
         "n",
+        "unit",
     ]
     return Comparison(
         pd.DataFrame([_summary(each) for each in studies]),
@@ -167,9 +174,9 @@ def paired_test(
     a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if a.shape != b.shape or a.ndim != 1 or not len(a):
         raise StudyError(f"paired_test: values of shapes {a.shape} and {b.shape}; give two of one shape (N,)")
-    codes = np.arange(len(a)) if subjects is None else np.unique(np.asarray(subjects), return_inverse=True)[1]
-    if codes.shape != a.shape:
-        raise StudyError(f"paired_test: {len(codes)} subjects for {len(a)} recordings; give one each")
+    if subjects is not None and np.shape(subjects) != a.shape:
+        raise StudyError(f"paired_test: {len(np.asarray(subjects))} subjects for {len(a)} recordings; give one each")
+    codes = np.arange(len(a)) if subjects is None else group_codes(subjects)
     counts = bootstrap_counts(len(a), draws=draws, groups=None if subjects is None else codes, seed=seed)
     difference, low, high = paired_difference(a, b, counts, confidence)
     sizes = np.bincount(codes)
@@ -269,10 +276,11 @@ def _shared(first: FinishedStudy, second: FinishedStudy) -> NDArray[np.int64] | 
 def _tests(first: FinishedStudy, second: FinishedStudy, order: NDArray[np.int64], seed: int) -> list[dict[str, Any]]:
     rows = []
     a, b = _quantities(first), _quantities(second)
+    drawn, unit = first.resampled
     for quantity, values in a.items():
         others = b[quantity][order]
         row: dict[str, Any] = {"quantity": quantity, "first_value": values.mean(), "second_value": others.mean()}
-        rows.append(row | paired_test(values, others, first.subjects, seed=seed))
+        rows.append(row | paired_test(values, others, drawn, seed=seed) | {"unit": unit})
     return rows
 
 

@@ -25,6 +25,7 @@ from stgcnlib.dtw import dtw_distances
 from stgcnlib.errors import StudyError, suggest
 from stgcnlib.geometry import bootstrap_counts, label_smoothness, paired_difference
 from stgcnlib.geometry.uncertainty import Resampling, bootstrap_means, interval
+from stgcnlib.groups import RECORDINGS, SUBJECT, group_codes, resampled_groups
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.studies.runs import RunFolder, Values, load_tables, network_fingerprint, run_all, save_tables
 
@@ -80,9 +81,9 @@ class NoiseResult:
     def counts(self) -> NDArray[np.int32]:
         """(draws, N) the bootstrap samples that all intervals share."""
         s = self.settings
-        groups = None if s["groups"] is None else np.asarray(s["groups"])
+        drawn = resampled_groups(s.get("resample"), s["groups"])
         return bootstrap_counts(
-            int(s["n"]), draws=int(s["bootstrap"]), groups=groups, resampling=s["resampling"], seed=int(s["seed"])
+            int(s["n"]), draws=int(s["bootstrap"]), groups=drawn, resampling=s["resampling"], seed=int(s["seed"])
         )
 
     def save(self, folder: str | os.PathLike[str]) -> None:
@@ -101,6 +102,8 @@ def noise_study(
     data: SequenceSet,
     *,
     groups: ArrayLike | None = None,
+    resample: ArrayLike | None = None,
+    unit: str = SUBJECT,
     kinds: Sequence[Kind] = KINDS,
     levels: Mapping[Kind, Sequence[float]] | None = None,
     noisy_networks: Mapping[str, nn.Module] | None = None,
@@ -127,8 +130,9 @@ def noise_study(
     Args:
         network: trained on clean recordings.
         data: N test recordings with labels, normalised as for training.
-        groups: (N,) subject of each recording: its own are no neighbours, and intervals resample subjects. None:
-            everyone may be a neighbour, and recordings are resampled.
+        groups: (N,) subject of each recording, or another group: its own are no neighbours. None: everyone may be one.
+        resample: (N,) groups that intervals resample as a whole; "recordings": every one by itself; None: `groups`.
+        unit: what those are, in one word.
         kinds: of noise, see `corrupt`.
         levels: kind -> levels, see `corrupt` for units; None, or a kind left out: `LEVELS`.
         noisy_networks: name -> network trained on noisy recordings, measured at the same levels.
@@ -151,7 +155,8 @@ def noise_study(
     networks = {CLEAN: network} | dict(noisy_networks or {})
     if CLEAN in (noisy_networks or {}):
         raise StudyError(f"noisy_networks: {CLEAN!r} is the name of the first network; choose another")
-    codes = None if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1].astype(np.int64)
+    codes = None if groups is None else group_codes(groups, len(data))
+    drawn = resampled_groups(resample, groups)
     graph = {"k": k, "sigma": sigma, "symmetrize": symmetrize, "solver": solver}
     work = _Work(networks, data, codes, layers, dict(distances or {}), graph, dict(dtw or {}), axes, device)
     shared = [
@@ -169,10 +174,11 @@ def noise_study(
     settings = {
         **graph, "dtw": dict(dtw or {}), "kinds": list(kinds), "levels": [[kind, level] for kind, level in wanted],
         "networks": list(networks), "groups": None if codes is None else codes.tolist(), "n": len(data),
-        "bootstrap": bootstrap, "resampling": resampling or ("sequences" if codes is None else "two-level"),
+        "resample": RECORDINGS if drawn is None else group_codes(drawn, len(data)).tolist(), "unit": unit,
+        "bootstrap": bootstrap, "resampling": resampling or ("sequences" if drawn is None else "two-level"),
         "confidence": confidence, "seed": seed,
     }  # fmt: skip
-    counts = bootstrap_counts(len(data), draws=bootstrap, groups=codes, resampling=resampling, seed=seed)
+    counts = bootstrap_counts(len(data), draws=bootstrap, groups=drawn, resampling=resampling, seed=seed)
     return _tables(tasks, results, data.labels, counts, settings)
 
 

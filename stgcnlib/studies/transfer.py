@@ -22,6 +22,7 @@ from stgcnlib.activations import record
 from stgcnlib.errors import SequenceError, StudyError, shorten, suggest
 from stgcnlib.geometry import LayerGeometry, bootstrap_counts, layer_geometry
 from stgcnlib.geometry.uncertainty import interval
+from stgcnlib.groups import RECORDINGS, SUBJECT, largest_k, resampled_groups
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.studies.runs import RunFolder, Values, load_tables, network_fingerprint, run_all, save_tables
 from stgcnlib.studies.transfer_runs import FROZEN, PROBE, SCRATCH, Work, fresh_network, measure
@@ -79,8 +80,8 @@ class TransferResult:
     def counts(self) -> NDArray[np.int32]:
         """(draws, N) the bootstrap samples of recordings that all intervals share."""
         s = self.settings
-        groups = None if s["groups"] is None else np.asarray(s["groups"])
-        return bootstrap_counts(int(s["n"]), draws=int(s["bootstrap"]), groups=groups, seed=int(s["seed"]))
+        drawn = resampled_groups(s.get("resample"), s["groups"])
+        return bootstrap_counts(int(s["n"]), draws=int(s["bootstrap"]), groups=drawn, seed=int(s["seed"]))
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write the tables (parquet) and the settings into a folder, atomically."""
@@ -106,6 +107,9 @@ def transfer_study(
     training: Mapping[str, Any] | None = None,
     fresh: Callable[..., nn.Module] | None = None,
     groups: ArrayLike | None = None,
+    group: str = SUBJECT,
+    resample: ArrayLike | None = None,
+    unit: str = SUBJECT,
     k: int | None = None,
     graph: Mapping[str, Any] | None = None,
     dtw: Mapping[str, Any] | None = None,
@@ -134,7 +138,8 @@ def transfer_study(
         training: arguments of `stgcnlib.fit` for every run; epochs are 15 if left out.
         fresh: makes an untrained network of the same shape for the target's classes, called with ``seed=``; None:
             the source's own class with its options, which all networks of the zoo understand.
-        groups: (N,) subjects of `test`; its own are no neighbours, intervals resample subjects. None: unknown.
+        groups: (N,) subjects of `test`, or another group; its own are no neighbours. None: unknown.
+        group, resample, unit: name of `groups`, and what intervals resample as a whole, as `layer_geometry`.
         k: candidates of the DS-Graphs; None: 50, or as many as every recording has.
         graph, dtw: further options of `layer_geometry`.
         permutations, bootstrap, confidence, seed: of the intervals, see there.
@@ -169,7 +174,7 @@ def transfer_study(
     shared = [networks, train.fingerprint(), test.fingerprint(), settings]
     geometry = _target_geometry(
         source, test, groups, k, permutations=permutations, bootstrap=bootstrap, confidence=confidence, seed=seed,
-        dtw=dtw, axes=axes, device=device, **(graph or {}),
+        group=group, resample=resample, unit=unit, dtw=dtw, axes=axes, device=device, **(graph or {}),
     )  # fmt: skip
     # The dearest first: what is left for the end should be short.
     order = sorted(range(len(tasks)), key=lambda i: tasks[i]["frozen"])
@@ -232,10 +237,7 @@ def _target_geometry(
 ) -> LayerGeometry:
     """DS-Graphs of the target's test part on every layer of the source network."""
     if k is None:
-        others = len(test) - 1
-        if groups is not None:
-            others = len(test) - int(np.unique(np.asarray(groups), return_counts=True)[1].max())
-        k = max(1, min(50, others))
+        k = largest_k(50, groups, len(test))
     with tempfile.TemporaryDirectory(prefix="stgcnlib-transfer-") as scratch:
         store = record(source, test, store=Path(scratch) / "layers.zarr", axes=axes, device=device, progress=False)
         return layer_geometry(
@@ -263,14 +265,16 @@ def _tables(
     curve, nodes = geometry.curve(), geometry.per_node
     nodes = nodes[(nodes["network"] == "trained") & (nodes["neighbours"] == geometry.neighbours)]
     shown = ["layer", "index", "title", "smoothness", "low", "high", "null_mean", "null_low", "null_high"]
-    groups = None if geometry.groups is None else geometry.groups.tolist()
+    groups, drawn = (None if codes is None else codes.tolist() for codes in (geometry.groups, geometry.resampled))
     found = TransferResult(
         runs,
         pd.DataFrame(),
         pd.concat(parts, ignore_index=True),
         curve[shown],
         nodes[["layer", "index", "node", "smoothness"]].reset_index(drop=True),
-        settings | {"groups": groups, "n": N, "k": geometry.settings["k"], "neighbours": geometry.neighbours},
+        settings
+        | {"groups": groups, "resample": RECORDINGS if drawn is None else drawn, "unit": geometry.resampled_unit}
+        | {"n": N, "k": geometry.settings["k"], "neighbours": geometry.neighbours},
     )
     return replace(found, table=_summary(found))
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from stgcnlib.groups import plural
 from stgcnlib.tables.words import spans
 
 if TYPE_CHECKING:
@@ -47,6 +48,12 @@ def pairs_table(comparison: Comparison) -> pd.DataFrame:
             "second value": rows["second_value"].map("{:.3f}".format),
             "difference": spans(rows, "difference", "low", "high", "{:+.3f}"),
             "p": rows["p"].map("{:.3g}".format),
-            "subjects": rows["units"],
+            _heading(rows["unit"]): rows["units"],
         }
     ).set_index("first")
+
+
+def _heading(units: pd.Series[str]) -> str:
+    """Name of the column of counts: "subjects", or what else all rows resample."""
+    named = units.unique()
+    return plural(str(named[0])) if len(named) == 1 else "subjects" if not len(named) else "resampled as a whole"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from stgcnlib.groups import plural
 from stgcnlib.sequences import SequenceSet
 
 if TYPE_CHECKING:
@@ -20,13 +21,14 @@ __all__ = ["READINGS", "report_facts", "settings_facts"]
 READINGS = {"frames": "classic DTW on frames", "sliding": "sliding windows", "segments": "proportional segments"}
 
 
-def settings_facts(study: Any, *, nodes: SequenceSet, left_out: str | None) -> pd.DataFrame:
+def settings_facts(study: Any, *, nodes: SequenceSet, left_out: str | None, resampled: str | None) -> pd.DataFrame:
     """The settings that decide the numbers, one per row, in the column "value".
 
     Args:
         study: the `Study`, or anything with its `seed` and its sections `dtw`, `graph` and `geometry`.
         nodes: recordings that are nodes of the DS-Graphs.
         left_out: name of the group whose members are no neighbours of each other; `None`: everyone may be one.
+        resampled: name of the group that intervals resample as a whole; `None`: recordings.
     """
     dtw, graph, geometry = study.dtw, study.graph, study.geometry
     band = "no band" if dtw.band is None else f"band of radius {dtw.band}"
@@ -36,6 +38,7 @@ def settings_facts(study: Any, *, nodes: SequenceSet, left_out: str | None) -> p
         "window": f"{dtw.window} input frames, stride {dtw.stride}",
         "graph": f"NNK, K = {graph.k}, σ by {graph.sigma}, solver {graph.solver}",
         "left out as neighbours": "nobody" if left_out is None else f"same {left_out}",
+        "resampled": "recordings" if resampled is None else f"{plural(resampled)}, then their recordings",
         "interval": f"{geometry.confidence:.0%}, {geometry.bootstrap} bootstrap draws",
         "null": f"{geometry.permutations} shuffles of the labels",
         "seed": str(study.seed),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from stgcnlib.errors import GraphError
 from stgcnlib.geometry.uncertainty import paired_difference
+from stgcnlib.groups import SUBJECT, neighbours_phrase, plural
 from stgcnlib.verdicts.outcome import Outcome, estimate, interval, listed, opening, resampled
 
 if TYPE_CHECKING:
@@ -61,7 +62,9 @@ def judge_depth(geometry: LayerGeometry) -> Outcome:
 
     numbers: dict[str, Any] = {
         "neighbours": geometry.neighbours,
-        "subjects": None if geometry.groups is None else len(np.unique(geometry.groups)),
+        "group": None if geometry.groups is None else geometry.group,
+        "unit": geometry.resampled_unit,
+        "subjects": None if geometry.resampled is None else len(np.unique(geometry.resampled)),
         "confidence": confidence,
         "draws": len(counts),
         "resampling": str(geometry.settings["resampling"]),
@@ -114,8 +117,8 @@ def _tests(numbers: dict[str, Any]) -> dict[str, bool]:
 
 def _paragraph(numbers: dict[str, Any]) -> str:
     """The sentences of a verdict, from its numbers alone."""
-    confidence, others = numbers["confidence"], numbers["subjects"] is not None
-    counted = "only neighbours by other subjects" if others else "all neighbours, whoever performed them"
+    confidence, group = numbers["confidence"], numbers["group"]
+    counted = f"only neighbours {neighbours_phrase(group)}" if group else "all neighbours, whoever performed them"
     last, names, null = numbers["last_layer"], numbers["early_layers"], numbers["null"]
     early = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
     sentences = [
@@ -132,10 +135,10 @@ def _paragraph(numbers: dict[str, Any]) -> str:
     everyone = numbers["all_neighbours"]
     if everyone is not None:
         sentences.append(
-            f"If neighbours by the same subject count too, it is {everyone['input']:.2f} at the input and "
-            f"{everyone['last']:.2f} at {last}: it {_moves(everyone, confidence)}"
+            f"If neighbours {neighbours_phrase(group, same=True)} count too, it is {everyone['input']:.2f} at the "
+            f"input and {everyone['last']:.2f} at {last}: it {_moves(everyone, confidence)}"
             + (
-                "; the lower start comes from people's own repetitions."
+                f"; the lower start comes from {'people' if group == SUBJECT else f'each {group}'}'s own repetitions."
                 if everyone["input"] < numbers["input"]
                 else "."
             )
@@ -207,11 +210,11 @@ def _lacking(numbers: dict[str, Any]) -> str:
 
 
 def _caution(numbers: dict[str, Any]) -> str:
-    subjects = numbers["subjects"]
-    drawn = resampled(numbers["draws"], numbers["resampling"], subjects, "sequences")
+    subjects, unit = numbers["subjects"], numbers["unit"]
+    drawn = resampled(numbers["draws"], numbers["resampling"], subjects, "sequences", unit or SUBJECT)
     end = ""
     if subjects is None:
-        end = "; subjects are not known"
+        end = "; subjects are not known" if unit is None else ""
     elif subjects < 10:
-        end = "; so few people say little about others"
+        end = f"; so few {'people' if unit == SUBJECT else plural(unit)} say little about others"
     return f"Intervals are from {drawn}, with the graphs held fixed{end}."

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from stgcnlib.geometry.uncertainty import paired_difference
+from stgcnlib.groups import SUBJECT, resampled_count
 from stgcnlib.studies.noise import CLEAN, Kind, NoiseResult
 from stgcnlib.verdicts.outcome import Outcome, capital, interval, opening, resampled, span
 
@@ -54,7 +55,8 @@ def judge_noise(result: NoiseResult) -> Outcome:
     numbers: dict[str, Any] = {
         "limit": LIMIT,
         "confidence": float(result.settings["confidence"]),
-        "subjects": None if result.settings["groups"] is None else len(set(result.settings["groups"])),
+        "unit": result.settings.get("unit", SUBJECT),
+        "subjects": resampled_count(result.settings.get("resample"), result.settings["groups"]),
         "resampling": result.settings["resampling"],
         "draws": int(result.settings["bootstrap"]),
         "kinds": kinds,
@@ -189,7 +191,9 @@ def _sentence(kind: str, each: dict[str, Any], confidence: float) -> str:
 
 
 def _caution(numbers: dict[str, Any]) -> str:
-    drawn = resampled(numbers["draws"], numbers["resampling"], numbers["subjects"], "recordings")
+    drawn = resampled(
+        numbers["draws"], numbers["resampling"], numbers["subjects"], "recordings", numbers["unit"]
+    )  # fmt: skip
     return (
         f"Intervals are of paired differences, from {drawn}; graphs, and one draw of the noise per level, are held "
         "fixed."

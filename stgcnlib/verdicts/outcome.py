@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from stgcnlib.groups import plural
+
 __all__ = ["Outcome", "bullets"]
 
 
@@ -89,11 +91,19 @@ def estimate(value: float, low: float, high: float, form: str) -> str:
     return f"{value:{form}} ({span(low, high, form)})"
 
 
-def resampled(draws: int, resampling: str, subjects: int | None, unit: str) -> str:
-    """'300 bootstrap draws of the 4 subjects and their sequences'; `unit` is "sequences" or "recordings"."""
+def resampled(draws: int, resampling: str, count: int | None, items: str, unit: str) -> str:
+    """'300 bootstrap draws of the 4 subjects and their sequences'.
+
+    Args:
+        draws: how many.
+        resampling: "sequences", "subjects" or "two-level".
+        count: how many groups are resampled as a whole; None: none are.
+        items: "sequences" or "recordings".
+        unit: name of such a group.
+    """
     what = {
-        "sequences": f"{unit} as if independent",
-        "subjects": f"the {subjects} subjects",
-        "two-level": f"the {subjects} subjects and their {unit}",
-    }["sequences" if subjects is None else resampling]
+        "sequences": f"{items} as if independent",
+        "subjects": f"the {count} {plural(unit)}",
+        "two-level": f"the {count} {plural(unit)} and their {items}",
+    }["sequences" if count is None else resampling]
     return f"{draws} bootstrap draws of {what}"

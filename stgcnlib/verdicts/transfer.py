@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from stgcnlib.errors import StudyError
+from stgcnlib.groups import SUBJECT, plural, resampled_count
 from stgcnlib.verdicts.outcome import Outcome, counted, interval, opening
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def judge_transfer(result: TransferResult) -> Outcome:
         "confidence": float(result.settings["confidence"]),
         "seeds": len(result.settings["seeds"]),
         "n": int(result.settings["n"]),
-        "subjects": None if result.settings["groups"] is None else len(set(result.settings["groups"])),
+        "unit": result.settings.get("unit", SUBJECT),
+        "subjects": resampled_count(result.settings.get("resample"), result.settings["groups"]),
         "accuracy": {
             "half": float(result.correct("frozen", half).mean()),
             "none": float(result.correct("frozen", 0).mean()),
@@ -76,7 +78,8 @@ def _paragraph(numbers: dict[str, Any]) -> str:
     confidence = numbers["confidence"]
     enough, pays, needed = numbers["enough"], numbers["pays"], numbers["needed"]
     seeds = counted(numbers["seeds"], "seed", "seeds")
-    people = "" if numbers["subjects"] is None else f" by {numbers['subjects']} subjects"
+    unit, count = numbers["unit"], numbers["subjects"]
+    people = "" if count is None else f" {'by' if unit == SUBJECT else 'of'} {count} {plural(unit)}"
     sentences = [
         opening(CLAIM, holds=numbers["holds"], undecided="is not decided by these data"),
         f"With the first {half} of {L} blocks frozen, accuracy on {numbers['n']} test recordings{people} is "

@@ -45,8 +45,8 @@ def test_groups_and_masks_exclude_alike(sequences):
 @pytest.mark.parametrize(
     ("k", "exclude", "message"),
     [
-        (12, None, "sequence 0 has 11 admissible neighbours"),
-        (9, [0, 1] + [2] * 10, "sequence 2 has 2 admissible neighbours"),
+        (12, None, "node 0 has only 11 admissible candidates"),
+        (9, [0, 1] + [2] * 10, "node 2 has only 2 admissible candidates"),
         (0, None, "k=0"),
         (3, [1, 2], "expected \\(12,\\) group values"),
         (3, np.zeros((12, 12)), "bool mask"),

@@ -74,6 +74,7 @@ CHANGES: list[tuple[str, Any, set[str]]] = [
     ("graph.leave_out", None, GEOMETRY | {"map evaluation"}),
     ("geometry.bootstrap", 77, GEOMETRY),
     ("geometry.confidence", 0.9, GEOMETRY),
+    ("geometry.resample", None, GEOMETRY | {"map evaluation"}),
     ("statistics.votes", 3, {"statistics"}),
     ("statistics.probe", 2.0, {"statistics"}),
     ("sensitivity.k", [4], {"sensitivity"}),

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stgcnlib.groups import RECORDINGS, SUBJECT, at_least_two, chosen_group
+from stgcnlib.groups import Grouping, grouping
 from stgcnlib.sequences import SequenceSet
 
 if TYPE_CHECKING:
     from stgcnlib.artefacts.keys import Settings
 
-__all__ = ["explained_nodes", "group_nodes", "group_recordings", "make_demo", "pick_nodes", "prepare", "read_recordings", "split_parts"]
+__all__ = ["explained_nodes", "group_nodes", "make_demo", "pick_nodes", "prepare", "read_recordings", "split_parts"]
 
 
 def make_demo(settings: Settings) -> SequenceSet:
@@ -58,34 +58,9 @@ def pick_nodes(sequences: SequenceSet, parts: tuple[SequenceSet, SequenceSet], s
             return sequences
 
 
-def group_nodes(nodes: SequenceSet, settings: Settings) -> dict[str, Any]:
-    """Who is no neighbour among the nodes and what intervals resample, see `group_recordings`."""
-    return group_recordings(nodes, settings.graph.leave_out, settings.geometry.resample)
-
-
-def group_recordings(data: SequenceSet, leave_out: str | None, resample: str | None) -> dict[str, Any]:
-    """Who is no neighbour among some recordings and what intervals resample, as arguments of `layer_geometry`.
-
-    Args:
-        data: recordings with their groups.
-        leave_out: group whose members are no neighbours of each other; "auto" is subject where the data has it.
-        resample: group that intervals resample as a whole, likewise; `None`: every recording by itself.
-
-    Raises:
-        StudyError: the data has no such group.
-    """
-    group = chosen_group("graph.leave_out", leave_out, data.groups)
-    unit = chosen_group("geometry.resample", resample, data.groups)
-    drawn = None if unit is None else data.groups[unit]
-    if resample == "auto":
-        drawn = at_least_two(drawn)
-    known = group is not None or resample is None
-    return {
-        "groups": None if group is None else data.groups[group],
-        "group": group or SUBJECT,
-        "resample": drawn if drawn is not None else RECORDINGS if known else None,
-        "unit": unit or SUBJECT,
-    }
+def group_nodes(nodes: SequenceSet, settings: Settings) -> Grouping:
+    """Who among the nodes is no neighbour of whom, and what intervals resample as a whole."""
+    return grouping(nodes.groups, leave_out=settings.graph.leave_out, resample=settings.geometry.resample)
 
 
 def explained_nodes(nodes: SequenceSet, settings: Settings) -> NDArray[np.int64]:

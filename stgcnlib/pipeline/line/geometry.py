@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from stgcnlib.activations import LayerStore
     from stgcnlib.artefacts.keys import Settings
     from stgcnlib.geometry import LayerGeometry, LayerStatistics
+    from stgcnlib.groups import Grouping
 
 __all__ = ["FINDINGS", "distances", "distances_by_reading", "find_recordings", "measure_geometry",
            "measure_sensitivity", "measure_statistics", "other_readings", "swept_layers"]  # fmt: skip
@@ -34,7 +35,7 @@ def measure_geometry(
     trained: LayerStore,
     untrained: LayerStore,
     nodes: SequenceSet,
-    grouping: Mapping[str, Any],
+    grouping: Grouping,
     distances: Distances,
     untrained_distances: Distances,
     settings: Settings,
@@ -44,7 +45,7 @@ def measure_geometry(
 
     graph = settings.graph
     return layer_geometry(
-        trained, nodes.labels, class_names=nodes.class_names, **grouping, distances=distances, untrained=untrained,
+        trained, nodes.labels, class_names=nodes.class_names, **vars(grouping), distances=distances, untrained=untrained,
         untrained_distances=untrained_distances, k=graph.k, sigma=graph.sigma, symmetrize=graph.symmetrize,
         solver=graph.solver, seed=settings.seed, permutations=settings.geometry.permutations,
         bootstrap=settings.geometry.bootstrap, confidence=settings.geometry.confidence,
@@ -123,7 +124,7 @@ def distances_by_reading(activations: LayerStore, reading: Any, swept: str, sett
 def measure_sensitivity(
     activations: LayerStore,
     nodes: SequenceSet,
-    grouping: Mapping[str, Any],
+    grouping: Grouping,
     distances: Distances,
     others: Mapping[tuple[str, str], NDArray[np.float32]],
     settings: Settings,
@@ -137,7 +138,7 @@ def measure_sensitivity(
 
     geometry = settings.geometry
     return sensitivity(
-        activations, nodes.labels, **grouping, dtw=settings.dtw.model_dump(), distances=kept,
+        activations, nodes.labels, groups=grouping.groups, resample=grouping.resample, dtw=settings.dtw.model_dump(), distances=kept,
         sigma=settings.graph.sigma, permutations=geometry.permutations, bootstrap=geometry.bootstrap,
         confidence=geometry.confidence, seed=settings.seed, **settings.sensitivity.model_dump(),
     )  # fmt: skip

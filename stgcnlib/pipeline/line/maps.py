@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from stgcnlib.artefacts.keys import Settings
     from stgcnlib.explain import MapEvaluation, RelevanceMap
+    from stgcnlib.groups import Grouping
     from stgcnlib.pipeline.study import Compute
 
 __all__ = ["evaluate", "explain"]
@@ -45,7 +46,7 @@ def evaluate(
     nodes: SequenceSet,
     parts: tuple[SequenceSet, SequenceSet],
     explained: NDArray[np.int64],
-    grouping: Mapping[str, Any],
+    grouping: Grouping,
     maps: Maps,
     distances: Mapping[str, NDArray[np.float32]],
     settings: Settings,
@@ -53,13 +54,15 @@ def evaluate(
 ) -> MapEvaluation:
     """Deletion, insertion, contrast, randomisation, jitter, label smoothness and limbs of the maps."""
     from stgcnlib.explain import evaluate_maps
+    from stgcnlib.groups import of_nodes
 
     tests = settings.explain
     return evaluate_maps(
         network, nodes.select(explained), maps,
         axes=settings.network.axes,
         reference=parts[0],
-        groups=None if groups is None else groups[explained],
+        groups=of_nodes(grouping.groups, explained),
+        resample=of_nodes(grouping.resample, explained),
         feature_distances={name: distances[name][np.ix_(explained, explained)] for name in maps[0]},
         sequences=tests.sequences, units=tests.units, replacement=tests.replacement, steps=tests.steps,
         draws=tests.draws, jitter=tests.jitter,

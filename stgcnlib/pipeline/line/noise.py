@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from stgcnlib.artefacts.keys import Settings
+    from stgcnlib.groups import Grouping
     from stgcnlib.pipeline.study import Compute
     from stgcnlib.studies import NoiseResult
 
@@ -69,7 +70,7 @@ def noisy_network(training: Training, sequences: SequenceSet, settings: Settings
 def measure_clean(
     network: nn.Module,
     nodes: SequenceSet,
-    grouping: Mapping[str, Any],
+    grouping: Grouping,
     layers: Layers,
     distances: Mapping[str, NDArray[np.float32]],
     settings: Settings,
@@ -82,7 +83,7 @@ def measure_clean(
 def measure_noisy(
     network: nn.Module,
     nodes: SequenceSet,
-    grouping: Mapping[str, Any],
+    grouping: Grouping,
     layers: Layers,
     noise: str,
     settings: Settings,
@@ -95,7 +96,7 @@ def measure_noisy(
 def measure(
     network: nn.Module,
     nodes: SequenceSet,
-    grouping: Mapping[str, Any],
+    grouping: Grouping,
     layers: Layers,
     level: str,
     settings: Settings,
@@ -107,7 +108,7 @@ def measure(
 
 def collect(
     nodes: SequenceSet,
-    grouping: Mapping[str, Any],
+    grouping: Grouping,
     clean: Values,
     levels: Mapping[str, Values],
     others: Mapping[tuple[str, str], Values],
@@ -124,7 +125,7 @@ def collect(
         measured.setdefault(title, []).append((*_condition(level), values))
     geometry, graph = settings.geometry, settings.graph
     return noise_result(
-        measured, nodes.labels, **grouping, k=graph.k, sigma=graph.sigma, symmetrize=graph.symmetrize,
+        measured, nodes.labels, groups=grouping.groups, resample=grouping.resample, unit=grouping.unit, k=graph.k, sigma=graph.sigma, symmetrize=graph.symmetrize,
         solver=graph.solver, dtw=settings.dtw.model_dump(), bootstrap=geometry.bootstrap,
         confidence=geometry.confidence, seed=settings.seed,
     )  # fmt: skip
@@ -133,7 +134,7 @@ def collect(
 def _measured(
     network: nn.Module,
     nodes: SequenceSet,
-    grouping: Mapping[str, Any],
+    grouping: Grouping,
     layers: Layers,
     level: str,
     settings: Settings,
@@ -146,7 +147,7 @@ def _measured(
     names = [layer["name"] for layer in layers if any(fnmatchcase(layer["name"], pattern) for pattern in wanted)]
     graph = settings.graph
     return measure_level(
-        network, nodes, *_condition(level), groups=grouping["groups"], layers=[n for n in names if n != "input"],
+        network, nodes, *_condition(level), groups=grouping.groups, layers=[n for n in names if n != "input"],
         distances=distances, k=graph.k, sigma=graph.sigma, symmetrize=graph.symmetrize, solver=graph.solver,
         dtw=settings.dtw.model_dump(), axes=settings.network.axes, seed=settings.seed, device=compute.device,
     )  # fmt: skip

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from stgcnlib.dtw import DTWOptions
     from stgcnlib.explain import RelevanceMap
     from stgcnlib.geometry import LayerGeometry
+    from stgcnlib.groups import Grouping
     from stgcnlib.studies import NoiseResult, TransferResult
     from stgcnlib.training import Evaluation
 
@@ -67,12 +68,14 @@ def choose_examples(nodes: SequenceSet, explained: NDArray[np.int64], maps: Maps
     return example_maps(nodes, explained, maps, count=settings.explain.examples)
 
 
-def describe_settings(nodes: SequenceSet, grouping: Mapping[str, Any], settings: Settings) -> pd.DataFrame:
+def describe_settings(nodes: SequenceSet, grouping: Grouping, settings: Settings) -> pd.DataFrame:
     """The settings that decide the numbers, one per row."""
+    from stgcnlib.groups import resampled_groups
     from stgcnlib.tables import settings_facts
 
-    left_out = None if grouping["groups"] is None else grouping["group"]
-    return settings_facts(settings, nodes=nodes, left_out=left_out)
+    left_out = None if grouping.groups is None else grouping.group
+    drawn = resampled_groups(grouping.resample, grouping.groups)
+    return settings_facts(settings, nodes=nodes, left_out=left_out, resampled=None if drawn is None else grouping.unit)
 
 
 def describe_report(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from stgcnlib.errors import StudyError
-from stgcnlib.pipeline.line.data import group_recordings, prepare
+from stgcnlib.pipeline.line.data import prepare
 from stgcnlib.pipeline.line.forms import Training
 from stgcnlib.pipeline.line.networks import build, fitted
 from stgcnlib.sequences import SequenceSet
@@ -107,13 +107,13 @@ def measure(source: nn.Module, target: Parts, run: str, settings: Settings, comp
 
 def measure_target(source: nn.Module, target: Parts, settings: Settings, compute: Compute) -> LayerGeometry:
     """DS-Graphs of the target's test part on every layer of the source network, before any fine-tuning."""
-    from stgcnlib.groups import largest_k
+    from stgcnlib.groups import grouping, largest_k
     from stgcnlib.studies.transfer import target_geometry
 
     test, graph, geometry = target[1], settings.graph, settings.geometry
-    grouping = group_recordings(test, graph.leave_out, geometry.resample)
+    chosen = grouping(test.groups, leave_out=graph.leave_out, resample=geometry.resample)
     return target_geometry(
-        source, test, **grouping, k=largest_k(graph.k, grouping["groups"], len(test)), sigma=graph.sigma,
+        source, test, **vars(chosen), k=largest_k(graph.k, chosen.groups, len(test)), sigma=graph.sigma,
         symmetrize=graph.symmetrize, solver=graph.solver, permutations=geometry.permutations,
         bootstrap=geometry.bootstrap, confidence=geometry.confidence, seed=settings.seed,
         dtw=settings.dtw.model_dump(), axes=settings.network.axes, device=compute.device,

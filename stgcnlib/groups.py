@@ -1,0 +1,274 @@
+"""Who may be whose neighbour, how few candidates that leaves, and what intervals resample as a whole.
+
+Groups are one value per recording, such as the subject who performed it or the day on which it was made. Here they
+become barred pairs, counts and words, and nowhere else; distances, graphs and draws are made in the rooms above.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from stgcnlib.errors import GraphError, StudyError, suggest
+
+__all__ = [
+    "ALL",
+    "RECORDINGS",
+    "SUBJECT",
+    "Fewest",
+    "Grouping",
+    "at_least_two",
+    "barred_pairs",
+    "candidate_counts",
+    "check_candidates",
+    "fewest_candidates",
+    "group_codes",
+    "grouping",
+    "largest_k",
+    "main_neighbours",
+    "neighbours_label",
+    "neighbours_phrase",
+    "of_nodes",
+    "plural",
+    "resampled_count",
+    "resampled_groups",
+]
+
+ALL = "all"
+"""Label of neighbours where everyone counts."""
+SUBJECT = "subject"
+"""The group that is meant where none is named."""
+RECORDINGS = "recordings"
+"""What `resample` is where every recording is resampled by itself."""
+
+
+class Fewest(NamedTuple):
+    """The first node with the fewest candidates, and how many it has."""
+
+    node: int
+    candidates: int
+
+
+def group_codes(groups: ArrayLike, count: int | None = None) -> NDArray[np.int64]:
+    """(N,) number of each recording's group, from 0 in the order of the values; NaN is a value like any other.
+
+    Args:
+        groups: (N,) values.
+        count: what N must be; None: any.
+
+    Raises:
+        GraphError: groups are not one value per node, or their values cannot be put in order.
+    """
+    given = np.asarray(groups)
+    if given.ndim != 1 or count not in (None, len(given)):
+        expected = "N" if count is None else count
+        raise GraphError(f"groups have shape {given.shape}; expected ({expected},), one value per node")
+    try:
+        return np.unique(given, return_inverse=True)[1].astype(np.int64)
+    except TypeError:
+        raise GraphError("groups mix values of several kinds; give numbers only, or names only") from None
+
+
+def at_least_two(groups: ArrayLike | None) -> NDArray[Any] | None:
+    """The groups, or None where they hold fewer than two different values, which tell nobody apart."""
+    given = np.asarray([] if groups is None else groups)
+    return given if (given != given[:1]).any() else None
+
+
+def of_nodes(groups: ArrayLike | None, nodes: NDArray[np.int64]) -> NDArray[Any] | str | None:
+    """The groups of some nodes; None and the word "recordings" as they are."""
+    return groups if groups is None or isinstance(groups, str) else np.asarray(groups)[nodes]
+
+
+# -- neighbours --------------------------------------------------------------------------------
+
+
+def barred_pairs(exclude: ArrayLike | None, count: int) -> NDArray[np.bool_]:
+    """(N, N) bool: true where j may not be a neighbour of i. Nobody is their own neighbour.
+
+    Args:
+        exclude: (N,) groups whose members are no neighbours of each other, an (N, N) bool mask of barred pairs, or
+            None.
+        count: N.
+
+    Raises:
+        GraphError: `exclude` is neither.
+    """
+    barred = np.eye(count, dtype=np.bool_)
+    if exclude is None:
+        return barred
+    given = np.asarray(exclude)
+    if given.shape == (count,):
+        codes = group_codes(given)
+        barred |= codes[:, None] == codes[None, :]
+    elif given.shape == (count, count) and given.dtype == np.bool_:
+        barred |= given
+    else:
+        raise GraphError(
+            f"exclude has shape {given.shape} and dtype {given.dtype}; expected ({count},) group values or "
+            f"a ({count}, {count}) bool mask"
+        )
+    return barred
+
+
+def candidate_counts(exclude: ArrayLike | None, count: int) -> NDArray[np.int64]:
+    """(N,) how many others may be a neighbour of each node; arguments as `barred_pairs`."""
+    if exclude is None:
+        return np.full(count, count - 1, dtype=np.int64)
+    if np.shape(exclude) == (count,):
+        codes = group_codes(exclude)
+        return np.asarray(count - np.bincount(codes)[codes], dtype=np.int64)
+    return np.asarray((~barred_pairs(exclude, count)).sum(axis=1), dtype=np.int64)
+
+
+def fewest_candidates(exclude: ArrayLike | None, count: int) -> Fewest:
+    """The node with the fewest candidates, the first of several; arguments as `barred_pairs`."""
+    counts = candidate_counts(exclude, count)
+    node = int(counts.argmin())
+    return Fewest(node, int(counts[node]))
+
+
+def largest_k(wanted: int, exclude: ArrayLike | None, count: int) -> int:
+    """`wanted` candidates, or as many as every node has; 1 where a node has none, which no graph takes."""
+    return min(int(wanted), max(1, fewest_candidates(exclude, count).candidates))
+
+
+def check_candidates(k: int, exclude: ArrayLike | None, count: int) -> None:
+    """Refuse a `k` that some node cannot provide; further arguments as `barred_pairs`.
+
+    Raises:
+        GraphError: names the node with the fewest candidates, and the largest k.
+    """
+    node, candidates = fewest_candidates(exclude, count)
+    if k < 1:
+        raise GraphError(f"k={k}; expected at least one neighbour")
+    if k > candidates:
+        raise GraphError(
+            f"k={k}, but node {node} has only {candidates} admissible candidates among {count} nodes"
+            f"{' (itself and excluded nodes do not count)' if exclude is not None else ' (itself does not count)'}; "
+            + (f"lower k to at most {candidates}, or give more sequences" if candidates else "exclude fewer pairs")
+        )
+
+
+# -- resampling --------------------------------------------------------------------------------
+
+
+def resampled_groups(resample: ArrayLike | None, groups: ArrayLike | None) -> NDArray[Any] | None:
+    """(N,) groups that a bootstrap draws as a whole; None: every recording by itself.
+
+    Args:
+        resample: (N,) groups, "recordings", or None for `groups`.
+        groups: (N,) groups, or None.
+
+    Raises:
+        GraphError: an unknown word.
+    """
+    if isinstance(resample, str):
+        if resample != RECORDINGS:
+            raise GraphError(f"resample={resample!r} is unknown; give one value per node, {RECORDINGS!r} or None")
+        return None
+    chosen = groups if resample is None else resample
+    return None if chosen is None else np.asarray(chosen)
+
+
+def resampled_count(resample: ArrayLike | None, groups: ArrayLike | None) -> int | None:
+    """How many wholes `resampled_groups` are; None: every recording by itself."""
+    drawn = resampled_groups(resample, groups)
+    return None if drawn is None else len(np.unique(drawn))
+
+
+# -- settings ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Grouping:
+    """Who is no neighbour of whom, and what intervals resample; the fields are arguments of `layer_geometry`.
+
+    Attributes:
+        groups: (N,) groups whose members are no neighbours of each other, or None.
+        group: their name; "subject" where there are none.
+        resample: (N,) groups that are resampled as a whole, "recordings", or None where no groups are known.
+        unit: their name; "subject" where there are none.
+    """
+
+    groups: NDArray[Any] | None
+    group: str
+    resample: NDArray[Any] | str | None
+    unit: str
+
+    @property
+    def neighbours(self) -> str:
+        """Label of the neighbours that the main curve counts."""
+        return neighbours_label(None if self.groups is None else self.group)
+
+
+def grouping(
+    known: Mapping[str, NDArray[Any]], *, leave_out: str | None = "auto", resample: str | None = "auto"
+) -> Grouping:
+    """The groups that two settings of a study mean.
+
+    Args:
+        known: name -> (N,) groups of some recordings.
+        leave_out: group whose members are no neighbours of each other; "auto": subject, if it is known; None: nobody.
+        resample: group that intervals resample as a whole; "auto": subject, if there are two; None: recordings.
+
+    Raises:
+        StudyError: there is no such group.
+    """
+    group, unit = (
+        _chosen(field, wanted, known)
+        for field, wanted in (("graph.leave_out", leave_out), ("geometry.resample", resample))
+    )
+    drawn = None if unit is None else known[unit]
+    if resample == "auto":
+        drawn = at_least_two(drawn)
+    explicit = group is not None or resample is None
+    return Grouping(
+        groups=None if group is None else known[group],
+        group=group or SUBJECT,
+        resample=drawn if drawn is not None else RECORDINGS if explicit else None,
+        unit=unit or SUBJECT,
+    )
+
+
+def _chosen(field: str, wanted: str | None, known: Iterable[str]) -> str | None:
+    names = list(known)
+    if wanted == "auto":
+        return SUBJECT if SUBJECT in names else None
+    if wanted is not None and wanted not in names:
+        nearest = suggest(wanted, names) if names else "it has no groups at all: set it to null"
+        raise StudyError(f"{field}: the data has no group {wanted!r}; {nearest}")
+    return wanted
+
+
+# -- words -------------------------------------------------------------------------------------
+
+
+def neighbours_label(group: str | None) -> str:
+    """How tables name a kind of neighbours: "other subjects", "other days"; None: "all"."""
+    return ALL if group is None else f"other {plural(group)}"
+
+
+def neighbours_phrase(group: str, *, same: bool = False) -> str:
+    """The same in a sentence, behind "neighbours": "by other subjects", "by the same subject", "of other days"."""
+    whose = f"the same {group}" if same else neighbours_label(group)
+    return f"{'by' if group == SUBJECT else 'of'} {whose}"
+
+
+def main_neighbours(labels: Iterable[str]) -> str:
+    """Of the labels of a table those that its main curve counts: other groups' where they are there, else all."""
+    names = list(dict.fromkeys(labels))
+    return next((name for name in names if name != ALL), ALL)
+
+
+def plural(name: str) -> str:
+    """The English plural of a group's name; one that ends in a single s is left as it is."""
+    if name.endswith(("ss", "x", "z", "ch", "sh")):
+        return f"{name}es"
+    if name.endswith("y") and name[-2:-1] not in set("aeiou"):
+        return f"{name[:-1]}ies"
+    return name if name.endswith("s") else f"{name}s"

@@ -1,0 +1,87 @@
+"""Who is no neighbour and what is resampled are two settings of a study, and both are named as what they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stgcnlib.demo import demo_sequences
+from stgcnlib.errors import StudyError
+from stgcnlib.geometry import bootstrap_counts
+from stgcnlib.pipeline.run import StudyRun, open_study
+from stgcnlib.sequences import SequenceSet
+
+
+@pytest.fixture(scope="module")
+def days(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Demo recordings by three subjects on three days."""
+    data = demo_sequences(subjects=3, repeats=2, seed=0)
+    groups = {"subject": data.groups["subject"], "day": np.arange(len(data)) * 7 % 5 % 3}
+    path = tmp_path_factory.mktemp("days") / "days.npz"
+    SequenceSet(data.coords, labels=data.labels, class_names=data.class_names, groups=groups, layout=data.layout).save(
+        path
+    )
+    return path
+
+
+def study(path: Path, output: Path, **settings: Any) -> StudyRun:
+    fields: dict[str, Any] = {
+        "name": "days",
+        "data": {"path": str(path), "split": {"by": "subject", "train": [1]}},
+        "network": {"name": "st-gcn", "options": {"width": 4, "depth": 3}, "training": {"epochs": 1}},
+        "graph": {"k": 4},
+        "geometry": {"permutations": 5, "bootstrap": 40},
+    }
+    return open_study(fields | {name: fields.get(name, {}) | values for name, values in settings.items()}, output)
+
+
+def test_neighbours_of_other_days_are_called_so(days: Path, tmp_path: Path) -> None:
+    run = study(days, tmp_path, graph={"leave_out": "day"})
+    geometry = run.geometry
+    day = run.nodes.groups["day"]
+    assert set(geometry.table["neighbours"]) == {"other days", "all"}
+    assert geometry.neighbours == run.view.neighbours == "other days"
+    graph = geometry.graphs[("input", "trained", "other days")]
+    assert (day[graph.candidates] != day[:, None]).all()
+    words = geometry.verdict().text
+    assert "Counting only neighbours of other days" in words
+    assert "If neighbours of the same day count too" in words
+    assert "other subjects" not in words
+    assert "the 2 subjects and their sequences" in words  # who is resampled is another question
+    assert run.view.choices().loc[["left out as neighbours", "resampled"], "value"].tolist() == [
+        "same day", "subjects, then their recordings",
+    ]  # fmt: skip
+    assert set(pd.read_parquet(tmp_path / "tables" / "nodes.parquet")["neighbours"]) == {"other days", "all"}
+
+
+def test_the_bootstrap_by_subject_stays_where_everyone_may_be_a_neighbour(days: Path, tmp_path: Path) -> None:
+    run = study(days, tmp_path, graph={"leave_out": None})
+    geometry = run.geometry
+    subjects = run.nodes.groups["subject"]
+    assert set(geometry.table["neighbours"]) == {"all"}
+    assert geometry.settings["resampling"] == "two-level"
+    np.testing.assert_array_equal(geometry.resamples(), bootstrap_counts(len(subjects), draws=40, groups=subjects))
+    words = geometry.verdict().text
+    assert "all neighbours, whoever performed them" in words
+    assert "the 2 subjects and their sequences" in words
+
+
+def test_recordings_are_resampled_by_themselves_if_the_study_says_so(days: Path, tmp_path: Path) -> None:
+    run = study(days, tmp_path, geometry={"resample": None, "permutations": 5, "bootstrap": 40})
+    geometry = run.geometry
+    assert geometry.neighbours == "other subjects"
+    np.testing.assert_array_equal(geometry.resamples(), bootstrap_counts(len(run.nodes), draws=40))
+    assert "of sequences as if independent, with the graphs held fixed." in geometry.verdict().text
+    assert run.view.choices().loc["resampled", "value"] == "recordings"
+
+
+@pytest.mark.parametrize(("section", "field"), [("graph", "leave_out"), ("geometry", "resample")])
+def test_a_group_that_is_not_there_is_refused_before_the_work(
+    days: Path, tmp_path: Path, section: str, field: str
+) -> None:
+    with pytest.raises(StudyError, match=rf"{section}\.{field}: the data has no group 'dya'; did you mean 'day'"):
+        study(days, tmp_path, **{section: {field: "dya"}}).check()
