@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from stgcnlib.artefacts import Artefacts
 from stgcnlib.errors import SequenceError, StudyError
 from stgcnlib.groups import fewest_candidates
-
-if TYPE_CHECKING:
-    from stgcnlib.pipeline.run import StudyRun
+from stgcnlib.pipeline.study import Study
 
 __all__ = ["check_study"]
 
 
-def check_study(run: StudyRun) -> None:
+def check_study(study: Study, made: Artefacts) -> None:
     """Refuse settings that the recordings or the network cannot meet.
+
+    Args:
+        study: the settings.
+        made: its artefacts; quick ones are made to be looked at.
 
     Raises:
         StudyError: naming the field and the mend: a K that some node cannot provide, groups or classes that the data
@@ -24,19 +25,19 @@ def check_study(run: StudyRun) -> None:
         LayerNotFoundError, AxesError: chosen layers do not exist, or do not lie as said.
         CheckpointError, LayoutError: a checkpoint does not fit.
     """
-    _check_noise(run)
-    _check_transfer(run)
-    _check_neighbours(run)
-    _check_layers(run)
+    _check_noise(study, made)
+    _check_transfer(study, made)
+    _check_neighbours(study, made)
+    _check_layers(study, made)
 
 
-def _check_noise(run: StudyRun) -> None:
-    settings = run.study.noise
+def _check_noise(study: Study, made: Artefacts) -> None:
+    settings = study.noise
     if settings is None:
         return
     from stgcnlib.studies.noise import corrupt
 
-    few = run["sequences"].select([0])
+    few = made["sequences"].select([0])
     levels = [(kind, level) for kind, levels in settings.levels.items() for level in levels]
     for kind, level in [*levels, *settings.training_levels]:
         try:
@@ -45,23 +46,23 @@ def _check_noise(run: StudyRun) -> None:
             raise StudyError(f"noise.{kind.replace(' ', '_')}: {error}") from None
 
 
-def _check_transfer(run: StudyRun) -> None:
-    settings = run.study.transfer
+def _check_transfer(study: Study, made: Artefacts) -> None:
+    settings = study.transfer
     if settings is None:
         return
     from stgcnlib.studies import split_classes
 
     if settings.source.classes is not None:
         try:
-            split_classes(run["sequences"], settings.source.classes)
+            split_classes(made["sequences"], settings.source.classes)
         except SequenceError as error:
             raise StudyError(f"transfer.source.classes: {error}") from None
     if settings.source.checkpoint is not None:
-        _ = run["transfer-source"]
+        _ = made["transfer-source"]
 
 
-def _check_neighbours(run: StudyRun) -> None:
-    nodes, k, groups = run["nodes"], run.study.graph.k, run["grouping"].groups
+def _check_neighbours(study: Study, made: Artefacts) -> None:
+    nodes, k, groups = made["nodes"], study.graph.k, made["grouping"].groups
     fewest = fewest_candidates(groups, len(nodes))
     if k > fewest.candidates:
         mend = f"choose k up to {fewest.candidates}"
@@ -73,14 +74,13 @@ def _check_neighbours(run: StudyRun) -> None:
         )
 
 
-def _check_layers(run: StudyRun) -> None:
+def _check_layers(study: Study, made: Artefacts) -> None:
     """Two recordings through the untrained network, where layers or axes are chosen."""
-    study = run.study
     if ":" not in study.network.name and study.network.axes is None and study.layers is None:
         return
     from stgcnlib.activations import record
 
-    nodes = run["nodes"]
+    nodes = made["nodes"]
     # The shortest and the longest: taking frames for channels shows in the difference.
     few = nodes.select(np.unique([nodes.lengths.argmin(), nodes.lengths.argmax()]))
-    record(run["network/untrained"], few, layers=study.layers, axes=study.network.axes, progress=False)
+    record(made["network/untrained"], few, layers=study.layers, axes=study.network.axes, progress=False)

@@ -54,7 +54,7 @@ class StudyRun(Artefacts):
 
     def check(self) -> None:
         """Refuse what could only fail after long work, see `stgcnlib.pipeline.checks`."""
-        check_study(self)
+        check_study(self.study, self)
 
     def layer(self, name: str) -> dict[str, Any]:
         """Name, title and index of one recorded layer; `LayerNotFoundError` with the nearest names."""

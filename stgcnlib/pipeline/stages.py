@@ -17,7 +17,7 @@ from stgcnlib.files import fingerprint
 from stgcnlib.pipeline.notebooks import read_notebook
 from stgcnlib.pipeline.study import Study
 
-__all__ = ["STAGES", "Stage", "page_mark", "repeated", "shown", "stages_of"]
+__all__ = ["FIRST_PAGE", "STAGES", "Stage", "page_mark", "repeated", "shown", "stages_of"]
 
 
 @dataclass(frozen=True)
@@ -41,21 +41,32 @@ class Stage:
     cost: float | None = None
 
 
+MAPPED = ("nodes", "explained", "maps", "examples", "activations/trained", "grouping", "dtw")
+FIRST_PAGE = ("summary", "recordings")
+"""What the index and other studies' comparisons read: made with the last stage, whose page does not show it."""
+
 STAGES: tuple[Stage, ...] = (
-    Stage("00_data", ("sequences", "parts", "nodes"), cost=6),
-    Stage("01_network", ("facts/network", "history?", "evaluation"), cost=43),
+    Stage("00_data", ("parts", "nodes", "sequences"), cost=6),
+    Stage("01_network", ("network-facts", "history", "evaluation"), cost=43),
     Stage("02_activations", ("activations/trained",), cost=2),
-    Stage("03_ds_graphs", ("nodes", "groups", "layers", "activations/trained", "distances/trained/*", "geometry",
-                           "settings/dtw"), cost=8),
+    Stage(
+        "03_ds_graphs",
+        ("nodes", "activations/trained", "distances/trained/*", "grouping", "dtw", "geometry"),
+        cost=8,
+    ),
     Stage("04_geometry", ("geometry", "statistics"), cost=8),
-    Stage("04a_classes", ("nodes", "layers", "geometry", "findings"), cost=2),
+    Stage("04a_classes", ("findings", "layers", "nodes", "geometry"), cost=2),
     Stage("04b_sensitivity", ("sensitivity",), section="sensitivity"),
-    Stage("06_relevance", ("maps", "map-evaluation"), cost=14),
-    Stage("05_layer", ("geometry", "findings", "distances/trained/{layer}", "maps"), per_layer=True, cost=19),
+    Stage("06_relevance", (*MAPPED, "layers", "distances/trained/*", "map-evaluation"), cost=14),
+    Stage("05_layer", (*MAPPED, "geometry", "findings", "distances/trained/{layer}"), per_layer=True, cost=19),
     Stage("07_noise", ("noise",), section="noise", cost=11),
-    Stage("08_transfer", ("transfer",), section="transfer"),
-    Stage("09_summary", ("summary",), cost=2),
-)  # fmt: skip
+    Stage("08_transfer", ("transfer", "advice", "transfer-facts"), section="transfer"),
+    Stage(
+        "09_summary",
+        ("geometry", "noise?", "transfer?", "nodes", "explained", "maps", "settings", *FIRST_PAGE),
+        cost=2,
+    ),
+)
 """In the order in which they run: 06 before 05, which shows its maps."""
 
 

@@ -29,7 +29,19 @@ from stgcnlib.groups import RECORDINGS, SUBJECT, group_codes, resampled_groups
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.studies.runs import RunFolder, Values, load_tables, network_fingerprint, run_all, save_tables
 
-__all__ = ["CLEAN", "KINDS", "LEVELS", "UNITS", "Kind", "NoiseResult", "corrupt", "noise_study"]
+__all__ = [
+    "CLEAN",
+    "KINDS",
+    "LEVELS",
+    "UNITS",
+    "Kind",
+    "NoiseResult",
+    "conditions",
+    "corrupt",
+    "measure_level",
+    "noise_result",
+    "noise_study",
+]
 
 Kind = Literal["jitter", "joint dropout", "frame dropout", "rotation"]
 
@@ -151,12 +163,11 @@ def noise_study(
         StudyError: an unknown kind, or a kind without levels.
         SequenceError: a level out of range. GraphError: fewer than k candidates.
     """
-    wanted = _conditions(kinds, levels)
+    wanted = conditions(kinds, levels)
     networks = {CLEAN: network} | dict(noisy_networks or {})
     if CLEAN in (noisy_networks or {}):
         raise StudyError(f"noisy_networks: {CLEAN!r} is the name of the first network; choose another")
     codes = None if groups is None else group_codes(groups, len(data))
-    drawn = resampled_groups(resample, groups)
     graph = {"k": k, "sigma": sigma, "symmetrize": symmetrize, "solver": solver}
     work = _Work(networks, data, codes, layers, dict(distances or {}), graph, dict(dtw or {}), axes, device)
     shared = [
@@ -171,15 +182,57 @@ def noise_study(
     results = run_all(
         _measure, work, tasks, RunFolder(folder, shared), description="Noise levels", progress=progress
     )  # fmt: skip
+    measured: dict[str, list[tuple[str, float | None, Values]]] = {name: [] for name in networks}
+    for task, result in zip(tasks, results, strict=True):
+        measured[task["network"]].append((task["kind"], task["level"], result))
+    return noise_result(
+        measured, data.labels, groups=codes, resample=resample, unit=unit, **graph, dtw=dtw, bootstrap=bootstrap,
+        resampling=resampling, confidence=confidence, seed=seed,
+    )  # fmt: skip
+
+
+def noise_result(
+    measured: Mapping[str, Sequence[tuple[str, float | None, Values]]],
+    labels: ArrayLike,
+    *,
+    groups: ArrayLike | None,
+    resample: ArrayLike | None,
+    unit: str,
+    dtw: Mapping[str, Any] | None,
+    bootstrap: int,
+    resampling: Resampling | None = None,
+    confidence: float,
+    seed: int,
+    **graph: Any,
+) -> NoiseResult:
+    """The tables of levels that were measured one by one.
+
+    Args:
+        measured: name of a network -> (kind, level, what `measure_level` gave), the clean level first, the mild ones of
+            a kind before the others; the network "clean" first.
+        labels: (N,) class indices.
+        groups, resample, unit, dtw, bootstrap, resampling, confidence, seed: as of `noise_study`.
+        **graph: k, sigma, symmetrize and solver of the DS-Graphs, as of `noise_study`.
+    """
+    y = np.asarray(labels)
+    codes = None if groups is None else group_codes(groups, len(y))
+    drawn = resampled_groups(resample, groups)
+    wanted = [(kind, level) for kind, level, _ in measured[CLEAN] if kind != CLEAN]
     settings = {
-        **graph, "dtw": dict(dtw or {}), "kinds": list(kinds), "levels": [[kind, level] for kind, level in wanted],
-        "networks": list(networks), "groups": None if codes is None else codes.tolist(), "n": len(data),
-        "resample": RECORDINGS if drawn is None else group_codes(drawn, len(data)).tolist(), "unit": unit,
+        **graph, "dtw": dict(dtw or {}), "kinds": list(dict.fromkeys(kind for kind, _ in wanted)),
+        "levels": [[kind, level] for kind, level in wanted], "networks": list(measured),
+        "groups": None if codes is None else codes.tolist(), "n": len(y),
+        "resample": RECORDINGS if drawn is None else group_codes(drawn, len(y)).tolist(), "unit": unit,
         "bootstrap": bootstrap, "resampling": resampling or ("sequences" if drawn is None else "two-level"),
         "confidence": confidence, "seed": seed,
     }  # fmt: skip
-    counts = bootstrap_counts(len(data), draws=bootstrap, groups=drawn, resampling=resampling, seed=seed)
-    return _tables(tasks, results, data.labels, counts, settings)
+    counts = bootstrap_counts(len(y), draws=bootstrap, groups=drawn, resampling=resampling, seed=seed)
+    tasks: list[Values] = [
+        {"network": name, "kind": kind, "level": level}
+        for name, levels in measured.items()
+        for kind, level, _ in levels
+    ]
+    return _tables(tasks, [result for levels in measured.values() for *_, result in levels], y, counts, settings)
 
 
 def corrupt(data: SequenceSet, kind: str, level: float | None, *, seed: int = 0) -> SequenceSet:
@@ -228,7 +281,12 @@ class _Work:
     device: str
 
 
-def _conditions(kinds: Sequence[Kind], levels: Mapping[Kind, Sequence[float]] | None) -> list[tuple[str, float]]:
+def conditions(kinds: Sequence[Kind], levels: Mapping[Kind, Sequence[float]] | None) -> list[tuple[str, float]]:
+    """(kind, level) of all levels of some kinds, the mild ones of a kind first; arguments as of `noise_study`.
+
+    Raises:
+        StudyError: an unknown kind, a kind without levels, or no kind.
+    """
     for name in [*kinds, *(levels or {})]:
         if name not in KINDS:
             raise StudyError(f"no noise is named {name!r}; {suggest(str(name), KINDS)}")
@@ -245,28 +303,56 @@ def _conditions(kinds: Sequence[Kind], levels: Mapping[Kind, Sequence[float]] | 
 
 
 def _measure(work: _Work, task: Values) -> Values:
-    """One network on recordings with one kind and level of noise: node values per layer, and predictions."""
-    network = work.networks[task["network"]]
-    noisy = corrupt(work.data, task["kind"], task["level"], seed=task["seed"])
-    known = work.distances if task["network"] == CLEAN and task["kind"] == CLEAN else {}
-    names = None if work.layers is None else [name for name in work.layers if name != "input"]
-    layers = []
+    """One network on recordings with one kind and level of noise."""
+    return measure_level(
+        work.networks[task["network"]], work.data, task["kind"], task["level"], groups=work.groups, layers=work.layers,
+        distances=work.distances if task["network"] == CLEAN and task["kind"] == CLEAN else {}, dtw=work.dtw,
+        seed=task["seed"], axes=work.axes, device=work.device, **work.graph,
+    )  # fmt: skip
+
+
+def measure_level(
+    network: nn.Module,
+    data: SequenceSet,
+    kind: str,
+    level: float | None,
+    *,
+    groups: ArrayLike | None,
+    layers: Sequence[str] | None,
+    distances: Mapping[str, ArrayLike],
+    dtw: Mapping[str, Any],
+    seed: int,
+    axes: Any,
+    device: str,
+    **graph: Any,
+) -> Values:
+    """One network on recordings with one kind and level of noise: smoothness of each node per layer, and predictions.
+
+    Args:
+        network, data: as of `noise_study`.
+        kind, level: as of `corrupt`.
+        groups, layers, distances, dtw, seed, axes, device: as of `noise_study`.
+        **graph: k, sigma, symmetrize and solver of the DS-Graphs.
+
+    Returns:
+        Plain values: predicted, (N,) classes; layers, each with name, index, title and smoothness, (N,).
+    """
+    noisy = corrupt(data, kind, level, seed=seed)
+    names = None if layers is None else [name for name in layers if name != "input"]
+    found = []
     with tempfile.TemporaryDirectory(prefix="stgcnlib-noise-") as scratch:
-        place = Path(scratch) / "layers.zarr"
         store = record(
-            network, noisy, layers=names, store=place, axes=work.axes, device=work.device, progress=False
+            network, noisy, layers=names, store=Path(scratch) / "layers.zarr", axes=axes, device=device, progress=False
         )  # fmt: skip
         predicted = _predictions(store, network)
         for name in store.layers:
-            matrix = known.get(name)
+            matrix = distances.get(name)
             if matrix is None:
-                matrix = dtw_distances(store[name], progress=False, **work.dtw)
-            graph = nnk_graph(matrix, exclude=work.groups, **work.graph)
-            values = label_smoothness(graph, work.data.labels, per="node")
-            layers.append(
-                {"name": name, "index": store[name].index, "title": store[name].title, "smoothness": values.tolist()}
-            )
-    return {"predicted": predicted.tolist(), "layers": layers}
+                matrix = dtw_distances(store[name], progress=False, **dtw)
+            values = label_smoothness(nnk_graph(matrix, exclude=groups, **graph), data.labels, per="node")
+            about = {"name": name, "index": store[name].index, "title": store[name].title}
+            found.append(about | {"smoothness": values.tolist()})
+    return {"predicted": predicted.tolist(), "layers": found}
 
 
 def _predictions(store: LayerStore, network: nn.Module) -> NDArray[np.int64]:

@@ -27,7 +27,10 @@ from stgcnlib.sequences import SequenceSet
 from stgcnlib.studies.runs import RunFolder, Values, load_tables, network_fingerprint, run_all, save_tables
 from stgcnlib.studies.transfer_runs import FROZEN, PROBE, SCRATCH, Work, fresh_network, measure
 
-__all__ = ["FROZEN", "PROBE", "SCRATCH", "TransferResult", "split_classes", "transfer_study"]
+__all__ = [
+    "FROZEN", "PROBE", "SCRATCH", "TransferResult", "plan_runs", "split_classes", "target_geometry",
+    "transfer_result", "transfer_study",
+]  # fmt: skip
 
 EPOCHS = 15
 _TABLES = ("runs", "table", "predictions", "smoothness", "smoothness_nodes")
@@ -153,6 +156,39 @@ def transfer_study(
         StudyError: a number of frozen blocks out of range, no seed, or a training that fails.
         LayoutError, SequenceError: recordings and network do not belong together.
     """
+    plan = plan_runs(source, frozen, seeds, seed=seed)
+    if train.class_names != test.class_names:
+        raise SequenceError("train and test name different classes; read them together and split them then")
+    settings = {"epochs": EPOCHS, **(training or {})}
+    work = Work(source, train, test, settings, fresh, axes, device)
+    tasks: list[Values] = plan["runs"]
+    networks = [network_fingerprint(source), network_fingerprint(fresh_network(work, seed))]
+    shared = [networks, train.fingerprint(), test.fingerprint(), settings]
+    geometry = target_geometry(
+        source, test, groups=groups, k=k, permutations=permutations, bootstrap=bootstrap, confidence=confidence,
+        seed=seed, group=group, resample=resample, unit=unit, dtw=dtw, axes=axes, device=device, **(graph or {}),
+    )  # fmt: skip
+    # The dearest first: what is left for the end should be short.
+    order = sorted(range(len(tasks)), key=lambda i: tasks[i]["frozen"])
+    found = run_all(
+        measure, work, [tasks[i] for i in order], RunFolder(folder, shared), workers=workers,
+        description="Transfer runs", progress=progress,
+    )  # fmt: skip
+    results = [found[order.index(i)] for i in range(len(tasks))]
+    return transfer_result(
+        plan, results, train, test, geometry, training=settings, confidence=confidence, bootstrap=bootstrap, seed=seed
+    )
+
+
+def plan_runs(source: nn.Module, frozen: Sequence[int] | None, seeds: int | Sequence[int], *, seed: int) -> Values:
+    """What a transfer study runs: blocks of the source, frozen and seeds as chosen, and runs, one per training.
+
+    Args:
+        source, frozen, seeds, seed: as of `transfer_study`.
+
+    Raises:
+        StudyError: a number of frozen blocks out of range, or no seed.
+    """
     blocks = len(getattr(source, "layer_names", ()))
     chosen = sorted(set(range(blocks + 1) if frozen is None else frozen))
     if not blocks or not chosen or not 0 <= chosen[0] <= chosen[-1] <= blocks:
@@ -162,30 +198,41 @@ def transfer_study(
     which = list(range(seeds)) if isinstance(seeds, int) else list(dict.fromkeys(seeds))
     if not which:
         raise StudyError(f"seeds is {seeds!r}; at least one is needed")
-    if train.class_names != test.class_names:
-        raise SequenceError("train and test name different classes; read them together and split them then")
-    settings = {"epochs": EPOCHS, **(training or {})}
-    work = Work(source, train, test, settings, fresh, axes, device)
-    tasks: list[Values] = [{"method": PROBE, "frozen": -1, "seed": seed}]
+    runs: list[Values] = [{"method": PROBE, "frozen": -1, "seed": seed}]
     for each in which:
-        tasks += [{"method": FROZEN, "frozen": f, "seed": each} for f in chosen]
-        tasks.append({"method": SCRATCH, "frozen": -1, "seed": each})
-    networks = [network_fingerprint(source), network_fingerprint(fresh_network(work, seed))]
-    shared = [networks, train.fingerprint(), test.fingerprint(), settings]
-    geometry = _target_geometry(
-        source, test, groups, k, permutations=permutations, bootstrap=bootstrap, confidence=confidence, seed=seed,
-        group=group, resample=resample, unit=unit, dtw=dtw, axes=axes, device=device, **(graph or {}),
-    )  # fmt: skip
-    # The dearest first: what is left for the end should be short.
-    order = sorted(range(len(tasks)), key=lambda i: tasks[i]["frozen"])
-    found = run_all(
-        measure, work, [tasks[i] for i in order], RunFolder(folder, shared), workers=workers,
-        description="Transfer runs", progress=progress,
-    )  # fmt: skip
-    results = [found[order.index(i)] for i in range(len(tasks))]
-    return _tables(tasks, results, test, geometry, {"training": settings, "blocks": blocks, "frozen": chosen,
-        "seeds": which, "confidence": confidence, "bootstrap": bootstrap, "seed": seed,
-        "classes": len(test.class_names), "train_n": len(train)})  # fmt: skip
+        runs += [{"method": FROZEN, "frozen": f, "seed": each} for f in chosen]
+        runs.append({"method": SCRATCH, "frozen": -1, "seed": each})
+    return {"blocks": blocks, "frozen": chosen, "seeds": which, "runs": runs}
+
+
+def transfer_result(
+    plan: Values,
+    results: Sequence[Values],
+    train: SequenceSet,
+    test: SequenceSet,
+    geometry: LayerGeometry,
+    *,
+    training: Mapping[str, Any],
+    confidence: float,
+    bootstrap: int,
+    seed: int,
+) -> TransferResult:
+    """The tables of runs that were made one by one.
+
+    Args:
+        plan: of `plan_runs`.
+        results: what `transfer_runs.measure` gave for each of its runs.
+        train, test: parts of the target.
+        geometry: of `target_geometry`.
+        training: arguments of `stgcnlib.fit` that every run had.
+        confidence, bootstrap, seed: of the intervals.
+    """
+    settings = {
+        "training": dict(training), "blocks": plan["blocks"], "frozen": plan["frozen"], "seeds": plan["seeds"],
+        "confidence": confidence, "bootstrap": bootstrap, "seed": seed, "classes": len(test.class_names),
+        "train_n": len(train),
+    }  # fmt: skip
+    return _tables(plan["runs"], results, test, geometry, settings)
 
 
 def split_classes(data: SequenceSet, source: int | Sequence[str]) -> tuple[SequenceSet, SequenceSet]:
@@ -225,17 +272,17 @@ def _of_classes(data: SequenceSet, wanted: NDArray[np.bool_]) -> SequenceSet:
     )
 
 
-def _target_geometry(
+def target_geometry(
     source: nn.Module,
     test: SequenceSet,
+    *,
     groups: ArrayLike | None,
     k: int | None,
-    *,
     axes: Any,
     device: str,
     **options: Any,
 ) -> LayerGeometry:
-    """DS-Graphs of the target's test part on every layer of the source network."""
+    """DS-Graphs of the target's test part on every layer of the source network; `options` as of `layer_geometry`."""
     if k is None:
         k = largest_k(50, groups, len(test))
     with tempfile.TemporaryDirectory(prefix="stgcnlib-transfer-") as scratch:

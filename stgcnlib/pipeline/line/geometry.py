@@ -45,8 +45,9 @@ def measure_geometry(
 
     graph = settings.graph
     return layer_geometry(
-        trained, nodes.labels, class_names=nodes.class_names, **vars(grouping), distances=distances, untrained=untrained,
-        untrained_distances=untrained_distances, k=graph.k, sigma=graph.sigma, symmetrize=graph.symmetrize,
+        trained, nodes.labels, class_names=nodes.class_names, **vars(grouping), distances=distances,
+        untrained=untrained, untrained_distances=untrained_distances, k=graph.k, sigma=graph.sigma,
+        symmetrize=graph.symmetrize,
         solver=graph.solver, seed=settings.seed, permutations=settings.geometry.permutations,
         bootstrap=settings.geometry.bootstrap, confidence=settings.geometry.confidence,
     )  # fmt: skip
@@ -138,7 +139,8 @@ def measure_sensitivity(
 
     geometry = settings.geometry
     return sensitivity(
-        activations, nodes.labels, groups=grouping.groups, resample=grouping.resample, dtw=settings.dtw.model_dump(), distances=kept,
+        activations, nodes.labels, groups=grouping.groups, resample=grouping.resample,
+        dtw=settings.dtw.model_dump(), distances=kept,
         sigma=settings.graph.sigma, permutations=geometry.permutations, bootstrap=geometry.bootstrap,
         confidence=geometry.confidence, seed=settings.seed, **settings.sensitivity.model_dump(),
     )  # fmt: skip

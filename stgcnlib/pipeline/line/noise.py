@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from stgcnlib.pipeline.study import Compute
     from stgcnlib.studies import NoiseResult
 
-__all__ = ["CLEAN", "collect", "levels", "levels_and_clean", "measure", "measure_clean", "measure_noisy", "noisy_network", "train_noisy",
-           "trainings"]  # fmt: skip
+__all__ = ["CLEAN", "collect", "levels", "levels_and_clean", "measure", "measure_clean", "measure_noisy",
+           "noisy_network", "train_noisy", "trainings"]  # fmt: skip
 
 CLEAN = "clean"
 Values = dict[str, Any]
@@ -125,7 +125,8 @@ def collect(
         measured.setdefault(title, []).append((*_condition(level), values))
     geometry, graph = settings.geometry, settings.graph
     return noise_result(
-        measured, nodes.labels, groups=grouping.groups, resample=grouping.resample, unit=grouping.unit, k=graph.k, sigma=graph.sigma, symmetrize=graph.symmetrize,
+        measured, nodes.labels, groups=grouping.groups, resample=grouping.resample, unit=grouping.unit, k=graph.k,
+        sigma=graph.sigma, symmetrize=graph.symmetrize,
         solver=graph.solver, dtw=settings.dtw.model_dump(), bootstrap=geometry.bootstrap,
         confidence=geometry.confidence, seed=settings.seed,
     )  # fmt: skip
