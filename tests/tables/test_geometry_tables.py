@@ -1,0 +1,155 @@
+"""Tables of DS-Graphs, statistics, classes and sensitivity give the numbers of the results that they are given."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from table_results import LAYERS, geometry
+
+from stgcnlib import tables
+from stgcnlib.errors import LayerNotFoundError
+from stgcnlib.geometry import LayerStatistics
+
+
+def test_graphs_of_the_main_curve():
+    table = tables.graphs_table(geometry())
+    assert table.index.tolist() == ["input", "layer 1", "layer 2"]
+    assert table.loc["layer 1"].to_dict() == {
+        "nodes": 6, "neighbours kept (mean)": 3.142, "kernel width σ": 0.123, "largest KKT residual": "2.0e-09",
+    }  # fmt: skip
+
+
+def test_smoothness_with_everything_beside_it():
+    table = tables.smoothness_table(geometry())
+    assert table.index.tolist() == ["input", "layer 1", "layer 2"]
+    assert table["S"].tolist() == ["0.500", "0.400", "0.300"]
+    assert table["all neighbours"].tolist() == ["0.450", "0.350", "0.250"]
+    assert table.loc["layer 2"].to_dict() == {
+        "S": "0.300", "interval": "0.290 to 0.310", "null": "0.600", "untrained": "0.500", "kNN graph": "0.450",
+        "RMSE": "0.250", "all neighbours": "0.250",
+    }  # fmt: skip
+
+
+def test_where_everyone_is_a_neighbour_there_is_one_column():
+    table = tables.smoothness_table(geometry(subjects=False, untrained=False))
+    assert table.columns.tolist() == ["S", "interval", "null", "untrained", "kNN graph", "RMSE"]
+    assert table["S"].tolist() == ["0.450", "0.350", "0.250"]
+    assert table["untrained"].isna().all()
+
+
+def test_facts_about_one_layer():
+    facts = tables.layer_facts(geometry(), layer="blocks.1")["value"]
+    assert facts.to_dict() == {
+        "layer": "layer 2 (blocks.1)",
+        "label smoothness S": "0.300, interval 0.290 to 0.310",
+        "with shuffled labels": "0.600 (0.550 to 0.650)",
+        "neighbours kept by NNK": "3.1 of 4 candidates (mean)",
+        "kernel width σ": "0.1235",
+        "largest KKT residual": "2.0e-09",
+        "untrained network": "S = 0.500",
+    }
+    assert "untrained network" not in tables.layer_facts(geometry(untrained=False), layer="input").index
+    with pytest.raises(LayerNotFoundError, match=r"no layer 'block\.1' was recorded; did you mean 'blocks\.1'"):
+        tables.layer_facts(geometry(), layer="block.1")
+
+
+def test_statistics_have_intervals_where_they_are_known():
+    rows = [
+        {"index": index, "title": title, "network": network, "statistic": name, "value": value, "low": low, "high": 0.9}
+        for network in ("trained", "untrained")
+        for index, title in ((1, "layer 1"), (0, "input"))
+        for name, value, low in (("probe_accuracy", 0.5 + 0.25 * index, 0.25), ("knn_accuracy", -0.001, np.nan))
+    ]
+    table = tables.statistics_table(LayerStatistics(pd.DataFrame(rows), pd.DataFrame()))
+    assert table.index.tolist() == ["input", "layer 1"]
+    assert table.columns.tolist() == ["k-NN accuracy", "linear probe accuracy"]  # in the order of STATISTICS
+    assert table["linear probe accuracy"].tolist() == ["0.50 (0.25 to 0.90)", "0.75 (0.25 to 0.90)"]
+    assert table["k-NN accuracy"].tolist() == ["0.00", "0.00"]
+
+
+def test_classes_in_the_order_in_which_they_separate():
+    columns = ["class_name", "status", "index", "title", "earliest", "latest", "input", "at", "drop", "low", "high",
+               "last", "n"]  # fmt: skip
+    rows = [
+        ("throw", "never separates", np.nan, None, 2.4, 3, 0.9, 0.8, 0.1, -0.001, 0.2, 0.8, 4),
+        ("sit", "separates", 2, "layer 2", 1, 2.5, 0.8, 0.2, 0.6, 0.5, 0.7, 0.2, 3),
+        ("kick", "separates", 1, "layer 1", 0.5, 1, 0.7, 0.3, 0.4, np.nan, np.nan, 0.1, 3),
+        ("wave", "separate at the input", 0, "input", 3, 3, 0.1, 0.1, 0, 0, 0, 0.05, 2),
+    ]
+    table = tables.separation_table(pd.DataFrame(rows, columns=columns), layers=LAYERS)
+    assert table.index.tolist() == ["wave", "kick", "sit", "throw"]
+    assert table["separates at"].tolist() == ["separate at the input", "layer 1", "layer 2", "never separates"]
+    assert table["interval"].tolist() == ["", "input to layer 1", "layer 1 to never", "layer 2 to never"]
+    assert table["fall"].tolist() == [
+        "0.00 (0.00 to 0.00)", "0.40", "0.60 (0.50 to 0.70)", "0.10 (0.00 to 0.20)",
+    ]  # fmt: skip
+    assert table.loc["sit", ["S at the input", "S at that layer", "S at the last", "recordings"]].tolist() == [
+        "0.80", "0.20", "0.20", 3,
+    ]  # fmt: skip
+
+
+def test_classes_are_named_with_those_they_are_mixed_with():
+    columns = ["layer", "class_name", "rank", "other_name", "share", "low", "high"]
+    rows = [
+        ("a", "wave", 0, "wave", 0.9, 0.8, 1.0),
+        ("a", "wave", 1, "kick", 0.004, 0, 0.1),
+        ("a", "kick", 2, "sit", 0.1, 0.05, 0.2),
+        ("a", "kick", 1, "wave", 0.3, 0.2, 0.4),
+        ("a", "kick", 0, "kick", 0.55, 0.5, 0.6),
+        ("a", "kick", 3, "run", 0.05, 0.0, 0.1),
+        ("b", "kick", 0, "kick", 0.1, 0.1, 0.1),
+    ]
+    found = pd.DataFrame(rows, columns=columns)
+    table = tables.confusions_table(found, layer="a")
+    assert table.index.tolist() == ["kick", "wave"]
+    assert table["own"].tolist() == ["55%", "90%"]
+    assert table["mixed with"].tolist() == ["wave 30% (20%-40%), sit 10% (5%-20%), run 5% (0%-10%)", "no other"]
+    fewer = tables.confusions_table(found, layer="a", most=1)
+    assert fewer.loc["kick", "mixed with"] == "wave 30% (20%-40%)"
+
+
+def test_the_worst_come_first_and_the_rest_is_left_out():
+    suspects = pd.DataFrame(
+        {
+            "rank": [1, 2, 3], "name": list("abc"), "class_name": "wave", "alternative_name": "kick",
+            "score": [0.9, 0.8, 0.7], "own_share": 0.1, "alternative_share": 0.75, "agreeing": 2, "layers": 3,
+            "verdict": ["all", "most", ""],
+        }
+    )  # fmt: skip
+    table = tables.suspects_table(suspects, most=2)
+    assert table.loc[1].to_dict() == {
+        "recording": "a", "labelled": "wave", "looks like": "kick", "score": "0.90", "weight on its label": "10%",
+        "weight on the other": "75%", "layers that agree": "2 of 3", "neighbours": "none carries the label",
+    }  # fmt: skip
+    assert table.index.tolist() == [1, 2]
+    assert tables.suspects_table(suspects)["neighbours"].tolist()[1:] == ["mostly the other class", ""]
+
+    remote = pd.DataFrame({"rank": range(1, 11), "name": "a", "class_name": "wave", "distance": 1.5, "score": 4.25})
+    table = tables.outliers_table(remote)
+    assert len(table) == 8
+    assert len(tables.outliers_table(remote, most=3)) == 3
+    assert table.loc[1].to_dict() == {
+        "recording": "a", "class": "wave", "distance / median": "1.50", "robust z": "4.2",
+    }  # fmt: skip
+
+
+def test_sensitivity_compares_with_the_first_row():
+    curves = {("sliding", "nnk", 10, 10): (0.5, 0.4, 0.2), ("frames", "knn", 14, 50): (0.4, 0.5, 0.6)}
+    rows = [
+        {"reading": reading, "kind": kind, "k": k, "k_asked": asked, "index": i, "title": f"layer {i}", "smoothness": s}
+        for (reading, kind, k, asked), values in curves.items()
+        for i, s in enumerate(values)
+    ]
+    table = tables.sensitivity_table(pd.DataFrame(rows))
+    assert table.loc["sliding"].to_dict() == {
+        "graph": "NNK", "K": "10", "S at the input": "0.500", "S at the last layer": "0.200", "fall": "60%",
+        "smoothest": "layer 2", "rank correlation with the first row": "1.00",
+    }  # fmt: skip
+    assert table.loc["frames", ["graph", "K", "fall", "smoothest"]].tolist() == [
+        "kNN",
+        "14 (for 50)",
+        "-50%",
+        "layer 0",
+    ]
+    assert table.loc["frames", "rank correlation with the first row"] == "-1.00"
