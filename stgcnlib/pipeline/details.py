@@ -139,7 +139,7 @@ class Details:
         kept: NDArray[np.float32] = run.artefacts.keep(
             f"distances/{options.reading}-{run.layer(layer)['index']:02d}.npy",
             [run.geometry_key[0], chosen, layer],
-            lambda: dtw_distances(run.activations()[layer], **chosen),
+            lambda: dtw_distances(run.activations()[layer], dtw=options),
             lambda path: np.load(path, allow_pickle=False),
             lambda array, path: np.save(path, array, allow_pickle=False),
         )

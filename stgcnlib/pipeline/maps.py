@@ -6,7 +6,6 @@ The checks are `stgcnlib.explain`'s; here they are kept as an artefact and their
 from __future__ import annotations
 
 from functools import cached_property
-from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +54,7 @@ class MapView:
                 k=study.graph.k,
                 seed=study.seed,
                 device=study.compute.device,
-                **settings, **dtw,
+                dtw=dtw, **settings,
             )  # fmt: skip
             made.save(path)
 
@@ -157,7 +156,7 @@ class MapView:
             layer: whose map colours the joints and whose alignment joins the two; `None` offers the maps of all layers
                 and aligns as the last one does.
         """
-        from stgcnlib.dtw import dtw_path
+        from stgcnlib.dtw import dtw_options, dtw_path
         from stgcnlib.figures.player import aligned_frames, skeleton_player
 
         run, at = self.run, layer or self.run.layers[-1]["name"]
@@ -175,14 +174,12 @@ class MapView:
             names = [at] if layer else list(run.relevance[k])
             maps, beside = ({name: run.relevance[n][name] for name in names} for n in (k, j))
         features = run.activations()[at]
-        stride, options = features.temporal_stride, run.study.dtw.model_dump()
-        for key in ("window", "band"):
-            options[key] = None if options[key] is None else ceil(options[key] / stride)
-        path, _ = dtw_path(features.sequence(node), features.sequence(other), **options)
-        sliding = options["reading"] == "sliding"
+        stride = features.temporal_stride
+        options = dtw_options(run.study.dtw.model_dump()).at_temporal_stride(stride)
+        path, _ = dtw_path(features.sequence(node), features.sequence(other), dtw=options)
         frames = aligned_frames(
             path, (int(run.nodes.lengths[node]), int(run.nodes.lengths[other])), temporal_stride=stride,
-            window=options["window"] if sliding else 1, stride=options["stride"] if sliding else 1,
+            window=options.item_frames, stride=options.item_stride,
         )  # fmt: skip
         return skeleton_player(run.nodes, node, maps, neighbor=other, neighbor_maps=beside, path=frames)
 

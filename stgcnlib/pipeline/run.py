@@ -288,7 +288,7 @@ class StudyRun:
         return self.artefacts.keep(
             f"distances/{kind}-{self.layer(layer)['index']:02d}.npy",
             [self._activations_key, options, layer, kind],
-            lambda: dtw_distances(self.activations(kind)[layer], **options),
+            lambda: dtw_distances(self.activations(kind)[layer], dtw=options),
             lambda path: np.load(path, allow_pickle=False),
             lambda array, path: np.save(path, array, allow_pickle=False),
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -21,7 +21,7 @@ from torch import nn
 from stgcnlib import transforms
 from stgcnlib.activations import LayerStore, record
 from stgcnlib.dsgraph import nnk_graph
-from stgcnlib.dtw import dtw_distances
+from stgcnlib.dtw import DTWLike, DTWOptions, dtw_distances, dtw_options
 from stgcnlib.errors import StudyError, suggest
 from stgcnlib.geometry import Verdict, bootstrap_counts, label_smoothness, paired_difference
 from stgcnlib.geometry.uncertainty import Resampling, bootstrap_means, interval
@@ -120,7 +120,7 @@ def noise_study(
     sigma: Any = "mean-kth/3",
     symmetrize: Any = "max",
     solver: Any = "exact",
-    dtw: Mapping[str, Any] | None = None,
+    dtw: DTWLike = None,
     bootstrap: int = 1000,
     resampling: Resampling | None = None,
     confidence: float = 0.95,
@@ -146,7 +146,7 @@ def noise_study(
         layers: module names or patterns, the input is always there; None: all blocks.
         distances: layer -> (N, N) distances of `network` on clean recordings, where they are known already.
         k, sigma, symmetrize, solver: as `stgcnlib.dsgraph.nnk_graph`.
-        dtw: options of `stgcnlib.dtw.dtw_distances`.
+        dtw: a `DTWOptions` or some of its fields.
         bootstrap, resampling, confidence: of the intervals, as `layer_geometry`.
         seed: of noise and draws. Levels of one kind share their draws, so that they differ in size alone.
         folder: where each finished level is kept; a study that was stopped goes on from there. None: nowhere.
@@ -165,9 +165,10 @@ def noise_study(
     codes = None if groups is None else group_codes(groups, len(data))
     drawn = resampled_groups(resample, groups)
     graph = {"k": k, "sigma": sigma, "symmetrize": symmetrize, "solver": solver}
-    work = _Work(networks, data, codes, layers, dict(distances or {}), graph, dict(dtw or {}), axes, device)
+    options = dtw_options(dtw)
+    work = _Work(networks, data, codes, layers, dict(distances or {}), graph, options, axes, device)
     shared = [
-        data.fingerprint(), None if codes is None else codes.tolist(), layers, graph, dtw or {}, axes,
+        data.fingerprint(), None if codes is None else codes.tolist(), layers, graph, asdict(options), axes,
     ]  # fmt: skip
     tasks: list[Values] = [
         {"network": name, "weights": network_fingerprint(each), "kind": kind, "level": level, "seed": seed}
@@ -179,7 +180,7 @@ def noise_study(
         _measure, work, tasks, RunFolder(folder, shared), description="Noise levels", progress=progress
     )  # fmt: skip
     settings = {
-        **graph, "dtw": dict(dtw or {}), "kinds": list(kinds), "levels": [[kind, level] for kind, level in wanted],
+        **graph, "dtw": asdict(options), "kinds": list(kinds), "levels": [[kind, level] for kind, level in wanted],
         "networks": list(networks), "groups": None if codes is None else codes.tolist(), "n": len(data),
         "resample": RECORDINGS if drawn is None else group_codes(drawn, len(data)).tolist(), "unit": unit,
         "bootstrap": bootstrap, "resampling": resampling or ("sequences" if drawn is None else "two-level"),
@@ -230,7 +231,7 @@ class _Work:
     layers: Sequence[str] | None
     distances: dict[str, Any]
     graph: dict[str, Any]
-    dtw: dict[str, Any]
+    dtw: DTWOptions
     axes: Any
     device: str
 
@@ -267,7 +268,7 @@ def _measure(work: _Work, task: Values) -> Values:
         for name in store.layers:
             matrix = known.get(name)
             if matrix is None:
-                matrix = dtw_distances(store[name], progress=False, **work.dtw)
+                matrix = dtw_distances(store[name], dtw=work.dtw, progress=False)
             graph = nnk_graph(matrix, exclude=work.groups, **work.graph)
             values = label_smoothness(graph, work.data.labels, per="node")
             layers.append(

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from tiny_network import TinyNetwork
 
+from stgcnlib.dtw import DTWOptions
 from stgcnlib.explain import (
     Faithfulness,
     MapEvaluation,
@@ -59,7 +60,7 @@ def test_an_evaluation_is_its_parts_by_hand(data: SequenceSet, grouped: bool) ->
     made = evaluate_maps(
         network, data, maps, reference=data.select(range(6)), feature_distances=features, groups=groups,
         units=["joints"], replacement="interpolation", sequences=4, steps=3, draws=2, jitter=0.3, k=3, seed=seed,
-        window=2,
+        dtw={"window": 2},
     )  # fmt: skip
     few = [0, 3, 4, 8]  # in turn from each class, first of another person each
     some, chosen = data.select(few), [maps[i] for i in few]
@@ -73,7 +74,7 @@ def test_an_evaluation_is_its_parts_by_hand(data: SequenceSet, grouped: bool) ->
         random=randomisation(network, some, chosen, seed=seed),
         stable=stability(network, some, chosen, jitter=0.3, seed=seed),
         smoothness=map_smoothness(
-            maps, data.labels, k=3, groups=groups, feature_distances=features, seed=seed, window=2
+            maps, data.labels, k=3, groups=groups, feature_distances=features, seed=seed, dtw=DTWOptions(window=2)
         ),
         arms=limb_shares(maps, data, one_armed(data.select(range(6))), groups=groups, seed=seed),
     )  # fmt: skip
