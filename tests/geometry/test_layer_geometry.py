@@ -11,7 +11,8 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from stgcnlib.errors import GraphError, LayerNotFoundError
-from stgcnlib.geometry import LayerGeometry, Verdict, label_smoothness, layer_geometry
+from stgcnlib.geometry import LayerGeometry, Verdict, bootstrap_counts, label_smoothness, layer_geometry
+from stgcnlib.geometry.uncertainty import bootstrap_means, interval
 
 CLASSES, SUBJECTS, REPEATS = 5, 4, 5
 LABELS = np.repeat(np.arange(CLASSES), SUBJECTS * REPEATS)
@@ -104,6 +105,45 @@ def test_same_person_neighbours_show_identity(falling: LayerGeometry) -> None:
     share = (PEOPLE[own.candidates] == PEOPLE[:, None])[own.weights > 0].mean()
     assert share > 0.4  # most of what "all" counts at the input is the person, 24% by chance
     assert len(everyone) == len(others) == 6
+
+
+DAYS = np.arange(len(LABELS)) % 3
+
+
+def test_neighbours_are_called_by_their_group() -> None:
+    made = measure(FALLING, groups=DAYS, group="day")
+    assert made.neighbours == "other days"
+    assert set(made.table["neighbours"]) == {"other days", "all"}
+    text = made.verdict().text
+    assert "Counting only neighbours of other days" in text
+    assert "If neighbours of the same day count too" in text
+    assert "the 3 days and their sequences" in text
+    assert "so few days say little about others" in text
+    assert "subject" not in text
+
+
+@pytest.mark.parametrize(
+    ("groups", "resample", "drawn", "said"),
+    [
+        (PEOPLE, None, PEOPLE, "the 4 subjects and their sequences"),
+        (None, PEOPLE, PEOPLE, "the 4 subjects and their sequences"),
+        (DAYS, PEOPLE, PEOPLE, "the 4 subjects and their sequences"),
+        (PEOPLE, "recordings", None, "of sequences as if independent, with the graphs held fixed."),
+        (None, None, None, "with the graphs held fixed; subjects are not known."),
+    ],
+)
+def test_what_is_resampled_is_a_question_of_its_own(
+    tmp_path: Path, groups: np.ndarray | None, resample: object, drawn: np.ndarray | None, said: str
+) -> None:
+    made = measure(FALLING, groups=groups, resample=resample)
+    made.save(tmp_path / "geometry")
+    for geometry in (made, LayerGeometry.load(tmp_path / "geometry")):
+        expected = bootstrap_counts(len(LABELS), draws=300, groups=drawn)
+        np.testing.assert_array_equal(geometry.resamples(), expected)
+        assert geometry.verdict().text.endswith(("others.", said))
+        assert said.removesuffix(".") in geometry.verdict().text
+        means = bootstrap_means(geometry.node_values()[-1], expected)
+        assert tuple(geometry.curve().iloc[-1][["low", "high"]]) == pytest.approx(interval(means))
 
 
 def test_verdict_says_yes_on_a_falling_curve(falling: LayerGeometry) -> None:
