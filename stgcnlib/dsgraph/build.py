@@ -6,7 +6,7 @@ is deterministic: candidates at equal distance go by index.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,6 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from stgcnlib.dsgraph.graph import DSGraph, Kind, Symmetrize, check_symmetrize
 from stgcnlib.dsgraph.kernel import Sigma, gaussian, kernel_width, project_psd
 from stgcnlib.dsgraph.nnk import Solver, solve_blocks
+from stgcnlib.dtw.neighbors import Method, search
+from stgcnlib.dtw.options import DTWKeywords, DTWLike, dtw_options, names_options
 from stgcnlib.errors import GraphError, suggest
 from stgcnlib.groups import barred_pairs, check_candidates
 
@@ -131,6 +133,7 @@ def _knn(
     return DSGraph(candidates, nearest, weights, width, np.zeros(len(candidates)), "knn", symmetrize)
 
 
+@names_options
 def ds_graph(
     activations: Any,
     *,
@@ -140,7 +143,11 @@ def ds_graph(
     symmetrize: Symmetrize = "max",
     solver: Solver = "exact",
     exclude: ArrayLike | None = None,
-    **dtw: Any,
+    method: Method = "exact",
+    dimensions: int | None = None,
+    dtw: DTWLike = None,
+    progress: bool | None = None,
+    **options: Unpack[DTWKeywords],
 ) -> DSGraph:
     """The graph of sequences by windowed DTW, in one call, from as few distances as it takes.
 
@@ -152,18 +159,19 @@ def ds_graph(
         activations: a list of (T_i, D) arrays, a LayerActivations or a SequenceSet.
         k, sigma, symmetrize, solver, exclude: as `nnk_graph` (`solver` is unused by kNN).
         kind: "nnk" or "knn".
-        **dtw: options of `stgcnlib.dtw.dtw_neighbors` (reading, window, stride, band, …).
+        method, dimensions, dtw, progress, **options: as `stgcnlib.dtw.dtw_neighbors`.
 
     Raises:
         GraphError: as `nnk_graph`. SequenceError: as `dtw_neighbors`.
     """
-    from stgcnlib.dtw.neighbors import search
-
     if kind not in ("nnk", "knn"):
         raise GraphError(f"kind={kind!r} is unknown; {suggest(str(kind), ('nnk', 'knn'))}")
     check_symmetrize(symmetrize)
     check_count(k)
-    table, cache = search(activations, k, exclude=exclude, **dtw)
+    chosen = dtw_options(dtw, **options)
+    table, cache = search(
+        activations, k, chosen, exclude=exclude, method=method, dimensions=dimensions, progress=progress
+    )
     if sigma == "pynnk":
         cache.fill(np.ones_like(cache.known, dtype=np.bool_))
     nearest = table.distances.astype(np.float64)

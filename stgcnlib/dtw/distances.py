@@ -5,47 +5,39 @@ Only checks its input here; the work is in `tiles` and `kernels`.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stgcnlib.dtw.frames import FrameTable, frame_table
-from stgcnlib.dtw.options import DTWOptions, Metric, Normalization, Reading
+from stgcnlib.dtw.options import DTWKeywords, DTWLike, dtw_options, names_options
 from stgcnlib.dtw.tiles import pair_costs
 from stgcnlib.errors import SequenceError
 
 __all__ = ["dtw_distances"]
 
 
+@names_options
 def dtw_distances(
     a: Any,
     b: Any = None,
     *,
-    reading: Reading = "sliding",
-    window: int = 9,
-    stride: int = 1,
-    band: int | None = None,
-    segments: int = 4,
-    metric: Metric = "euclidean",
-    normalize: Normalization | None = "length",
+    dtw: DTWLike = None,
     progress: bool | None = None,
+    **options: Unpack[DTWKeywords],
 ) -> NDArray[np.float32]:
-    """Window-based DTW distances (paper, "Distance"); the options are defined in `DTWOptions`.
+    """Window-based DTW distances (paper, "Distance").
 
     Args:
         a: N sequences: a list of (T, D) or (T, V, C) arrays, a LayerActivations, or a SequenceSet. Of a layer that
             keeps one of r input frames, `window` and `band` are input frames, and become ceil(window / r) and
             ceil(band / r); `stride` is in the layer's frames.
         b: N' sequences with the same features per frame, or None for distances within `a`.
-        reading: "sliding" windows, "frames", or "segments".
-        window: frames per window.
-        stride: frames between windows.
-        band: Sakoe-Chiba radius in items, None for no band.
-        segments: parts per sequence.
-        metric: local cost, "euclidean", "sqeuclidean" or "cosine".
-        normalize: divide by "length" n + m, by "path" cells, or not at all (None).
+        dtw: options whole, a `DTWOptions` or a mapping of its fields.
         progress: draw a bar; None decides by the terminal.
+        **options: fields of `DTWOptions`, where they are defined: reading, window, stride, band, segments, metric,
+            normalize.
 
     Returns:
         (N, N') float32 in the units of the local cost, within 1e-5 of float64 arithmetic. Without `b` it is
@@ -55,10 +47,9 @@ def dtw_distances(
     Raises:
         SequenceError: an option is out of range, or sequences are empty, not finite, or differ in D.
     """
-    options = DTWOptions(reading, window, stride, band, segments, metric, normalize)
+    chosen = dtw_options(dtw, **options)
     table, other = _tables(a, b)
-    options = options.at_temporal_stride(table.temporal_stride)
-    return pair_costs(options, table, other, progress=progress)
+    return pair_costs(chosen.at_temporal_stride(table.temporal_stride), table, other, progress=progress)
 
 
 def _tables(a: Any, b: Any) -> tuple[FrameTable, FrameTable | None]:

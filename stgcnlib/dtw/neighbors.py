@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Unpack, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.dtw.approximate import approximate_nearest, sampled_recall
 from stgcnlib.dtw.frames import FrameTable, frame_table
-from stgcnlib.dtw.options import DTWOptions, Metric, Normalization, Reading, check_choice
+from stgcnlib.dtw.options import DTWKeywords, DTWLike, DTWOptions, check_choice, dtw_options, names_options
 from stgcnlib.dtw.projection import Projection
 from stgcnlib.dtw.refine import PairCache, leaf_order, nearest
 from stgcnlib.dtw.tiles import corridor_dimensions, lower_bounds, pair_costs
@@ -54,6 +54,7 @@ class NeighborTable:
         return len(self.indices)
 
 
+@names_options
 def dtw_neighbors(
     a: Any,
     k: int,
@@ -61,14 +62,9 @@ def dtw_neighbors(
     exclude: ArrayLike | None = None,
     method: Method = "exact",
     dimensions: int | None = None,
-    reading: Reading = "sliding",
-    window: int = 9,
-    stride: int = 1,
-    band: int | None = None,
-    segments: int = 4,
-    metric: Metric = "euclidean",
-    normalize: Normalization | None = "length",
+    dtw: DTWLike = None,
     progress: bool | None = None,
+    **options: Unpack[DTWKeywords],
 ) -> NeighborTable:
     """The `k` nearest other sequences of every sequence by DTW distance.
 
@@ -77,7 +73,7 @@ def dtw_neighbors(
     which hold for every reading, band and metric, but not for ``normalize="path"``.
 
     Args:
-        a: N sequences, as for `dtw_distances`, whose options are the same here.
+        a: N sequences, as for `dtw_distances`.
         k: neighbours per sequence, K.
         exclude: (N,) group values (sequences of equal value are no neighbours: give the subjects to leave the
             same person out), or an (N, N) bool mask, true where j may not be a neighbour of i. A sequence is
@@ -86,6 +82,7 @@ def dtw_neighbors(
             vector of projected frames (seed 0). Its recall is measured and reported in the statistics.
         dimensions: coordinates per frame for the lower bounds; any number gives the same neighbours. None: 64, and
             no bounds at all where frames have no more features than that.
+        dtw, progress, **options: as `dtw_distances`.
 
     Returns:
         Distances are within 1e-5 of float64 arithmetic, as those of `dtw_distances`.
@@ -94,35 +91,21 @@ def dtw_neighbors(
         GraphError: `k` is below 1 or more than the admissible neighbours of a sequence, or `exclude` does not fit.
         SequenceError: as `dtw_distances`.
     """
-    options = DTWOptions(reading, window, stride, band, segments, metric, normalize)
-    return _search(a, k, options, method=method, exclude=exclude, dimensions=dimensions, progress=progress)[0]
+    chosen = dtw_options(dtw, **options)
+    return search(a, k, chosen, exclude=exclude, method=method, dimensions=dimensions, progress=progress)[0]
 
 
 def search(
     a: Any,
     k: int,
+    options: DTWOptions,
     *,
     exclude: ArrayLike | None = None,
     method: Method = "exact",
     dimensions: int | None = None,
     progress: bool | None = None,
-    **options: Any,
 ) -> tuple[NeighborTable, PairCache]:
     """`dtw_neighbors`, and the exact distances that it computed on the way, for who needs more of them."""
-    chosen = DTWOptions(**options)
-    return _search(a, k, chosen, method=method, exclude=exclude, dimensions=dimensions, progress=progress)
-
-
-def _search(
-    a: Any,
-    k: int,
-    options: DTWOptions,
-    *,
-    exclude: ArrayLike | None,
-    method: Method,
-    dimensions: int | None,
-    progress: bool | None,
-) -> tuple[NeighborTable, PairCache]:
     check_choice("method", method, get_args(Method))
     started = time.perf_counter()
     if dimensions is not None and (isinstance(dimensions, bool) or int(dimensions) != dimensions or dimensions < 1):

@@ -1,17 +1,32 @@
 """DTWOptions: which reading of "window-based DTW" is meant, checked once and passed around whole.
 
-The definitions that the kernels implement are written here and nowhere else.
+The definitions that the kernels implement are written here and nowhere else, and so are names and defaults: functions
+take the options as ``**options: Unpack[DTWKeywords]``, and `names_options` lets their signatures show them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
 from numbers import Integral
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeAlias, TypedDict, TypeVar, Unpack, get_args
 
 from stgcnlib.errors import SequenceError, suggest
 
-__all__ = ["DTWOptions", "Metric", "Normalization", "Reading", "check_choice"]
+__all__ = [
+    "DTWKeywords",
+    "DTWLike",
+    "DTWOptions",
+    "Metric",
+    "Normalization",
+    "Reading",
+    "check_choice",
+    "dtw_options",
+    "names_options",
+]
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 Reading = Literal["sliding", "frames", "segments"]
 Metric = Literal["euclidean", "sqeuclidean", "cosine"]
@@ -91,6 +106,53 @@ class DTWOptions:
         """
         band = None if self.band is None else -(-self.band // frames)
         return replace(self, window=-(-self.window // frames), band=band)
+
+
+class DTWKeywords(TypedDict, total=False):
+    """The fields of `DTWOptions` as keyword arguments, for type checkers."""
+
+    reading: Reading
+    window: int
+    stride: int
+    band: int | None
+    segments: int
+    metric: Metric
+    normalize: Normalization | None
+
+
+DTWLike: TypeAlias = DTWOptions | Mapping[str, Any] | None
+"""Options whole, some of their fields by name, or None for the defaults."""
+
+
+def dtw_options(dtw: DTWLike = None, /, **changes: Unpack[DTWKeywords]) -> DTWOptions:
+    """Options from anything that means them, with some fields changed.
+
+    Raises:
+        SequenceError: a value is out of range, or `dtw` has a name that no option has.
+        TypeError: a keyword that no option has.
+    """
+    known = tuple(field.name for field in fields(DTWOptions))
+    for name in changes:
+        if name not in known:
+            raise TypeError(f"unexpected keyword argument {name!r}: no option of DTW; {suggest(name, known)}")
+    if isinstance(dtw, DTWOptions):
+        return replace(dtw, **changes) if changes else dtw
+    for name in dtw or {}:
+        if name not in known:
+            raise SequenceError(f"dtw: no option is named {name!r}; {suggest(str(name), known)}")
+    return DTWOptions(**{**(dtw or {}), **changes})
+
+
+def names_options(function: F) -> F:
+    """Show the options behind a function's ``**options`` by name and default in its signature."""
+    signature = inspect.signature(function)
+    own = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
+    options = [
+        inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=field.type)
+        for field in fields(DTWOptions)
+    ]
+    function.__signature__ = signature.replace(parameters=[*own, *options])  # type: ignore[attr-defined]
+    return function
 
 
 def check_choice(field: str, value: Any, known: tuple[str, ...]) -> None:

@@ -5,7 +5,7 @@ For looking at one pair, entirely in float64; `dtw_distances` is for many.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numba import njit
@@ -14,29 +14,26 @@ from scipy.spatial.distance import cdist
 
 from stgcnlib.dtw.frames import one_sequence
 from stgcnlib.dtw.kernels import band_limits, part_limits
-from stgcnlib.dtw.options import DTWOptions, Metric, Normalization, Reading
+from stgcnlib.dtw.options import DTWKeywords, DTWLike, DTWOptions, Metric, dtw_options, names_options
 from stgcnlib.errors import SequenceError
 
 __all__ = ["dtw_path"]
 
 
+@names_options
 def dtw_path(
     x: Any,
     y: Any,
     *,
-    reading: Reading = "sliding",
-    window: int = 9,
-    stride: int = 1,
-    band: int | None = None,
-    segments: int = 4,
-    metric: Metric = "euclidean",
-    normalize: Normalization | None = "length",
+    dtw: DTWLike = None,
+    **options: Unpack[DTWKeywords],
 ) -> tuple[NDArray[np.int64], float]:
-    """The optimal alignment of two sequences; options as in `DTWOptions`.
+    """The optimal alignment of two sequences.
 
     Args:
         x: (T, D) or (T, V, C).
         y: (T', D) or (T', V, C).
+        dtw, **options: as `dtw_distances`.
 
     Returns:
         path: (L, 2) int64, aligned items of x and y (windows for "sliding", otherwise frames), from first to last.
@@ -48,18 +45,18 @@ def dtw_path(
     Raises:
         SequenceError: as `dtw_distances`.
     """
-    options = DTWOptions(reading, window, stride, band, segments, metric, normalize)
+    chosen = dtw_options(dtw, **options)
     first, second = one_sequence(x, "x"), one_sequence(y, "y")
     if first.shape[1] != second.shape[1]:
         raise SequenceError(f"x has {first.shape[1]} features per frame, y has {second.shape[1]}; they must agree")
     paths, total = [], 0.0
-    for part in range(options.parts):
-        a, a_end = part_limits(len(first), part, options.parts)
-        b, b_end = part_limits(len(second), part, options.parts)
-        path, cost = _align(first[a:a_end], second[b:b_end], options)
+    for part in range(chosen.parts):
+        a, a_end = part_limits(len(first), part, chosen.parts)
+        b, b_end = part_limits(len(second), part, chosen.parts)
+        path, cost = _align(first[a:a_end], second[b:b_end], chosen)
         paths.append(path + np.array([a, b]))
         total += cost
-    return np.concatenate(paths), total / options.parts
+    return np.concatenate(paths), total / chosen.parts
 
 
 def _align(x: NDArray[np.float64], y: NDArray[np.float64], options: DTWOptions) -> tuple[NDArray[np.int64], float]:

@@ -21,6 +21,7 @@ from stgcnlib.activations import observing
 from stgcnlib.activations.axes import Axes
 from stgcnlib.activations.observe import INPUT
 from stgcnlib.dsgraph import DSGraph, ds_graph, nnk_graph
+from stgcnlib.dtw import DTWLike, dtw_options
 from stgcnlib.explain.faithfulness import Maps
 from stgcnlib.explain.gradcam import RelevanceMap, grad_cam, grad_cam_set
 from stgcnlib.geometry.smoothness import label_smoothness
@@ -154,9 +155,9 @@ def map_smoothness(
     groups: ArrayLike | None = None,
     resample: ArrayLike | None = None,
     feature_distances: Mapping[str, NDArray[np.float32]] | None = None,
+    dtw: DTWLike = None,
     seed: int = 0,
     draws: int = 1000,
-    **dtw: Any,
 ) -> pd.DataFrame:
     """Label smoothness of the maps, taken as sequences (T, V) of unit mass, per layer, beside that of the features.
 
@@ -169,12 +170,12 @@ def map_smoothness(
         groups: (N,) subject of each recording, or `None`; one subject for all counts as none.
         resample: (N,) groups that intervals resample as a whole; "recordings": every one by itself; `None`: `groups`.
         feature_distances: layer -> (N, N) DTW distances of the features of these recordings.
-        **dtw: options of `stgcnlib.dtw.dtw_neighbors`.
+        dtw: a `DTWOptions` or some of its fields.
 
     Columns layer, title, index, maps, maps_low, maps_high, and features, features_low, features_high.
     """
     y = np.asarray(labels)
-    excluded = at_least_two(groups)
+    options, excluded = dtw_options(dtw), at_least_two(groups)
     k = largest_k(k, excluded, len(y))
     drawn = at_least_two(resampled_groups(resample, groups))
     counts = bootstrap_counts(len(y), draws=draws, groups=drawn, seed=seed)
@@ -182,7 +183,7 @@ def map_smoothness(
     for name, first in maps[0].items():
         sequences = [_unit_mass(each[name].values).sum(axis=0) for each in maps]
         row: dict[str, object] = {"layer": name, "title": first.title, "index": first.index}
-        graphs: dict[str, DSGraph] = {"maps": ds_graph(sequences, k=k, exclude=excluded, **dtw)}
+        graphs: dict[str, DSGraph] = {"maps": ds_graph(sequences, k=k, exclude=excluded, dtw=options)}
         if feature_distances is not None and name in feature_distances:
             graphs["features"] = nnk_graph(feature_distances[name], k=k, exclude=excluded)
         for what, graph in graphs.items():

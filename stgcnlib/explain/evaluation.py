@@ -9,7 +9,6 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
 from stgcnlib.activations.axes import Axes
+from stgcnlib.dtw import DTWLike
 from stgcnlib.errors import SkeletonFormatError
 from stgcnlib.explain.baseline import Replacement
 from stgcnlib.explain.checks import contrastivity, map_smoothness, randomisation, stability
@@ -93,10 +93,10 @@ def evaluate_maps(
     jitter: float = 0.01,
     axes: Axes | None = None,
     k: int = 10,
+    dtw: DTWLike = None,
     seed: int = 0,
     device: str = "cpu",
     progress: bool | None = None,
-    **dtw: Any,
 ) -> MapEvaluation:
     """All checks of the maps of one network.
 
@@ -111,7 +111,7 @@ def evaluate_maps(
         steps, draws, units, replacement: of `faithfulness`.
         jitter: of `stability`.
         axes: of the layers, as in `record`.
-        k, **dtw: of `map_smoothness`.
+        k, dtw: of `map_smoothness`.
     """
     few = _spread(data.labels, sequences)
     some_groups, some_resample = of_nodes(groups, few), of_nodes(resample, few)
@@ -139,7 +139,7 @@ def evaluate_maps(
             resample=resample,
             feature_distances=feature_distances,
             seed=seed,
-            **dtw,
+            dtw=dtw,
         ),
         arms=limb_shares(maps, data, one_armed(reference), groups=groups, resample=resample, seed=seed),
     )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,14 +12,12 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import cdist
 
-from stgcnlib.dtw import dtw_path
+from stgcnlib.dtw import DTWLike, dtw_options, dtw_path
 from stgcnlib.errors import GraphError, SequenceError
 from stgcnlib.figures.matrix import slim_colorbar
 from stgcnlib.figures.style import INK, LEFT, MUTED, RIGHT, SMOOTHNESS, new_figure, spread, styled
 
 __all__ = ["distance_matrix", "dtw_alignment"]
-
-_OPTIONS = ("reading", "window", "stride", "band", "segments", "metric", "normalize")
 
 
 @styled
@@ -33,7 +30,7 @@ def dtw_alignment(
     names: Sequence[str] = ("first recording", "second recording"),
     title: str | None = None,
     temporal_stride: int = 1,
-    options: Mapping[str, Any] | None = None,
+    options: DTWLike = None,
 ) -> Figure:
     """Local costs with the warping path, and the two recordings' main component joined where they are aligned.
 
@@ -44,7 +41,7 @@ def dtw_alignment(
         names: of the two recordings.
         title: of the layer, say.
         temporal_stride: input frames per frame of x and y; axes count input frames.
-        options: as of `dtw_path`, in input frames.
+        options: a `DTWOptions` or some of its fields, in input frames.
 
     Raises:
         SequenceError: if the two have different features.
@@ -52,18 +49,13 @@ def dtw_alignment(
     first, second = (_flat(v) for v in (x, y))
     if first.shape[1] != second.shape[1]:
         raise SequenceError(f"x has {first.shape[1]} features per frame, y has {second.shape[1]}; they must agree")
-    chosen = {key: value for key, value in (options or {}).items() if key in _OPTIONS}
-    for key in ("window", "band"):
-        if chosen.get(key) is not None:
-            chosen[key] = math.ceil(chosen[key] / temporal_stride)
-    chosen.setdefault("window", math.ceil(9 / temporal_stride))
-    sliding = chosen.get("reading", "sliding") == "sliding"
-    window, stride = (chosen["window"], chosen.get("stride", 1)) if sliding else (1, 1)
-    steps = np.asarray(path) if path is not None else dtw_path(first, second, **chosen)[0]
+    chosen = dtw_options(options).at_temporal_stride(temporal_stride)
+    window, stride, sliding = chosen.item_frames, chosen.item_stride, chosen.reading == "sliding"
+    steps = np.asarray(path) if path is not None else dtw_path(first, second, dtw=chosen)[0]
     costs = (
         np.asarray(cost_matrix, dtype=np.float64)
         if cost_matrix is not None
-        else cdist(_items(first, window, stride), _items(second, window, stride), chosen.get("metric", "euclidean"))
+        else cdist(_items(first, window, stride), _items(second, window, stride), chosen.metric)
     )
     figure = new_figure(4.1, alt=f"DTW alignment of {names[0]} and {names[1]}.")
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.25])

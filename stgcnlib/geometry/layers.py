@@ -19,6 +19,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.dsgraph import DSGraph, knn_graph, nnk_graph
+from stgcnlib.dtw import DTWLike, dtw_distances, dtw_options
 from stgcnlib.errors import GraphError, LayerNotFoundError, shorten
 from stgcnlib.files import atomic_folder, write_json
 from stgcnlib.geometry.smoothness import check_labels, label_smoothness
@@ -174,7 +175,7 @@ def layer_geometry(
     sigma: Any = "mean-kth/3",
     symmetrize: Any = "max",
     solver: Any = "exact",
-    dtw: Mapping[str, Any] | None = None,
+    dtw: DTWLike = None,
     permutations: int = 200,
     bootstrap: int = 1000,
     resampling: Resampling | None = None,
@@ -199,7 +200,7 @@ def layer_geometry(
             `untrained_distances` are given.
         untrained_distances: as `distances`, for the control.
         k, sigma, symmetrize, solver: as `stgcnlib.dsgraph.nnk_graph`.
-        dtw: options of `stgcnlib.dtw.dtw_distances`, for distances that are computed.
+        dtw: a `DTWOptions` or some of its fields, for distances that are computed.
         permutations: shuffles of the labels for the null.
         bootstrap, resampling: draws and way of resampling of the intervals (`uncertainty.bootstrap_counts`).
         confidence: of the intervals and of the null's range.
@@ -210,7 +211,7 @@ def layer_geometry(
         GraphError: labels, groups or distances do not fit, or a node has fewer than k candidates.
         LayerNotFoundError: distances of the control lack a layer and no store is given for it.
     """
-    names = tuple(store.layers)
+    names, options = tuple(store.layers), dtw_options(dtw)
     given = {"trained": dict(distances or {}), "untrained": dict(untrained_distances or {})}
     networks = ["trained"] + (["untrained"] if untrained is not None or untrained_distances else [])
     stores = {"trained": store, "untrained": untrained}
@@ -239,7 +240,7 @@ def layer_geometry(
     for network, name in track(jobs, "DS-Graphs", total=len(jobs), show=progress):
         matrix = given[network].get(name)
         if matrix is None:
-            matrix = _distances(stores[network][name], dtw)
+            matrix = dtw_distances(stores[network][name], dtw=options)
         if np.shape(matrix) != (count, count):
             raise GraphError(f"distances of {name!r} ({network}) have shape {np.shape(matrix)}; labels are ({count},)")
         for neighbours, exclude in excluded.items():
@@ -283,12 +284,6 @@ def layer_geometry(
         *tables, graphs=graphs, labels=y, groups=codes, settings=settings, group=group,
         resample=None if resample is None else RECORDINGS if drawn is None else group_codes(drawn), unit=unit,
     )  # fmt: skip
-
-
-def _distances(activations: Any, dtw: Mapping[str, Any] | None) -> NDArray[np.float32]:
-    from stgcnlib.dtw import dtw_distances
-
-    return dtw_distances(activations, **(dtw or {}))
 
 
 def _class_rows(

@@ -5,7 +5,7 @@ Distances depend on the reading of windowed DTW only, so they are computed once 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, get_args
 
@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.dsgraph import knn_graph, nnk_graph
 from stgcnlib.dsgraph.graph import Kind
-from stgcnlib.dtw import DTWOptions
+from stgcnlib.dtw import DTWLike, DTWOptions, dtw_distances, dtw_options
 from stgcnlib.dtw.options import Reading, check_choice
 from stgcnlib.errors import GraphError, suggest
 from stgcnlib.geometry.smoothness import check_labels, label_smoothness
@@ -38,7 +38,7 @@ def sensitivity(
     kinds: Sequence[Kind] = ("nnk", "knn"),
     readings: Sequence[Reading] = ("frames", "sliding", "segments"),
     layers: Sequence[str] | None = None,
-    dtw: Mapping[str, Any] | None = None,
+    dtw: DTWLike = None,
     distances: Distances | None = None,
     sigma: Any = "mean-kth/3",
     permutations: int = 50,
@@ -59,7 +59,7 @@ def sensitivity(
         kinds: "nnk", "knn".
         readings: "frames", "sliding", "segments".
         layers: names; None: all of the store.
-        dtw: the other options of `dtw_distances`, equal for all readings.
+        dtw: a `DTWOptions` or some of its fields, equal for all readings but for `reading`.
         distances: (layer name, options) -> (N, N) distances, where they are kept already; None: computed from
             the store, layer by layer, and not kept.
         sigma: as `nnk_graph`.
@@ -82,17 +82,19 @@ def sensitivity(
             raise GraphError(f"kind={kind!r} is unknown; {suggest(str(kind), get_args(Kind))}")
     for reading in readings:
         check_choice("reading", reading, get_args(Reading))
-    count = len(np.asarray(labels))
+    base, count = dtw_options(dtw), len(np.asarray(labels))
     y = check_labels(labels, count)
     if fewest_candidates(groups, count).candidates < 1:
         raise GraphError("some sequence has no candidate neighbour; give more groups, or groups=None")
-    base = DTWOptions(**{**(dtw or {}), "reading": "sliding"})
     counts = bootstrap_counts(count, draws=bootstrap, groups=resampled_groups(resample, groups), seed=seed)
     rows: list[dict[str, Any]] = []
     jobs = [(name, reading) for name in names for reading in readings]
     for name, reading in track(jobs, "sensitivity", total=len(jobs), show=progress):
         options = replace(base, reading=reading)
-        matrix = distances(name, options) if distances is not None else _computed(store[name], options)
+        if distances is not None:
+            matrix = distances(name, options)
+        else:
+            matrix = dtw_distances(store[name], dtw=options, progress=False)
         if np.shape(matrix) != (count, count):
             raise GraphError(f"distances of {name!r} ({reading}) have shape {np.shape(matrix)}; labels are ({count},)")
         where = {"layer": name, "index": int(store[name].index), "title": str(store[name].title), "reading": reading}
@@ -137,11 +139,3 @@ def sensitivity_summary(table: pd.DataFrame) -> pd.DataFrame:
             | {"rank_correlation": float("nan") if constant else float(np.corrcoef(ranks, reference)[0, 1])}
         )
     return pd.DataFrame(rows)
-
-
-def _computed(activations: Any, options: DTWOptions) -> NDArray[np.float32]:
-    from dataclasses import asdict
-
-    from stgcnlib.dtw import dtw_distances
-
-    return dtw_distances(activations, progress=False, **asdict(options))

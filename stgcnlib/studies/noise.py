@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -21,7 +21,7 @@ from torch import nn
 from stgcnlib import transforms
 from stgcnlib.activations import LayerStore, record
 from stgcnlib.dsgraph import nnk_graph
-from stgcnlib.dtw import dtw_distances
+from stgcnlib.dtw import DTWLike, DTWOptions, dtw_distances, dtw_options
 from stgcnlib.errors import StudyError, suggest
 from stgcnlib.geometry import bootstrap_counts, label_smoothness, paired_difference
 from stgcnlib.geometry.uncertainty import Resampling, bootstrap_means, interval
@@ -125,7 +125,7 @@ def noise_study(
     sigma: Any = "mean-kth/3",
     symmetrize: Any = "max",
     solver: Any = "exact",
-    dtw: Mapping[str, Any] | None = None,
+    dtw: DTWLike = None,
     bootstrap: int = 1000,
     resampling: Resampling | None = None,
     confidence: float = 0.95,
@@ -151,7 +151,7 @@ def noise_study(
         layers: module names or patterns, the input is always there; None: all blocks.
         distances: layer -> (N, N) distances of `network` on clean recordings, where they are known already.
         k, sigma, symmetrize, solver: as `stgcnlib.dsgraph.nnk_graph`.
-        dtw: options of `stgcnlib.dtw.dtw_distances`.
+        dtw: a `DTWOptions` or some of its fields.
         bootstrap, resampling, confidence: of the intervals, as `layer_geometry`.
         seed: of noise and draws. Levels of one kind share their draws, so that they differ in size alone.
         folder: where each finished level is kept; a study that was stopped goes on from there. None: nowhere.
@@ -169,9 +169,10 @@ def noise_study(
         raise StudyError(f"noisy_networks: {CLEAN!r} is the name of the first network; choose another")
     codes = None if groups is None else group_codes(groups, len(data))
     graph = {"k": k, "sigma": sigma, "symmetrize": symmetrize, "solver": solver}
-    work = _Work(networks, data, codes, layers, dict(distances or {}), graph, dict(dtw or {}), axes, device)
+    options = dtw_options(dtw)
+    work = _Work(networks, data, codes, layers, dict(distances or {}), graph, options, axes, device)
     shared = [
-        data.fingerprint(), None if codes is None else codes.tolist(), layers, graph, dtw or {}, axes,
+        data.fingerprint(), None if codes is None else codes.tolist(), layers, graph, asdict(options), axes,
     ]  # fmt: skip
     tasks: list[Values] = [
         {"network": name, "weights": network_fingerprint(each), "kind": kind, "level": level, "seed": seed}
@@ -198,7 +199,7 @@ def noise_result(
     groups: ArrayLike | None,
     resample: ArrayLike | None,
     unit: str,
-    dtw: Mapping[str, Any] | None,
+    dtw: DTWLike,
     bootstrap: int,
     resampling: Resampling | None = None,
     confidence: float,
@@ -219,7 +220,7 @@ def noise_result(
     drawn = resampled_groups(resample, groups)
     wanted = [(kind, level) for kind, level, _ in measured[CLEAN] if kind != CLEAN]
     settings = {
-        **graph, "dtw": dict(dtw or {}), "kinds": list(dict.fromkeys(kind for kind, _ in wanted)),
+        **graph, "dtw": asdict(dtw_options(dtw)), "kinds": list(dict.fromkeys(kind for kind, _ in wanted)),
         "levels": [[kind, level] for kind, level in wanted], "networks": list(measured),
         "groups": None if codes is None else codes.tolist(), "n": len(y),
         "resample": RECORDINGS if drawn is None else group_codes(drawn, len(y)).tolist(), "unit": unit,
@@ -276,7 +277,7 @@ class _Work:
     layers: Sequence[str] | None
     distances: dict[str, Any]
     graph: dict[str, Any]
-    dtw: dict[str, Any]
+    dtw: DTWOptions
     axes: Any
     device: str
 
@@ -320,7 +321,7 @@ def measure_level(
     groups: ArrayLike | None,
     layers: Sequence[str] | None,
     distances: Mapping[str, ArrayLike],
-    dtw: Mapping[str, Any],
+    dtw: DTWLike,
     seed: int,
     axes: Any,
     device: str,
@@ -348,7 +349,7 @@ def measure_level(
         for name in store.layers:
             matrix = distances.get(name)
             if matrix is None:
-                matrix = dtw_distances(store[name], progress=False, **dtw)
+                matrix = dtw_distances(store[name], dtw=dtw, progress=False)
             values = label_smoothness(nnk_graph(matrix, exclude=groups, **graph), data.labels, per="node")
             about = {"name": name, "index": store[name].index, "title": store[name].title}
             found.append(about | {"smoothness": values.tolist()})

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
 from stgcnlib.activations import record
+from stgcnlib.dtw import DTWLike
 from stgcnlib.errors import SequenceError, StudyError, shorten, suggest
 from stgcnlib.geometry import LayerGeometry, bootstrap_counts, layer_geometry
 from stgcnlib.geometry.uncertainty import interval
@@ -115,7 +116,7 @@ def transfer_study(
     unit: str = SUBJECT,
     k: int | None = None,
     graph: Mapping[str, Any] | None = None,
-    dtw: Mapping[str, Any] | None = None,
+    dtw: DTWLike = None,
     permutations: int = 200,
     bootstrap: int = 1000,
     confidence: float = 0.95,

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from tiny_network import TinyNetwork
 
+from stgcnlib.dtw import DTWOptions
 from stgcnlib.explain import (
     Faithfulness,
     MapEvaluation,
@@ -23,10 +24,13 @@ from stgcnlib.explain import (
     stability,
 )
 from stgcnlib.explain.checks import rank_correlation
+from stgcnlib.explain.limbs import limb_share
+from stgcnlib.geometry.uncertainty import bootstrap_counts, bootstrap_means, interval
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.skeleton import layout
 
 PEOPLE = np.arange(9) // 3
+DAYS = np.arange(9) % 4
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +51,8 @@ def data() -> SequenceSet:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("grouped", [True, False])
-def test_an_evaluation_is_its_parts_by_hand(data: SequenceSet, grouped: bool) -> None:
+@pytest.mark.parametrize(("grouped", "resample"), [(True, None), (False, None), (True, DAYS), (True, "recordings")])
+def test_an_evaluation_is_its_parts_by_hand(data: SequenceSet, grouped: bool, resample: Any) -> None:
     network, seed = TinyNetwork().eval(), 11
     maps: Any = grad_cam_set(network, data, target="true", signed=True)
     groups = PEOPLE if grouped else None
@@ -56,28 +60,42 @@ def test_an_evaluation_is_its_parts_by_hand(data: SequenceSet, grouped: bool) ->
     features = {name: np.triu(far, 1) + np.triu(far, 1).T for name in maps[0]}
     made = evaluate_maps(
         network, data, maps, reference=data.select(range(6)), feature_distances=features, groups=groups,
-        units=["joints"], replacement="interpolation", sequences=4, steps=3, draws=2, jitter=0.3, k=3, seed=seed,
-        window=2,
+        resample=resample, units=["joints"], replacement="interpolation", sequences=4, steps=3, draws=2, jitter=0.3,
+        k=3, seed=seed, dtw={"window": 2},
     )  # fmt: skip
     few = [0, 3, 4, 8]  # in turn from each class, first of another person each
     some, chosen = data.select(few), [maps[i] for i in few]
+    drawn = DAYS[few] if resample is DAYS else resample
     tested = faithfulness(
         network, some, chosen, reference=data.select(range(6)), units=["joints"], replacement="interpolation", steps=3,
-        draws=2, groups=None if groups is None else groups[few], seed=seed,
+        draws=2, groups=None if groups is None else groups[few], resample=drawn, seed=seed,
     )  # fmt: skip
     expected = MapEvaluation(
         curves=tested.curves, areas=tested.areas, summary=tested.summary(seed=seed),
-        contrast=contrastivity(network, some, seed=seed),
+        contrast=contrastivity(network, some, resample=drawn, seed=seed),
         random=randomisation(network, some, chosen, seed=seed),
-        stable=stability(network, some, chosen, jitter=0.3, seed=seed),
+        stable=stability(network, some, chosen, jitter=0.3, resample=drawn, seed=seed),
         smoothness=map_smoothness(
-            maps, data.labels, k=3, groups=groups, feature_distances=features, seed=seed, window=2
+            maps, data.labels, k=3, groups=groups, resample=resample, feature_distances=features, seed=seed,
+            dtw=DTWOptions(window=2),
         ),
-        arms=limb_shares(maps, data, one_armed(data.select(range(6))), groups=groups, seed=seed),
+        arms=limb_shares(maps, data, one_armed(data.select(range(6))), groups=groups, resample=resample, seed=seed),
     )  # fmt: skip
     assert set(made.areas["recording"]) == set(range(4))
     for name in made.__dataclass_fields__:
         pd.testing.assert_frame_equal(getattr(made, name), getattr(expected, name))
+
+
+@pytest.mark.parametrize(("resample", "drawn"), [(None, PEOPLE), (DAYS, DAYS), ("recordings", None)])
+def test_intervals_resample_what_is_named(data: SequenceSet, resample: Any, drawn: Any) -> None:
+    maps: Any = grad_cam_set(TinyNetwork().eval(), data, target="true", signed=True)
+    members = np.flatnonzero(data.labels == 0)
+    shares = limb_share([maps[i] for i in members], data.layout, "right arm")
+    shares = shares[shares["index"] == shares["index"].max()]["share"]
+    counts = bootstrap_counts(len(members), groups=None if drawn is None else drawn[members], seed=3)
+    table = limb_shares(maps, data, {0: "right arm"}, groups=PEOPLE, resample=resample, seed=3)
+    row = table[table["label"] == 0].sort_values("index").iloc[-1]
+    assert (row["low"], row["high"]) == pytest.approx(interval(bootstrap_means(shares, counts)))
 
 
 def areas(area: np.ndarray, random: np.ndarray, groups: np.ndarray | None, mode: str = "deletion") -> Faithfulness:

@@ -27,7 +27,13 @@ from stgcnlib.geometry import (
 from stgcnlib.geometry.readout import gram
 from stgcnlib.geometry.sensitivity import sensitivity_summary
 from stgcnlib.geometry.statistics import BETWEEN, STATISTICS
-from stgcnlib.geometry.uncertainty import deletion_groups, jackknife_interval
+from stgcnlib.geometry.uncertainty import (
+    bootstrap_counts,
+    bootstrap_means,
+    deletion_groups,
+    interval,
+    jackknife_interval,
+)
 
 
 @pytest.fixture(scope="module")
@@ -223,6 +229,20 @@ def test_sensitivity_computes_distances_by_reading(rng: np.random.Generator) -> 
     for _, row in table.iterrows():
         matrix = dtw_distances(sequences, reading=row["reading"], window=3, segments=2)
         assert row["smoothness"] == pytest.approx(label_smoothness(nnk_graph(matrix, k=3), np.arange(9) % 2))
+
+
+def test_sensitivity_resamples_what_is_named(trained: World) -> None:
+    days = np.arange(len(trained.labels)) % 3
+    one = {"k": (8,), "kinds": ("nnk",), "readings": ("sliding",), "layers": ["block.0"], "permutations": 5}
+    for resample, drawn in ((None, trained.groups), (days, days), ("recordings", None)):
+        row = sensitivity(
+            trained.store, trained.labels, groups=trained.groups, resample=resample, bootstrap=50,
+            distances=lambda name, _: trained.distances[name], **one,
+        ).iloc[0]  # fmt: skip
+        graph = nnk_graph(trained.distances["block.0"], k=8, exclude=trained.groups)
+        counts = bootstrap_counts(len(days), draws=50, groups=drawn)
+        expected = interval(bootstrap_means(label_smoothness(graph, trained.labels, per="node"), counts))
+        assert (row["low"], row["high"]) == pytest.approx(expected)
 
 
 def test_bad_sensitivity(trained: World) -> None:

@@ -12,8 +12,10 @@ import pytest
 from stgcnlib.demo import demo_sequences
 from stgcnlib.errors import StudyError
 from stgcnlib.geometry import bootstrap_counts
+from stgcnlib.pipeline.compare import pairs_table
 from stgcnlib.pipeline.run import StudyRun, open_study
 from stgcnlib.sequences import SequenceSet
+from stgcnlib.studies import Comparison
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +79,18 @@ def test_recordings_are_resampled_by_themselves_if_the_study_says_so(days: Path,
     np.testing.assert_array_equal(geometry.resamples(), bootstrap_counts(len(run.nodes), draws=40))
     assert "of sequences as if independent, with the graphs held fixed." in geometry.verdict().text
     assert run.view.choices().loc["resampled", "value"] == "recordings"
+
+
+def test_a_comparison_names_what_its_pairs_exchange() -> None:
+    shown = {"first": "a", "second": "b", "quantity": "input", "units": 3}
+    numbers = dict.fromkeys(["first_value", "second_value", "difference", "low", "high", "p"], 0.5)
+
+    def heading(*units: str) -> str:
+        pairs = pd.DataFrame([shown | numbers | {"unit": unit} for unit in units])
+        return str(pairs_table(Comparison(pd.DataFrame(), pd.DataFrame(), pd.DataFrame(), pairs)).columns[-1])
+
+    assert [heading("subject"), heading("day", "day"), heading("recording")] == ["subjects", "days", "recordings"]
+    assert heading("subject", "day") == "resampled as a whole"
 
 
 @pytest.mark.parametrize(("section", "field"), [("graph", "leave_out"), ("geometry", "resample")])

@@ -24,7 +24,7 @@ CLASSES = ["wave", "kick", "sit"]
 
 def finished(
     folder: Path, *, seed: int = 0, name: str = "one", layers: int = 4, spread: float = 0.5, order: Any = None,
-    network: str = "st-gcn", data: str = "demo",
+    network: str = "st-gcn", data: str = "demo", **options: Any,
 ) -> Path:  # fmt: skip
     """A folder as a finished study leaves it, made of random distances; `order` shuffles its recordings."""
     rng = np.random.default_rng(seed)
@@ -41,6 +41,7 @@ def finished(
     geometry = layer_geometry(
         holder, labels, class_names=CLASSES, groups=subjects, distances=distances,
         untrained_distances=dict.fromkeys(store, distances["block 0"]), k=6, permutations=20, bootstrap=200,
+        **options,
     )  # fmt: skip
     geometry.save(folder / "artefacts" / "geometry")
     (folder / "tables").mkdir()
@@ -115,12 +116,26 @@ def test_two_studies_of_the_same_recordings_are_paired(tmp_path: Path) -> None:
     last = comparison.pairs.set_index("quantity").loc["last layer"]
     assert last["difference"] == pytest.approx(studies.loc["A", "last"] - studies.loc["B", "last"])
     assert last["low"] <= last["difference"] <= last["high"]
-    assert last["units"] == 4
+    assert (last["units"], last["unit"]) == (4, "subject")
     curves = comparison.curves
     assert sorted(curves.groupby("study")["depth"].nunique()) == [3, 4]
     assert curves["depth"].between(0, 1).all()
     assert set(comparison.classes["class_name"]) == set(CLASSES)
     assert len(comparison.class_groups()) == 1
+
+
+def test_pairs_are_tested_by_what_the_studies_resample(tmp_path: Path) -> None:
+    days = np.arange(36) % 3
+    folders = [finished(tmp_path / n, seed=i, name=n, resample=days, unit="day") for i, n in enumerate("ab")]
+    comparison = compare_studies(folders)
+    assert set(comparison.pairs["unit"]) == {"day"}
+    assert set(comparison.pairs["units"]) == {3}
+    alone = compare_studies([finished(tmp_path / n, seed=i, resample="recordings") for i, n in enumerate("cd")])
+    assert set(alone.pairs["unit"]) == {"recording"}
+    assert set(alone.pairs["units"]) == {36}
+    first, second = (LayerGeometry.load(f / "artefacts" / "geometry").node_values() for f in folders)
+    last = comparison.pairs.set_index("quantity").loc["last layer"]
+    assert last["p"] == paired_test(first[-1], second[-1], days)["p"]
 
 
 def test_the_same_study_twice_differs_in_nothing(tmp_path: Path) -> None:

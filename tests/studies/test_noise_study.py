@@ -167,3 +167,20 @@ def test_the_verdict_reads_the_study(finished: NoiseResult) -> None:
     assert [shown_level(kind, 20.0 if kind == "jitter" else 0.1) for kind in KINDS[:3]] == [
         "20 dB", "10% of joints", "10% of frames",
     ]  # fmt: skip
+
+
+def test_intervals_resample_what_is_named_whoever_is_a_neighbour(tmp_path: Path) -> None:
+    days = np.arange(len(DATA)) % 3
+    settings = {**SETTINGS, "kinds": ["rotation"], "levels": {"rotation": (30.0,)}}
+    made = noise_study(network(), DATA, **{**settings, "resample": days, "unit": "day"})
+    alike = noise_study(network(), DATA, **settings)
+    made.save(tmp_path / "noise")
+    back = NoiseResult.load(tmp_path / "noise")
+    np.testing.assert_array_equal(back.counts(), module.bootstrap_counts(len(DATA), draws=200, groups=days))
+    columns = ["smoothness", "change", "null"]  # the same graphs
+    pd.testing.assert_frame_equal(made.table[columns], alike.table[columns])
+    assert (made.table["low"] != alike.table["low"]).any()
+    assert "200 bootstrap draws of the 3 days and their recordings" in back.verdict().text
+    alone = noise_study(network(), DATA, **{**settings, "resample": "recordings"})
+    np.testing.assert_array_equal(alone.counts(), module.bootstrap_counts(len(DATA), draws=200))
+    assert "of recordings as if independent" in alone.verdict().text

@@ -11,6 +11,7 @@ import pytest
 from planted import BLIND, planted_recordings, planted_source
 
 from stgcnlib.errors import SequenceError, StudyError
+from stgcnlib.geometry import bootstrap_counts
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.studies import split_classes, transfer_study
 from stgcnlib.studies import transfer as module
@@ -24,7 +25,7 @@ def study(folder: Path | None = None, **options: Any) -> TransferResult:
     train, test = planted_recordings(24, 1), planted_recordings(36, 2)
     chosen: dict[str, Any] = {"seeds": 2, "training": TRAINING, "bootstrap": 200, "permutations": 10, "workers": 1}
     return transfer_study(
-        planted_source(), train, test, groups=test.groups["subject"], folder=folder, **{**chosen, **options}
+        planted_source(), train, test, folder=folder, **{"groups": test.groups["subject"], **chosen, **options}
     )
 
 
@@ -157,3 +158,17 @@ def test_classes_are_split_and_numbered_anew(small_set: SequenceSet) -> None:
             split_classes(data, wrong)
     with pytest.raises(SequenceError, match="no class is named 'f'"):
         split_classes(data, ["a", "f"])
+
+
+def test_intervals_resample_what_is_named_whoever_is_a_neighbour(tmp_path: Path) -> None:
+    days = np.arange(36) % 3
+    short = {"frozen": [0, 2, 4], "seeds": 1, "training": {**TRAINING, "epochs": 1}}
+    made = study(groups=days, group="day", resample=np.arange(36) // 9, unit="hall", **short)
+    made.save(tmp_path / "kept")
+    back = TransferResult.load(tmp_path / "kept")
+    assert back.settings["neighbours"] == "other days"
+    np.testing.assert_array_equal(back.counts(), bootstrap_counts(36, draws=200, groups=np.arange(36) // 9))
+    assert "accuracy on 36 test recordings of 4 halls is" in judge_transfer(back).text
+    alone = study(resample="recordings", **short)
+    np.testing.assert_array_equal(alone.counts(), bootstrap_counts(36, draws=200))
+    assert "accuracy on 36 test recordings is" in judge_transfer(alone).text

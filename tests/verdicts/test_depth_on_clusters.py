@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
-from planted_layers import FALLING, UNTRAINED, measure
+from planted_layers import FALLING, LABELS, PEOPLE, UNTRAINED, measure
 
 from stgcnlib.errors import GraphError
-from stgcnlib.geometry import LayerGeometry
+from stgcnlib.geometry import LayerGeometry, bootstrap_counts
+from stgcnlib.geometry.uncertainty import bootstrap_means, interval
 from stgcnlib.verdicts import Outcome, judge_depth
 
 
@@ -76,3 +78,42 @@ def test_without_subjects_it_says_so() -> None:
 def test_a_geometry_from_disk_is_judged_the_same(falling: LayerGeometry, tmp_path: Path) -> None:
     falling.save(tmp_path / "geometry")
     assert judge_depth(LayerGeometry.load(tmp_path / "geometry")) == judge_depth(falling)
+
+
+DAYS = np.arange(len(LABELS)) % 3
+
+
+def test_neighbours_are_called_by_their_group() -> None:
+    made = measure(FALLING, groups=DAYS, group="day")
+    assert made.neighbours == "other days"
+    assert set(made.table["neighbours"]) == {"other days", "all"}
+    text = judge_depth(made).text
+    assert "Counting only neighbours of other days" in text
+    assert "If neighbours of the same day count too" in text
+    assert "the 3 days and their sequences" in text
+    assert "so few days say little about others" in text
+    assert "subject" not in text
+
+
+@pytest.mark.parametrize(
+    ("groups", "resample", "drawn", "said"),
+    [
+        (PEOPLE, None, PEOPLE, "the 4 subjects and their sequences"),
+        (None, PEOPLE, PEOPLE, "the 4 subjects and their sequences"),
+        (DAYS, PEOPLE, PEOPLE, "the 4 subjects and their sequences"),
+        (PEOPLE, "recordings", None, "of sequences as if independent, with the graphs held fixed."),
+        (None, None, None, "with the graphs held fixed; subjects are not known."),
+    ],
+)
+def test_what_is_resampled_is_a_question_of_its_own(
+    tmp_path: Path, groups: np.ndarray | None, resample: object, drawn: np.ndarray | None, said: str
+) -> None:
+    made = measure(FALLING, groups=groups, resample=resample)
+    made.save(tmp_path / "geometry")
+    for geometry in (made, LayerGeometry.load(tmp_path / "geometry")):
+        expected = bootstrap_counts(len(LABELS), draws=300, groups=drawn)
+        np.testing.assert_array_equal(geometry.resamples(), expected)
+        assert judge_depth(geometry).text.endswith(("others.", said))
+        assert said.removesuffix(".") in judge_depth(geometry).text
+        means = bootstrap_means(geometry.node_values()[-1], expected)
+        assert tuple(geometry.curve().iloc[-1][["low", "high"]]) == pytest.approx(interval(means))

@@ -28,7 +28,7 @@ def distances(activations: LayerStore, layer: str, settings: Settings) -> NDArra
     """(N, N) windowed DTW distances between the nodes at one layer."""
     from stgcnlib.dtw import dtw_distances
 
-    return dtw_distances(activations[layer], **settings.dtw.model_dump())
+    return dtw_distances(activations[layer], dtw=settings.dtw.model_dump())
 
 
 def measure_geometry(

@@ -66,5 +66,5 @@ def evaluate(
         feature_distances={name: distances[name][np.ix_(explained, explained)] for name in maps[0]},
         sequences=tests.sequences, units=tests.units, replacement=tests.replacement, steps=tests.steps,
         draws=tests.draws, jitter=tests.jitter,
-        k=settings.graph.k, seed=settings.seed, device=compute.device, **settings.dtw.model_dump(),
+        k=settings.graph.k, seed=settings.seed, device=compute.device, dtw=settings.dtw.model_dump(),
     )  # fmt: skip
