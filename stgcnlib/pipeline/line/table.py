@@ -8,13 +8,20 @@ from __future__ import annotations
 from stgcnlib.artefacts import ARRAY, JSON, TABLE, TABLES, Artefact, Axis, Line
 from stgcnlib.pipeline.line import data, forms, geometry, maps, networks, noise, pages, transfer
 
-__all__ = ["LINE"]
+__all__ = ["LINE", "NO_EFFECT"]
+
+NO_EFFECT = {
+    "compute": "says where the work runs, never what it gives",
+    "network.folder": "says where the module of a network of one's own lies; its content counts, as network.source",
+}
+"""Settings that no artefact declares, and why; a section stands for all of it."""
 
 NETWORK = ("network.name", "network.options")
 PREPARED = ("data.format", "data.normalize", "data.centre", "data.published", "data.frame_step")
 GROUPS = ("graph.leave_out", "geometry.resample")
 SOURCE = ("network.source",)
-CHOSEN = ("geometry.permutations", "geometry.bootstrap", "geometry.confidence")
+INTERVALS = ("geometry.bootstrap", "geometry.confidence")
+CHOSEN = ("geometry.permutations", *INTERVALS)
 READING = ("dtw.window", "dtw.stride", "dtw.band", "dtw.segments", "dtw.metric", "dtw.normalize")
 GRAPH = ("graph.k", "graph.sigma", "graph.symmetrize", "graph.solver")
 TESTS = ("explain.sequences", "explain.units", "explain.replacement", "explain.steps", "explain.draws",
@@ -235,7 +242,7 @@ NOISE = (
             "levels": "noise-level/*",
             "others": "noise-level/*/*",
         },
-        settings=(*GRAPH, *CHOSEN, "dtw", "seed"),
+        settings=(*GRAPH, *INTERVALS, "dtw", "seed"),
         section="noise",
         tables={"noise": "table", "noise_accuracy": "accuracy", "noise_nodes": "per_node"},
     ),
@@ -315,7 +322,7 @@ TRANSFER = (
             "runs": "transfer-run/*",
             "geometry": "transfer-geometry",
         },
-        settings=("transfer.training", *CHOSEN, "seed"),
+        settings=("transfer.training", *INTERVALS, "seed"),
         section="transfer",
         tables={
             "transfer_runs": "runs",
