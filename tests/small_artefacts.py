@@ -10,7 +10,9 @@ from typing import Any
 from stgcnlib.artefacts import JSON, Artefact, Axis, Line
 
 SLOW = 10**6
-"""As `explain.steps`: making "explained" takes long, unless there is a file "go-on" in its scratch."""
+"""As `explain.steps`: making "explained" takes long, unless there is a file "go-on" beside `BEGAN`."""
+BEGAN = "artefacts/.unfinished/explained/*/began.txt"
+"""In the output folder: processes that have begun to make "explained", while it is not made."""
 
 
 def seeded(settings: Any) -> int:
@@ -31,7 +33,8 @@ def name_layers(layers: list[dict[str, Any]]) -> list[str]:
 def explain(layers: list[dict[str, Any]], settings: Any, scratch: Path) -> list[str]:
     with (scratch / "began.txt").open("a") as file:
         file.write(f"{os.getpid()}\n")
-    while settings.explain.steps == SLOW and not (scratch / "go-on").exists():
+    end = time.monotonic() + (100 if settings.explain.steps == SLOW else 0)
+    while time.monotonic() < end and not (scratch / "go-on").exists():
         time.sleep(0.05)
     return (scratch / "began.txt").read_text().split()
 

@@ -15,7 +15,7 @@ from typing import Any
 import nbformat
 import pytest
 import small_line
-from small_artefacts import SLOW
+from small_artefacts import BEGAN, LINE, SLOW
 from small_line import alive, run, wait_for, write_line, write_notebook
 
 from stgcnlib.errors import ArtefactError, StageError
@@ -199,8 +199,8 @@ def test_a_run_that_is_ended_while_it_makes_an_artefact_goes_on_there(tmp_path: 
     notebooks, output = write_line(tmp_path / "notebooks"), tmp_path / "out"
     slow = {"explain": {"steps": SLOW}}
     process = begun(output, notebooks, slow)
-    wait_for(lambda: any(file.read_text() for file in output.glob("artefacts/.unfinished/*/*/began.txt")))
-    (kept,) = output.glob("artefacts/.unfinished/*/*/began.txt")
+    wait_for(lambda: any(file.read_text() for file in output.glob(BEGAN)))
+    (kept,) = output.glob(BEGAN)
     maker = int(kept.read_text())
     assert alive(maker)
     children = children_of(process.pid)
@@ -213,7 +213,7 @@ def test_a_run_that_is_ended_while_it_makes_an_artefact_goes_on_there(tmp_path: 
     assert {path.name for path in (output / "notebooks").iterdir()} == {"00_data.ipynb", "02_activations.ipynb"}
 
     there = made(output)
-    (kept.parent / "go-on").touch()
+    kept.with_name("go-on").touch()
     ran = run(output, notebooks, slow)
     assert ran[0] == "06_relevance"
     assert sorted(ran[1:]) == ["05_layer block <0>", "05_layer input"]
@@ -322,9 +322,7 @@ def test_stages_run_in_the_order_in_which_they_are_listed(tmp_path: Path) -> Non
     stages = (Stage("06_relevance"), Stage("00_data"))
     notebooks = write_line(tmp_path / "notebooks")
     study = Study.load({"name": "small"})
-    run_stages(
-        study, tmp_path / "out", stages, notebooks, line=small_line.LINE, watch=watch, progress=False, fork=False
-    )
+    run_stages(study, tmp_path / "out", stages, notebooks, line=LINE, watch=watch, progress=False, fork=False)
     assert (tmp_path / "out" / "trace.txt").read_text().split() == ["06_relevance", "00_data"]
     assert names == ["00_data", "06_relevance"]
 

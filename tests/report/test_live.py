@@ -21,7 +21,7 @@ import nbformat
 import pytest
 import small_line
 from rich.console import Console
-from small_artefacts import LINE, SLOW
+from small_artefacts import BEGAN, LINE, SLOW
 from small_line import STAGES, alive, wait_for, write_line, write_notebook
 
 from stgcnlib.errors import ArtefactError, StageError
@@ -124,11 +124,11 @@ def test_the_index_grows_while_the_run_works(tmp_path: Path) -> None:
 def test_the_index_names_the_artefact_that_is_made(tmp_path: Path) -> None:
     notebooks, output = write_line(tmp_path / "notebooks"), tmp_path / "out"
     with running(output, notebooks, {"explain": {"steps": SLOW}}) as errors:
-        wait_for(lambda: any(output.glob("artefacts/.unfinished/explained/*/began.txt")))
+        wait_for(lambda: any(output.glob(BEGAN)))
         wait_for(lambda: "making explained" in words(output))
         assert rows(output)["Title of 06_relevance"] == "running"
-        (scratch,) = output.glob("artefacts/.unfinished/explained/*")
-        (scratch / "go-on").touch()
+        (began,) = output.glob(BEGAN)
+        began.with_name("go-on").touch()
     assert errors == []
     assert "making" not in words(output)
 
