@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from stgcnlib.activations import LayerStore
     from stgcnlib.artefacts.keys import Settings
-    from stgcnlib.pipeline.study import Compute
+    from stgcnlib.pipeline.sections import Compute
     from stgcnlib.training import Evaluation
 
 __all__ = ["build", "evaluate_test", "fitted", "list_layers", "name_layers", "name_recordings", "record_nodes", "train",
