@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from stgcnlib.pipeline.line.forms import Training
@@ -86,20 +85,13 @@ def name_recordings(
     network: nn.Module, nodes: SequenceSet, evaluation: Evaluation, settings: Settings, compute: Compute
 ) -> pd.DataFrame:
     """One row per node of the DS-Graphs: node, name, label, class_name, predicted, correct, and its groups."""
+    from stgcnlib.tables import recordings_table
+
     if settings.graph.part != "test":
         from stgcnlib.training import evaluate
 
         evaluation = evaluate(network, nodes, device=compute.device)
-    predicted = evaluation.predictions
-    columns: dict[str, Any] = {
-        "node": np.arange(len(nodes)),
-        "name": list(nodes.names),
-        "label": nodes.labels,
-        "class_name": [nodes.class_names[c] for c in nodes.labels],
-        "predicted": predicted,
-        "correct": predicted == nodes.labels,
-    }
-    return pd.DataFrame(columns | {f"group {name}": values for name, values in nodes.groups.items()})
+    return recordings_table(nodes, evaluation)
 
 
 def record_nodes(network: nn.Module, nodes: SequenceSet, settings: Settings, compute: Compute, path: Path) -> None:
