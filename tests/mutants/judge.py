@@ -57,7 +57,7 @@ class Room:
 ROOMS = {
     "dtw": Room(
         {"stgcnlib/dtw/*.py": ""},
-        ("dtw",),
+        ("dtw", "test_ds_graph_lazy.py"),
         count=24,
         plain=(
             "-k",
