@@ -30,7 +30,7 @@ What each takes:
     transfer_facts(result, *, source, data)
     advice_table(evidence)
     report_facts(study, *, data, parts, nodes, layers, evaluation)
-    settings_facts(study, *, nodes, left_out)
+    settings_facts(study, *, nodes, left_out, resampled)
     main_graphs(geometry)
     example_pair(nodes, distances, *, groups=None)
     alignment(pair, activations, *, nodes, options)
