@@ -41,7 +41,6 @@ def run_study(
         StageError: a notebook failed: which cell, with which parameters and error. Finished ones stay.
     """
     run = open_study(study, output)
-    run.check()
     pages = partial(LivePages, show=progress)
-    run_stages(run.study, run.output, watch=pages, force=force, workers=workers, progress=progress)
+    run_stages(run.study, run.output, check=run.check, watch=pages, force=force, workers=workers, progress=progress)
     return run.output / "index.html"
