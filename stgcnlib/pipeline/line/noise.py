@@ -33,12 +33,13 @@ Layers = list[dict[str, Any]]
 
 def levels(settings: Settings) -> list[str]:
     """Kinds and levels of noise, such as "jitter 20.0"; mild first within a kind."""
-    from stgcnlib.studies.noise_levels import conditions
+    from stgcnlib.studies.noise_levels import KINDS, conditions
 
     if settings.noise is None:
         return []
-    chosen = settings.noise.levels
-    return [_name(kind, level) for kind, level in conditions(list(chosen), chosen)]
+    chosen = {kind: getattr(settings.noise, kind.replace(" ", "_")) for kind in KINDS}
+    asked = {kind: values for kind, values in chosen.items() if values}
+    return [_name(kind, level) for kind, level in conditions(list(asked), asked)]
 
 
 def levels_and_clean(settings: Settings) -> list[str]:
@@ -48,7 +49,8 @@ def levels_and_clean(settings: Settings) -> list[str]:
 
 def trainings(settings: Settings) -> list[str]:
     """Kinds and levels on which further networks are trained."""
-    return [] if settings.noise is None else [_name(*each) for each in settings.noise.training_levels]
+    chosen = {} if settings.noise is None else settings.noise.train
+    return [_name(kind.replace("_", " "), level) for kind, level in chosen.items()]
 
 
 def train_noisy(

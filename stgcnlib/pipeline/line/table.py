@@ -8,7 +8,7 @@ from __future__ import annotations
 from stgcnlib.artefacts import ARRAY, JSON, TABLE, TABLES, Artefact, Axis, Line
 from stgcnlib.pipeline.line import data, forms, geometry, maps, networks, noise, pages, transfer
 
-__all__ = ["LINE"]
+__all__ = ["LINE", "NO_EFFECT"]
 
 NETWORK = ("network.name", "network.options")
 PREPARED = ("data.format", "data.normalize", "data.centre", "data.published", "data.frame_step")
@@ -19,6 +19,7 @@ READING = ("dtw.window", "dtw.stride", "dtw.band", "dtw.segments", "dtw.metric",
 GRAPH = ("graph.k", "graph.sigma", "graph.symmetrize", "graph.solver")
 TESTS = ("explain.sequences", "explain.units", "explain.replacement", "explain.steps", "explain.draws",
          "explain.jitter")  # fmt: skip
+LEVELS = ("noise.jitter", "noise.joint_dropout", "noise.frame_dropout", "noise.rotation")
 BOTH = {"distances": "distances/trained/*", "untrained_distances": "distances/untrained/*"}
 STORES = {"trained": "activations/trained", "untrained": "activations/untrained"}
 
@@ -26,9 +27,9 @@ AXES = {
     "network": Axis(("trained", "untrained")),
     "layer": Axis(networks.name_layers, needs={"layers": "layers"}),
     "reading": Axis(geometry.other_readings, settings=("sensitivity.readings", "dtw.reading")),
-    "noise": Axis(noise.levels, settings=("noise",)),
-    "level": Axis(noise.levels_and_clean, settings=("noise",)),
-    "fitting": Axis(noise.trainings, settings=("noise",)),
+    "noise": Axis(noise.levels, settings=LEVELS),
+    "level": Axis(noise.levels_and_clean, settings=LEVELS),
+    "fitting": Axis(noise.trainings, settings=("noise.train",)),
     "run": Axis(transfer.name_runs, needs={"plan": "transfer-plan"}),
     "swept": Axis(geometry.swept_layers, needs={"layers": "layers"}, settings=("sensitivity.layers",)),
 }
@@ -173,3 +174,11 @@ PAGES = (
 # fmt: on
 
 LINE = Line((*RECORDINGS, *NETWORKS, *GEOMETRY, *MAPS, *NOISE, *TRANSFER, *PAGES), AXES)
+
+NO_EFFECT = {
+    "compute.device": "says where the work runs; results agree within rounding",
+    "compute.workers": "says how much runs at a time",
+    "compute.memory_limit": "ends a process that would need more",
+    "network.folder": "says where a network's module lies; the module itself counts, as network.source",
+}
+"""Settings that no artefact declares, and why none has to."""
