@@ -273,7 +273,10 @@ def _explain(
     result: list[dict[str, RelevanceMap]] = [{} for _ in range(len(data))]
     for wanted in dict.fromkeys(classes):
         members = [i for i, c in enumerate(classes) if c == wanted]
-        found = grad_cam_set(network, data.select(members), target=wanted, signed=signed, device=device, progress=False)
+        found = grad_cam_set(
+            network, data.select(members), layers=layers, axes=axes, target=wanted, signed=signed, device=device,
+            progress=False,
+        )  # fmt: skip
         for i, each in zip(members, found, strict=True):
             result[i] = each
     return result

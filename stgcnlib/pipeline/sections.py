@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from stgcnlib.errors import AxesError
 from stgcnlib.modules import module_file
@@ -78,11 +78,12 @@ class Data(Section):
             return {**given, "demo": {}}
         return given
 
-    @model_validator(mode="after")
-    def _demo_only(self) -> Data:
-        if self.path != "demo" and self.demo is not None:
-            raise ValueError("demo is only for path: demo; remove it, or set the path to demo")
-        return self
+    @field_validator("demo")
+    @classmethod
+    def _demo_only(cls, demo: Demo | None, info: ValidationInfo) -> Demo | None:
+        if demo is not None and info.data.get("path") != "demo":
+            raise ValueError("only for path: demo; remove it, or set the path to demo")
+        return demo
 
 
 class Augment(Section):

@@ -63,6 +63,8 @@ class Workers(Executor):
         for process in processes:
             process.end()
         self._threads.shutdown(wait=True, cancel_futures=True)
+        for process in processes:
+            process.close()
 
     def _run(self, order: bytes) -> Any:
         process = self._take()
@@ -122,6 +124,11 @@ class _Process:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+    def close(self) -> None:
+        """Close what it wrote to; for when it has ended and nobody reads any more."""
+        self._from.close()
+        self._complaints.close()
 
     def last_words(self) -> str:
         """The end of what it wrote to stderr."""

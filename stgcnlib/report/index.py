@@ -180,7 +180,7 @@ def _detail(step: Step) -> str:
 def index_fields(folder: Path, settings: Mapping[str, Any], file: str, progress: Progress | None) -> dict[str, Any]:
     """What the template of the first page shows besides the list of pages."""
     # An earlier run's result says nothing about this one.
-    home = next((home for place in PLACES if (home := folder / place).is_dir()), folder)
+    home = next((home for place in PLACES if (home := folder / place).is_dir()), folder / PLACES[0])
     summary = _summary(home) if progress is None else {}
     now = datetime.now(UTC)
     return {
