@@ -74,7 +74,7 @@ class Keys:
         return self._known[place.name]
 
     def basis(self, place: Place) -> dict[str, Any]:
-        """The plain values that a key is the hash of: what a manifest tells."""
+        """The plain values that a key is a hash of; manifests hold them."""
         artefact = place.artefact
         return {
             "artefact": artefact.name,

@@ -46,14 +46,14 @@ def source_files(module: str) -> dict[str, Path]:
         for file in (path, stub):
             text = file.read_text(encoding="utf-8") if file.exists() else ""
             waiting += [each for each in _imported(text, package, home) if each not in found]
-    found.pop(package, None)  # it names everything, and computes nothing
+    found.pop(package, None)  # the library's own __init__ names everything and computes nothing
     return found
 
 
 @cache
 def _hashed(module: str) -> str:
     files = source_files(module)
-    if not files:  # of a notebook or a prompt: what it says is all that there is
+    if not files:  # the function was defined in a notebook or at a prompt
         return fingerprint(inspect.getsource(sys.modules[module]))
     return fingerprint({name: fingerprint_file(path) for name, path in files.items()})
 

@@ -1,4 +1,4 @@
-"""The first page of a report: the result, and the list of pages with what each has to show.
+"""The first page of a report: the result, and the list of pages with what each shows.
 
 While a run works, and after one that failed or was stopped, it tells how far the run has come instead.
 """
@@ -153,7 +153,7 @@ def planned(progress: Progress, titles: Mapping[str, tuple[str, str]], there: se
 
 
 def _time(step: Step, *, running: bool) -> tuple[str, str]:
-    """What a stage took, and what that is to be held against."""
+    """The time of a stage, and words that compare it with the expected time."""
     took = "" if step.elapsed is None else duration(step.elapsed)
     match step.state:
         case "done" | "skipped":

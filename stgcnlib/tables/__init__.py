@@ -1,7 +1,7 @@
 """Results as the DataFrames that notebooks and reports show, and the examples that their pictures draw.
 
-Every function takes plain results and settings, computes nothing that they don't hold, and reads no file. A name that
-ends in ``_table`` gives one row per thing of a kind, one that ends in ``_facts`` one fact per row.
+Every function takes plain results and settings, computes nothing new, and reads no file. A function whose name ends
+in ``_table`` gives one row per item, one that ends in ``_facts`` one fact per row.
 
 What each takes:
 

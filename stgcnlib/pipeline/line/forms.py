@@ -1,4 +1,4 @@
-"""Forms on disk of this line's own kinds of values."""
+"""Forms on disk of the line's own results, such as a trained network or a geometry."""
 
 from __future__ import annotations
 
