@@ -86,6 +86,7 @@ CHANGES: list[tuple[str, Any, set[str]]] = [
     ("graph.sigma", 1.0, GRAPHS - {"map-evaluation"}),
     ("graph.leave_out", None, GRAPHS),
     ("geometry.resample", None, GRAPHS),
+    ("geometry.permutations", 7, BOUNDS - {"noise"}),
     ("geometry.bootstrap", 77, BOUNDS),
     ("geometry.confidence", 0.9, BOUNDS),
     ("statistics.votes", 3, {"statistics"}),

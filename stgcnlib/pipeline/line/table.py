@@ -14,7 +14,8 @@ NETWORK = ("network.name", "network.options")
 PREPARED = ("data.format", "data.normalize", "data.centre", "data.published", "data.frame_step")
 GROUPS = ("graph.leave_out", "geometry.resample")
 SOURCE = ("network.source",)
-CHOSEN = ("geometry.permutations", "geometry.bootstrap", "geometry.confidence")
+INTERVALS = ("geometry.bootstrap", "geometry.confidence")
+CHOSEN = ("geometry.permutations", *INTERVALS)
 READING = ("dtw.window", "dtw.stride", "dtw.band", "dtw.segments", "dtw.metric", "dtw.normalize")
 GRAPH = ("graph.k", "graph.sigma", "graph.symmetrize", "graph.solver")
 TESTS = ("explain.sequences", "explain.units", "explain.replacement", "explain.steps", "explain.draws",
@@ -113,7 +114,7 @@ NOISE = (
     Artefact("noise", noise.collect, forms.NOISE,
              needs={"nodes": "nodes", "grouping": "grouping",
                     "clean": "noise-level/clean", "levels": "noise-level/*", "others": "noise-level/*/*"},
-             settings=(*GRAPH, *CHOSEN, "dtw", "seed"), section="noise",
+             settings=(*GRAPH, *INTERVALS, "dtw", "seed"), section="noise",
              tables={"noise": "table", "noise_accuracy": "accuracy", "noise_nodes": "per_node"}),
 )
 
@@ -142,7 +143,7 @@ TRANSFER = (
     Artefact("transfer", transfer.collect, forms.TRANSFER,
              needs={"target": "transfer-target", "plan": "transfer-plan",
                     "runs": "transfer-run/*", "geometry": "transfer-geometry"},
-             settings=("transfer.training", *CHOSEN, "seed"), section="transfer",
+             settings=("transfer.training", *INTERVALS, "seed"), section="transfer",
              tables={"transfer_runs": "runs", "transfer_table": "table",
                      "transfer_smoothness": "smoothness", "transfer_predictions": "predictions"}),
     Artefact("advice", transfer.advise, TABLE,
