@@ -9,7 +9,7 @@ READY_BENCH := $(VENV)/.ready-bench
 INSTALL = $(BIN)/python tools/install.py $(1) $(VENV)/install.log --constraint constraints.txt
 WORKERS ?= 2
 MACHINE ?= all
-DATA ?= reports/demo/artefacts/activations-trained.zarr
+DATA ?= reports/demo/artefacts/activations/trained.zarr
 # Test processes share the cores; threads on top of them only fight.
 ONE_THREAD := OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 STGCNLIB_PROGRESS=0
 

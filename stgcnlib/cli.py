@@ -57,7 +57,7 @@ def run(
     force: Annotated[
         str | None, typer.Option("--force", metavar="STAGE", help="Repeat this stage and those that build on it.")
     ] = None,
-    workers: Annotated[int | None, typer.Option("--workers", min=1, help="Notebooks at a time.")] = None,
+    workers: Annotated[int | None, typer.Option("--workers", min=1, help="Results and notebooks at a time.")] = None,
 ) -> None:
     """Run a study from recordings to report; what is there already is skipped."""
     from stgcnlib.report.study import run_study

@@ -39,9 +39,9 @@ __all__ = [
 ]
 
 ALL = "all"
-"""Label of neighbours where everyone counts."""
+"""Label of neighbours where every other recording may be one."""
 SUBJECT = "subject"
-"""The group that is meant where none is named."""
+"""The group that is used where none is named."""
 RECORDINGS = "recordings"
 """What `resample` is where every recording is resampled by itself."""
 
@@ -54,7 +54,7 @@ class Fewest(NamedTuple):
 
 
 def group_codes(groups: ArrayLike, count: int | None = None) -> NDArray[np.int64]:
-    """(N,) number of each recording's group, from 0 in the order of the values; NaN is a value like any other.
+    """(N,) number of each recording's group, from 0 in the order of the values; NaN counts as a value.
 
     Args:
         groups: (N,) values.
@@ -74,13 +74,13 @@ def group_codes(groups: ArrayLike, count: int | None = None) -> NDArray[np.int64
 
 
 def at_least_two(groups: ArrayLike | None) -> NDArray[Any] | None:
-    """The groups, or None where they hold fewer than two different values, which tell nobody apart."""
+    """The groups, or None where they hold fewer than two different values."""
     given = np.asarray([] if groups is None else groups)
     return given if (given != given[:1]).any() else None
 
 
 def of_nodes(groups: ArrayLike | None, nodes: NDArray[np.int64]) -> NDArray[Any] | str | None:
-    """The groups of some nodes; None and the word "recordings" as they are."""
+    """The groups of some nodes; None and the word "recordings" are returned unchanged."""
     return groups if groups is None or isinstance(groups, str) else np.asarray(groups)[nodes]
 
 
@@ -88,7 +88,7 @@ def of_nodes(groups: ArrayLike | None, nodes: NDArray[np.int64]) -> NDArray[Any]
 
 
 def barred_pairs(exclude: ArrayLike | None, count: int) -> NDArray[np.bool_]:
-    """(N, N) bool: true where j may not be a neighbour of i. Nobody is their own neighbour.
+    """(N, N) bool: true where j may not be a neighbour of i. No recording is its own neighbour.
 
     Args:
         exclude: (N,) groups whose members are no neighbours of each other, an (N, N) bool mask of barred pairs, or
@@ -133,7 +133,7 @@ def fewest_candidates(exclude: ArrayLike | None, count: int) -> Fewest:
 
 
 def largest_k(wanted: int, exclude: ArrayLike | None, count: int) -> int:
-    """`wanted` candidates, or as many as every node has; 1 where a node has none, which no graph takes."""
+    """`wanted`, or the largest K that every node can provide; 1 where a node has no candidates at all."""
     return min(int(wanted), max(1, fewest_candidates(exclude, count).candidates))
 
 
@@ -176,7 +176,7 @@ def resampled_groups(resample: ArrayLike | None, groups: ArrayLike | None) -> ND
 
 
 def resampled_count(resample: ArrayLike | None, groups: ArrayLike | None) -> int | None:
-    """How many wholes `resampled_groups` are; None: every recording by itself."""
+    """How many groups a bootstrap draws from; None: it draws every recording by itself."""
     drawn = resampled_groups(resample, groups)
     return None if drawn is None else len(np.unique(drawn))
 
@@ -209,7 +209,7 @@ class Grouping:
 def grouping(
     known: Mapping[str, NDArray[Any]], *, leave_out: str | None = "auto", resample: str | None = "auto"
 ) -> Grouping:
-    """The groups that two settings of a study mean.
+    """The groups that the settings `graph.leave_out` and `geometry.resample` of a study choose.
 
     Args:
         known: name -> (N,) groups of some recordings.
@@ -260,7 +260,7 @@ def neighbours_phrase(group: str, *, same: bool = False) -> str:
 
 
 def main_neighbours(labels: Iterable[str]) -> str:
-    """Of the labels of a table those that its main curve counts: other groups' where they are there, else all."""
+    """The label of a table's main curve: neighbours of other groups where it has them, else all."""
     names = list(dict.fromkeys(labels))
     return next((name for name in names if name != ALL), ALL)
 

@@ -1,39 +1,49 @@
-"""A line of four small stages whose notebooks need no network, for tests of what runs and shows them."""
+"""Four small stages, with notebooks, that show a line of small artefacts: for tests of what runs and shows them."""
 
 from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from small_artefacts import LINE
 
 from stgcnlib.pipeline.runner import run_stages
 from stgcnlib.pipeline.stages import Stage
 from stgcnlib.pipeline.study import Study
 
-LINE = (
-    Stage("00_data", (), ("seed",)),
-    Stage("02_activations", ("00_data",), ("layers",), writes=("layers.json",), artefacts=("made*",)),
-    Stage("05_layer", ("02_activations", "06_relevance"), per_layer=True),
-    Stage("06_relevance", ("02_activations",), ("explain",)),
+STAGES = (
+    Stage("00_data", ("seeded",)),
+    Stage("02_activations", ("layers",)),
+    Stage("06_relevance", ("explained",)),
+    Stage("05_layer", ("explained", "width/{layer}"), per_layer=True),
 )
 TRACE = 'with open(output + "/trace.txt", "a") as trace:\n    trace.write({} + "\\n")'
-LAYERS = """
-import json, os
-names = ["input", "block <0>"] if not os.path.exists(output + "/one-layer") else ["input"]
-layers = [{"name": name, "title": name, "index": i} for i, name in enumerate(names)]
-with open(output + "/layers.json", "w") as file:
-    json.dump(layers, file)
-"""
 FAIL = """
 import os
 first = 1
 if os.path.exists(output + "/break"):
     raise ValueError("the tyre is flat")
 """
+
+
+@contextmanager
+def importable() -> Iterator[None]:
+    """Processes that are started here find the functions of the line."""
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(Path(__file__).parent), before]))
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
 
 
 def write_notebook(folder: Path, name: str, *sources: str, layer: bool = False) -> None:
@@ -48,7 +58,7 @@ def write_notebook(folder: Path, name: str, *sources: str, layer: bool = False) 
 
 def write_line(folder: Path, *, first: str = "1") -> Path:
     write_notebook(folder, "00_data", first, TRACE.format('"00_data"'))
-    write_notebook(folder, "02_activations", LAYERS, TRACE.format('"02_activations"'))
+    write_notebook(folder, "02_activations", TRACE.format('"02_activations"'))
     write_notebook(folder, "05_layer", FAIL, TRACE.format('"05_layer " + layer'), layer=True)
     write_notebook(folder, "06_relevance", TRACE.format('"06_relevance"'))
     return folder
@@ -59,7 +69,10 @@ def run(output: Path, notebooks: Path, settings: dict[str, Any] | None = None, *
     trace = output / "trace.txt"
     trace.unlink(missing_ok=True)
     study = Study.load({"name": "small", **(settings or {})})
-    run_stages(study, output, LINE, notebooks, progress=False, **{"workers": 2, "fork": False, **options})
+    with importable():
+        run_stages(
+            study, output, STAGES, notebooks, line=LINE, progress=False, **{"workers": 2, "fork": False, **options}
+        )
     return trace.read_text().splitlines() if trace.exists() else []
 
 

@@ -71,7 +71,8 @@ def test_importing_the_package_loads_no_heavy_library() -> None:
     assert result.stdout.strip() == "[]"
 
 
-LAZY = ["stgcnlib", "stgcnlib.figures", "stgcnlib.pipeline", "stgcnlib.studies", "stgcnlib.verdicts"]
+ROOMS = ["figures", "pipeline", "report", "studies", "tables", "verdicts"]
+LAZY = ["stgcnlib", *(f"stgcnlib.{room}" for room in ROOMS)]
 
 
 @pytest.mark.parametrize("name", LAZY)
@@ -93,7 +94,7 @@ def test_type_checkers_see_the_names_that_users_see(name: str) -> None:
     assert (files("stgcnlib") / "py.typed").is_file()
 
 
-@pytest.mark.parametrize("room", ["figures", "pipeline", "studies", "verdicts"])
+@pytest.mark.parametrize("room", ROOMS)
 def test_importing_a_lazy_room_loads_none_of_its_modules(room: str) -> None:
     code = f"import stgcnlib.{room}, sys; print([m for m in sys.modules if m.startswith('stgcnlib.{room}.')])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

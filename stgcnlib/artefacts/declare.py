@@ -1,6 +1,6 @@
-"""Declarations: what an artefact is made of and how it lies on disk; one table of them, checked as it is written.
+"""Declarations: which artefacts there are, how each is made, from what, and how it lies on disk.
 
-A declaration is data. Keys, storage and order follow from it, see `keys`, `store` and `schedule`.
+A `Line` checks the whole table when it is made. `keys`, `store` and `schedule` derive keys, storage and order from it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from stgcnlib.errors import ArtefactError, suggest
 __all__ = ["Artefact", "Axis", "Form", "Line", "Place", "instance"]
 
 PROVIDED = ("compute", "path", "scratch")
-"""Parameters that `make` may have without a declaration: they never change a number."""
+"""Parameters that `make` may have without declaring them, because they never change a number."""
 
 
 @dataclass(frozen=True)
@@ -42,19 +42,20 @@ class Artefact:
 
     Attributes:
         name: words and ``{axes}``, separated by slashes, such as ``distances/{network}/{layer}``.
-        make: a function of what is declared and of nothing else, by the names of its parameters: those of `needs`;
-            ``settings``, which holds the declared settings and files; and those axes of the name that it asks for.
-            It may also have ``compute`` (the study's section of that name), ``scratch`` (a folder for what
-            an unfinished computation keeps) and ``path`` (see `Form`): none of these may change a number.
-        form: on disk; `None`: not kept, since it is made quickly from what it needs.
+        make: the function that makes it. It gets what is declared and nothing else, by the names of its parameters:
+            those of `needs`; ``settings``, which holds the declared settings and files; and those axes of the name that
+            it asks for. It may also have ``compute`` (the study's section of that name), ``scratch`` (a folder where
+            a long computation keeps its progress) and ``path`` (see `Form`): none of these may change a number.
+        form: how it lies on disk; `None`: it is not kept, because making it is quick.
         needs: parameter -> name of an artefact. ``{axis}`` stands for the artefact's own value, ``*`` for all values:
             then the parameter is a dictionary, from value to artefact (from a tuple of values if there are several
             stars). A name that ends in ``?`` gives `None` where the study has no such artefact.
         settings: dotted keys of the study; a section's name stands for all of it.
         files: dotted keys of the study that hold absolute paths; the contents of these files or folders decide, not
-            where they lie. What is no absolute path counts as it is.
+            where they lie. A value that is not an absolute path counts as text.
         section: dotted key of the study; where it has no value, there is no such artefact.
-        tables: name -> attribute or key of the value: DataFrames that users find in the folder ``tables``.
+        tables: name -> attribute or key of the value ("": the value itself): DataFrames that users find in the
+            folder ``tables``.
     """
 
     name: str
@@ -165,7 +166,7 @@ class Line:
         return found
 
     def _check_circles(self) -> None:
-        """Visit all that each artefact needs, also to see that it is declared."""
+        """Follow all needs: each must be declared, and none may lead back to where it began."""
         done: set[str] = set()
 
         def visit(owner: Artefact | Axis, name: str, above: tuple[str, ...]) -> None:
@@ -186,7 +187,7 @@ class Line:
             visit(artefact, artefact.name, ())
 
     def _samples(self, axes: Sequence[str]) -> Iterator[dict[str, str]]:
-        """Every value of axes whose values are fixed, and ``*`` for the others."""
+        """All combinations of values of these axes; ``*`` for an axis whose values are computed."""
         known = [self.axes[axis].values for axis in axes]
         for each in product(*(("*",) if callable(values) else values for values in known)):
             yield dict(zip(axes, each, strict=True))
@@ -216,7 +217,7 @@ def _check_axes(artefact: Artefact, axes: Mapping[str, Axis]) -> None:
 
 
 def _check_parameters(artefact: Artefact) -> None:
-    """A function can only read what its artefact declares, and what is declared is read."""
+    """Refuse a function whose parameters are not what its artefact declares."""
     asked = set(inspect.signature(artefact.make).parameters)
     declared = set(artefact.needs) | ({"settings"} if artefact.settings or artefact.files else set())
     if missing := declared - asked:

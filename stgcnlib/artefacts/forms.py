@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,20 @@ TABLES = Form("", _load_tables, _save_tables)
 """A dictionary from names to tables, as a folder of parquet files; loaded in alphabetical order."""
 
 
-def saved_as(kind: Any, suffix: str = "") -> Form:
-    """The form of a class with ``save(path)`` and ``load(path)``; `suffix`: of the file, "" for a folder."""
-    return Form(suffix, kind.load, kind.save)
+def saved_as(kind: str, suffix: str = "") -> Form:
+    """The form of a class with ``save(path)`` and ``load(path)``.
+
+    Args:
+        kind: "package.module:Class", imported when the first value is read.
+        suffix: of the file; "" for a folder.
+    """
+    return Form(suffix, partial(_load_object, kind), _save_object)
+
+
+def _load_object(kind: str, path: Path) -> Any:
+    module, _, name = kind.partition(":")
+    return getattr(import_module(module), name).load(path)
+
+
+def _save_object(value: Any, path: Path) -> None:
+    value.save(path)

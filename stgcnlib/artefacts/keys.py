@@ -74,7 +74,7 @@ class Keys:
         return self._known[place.name]
 
     def basis(self, place: Place) -> dict[str, Any]:
-        """The plain values that a key is the hash of: what a manifest tells."""
+        """The plain values that a key is a hash of; manifests hold them."""
         artefact = place.artefact
         return {
             "artefact": artefact.name,
@@ -82,7 +82,7 @@ class Keys:
             **self._declared(artefact),
             "files": {key: self._stamped(key) for key in artefact.files},
             "needs": dict(self._needs(artefact.needs, place.axes)),
-            "source": source_fingerprint(artefact.make),
+            "source": source_fingerprint(artefact.make, *_written_by(artefact)),
         }
 
     def settings(self, owner: Artefact | Axis, name: str) -> Settings:
@@ -110,6 +110,12 @@ class Keys:
         if value is None or not Path(value).is_absolute():
             return None if value is None else str(value)  # a name, say of data that come with the library
         return self.stamps.of(value)
+
+
+def _written_by(artefact: Artefact) -> list[Any]:
+    """The functions that write and read an artefact."""
+    form = artefact.form
+    return [] if form is None else [form.load, *([] if form.save is None else [form.save])]
 
 
 def setting(settings: Mapping[str, Any], key: str) -> Any:

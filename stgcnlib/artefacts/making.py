@@ -1,7 +1,6 @@
-"""Artefacts of one study, each read if it is there and made if it is not, with all that it needs.
+"""Artefacts of one study: each is read if it is there, and made with all that it needs if it is not.
 
-Functions get what is declared and nothing else. Making many at a time, in other processes, is the business of
-`schedule`.
+One is made at a time, in this process; `schedule` makes many at a time in others.
 """
 
 from __future__ import annotations
@@ -98,11 +97,11 @@ class Artefacts:
             self.store.forget(instance(name, dict.fromkeys(artefact.axes, "*")), artefact.form)
 
     def release(self) -> None:
-        """Forget values that were read or made; they are read again when asked for."""
+        """Drop all values from memory; they are read again when asked for."""
         self._values.clear()
 
     def axis(self, name: str) -> list[str]:
-        """The values of an axis; what they follow from is made if it has to be."""
+        """The values of an axis; what they are computed from is made first if it is missing."""
         axis = self.line.axes[name]
         if not callable(axis.values):
             return list(axis.values)

@@ -1,6 +1,7 @@
 """The schedule: artefacts made in the order of their needs, several at a time, by any executor.
 
-Tasks get an `Artefacts` and a name, and give a path: no data travel. What is there already is not made again.
+A task gets an `Artefacts` and a name and returns a path, so that no data pass between processes. What is there already
+is not made again.
 """
 
 from __future__ import annotations
@@ -21,7 +22,14 @@ __all__ = ["Event", "make_all"]
 
 @dataclass(frozen=True)
 class Event:
-    """Attributes: name of an artefact; state, "started" or "made"; seconds that it took; running, how many now."""
+    """An artefact was started or made.
+
+    Attributes:
+        name: of the artefact.
+        state: "started" or "made".
+        seconds: that making it took.
+        running: how many artefacts are being made now.
+    """
 
     name: str
     state: str
@@ -40,8 +48,8 @@ def make_all(
 ) -> None:
     """Make artefacts and all that they need.
 
-    After a failure those that run are let finish and no further one begins. To cancel, raise from `watch` or interrupt
-    the caller: what has not begun is dropped, and ending what runs is the executor's business.
+    After a failure, running tasks finish and no further one begins. To cancel, raise from `watch` or interrupt the
+    caller: tasks that have not begun are dropped, and the executor has to end those that run.
 
     Args:
         artefacts: of a study; pickled for each task.
@@ -49,7 +57,7 @@ def make_all(
         executor: where tasks run: threads, processes, or a cluster's.
         workers: most tasks at a time.
         threads: that the tasks share; `None`: as many as this machine's cores.
-        watch: told as artefacts begin and are made.
+        watch: called with an event whenever an artefact is started or made.
 
     Raises:
         ArtefactError: the first failure, by the name of its artefact; other errors about input come as they are.
@@ -87,7 +95,7 @@ def make_all(
 
 
 def _make(artefacts: Artefacts, name: str, threads: int) -> tuple[Path, float]:
-    """One task, in whichever process."""
+    """One task; it runs in one of the executor's processes."""
     began = time.monotonic()
     limit_threads(threads)
     path = artefacts.make(name)
@@ -95,7 +103,7 @@ def _make(artefacts: Artefacts, name: str, threads: int) -> tuple[Path, float]:
 
 
 class _Plan:
-    """What has still to be made, found anew as artefacts that tell the values of axes are made."""
+    """What remains to be made, determined again after each artefact: some artefacts decide the values of an axis."""
 
     def __init__(self, artefacts: Artefacts, names: Sequence[str]) -> None:
         self._artefacts = artefacts
@@ -107,7 +115,7 @@ class _Plan:
         self._there.add(place.name)
 
     def ready(self, running: set[str]) -> list[Place]:
-        """What can be made now: it is not there, and all that it needs is."""
+        """Artefacts that are missing while all that they need is there."""
         found: dict[str, Place] = {}
         waiting: dict[str, bool] = {}
         for place in self._wanted:
@@ -115,7 +123,7 @@ class _Plan:
         return list(found.values())
 
     def _visit(self, place: Place, running: set[str], found: dict[str, Place], waiting: dict[str, bool]) -> bool:
-        """Note what can be made for a place; whether anything has still to be made for it."""
+        """Collect in `found` what can be made now for a place; `True` if anything remains to be made for it."""
         if place.name in self._there:
             return False
         if place.name not in waiting:
@@ -146,7 +154,7 @@ class _Plan:
     def _any(
         self, places: Iterable[Place], running: set[str], found: dict[str, Place], waiting: dict[str, bool]
     ) -> bool:
-        due = [self._visit(each, running, found, waiting) for each in places]  # all of them: each may be ready
+        due = [self._visit(each, running, found, waiting) for each in places]  # a list: each visit may add to `found`
         return any(due)
 
 

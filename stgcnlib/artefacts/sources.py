@@ -1,15 +1,17 @@
-"""What a function's result depends on in our own code: its module and all modules of the package that it imports.
+"""What a function's result depends on in our own code, for keys.
 
-The sources themselves are hashed, so that an edited kernel makes new results; versions of other packages are not.
+Of the function's own package the functions and constants that it uses count, one by one; of every other module of
+the library that they import, the whole file counts, and all that it imports. A function's annotations do not count: the
+values that they name come from other artefacts, whose keys cover them. Neither do versions of other libraries.
 """
 
 from __future__ import annotations
 
-import inspect
+import ast
 import re
 import sys
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,63 +22,159 @@ __all__ = ["source_files", "source_fingerprint"]
 _IMPORT = re.compile(r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import[ \t]+(\([^)]*\)|[^\n#]+)|import[ \t]+([^\n#]+))", re.M)
 
 
-def source_fingerprint(function: Callable[..., Any]) -> str:
-    """A hash of the sources of a function: of its module, and of what that imports, at any depth."""
-    return _hashed(function.__module__)
+def source_fingerprint(*functions: Callable[..., Any]) -> str:
+    """A hash of the sources that functions depend on."""
+    return _hashed(tuple(sorted(origin for function in functions for origin in _origins(function))))
 
 
 def source_files(module: str) -> dict[str, Path]:
-    """Module name -> file, of a module and of all modules of its package that it imports, also within functions.
-
-    A package stands for its ``__init__``, and for all that this names, stubs (``__init__.pyi``) included.
-    """
-    package = module.partition(".")[0]
+    """Module name -> file, of a module and of all modules of its package that it imports, also within functions."""
     found: dict[str, Path] = {}
     waiting = [module]
     while waiting:
         name = waiting.pop()
-        if name in found:
-            continue
         path = _file(name)
-        if path is None:
-            continue
-        found[name] = path
-        stub = path.with_suffix(".pyi")
-        home = name if path.name == "__init__.py" else name.rpartition(".")[0]
-        for file in (path, stub):
-            text = file.read_text(encoding="utf-8") if file.exists() else ""
-            waiting += [each for each in _imported(text, package, home) if each not in found]
-    found.pop(package, None)  # it names everything, and computes nothing
+        if name not in found and path is not None:
+            found[name] = path
+            waiting += _imported(path.read_text(encoding="utf-8"), name)
+    found.pop(module.partition(".")[0], None)  # the root names everything, and computes nothing
     return found
 
 
+def _origins(function: Callable[..., Any]) -> Iterator[str]:
+    """ "module:name" of a function; of a `partial`, also what its arguments name so."""
+    if isinstance(function, partial):
+        yield from _origins(function.func)
+        yield from (each for each in function.args if isinstance(each, str) and ":" in each)
+    else:
+        yield f"{function.__module__}:{function.__qualname__}"
+
+
 @cache
-def _hashed(module: str) -> str:
-    files = source_files(module)
-    if not files:  # of a notebook or a prompt: what it says is all that there is
-        return fingerprint(inspect.getsource(sys.modules[module]))
-    return fingerprint({name: fingerprint_file(path) for name, path in files.items()})
+def _hashed(origins: tuple[str, ...]) -> str:
+    pieces: dict[str, str] = {}
+    modules: set[str] = set()
+    waiting = list(origins)
+    while waiting:
+        origin = waiting.pop()
+        module, _, name = origin.partition(":")
+        known = _definitions(module)
+        if origin in pieces or module in modules:
+            continue
+        if name not in known:  # made inside another function, say: the whole module counts
+            modules.add(module)
+            continue
+        pieces[origin] = ast.unparse(known[name])
+        for used in _used(known[name], known):
+            waiting.append(f"{module}:{used}")
+        for base, each in _names(known[name], module, known):
+            found = _home(base, each)
+            if found == base and base.rpartition(".")[0] == module.rpartition(".")[0]:
+                waiting.append(f"{base}:{each}")
+            else:
+                modules.add(found)
+    files = {name: path for module in modules for name, path in source_files(module).items()}
+    return fingerprint([pieces, {name: fingerprint_file(path) for name, path in files.items()}])
 
 
-def _imported(text: str, package: str, home: str) -> Iterator[str]:
-    """Modules of the package that a source in package `home` names in its import statements."""
+@cache
+def _definitions(module: str) -> dict[str, ast.stmt]:
+    """Name -> statement that defines it, of a module's functions, classes, constants and imports."""
+    path = _file(module)
+    found: dict[str, ast.stmt] = {}
+    for statement in ast.parse(path.read_text(encoding="utf-8")).body if path is not None else ():
+        match statement:
+            case ast.FunctionDef() | ast.ClassDef():
+                found[statement.name] = statement
+            case ast.Assign():
+                nodes = [node for target in statement.targets for node in ast.walk(target)]
+                names = [node.id for node in nodes if isinstance(node, ast.Name)]
+                found |= dict.fromkeys(names, statement)
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                found[name] = statement
+            case ast.Import() | ast.ImportFrom():
+                found |= {(alias.asname or alias.name).partition(".")[0]: statement for alias in statement.names}
+    return found
+
+
+def _walk(node: ast.AST) -> Iterator[ast.AST]:
+    """A statement's nodes but annotations and docstrings."""
+    yield node
+    for field, value in ast.iter_fields(node):
+        if field not in ("annotation", "returns"):
+            for each in value if isinstance(value, list) else [value]:
+                if isinstance(each, ast.AST):
+                    yield from _walk(each)
+
+
+def _used(statement: ast.stmt, known: dict[str, ast.stmt]) -> set[str]:
+    """Names of the same module, imports aside, that a statement uses."""
+    names = {node.id for node in _walk(statement) if isinstance(node, ast.Name)}
+    return {n for n in names if n in known and not isinstance(known[n], ast.Import | ast.ImportFrom)}
+
+
+def _names(statement: ast.stmt, module: str, known: dict[str, ast.stmt]) -> Iterator[tuple[str, str]]:
+    """(module, name) that a statement imports, or uses from an import of its module; the library's own only."""
+    used = {node.id for node in _walk(statement) if isinstance(node, ast.Name)}
+    imports = [node for node in _walk(statement) if isinstance(node, ast.Import | ast.ImportFrom)]
+    for name in used:
+        if isinstance(known.get(name), ast.Import | ast.ImportFrom):
+            imports.append(known[name])  # type: ignore[arg-type]
+    package = module.partition(".")[0]
+    for each in imports:
+        local = each in known.values()
+        for alias in each.names:
+            if local and (alias.asname or alias.name).partition(".")[0] not in used:
+                continue
+            base = each.module if isinstance(each, ast.ImportFrom) else alias.name
+            if base is not None and base.partition(".")[0] == package:
+                yield base, alias.name if isinstance(each, ast.ImportFrom) else ""
+
+
+def _imported(text: str, module: str) -> Iterator[str]:
+    """Modules of the package that a module's text names in its import statements."""
+    package = module.partition(".")[0]
+    path = _file(module)
+    home = module if path is not None and path.name == "__init__.py" else module.rpartition(".")[0]
     for match in _IMPORT.finditer(text):
         base, names, plain = match.groups()
         if plain is not None:
             yield from (part.split()[0] for part in plain.split(",") if part.strip().split(".")[0] == package)
             continue
         if base.startswith("."):
-            dots = len(base) - len(base.lstrip("."))
-            base = ".".join(
-                [*home.split(".")[: len(home.split(".")) + 1 - dots], *filter(None, base[dots:].split("."))]
-            )
+            base = _absolute(base, home)
         if base.partition(".")[0] == package:
-            if base != package:
-                yield base
             for part in names.strip("()\n ").split(","):
                 name = part.split()[0] if part.split() else ""
-                if name.isidentifier() and _file(f"{base}.{name}") is not None:
-                    yield f"{base}.{name}"
+                if name.isidentifier():
+                    yield _home(base, name)
+
+
+def _home(base: str, name: str) -> str:
+    """The module that ``from base import name`` takes it from: a module itself, or as the base's stub says."""
+    if name and _file(f"{base}.{name}") is not None:
+        return f"{base}.{name}"
+    return _stub(base).get(name, base)
+
+
+@cache
+def _stub(package: str) -> dict[str, str]:
+    """Name -> module, of a package that imports its names on first use (``__init__.pyi``)."""
+    path = _file(package)
+    stub = path.with_suffix(".pyi") if path is not None else None
+    if stub is None or not stub.exists():
+        return {}
+    found: dict[str, str] = {}
+    for base, names, _ in _IMPORT.findall(stub.read_text(encoding="utf-8")):
+        found |= {part.split()[0]: _absolute(base, package) for part in names.split(",") if part.split()}
+    return found
+
+
+def _absolute(base: str, home: str) -> str:
+    """A relative module name in package `home`, in full."""
+    dots = len(base) - len(base.lstrip("."))
+    parents = home.split(".")[: len(home.split(".")) + 1 - dots]
+    return ".".join([*parents, *filter(None, base[dots:].split("."))])
 
 
 @cache
@@ -89,8 +187,7 @@ def _file(module: str) -> Path | None:
     path = Path(root)
     if not parts:
         return path
-    place = path.parent.joinpath(*parts) if path.name == "__init__.py" else path.parent.joinpath("?")
-    for each in (place / "__init__.py", place.with_suffix(".py")):
-        if each.is_file():
-            return each
-    return None
+    if path.name != "__init__.py":
+        return None
+    place = path.parent.joinpath(*parts)
+    return next((each for each in (place / "__init__.py", place.with_suffix(".py")) if each.is_file()), None)

@@ -1,7 +1,7 @@
 """Stamps of files by their content, for keys.
 
-Size, times and number of a file on disk only save reading it again: a file that has changed in none of these, the time
-of its last change of state included (which programs cannot set), has the same content.
+A file is read again only if its size, inode or times have changed. The time of its last change of state is among them,
+which programs cannot set.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["Stamps", "file_state"]
 
 
 def file_state(path: Path) -> list[int]:
-    """What changes whenever a file's content does: size, times of content and of state in ns, number on disk."""
+    """What changes whenever a file's content does: size, times of last change of content and of state in ns, inode."""
     stat = path.stat()
     return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
 
@@ -56,7 +56,7 @@ class Stamps:
 
     def _stamp(self, file: Path) -> str:
         known, state = self._read(), file_state(file)
-        name = fingerprint(str(file.resolve()))  # folders are passed on: they name no path of this machine
+        name = fingerprint(str(file.resolve()))  # hashed: a folder that is passed on tells no path of this machine
         if name not in known or known[name][0] != state:
             known[name] = (state, fingerprint_file(file))
             self._changed = True
@@ -68,7 +68,7 @@ class Stamps:
                 content = json.loads(self._cache.read_text(encoding="utf-8")) if self._cache else {}
                 self._known = {str(n): ([int(v) for v in state], str(s)) for n, (state, s) in content.items()}
             except (OSError, ValueError, TypeError, AttributeError):
-                self._known = {}  # a damaged cache only costs reading the files
+                self._known = {}  # the files are read again
         return self._known
 
     def _keep(self) -> None:

@@ -1,7 +1,7 @@
 """The store: artefacts on disk, each with a manifest that says what it was made from and what its files hold.
 
-An artefact is written beside its place, synced, summed and renamed over it, by one maker at a time. What is read is
-checked against the sums, so that a damaged artefact is made again and never used.
+An artefact is written to a temporary path, synced, given checksums and renamed into its place, by one process at a
+time. Before it is used, its files are compared with the checksums: a damaged artefact is made again.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Store:
             manifest = json.loads(self._manifest(path).read_text(encoding="utf-8"))
             whole = manifest["format"] == FORMAT and manifest["key"] == key and _intact(path, manifest["files"])
         except (OSError, ValueError, KeyError, TypeError):
-            return False  # a damaged manifest only costs the computation
+            return False  # without a readable manifest it is made again
         if whole:
             self._whole[name] = key
         return whole
@@ -98,7 +98,7 @@ class Store:
 
     @contextmanager
     def making(self, name: str) -> Iterator[None]:
-        """One maker of an artefact at a time, in whichever process; others wait."""
+        """Hold the lock of an artefact, so that one process makes it and others wait."""
         locks = self.folder / ".locks"
         locks.mkdir(parents=True, exist_ok=True)
         with FileLock(locks / f"{name.replace('/', '__')}.lock"):
@@ -106,12 +106,12 @@ class Store:
 
     @contextmanager
     def scratch(self, name: str, key: str) -> Iterator[Path]:
-        """A folder for what an unfinished computation keeps, found again by the next with the same key."""
+        """A folder where a computation keeps its progress; the next attempt with the same key finds it again."""
         home = self._unfinished(name)
         folder = home / key
         folder.mkdir(parents=True, exist_ok=True)
         yield folder
-        shutil.rmtree(home, ignore_errors=True)  # done; and what other settings left is of no more use
+        shutil.rmtree(home, ignore_errors=True)  # the artefact is made; what attempts with other keys left goes too
 
     @contextmanager
     def _beside(self, name: str) -> Iterator[Path]:
@@ -136,14 +136,14 @@ class Store:
 
 
 def _names(path: Path) -> list[str]:
-    """Files of a folder, below it; "" for a file itself."""
+    """Names of the files in a folder, relative to it; [""] for a file."""
     if not path.is_dir():
         return [""]
     return sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
 
 
 def _intact(path: Path, files: Mapping[str, Any]) -> bool:
-    """Whether a path has exactly these files with these contents; those untouched since are not read again."""
+    """Whether a path has exactly these files with these contents; a file in the same state is not read again."""
     if _names(path) != sorted(files):
         return False
     for name, (total, state) in files.items():

@@ -6,30 +6,6 @@ Maps are numbers here; `stgcnlib.verdicts` says what they mean, `stgcnlib.figure
 
 from __future__ import annotations
 
-from stgcnlib.explain.attribution import attributions
-from stgcnlib.explain.checks import contrastivity, map_smoothness, randomisation, stability
-from stgcnlib.explain.evaluation import MapEvaluation, evaluate_maps
-from stgcnlib.explain.faithfulness import Faithfulness, faithfulness
-from stgcnlib.explain.gradcam import RelevanceMap, grad_cam, grad_cam_set
-from stgcnlib.explain.keep import load_relevance, save_relevance
-from stgcnlib.explain.limbs import limb_share, limb_shares, one_armed
+import lazy_loader
 
-__all__ = [
-    "Faithfulness",
-    "MapEvaluation",
-    "RelevanceMap",
-    "attributions",
-    "contrastivity",
-    "evaluate_maps",
-    "faithfulness",
-    "grad_cam",
-    "grad_cam_set",
-    "limb_share",
-    "limb_shares",
-    "load_relevance",
-    "map_smoothness",
-    "one_armed",
-    "randomisation",
-    "save_relevance",
-    "stability",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -122,9 +122,10 @@ def suspect_labels(
 def outliers(geometry: LayerGeometry, *, layers: Sequence[str] | None = None, network: str = "trained") -> Findings:
     """Sequences that lie far from their own neighbours, most remote first.
 
-    At each layer `distance` is the mean distance of a node to its kept NNK neighbours by weight, relative to the
-    median of that over all nodes, and `z` how many robust standard deviations (1.4826 times the median absolute
-    deviation) its logarithm lies above the median. `score` is the mean of z over the layers.
+    At each layer `distance` is the mean distance of a node to its kept NNK neighbours by weight (to its nearest
+    candidate where solver "pynnk" keeps none), relative to the median of that over all nodes, and `z` how many robust
+    standard deviations (1.4826 times the median absolute deviation) its logarithm lies above the median. `score` is the
+    mean of z over the layers.
 
     Args:
         geometry: of N sequences.
@@ -145,9 +146,9 @@ def outliers(geometry: LayerGeometry, *, layers: Sequence[str] | None = None, ne
     for name in chosen:
         graph = geometry.graphs[(name, network, geometry.neighbours)]
         total = graph.weights.sum(axis=1)
-        kept = np.divide(
-            (graph.weights * graph.candidate_distances).sum(axis=1), total, out=np.zeros(len(y)), where=total > 0
-        )
+        # A node that the published solver leaves without a neighbour is as remote as its nearest candidate.
+        near = graph.candidate_distances[:, 0].copy()
+        kept = np.divide((graph.weights * graph.candidate_distances).sum(axis=1), total, out=near, where=total > 0)
         # A duplicate has distance 0; it is as near as the nearest that is none.
         floor = kept[kept > 0].min() if (kept > 0).any() else 1.0
         logs = np.log(np.maximum(kept, floor))

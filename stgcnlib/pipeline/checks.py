@@ -35,7 +35,7 @@ def _check_noise(study: Study, made: Artefacts) -> None:
     settings = study.noise
     if settings is None:
         return
-    from stgcnlib.studies.noise import corrupt
+    from stgcnlib.studies.noise_levels import corrupt
 
     few = made["sequences"].select([0])
     levels = [(kind, level) for kind, levels in settings.levels.items() for level in levels]

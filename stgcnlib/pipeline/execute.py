@@ -1,8 +1,8 @@
 """The worker process that runs notebooks with papermill, one after the other: ``python -m stgcnlib.pipeline.execute``.
 
 Jobs come as lines of JSON on stdin, events go out as lines of JSON; each notebook has a kernel of its own.
-When stdin closes, the one who started us is gone or wants us to stop: the kernel is killed and nothing
-is left behind.
+When stdin closes, the parent process exited or asked for a stop: the kernel is killed and the unfinished
+notebook removed.
 """
 
 from __future__ import annotations

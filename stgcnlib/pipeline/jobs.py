@@ -81,7 +81,7 @@ class _Worker:
 
 
 class Crew:
-    """Worker processes that execute notebooks; a context manager that lets none of them outlive it.
+    """Worker processes that execute notebooks; a context manager that ends them all on exit.
 
     Args:
         workers: most notebooks at a time; the cores are divided among those that run.

@@ -1,4 +1,4 @@
-"""Kernels forked from one process that has imported everything: ``python -P -m stgcnlib.pipeline.kernels FD``.
+"""Processes forked from one that has imported everything: kernels for notebooks, and workers.
 
 A kernel spends some five seconds of processor time on imports, and a report has twenty kernels. The source imports
 once and forks; a kernel is then there at once. Where a process cannot be forked safely, kernels start as usual.
@@ -6,19 +6,14 @@ once and forks; a kernel is then there at once. Where a process cannot be forked
 
 from __future__ import annotations
 
-import atexit
-import gc
-import importlib
 import json
 import os
-import selectors
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
-import traceback
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -27,12 +22,12 @@ from typing import Any
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
-from stgcnlib.threads import THREAD_VARIABLES, cores, limit_threads
+from stgcnlib.threads import THREAD_VARIABLES, cores
 
 if sys.platform != "win32":
     import resource
 
-__all__ = ["LAUNCHER", "PROVISIONER", "SOURCE", "ForkProvisioner", "KernelSource", "main"]
+__all__ = ["LAUNCHER", "PROVISIONER", "SOURCE", "ForkProvisioner", "KernelSource"]
 
 PROVISIONER = "stgcnlib-fork"
 """Name of `ForkProvisioner` among Jupyter's kernel provisioners (an entry point of this package)."""
@@ -42,16 +37,6 @@ SOURCE = "STGCNLIB_KERNEL_SOURCE"
 
 LAUNCHER = "ipykernel_launcher"
 LONGEST_PATH = 100  # of a Unix socket; the system's limit is 104 to 108 bytes
-WARM = (
-    "ipykernel.ipkernel", "ipykernel.kernelapp", "IPython.core.completer", "lightning.pytorch",
-    "matplotlib_inline.backend_inline", "pandas", "plotly.offline", "pyarrow.parquet", "scipy.stats", "seaborn",
-    "skdim.id", "sklearn.linear_model", "sklearn.manifold", "sklearn.model_selection", "torch", "zarr",
-    "stgcnlib.activations", "stgcnlib.demo", "stgcnlib.dsgraph", "stgcnlib.dtw", "stgcnlib.explain",
-    "stgcnlib.figures", "stgcnlib.geometry", "stgcnlib.networks", "stgcnlib.pipeline.run", "stgcnlib.pipeline.workers",
-    "stgcnlib.readers", "stgcnlib.studies", "stgcnlib.tables", "stgcnlib.training", "stgcnlib.training.loop",
-    "stgcnlib.transforms", "stgcnlib.verdicts",
-)  # fmt: skip
-"""What the stage notebooks import, at once or on the way."""
 
 
 class KernelSource:
@@ -79,7 +64,7 @@ class KernelSource:
             listener.bind(path)
             listener.listen()
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "stgcnlib.pipeline.kernels", str(listener.fileno())],
+                [sys.executable, "-P", "-m", "stgcnlib.pipeline.source", str(listener.fileno())],
                 stdin=subprocess.PIPE,
                 pass_fds=[listener.fileno()],
                 env=os.environ | environment | threads,
@@ -195,145 +180,3 @@ def _fork(
         connection.close()
         return None
     return _Forked(connection, int(answer))
-
-
-def main() -> None:
-    """Import, then fork a process for every order, until stdin closes; in a forked process, do what is ordered."""
-    listener = socket.socket(fileno=int(sys.argv[1]))
-    for name in WARM:
-        module = importlib.import_module(name)
-        for each in getattr(module, "__all__", ()) if name.startswith("stgcnlib.") else ():
-            getattr(module, each)  # some rooms import a name when it is first asked for
-    gc.collect()
-    gc.freeze()  # the collector of a forked process would copy all that it looks at
-    order = _serve(listener)
-    if order is not None:
-        _become(order)
-    else:
-        shutil.rmtree(Path(listener.getsockname()).parent, ignore_errors=True)  # the parent may have been killed
-
-
-def _serve(listener: socket.socket) -> dict[str, Any] | None:
-    """Fork processes and say how they ended. Returns the order in a forked process, and `None` at the end."""
-    running: dict[int, socket.socket] = {}
-    wake, woken = socket.socketpair()
-    wake.setblocking(False)
-    woken.setblocking(False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(woken.fileno())
-    selector = selectors.DefaultSelector()
-    for stream in (listener, wake, sys.stdin):
-        selector.register(stream, selectors.EVENT_READ)
-    while True:
-        for key, _ in selector.select():
-            if key.fileobj is sys.stdin:
-                for pid in running:
-                    _kill(pid)
-                return None
-            if key.fileobj is wake:
-                wake.recv(4096)
-                _report_ended(running, selector)
-            elif key.fileobj is listener:
-                connection, _ = listener.accept()
-                order = _read(connection)
-                if order is None:
-                    connection.close()
-                    continue
-                pid = os.fork()
-                if pid == 0:
-                    signal.set_wakeup_fd(-1)
-                    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                    selector.close()
-                    for each in (listener, wake, woken, connection, *running.values()):
-                        each.close()
-                    return order
-                for stream in order["streams"]:
-                    os.close(stream)
-                running[pid] = connection
-                selector.register(connection, selectors.EVENT_READ)
-                connection.sendall(str(pid).encode())
-            else:  # the process that ordered this kernel is gone
-                for pid, connection in running.items():
-                    if connection is key.fileobj:
-                        _kill(pid)
-                selector.unregister(key.fileobj)
-
-
-def _read(connection: socket.socket) -> dict[str, Any] | None:
-    """An order with its stdin, stdout and stderr, or `None` for a broken connection."""
-    header, streams, _, _ = socket.recv_fds(connection, 4, 3)
-    if len(header) < 4 or len(streams) < 3:
-        for stream in streams:
-            os.close(stream)
-        return None
-    text, size = b"", int.from_bytes(header, "big")
-    while len(text) < size:
-        part = connection.recv(size - len(text))
-        if not part:
-            for stream in streams:
-                os.close(stream)
-            return None
-        text += part
-    order: dict[str, Any] = json.loads(text)
-    return order | {"streams": streams}
-
-
-def _report_ended(running: dict[int, socket.socket], selector: selectors.BaseSelector) -> None:
-    while running:
-        pid, status = os.waitpid(-1, os.WNOHANG)
-        if pid == 0:
-            return
-        connection = running.pop(pid)
-        with suppress(KeyError):
-            selector.unregister(connection)
-        with suppress(OSError):
-            connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())
-        connection.close()
-
-
-def _kill(pid: int) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(pid, signal.SIGKILL)  # a kernel leads its own group
-
-
-def _become(order: dict[str, Any]) -> None:
-    """Become what is ordered as if started by itself: session, folder, environment, streams, threads."""
-    os.setsid()
-    os.chdir(order["folder"])
-    compiled_for = os.environ["NUMBA_NUM_THREADS"]
-    os.environ.clear()
-    os.environ.update(order["environment"])
-    os.environ["NUMBA_NUM_THREADS"] = compiled_for  # numba refuses to compile once it differs; `limit_threads` counts
-    for target, source in enumerate(order["streams"]):
-        os.dup2(source, target)
-    for source in order["streams"]:
-        os.close(source)
-    resource.setrlimit(resource.RLIMIT_DATA, (order["memory"], resource.getrlimit(resource.RLIMIT_DATA)[1]))
-    limit_threads(int(os.environ.get("OMP_NUM_THREADS") or cores()))
-    code = 0
-    try:
-        if "module" in order:
-            importlib.import_module(order["module"]).main()
-        else:
-            _be_kernel(order["arguments"])
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else int(end.code is not None)
-    except BaseException:
-        traceback.print_exc()
-        code = 1
-    # Taking thousands of modules apart, as an interpreter does at its end, would copy them first: a second or more.
-    atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
-
-
-def _be_kernel(arguments: list[str]) -> None:
-    from ipykernel.kernelapp import IPKernelApp
-
-    # It ends with the source. The environment's JPY_PARENT_PID was read when ipykernel was imported.
-    IPKernelApp.launch_instance([*arguments, f"--IPKernelApp.parent_handle={os.getppid()}"])
-
-
-if __name__ == "__main__":
-    main()

@@ -39,6 +39,7 @@ def run_stages(
     notebooks: Path | None = None,
     *,
     line: Line = LINE,
+    check: Callable[[], None] | None = None,
     watch: Watch | None = None,
     force: str | None = None,
     workers: int | None = None,
@@ -53,6 +54,7 @@ def run_stages(
         stages: which there are; the study's sections choose among them.
         notebooks: folder of their sources; `None`: the library's own.
         line: the artefacts that there are.
+        check: called before anything begins, if there is anything to do; raises what stands against it.
         watch: told of the run from before its first stage to after its last one; `None`: nobody is.
         force: name of a stage to repeat, with every artefact and stage that builds on what is made for it.
         workers: artefacts and notebooks at a time; `None` takes the study's, or as many as there are cores.
@@ -69,13 +71,16 @@ def run_stages(
     for stage in stages:
         page_mark(stage, run, sources)  # refuses what is missing before anything begins
     again: tuple[set[str], set[str]] = repeated(stages, force, run) if force is not None else (set(), set())
+    record = Record.read(output)
+    if check is not None and (force is not None or _anything_due(run, stages, sources, record)):
+        check()
     output.mkdir(parents=True, exist_ok=True)
     with alone(output), stoppable():
         forget_partial(output / "notebooks")
         write_text(output / "study.yml", study.to_yaml())
         crew = Crew(workers or study.compute.workers or cores(), memory_limit=study.compute.memory_limit, fork=fork)
         state = RunState([_step(stage, sources) for stage in sorted(stages, key=_number)], workers=crew.workers)
-        work = _Work(run, sources, Record.read(output), crew, state)
+        work = _Work(run, sources, record, crew, state)
         work.forget(*again)
         work.foresee(stages)
         with nullcontext() if watch is None else watch(output, state):
@@ -169,7 +174,7 @@ class _Work:
         marks: dict[str, str] = {}
         due: list[Job] = []
         planned: list[Notebook] = []
-        for job in self._jobs(stage):
+        for job in _jobs(self.run, stage, self.sources):
             layer = job.parameters.get("layer")
             mark = marks[job.name] = page_mark(stage, self.run, self.sources, layer)
             there = self.record.holds(job.name, mark, job.target)
@@ -185,14 +190,27 @@ class _Work:
         self.state.plan(stage.name, planned)
         return marks, due
 
-    def _jobs(self, stage: Stage) -> Iterator[Job]:
-        source = self.sources / f"{stage.name}.ipynb"
-        names: dict[str, dict[str, str]] = {stage.name: {}}
-        if stage.per_layer:
-            names = {f"{stage.name}_{int(each['index']):02d}": {"layer": each["name"]} for each in self.run["layers"]}
-        for name, extra in names.items():
-            target = self.run.output / "notebooks" / f"{name}.ipynb"
-            yield Job(name, stage.name, source, target, {"study": "../study.yml", "output": "..", **extra})
+
+def _jobs(run: StudyRun, stage: Stage, sources: Path) -> Iterator[Job]:
+    names: dict[str, dict[str, str]] = {stage.name: {}}
+    if stage.per_layer:
+        names = {f"{stage.name}_{int(each['index']):02d}": {"layer": each["name"]} for each in run["layers"]}
+    for name, extra in names.items():
+        target = run.output / "notebooks" / f"{name}.ipynb"
+        parameters = {"study": "../study.yml", "output": "..", **extra}
+        yield Job(name, stage.name, sources / f"{stage.name}.ipynb", target, parameters)
+
+
+def _anything_due(run: StudyRun, stages: Sequence[Stage], sources: Path, record: Record) -> bool:
+    """Whether any page has to be made."""
+    return any(
+        (stage.per_layer and not run.held(run.find("layers")))
+        or any(
+            not record.holds(job.name, page_mark(stage, run, sources, job.parameters.get("layer")), job.target)
+            for job in _jobs(run, stage, sources)
+        )
+        for stage in stages
+    )
 
 
 def _number(stage: Stage) -> str:

@@ -1,7 +1,8 @@
-"""Processes that run functions, for the schedule of artefacts: an executor whose processes none outlives.
+"""Processes that run functions for the schedule of artefacts, as a `concurrent.futures.Executor`.
 
 They are forked from the process that kernels are forked from, which has imported the library, or started as usual.
-Orders and answers are pickled and go through pipes that nobody else holds. A process ends when its pipe closes.
+Orders (calls) and answers (results) are pickled and sent through pipes that no other process holds. A process exits
+when its pipe closes, so that none keeps running after its parent has exited or was killed.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class Workers(Executor):
         return self._threads.submit(self._run, pickle.dumps((function, args, kwargs)))
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002
-        """End all processes, at once unless `wait` lets them finish what they do."""
+        """End all processes; with `wait` they finish what they do first."""
         if wait:
             self._threads.shutdown(wait=True, cancel_futures=cancel_futures)
         with self._lock:
@@ -62,6 +63,8 @@ class Workers(Executor):
         for process in processes:
             process.end()
         self._threads.shutdown(wait=True, cancel_futures=True)
+        for process in processes:
+            process.close()
 
     def _run(self, order: bytes) -> Any:
         process = self._take()
@@ -105,7 +108,7 @@ class _Process:
         self._from: IO[bytes] = os.fdopen(self._answers, "rb")
 
     def ask(self, order: bytes) -> bytes | None:
-        """Send an order and wait for the answer; `None` if the process is gone."""
+        """Send an order and wait for the answer; `None` if the process has died."""
         try:
             send(self._to, order)
             return receive(self._from)
@@ -113,7 +116,7 @@ class _Process:
             return None
 
     def end(self) -> None:
-        """Close its pipe, which is the sign to go whatever it does."""
+        """Close its pipe, which ends the process even while it works."""
         with suppress(OSError):
             self._to.close()
         try:
@@ -121,6 +124,11 @@ class _Process:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+    def close(self) -> None:
+        """Close what it wrote to; for when it has ended and nobody reads any more."""
+        self._from.close()
+        self._complaints.close()
 
     def last_words(self) -> str:
         """The end of what it wrote to stderr."""
@@ -143,12 +151,12 @@ def receive(stream: IO[bytes]) -> bytes | None:
 
 
 def main() -> None:
-    """Be such a process: run what comes on stdin until it closes, and then go at once."""
+    """Run in such a process: carry out orders from stdin until it closes, then exit at once."""
     from stgcnlib.pipeline.execute import limit_memory
 
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what is printed on the way must not mix with the answers
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    os.dup2(2, 1)  # prints go to stderr, not among the answers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     limit = os.environ.get("STGCNLIB_MEMORY_LIMIT", "")
     limit_memory(float(limit) if limit else None)
     orders: queue.SimpleQueue[bytes] = queue.SimpleQueue()

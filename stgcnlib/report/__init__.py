@@ -1,6 +1,6 @@
 """Reports: executed notebooks as pages, an index that is there while a study runs, finished studies side by side.
 
-What the notebooks say is their own business, running them that of `stgcnlib.pipeline`.
+Notebooks are run in `stgcnlib.pipeline`; here what they show becomes pages.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The cells of an executed notebook as HTML that can do no harm.
+"""The cells of an executed notebook as safe HTML.
 
 nbconvert renders them with our template; every label and output is escaped or cleaned on the way, and images
-are embedded. The page around them is made in `html`. nbconvert takes a second to import, so that
-is left to the first page: a run shows its index before.
+are embedded. The page around them is made in `html`. nbconvert takes a second to import, so it
+is imported with the first page, after a run has shown its index.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def _holds_player(notebook: Any) -> bool:
 
 
 def _player(output: Any) -> Markup:
-    """A skeleton player's element; without its picture or with damaged numbers, nothing."""
+    """A skeleton player's element; empty if its picture is missing or its numbers are damaged."""
     content, about = output["data"][PLAYER_MIME], output.get("metadata", {}).get(PLAYER_MIME, {})
     try:
         picture = base64.b64decode(output["data"]["image/png"])

@@ -1,8 +1,7 @@
 """Executed notebooks as pages that need no network, and the index that leads to them.
 
 `cells` makes the HTML of a notebook's cells, `index` what the first page shows; here they become files. Only a
-page with a skeleton player runs script: ours, from files written beside the pages. What the notebooks say is
-their own business.
+page with a skeleton player runs script: ours, from files written beside the pages.
 """
 
 from __future__ import annotations
@@ -190,7 +189,7 @@ class Report:
                 eyebrow=page.layer,
                 body=cells.body,
                 sections=cells.sections,
-                # Scripts run by a word that the notebooks could not know when they wrote their outputs.
+                # Only scripts with this word run, and notebooks could not know it when they wrote their outputs.
                 nonce=secrets.token_urlsafe(16) if cells.players else "",
                 player_style=Markup(player_assets()["player.css"]) if cells.players else "",
                 before=links[at - 1] if at else None,

@@ -1,4 +1,4 @@
-"""The first page of a report: the result, and the list of pages with what each has to show.
+"""The first page of a report: the result, and the list of pages with what each shows.
 
 While a run works, and after one that failed or was stopped, it tells how far the run has come instead.
 """
@@ -153,7 +153,7 @@ def planned(progress: Progress, titles: Mapping[str, tuple[str, str]], there: se
 
 
 def _time(step: Step, *, running: bool) -> tuple[str, str]:
-    """What a stage took, and what that is to be held against."""
+    """The time of a stage, and words that compare it with the expected time."""
     took = "" if step.elapsed is None else duration(step.elapsed)
     match step.state:
         case "done" | "skipped":
@@ -180,7 +180,7 @@ def _detail(step: Step) -> str:
 def index_fields(folder: Path, settings: Mapping[str, Any], file: str, progress: Progress | None) -> dict[str, Any]:
     """What the template of the first page shows besides the list of pages."""
     # An earlier run's result says nothing about this one.
-    home = next((home for place in PLACES if (home := folder / place).is_dir()), folder)
+    home = next((home for place in PLACES if (home := folder / place).is_dir()), folder / PLACES[0])
     summary = _summary(home) if progress is None else {}
     now = datetime.now(UTC)
     return {

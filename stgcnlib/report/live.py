@@ -1,4 +1,4 @@
-"""The pages of a run while it works: written by a thread, so that nothing waits for them."""
+"""The pages of a run while it works, written by a thread so that the run does not wait for them."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class LivePages:
             progress.write(self._output)
             self._report.write()
         else:
-            with suppress(Exception):  # why the run ended is what its caller has to know
+            with suppress(Exception):  # the caller needs the error that ended the run
                 progress.write(self._output)
                 self._report.write(progress)
 

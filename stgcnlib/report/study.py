@@ -29,8 +29,8 @@ def run_study(
     Args:
         study: a `Study`, its fields, a path to a study file, or the name of a bundled one.
         output: folder for everything that is made; `None` means ``reports/NAME`` below the working directory.
-        force: name of a stage to repeat, with every stage that builds on it.
-        workers: notebooks at a time; `None` takes the study's, or as many as there are cores.
+        force: name of a stage to repeat, with every result and stage that builds on what is made for it.
+        workers: results and notebooks at a time; `None` takes the study's, or as many as there are cores.
         progress: `False` for silence; `None` shows rows on a terminal and lines elsewhere.
 
     Returns:
@@ -41,7 +41,6 @@ def run_study(
         StageError: a notebook failed: which cell, with which parameters and error. Finished ones stay.
     """
     run = open_study(study, output)
-    run.check()
     pages = partial(LivePages, show=progress)
-    run_stages(run.study, run.output, watch=pages, force=force, workers=workers, progress=progress)
+    run_stages(run.study, run.output, check=run.check, watch=pages, force=force, workers=workers, progress=progress)
     return run.output / "index.html"

@@ -5,6 +5,6 @@ from .comparison import paired_test as paired_test
 from .comparison import read_finished as read_finished
 from .noise import NoiseResult as NoiseResult
 from .noise import noise_study as noise_study
+from .tasks import split_classes as split_classes
 from .transfer import TransferResult as TransferResult
-from .transfer import split_classes as split_classes
 from .transfer import transfer_study as transfer_study

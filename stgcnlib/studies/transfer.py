@@ -20,7 +20,7 @@ from torch import nn
 
 from stgcnlib.activations import record
 from stgcnlib.dtw import DTWLike
-from stgcnlib.errors import SequenceError, StudyError, shorten, suggest
+from stgcnlib.errors import SequenceError, StudyError, shorten
 from stgcnlib.geometry import LayerGeometry, bootstrap_counts, layer_geometry
 from stgcnlib.geometry.uncertainty import interval
 from stgcnlib.groups import RECORDINGS, SUBJECT, largest_k, resampled_groups
@@ -29,7 +29,7 @@ from stgcnlib.studies.runs import RunFolder, Values, load_tables, network_finger
 from stgcnlib.studies.transfer_runs import FROZEN, PROBE, SCRATCH, Work, fresh_network, measure
 
 __all__ = [
-    "FROZEN", "PROBE", "SCRATCH", "TransferResult", "plan_runs", "split_classes", "target_geometry",
+    "FROZEN", "PROBE", "SCRATCH", "TransferResult", "plan_runs", "target_geometry",
     "transfer_result", "transfer_study",
 ]  # fmt: skip
 
@@ -234,43 +234,6 @@ def transfer_result(
         "train_n": len(train),
     }  # fmt: skip
     return _tables(plan["runs"], results, test, geometry, settings)
-
-
-def split_classes(data: SequenceSet, source: int | Sequence[str]) -> tuple[SequenceSet, SequenceSet]:
-    """Recordings of a source and of a target task: some classes, and the others.
-
-    Args:
-        data: recordings of all classes.
-        source: how many first classes, or the names of the classes, make the source task.
-
-    Raises:
-        SequenceError: an unknown class, or fewer than two classes on a side.
-    """
-    names = data.class_names
-    chosen = list(names[:source]) if isinstance(source, int) else list(source)
-    for name in chosen:
-        if name not in names:
-            raise SequenceError(f"split_classes: no class is named {name!r}; {suggest(str(name), names)}")
-    count = source if isinstance(source, int) else len(set(chosen))
-    if not 2 <= count <= len(names) - 2:
-        raise SequenceError(
-            f"split_classes: {count} of {len(names)} classes as the source leave fewer than two on a side"
-        )
-    inside = np.array([name in chosen for name in names])
-    return _of_classes(data, inside), _of_classes(data, ~inside)
-
-
-def _of_classes(data: SequenceSet, wanted: NDArray[np.bool_]) -> SequenceSet:
-    part = data.select(wanted[data.labels])
-    number = np.cumsum(wanted) - 1
-    return SequenceSet(
-        part.coords,
-        labels=number[part.labels],
-        class_names=[name for name, inside in zip(data.class_names, wanted, strict=True) if inside],
-        groups=part.groups,
-        layout=part.layout,
-        names=part.names,
-    )
 
 
 def target_geometry(

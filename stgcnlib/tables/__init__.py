@@ -1,7 +1,7 @@
 """Results as the DataFrames that notebooks and reports show, and the examples that their pictures draw.
 
-Every function takes plain results and settings, computes nothing that they don't hold, and reads no file. A name that
-ends in ``_table`` gives one row per thing of a kind, one that ends in ``_facts`` one fact per row.
+Every function takes plain results and settings, computes nothing new, and reads no file. A function whose name ends
+in ``_table`` gives one row per item, one that ends in ``_facts`` one fact per row.
 
 What each takes:
 
@@ -30,7 +30,7 @@ What each takes:
     transfer_facts(result, *, source, data)
     advice_table(evidence)
     report_facts(study, *, data, parts, nodes, layers, evaluation)
-    settings_facts(study, *, nodes, left_out)
+    settings_facts(study, *, nodes, left_out, resampled)
     main_graphs(geometry)
     example_pair(nodes, distances, *, groups=None)
     alignment(pair, activations, *, nodes, options)

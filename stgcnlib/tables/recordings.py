@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from stgcnlib.errors import SequenceError
+from stgcnlib.groups import plural
 from stgcnlib.sequences import SequenceSet
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def parts_table(parts: tuple[SequenceSet, SequenceSet], *, nodes: SequenceSet) -
     rows = []
     for name, part in {"train": parts[0], "test": parts[1], "nodes of the DS-Graphs": nodes}.items():
         row: dict[str, Any] = {"part": name, "sequences": len(part), "classes": len(np.unique(part.labels))}
-        row |= {f"{group}s": len(np.unique(values)) for group, values in part.groups.items()}
+        row |= {plural(group): len(np.unique(values)) for group, values in part.groups.items()}
         row |= {"shortest": part.lengths.min(), "mean length": round(part.lengths.mean(), 1)}
         row |= {"longest": part.lengths.max(), "most people": part.people_counts.max()}
         rows.append(row)

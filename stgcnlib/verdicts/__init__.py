@@ -1,4 +1,4 @@
-"""What numbers mean, in words: rules that can say no, and sentences made from the numbers alone.
+"""What numbers mean, in words: a rule decides each question, and its sentences are made from the numbers alone.
 
 Every verdict is an `Outcome`. Nothing is measured or drawn here: numbers come from `stgcnlib.geometry`, `explain` and
 `studies`.

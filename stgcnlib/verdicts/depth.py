@@ -1,7 +1,7 @@
 """Depth: whether the paper's third claim holds, from the label smoothness of every layer.
 
 The claim: early layers capture general motion, only late ones discriminate actions, so label smoothness
-falls with depth. It may well not hold on a data set, and then this says so.
+falls with depth. Where it does not hold on a data set, the verdict says so.
 """
 
 from __future__ import annotations

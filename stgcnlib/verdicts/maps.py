@@ -24,7 +24,7 @@ STEADY = 0.8
 
 
 def judge_maps(evaluation: MapEvaluation) -> list[Outcome]:
-    """What became of each expectation of an evaluation, in reading order."""
+    """Whether each expectation of an evaluation was met, in reading order."""
     units = dict.fromkeys(evaluation.summary["unit"])
     return [
         *(_deletion(evaluation.summary, str(unit)) for unit in units),
@@ -52,7 +52,7 @@ def describe_gaze(shares: pd.DataFrame) -> str:
     table = shares.pivot(index="index", columns="limb", values="share")
     even = shares.groupby("limb")["even"].first()
     early, late = table.loc[layers[:third]].mean(), table.loc[layers[-third:]].mean()
-    # Against its share of the joints, so that a limb of many joints is no favourite for that.
+    # Relative to the limb's share of the joints: else a limb with many joints would lead.
     favourite = [str((part / even).idxmax()) for part in (early, late)]
 
     def says(limb: str, part: pd.Series) -> str:

@@ -9,7 +9,8 @@ import numpy as np
 
 from stgcnlib.geometry.uncertainty import paired_difference
 from stgcnlib.groups import SUBJECT, resampled_count
-from stgcnlib.studies.noise import CLEAN, Kind, NoiseResult
+from stgcnlib.studies.noise import NoiseResult
+from stgcnlib.studies.noise_levels import CLEAN, Kind
 from stgcnlib.verdicts.outcome import Outcome, capital, interval, opening, resampled, span
 
 __all__ = ["CLAIM", "LIMIT", "MODERATE", "judge_noise", "moderate_level", "shown_level"]

@@ -21,7 +21,7 @@ class Outcome:
 
     Attributes:
         text: one paragraph, made from the numbers alone.
-        holds: whether the numbers bear it out; None where they do so only in part, cannot tell, or nothing is claimed.
+        holds: whether the numbers support it; None where they do so only in part, cannot tell, or nothing is claimed.
         numbers: plain values, all that is in the text.
         question: what was asked; a claim or an expectation is given as a statement.
     """

@@ -41,7 +41,9 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     long = "a_name_that_never_ends_" * 6
     (folder / "study.yml").write_text(Study.load({"name": f"Study {long[:100]}"}).to_yaml())
     layers = [{"name": f"st_gcn_networks.{i}", "title": f"layer {i}", "index": i} for i in range(11)]
-    (folder / "layers.json").write_text(json.dumps(layers))
+    summarized = folder / "artefacts" / "summary"
+    summarized.mkdir(parents=True)
+    (folder / "artefacts" / "layers.json").write_text(json.dumps(layers))
     (folder / "notebooks").mkdir()
     done = {}
     for i, name in enumerate(["00_data", *(f"05_layer_{i:02d}" for i in range(11)), "09_summary"]):
@@ -49,11 +51,11 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         done[name] = {"seconds": 61.2, "finished": "2026-01-01T10:20:30+00:00", "parameters": parameters}
         nbformat.write(executed(long), folder / "notebooks" / f"{name}.ipynb")
     (folder / "stages.json").write_text(json.dumps({"notebooks": done}))
-    (folder / "figure.png").write_bytes(base64.b64decode(picture()))
+    (summarized / "curve.png").write_bytes(base64.b64decode(picture()))
     table = {"columns": [f"column {i}" for i in range(16)], "rows": [["0.123 to 0.234"] * 16] * 11}
     facts = [{"label": "sequences", "value": long}, {"label": "classes", "value": "27"}]
-    summary = {"verdict": f"Falls. {long}", "holds": True, "figure": "figure.png", "facts": facts, "table": table}
-    (folder / "summary.json").write_text(json.dumps(summary))
+    summary = {"verdict": f"Falls. {long}", "holds": True, "facts": facts, "table": table}
+    (summarized / "summary.json").write_text(json.dumps(summary))
     render_report(folder)
     return folder
 

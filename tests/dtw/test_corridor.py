@@ -57,6 +57,17 @@ def test_equals_the_slow_loops(rng, options, dimensions, dtype):
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_bounds_by_all_coordinates_are_nearly_the_distances(rng, options):
+    """Bounds that are too low leave the costs right, but corridors wide."""
+    table = frame_table(walks(rng, rng.integers(1, 15, size=6), 5))
+    costs = ShortCosts.fit(DTWOptions(**options), table, Projection.fit(table, 5, centred=True), exact=False)
+    pairs, found = all_costs(costs, 6)
+    expected = reference_distances(np.split(table.values, table.offsets[1:-1]), **options)[tuple(pairs.T)]
+    assert (found <= expected * (1 + 1e-7)).all()
+    assert (found >= expected * (1 - 1e-3)).all()
+
+
 @pytest.mark.parametrize("options", OPTIONS[:-1], ids=str)
 def test_what_exceeds_its_limit_may_be_infinite_and_nothing_else(rng, options):
     sequences = walks(rng, rng.integers(1, 25, size=30))

@@ -89,6 +89,9 @@ def adversaries(rng):
         "tiny": [1e-15 * x for x in base],
         "large": [1e15 * x for x in base],
         "many features": walks(rng, [6, 8, 7], features=1500, dtype=np.float32),
+        "one huge feature that is constant": [
+            np.column_stack([np.full(len(x), 2.0**80), x]).astype(np.float32) for x in base
+        ],
     }
 
 

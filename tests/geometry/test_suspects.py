@@ -120,16 +120,20 @@ def test_duplicates_are_no_outliers() -> None:
     assert table.set_index("node")["rank"].loc[45] > 50
 
 
-def test_a_recording_without_any_neighbour_is_the_most_remote() -> None:
+@pytest.mark.parametrize("solver", ["exact", "pynnk"])
+def test_a_recording_without_any_neighbour_is_the_most_remote(solver: str) -> None:
     """So far away that the kernel underflows: no edge is left to measure, which is no sign of being near."""
     planted = world([0.5, 1.0])
     points = [planted.store[name].points.copy() for name in planted.store]
     for layer in points:
         layer[30] += 1e4
-    geometry = World(points, planted.labels, planted.groups).geometry()
+    geometry = World(points, planted.labels, planted.groups).geometry(solver=solver)
+    isolated = [int((graph.neighbor_counts() == 0).sum()) for graph in geometry.graphs.values() if graph.kind == "nnk"]
+    assert set(isolated) == {0 if solver == "exact" else 1}
     findings = outliers(geometry)
     assert findings.table["node"][0] == 30
     assert np.isfinite(findings.table[["score", "distance"]]).all(axis=None)
+    assert findings.table["distance"][0] > 1000
 
 
 def test_bad_input() -> None:

@@ -2,7 +2,7 @@
 
 Cosmic Ray's operators replace operators, numbers, keywords and loops; `omissions` leave something out. Nothing is
 mutated that no test should see: annotations, decorators, what is raised, asserts (also those of `zip`), progress bars,
-indents, blocks for type checkers.
+indents, blocks for type checkers, the mark of keyword-only parameters.
 """
 
 from __future__ import annotations
@@ -83,7 +83,8 @@ def _places(source: str, pattern: str) -> dict[str, list[Change]]:
         positions = [place for node in nodes for place in operator.mutation_positions(node)]
         for occurrence, (start, end) in enumerate(positions):
             line = lines[start[0] - 1]
-            if not re.search(pattern, line) or any(a <= start < b for a, b in hidden):
+            marks = re.match(r"\*\s*,", line[start[1] :])  # what follows is given by keyword only
+            if marks or not re.search(pattern, line) or any(a <= start < b for a, b in hidden):
                 continue
             before = lines[: start[0] - 1].count(line)  # the same line may stand in several functions
             key = f"{line}|{before}|{start[1]}|{end[0] - start[0]}|{name.partition('_')[0]}"

@@ -35,7 +35,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_stage_has_a_page_and_an_executed_notebook(finished: Path) -> None:
-    layers = json.loads((finished / "layers.json").read_text())
+    layers = json.loads((finished / "artefacts" / "layers.json").read_text())
     assert [layer["title"] for layer in layers] == ["input", "layer 1", "layer 2", "layer 3"]
     for kind, suffix in (("notebooks", "ipynb"), ("pages", "html")):
         names = {path.stem for path in (finished / kind).glob(f"*.{suffix}")}
@@ -64,13 +64,14 @@ def test_tables_hold_the_numbers_of_the_curve(finished: Path) -> None:
 
 def test_curve_is_what_the_library_says_by_hand(finished: Path) -> None:
     run = stgcnlib.open_study(finished / "study.yml", finished)
-    table = run.view.main_table().set_index("layer")
-    name = run.layers[-1]["name"]
-    distances = stgcnlib.dtw_distances(run.activations()[name])
+    table = run["geometry"].curve().set_index("layer")
+    name = run["layers"][-1]["name"]
+    distances = stgcnlib.dtw_distances(run["activations/trained"][name])
     # Each within 1e-5 of float64, as promised: the study's were made with another number of threads.
-    np.testing.assert_allclose(run.distances(name), distances, rtol=2e-5)
-    graph = stgcnlib.nnk_graph(run.distances(name), k=4, exclude=run.nodes.groups["subject"])
-    by_hand = stgcnlib.label_smoothness(graph, run.nodes.labels)
+    kept, nodes = run[f"distances/trained/{name}"], run["nodes"]
+    np.testing.assert_allclose(kept, distances, rtol=2e-5)
+    graph = stgcnlib.nnk_graph(kept, k=4, exclude=nodes.groups["subject"])
+    by_hand = stgcnlib.label_smoothness(graph, nodes.labels)
     assert by_hand == pytest.approx(table.loc[name, "smoothness"], abs=1e-6)
 
 
@@ -88,13 +89,15 @@ def test_players_and_checks_of_maps_are_on_their_pages(finished: Path) -> None:
     notebook = (finished / "notebooks" / "06_relevance.ipynb").read_text()
     assert "srcdoc" not in notebook  # a page brings plotly.js along once
     assert (finished / "assets" / "plotly.min.js").stat().st_size > 10**6
-    evaluation = stgcnlib.open_study(finished / "study.yml", finished).view.maps.evaluation
+    evaluation = stgcnlib.open_study(finished / "study.yml", finished)["map-evaluation"]
     assert set(evaluation.summary["title"]) == {"layer 1", "layer 2", "layer 3"}
     assert set(evaluation.areas["recording"]) == {0, 1, 2}
 
 
 def test_nothing_temporary_is_left(finished: Path) -> None:
-    assert [path for path in finished.rglob(".*") if path.is_file() and path.suffix != ".lock"] == []
+    hidden = {path.name for path in finished.rglob(".*") if path.is_file() and path.suffix != ".lock"}
+    assert hidden == set()
+    assert not (finished / "artefacts" / ".unfinished").exists()
 
 
 def test_unknown_layer_suggests_the_nearest(finished: Path) -> None:
@@ -107,4 +110,4 @@ def test_more_neighbours_than_sequences_is_refused_before_any_training(tmp_path:
     run = stgcnlib.open_study({**TINY, "graph": {"k": 500}}, tmp_path / "run")
     with pytest.raises((StudyError, stgcnlib.errors.GraphError), match="500"):
         run.check()
-    assert not (tmp_path / "run" / "artefacts" / "network.pt").exists()
+    assert not run.path("training").exists()

@@ -13,14 +13,14 @@ import torch
 from typer.testing import CliRunner
 
 import stgcnlib
-from stgcnlib import cli, figures
+from stgcnlib import cli, figures, tables
 from stgcnlib.errors import CheckpointError, StudyError
 from stgcnlib.networks import load_network, save_checkpoint
 from stgcnlib.pipeline.notebooks import check_parameters, notebook_folder
 from stgcnlib.pipeline.run import StudyRun
-from stgcnlib.pipeline.stages import STAGES, stage_fingerprints, stages_of
+from stgcnlib.pipeline.stages import FIRST_PAGE, page_mark, stages_of
 from stgcnlib.pipeline.study import Study
-from stgcnlib.verdicts import advise_frozen, compare_studies, judge_depth, judge_noise
+from stgcnlib.verdicts import advise_frozen, compare_studies, judge_noise
 
 TINY: dict[str, Any] = {
     "name": "tiny",
@@ -44,61 +44,54 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> StudyRun:
     run = stgcnlib.open_study(study, output)
     run.check()
     (output / "study.yml").write_text(study.to_yaml(), encoding="utf-8")
-    verdict = judge_depth(run.geometry)
-    curve = figures.smoothness_curve(run.geometry.table)
-    table = run.view.smoothness()
-    run.write_recordings()
-    write_summary(
-        run.output, title=study.name, verdict=verdict.text, holds=verdict.holds, figure=curve, facts=run.view.facts(),
-        table=table, claims=run.experiments.verdicts(),
-    )  # fmt: skip
+    for name in ("noise", "transfer", "advice", *FIRST_PAGE):
+        assert run[name] is not None
     return run
 
 
 def test_the_clean_rows_are_those_of_the_geometry(finished: StudyRun) -> None:
-    table = pd.read_parquet(finished.tables / "noise.parquet")
+    table = pd.read_parquet(finished.output / "tables" / "noise.parquet")
     clean = table[(table["kind"] == "clean") & (table["network"] == "clean")].set_index("layer")["smoothness"]
-    main = finished.view.main_table().set_index("layer")["smoothness"]
+    main = finished["geometry"].curve().set_index("layer")["smoothness"]
     assert set(clean.index) == {"input", "st_gcn_networks.2"}
     np.testing.assert_allclose(clean, main.loc[clean.index], atol=1e-9)
     assert set(table["network"]) == {"clean", "jitter, 10 dB"}
     assert set(table["kind"]) == {"clean", "jitter", "rotation"}
-    accuracy = pd.read_parquet(finished.tables / "noise_accuracy.parquet")
+    accuracy = pd.read_parquet(finished.output / "tables" / "noise_accuracy.parquet")
     first = accuracy[(accuracy["kind"] == "clean") & (accuracy["network"] == "clean")].iloc[0]
-    assert first["accuracy"] == finished.evaluation.accuracy
+    assert first["accuracy"] == finished["evaluation"].accuracy
 
 
 def test_the_transfer_is_between_classes_that_are_apart(finished: StudyRun) -> None:
-    source, train, test = finished.experiments.transfer_task()
+    source, (train, test) = finished["transfer-source"], finished["transfer-target"]
     assert source.classes == 6
     assert len(train.class_names) == len(test.class_names) == 4
-    assert set(train.class_names) & set(finished.data.class_names[:6]) == set()
+    assert set(train.class_names) & set(finished["sequences"].class_names[:6]) == set()
     assert set(train.groups["subject"]) == {1, 3}
-    runs = pd.read_parquet(finished.tables / "transfer_runs.parquet")
+    runs = pd.read_parquet(finished.output / "tables" / "transfer_runs.parquet")
     assert set(zip(runs["method"], runs["frozen"], strict=True)) == {
         ("frozen", 0), ("frozen", 2), ("frozen", 3), ("from scratch", -1), ("linear probe", -1),
     }  # fmt: skip
     for name in ("table", "smoothness", "advice", "predictions"):
-        assert len(pd.read_parquet(finished.tables / f"transfer_{name}.parquet"))
+        assert len(pd.read_parquet(finished.output / "tables" / f"transfer_{name}.parquet"))
 
 
 def test_pages_have_their_tables_and_pictures(finished: StudyRun) -> None:
-    experiments = finished.experiments
-    noise, transfer = experiments.noise, experiments.transfer
-    assert "±90°" in set(experiments.noise_table()["noise"])
-    assert "nan" not in experiments.noise_table().to_string()
-    assert {"0 frozen", "from scratch"} <= set(experiments.transfer_table().index)
-    advice = experiments.advice_table()
+    noise, transfer = finished["noise"], finished["transfer"]
+    assert "±90°" in set(tables.noise_table(noise)["noise"])
+    assert "nan" not in tables.noise_table(noise).to_string()
+    assert {"0 frozen", "from scratch"} <= set(tables.transfer_table(transfer).index)
+    advice = tables.advice_table(finished["advice"])
     assert set(advice["as good"]) <= {"yes", "no"}
     assert "yes" in set(advice["as good"])
-    assert experiments.transfer_facts().loc["source", "value"] == "6 of the 10 classes of these data"
+    assert finished["transfer-facts"].loc["source", "value"] == "6 of the 10 classes of these data"
     for figure in (
         figures.noise_smoothness(noise.table),
         figures.noise_loss(noise.table, noise.accuracy),
         figures.transfer_curve(transfer.table, transfer.smoothness, advised=advise_frozen(transfer).numbers["frozen"]),
     ):
         assert len(figure.axes) >= 2
-    claims = json.loads((finished.output / "summary.json").read_text())["claims"]
+    claims = json.loads((finished.path("summary") / "summary.json").read_text())["claims"]
     assert [claim["title"] for claim in claims] == ["Noise", "Transfer"]
     assert all(claim["text"].startswith("The paper's claim") for claim in claims)
 
@@ -106,17 +99,25 @@ def test_pages_have_their_tables_and_pictures(finished: StudyRun) -> None:
 def test_what_is_there_is_read_and_what_changed_is_made_again(finished: StudyRun) -> None:
     stamps = {path: path.stat().st_mtime_ns for path in (finished.output / "artefacts").rglob("*") if path.is_file()}
     again = stgcnlib.open_study(finished.study, finished.output)
-    assert judge_noise(again.experiments.noise) == judge_noise(finished.experiments.noise)
-    assert advise_frozen(again.experiments.transfer).text == advise_frozen(finished.experiments.transfer).text
+    assert judge_noise(again["noise"]) == judge_noise(finished["noise"])
+    assert advise_frozen(again["transfer"]).text == advise_frozen(finished["transfer"]).text
     assert stamps == {path: path.stat().st_mtime_ns for path in stamps}
-    assert not (finished.output / "artefacts" / "noise-runs").exists()
-    assert not (finished.output / "artefacts" / "transfer-runs").exists()
+    assert not (finished.output / "artefacts" / ".unfinished").exists()
+
+
+def test_a_changed_level_leaves_the_others_and_their_networks(finished: StudyRun) -> None:
+    """A network and a measurement per level are artefacts of their own."""
+    other = stgcnlib.open_study({**finished.study.model_dump(), "noise": {**NOISE, "jitter": [20, 15]}}, "nowhere")
+    names = ("noise-training/jitter 10.0", "noise-level/jitter 20.0", "noise-level/jitter 10.0/rotation 90.0")
+    assert [other.key(name) for name in names] == [finished.key(name) for name in names]
+    assert set(other.axis("noise")) - set(finished.axis("noise")) == {"jitter 15.0"}
+    assert other.key("noise") != finished.key("noise")
 
 
 def test_recordings_are_written_for_comparisons(finished: StudyRun) -> None:
-    table = pd.read_parquet(finished.tables / "recordings.parquet")
-    assert table["name"].tolist() == list(finished.nodes.names)
-    assert table["correct"].mean() == pytest.approx(finished.evaluation.accuracy)
+    table = pd.read_parquet(finished.output / "tables" / "recordings.parquet")
+    assert table["name"].tolist() == list(finished["nodes"].names)
+    assert table["correct"].mean() == pytest.approx(finished["evaluation"].accuracy)
     assert set(table["group subject"]) == {2, 4}
 
 
@@ -156,25 +157,29 @@ def test_a_checkpoint_or_other_data_can_be_the_source(tmp_path: Path, finished: 
         {**TINY, "transfer": {"source": {"checkpoint": str(tmp_path / "source.pt")}}}, tmp_path / "a"
     )
     run.check()
-    source, train, test = run.experiments.transfer_task()
-    assert source.classes == 7
-    assert train.fingerprint() == run.parts[0].fingerprint()
-    assert test.fingerprint() == run.parts[1].fingerprint()
+    train, test = run["transfer-target"]
+    assert run["transfer-source"].classes == 7
+    assert train.fingerprint() == run["parts"][0].fingerprint()
+    assert test.fingerprint() == run["parts"][1].fingerprint()
+    assert run.get("transfer-training") is None
 
-    finished.data.select(finished.data.labels < 3).save(tmp_path / "other.npz")
+    data = finished["sequences"]
+    data.select(data.labels < 3).save(tmp_path / "other.npz")
     settings = {"path": str(tmp_path / "other.npz"), "split": {"by": "subject", "train": [1, 2]}}
     run = stgcnlib.open_study({**TINY, "transfer": {"source": settings}}, tmp_path / "b")
-    source = run.experiments.transfer_task()[0]
-    assert source.classes == len(finished.data.class_names)  # the file keeps the names of all classes
-    trained = json.loads((tmp_path / "b" / "artefacts" / "transfer-source.pt.json").read_text())
-    assert str(tmp_path / "other.npz") in json.dumps(trained["from"])
+    assert run["transfer-source"].classes == len(data.class_names)  # the file keeps the names of all classes
+    key = run.key("transfer-training")
+    data.select(data.labels < 4).save(tmp_path / "other.npz")
+    again = stgcnlib.open_study(run.study, tmp_path / "b")
+    assert again.key("transfer-training") != key  # the file's content counts
+    assert again.key("sequences") == run.key("sequences")
 
 
 def test_a_bare_state_dict_tells_its_classes_by_its_shapes(tmp_path: Path) -> None:
     network = load_network("st-gcn", layout="ntu-rgb+d", classes=7, seed=5, width=4, depth=3)
     torch.save(network.state_dict(), tmp_path / "bare.pt")
     settings = {**TINY, "transfer": {"source": {"checkpoint": str(tmp_path / "bare.pt")}}}
-    assert stgcnlib.open_study(settings, tmp_path / "a").experiments.transfer_task()[0].classes == 7
+    assert stgcnlib.open_study(settings, tmp_path / "a")["transfer-source"].classes == 7
     (tmp_path / "bare.pt").write_bytes(b"no network")
     with pytest.raises(CheckpointError, match=r"bare\.pt"):
         stgcnlib.open_study(settings, tmp_path / "b").check()
@@ -195,42 +200,51 @@ def test_levels_and_classes_are_checked_before_any_training(
     run = stgcnlib.open_study({**TINY, **sections}, tmp_path / "run")
     with pytest.raises(StudyError, match=words):
         run.check()
-    assert not (tmp_path / "run" / "artefacts" / "network.pt").exists()
+    assert not run.path("training").exists()
 
 
 def test_a_study_without_the_section_says_so(tmp_path: Path) -> None:
     run = stgcnlib.open_study(TINY, tmp_path)
-    assert run.experiments.verdicts() == []
-    for name in ("noise", "transfer"):
+    for name in ("noise", "transfer", "sensitivity"):
+        assert run.get(name) is None
         with pytest.raises(StudyError, match=f"no section '{name}'"):
-            getattr(run.experiments, name)
+            _ = run[name]
+
+
+def test_a_study_without_them_claims_nothing_else(finished: StudyRun) -> None:
+    (finished.output.parent / "plain").mkdir()
+    run = stgcnlib.open_study(TINY, finished.output.parent / "plain")
+    assert run["summary"]["claims"] == []
+    assert run["summary"]["verdict"] == finished["summary"]["verdict"]
 
 
 # -- stages ------------------------------------------------------------------------------------
 
 
+def marks(settings: dict[str, Any], output: Path) -> dict[str, str]:
+    """Stage -> what decides whether it runs again."""
+    run = stgcnlib.open_study(settings, output)
+    return {stage.name: page_mark(stage, run, notebook_folder()) for stage in stages_of(run.study)}
+
+
 def test_stages_are_there_with_their_sections(tmp_path: Path) -> None:
-    plain, noisy = Study.load(TINY), Study.load({**TINY, "noise": NOISE})
-    names = [stage.name for stage in stages_of(plain)]
-    assert "07_noise" not in names
-    assert "08_transfer" not in names
-    assert [stage.name for stage in stages_of(noisy)] == sorted([*names, "07_noise"])
-    marks = [stage_fingerprints(study, stages_of(study), notebook_folder()) for study in (plain, noisy)]
-    same = {name for name in names if marks[0][name] == marks[1][name]}
-    assert same == set(names) - {"09_summary"}  # the summary tells of the noise, all else stays as it is
-    more = Study.load({**TINY, "noise": {**NOISE, "jitter": [10]}})
-    assert stage_fingerprints(more, STAGES[:1], notebook_folder()) == stage_fingerprints(
-        noisy, STAGES[:1], notebook_folder()
-    )
+    plain, noisy = marks(TINY, tmp_path), marks({**TINY, "noise": NOISE}, tmp_path)
+    assert "07_noise" not in plain
+    assert "08_transfer" not in plain
+    assert set(noisy) == {*plain, "07_noise"}
+    same = {name for name in plain if plain[name] == noisy[name]}
+    assert same == set(plain) - {"09_summary"}  # the summary tells of the noise, all else stays as it is
+    more = marks({**TINY, "noise": {**NOISE, "jitter": [10]}}, tmp_path)
+    assert {name for name in noisy if noisy[name] != more[name]} == {"07_noise", "09_summary"}
 
 
 def test_a_changed_checkpoint_repeats_the_transfer_alone(tmp_path: Path) -> None:
     file = tmp_path / "net.pt"
-    study = Study.load({**TINY, "transfer": {"source": {"checkpoint": str(file)}}})
+    settings = {**TINY, "transfer": {"source": {"checkpoint": str(file)}}}
     file.write_bytes(b"1")
-    before = stage_fingerprints(study, stages_of(study), notebook_folder())
+    before = marks(settings, tmp_path)
     file.write_bytes(b"22")
-    after = stage_fingerprints(study, stages_of(study), notebook_folder())
+    after = marks(settings, tmp_path)
     assert {name for name in before if before[name] != after[name]} == {"08_transfer", "09_summary"}
 
 

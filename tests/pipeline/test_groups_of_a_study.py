@@ -12,10 +12,11 @@ import pytest
 from stgcnlib.demo import demo_sequences
 from stgcnlib.errors import StudyError
 from stgcnlib.geometry import bootstrap_counts
-from stgcnlib.pipeline.compare import pairs_table
 from stgcnlib.pipeline.run import StudyRun, open_study
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.studies import Comparison
+from stgcnlib.tables import pairs_table
+from stgcnlib.verdicts import judge_depth
 
 
 @pytest.fixture(scope="module")
@@ -43,18 +44,18 @@ def study(path: Path, output: Path, **settings: Any) -> StudyRun:
 
 def test_neighbours_of_other_days_are_called_so(days: Path, tmp_path: Path) -> None:
     run = study(days, tmp_path, graph={"leave_out": "day"})
-    geometry = run.geometry
-    day = run.nodes.groups["day"]
+    geometry = run["geometry"]
+    day = run["nodes"].groups["day"]
     assert set(geometry.table["neighbours"]) == {"other days", "all"}
-    assert geometry.neighbours == run.view.neighbours == "other days"
+    assert geometry.neighbours == "other days"
     graph = geometry.graphs[("input", "trained", "other days")]
     assert (day[graph.candidates] != day[:, None]).all()
-    words = geometry.verdict().text
+    words = judge_depth(geometry).text
     assert "Counting only neighbours of other days" in words
     assert "If neighbours of the same day count too" in words
     assert "other subjects" not in words
     assert "the 2 subjects and their sequences" in words  # who is resampled is another question
-    assert run.view.choices().loc[["left out as neighbours", "resampled"], "value"].tolist() == [
+    assert run["settings"].loc[["left out as neighbours", "resampled"], "value"].tolist() == [
         "same day", "subjects, then their recordings",
     ]  # fmt: skip
     assert set(pd.read_parquet(tmp_path / "tables" / "nodes.parquet")["neighbours"]) == {"other days", "all"}
@@ -62,23 +63,23 @@ def test_neighbours_of_other_days_are_called_so(days: Path, tmp_path: Path) -> N
 
 def test_the_bootstrap_by_subject_stays_where_everyone_may_be_a_neighbour(days: Path, tmp_path: Path) -> None:
     run = study(days, tmp_path, graph={"leave_out": None})
-    geometry = run.geometry
-    subjects = run.nodes.groups["subject"]
+    geometry = run["geometry"]
+    subjects = run["nodes"].groups["subject"]
     assert set(geometry.table["neighbours"]) == {"all"}
     assert geometry.settings["resampling"] == "two-level"
     np.testing.assert_array_equal(geometry.resamples(), bootstrap_counts(len(subjects), draws=40, groups=subjects))
-    words = geometry.verdict().text
+    words = judge_depth(geometry).text
     assert "all neighbours, whoever performed them" in words
     assert "the 2 subjects and their sequences" in words
 
 
 def test_recordings_are_resampled_by_themselves_if_the_study_says_so(days: Path, tmp_path: Path) -> None:
     run = study(days, tmp_path, geometry={"resample": None, "permutations": 5, "bootstrap": 40})
-    geometry = run.geometry
+    geometry = run["geometry"]
     assert geometry.neighbours == "other subjects"
-    np.testing.assert_array_equal(geometry.resamples(), bootstrap_counts(len(run.nodes), draws=40))
-    assert "of sequences as if independent, with the graphs held fixed." in geometry.verdict().text
-    assert run.view.choices().loc["resampled", "value"] == "recordings"
+    np.testing.assert_array_equal(geometry.resamples(), bootstrap_counts(len(run["nodes"]), draws=40))
+    assert "of sequences as if independent, with the graphs held fixed." in judge_depth(geometry).text
+    assert run["settings"].loc["resampled", "value"] == "recordings"
 
 
 def test_a_comparison_names_what_its_pairs_exchange() -> None:

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_line import write_notebook
+from small_artefacts import LINE
+from small_line import importable, write_notebook
 
 from stgcnlib.errors import StageError
 from stgcnlib.pipeline.runner import run_stages
 from stgcnlib.pipeline.stages import Stage
 from stgcnlib.pipeline.study import Study
 
-LINE = (Stage("00_data"),)
 GIB = 2**30
 
 REPORT = """
@@ -34,7 +34,7 @@ HOARD = "hoard = bytearray({})"
 def run(folder: Path, source: str, compute: dict[str, Any]) -> None:
     write_notebook(folder / "notebooks", "00_data", source)
     study = Study.load({"name": "small", "compute": compute})
-    run_stages(study, folder / "out", LINE, folder / "notebooks", progress=False)
+    run_stages(study, folder / "out", (Stage("00_data"),), folder / "notebooks", progress=False)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux limits a process's memory")
@@ -66,14 +66,13 @@ def test_the_workers_of_a_study_share_the_cores(tmp_path: Path, monkeypatch: pyt
         monkeypatch.setattr(f"stgcnlib.pipeline.{module}.cores", lambda: 6)
     for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         monkeypatch.delenv(name, raising=False)
-    layers = json.dumps([{"name": str(i), "title": str(i), "index": i} for i in range(3)])
-    first = f"with open(output + '/layers.json', 'w') as file:\n    file.write({layers!r})\n{REPORT}"
     second = REPORT.replace('"/told.json"', '"/told" + layer + ".json"')
-    write_notebook(tmp_path / "notebooks", "00_data", first)
+    write_notebook(tmp_path / "notebooks", "00_data", REPORT)
     write_notebook(tmp_path / "notebooks", "05_layer", second, layer=True)
-    study = Study.load({"name": "small", "compute": {"workers": 2}})
-    line = (Stage("00_data", writes=("layers.json",)), Stage("05_layer", ("00_data",), per_layer=True))
-    run_stages(study, tmp_path / "out", line, tmp_path / "notebooks", progress=False)
+    study = Study.load({"name": "small", "layers": ["0", "1", "2"], "compute": {"workers": 2}})
+    stages = (Stage("00_data"), Stage("05_layer", per_layer=True))
+    with importable():
+        run_stages(study, tmp_path / "out", stages, tmp_path / "notebooks", line=LINE, progress=False)
     told = {path.stem: json.loads(path.read_text()) for path in (tmp_path / "out").glob("told*.json")}
     threads = {name: entry["threads"] for name, entry in told.items()}
     assert threads == {"told": "6", "told0": "3", "told1": "3", "told2": "3"}

@@ -13,6 +13,7 @@ import torch
 import yaml
 
 import stgcnlib
+from stgcnlib import tables
 from stgcnlib.errors import AxesError, LayerNotFoundError, StudyError
 from stgcnlib.networks import load_network
 from stgcnlib.pipeline import Study
@@ -55,7 +56,7 @@ def folder(tmp_path: Path, rng: np.random.Generator) -> Iterator[Path]:
     sys.modules.pop("mean_network", None)
 
 
-def opened(folder: Path, **network: Any) -> Any:
+def opened(folder: Path, /, **network: Any) -> Any:
     fields = {**FIELDS, "network": {**FIELDS["network"], **network}}
     (folder / "study.yml").write_text(yaml.safe_dump(fields))
     return stgcnlib.open_study(folder / "study.yml", folder / "out")
@@ -63,19 +64,20 @@ def opened(folder: Path, **network: Any) -> Any:
 
 def test_the_line_from_file_to_relevance(folder: Path) -> None:
     run = opened(folder)
-    values = np.concatenate([c.reshape(-1, 2) for c in run.data.coords])
+    values = np.concatenate([c.reshape(-1, 2) for c in run["sequences"].coords])
     np.testing.assert_allclose(values.mean(axis=0), 0, atol=1e-4)  # standardized, since there is no body
-    assert type(run.network).__name__ == "Mean"
-    assert [layer["name"] for layer in run.layers] == ["input", "blocks.0", "blocks.1"]
-    store = run.activations()
+    assert type(run["network/trained"]).__name__ == "Mean"
+    assert [layer["name"] for layer in run["layers"]] == ["input", "blocks.0", "blocks.1"]
+    store, untrained = run["activations/trained"], run["activations/untrained"]
     assert (store["blocks.1"].joints, store["blocks.1"].channels) == (4, 4)
-    assert not np.array_equal(store["blocks.0"].sequence(0), run.activations("untrained")["blocks.0"].sequence(0))
-    assert run.evaluation.logits.shape == (8, 2)
-    assert list(run.relevance[0]) == ["blocks.0", "blocks.1"]
-    table = run.view.limb_relevance()
+    assert not np.array_equal(store["blocks.0"].sequence(0), untrained["blocks.0"].sequence(0))
+    assert run["evaluation"].logits.shape == (8, 2)
+    assert list(run["maps"][0]) == ["blocks.0", "blocks.1"]
+    table = tables.limb_relevance(run["nodes"], run["explained"], run["maps"])
     assert set(table["limb"]) == {"node 0", "node 1", "node 2", "node 3"}
     np.testing.assert_allclose(table.groupby("index")["share"].sum(), 1, rtol=1e-5)
-    assert run.geometry.table["smoothness"].between(0, 1).all()
+    assert run["geometry"].table["smoothness"].between(0, 1).all()
+    assert set(run["map-evaluation"].summary["title"]) == {"blocks.0", "blocks.1"}
 
 
 def test_the_study_written_out_finds_the_module_from_anywhere(folder: Path, tmp_path_factory: Any) -> None:
@@ -84,25 +86,34 @@ def test_the_study_written_out_finds_the_module_from_anywhere(folder: Path, tmp_
     elsewhere.write_text(text)
     run = stgcnlib.open_study(elsewhere, folder / "out")
     assert run.study == opened(folder).study
-    assert type(run.untrained).__name__ == "Mean"
+    assert type(run["network/untrained"]).__name__ == "Mean"
 
 
 def test_a_change_of_the_module_changes_the_key_but_not_axes_or_place(folder: Path) -> None:
-    key = opened(folder).network_key
-    assert opened(folder, axes={"blocks.*": "NTVC"}).network_key == key
-    assert opened(folder, options={"width": 5}).network_key != key
-    assert opened(folder, axes="NCTV")._activations_key != opened(folder)._activations_key
+    def keys(**network: Any) -> tuple[str, str]:
+        run = opened(folder, **network)
+        return run.key("training"), run.key("activations/trained")
+
+    training, activations = keys()
+    assert keys(axes={"blocks.*": "NTVC"})[0] == training
+    assert keys(options={"width": 5})[0] != training
+    assert keys(axes="NCTV")[1] != activations
     (folder / "mean_network.py").write_text(SOURCE + "\n# another network\n")
-    assert opened(folder).network_key != key
+    assert keys()[0] != training
+    (folder / "mean_network.py").write_text(SOURCE)
+    assert keys() == (training, activations)
+    (folder / "elsewhere").mkdir()
+    (folder / "mean_network.py").rename(folder / "elsewhere" / "mean_network.py")
+    assert keys(folder="elsewhere") == (training, activations)
 
 
 def test_wrong_axes_and_modules_are_named(folder: Path) -> None:
     with pytest.raises(AxesError, match=r"'blocks\.0' puts out .*, which is not 'NCTV': V cannot be .*'NTVC'"):
-        opened(folder, axes="NCTV", options={"width": 5}).activations()
+        opened(folder, axes="NCTV", options={"width": 5})["activations/trained"]
     with pytest.raises(StudyError, match="has no 'Median'; did you mean 'Mean'"):
-        _ = opened(folder, name="mean_network:Median").network
+        _ = opened(folder, name="mean_network:Median")["network/untrained"]
     with pytest.raises(StudyError, match="no module 'median_network'"):
-        _ = opened(folder, name="median_network:Mean").network
+        _ = opened(folder, name="median_network:Mean")["network/untrained"]
 
 
 def test_what_would_fail_after_training_fails_before(folder: Path) -> None:
@@ -115,7 +126,7 @@ def test_what_would_fail_after_training_fails_before(folder: Path) -> None:
     wrong = stgcnlib.open_study(run.study.model_copy(update={"layers": ("layers.*",)}), folder / "out")
     with pytest.raises(LayerNotFoundError, match=r"Mean has no layer 'layers\.\*'"):
         wrong.check()
-    assert not (folder / "out" / "artefacts" / "network.pt").exists()
+    assert not run.path("training").exists()
 
 
 def test_a_checkpoint_of_unknown_family_gives_its_untrained_twin(folder: Path, tmp_path: Path) -> None:
@@ -124,9 +135,10 @@ def test_a_checkpoint_of_unknown_family_gives_its_untrained_twin(folder: Path, t
     saved = load_network("st-gcn", layout=layout, classes=2, channels=2, width=4, depth=2, strategy="uniform")
     torch.save(saved.state_dict(), tmp_path / "weights.pt")
     run = opened(folder, name="auto", checkpoint="weights.pt", axes=None, options={})
-    assert torch.equal(run.network.fcn.weight, saved.fcn.weight)
-    assert run.untrained.options == run.network.options
-    assert not torch.equal(run.untrained.fcn.weight, saved.fcn.weight)
+    network, untrained = run["network/trained"], run["network/untrained"]
+    assert torch.equal(network.fcn.weight, saved.fcn.weight)
+    assert untrained.options == network.options
+    assert not torch.equal(untrained.fcn.weight, saved.fcn.weight)
 
 
 def test_study_fields(tmp_path: Path) -> None:

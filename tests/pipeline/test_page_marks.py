@@ -166,6 +166,13 @@ def test_a_changed_distance_of_one_layer_is_on_its_own_page(before: Marks) -> No
     assert len({mark for (name, _), mark in before.items() if name == "05_layer"}) == len(LAYERS)
 
 
+def test_a_section_adds_its_page_and_changes_the_summary_alone(tmp_path: Path) -> None:
+    plain = {name: value for name, value in BASE.items() if name not in ("noise", "transfer", "sensitivity")}
+    before, after = (marks(opened(fields, tmp_path)) for fields in (plain, {**plain, "noise": BASE["noise"]}))
+    assert set(after) - set(before) == {("07_noise", None)}
+    assert {page for page in before if before[page] != after[page]} == {("09_summary", None)}
+
+
 CELLS: list[tuple[str, Callable[[Any], object], bool]] = [
     ("counter", lambda book: code(book)[2].update(execution_count=7), False),
     ("output", lambda book: code(book)[2].outputs.append(nbformat.v4.new_output("stream", text="5")), False),

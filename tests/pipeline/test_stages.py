@@ -8,20 +8,25 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
 import small_line
+from small_artefacts import BEGAN, LINE, SLOW
 from small_line import alive, run, wait_for, write_line, write_notebook
 
-from stgcnlib.errors import StageError
+from stgcnlib.errors import ArtefactError, StageError
 from stgcnlib.pipeline import jobs
 from stgcnlib.pipeline.notebooks import check_parameters, notebook_folder
-from stgcnlib.pipeline.runner import _in_order
-from stgcnlib.pipeline.stages import STAGES, Record, Stage, followers
+from stgcnlib.pipeline.record import Record
+from stgcnlib.pipeline.run import StudyRun
+from stgcnlib.pipeline.runner import run_stages
+from stgcnlib.pipeline.stages import STAGES, Stage, repeated, shown
 from stgcnlib.pipeline.state import RunState
+from stgcnlib.pipeline.study import Study
 from stgcnlib.threads import THREAD_VARIABLES
 
 SLEEP = """
@@ -43,23 +48,50 @@ def test_a_line_runs_in_order_and_repeats_only_what_changed(tmp_path: Path) -> N
     record = json.loads((output / "stages.json").read_text())["notebooks"]
     assert list(record) == wanted
     assert record["05_layer_01"]["parameters"]["layer"] == "block <0>"
-    assert [path for path in output.rglob(".*") if path.is_file()] == []
+    hidden = {path.name for path in output.rglob(".*") if path.is_file()}
+    assert {name for name in hidden if not name.endswith(".lock")} == set()
 
+    there = made(output)
+    widths = {"width/input.json", "width/block %3C0%3E.json"}
+    assert there.keys() == {"seeded.json", "layers.json", "explained.json", *widths}
     assert run(output, notebooks) == []  # nothing changed
     assert run(output, notebooks, {"name": "another name", "compute": {"workers": 1}}) == []
     (output / "notebooks" / "00_data.ipynb").unlink()
     ran = run(output, notebooks, {"explain": {"examples": 2}})  # only what is missing, and what depends on the change
     assert ran[:2] == ["00_data", "06_relevance"]
     assert sorted(ran[2:]) == ["05_layer block <0>", "05_layer input"]
+    assert {name for name, time in made(output).items() if time != there[name]} == {"explained.json"}
 
-    manifest = output / "artefacts" / "made.npz.json"
-    manifest.parent.mkdir()
-    manifest.write_text("{}")
-    (output / "one-layer").touch()
-    forced = run(output, notebooks, {"explain": {"examples": 2}}, force="02_activations")
-    assert forced == ["02_activations", "06_relevance", "05_layer input"]
-    assert not manifest.exists()  # so that the artefact is made anew
+
+def test_a_stage_that_is_forced_is_repeated_with_what_builds_on_it(tmp_path: Path) -> None:
+    notebooks, output = write_line(tmp_path / "notebooks"), tmp_path / "out"
+    run(output, notebooks)
+    there = made(output)
+    ran = run(output, notebooks, force="02_activations")
+    assert ran[:2] == ["02_activations", "06_relevance"]
+    assert sorted(ran[2:]) == ["05_layer block <0>", "05_layer input"]
+    again = {name for name, time in made(output).items() if time != there[name]}
+    assert again == {"layers.json", "explained.json"}  # what was made before for 00_data stays, and what is made of it
+    there = made(output)
+    assert sorted(run(output, notebooks, force="05_layer")) == ["05_layer block <0>", "05_layer input"]
+    again = {name for name, time in made(output).items() if time != there[name]}
+    assert again == {"width/block %3C0%3E.json", "width/input.json"}
+
+
+def test_a_layer_that_is_gone_takes_its_notebook_along(tmp_path: Path) -> None:
+    notebooks, output = write_line(tmp_path / "notebooks"), tmp_path / "out"
+    run(output, notebooks)
+    assert run(output, notebooks, {"layers": ["input"]}) == ["02_activations", "06_relevance", "05_layer input"]
+    assert (output / "notebooks" / "05_layer_00.ipynb").exists()
     assert not (output / "notebooks" / "05_layer_01.ipynb").exists()
+    assert "05_layer_01" not in json.loads((output / "stages.json").read_text())["notebooks"]
+
+
+def made(output: Path) -> dict[str, int]:
+    """Artefact -> when it was made."""
+    folder = output / "artefacts"
+    files = [path for path in folder.rglob("*.json") if "manifest" not in path.name and path.name[0] != "."]
+    return {path.relative_to(folder).as_posix(): path.stat().st_mtime_ns for path in files}
 
 
 def test_a_failure_says_where_and_keeps_what_is_done(tmp_path: Path) -> None:
@@ -86,6 +118,15 @@ def test_a_failure_says_where_and_keeps_what_is_done(tmp_path: Path) -> None:
     (output / "break").unlink()
     assert sorted(run(output, notebooks)) == ["05_layer block <0>", "05_layer input"]  # goes on from there
     assert not failed.exists()
+
+
+def test_a_failure_in_making_names_the_artefact_and_begins_no_notebook(tmp_path: Path) -> None:
+    notebooks, output = write_line(tmp_path / "notebooks"), tmp_path / "out"
+    with pytest.raises(ArtefactError, match=r"^seeded: making it failed with ValueError: 13 is unlucky$"):
+        run(output, notebooks, {"seed": 13})
+    assert not (output / "trace.txt").exists()
+    assert made(output) == {}
+    assert run(output, notebooks, {"seed": 12})[0] == "00_data"
 
 
 def test_a_watch_sees_the_run_from_before_its_first_stage_to_its_end(tmp_path: Path) -> None:
@@ -119,16 +160,27 @@ def test_a_kernel_that_dies_is_an_error_not_a_hang(tmp_path: Path) -> None:
         run(tmp_path / "out", notebooks)
 
 
+SCRIPT = """
+import json, signal, sys
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+import small_line
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell ignores it
+small_line.run(Path(sys.argv[2]), Path(sys.argv[3]), json.loads(sys.argv[4]))
+"""
+
+
+def begun(output: Path, notebooks: Path, settings: dict[str, Any] | None = None) -> subprocess.Popen[str]:
+    """A run in a process of its own."""
+    tests = str(Path(small_line.__file__).parent)
+    arguments = [tests, str(output), str(notebooks), json.dumps(settings or {})]
+    return subprocess.Popen([sys.executable, "-c", SCRIPT, *arguments], stderr=subprocess.PIPE, text=True)
+
+
 def test_an_interrupted_run_leaves_nothing_half_done_and_goes_on(tmp_path: Path) -> None:
     notebooks, output = write_line(tmp_path / "notebooks"), tmp_path / "out"
     write_notebook(notebooks, "06_relevance", SLEEP)
-    script = (
-        "import signal, sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path; import small_line\n"
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a background shell ignores it
-        "small_line.run(Path(sys.argv[2]), Path(sys.argv[3]))"
-    )
-    arguments = [sys.executable, "-c", script, str(Path(small_line.__file__).parent), str(output), str(notebooks)]
-    process = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)
+    process = begun(output, notebooks)
     pid_file = output / "kernel.pid"
     wait_for(lambda: pid_file.exists() and pid_file.read_text() != "")
     kernel = int(pid_file.read_text())
@@ -139,6 +191,46 @@ def test_an_interrupted_run_leaves_nothing_half_done_and_goes_on(tmp_path: Path)
     assert {path.name for path in (output / "notebooks").iterdir()} == {"00_data.ipynb", "02_activations.ipynb"}
     (output / "quick").touch()
     assert sorted(run(output, notebooks)) == ["05_layer block <0>", "05_layer input"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_run_that_is_ended_while_it_makes_an_artefact_goes_on_there(tmp_path: Path, number: int) -> None:
+    """No process is left, nothing half made is taken for whole, and what the artefact had kept is found again."""
+    notebooks, output = write_line(tmp_path / "notebooks"), tmp_path / "out"
+    slow = {"explain": {"steps": SLOW}}
+    process = begun(output, notebooks, slow)
+    wait_for(lambda: any(file.read_text() for file in output.glob(BEGAN)))
+    (kept,) = output.glob(BEGAN)
+    maker = int(kept.read_text())
+    assert alive(maker)
+    children = children_of(process.pid)
+    assert maker in children
+    process.send_signal(number)
+    _, complaints = process.communicate(timeout=30)
+    assert ("KeyboardInterrupt" in complaints) == (number != signal.SIGKILL)
+    wait_for(lambda: not any(alive(child) for child in children))
+    assert made(output).keys() == {"seeded.json", "layers.json"}
+    assert {path.name for path in (output / "notebooks").iterdir()} == {"00_data.ipynb", "02_activations.ipynb"}
+
+    there = made(output)
+    kept.with_name("go-on").touch()
+    ran = run(output, notebooks, slow)
+    assert ran[0] == "06_relevance"
+    assert sorted(ran[1:]) == ["05_layer block <0>", "05_layer input"]
+    assert {name: made(output)[name] for name in there} == there
+    first, second = json.loads((output / "artefacts" / "explained.json").read_text())
+    assert int(first) == maker != int(second)
+    assert not (output / "artefacts" / ".unfinished").exists()
+
+
+def children_of(parent: int) -> list[int]:
+    """Processes that a process has started."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            if int(file.read_text().rpartition(")")[2].split()[1]) == parent:
+                found.append(int(file.parent.name))
+    return found
 
 
 def test_unknown_parameters_are_refused_before_a_kernel_starts(tmp_path: Path) -> None:
@@ -194,16 +286,45 @@ def test_the_real_stages_fit_their_notebooks() -> None:
     for stage in STAGES:
         layer = {"layer": "input"} if stage.per_layer else {}
         check_parameters(notebook_folder() / f"{stage.name}.ipynb", {"study": "", "output": "", **layer})
-    order = [stage.name for stage in _in_order(STAGES)]
+
+
+def test_what_the_real_stages_show_is_made_for_them(tmp_path: Path) -> None:
+    """A stage is repeated with every stage that shows what is made of it."""
+    sections = {"sensitivity": {}, "noise": {}, "transfer": {"source": {"classes": 6}}}
+    run = StudyRun(Study.load(sections), tmp_path)
     for stage in STAGES:
-        assert all(order.index(other) < order.index(stage.name) for other in stage.needs)
-    assert followers(STAGES, "00_data") == set(order)
-    assert followers(STAGES, "05_layer") == {"05_layer", "09_summary"}
+        layer = "input" if stage.per_layer else None
+        assert list(shown(stage, run, layer)), stage.name
+    everything = {stage.name for stage in STAGES}
+    assert repeated(STAGES, "00_data", run)[1] == everything
+    assert "sequences" in repeated(STAGES, "00_data", run)[0]
+    artefacts, stages = repeated(STAGES, "01_network", run)
+    assert stages == everything - {"00_data", "08_transfer"}  # whose source is trained on other classes
+    assert "training" in artefacts
+    assert "sequences" not in artefacts
+    assert repeated(STAGES, "05_layer", run) == (set(), {"05_layer"})  # it shows what others make
+    assert repeated(STAGES, "04b_sensitivity", run)[1] == {"04b_sensitivity"}
+    assert repeated(STAGES, "07_noise", run)[1] == {"07_noise", "09_summary"}
+    assert repeated(STAGES, "08_transfer", run)[1] == {"08_transfer", "09_summary"}
+    assert not list(tmp_path.iterdir())
 
 
-def test_stages_in_a_circle_are_refused() -> None:
-    with pytest.raises(StageError, match="circle"):
-        list(_in_order([Stage("a", ("b",)), Stage("b", ("a",))]))
+def test_stages_run_in_the_order_in_which_they_are_listed(tmp_path: Path) -> None:
+    """Their names order the pages; a page may show what a later page explains."""
+    assert [stage.name for stage in small_line.STAGES] != sorted(stage.name for stage in small_line.STAGES)
+    names: list[str] = []
+
+    @contextmanager
+    def watch(_: Path, state: RunState) -> Iterator[None]:
+        names.extend(step.name for step in state.shown().steps)
+        yield
+
+    stages = (Stage("06_relevance"), Stage("00_data"))
+    notebooks = write_line(tmp_path / "notebooks")
+    study = Study.load({"name": "small"})
+    run_stages(study, tmp_path / "out", stages, notebooks, line=LINE, watch=watch, progress=False, fork=False)
+    assert (tmp_path / "out" / "trace.txt").read_text().split() == ["06_relevance", "00_data"]
+    assert names == ["00_data", "06_relevance"]
 
 
 def test_a_bound_on_threads_holds_for_all_libraries(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from stgcnlib.report.cells import _cleaned, _table
 from stgcnlib.report.html import render_report
 
 EVIL = "<script>alert(1)</script>"
+SUMMARY = "artefacts/summary/summary.json"
 PIXEL = base64.b64encode(
     bytes.fromhex(
         "89504e470d0a1a0a0000000d4948445200000001000000010806000000"
@@ -30,7 +31,9 @@ PIXEL = base64.b64encode(
 def folder(tmp_path: Path) -> Path:
     """A finished run, as the runner leaves it, with hostile names everywhere."""
     (tmp_path / "study.yml").write_text(Study.load({"name": f"Study {EVIL}"}).to_yaml())
-    (tmp_path / "layers.json").write_text(
+    artefacts, summarized = tmp_path / "artefacts", tmp_path / "artefacts" / "summary"
+    summarized.mkdir(parents=True)
+    (artefacts / "layers.json").write_text(
         json.dumps([{"name": "input", "title": "input", "index": 0}, {"name": EVIL, "title": "layer 1", "index": 1}])
     )
     (tmp_path / "notebooks").mkdir()
@@ -40,15 +43,14 @@ def folder(tmp_path: Path) -> Path:
         done[name] = {"seconds": 1.5, "finished": "2026-01-01T10:20:30+00:00", "parameters": parameters}
         nbformat.write(executed(name), tmp_path / "notebooks" / f"{name}.ipynb")
     (tmp_path / "stages.json").write_text(json.dumps({"notebooks": done}))
-    (tmp_path / "figure.png").write_bytes(base64.b64decode(PIXEL))
+    (summarized / "curve.png").write_bytes(base64.b64decode(PIXEL))
     summary = {
         "verdict": f"It **holds** for {EVIL}.",
         "holds": False,
-        "figure": "figure.png",
         "facts": [{"label": EVIL, "value": EVIL}],
         "table": {"columns": [EVIL, "S"], "rows": [[EVIL, "0.1"]]},
     }
-    (tmp_path / "summary.json").write_text(json.dumps(summary))
+    (summarized / "summary.json").write_text(json.dumps(summary))
     return tmp_path
 
 
@@ -171,7 +173,7 @@ def test_index_leads_with_verdict_and_figure(folder: Path) -> None:
 
 
 def test_an_unfinished_run_says_what_is_there(folder: Path) -> None:
-    (folder / "summary.json").unlink()
+    (folder / SUMMARY).unlink()
     (folder / "notebooks" / "05_layer_01.ipynb").rename(folder / "notebooks" / "05_layer_01.failed.ipynb")
     (folder / "pages").mkdir()
     (folder / "pages" / "05_layer_01.html").write_text("old")
@@ -184,18 +186,22 @@ def test_an_unfinished_run_says_what_is_there(folder: Path) -> None:
 @pytest.mark.parametrize("gone", ["verdict", "holds", "figure", "facts", "table"])
 def test_a_summary_may_lack_a_part(folder: Path, gone: str) -> None:
     """Say one that another version wrote."""
-    summary = json.loads((folder / "summary.json").read_text())
-    del summary[gone]
-    (folder / "summary.json").write_text(json.dumps(summary))
+    summary = json.loads((folder / SUMMARY).read_text())
+    if gone == "figure":
+        (folder / SUMMARY).with_name("curve.png").unlink()
+    else:
+        del summary[gone]
+    (folder / SUMMARY).write_text(json.dumps(summary))
     text = render_report(folder).read_text(encoding="utf-8")
     assert "No summary yet" not in text
     assert ('<dl class="facts-row">' in text) == (gone != "facts")
     assert ('id="numbers"' in text) == (gone != "table")
+    assert ("<figure>" in text) == (gone != "figure")
 
 
 @pytest.mark.parametrize("content", ["[]", "[1]", '"words"', "{", "{}"])
 def test_a_damaged_summary_is_none(folder: Path, content: str) -> None:
-    (folder / "summary.json").write_text(content)
+    (folder / SUMMARY).write_text(content)
     assert "No summary yet" in render_report(folder).read_text(encoding="utf-8")
 
 

@@ -21,9 +21,10 @@ import nbformat
 import pytest
 import small_line
 from rich.console import Console
-from small_line import LINE, alive, wait_for, write_line, write_notebook
+from small_artefacts import BEGAN, LINE, SLOW
+from small_line import STAGES, alive, importable, wait_for, write_line, write_notebook
 
-from stgcnlib.errors import StageError
+from stgcnlib.errors import ArtefactError, StageError
 from stgcnlib.pipeline.board import Board
 from stgcnlib.pipeline.runner import run_stages
 from stgcnlib.pipeline.state import Notebook, Progress, RunState, Step
@@ -65,13 +66,13 @@ def dead_links(output: Path) -> list[str]:
 
 
 @contextmanager
-def running(output: Path, notebooks: Path) -> Iterator[list[BaseException]]:
+def running(output: Path, notebooks: Path, settings: dict[str, Any] | None = None) -> Iterator[list[BaseException]]:
     """A run in a thread, which notebooks hold up until the block ends."""
     errors: list[BaseException] = []
 
     def work() -> None:
         try:
-            run(output, notebooks)
+            run(output, notebooks, settings=settings)
         except BaseException as error:
             errors.append(error)
 
@@ -120,14 +121,25 @@ def test_the_index_grows_while_the_run_works(tmp_path: Path) -> None:
     assert 'href="../pages/06_relevance.html"' in first_page  # its list was completed at the end
 
 
+def test_the_index_names_the_artefact_that_is_made(tmp_path: Path) -> None:
+    notebooks, output = write_line(tmp_path / "notebooks"), tmp_path / "out"
+    with running(output, notebooks, {"explain": {"steps": SLOW}}) as errors:
+        wait_for(lambda: any(output.glob(BEGAN)))
+        wait_for(lambda: "making explained" in words(output))
+        assert rows(output)["Title of 06_relevance"] == "running"
+        (began,) = output.glob(BEGAN)
+        began.with_name("go-on").touch()
+    assert errors == []
+    assert "making" not in words(output)
+
+
 def test_pages_are_those_of_the_executed_notebooks(tmp_path: Path) -> None:
     notebooks, output = write_line(tmp_path / "notebooks"), tmp_path / "out"
     run(output, notebooks)
     wanted = {"00_data", "02_activations", "05_layer_00", "05_layer_01", "06_relevance"}
     assert {path.stem for path in (output / "pages").iterdir()} == wanted
     assert (output / "index.html").exists()
-    (output / "one-layer").touch()
-    run(output, notebooks, force="02_activations")
+    run(output, notebooks, settings={"layers": ["input"]})
     assert {path.stem for path in (output / "pages").iterdir()} == wanted - {"05_layer_01"}
 
 
@@ -165,6 +177,16 @@ def test_a_failure_leaves_a_page_that_says_where(tmp_path: Path) -> None:
     assert 'href="pages/06_relevance.html"' in index
     assert dead_links(output) == []
     assert render_report(output).read_text().count("the tyre is flat") == index.count("the tyre is flat")
+
+
+def test_a_failure_in_making_leaves_a_page_that_names_the_artefact(tmp_path: Path) -> None:
+    notebooks, output = write_line(tmp_path / "notebooks"), tmp_path / "out"
+    with pytest.raises(ArtefactError):
+        run(output, notebooks, settings={"seed": 13})
+    assert rows(output)["Title of 00_data"] == "failed"
+    assert "The run has failed: seeded: making it failed with ValueError: 13 is unlucky" in words(output)
+    assert "0 of 4 stages done" in words(output)
+    assert dead_links(output) == []
 
 
 def test_an_error_text_is_escaped(tmp_path: Path) -> None:
@@ -255,7 +277,9 @@ def test_a_killed_run_is_told_as_stopped_and_the_next_one_corrects_the_page(tmp_
 def test_results_of_another_run_are_not_shown_as_this_one(tmp_path: Path) -> None:
     notebooks, output = write_line(tmp_path / "notebooks"), tmp_path / "out"
     run(output, notebooks)
-    (output / "summary.json").write_text(
+    summarized = output / "artefacts" / "summary"
+    summarized.mkdir()
+    (summarized / "summary.json").write_text(
         json.dumps({"verdict": "An old verdict.", "holds": True, "facts": [], "table": {}})
     )
     assert "An old verdict." in render_report(output).read_text()
@@ -264,7 +288,9 @@ def test_results_of_another_run_are_not_shown_as_this_one(tmp_path: Path) -> Non
         wait_for(lambda: (output / "in-00").exists())
         wait_for(lambda: "running" in rows(output).values())
         assert "An old verdict." not in words(output)
-        assert 'href="pages/' not in (output / "index.html").read_text()  # all that was there is outdated
+        shown = (output / "index.html").read_text()
+        assert 'href="pages/00_data' not in shown  # outdated
+        assert 'href="pages/02_activations' in shown  # its notebook and what it shows are as they were
         assert re.search(r"about \d+ s", words(output))  # it ran before, so its time is known from the start
 
 
@@ -427,7 +453,9 @@ def test_a_run_within_a_thread_sets_no_signals(tmp_path: Path) -> None:
 
     def work() -> None:
         try:
-            run_stages(Study.load({"name": "small"}), tmp_path / "out", LINE[:1], notebooks, progress=False)
+            with importable():
+                study = Study.load({"name": "small"})
+                run_stages(study, tmp_path / "out", STAGES[:1], notebooks, line=LINE, fork=False)
         except BaseException as error:
             errors.append(error)
 

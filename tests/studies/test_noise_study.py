@@ -180,7 +180,7 @@ def test_intervals_resample_what_is_named_whoever_is_a_neighbour(tmp_path: Path)
     columns = ["smoothness", "change", "null"]  # the same graphs
     pd.testing.assert_frame_equal(made.table[columns], alike.table[columns])
     assert (made.table["low"] != alike.table["low"]).any()
-    assert "200 bootstrap draws of the 3 days and their recordings" in back.verdict().text
+    assert "200 bootstrap draws of the 3 days and their recordings" in judge_noise(back).text
     alone = noise_study(network(), DATA, **{**settings, "resample": "recordings"})
     np.testing.assert_array_equal(alone.counts(), module.bootstrap_counts(len(DATA), draws=200))
-    assert "of recordings as if independent" in alone.verdict().text
+    assert "of recordings as if independent" in judge_noise(alone).text

@@ -93,20 +93,23 @@ def study(**dtw):
 
 
 def test_settings_are_put_into_words():
-    facts = tables.settings_facts(study(), nodes=recordings(), left_out="subject")["value"]
+    facts = tables.settings_facts(study(), nodes=recordings(), left_out="subject", resampled="day")["value"]
     assert facts.to_dict() == {
         "nodes": "6 sequences (test)",
         "distance": "DTW, sliding windows, euclidean, no band, by length",
         "window": "9 input frames, stride 2",
         "graph": "NNK, K = 4, σ by mean-kth/3, solver exact",
         "left out as neighbours": "same subject",
+        "resampled": "days, then their recordings",
         "interval": "95%, 50 bootstrap draws",
         "null": "20 shuffles of the labels",
         "seed": "7",
     }
-    other = tables.settings_facts(study(reading="frames", band=3), nodes=recordings(), left_out=None)["value"]
+    chosen = study(reading="frames", band=3)
+    other = tables.settings_facts(chosen, nodes=recordings(), left_out=None, resampled=None)["value"]
     assert other["distance"] == "DTW, classic DTW on frames, euclidean, band of radius 3, by length"
     assert other["left out as neighbours"] == "nobody"
+    assert other["resampled"] == "recordings"
 
 
 def test_a_report_begins_with_facts():

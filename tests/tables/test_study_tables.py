@@ -114,6 +114,7 @@ def test_studies_side_by_side():
         {
             "first": ["a"], "second": "b", "quantity": "input", "first_value": 0.5, "second_value": 0.25,
             "difference": 0.25, "low": -0.1, "high": 0.6, "p": 0.01234, "units": 4,
+            "unit": "subject",
         }
     )  # fmt: skip
     found = Comparison(studies, pd.DataFrame(), pd.DataFrame(), pairs)

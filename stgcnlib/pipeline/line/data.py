@@ -37,7 +37,7 @@ def prepare(data: SequenceSet, chosen: Any) -> SequenceSet:
         return transforms.published(data, *chosen.published)
     if not chosen.normalize:
         return data
-    # A graph that is no body has nothing to centre or turn.
+    # Only bodies can be centred and turned; features on other graphs are standardized.
     return transforms.normalize(data, per=chosen.centre) if data.layout.dimensions else transforms.standardize(data)
 
 
@@ -59,7 +59,7 @@ def pick_nodes(sequences: SequenceSet, parts: tuple[SequenceSet, SequenceSet], s
 
 
 def group_nodes(nodes: SequenceSet, settings: Settings) -> Grouping:
-    """Who among the nodes is no neighbour of whom, and what intervals resample as a whole."""
+    """Which nodes may not be neighbours of each other, and which ones intervals resample together."""
     return grouping(nodes.groups, leave_out=settings.graph.leave_out, resample=settings.geometry.resample)
 
 

@@ -1,4 +1,4 @@
-"""Forms on disk of this line's own kinds of values."""
+"""Forms on disk of the line's own results, such as a trained network or a geometry."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stgcnlib.artefacts import Form
+from stgcnlib.artefacts import Form, saved_as
 
 __all__ = ["ACTIVATIONS", "EVALUATION", "GEOMETRY", "MAPS", "MAP_EVALUATION", "NOISE", "SEQUENCES", "STATISTICS",
            "SUMMARY", "TRAINING", "TRANSFER", "Training"]  # fmt: skip
@@ -50,12 +50,6 @@ def _save_evaluation(value: Any, path: Path) -> None:
     np.savez(path, logits=value.logits, labels=value.labels, class_names=names, allow_pickle=False)
 
 
-def _load_sequences(path: Path) -> Any:
-    from stgcnlib.sequences import SequenceSet
-
-    return SequenceSet.load(path)
-
-
 def _load_activations(path: Path) -> Any:
     from stgcnlib.activations import LayerStore
 
@@ -74,52 +68,18 @@ def _save_maps(value: Any, path: Path) -> None:
     save_relevance(path, value)
 
 
-def _load_map_evaluation(path: Path) -> Any:
-    from stgcnlib.explain import MapEvaluation
-
-    return MapEvaluation.load(path)
-
-
-def _load_geometry(path: Path) -> Any:
-    from stgcnlib.geometry import LayerGeometry
-
-    return LayerGeometry.load(path)
-
-
-def _load_statistics(path: Path) -> Any:
-    from stgcnlib.geometry import LayerStatistics
-
-    return LayerStatistics.load(path)
-
-
-def _load_noise(path: Path) -> Any:
-    from stgcnlib.studies import NoiseResult
-
-    return NoiseResult.load(path)
-
-
-def _load_transfer(path: Path) -> Any:
-    from stgcnlib.studies import TransferResult
-
-    return TransferResult.load(path)
-
-
 def _load_summary(path: Path) -> Any:
     return json.loads((path / "summary.json").read_text(encoding="utf-8"))
 
 
-def _save(value: Any, path: Path) -> None:
-    value.save(path)
-
-
-SEQUENCES = Form(".npz", _load_sequences, _save)
+SEQUENCES = saved_as("stgcnlib.sequences:SequenceSet", ".npz")
 TRAINING = Form("", _load_training, _save_training)
 EVALUATION = Form(".npz", _load_evaluation, _save_evaluation)
-SUMMARY = Form("", _load_summary, None)
 ACTIVATIONS = Form(".zarr", _load_activations, None)
-GEOMETRY = Form("", _load_geometry, _save)
-STATISTICS = Form("", _load_statistics, _save)
+GEOMETRY = saved_as("stgcnlib.geometry:LayerGeometry")
+STATISTICS = saved_as("stgcnlib.geometry:LayerStatistics")
 MAPS = Form(".npz", _load_maps, _save_maps)
-MAP_EVALUATION = Form("", _load_map_evaluation, _save)
-NOISE = Form("", _load_noise, _save)
-TRANSFER = Form("", _load_transfer, _save)
+MAP_EVALUATION = saved_as("stgcnlib.explain:MapEvaluation")
+NOISE = saved_as("stgcnlib.studies:NoiseResult")
+TRANSFER = saved_as("stgcnlib.studies:TransferResult")
+SUMMARY = Form("", _load_summary, None)

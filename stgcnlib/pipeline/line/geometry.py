@@ -1,4 +1,4 @@
-"""Distances between nodes at each layer, and what DS-Graphs made of them say."""
+"""Distances between nodes at each layer, and the results that are read off their DS-Graphs."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ def find_recordings(
 ) -> dict[str, pd.DataFrame]:
     """Classes and single recordings: class_confusions, class_separation, suspects, outliers, and their layers.
 
-    Where training recordings are among the nodes, the network may know wrong labels by heart, so that all its
-    layers are asked for suspects; else the late ones.
+    Where training recordings are among the nodes, the network may have learned wrong labels by heart, so that suspects
+    are looked for at all layers; else at the late ones.
     """
     from stgcnlib.geometry import class_confusions, class_separation, outliers, suspect_labels
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from stgcnlib.artefacts.keys import Settings
     from stgcnlib.explain import MapEvaluation, RelevanceMap
     from stgcnlib.groups import Grouping
-    from stgcnlib.pipeline.study import Compute
+    from stgcnlib.pipeline.sections import Compute
 
 __all__ = ["evaluate", "explain"]
 

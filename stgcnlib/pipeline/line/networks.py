@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from stgcnlib.pipeline.line.forms import Training
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
     from stgcnlib.activations import LayerStore
     from stgcnlib.artefacts.keys import Settings
-    from stgcnlib.pipeline.study import Compute
+    from stgcnlib.pipeline.sections import Compute
     from stgcnlib.training import Evaluation
 
 __all__ = ["build", "evaluate_test", "fitted", "list_layers", "name_layers", "name_recordings", "record_nodes", "train",
@@ -86,20 +85,13 @@ def name_recordings(
     network: nn.Module, nodes: SequenceSet, evaluation: Evaluation, settings: Settings, compute: Compute
 ) -> pd.DataFrame:
     """One row per node of the DS-Graphs: node, name, label, class_name, predicted, correct, and its groups."""
+    from stgcnlib.tables import recordings_table
+
     if settings.graph.part != "test":
         from stgcnlib.training import evaluate
 
         evaluation = evaluate(network, nodes, device=compute.device)
-    predicted = evaluation.predictions
-    columns: dict[str, Any] = {
-        "node": np.arange(len(nodes)),
-        "name": list(nodes.names),
-        "label": nodes.labels,
-        "class_name": [nodes.class_names[c] for c in nodes.labels],
-        "predicted": predicted,
-        "correct": predicted == nodes.labels,
-    }
-    return pd.DataFrame(columns | {f"group {name}": values for name, values in nodes.groups.items()})
+    return recordings_table(nodes, evaluation)
 
 
 def record_nodes(network: nn.Module, nodes: SequenceSet, settings: Settings, compute: Compute, path: Path) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from stgcnlib.artefacts.keys import Settings
     from stgcnlib.groups import Grouping
-    from stgcnlib.pipeline.study import Compute
+    from stgcnlib.pipeline.sections import Compute
     from stgcnlib.studies import NoiseResult
 
 __all__ = ["CLEAN", "collect", "levels", "levels_and_clean", "measure", "measure_clean", "measure_noisy",
@@ -33,12 +33,13 @@ Layers = list[dict[str, Any]]
 
 def levels(settings: Settings) -> list[str]:
     """Kinds and levels of noise, such as "jitter 20.0"; mild first within a kind."""
-    from stgcnlib.studies.noise import conditions
+    from stgcnlib.studies.noise_levels import KINDS, conditions
 
     if settings.noise is None:
         return []
-    chosen = settings.noise.levels
-    return [_name(kind, level) for kind, level in conditions(list(chosen), chosen)]
+    chosen = {kind: getattr(settings.noise, kind.replace(" ", "_")) for kind in KINDS}
+    asked = {kind: values for kind, values in chosen.items() if values}
+    return [_name(kind, level) for kind, level in conditions(list(asked), asked)]
 
 
 def levels_and_clean(settings: Settings) -> list[str]:
@@ -48,14 +49,15 @@ def levels_and_clean(settings: Settings) -> list[str]:
 
 def trainings(settings: Settings) -> list[str]:
     """Kinds and levels on which further networks are trained."""
-    return [] if settings.noise is None else [_name(*each) for each in settings.noise.training_levels]
+    chosen = {} if settings.noise is None else settings.noise.train
+    return [_name(kind.replace("_", " "), level) for kind, level in chosen.items()]
 
 
 def train_noisy(
     parts: tuple[SequenceSet, SequenceSet], fitting: str, settings: Settings, compute: Compute, scratch: Path
 ) -> tuple[nn.Module, pd.DataFrame]:
     """(network, history) trained as the study's own, on noisy recordings."""
-    from stgcnlib.studies.noise import corrupt
+    from stgcnlib.studies.noise_levels import corrupt
 
     train = corrupt(parts[0], *_condition(fitting), seed=settings.seed + 1)
     return fitted(train, None, settings.network, seed=settings.seed, device=compute.device, scratch=scratch)
@@ -142,7 +144,7 @@ def _measured(
     compute: Compute,
     distances: Mapping[str, NDArray[np.float32]],
 ) -> Values:
-    from stgcnlib.studies.noise import measure_level
+    from stgcnlib.studies.noise_levels import measure_level
 
     wanted = settings.noise.layers or ("*",)
     names = [layer["name"] for layer in layers if any(fnmatchcase(layer["name"], pattern) for pattern in wanted)]

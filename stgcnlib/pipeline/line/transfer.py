@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from stgcnlib.artefacts.keys import Settings
     from stgcnlib.geometry import LayerGeometry
-    from stgcnlib.pipeline.study import Compute
+    from stgcnlib.pipeline.sections import Compute
     from stgcnlib.studies import TransferResult
 
 __all__ = ["advise", "collect", "describe", "measure", "measure_target", "name_runs", "plan", "read_other",
@@ -33,7 +33,7 @@ Values = dict[str, Any]
 def read_other(settings: Settings) -> SequenceSet:
     """All recordings of another data set, prepared as the study's."""
     from stgcnlib.demo import demo_sequences
-    from stgcnlib.pipeline.study import Demo
+    from stgcnlib.pipeline.sections import Demo
     from stgcnlib.readers import read
 
     source = settings.transfer.source

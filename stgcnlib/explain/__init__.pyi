@@ -1,0 +1,17 @@
+from .attribution import attributions as attributions
+from .checks import contrastivity as contrastivity
+from .checks import map_smoothness as map_smoothness
+from .checks import randomisation as randomisation
+from .checks import stability as stability
+from .evaluation import MapEvaluation as MapEvaluation
+from .evaluation import evaluate_maps as evaluate_maps
+from .faithfulness import Faithfulness as Faithfulness
+from .faithfulness import faithfulness as faithfulness
+from .gradcam import RelevanceMap as RelevanceMap
+from .gradcam import grad_cam as grad_cam
+from .gradcam import grad_cam_set as grad_cam_set
+from .keep import load_relevance as load_relevance
+from .keep import save_relevance as save_relevance
+from .limbs import limb_share as limb_share
+from .limbs import limb_shares as limb_shares
+from .limbs import one_armed as one_armed

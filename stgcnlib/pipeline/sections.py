@@ -1,0 +1,307 @@
+"""The sections of a study: their fields, defaults and limits.
+
+Reading a study file, and what it names, is the business of `study`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+
+from stgcnlib.errors import AxesError
+from stgcnlib.modules import module_file
+
+__all__ = [
+    "Augment", "Compute", "Data", "Demo", "Dtw", "Explain", "Geometry", "Graph", "Network", "Noise", "Section",
+    "Sensitivity", "Source", "Split", "Statistics", "Training", "Transfer", "Whole",
+]  # fmt: skip
+
+Scalar = bool | int | float | str | None
+Whole = Annotated[int, Field(strict=True)]
+
+
+def _no_truth(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("must be a number")
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_no_truth), Field(allow_inf_nan=False)]
+
+
+class Section(BaseModel):
+    """Unknown keys are refused, and nothing is changed afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Demo(Section):
+    """Size of the embedded data set; used with ``path: demo``."""
+
+    subjects: Whole = Field(8, ge=2)
+    repeats: Whole = Field(4, ge=1)
+    noise: Number = Field(0.01, ge=0)
+
+
+class Split(Section):
+    """Which recordings train and which test, by the values of one group."""
+
+    by: str = "subject"
+    train: tuple[Whole | str, ...] = Field((1, 3, 5, 7), min_length=1)
+    test: tuple[Whole | str, ...] | None = Field(None, min_length=1)
+
+
+class Data(Section):
+    """Recordings: where they are, how they are prepared and split.
+
+    `published` names transforms that a checkpoint expects (`stgcnlib.transforms.PUBLISHED`), in place of `normalize`;
+    `skip` is a file that lists recordings to leave out, a name a line; of each recording every `frame_step`-th frame is
+    kept, from the first on.
+    """
+
+    path: str = "demo"
+    format: str | None = None
+    normalize: bool = True
+    centre: Literal["sequence", "frame"] = "sequence"
+    published: tuple[str, ...] = ()
+    skip: str | None = None
+    frame_step: Whole = Field(1, ge=1)
+    demo: Demo | None = None
+    split: Split = Split()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _demo_size(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("path", "demo") == "demo" and given.get("demo") is None:
+            return {**given, "demo": {}}
+        return given
+
+    @field_validator("demo")
+    @classmethod
+    def _demo_only(cls, demo: Demo | None, info: ValidationInfo) -> Demo | None:
+        if demo is not None and info.data.get("path") != "demo":
+            raise ValueError("only for path: demo; remove it, or set the path to demo")
+        return demo
+
+
+class Augment(Section):
+    """Fields of `stgcnlib.training.augment.Augmentation`; `None` leaves its default."""
+
+    crop: Number | None = Field(None, gt=0, le=1)
+    tempo: Number | None = Field(None, ge=1)
+    rotation: Number | None = Field(None, ge=0)
+    tilt: Number | None = Field(None, ge=0)
+    scale: Number | None = Field(None, ge=0, lt=1)
+    jitter: Number | None = Field(None, ge=0)
+    mirror: bool | None = None
+
+
+class Training(Section):
+    """Arguments of `stgcnlib.fit`; `None` leaves its default."""
+
+    epochs: Whole | None = Field(None, ge=1)
+    batch_size: Whole | None = Field(None, ge=2)
+    learning_rate: Number | None = Field(None, gt=0)
+    weight_decay: Number | None = Field(None, ge=0)
+    label_smoothing: Number | None = Field(None, ge=0, lt=1)
+    frames: Whole | None = Field(None, ge=2)
+    augment: bool | Literal["mirror"] | Augment | None = None
+    patience: Whole | None = Field(None, ge=1)
+    precision: Literal["float32", "bfloat16"] | None = None
+
+
+class Network(Section):
+    """Which network, of what size, trained here or loaded.
+
+    `name` is one of the zoo, "auto" for the family of the checkpoint, or ``package.module:factory`` for one of your
+    own; its module may lie in `folder` (the study file's, if left out). `axes` says how its layers' outputs lie, as
+    in `stgcnlib.record`: for all, or by name or pattern.
+    """
+
+    name: str = "st-gcn"
+    folder: str | None = None
+    checkpoint: str | None = None
+    options: dict[str, Scalar] = Field(default_factory=dict)
+    axes: str | dict[str, str] | None = None
+    training: Training = Training()
+
+    @property
+    def trained_here(self) -> Training | None:
+        """How it is trained; `None` for a network from a checkpoint."""
+        return self.training if self.checkpoint is None else None
+
+    @property
+    def source(self) -> str | None:
+        """Absolute path of the module that makes a network of one's own; `None` for the zoo's."""
+        if ":" not in self.name:
+            return None
+        found = module_file(self.name.partition(":")[0], [*([self.folder] if self.folder else []), Path.cwd()])
+        return None if found is None else str(found)
+
+    @field_validator("axes")
+    @classmethod
+    def _axis_strings(cls, axes: str | dict[str, str] | None) -> str | dict[str, str] | None:
+        if axes is None:
+            return None
+        from stgcnlib.activations.axes import parse  # torch is slow to import, and seldom needed here
+
+        for text in [axes] if isinstance(axes, str) else axes.values():
+            try:
+                parse(text)
+            except AxesError as error:
+                raise ValueError(str(error)) from None
+        return axes
+
+
+class Dtw(Section):
+    """Arguments of `stgcnlib.dtw_distances`."""
+
+    reading: Literal["sliding", "frames", "segments"] = "sliding"
+    window: Whole = Field(9, ge=1)
+    stride: Whole = Field(1, ge=1)
+    band: Whole | None = Field(None, ge=0)
+    segments: Whole = Field(4, ge=1)
+    metric: Literal["euclidean", "sqeuclidean", "cosine"] = "euclidean"
+    normalize: Literal["length", "path"] | None = "length"
+
+
+class Graph(Section):
+    """DS-Graphs: which recordings are nodes, who may be a neighbour, and how edges are weighed.
+
+    `leave_out` is the group whose members are no neighbours of each other, "auto" for subject where the data has it, or
+    null for nobody.
+    """
+
+    k: Whole = Field(50, ge=1)
+    sigma: Literal["mean-kth/3", "per-node", "pynnk"] | Number = "mean-kth/3"
+    symmetrize: Literal["max", "mean", "mutual", "pynnk"] = "max"
+    solver: Literal["exact", "pynnk"] = "exact"
+    part: Literal["test", "train", "all"] = "test"
+    leave_out: str | None = "auto"
+
+
+class Geometry(Section):
+    """Uncertainty: shuffles of the labels, bootstrap draws, confidence of the intervals, and what these resample.
+
+    `resample` is the group whose recordings are drawn as a whole, "auto" for subject where the data has it, or null for
+    recordings by themselves.
+    """
+
+    permutations: Whole = Field(200, ge=1)
+    bootstrap: Whole = Field(1000, ge=1)
+    confidence: Number = Field(0.95, gt=0, lt=1)
+    resample: str | None = "auto"
+
+
+class Statistics(Section):
+    """Layer statistics: neighbours that vote in k-NN accuracy, inverse penalty of the linear probe."""
+
+    votes: Whole = Field(5, ge=1)
+    probe: Number = Field(1.0, gt=0)
+
+
+class Sensitivity(Section):
+    """Other choices of K, graph, reading and layers (`None`: all); each further reading costs all its distances."""
+
+    k: tuple[Annotated[Whole, Field(ge=1)], ...] = Field((10, 50, 100), min_length=1)
+    kinds: tuple[Literal["nnk", "knn"], ...] = Field(("nnk", "knn"), min_length=1)
+    readings: tuple[Literal["frames", "sliding", "segments"], ...] = Field(
+        ("frames", "sliding", "segments"), min_length=1
+    )
+    layers: tuple[str, ...] | None = Field(None, min_length=1)
+
+
+class Explain(Section):
+    """Relevance maps: of which class, for how many recordings, and how they are put to the test.
+
+    `sequences` recordings are tested, by taking away `units` in `steps` steps and comparing with `draws` random
+    maps; that costs (layers + draws) * 2 * (steps - 1) forward passes per recording and unit.
+    """
+
+    target: Literal["predicted", "true"] | Whole = "predicted"
+    examples: Whole = Field(4, ge=1)
+    per_class: Whole = Field(4, ge=1)
+    sequences: Whole = Field(24, ge=2)
+    units: tuple[Literal["joints", "frames", "joint-frames"], ...] = Field(
+        ("joints", "frames", "joint-frames"), min_length=1
+    )
+    replacement: Literal["mean-pose", "interpolation"] = "mean-pose"
+    steps: Whole = Field(6, ge=2)
+    draws: Whole = Field(3, ge=1)
+    jitter: Number = Field(0.01, gt=0)
+
+
+Numbers = tuple[Number, ...]
+
+
+class Noise(Section):
+    """Noise on the test recordings, levels per kind (none leaves the kind out), and networks trained on noise."""
+
+    jitter: Numbers = (30.0, 20.0, 10.0)
+    joint_dropout: Numbers = (0.05, 0.1, 0.2)
+    frame_dropout: Numbers = (0.1, 0.25, 0.5)
+    rotation: Numbers = (15.0, 30.0, 60.0)
+    layers: tuple[str, ...] | None = Field(None, min_length=1)
+    train: dict[Literal["jitter", "joint_dropout", "frame_dropout", "rotation"], Number] = Field(default_factory=dict)
+
+    @property
+    def levels(self) -> dict[Any, Numbers]:
+        """Kind of noise, as `stgcnlib.studies` names it -> levels."""
+        fields = ("jitter", "joint_dropout", "frame_dropout", "rotation")
+        return {name.replace("_", " "): getattr(self, name) for name in fields if getattr(self, name)}
+
+    @property
+    def training_levels(self) -> list[tuple[str, float]]:
+        """(kind, level) of the networks that are trained on noise."""
+        return [(kind.replace("_", " "), float(level)) for kind, level in self.train.items()]
+
+    @model_validator(mode="after")
+    def _something(self) -> Noise:
+        if not self.levels:
+            raise ValueError("no kind of noise has a level; give at least one, or leave the section out")
+        return self
+
+
+class Source(Section):
+    """Where a transfer starts: some classes of the study's data, a checkpoint, or another data set; one of them."""
+
+    classes: Whole | tuple[str, ...] | None = None
+    checkpoint: str | None = None
+    path: str | None = None
+    format: str | None = None
+    split: Split | None = None
+
+    @property
+    def trained_here(self) -> bool | None:
+        """`True` where the source network is trained here; `None` where it comes from a checkpoint."""
+        return True if self.checkpoint is None else None
+
+    @model_validator(mode="after")
+    def _one(self) -> Source:
+        given = [name for name in ("classes", "checkpoint", "path") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give one of classes, checkpoint and path, not {' and '.join(given) or 'none'}")
+        return self
+
+
+class Transfer(Section):
+    """Fine-tuning with the first blocks frozen: from where, which numbers of blocks (`None`: all), how often."""
+
+    source: Source
+    frozen: tuple[Whole, ...] | None = Field(None, min_length=1)
+    seeds: Whole = Field(3, ge=1)
+    training: Training = Training()
+
+
+class Compute(Section):
+    """Where the work runs; never changes a number.
+
+    `workers` notebooks run at a time (`None`: as many as cores); a notebook that asks for more than `memory_limit`
+    GiB fails with a MemoryError instead of bringing the machine down (`None`: no limit; Linux only).
+    """
+
+    device: str = "cpu"
+    workers: Whole | None = Field(None, ge=1)
+    memory_limit: Number | None = Field(None, gt=0)

@@ -1,0 +1,201 @@
+"""Nine faults that a study could have while two lists of what depends on what were kept in step by hand."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from line_changes import BASE, changed
+
+import stgcnlib
+from stgcnlib import explain
+from stgcnlib.pipeline.notebooks import notebook_folder
+from stgcnlib.pipeline.run import open_study
+from stgcnlib.pipeline.stages import STAGES, page_mark
+
+TINY: dict[str, Any] = {
+    **{name: value for name, value in BASE.items() if name not in ("noise", "transfer", "sensitivity")},
+    "geometry": {"permutations": 5, "bootstrap": 20},
+    "explain": {"examples": 1, "per_class": 1, "sequences": 2, "units": ["joints"], "steps": 2, "draws": 1},
+}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the maps of a tiny study, and all that they need."""
+    folder = tmp_path_factory.mktemp("tiny")
+    _ = open_study(TINY, folder)["maps"]
+    return folder
+
+
+@pytest.fixture
+def folder(made: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(made, tmp_path / "study"))
+
+
+class Own(torch.nn.Module):
+    """A network without `layer_names` whose layers put out (N, T, V, C)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = torch.nn.ModuleList([torch.nn.Linear(3, 4), torch.nn.Linear(4, 4)])
+        self.head = torch.nn.Linear(4, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x[..., 0].permute(0, 2, 3, 1)
+        for block in self.blocks:
+            x = block(x).relu()
+        scores: torch.Tensor = self.head(x.mean(dim=(1, 2)))
+        return scores
+
+
+def test_1_maps_of_a_network_with_axes_are_explained_again_with_its_layers_and_axes() -> None:
+    torch.manual_seed(0)
+    network, data = Own().eval(), stgcnlib.demo_sequences(subjects=2, repeats=1).select([0, 5])
+    maps = explain.grad_cam_set(network, data, layers=["blocks.*"], axes="NTVC", target="predicted")
+    table = explain.randomisation(network, data, maps, axes="NTVC")
+    assert set(table["layer"]) == {"blocks.0", "blocks.1"}
+    first = table[table["step"] == 0]
+    np.testing.assert_allclose(first["correlation"].dropna(), 1)  # nothing random yet: the very same maps
+
+
+@pytest.mark.parametrize("named", ["data.skip", "data.path"])
+def test_2_a_file_counts_by_its_content_whatever_its_size_and_time(named: str, tmp_path: Path) -> None:
+    everyone = open_study(TINY, tmp_path / "demo")["sequences"]
+    everyone.save(tmp_path / "mine.npz")
+    skip = tmp_path / "skip.txt"
+    skip.write_text(everyone.names[0] + "\n")
+    data = {"path": str(tmp_path / "mine.npz"), "skip": str(skip), "split": BASE["data"]["split"]}
+    file = skip if named == "data.skip" else tmp_path / "mine.npz"
+    before = open_study({**TINY, "data": data}, tmp_path / "out")
+    names = before["sequences"].names
+    stamp = file.stat()
+    if named == "data.skip":
+        other = next(name for name in everyone.names[1:] if len(name) == len(everyone.names[0]))
+        file.write_text(other + "\n")
+    else:
+        content = bytearray(file.read_bytes())
+        order = np.random.default_rng(0).permutation(len(everyone))
+        everyone.select(order).save(file)
+        assert len(content) == pytest.approx(file.stat().st_size, rel=0.01)
+    os.utime(file, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    after = open_study({**TINY, "data": data}, tmp_path / "out")
+    assert after.key("sequences") != before.key("sequences")
+    assert after["sequences"].names != names
+    for stage in STAGES[:1]:
+        assert page_mark(stage, after, notebook_folder()) != page_mark(stage, before, notebook_folder())
+
+
+def test_3_layers_are_listed_anew_when_others_are_chosen(folder: Path) -> None:
+    assert list(open_study(TINY, folder)["maps"][0]) == [f"st_gcn_networks.{i}" for i in range(3)]
+    alone = open_study({**TINY, "layers": ["st_gcn_networks.2"]}, folder)  # as a notebook opened by itself
+    assert list(alone["maps"][0]) == ["st_gcn_networks.2"]
+    assert [layer["name"] for layer in alone["layers"]] == ["input", "st_gcn_networks.2"]
+
+
+def test_4_tables_for_users_are_no_part_of_the_artefacts(folder: Path) -> None:
+    shutil.rmtree(folder / "tables")
+    run = open_study(TINY, folder)
+    assert len(run["history"]) == 1
+    assert len(pd.read_parquet(folder / "tables" / "training.parquet")) == 1
+
+
+def test_5_other_layers_leave_the_transfer_study_and_its_page() -> None:
+    before, after = (open_study(each, "unused") for each in (BASE, changed(BASE, "layers", ["st_gcn_networks.2"])))
+    (stage,) = [stage for stage in STAGES if stage.name == "08_transfer"]
+    assert page_mark(stage, before, notebook_folder()) == page_mark(stage, after, notebook_folder())
+    assert before.key("transfer") == after.key("transfer")
+    assert before.key("summary") != after.key("summary")  # made again from the transfer that is there
+
+
+def test_6_maps_are_made_on_the_device_of_the_study(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, str] = {}
+
+    def spy(name: str, function: Any) -> Any:
+        def called(*args: Any, device: str = "cpu", **kwargs: Any) -> Any:
+            asked[name] = device
+            return function(*args, **kwargs)
+
+        return called
+
+    for name in ("grad_cam_set", "evaluate_maps"):
+        monkeypatch.setattr(explain, name, spy(name, getattr(explain, name)))
+    run = open_study({**TINY, "compute": {"device": "cuda:7"}}, folder)
+    for name in ("maps", "map-evaluation"):
+        run.forget(name)
+    artefacts = {name: open_study(TINY, folder)[name] for name in ("distances/trained/*",)}  # made before, on the CPU
+    assert artefacts
+    _ = run["map-evaluation"]
+    assert asked == {"grad_cam_set": "cuda:7", "evaluate_maps": "cuda:7"}
+
+
+KEYS = """
+import json
+from stgcnlib.pipeline.run import open_study
+run = open_study(json.loads({study!r}), "unused")
+names = ["sequences", "training", "activations/trained", "distances/trained/input", "geometry", "maps"]
+print(json.dumps({{name: run.key(name) for name in names}}))
+"""
+
+
+@pytest.mark.parametrize(
+    ("edited", "again"),
+    [
+        ("dtw/kernels.py", {"distances/trained/input", "geometry"}),
+        ("explain/gradcam.py", {"maps"}),
+        (
+            "demo/actions.py",
+            {"sequences", "training", "activations/trained", "distances/trained/input", "geometry", "maps"},
+        ),
+        ("figures/dsgraph.py", set()),
+    ],
+)
+def test_7_an_edited_source_makes_again_what_is_made_by_it(edited: str, again: set[str], tmp_path: Path) -> None:
+    package = Path(stgcnlib.__file__).parent
+    shutil.copytree(package, tmp_path / "stgcnlib", ignore=shutil.ignore_patterns("__pycache__"))
+    code = KEYS.format(study=json.dumps(TINY))
+
+    def keys() -> dict[str, str]:
+        done = subprocess.run(
+            [sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        )  # fmt: skip
+        found: dict[str, str] = json.loads(done.stdout)
+        return found
+
+    before = keys()
+    with (tmp_path / "stgcnlib" / edited).open("a") as file:
+        file.write("\nEDITED = True\n")
+    after = keys()
+    assert {name for name in before if before[name] != after[name]} == again
+
+
+def test_8_neighbours_and_resampling_are_two_settings(tmp_path: Path) -> None:
+    def grouping(**chosen: Any) -> Any:
+        study = {**TINY, "graph": {"k": 4, **chosen}}
+        return open_study(study, tmp_path / "any")["grouping"]
+
+    assert grouping().neighbours == "other subjects"
+    alone = grouping(leave_out=None)
+    assert (alone.neighbours, alone.groups) == ("all", None)
+    assert len(np.unique(alone.resample)) == 2  # still by subject: the test part has two
+
+
+def test_9_opening_a_study_changes_nothing_in_the_process_or_the_folder(folder: Path) -> None:
+    option = pd.get_option("display.max_colwidth")
+    unfinished = folder / "artefacts" / ".unfinished" / "training" / "somebody"
+    unfinished.mkdir(parents=True)
+    (unfinished / "last.ckpt").write_text("hours of work")
+    run = open_study(TINY, folder)
+    _ = run["network/trained"], run["history"]
+    assert pd.get_option("display.max_colwidth") == option
+    assert (unfinished / "last.ckpt").read_text() == "hours of work"

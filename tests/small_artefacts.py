@@ -1,0 +1,54 @@
+"""A line of four small artefacts that need no network; a module of its own, since each worker process imports it."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from stgcnlib.artefacts import JSON, Artefact, Axis, Line
+
+SLOW = 10**6
+"""As `explain.steps`: making "explained" takes long, unless there is a file "go-on" beside `BEGAN`."""
+BEGAN = "artefacts/.unfinished/explained/*/began.txt"
+"""In the output folder: processes that have begun to make "explained", while it is not made."""
+
+
+def seeded(settings: Any) -> int:
+    if settings.seed == 13:
+        raise ValueError("13 is unlucky")
+    return int(settings.seed)
+
+
+def list_layers(seeded: int, settings: Any) -> list[dict[str, Any]]:
+    names = settings.layers or ("input", "block <0>")
+    return [{"name": name, "title": name, "index": i, "seed": seeded} for i, name in enumerate(names)]
+
+
+def name_layers(layers: list[dict[str, Any]]) -> list[str]:
+    return [layer["name"] for layer in layers]
+
+
+def explain(layers: list[dict[str, Any]], settings: Any, scratch: Path) -> list[str]:
+    with (scratch / "began.txt").open("a") as file:
+        file.write(f"{os.getpid()}\n")
+    end = time.monotonic() + (100 if settings.explain.steps == SLOW else 0)
+    while time.monotonic() < end and not (scratch / "go-on").exists():
+        time.sleep(0.05)
+    return (scratch / "began.txt").read_text().split()
+
+
+def width(seeded: int, layer: str) -> int:
+    return len(layer) + seeded
+
+
+LINE = Line(
+    (
+        Artefact("seeded", seeded, JSON, settings=("seed",)),
+        Artefact("layers", list_layers, JSON, needs={"seeded": "seeded"}, settings=("layers",)),
+        Artefact("explained", explain, JSON, needs={"layers": "layers"}, settings=("explain",)),
+        Artefact("width/{layer}", width, JSON, needs={"seeded": "seeded"}),
+    ),
+    {"layer": Axis(name_layers, needs={"layers": "layers"})},
+)
