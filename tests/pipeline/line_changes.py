@@ -12,7 +12,7 @@ from typing import Any
 from stgcnlib.pipeline.run import StudyRun
 from stgcnlib.pipeline.study import Study
 
-__all__ = ["BASE", "CHANGES", "EVERYTHING", "changed", "keys_of", "opened"]
+__all__ = ["BASE", "CHANGES", "EVERYTHING", "changed", "covers", "keys_of", "opened", "variants", "with_files"]
 
 Fields = dict[str, Any]
 
@@ -126,3 +126,31 @@ def opened(fields: Mapping[str, Any], output: Path) -> StudyRun:
 def keys_of(run: StudyRun, names: set[str]) -> dict[str, str]:
     """Name -> key."""
     return {name: run.key(name) for name in sorted(names)}
+
+
+def covers(one: str, other: str) -> bool:
+    """Whether one dotted key is the other, or a section of it."""
+    return one == other or other.startswith(f"{one}.")
+
+
+def with_files(root: Path) -> Path:
+    """Files that studies name: what they hold is of no matter where nothing is made."""
+    for name in ("a.npz", "b.npz", "a.txt", "b.txt", "a.pt", "b.pt"):
+        (root / name).write_text(f"content of {name}")
+    for home in ("one", "two"):
+        (root / home).mkdir()
+        (root / home / "own_network.py").write_text("def make(): ...\n\n\ndef other(): ...\n")
+    return root
+
+
+def variants(root: Path) -> dict[str, Fields]:
+    """Studies with all sections: on the demo; on files; and with a source network from a checkpoint."""
+    own = {"name": "own_network:make", "folder": str(root / "one"), "options": {"width": 4}}
+    files = {
+        **BASE,
+        "data": {"path": str(root / "a.npz"), "skip": str(root / "a.txt")},
+        "network": {**own, "checkpoint": str(root / "a.pt")},
+        "transfer": {"source": {"path": str(root / "b.npz")}},
+    }
+    checkpoints = {**BASE, "network": own, "transfer": {"source": {"checkpoint": str(root / "b.pt")}}}
+    return {"demo": BASE, "files": files, "checkpoints": checkpoints}

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from line_changes import BASE, CHANGES, EVERYTHING, Fields, changed, keys_of, opened
+from line_changes import BASE, CHANGES, EVERYTHING, Fields, changed, covers, keys_of, opened, variants, with_files
 from study_schema import TEXT, keys_of_schema, values
 
 from stgcnlib.artefacts import Artefact, Axis, Place
@@ -75,11 +75,6 @@ def declared(owner: Artefact | Axis) -> set[str]:
     return {*owner.settings, *(owner.files if isinstance(owner, Artefact) else ())}
 
 
-def covers(one: str, other: str) -> bool:
-    """Whether one dotted key is the other, or a section of it."""
-    return one == other or other.startswith(f"{one}.")
-
-
 def test_every_key_is_declared_or_has_no_effect() -> None:
     read = set().union(*(declared(owner) for owner in (*LINE, *LINE.axes.values())))
     for key in SCHEMA:
@@ -105,27 +100,7 @@ def test_every_declared_setting_is_a_key_of_the_study() -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Files that studies name: what they hold is of no matter here, since nothing is made."""
-    root = tmp_path_factory.mktemp("files")
-    for name in ("a.npz", "b.npz", "a.txt", "b.txt", "a.pt", "b.pt"):
-        (root / name).write_text(f"content of {name}")
-    for home in ("one", "two"):
-        (root / home).mkdir()
-        (root / home / "own_network.py").write_text("def make(): ...\n\n\ndef other(): ...\n")
-    return root
-
-
-def variants(root: Path) -> dict[str, Fields]:
-    """Studies with all sections: on the demo; on files; and with a source network from a checkpoint."""
-    own = {"name": "own_network:make", "folder": str(root / "one"), "options": {"width": 4}}
-    files = {
-        **BASE,
-        "data": {"path": str(root / "a.npz"), "skip": str(root / "a.txt")},
-        "network": {**own, "checkpoint": str(root / "a.pt")},
-        "transfer": {"source": {"path": str(root / "b.npz")}},
-    }
-    checkpoints = {**BASE, "network": own, "transfer": {"source": {"checkpoint": str(root / "a.pt")}}}
-    return {"demo": BASE, "files": files, "checkpoints": checkpoints}
+    return with_files(tmp_path_factory.mktemp("files"))
 
 
 HOMES = {

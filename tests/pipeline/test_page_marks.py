@@ -88,6 +88,18 @@ def test_a_notebook_runs_per_layer_if_it_asks_for_a_layer(name: str) -> None:
         assert any("{layer}" in each for each in BY_NAME[name].shows)
 
 
+@pytest.mark.parametrize("name", [*BY_NAME, "compare"])
+def test_a_page_shows_cells_of_tables_whole(name: str) -> None:
+    """Pandas cuts text after 50 characters; only notebooks, which are their own process, change that."""
+    told = [
+        ast.unparse(node)
+        for tree in trees(Stage(name))
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "pd.set_option"
+    ]
+    assert told == ["pd.set_option('display.max_colwidth', None)"]
+
+
 def pages(run: StudyRun) -> Iterator[tuple[Stage, str | None]]:
     """Every page of a study, with its layer."""
     for stage in stages_of(run.study):
