@@ -284,7 +284,7 @@ def test_results_of_another_run_are_not_shown_as_this_one(tmp_path: Path) -> Non
     )
     assert "An old verdict." in render_report(output).read_text()
     write_notebook(notebooks, "00_data", WAIT.format(name="00"))
-    with running(output, notebooks):
+    with running(output, notebooks, {"seed": 1}):
         wait_for(lambda: (output / "in-00").exists())
         wait_for(lambda: "running" in rows(output).values())
         assert "An old verdict." not in words(output)
@@ -460,7 +460,8 @@ def test_a_run_within_a_thread_sets_no_signals(tmp_path: Path) -> None:
             errors.append(error)
 
     thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
+    with importable():
+        thread.start()
+        thread.join()
     assert errors == []
     assert signal.getsignal(signal.SIGTERM) is before
