@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import os
 import signal
@@ -25,7 +24,7 @@ from stgcnlib.pipeline.notebooks import check_parameters, notebook_folder
 from stgcnlib.pipeline.record import Record
 from stgcnlib.pipeline.run import StudyRun
 from stgcnlib.pipeline.runner import run_stages
-from stgcnlib.pipeline.stages import FIRST_PAGE, STAGES, Stage, repeated, shown
+from stgcnlib.pipeline.stages import STAGES, Stage, repeated, shown
 from stgcnlib.pipeline.state import RunState
 from stgcnlib.pipeline.study import Study
 from stgcnlib.threads import THREAD_VARIABLES
@@ -287,24 +286,6 @@ def test_the_real_stages_fit_their_notebooks() -> None:
     for stage in STAGES:
         layer = {"layer": "input"} if stage.per_layer else {}
         check_parameters(notebook_folder() / f"{stage.name}.ipynb", {"study": "", "output": "", **layer})
-
-
-@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
-def test_a_real_notebook_asks_for_what_its_stage_shows(stage: Stage) -> None:
-    """What it asked for besides would be made in its kernel, and would not be in its mark."""
-    asked: set[str] = set()
-    for cell in nbformat.read(notebook_folder() / f"{stage.name}.ipynb", as_version=4).cells:
-        for node in ast.walk(ast.parse(cell.source if cell.cell_type == "code" else "")):
-            match node:
-                case ast.Subscript(value=ast.Name(id="run"), slice=name):
-                    asked.add(ast.literal_eval(ast.unparse(name).removeprefix("f")))
-                case ast.Call(
-                    func=ast.Attribute(value=ast.Name(id="run"), attr="get"), args=[ast.Constant(value=name)]
-                ):
-                    asked.add(f"{name}?")
-                case ast.Attribute(value=ast.Name(id="run"), attr=other) if other != "get":
-                    asked.add(f"run.{other}")
-    assert asked == set(stage.shows) - set(FIRST_PAGE)
 
 
 def test_what_the_real_stages_show_is_made_for_them(tmp_path: Path) -> None:
