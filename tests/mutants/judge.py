@@ -97,7 +97,7 @@ ROOMS = {
             "pipeline/test_nine_faults.py",
             "pipeline/test_study.py",
             "pipeline/test_stages.py",
-        ),  # fmt: skip
+        ),
         options=("-k", "not interrupted_run and not ended_while_it_makes"),
     ),
 }
