@@ -76,6 +76,8 @@ class Data(Section):
     def _demo_size(cls, given: Any) -> Any:
         if isinstance(given, dict) and given.get("path", "demo") == "demo" and given.get("demo") is None:
             return {**given, "demo": {}}
+        if isinstance(given, dict) and given.get("demo") == Demo().model_dump():
+            return {**given, "demo": None}  # as studies were written out before
         return given
 
     @field_validator("demo")
