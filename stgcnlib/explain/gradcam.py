@@ -162,8 +162,8 @@ def _maps(
     """Maps of recordings (M, T, V, C) of equal shape, by one forward and one backward pass."""
     (M, T, V, _), x = people[0].shape, network_batch(people)
     names = [layer.name for layer in layers]
-    with observing(network, layers, device=device, gradients=True) as run:
-        logits, outputs = run(x)
+    with observing(network, layers, device=device, gradients=True) as forward:
+        logits, outputs = forward(x)
         check_scores(logits, x)
         found = resolve_targets(classes, logits)
         # Recordings don't mix in eval mode, so the sum of logits has each one's own gradient.
