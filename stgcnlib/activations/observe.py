@@ -190,7 +190,7 @@ def observing(
 def people_first(tensor: Tensor, layer: Layer | str, batch: Tensor) -> Tensor:
     """A layer's output for a batch (N, C, T, V, M), or the batch itself, as (N, M, C, T, V).
 
-    A letter that the layer's axes lack has size 1: people or nodes that it no longer tells apart.
+    A letter that the layer's axes lack has size 1: people or joints that it no longer tells apart.
     """
     layer = _as_layer(layer)
     if layer.name == INPUT:

@@ -68,8 +68,8 @@ def record(
         layers: module names or ``fnmatch`` patterns such as "blocks.*"; `None` means ``network.layer_names``. The
             input is always there too, as layer 0.
         axes: how the layers' outputs lie: "NCTV", "NTVC", "NCT", "(NM)CTV" …, for all layers, or a dictionary by
-            name or pattern. Letters are N recordings, M people, C channels, T frames and V nodes; (NM) is one axis
-            of both. Without V or M, nodes or people are no longer told apart. `None` means ``network.layer_axes``,
+            name or pattern. Letters are N recordings, M people, C channels, T frames and V joints; (NM) is one axis
+            of both. Without V or M, joints or people are no longer told apart. `None` means ``network.layer_axes``,
             else "(NM)CTV".
         store: folder to write (zarr), atomically; a LayerStore that is there already is replaced.
             `None` keeps everything in memory.
