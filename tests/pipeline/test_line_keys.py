@@ -35,7 +35,7 @@ BASE: Settings = {
 
 SAMPLES = {
     "layer": "input", "swept": "input", "reading": "segments", "noise": "jitter 30.0", "level": "clean",
-    "fitting": "jitter 10.0", "run": "linear probe, -1 blocks, seed 0",
+    "trained_level": "jitter 10.0", "fit": "linear probe, -1 blocks, seed 0",
 }  # fmt: skip
 LEVEL = {"noise-level/clean", "noise-level/jitter 30.0", "noise-level/jitter 10.0/clean"}
 
@@ -48,8 +48,8 @@ DISTANCES = {"distances/trained/input"} | OTHER
 MEASURED = {"geometry", "statistics", "findings", "sensitivity", "summary"}
 MAPS = {"maps", "map-evaluation"}
 LEVELS = LEVEL | {"noise"}
-RUN = {"transfer-run/linear probe, -1 blocks, seed 0"}
-TRANSFER = RUN | {"transfer-geometry", "transfer", "advice"}
+FITS = {"transfer-fit/linear probe, -1 blocks, seed 0"}
+TRANSFER = FITS | {"transfer-geometry", "transfer", "advice"}
 ALL = {"sequences"} | TRAINED | PREDICTED | ACTIVATIONS | CONTROL | DISTANCES | MEASURED | MAPS | LEVELS | TRANSFER
 
 GRAPHS = MEASURED | LEVELS | {"map-evaluation", "transfer-geometry", "transfer", "advice"}
@@ -104,7 +104,7 @@ CHANGES: list[tuple[str, Any, set[str]]] = [
     ("transfer.source.classes", 5, TRANSFER | {"transfer-training", "summary"}),
     ("transfer.frozen", [0], {"transfer", "advice", "summary"}),
     ("transfer.seeds", 1, {"transfer", "advice", "summary"}),
-    ("transfer.training.epochs", 2, RUN | {"transfer", "advice", "summary"}),
+    ("transfer.training.epochs", 2, FITS | {"transfer", "advice", "summary"}),
 ]  # fmt: skip
 
 
