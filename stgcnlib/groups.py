@@ -150,7 +150,7 @@ def check_candidates(k: int, exclude: ArrayLike | None, count: int) -> None:
         raise GraphError(
             f"k={k}, but node {node} has only {candidates} admissible candidates among {count} nodes"
             f"{' (itself and excluded nodes do not count)' if exclude is not None else ' (itself does not count)'}; "
-            + (f"lower k to at most {candidates}, or give more sequences" if candidates else "exclude fewer pairs")
+            + (f"lower k to at most {candidates}, or give more recordings" if candidates else "exclude fewer pairs")
         )
 
 

@@ -38,7 +38,7 @@ class SequenceSet:
         class_names: name of each class; "class 0", … if left out.
         groups: name -> one value per recording, for example ``{"subject": [...], "view": [...]}``.
         layout: the skeleton, by name or as a `SkeletonLayout`.
-        names: name of each recording (a file stem, say); "sequence 0", … if left out.
+        names: name of each recording (a file stem, say); "recording 0", … if left out.
 
     Raises:
         SequenceError: if shapes, counts or values do not fit; the message names the recording.
@@ -65,7 +65,7 @@ class SequenceSet:
         count = len(coords)
         if count == 0:
             raise SequenceError("coords holds no recording; give at least one (T, V, C) array")
-        self.names = tuple(names) if names is not None else tuple(f"sequence {i}" for i in range(count))
+        self.names = tuple(names) if names is not None else tuple(f"recording {i}" for i in range(count))
         _expect_count("names", self.names, count)
         true_lengths = None if lengths is None else np.asarray(lengths)
         if true_lengths is not None:
@@ -96,7 +96,7 @@ class SequenceSet:
         shortest, longest = self.lengths.min(), self.lengths.max()
         groups = "".join(f", {len(np.unique(v))} {k}s" for k, v in self.groups.items())
         return (
-            f"SequenceSet({len(self)} sequences, {len(self.class_names)} classes{groups}, "
+            f"SequenceSet({len(self)} recordings, {len(self.class_names)} classes{groups}, "
             f"{shortest}-{longest} frames, {len(self.layout)} joints ({self.layout.name}), {self.channels} channels)"
         )
 
@@ -243,7 +243,7 @@ class SequenceSet:
                     content = {key: arrays[key] for key in arrays.files}
             header = json.loads(str(content["header"]))
             if not isinstance(header, dict) or header.get("format") != FORMAT:
-                raise SkeletonFormatError(f"{file}: not a stgcnlib sequence file; read() tells the formats apart")
+                raise SkeletonFormatError(f"{file}: not a stgcnlib file of recordings; read() tells the formats apart")
             if header["version"] > VERSION:
                 raise SkeletonFormatError(f"{file}: written by a newer stgcnlib (version {header['version']}); update")
             lengths, people = content["lengths"], content["people"]
@@ -271,7 +271,7 @@ class SequenceSet:
             raise SkeletonFormatError(f"{file}: no such file") from None
         except Exception as error:  # damaged bytes raise whatever zipfile, zlib, numpy or json stumble over
             raise SkeletonFormatError(
-                f"{file}: not a readable stgcnlib sequence file ({type(error).__name__}: {error}); save it again"
+                f"{file}: not a readable stgcnlib file of recordings ({type(error).__name__}: {error}); save it again"
             ) from None
 
 

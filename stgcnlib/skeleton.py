@@ -1,4 +1,4 @@
-"""Layouts: which joints a body has, in which order, and how bones join them; or the nodes and edges of any graph.
+"""Layouts: which joints a body has, in which order, and how bones join them; or the vertices and edges of any graph.
 
 A layout is data, not behaviour: readers name one, networks build their graph from it, figures draw
 its bones. Motion lives in `stgcnlib.sequences`.
@@ -28,9 +28,9 @@ class SkeletonLayout:
         spine: ``(lower, upper)`` joints of the trunk axis, used to set the body upright.
         shoulders: ``(left, right)`` joints whose line gives the facing direction.
         limbs: names of body parts -> their joints, for grouping in figures.
-        dimensions: 3 for positions in metres, 2 for image coordinates, 0 for a graph whose nodes carry signals
+        dimensions: 3 for positions in metres, 2 for image coordinates, 0 for a graph whose joints carry signals
             instead of moving: nothing can then be centred, turned or mirrored.
-        positions: where to draw the nodes of such a graph, one (x, y) or (x, y, z) each; `None` lets figures choose.
+        positions: where to draw the joints of such a graph, one (x, y) or (x, y, z) each; `None` lets figures choose.
 
     Raises:
         LayoutError: if an index is out of range, a joint name repeats, a bone is a loop, or positions do not fit.
@@ -67,7 +67,7 @@ class SkeletonLayout:
         if self.positions is not None and (len(self.positions) != count or sizes not in ({2}, {3})):
             raise LayoutError(
                 f"layout {self.name!r}: positions hold {len(self.positions)} places of {sorted(sizes)} numbers for "
-                f"{count} nodes; give each (x, y) or (x, y, z)"
+                f"{count} joints; give each (x, y) or (x, y, z)"
             )
 
     def __len__(self) -> int:
@@ -128,20 +128,20 @@ def graph_layout(
 ) -> SkeletonLayout:
     """The layout of a graph that is no body: sensors, roads, brain regions.
 
-    Its nodes take the place of joints and its edges that of bones; they carry signals, so nothing is centred, turned
+    Its vertices are called joints and its edges bones, as a body's; they carry signals, so nothing is centred, turned
     or mirrored (`transforms.standardize` prepares such data). Networks that part neighbours by their distance to a
     centre need strategy "uniform" or "distance" on it.
 
     Args:
         name: for messages and figures.
-        edges: pairs of node indices, undirected; one of each pair of nodes.
-        names: of the V nodes, in the data's order; `None` numbers them "node 0", … up to the largest index in `edges`
+        edges: pairs of joint indices, undirected; one of each pair of joints.
+        names: of the V joints, in the data's order; `None` numbers them "joint 0", … up to the largest index in `edges`
             or the last of `positions`.
-        positions: (V, 2) or (V, 3) where figures draw the nodes; `None` lets figures lay the graph out by its edges.
-        groups: names of regions -> their nodes, for grouping in figures.
+        positions: (V, 2) or (V, 3) where figures draw the joints; `None` lets figures lay the graph out by its edges.
+        groups: names of regions -> their joints, for grouping in figures.
 
     Raises:
-        LayoutError: if an edge or a group names a node that is not there, a name repeats, an edge is given twice, or
+        LayoutError: if an edge or a group names a joint that is not there, a name repeats, an edge is given twice, or
             positions do not fit.
     """
     try:
@@ -149,16 +149,16 @@ def graph_layout(
         places = None if positions is None else tuple(tuple(float(x) for x in place) for place in positions)
     except (TypeError, ValueError) as error:
         raise LayoutError(
-            f"layout {name!r}: edges are pairs of node indices and positions are (x, y) per node ({error})"
+            f"layout {name!r}: edges are pairs of joint indices and positions are (x, y) per joint ({error})"
         ) from None
     known = {frozenset(pair) for pair in pairs}
     if len(known) < len(pairs):
         twice = sorted({pair for pair in pairs if pairs.count(pair) + (pairs.count(pair[::-1])) > 1})
-        raise LayoutError(f"layout {name!r}: edges {shorten(twice, 4)} are given twice; give each pair of nodes once")
-    count = len(places) if places is not None else 1 + max((node for pair in pairs for node in pair), default=-1)
+        raise LayoutError(f"layout {name!r}: edges {shorten(twice, 4)} are given twice; give each pair of joints once")
+    count = len(places) if places is not None else 1 + max((joint for pair in pairs for joint in pair), default=-1)
     return SkeletonLayout(
         name=name,
-        joints=tuple(str(n) for n in names) if names is not None else tuple(f"node {j}" for j in range(count)),
+        joints=tuple(str(n) for n in names) if names is not None else tuple(f"joint {j}" for j in range(count)),
         bones=tuple(pairs),
         limbs={region: tuple(int(j) for j in members) for region, members in (groups or {}).items()},
         dimensions=0,

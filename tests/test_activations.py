@@ -201,7 +201,7 @@ def test_a_layer_that_is_not_spatio_temporal_is_refused(network, small_set, name
 
 def test_layers_that_run_never_or_twice_are_refused(network, small_set):
     network.unused = torch.nn.ReLU()
-    with pytest.raises(LayerNotFoundError, match="did not run"):
+    with pytest.raises(LayerNotFoundError, match="is not called in the forward pass"):
         record(network, small_set, layers=["unused"])
     network.blocks[2].norm = network.blocks[1].norm = torch.nn.Identity()
     with pytest.raises(LayerNotFoundError, match="more than once"):

@@ -36,7 +36,7 @@ def signals(ring: SkeletonLayout, rng: np.random.Generator) -> SequenceSet:
 
 def test_names_positions_and_groups() -> None:
     plain = graph_layout("ring", EDGES)
-    assert plain.joints == ("node 0", "node 1", "node 2", "node 3", "node 4")
+    assert plain.joints == ("joint 0", "joint 1", "joint 2", "joint 3", "joint 4")
     assert (plain.bones, plain.centre, plain.dimensions, plain.positions) == (tuple(EDGES), None, 0, None)
     full = graph_layout(
         "brain", [(0, 1)], names=["V1", "M1"], positions=np.ones((2, 3)), groups={"visual": [0], "motor": np.array([1])}
@@ -54,9 +54,9 @@ def test_names_positions_and_groups() -> None:
         ({"edges": [(0, 1), (1, 0)]}, r"edges \(0, 1\), \(1, 0\) are given twice"),
         ({"edges": [(0, 0)]}, "joins a joint to itself"),
         ({"edges": [(0, 5)], "names": ["a", "b"]}, r"indices \[5\] do not exist"),
-        ({"edges": [0, 1]}, "edges are pairs of node indices"),
-        ({"edges": [(0, 1, 2)]}, "edges are pairs of node indices"),
-        ({"positions": [(0, 0)], "names": list("abcde")}, "positions hold 1 places of .* for 5 nodes"),
+        ({"edges": [0, 1]}, "edges are pairs of joint indices"),
+        ({"edges": [(0, 1, 2)]}, "edges are pairs of joint indices"),
+        ({"positions": [(0, 0)], "names": list("abcde")}, "positions hold 1 places of .* for 5 joints"),
         ({"positions": [(0, 0)] * 4 + [(0, 0, 0)]}, r"places of \[2, 3\] numbers"),
         ({"positions": [(0,)] * 5}, r"places of \[1\] numbers"),
         ({"groups": {"west": [9]}}, r"\[9\] do not exist"),

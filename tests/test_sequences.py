@@ -47,9 +47,9 @@ def test_sizes_views_and_defaults() -> None:
     assert data.labels.tolist() == [0, 0, 0]
     assert data.labels.dtype == np.int64
     assert data.class_names == ("class 0",)
-    assert data.names[2] == "sequence 2"
+    assert data.names[2] == "recording 2"
     assert all(c.dtype == np.float32 for c in data.coords)
-    assert "3 sequences" in repr(data)
+    assert "3 recordings" in repr(data)
     assert "1-5 frames, 3 joints (stick), 3 channels" in repr(data)
 
 
@@ -71,12 +71,12 @@ def test_padded_array_with_lengths() -> None:
 def test_select_keeps_order_and_companions(small_set: SequenceSet) -> None:
     for which in ([5, 0], np.array([5, 0])):
         part = small_set.select(which)
-        assert part.names == ("sequence 5", "sequence 0")
+        assert part.names == ("recording 5", "recording 0")
         assert part.labels.tolist() == [1, 0]
         assert part.groups["subject"].tolist() == [3, 1]
         np.testing.assert_array_equal(part.coords[0], small_set.coords[5])
     mask = small_set.labels == 1
-    assert small_set.select(mask).names == tuple(f"sequence {i}" for i in (1, 3, 5, 7))
+    assert small_set.select(mask).names == tuple(f"recording {i}" for i in (1, 3, 5, 7))
 
 
 def test_split(small_set: SequenceSet) -> None:
@@ -131,18 +131,18 @@ def with_value(value: float) -> list[np.ndarray]:
         ({"coords": []}, "coords holds no recording"),
         (
             {"coords": with_value(np.nan)},
-            r"sequence 1: 1 coordinates are NaN or infinite, .* frame 3, joint 2 \(head\)",
+            r"recording 1: 1 coordinates are NaN or infinite, .* frame 3, joint 2 \(head\)",
         ),
-        ({"coords": with_value(np.inf)}, "sequence 1: 1 coordinates are NaN or infinite"),
+        ({"coords": with_value(np.inf)}, "recording 1: 1 coordinates are NaN or infinite"),
         ({"coords": [np.full((2, 3, 3), 1e39)]}, "NaN or infinite"),
-        ({"coords": [*sticks(5), np.zeros((4, 3, 3))]}, "sequence 1: all coordinates are zero"),
-        ({"coords": [np.ones((4, 5, 3))]}, "sequence 0: coords have 5 joints, layout 'stick' has 3"),
-        ({"coords": [np.ones((4, 9))]}, r"sequence 0: coords have shape \(4, 9\); expected \(T, V, C\)"),
+        ({"coords": [*sticks(5), np.zeros((4, 3, 3))]}, "recording 1: all coordinates are zero"),
+        ({"coords": [np.ones((4, 5, 3))]}, "recording 0: coords have 5 joints, layout 'stick' has 3"),
+        ({"coords": [np.ones((4, 9))]}, r"recording 0: coords have shape \(4, 9\); expected \(T, V, C\)"),
         ({"coords": [np.ones((0, 3, 3))]}, r"shape \(0, 3, 3\), which is empty"),
-        ({"coords": [[[[1, 2], [3]]]]}, "sequence 0: coords are not one array of real numbers"),
+        ({"coords": [[[[1, 2], [3]]]]}, "recording 0: coords are not one array of real numbers"),
         ({"coords": [np.full((2, 3, 3), "a")]}, "not one array of real numbers .*<U1"),
         ({"coords": [np.ones((2, 3, 3)) * 1j]}, "not one array of real numbers .*complex"),
-        ({"coords": [None]}, "sequence 0: coords"),
+        ({"coords": [None]}, "recording 0: coords"),
         ({"coords": [*sticks(4), *sticks(4, channels=2)]}, r"recordings have \[2, 3\] channels"),
         ({"labels": [0]}, "labels has 1 entries for 2 recordings"),
         ({"labels": [0.0, 1.0]}, "labels have dtype float64"),
@@ -150,8 +150,8 @@ def with_value(value: float) -> list[np.ndarray]:
         ({"labels": [0, -1]}, "labels contain -1; classes count from 0"),
         ({"labels": [0, 2], "class_names": ["a", "b"]}, r"labels contain 2, but class_names has 2 names \(0 to 1\)"),
         ({"lengths": [5]}, "lengths has 1 entries for 2 recordings"),
-        ({"lengths": [5, 9]}, "sequence 1: lengths says 9 frames, the array holds 6"),
-        ({"lengths": [0, 6]}, "sequence 0: lengths says 0 frames"),
+        ({"lengths": [5, 9]}, "recording 1: lengths says 9 frames, the array holds 6"),
+        ({"lengths": [0, 6]}, "recording 0: lengths says 0 frames"),
         ({"lengths": ["a", "b"]}, "lengths have dtype <U1"),
         ({"names": ["one"]}, "names has 1 entries for 2 recordings"),
         ({"groups": {"subject": [1, 2, 3]}}, r"groups\['subject'\] has 3 entries for 2 recordings"),
@@ -219,7 +219,9 @@ def test_round_trip(tmp_path_factory: pytest.TempPathFactory, shapes: list[tuple
 def test_truncated(saved: Path, tenth: int) -> None:
     content = saved.read_bytes()
     saved.write_bytes(content[: len(content) * tenth // 10])
-    with pytest.raises(SkeletonFormatError, match=r"set\.npz: not a readable stgcnlib sequence file .*save it again"):
+    with pytest.raises(
+        SkeletonFormatError, match=r"set\.npz: not a readable stgcnlib file of recordings .*save it again"
+    ):
         SequenceSet.load(saved)
 
 
@@ -252,19 +254,19 @@ def test_pickle_is_refused(saved: Path) -> None:
     [
         ({"frames": None}, "KeyError"),
         ({"header": None}, "KeyError"),
-        ({"header": np.array("[]")}, "not a stgcnlib sequence file"),
-        ({"header": np.array("{")}, "not a readable stgcnlib sequence file"),
-        ({"header": np.array("[" * 100_000)}, "not a readable stgcnlib sequence file"),
-        ({"header": {"format": "other"}}, "not a stgcnlib sequence file"),
+        ({"header": np.array("[]")}, "not a stgcnlib file of recordings"),
+        ({"header": np.array("{")}, "not a readable stgcnlib file of recordings"),
+        ({"header": np.array("[" * 100_000)}, "not a readable stgcnlib file of recordings"),
+        ({"header": {"format": "other"}}, "not a stgcnlib file of recordings"),
         ({"header": {"version": 99}}, r"written by a newer stgcnlib \(version 99\); update"),
         ({"header": {"names": ["one"]}}, "names has 1 entries for 3 recordings"),
         ({"header": {"class_names": ["one"]}}, "labels contain 1, but class_names has 1 names"),
-        ({"header": {"layout": []}}, "not a readable stgcnlib sequence file"),
+        ({"header": {"layout": []}}, "not a readable stgcnlib file of recordings"),
         ({"lengths": np.array([5, 1, 5])}, "'lengths' sum to 16 but 'frames' has 14"),
         ({"lengths": np.array([2**62, 2**62, 1])}, "set.npz: "),
         ({"lengths": np.array([-1, 7, 4])}, "set.npz: "),
         ({"people": np.array([0, 0, -2])}, "set.npz: "),
-        ({"frames": np.full((14, 3, 3), np.nan)}, "sequence 0: 45 coordinates are NaN"),
+        ({"frames": np.full((14, 3, 3), np.nan)}, "recording 0: 45 coordinates are NaN"),
         ({"frames": np.ones((14, 4, 3))}, "4 joints, layout 'stick' has 3"),
         ({"labels": np.array([0, 1])}, "labels has 2 entries"),
         ({"group/subject": np.array(3)}, r"groups\['subject'\] have shape \(\)"),

@@ -1,6 +1,6 @@
 """Axis strings: how a layer's output lies, written as letters, such as "NCTV" or "(NM)CTV".
 
-Letters are N recordings, M people, C channels, T frames and V nodes; a group in parentheses is one axis that holds
+Letters are N recordings, M people, C channels, T frames and V joints; a group in parentheses is one axis that holds
 several, the first outermost. Outputs are only rearranged here, never changed.
 """
 
@@ -34,7 +34,7 @@ _COMMON = (
 
 @dataclass(frozen=True)
 class Sizes:
-    """What is known of a batch: N recordings, M people, V nodes, and T frames at the input."""
+    """What is known of a batch: N recordings, M people, V joints, and T frames at the input."""
 
     N: int
     M: int
@@ -55,7 +55,7 @@ def parse(axes: str) -> tuple[str, ...]:
     if not sound or any("C" in group and "T" in group for group in groups):
         raise AxesError(
             f"{axes!r} is no axis string; write each of N (recordings), M (people), C (channels), T (frames) and V "
-            "(nodes) at most once, N always, in the order of the output's axes, such as 'NCTV', 'NTVC' or '(NM)CTV' "
+            "(joints) at most once, N always, in the order of the output's axes, such as 'NCTV', 'NTVC' or '(NM)CTV' "
             "(C and T not in one group)"
         )
     return groups
@@ -95,7 +95,7 @@ def arranged(tensor: Tensor, axes: str, sizes: Sizes, *, name: str) -> Tensor:
         mend = " or ".join(repr(other) for other in (likely or fitting)[:4])
         raise AxesError(
             f"layer {name!r} puts out {tuple(tensor.shape)}, which is not {axes!r}: {wrong} (a batch of N = {sizes.N} "
-            f"recordings, M = {sizes.M} people, T = {sizes.T} frames, V = {sizes.V} nodes); "
+            f"recordings, M = {sizes.M} people, T = {sizes.T} frames, V = {sizes.V} joints); "
             + (f"it could be axes={mend}" if mend else "choose another layer, none of the usual axes fits")
         )
     known = {"N": sizes.N, "M": sizes.M, "V": sizes.V}

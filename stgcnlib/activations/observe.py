@@ -1,4 +1,4 @@
-"""Looking into a network while it runs, and leaving it exactly as it was.
+"""Looking into a network during a pass, and leaving it exactly as it was.
 
 Forward hooks hand out copies of layer outputs; train/eval flags, ``requires_grad`` and the device
 come back whatever happens. What is done with the outputs is decided by `record` and `stgcnlib.explain`.
@@ -23,7 +23,7 @@ from stgcnlib.errors import AxesError, LayerNotFoundError, shorten, suggest
 __all__ = [
     "INPUT",
     "Layer",
-    "Run",
+    "Pass",
     "find_layers",
     "observing",
     "people_first",
@@ -32,7 +32,7 @@ __all__ = [
 
 INPUT = "input"
 
-Run: TypeAlias = Callable[[Tensor], tuple[Tensor, dict[str, Tensor]]]
+Pass: TypeAlias = Callable[[Tensor], tuple[Tensor, dict[str, Tensor]]]
 
 
 @dataclass(frozen=True)
@@ -103,10 +103,10 @@ def find_layers(
 @contextmanager
 def observing(
     network: nn.Module, layers: Sequence[Layer | str], *, device: str | torch.device = "cpu", gradients: bool = False
-) -> Iterator[Run]:
+) -> Iterator[Pass]:
     """A function that runs the network in eval mode and returns what the named modules put out.
 
-    Inside the block, ``logits, outputs = run(x)`` takes x (N, C, T, V, M) and gives the network's
+    Inside the block, ``logits, outputs = forward(x)`` takes x (N, C, T, V, M) and gives the network's
     output and, per name, a copy of the module's output as its axes say, safe from in-place layers
     that follow; "input" gives x itself. On the way out, after an error too, hooks are removed and
     train/eval flags, ``requires_grad`` and device are restored.
@@ -134,7 +134,7 @@ def observing(
         def hook(_module: nn.Module, _arguments: Any, output: Any) -> Any:
             if name in outputs:
                 raise LayerNotFoundError(
-                    f"layer {name!r} runs more than once in a pass, so it has no single output; choose modules within"
+                    f"layer {name!r} is called more than once in a pass and has no single output; choose modules within"
                 )
             several = isinstance(output, (tuple, list))
             tensor = output[0] if several else output
@@ -147,7 +147,7 @@ def observing(
 
         return hook
 
-    def run(x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         outputs.clear()
         x = x.to(device)
         with torch.set_grad_enabled(gradients):
@@ -160,7 +160,7 @@ def observing(
             kept[INPUT] = x
         for name in names:
             if name not in kept:
-                raise LayerNotFoundError(f"layer {name!r} did not run in the forward pass; choose one that does")
+                raise LayerNotFoundError(f"layer {name!r} is not called in the forward pass; choose one that does")
             if name != INPUT:
                 arranged(kept[name], lie[name], _sizes(x), name=name)
         return logits, {name: kept[name] for name in names}
@@ -175,7 +175,7 @@ def observing(
         if gradients:
             for parameter in wanted:
                 parameter.requires_grad_(False)
-        yield run
+        yield forward
     finally:
         for handle in handles:
             handle.remove()
@@ -190,7 +190,7 @@ def observing(
 def people_first(tensor: Tensor, layer: Layer | str, batch: Tensor) -> Tensor:
     """A layer's output for a batch (N, C, T, V, M), or the batch itself, as (N, M, C, T, V).
 
-    A letter that the layer's axes lack has size 1: people or nodes that it no longer tells apart.
+    A letter that the layer's axes lack has size 1: people or joints that it no longer tells apart.
     """
     layer = _as_layer(layer)
     if layer.name == INPUT:

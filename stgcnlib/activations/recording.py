@@ -1,6 +1,6 @@
 """Recording every layer's features of a SequenceSet into a LayerStore.
 
-The network runs once over all recordings, in eval mode; features go to a scratch file per layer batch
+The network sees all recordings in one pass, in eval mode; features go to a scratch file per layer batch
 by batch, so memory does not grow with the set, and then into the store in the recordings' order.
 """
 
@@ -68,8 +68,8 @@ def record(
         layers: module names or ``fnmatch`` patterns such as "blocks.*"; `None` means ``network.layer_names``. The
             input is always there too, as layer 0.
         axes: how the layers' outputs lie: "NCTV", "NTVC", "NCT", "(NM)CTV" …, for all layers, or a dictionary by
-            name or pattern. Letters are N recordings, M people, C channels, T frames and V nodes; (NM) is one axis
-            of both. Without V or M, nodes or people are no longer told apart. `None` means ``network.layer_axes``,
+            name or pattern. Letters are N recordings, M people, C channels, T frames and V joints; (NM) is one axis
+            of both. Without V or M, joints or people are no longer told apart. `None` means ``network.layer_axes``,
             else "(NM)CTV".
         store: folder to write (zarr), atomically; a LayerStore that is there already is replaced.
             `None` keeps everything in memory.
@@ -110,7 +110,7 @@ def record(
     }
     with _destination(store) as (folder, root):
         keeps = {layer.name: _Scratch(folder, f"layer{k:02d}", layer) for k, layer in enumerate(chosen)}
-        order, scores = _run(network, data, keeps, device=device, padding=padding, people=people, progress=progress)
+        order, scores = _pass(network, data, keeps, device=device, padding=padding, people=people, progress=progress)
         if scores is not None:
             write_scores(root, scores[np.argsort(order)])
         details: list[Any] = []
@@ -141,7 +141,7 @@ def record(
     return LayerStore(root) if store is None else LayerStore.open(store)
 
 
-def _run(
+def _pass(
     network: nn.Module,
     data: SequenceSet,
     keeps: dict[str, _Scratch],
@@ -151,20 +151,20 @@ def _run(
     people: People,
     progress: bool | None,
 ) -> tuple[NDArray[np.int64], NDArray[np.float32] | None]:
-    """Run all recordings and append their features to `keeps`.
+    """Pass all recordings through the network and append their features to `keeps`.
 
-    Returns the order in which they ran, and in that order the class scores (N, classes), if the network has any.
+    Returns the order in which they passed, and in that order the class scores (N, classes), if the network has any.
     """
     most = int(data.people_counts.max())
     frames = int(data.lengths.max()) if padding == "crop" else None
     batches = equal_batches(data, _BATCH_FRAMES, frames=frames)
     scores: list[NDArray[np.float32]] = []
-    with observing(network, [scratch.layer for scratch in keeps.values()], device=device) as run:
+    with observing(network, [scratch.layer for scratch in keeps.values()], device=device) as forward:
         for batch in track(batches, "Recording layers", total=len(batches), show=progress):
             members = [data.people(i) for i in batch]
             mains = [main_person(member) if people == "main" else None for member in members]
             x = network_batch(members, frames=frames)
-            logits, outputs = run(x)
+            logits, outputs = forward(x)
             if isinstance(logits, torch.Tensor) and logits.ndim == 2 and len(logits) == len(x):
                 scores.append(logits.to("cpu", torch.float32).numpy())
             for name, output in outputs.items():

@@ -203,7 +203,7 @@ class LayerStore:
 
     def __repr__(self) -> str:
         first = next(iter(self._layers.values()))
-        return f"LayerStore({len(self)} layers of {len(first)} sequences: {', '.join(self._layers)})"
+        return f"LayerStore({len(self)} layers of {len(first)} recordings: {', '.join(self._layers)})"
 
 
 def write_scores(root: zarr.Group, scores: NDArray[np.float32]) -> None:

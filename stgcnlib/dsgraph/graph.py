@@ -1,4 +1,4 @@
-"""DSGraph: a weighted graph whose nodes are sequences, as its builders leave it.
+"""DSGraph: a weighted graph whose nodes are recordings, as its builders leave it.
 
 It keeps each node's own candidates and weights; matrices are made on demand. It builds nothing itself.
 """

@@ -1,6 +1,6 @@
 """The Gaussian kernel of a DS-Graph, the rules for its width σ, and the projection onto the PSD cone.
 
-Distances come in, kernel values go out; which sequences are candidates is decided in `build`.
+Distances come in, kernel values go out; which nodes are candidates is decided in `build`.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ def band_limits(n: int, m: int, band: int, low: NDArray[Any], high: NDArray[Any]
 @njit(cache=True, nogil=True, fastmath=FAST)
 def _exact_square(x: Any, y: Any, scale: Any) -> float:
     """|x - y|^2 scale^2 from differences: in the dtype of x (whose differences are exact to an ulp), summed in
-    runs short enough for a relative error below 8e-6 in float32."""
+    parts short enough for a relative error below 8e-6 in float32."""
     total = 0.0
     for start in range(0, x.shape[0], 128):
         part = scale - scale

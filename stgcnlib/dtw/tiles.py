@@ -73,10 +73,10 @@ def panel_costs(
     for part in range(x.options.parts):
         side = x.rows(rows, part)
         begin, end = y.rows_of(columns, part)
-        runs, where = _runs(begin, end)
-        products = np.empty((len(side.values), int(np.sum(runs[:, 1] - runs[:, 0]))), side.values.dtype)
+        ranges, where = _ranges(begin, end)
+        products = np.empty((len(side.values), int(np.sum(ranges[:, 1] - ranges[:, 0]))), side.values.dtype)
         at = 0
-        for first, last in runs:
+        for first, last in ranges:
             np.matmul(side.values, y.values[first:last].T, out=products[:, at : at + last - first])
             at += last - first
         lanes = y.lanes(columns[filled], part, copied=False, used=used)
@@ -87,15 +87,15 @@ def panel_costs(
     return costs
 
 
-def _runs(begin: NDArray[np.int64], end: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _ranges(begin: NDArray[np.int64], end: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Few ranges of rows (r, 2) that cover all begin:end, small gaps included, and where each begins in their sum."""
     order = np.argsort(begin)
     new = np.append(True, begin[order[1:]] > end[order[:-1]] + GAP_FRAMES)
-    runs = np.stack([begin[order][new], end[order][np.append(np.flatnonzero(new)[1:] - 1, len(order) - 1)]], axis=1)
-    shift = np.cumsum(runs[:, 1] - runs[:, 0]) - (runs[:, 1] - runs[:, 0]) - runs[:, 0]
+    ranges = np.stack([begin[order][new], end[order][np.append(np.flatnonzero(new)[1:] - 1, len(order) - 1)]], axis=1)
+    shift = np.cumsum(ranges[:, 1] - ranges[:, 0]) - (ranges[:, 1] - ranges[:, 0]) - ranges[:, 0]
     where = np.empty_like(begin)
     where[order] = begin[order] + shift[np.cumsum(new) - 1]
-    return runs, where
+    return ranges, where
 
 
 def pair_costs(

@@ -89,9 +89,9 @@ def attributions(
     for batch in track(batches, "Explaining", total=len(batches), show=progress):
         members = [data.people(i) for i in batch]
         M, T = members[0].shape[:2]
-        with observing(network, [], device=device, gradients=True) as run:
+        with observing(network, [], device=device, gradients=True) as forward:
             x = network_batch(members).to(device)
-            found = resolve_targets(target_classes(target, data.labels[batch]), run(x)[0])
+            found = resolve_targets(target_classes(target, data.labels[batch]), forward(x)[0])
             if method == "integrated-gradients":
                 pose = network_batch([mean_pose(data if reference is None else reference, M, T)]).to(device)
                 tensors = [_integrated(network, x, pose, found, steps)]

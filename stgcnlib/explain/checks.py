@@ -284,9 +284,9 @@ def _explain(
 
 def _best_two(network: nn.Module, data: SequenceSet, device: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     order = np.empty((len(data), 2), dtype=np.int64)
-    with observing(network, [], device=device) as run:
+    with observing(network, [], device=device) as forward:
         for batch in equal_batches(data, 4096):
-            logits, _ = run(network_batch([data.people(i) for i in batch]))
+            logits, _ = forward(network_batch([data.people(i) for i in batch]))
             order[batch] = logits.topk(2, dim=1).indices.cpu().numpy()
     return order[:, 0], order[:, 1]
 

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
 from stgcnlib.activations import observing
-from stgcnlib.activations.observe import Run
+from stgcnlib.activations.observe import Pass
 from stgcnlib.errors import SequenceError
 from stgcnlib.explain.baseline import Replacement, mean_pose, removed
 from stgcnlib.explain.gradcam import RelevanceMap
@@ -128,7 +128,7 @@ def faithfulness(
     curves: dict[tuple[str, str, str, str], list[NDArray[np.float64]]] = {}
     areas = []
     generator = np.random.default_rng(seed)
-    with observing(network, [], device=device) as run:
+    with observing(network, [], device=device) as forward:
         for i in track(range(len(data)), "Deleting and inserting", total=len(data), show=progress):
             people, layers = data.people(i), maps[i]
             _check_maps(layers, people, data.names[i])
@@ -138,7 +138,7 @@ def faithfulness(
                 ranked = [_order(each.values, unit) for each in layers.values()]
                 moved = [_moved(layers[names[generator.integers(len(names))]].values, generator) for _ in range(draws)]
                 orders = np.stack([*ranked, *(_order(values, unit) for values in moved)])
-                values = _curves(run, people, orders, unit, steps, target, replacement, pose)
+                values = _curves(forward, people, orders, unit, steps, target, replacement, pose)
                 chance = values[len(names) :]
                 for own, (name, each) in zip(values, layers.items(), strict=False):
                     for m, mode in enumerate(("deletion", "insertion")):
@@ -163,7 +163,7 @@ def faithfulness(
 
 
 def _curves(
-    run: Run,
+    forward: Pass,
     people: NDArray[np.float32],
     orders: NDArray[np.int64],
     unit: Unit,
@@ -188,7 +188,7 @@ def _curves(
     for k in range(0, len(flat), size):
         copies = removed(people, flat[k : k + size], replacement=replacement, pose=pose)
         batch = network_batch(list(copies))
-        logits = check_scores(run(batch)[0], batch)
+        logits = check_scores(forward(batch)[0], batch)
         parts.append(torch.softmax(logits.double(), dim=1)[:, target].cpu().numpy())
     probabilities = np.concatenate(parts)
     whole, empty = probabilities[:2]

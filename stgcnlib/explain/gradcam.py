@@ -43,7 +43,7 @@ class RelevanceMap:
 
     Attributes:
         values: (M, T, V) float32 at the input's frames; in units of logit change, at least 0 unless signed.
-        raw: (M, T_l, V) float32 at the layer's own frames; V is 1 where the layer does not tell nodes apart.
+        raw: (M, T_l, V) float32 at the layer's own frames; V is 1 where the layer does not tell joints apart.
         layer: module name, or "input".
         index: 0 for the input, then the number of the block.
         title: "input", "layer 1", …
@@ -81,7 +81,7 @@ def grad_cam(
     Args:
         sequence: (T, V, C), or (M, T, V, C) for several people; never padded.
         layers: as in `record`; "input" is there only if asked for.
-        axes: as in `record`. A layer that no longer tells nodes or people apart gives all of them its one map.
+        axes: as in `record`. A layer that no longer tells joints or people apart gives all of them its one map.
         target: class index, a pair of them for a contrast; `None` or "predicted" means the class with the highest
             logit.
         signed: keep negative relevance (no ReLU).
@@ -162,8 +162,8 @@ def _maps(
     """Maps of recordings (M, T, V, C) of equal shape, by one forward and one backward pass."""
     (M, T, V, _), x = people[0].shape, network_batch(people)
     names = [layer.name for layer in layers]
-    with observing(network, layers, device=device, gradients=True) as run:
-        logits, outputs = run(x)
+    with observing(network, layers, device=device, gradients=True) as forward:
+        logits, outputs = forward(x)
         check_scores(logits, x)
         found = resolve_targets(classes, logits)
         # Recordings don't mix in eval mode, so the sum of logits has each one's own gradient.

@@ -104,7 +104,7 @@ def skeleton_player(
     """Recording `i` to play, alone or side by side with a neighbour.
 
     Args:
-        data: recordings with C = 2 or 3 coordinates, or of a graph whose nodes have places; those and 2-D layouts
+        data: recordings with C = 2 or 3 coordinates, or of a graph whose joints have places; those and 2-D layouts
             are drawn flat.
         maps: layer name -> RelevanceMap of recording i; `None` colours joints by side.
         neighbor: index of a second recording of the same set.

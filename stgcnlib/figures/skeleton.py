@@ -31,7 +31,7 @@ def project(frames: ArrayLike, layout: SkeletonLayout, *, view: View = "front") 
 
     Up is the axis along which the spine lies (y downwards becomes up), across the shoulders' axis for "front"
     and the remaining one for "side". Joints that are missing (NaN, or at the origin of a 2-D image) become NaN.
-    The nodes of a graph that is no body stay where the layout, or its edges, put them.
+    The joints of a graph that is no body stay where the layout, or its edges, put them.
 
     Raises:
         SequenceError: if the array does not fit the layout.
@@ -92,11 +92,11 @@ def side_colors(layout: SkeletonLayout) -> list[str]:
 
 def grouped_joints(layout: SkeletonLayout) -> tuple[list[int], list[tuple[str, int, int]]]:
     """Joints ordered by limb, and (limb, first row, row after last); joints of no limb come last as "other", or
-    are all "nodes" where no limb is named."""
+    are all "joints" where no limb is named."""
     order: list[int] = []
     groups: list[tuple[str, int, int]] = []
     rest = [j for j in range(len(layout)) if not any(j in members for members in layout.limbs.values())]
-    for name, members in [*layout.limbs.items(), ("other" if layout.limbs else "nodes", tuple(rest))]:
+    for name, members in [*layout.limbs.items(), ("other" if layout.limbs else "joints", tuple(rest))]:
         fresh = [j for j in members if j not in order]
         if fresh:
             groups.append((name, len(order), len(order) + len(fresh)))
@@ -176,7 +176,7 @@ def chronophoto(
     """A recording (M, T, V, C) as `count` frames side by side, evenly spaced along the path that the joints travel.
 
     Each frame is centred on its people, so that a walk does not leave the picture. On a graph that is no body,
-    frames are evenly spaced in time, and nodes show the first channel's value on the colour scale `scale` (`None`
+    frames are evenly spaced in time, and joints show the first channel's value on the colour scale `scale` (`None`
     takes the recording's own range).
     """
     if layout.dimensions == 0:
@@ -226,7 +226,7 @@ def _draw_signal(
     linewidth: float,
     size: float,
 ) -> None:
-    """A recording (T, V, C) as `count` graphs side by side, evenly spaced in time, nodes coloured by channel 0."""
+    """A recording (T, V, C) as `count` graphs side by side, evenly spaced in time, joints coloured by channel 0."""
     points = node_positions(layout)
     points = points - (points.min(axis=0) + points.max(axis=0)) / 2
     width, height = np.maximum(np.ptp(points, axis=0), 1e-9)

@@ -1,4 +1,4 @@
-"""Pictures of single sequences worth a look: suspect labels beside their neighbours, and outliers."""
+"""Pictures of single recordings worth a look: suspect labels beside their neighbours, and outliers."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _ROOM = 27  # letters that fit above a picture
 def suspect_pictures(
     table: pd.DataFrame, graph: DSGraph, data: SequenceSet, *, count: int = 5, neighbors: int = 3
 ) -> Figure:
-    """The most suspicious sequences, each beside its heaviest neighbours.
+    """The most suspicious recordings, each beside its heaviest neighbours.
 
     Colour of a neighbour: red carries the class that is suggested instead, green the given label, grey another.
 
     Args:
         table: `Findings.table` of `suspect_labels`.
         graph: DS-Graph of the layer whose neighbours are drawn, say the last.
-        data: the N sequences.
+        data: the N recordings.
         count: rows at most.
-        neighbors: pictures per row besides the sequence itself.
+        neighbors: pictures per row besides the recording itself.
 
     Raises:
         GraphError: sizes do not fit.
@@ -38,7 +38,7 @@ def suspect_pictures(
     _check(len(graph), data)
     shown = table.head(count)
     columns = neighbors + 1
-    figure = new_figure(0.35 + 1.95 * len(shown), alt="Sequences whose labels are doubtful, and their neighbours.")
+    figure = new_figure(0.35 + 1.95 * len(shown), alt="Recordings whose labels are doubtful, and their neighbours.")
     axes = figure.subplots(len(shown), columns, squeeze=False)
     for line, (_, row) in zip(axes, shown.iterrows(), strict=True):
         node = int(row["node"])
@@ -59,22 +59,22 @@ def suspect_pictures(
 
 @styled
 def outlier_pictures(table: pd.DataFrame, data: SequenceSet, *, count: int = 8) -> Figure:
-    """The most remote sequences, with their distance to their own neighbours relative to the median sequence's.
+    """The most remote recordings, with their distance to their own neighbours relative to the median recording's.
 
     Args:
         table: `Findings.table` of `outliers`.
-        data: the N sequences.
+        data: the N recordings.
         count: pictures at most.
 
     Raises:
-        GraphError: the table names sequences that the data lacks.
+        GraphError: the table names recordings that the data lacks.
     """
     shown = table.head(count)
     if len(shown) and int(table["node"].max()) >= len(data):
-        raise GraphError(f"the table names node {int(table['node'].max())}; the data has {len(data)} sequences")
+        raise GraphError(f"the table names node {int(table['node'].max())}; the data has {len(data)} recordings")
     columns = 4
     rows = max(1, -(-len(shown) // columns))
-    figure = new_figure(0.35 + 1.95 * rows, alt="Sequences that lie far from all others.")
+    figure = new_figure(0.35 + 1.95 * rows, alt="Recordings that lie far from all others.")
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for ax in axes:
         ax.set_axis_off()
@@ -98,4 +98,4 @@ def _cut(text: str, room: int = _ROOM) -> str:
 
 def _check(count: int, data: SequenceSet) -> None:
     if count != len(data):
-        raise GraphError(f"the graph has {count} nodes, the data {len(data)} sequences; give the graph's own sequences")
+        raise GraphError(f"the graph has {count} nodes, the data {len(data)} recordings; give the graph's own")

@@ -17,7 +17,7 @@ __all__ = ["transfer_curve"]
 def transfer_curve(table: pd.DataFrame, smoothness: pd.DataFrame, *, advised: int | None = None) -> Figure:
     """Accuracy when the first f blocks are frozen, and label smoothness of the target at layer f of the source network.
 
-    Above: test accuracy with its interval, one small dot per seed where `table` holds runs, beside training from
+    Above: test accuracy with its interval, one small dot per seed where `table` holds fits, beside training from
     scratch and a linear probe. Below: the target's labels on the source network before any fine-tuning.
 
     Args:
@@ -26,11 +26,11 @@ def transfer_curve(table: pd.DataFrame, smoothness: pd.DataFrame, *, advised: in
         advised: number of blocks to mark, say of `verdicts.advise_frozen`.
 
     Raises:
-        StudyError: if the table has no run with frozen blocks.
+        StudyError: if the table has no fit with frozen blocks.
     """
     frozen = table[table["method"] == "frozen"].sort_values("frozen")
     if frozen.empty:
-        raise StudyError("the transfer study has no run with frozen blocks")
+        raise StudyError("the transfer study has no fit with frozen blocks")
     figure = new_figure(5.6, alt="Accuracy against frozen blocks, and label smoothness of the target by layer.")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[1.35, 1])
     x = frozen["frozen"].to_numpy(dtype=float)

@@ -1,4 +1,4 @@
-"""What the DS-Graphs of a network's layers say: label smoothness and other statistics, classes, single sequences.
+"""What the DS-Graphs of a network's layers say: label smoothness and other statistics, classes, single recordings.
 
 With intervals and controls. Distances and graphs come from the rooms below; what the numbers mean is said in
 `stgcnlib.verdicts`, pictures are drawn in `stgcnlib.figures`.

@@ -186,10 +186,10 @@ def layer_geometry(
     """DS-Graphs and label smoothness of every layer, with intervals and controls (paper.md "Label smoothness").
 
     Args:
-        store: a LayerStore of N sequences (anything with `.layers` and `store[name].index`, `.title`).
+        store: a LayerStore of N recordings (anything with `.layers` and `store[name].index`, `.title`).
         labels: (N,) class indices.
         class_names: name of each class; "class 0", … if left out.
-        groups: (N,) subject of each sequence, or another group. Where given, each layer gets two graphs: of neighbours
+        groups: (N,) subject of each recording, or another group. Where given, each layer gets two graphs: of neighbours
             by "other subjects" only (the main one, so that identity is not mistaken for action), and of "all". None:
             "all".
         group: what `groups` are, in one word; "day" makes them "other days".

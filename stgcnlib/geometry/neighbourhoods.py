@@ -164,7 +164,7 @@ def _members(graph: DSGraph, of: Members) -> sp.csr_array:
 
 def _same_nodes(first: DSGraph, second: DSGraph) -> None:
     if len(first) != len(second):
-        raise GraphError(f"graphs of {len(first)} and {len(second)} nodes; compare graphs over the same sequences")
+        raise GraphError(f"graphs of {len(first)} and {len(second)} nodes; compare graphs over the same recordings")
 
 
 def _square(distances: ArrayLike, count: int | None) -> NDArray[np.floating]:

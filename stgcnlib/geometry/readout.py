@@ -1,6 +1,6 @@
 """What can be read out of a layer: pooled features, their similarity (CKA), neighbours' votes and a linear probe.
 
-Predictions are made for every node by others, never by sequences of the same subject; accuracies with intervals
+Predictions are made for every node by others, never by recordings of the same subject; accuracies with intervals
 are made of them in `statistics`.
 """
 
@@ -26,7 +26,7 @@ MOST_FOLDS = 10
 
 
 def pooled_features(activations: Any) -> Floats:
-    """(N, V*C) mean over time of each sequence's features, what a linear head behind average pooling would see.
+    """(N, V*C) mean over time of each recording's features, what a linear head behind average pooling would see.
 
     Args:
         activations: a LayerActivations, or any iterable of (T_i, D) arrays.
@@ -38,7 +38,7 @@ def gram(features: ArrayLike) -> Floats:
     """(N, N) inner products of features (N, D) that are centred and scaled to unit mean square length."""
     X = np.asarray(features, dtype=np.float64)
     if X.ndim != 2 or len(X) < 4:
-        raise GraphError(f"features have shape {X.shape}; debiased CKA needs (N, D) with at least 4 sequences")
+        raise GraphError(f"features have shape {X.shape}; debiased CKA needs (N, D) with at least 4 recordings")
     # Neither changes the value; both keep its arithmetic away from cancellation.
     X = X - X.mean(axis=0)
     K = X @ X.T
@@ -51,12 +51,12 @@ def debiased_cka(first: ArrayLike, second: ArrayLike) -> float:
     """Linear centred kernel alignment of two Gram matrices (N, N), without the bias of many features.
 
     HSIC by the unbiased estimator of Song and others (JMLR 2012, eq. 5), put into CKA (Kornblith and others, ICML
-    2019) as Nguyen and others (ICLR 2021) do. With biased HSIC two layers of more features than sequences look
+    2019) as Nguyen and others (ICLR 2021) do. With biased HSIC two layers of more features than recordings look
     alike whatever they hold. It lies in −1..1, is 0 on average for unrelated features, and does not change
     with rotations and isotropic scaling of either layer.
 
     Args:
-        first, second: of `gram`, over the same N ≥ 4 sequences.
+        first, second: of `gram`, over the same N ≥ 4 recordings.
 
     Returns:
         NaN where a layer is constant.
@@ -128,7 +128,7 @@ def probe_predictions(
         seen, asked = scaler.transform(X[train]), scaler.transform(X[test])
         if seen.shape[1] > len(seen):
             # The penalty is rotation invariant, so the weights lie in the span of the training part: same
-            # predictions from as many coordinates as there are training sequences.
+            # predictions from as many coordinates as there are training recordings.
             _, _, axes = np.linalg.svd(seen, full_matrices=False)
             seen, asked = seen @ axes.T, asked @ axes.T
         # Thousands of small products: on several threads they take up to ten times the processor time.
@@ -145,13 +145,13 @@ def _folds(y: Codes, groups: ArrayLike | None, seed: int) -> Iterator[tuple[Code
     if groups is None:
         rarest = int(np.bincount(y)[np.unique(y)].min())
         if rarest < 2:
-            raise GraphError("a class has one sequence only; without subjects a probe needs two of each class")
+            raise GraphError("a class has one recording only; without subjects a probe needs two of each class")
         yield from StratifiedKFold(min(5, rarest), shuffle=True, random_state=seed).split(y, y)
         return
     member = group_codes(groups, len(y))
     count = int(member.max()) + 1
     if count < 2:
-        raise GraphError("a probe by subject needs at least two subjects; give groups=None to split by sequence")
+        raise GraphError("a probe by subject needs at least two subjects; give groups=None to split by recording")
     yield from GroupKFold(min(count, MOST_FOLDS)).split(y, y, member)
 
 

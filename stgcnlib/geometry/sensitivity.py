@@ -50,9 +50,9 @@ def sensitivity(
     """Random-walk smoothness of every layer under every combination of K, kind of graph and reading of windowed DTW.
 
     Args:
-        store: a LayerStore of N sequences.
+        store: a LayerStore of N recordings.
         labels: (N,) class indices.
-        groups: (N,) groups, say subjects, whose own sequences are no neighbours of each other, or None.
+        groups: (N,) groups, say subjects, whose own recordings are no neighbours of each other, or None.
         resample: what intervals resample as a whole, as `layer_geometry`; None: `groups`.
         k: candidates per node. A K that a node cannot provide is lowered to the most that all can; the table
             says so in `k`, and what was asked for in `k_asked`.
@@ -85,7 +85,7 @@ def sensitivity(
     base, count = dtw_options(dtw), len(np.asarray(labels))
     y = check_labels(labels, count)
     if fewest_candidates(groups, count).candidates < 1:
-        raise GraphError("some sequence has no candidate neighbour; give more groups, or groups=None")
+        raise GraphError("some recording has no candidate neighbour; give more groups, or groups=None")
     counts = bootstrap_counts(count, draws=bootstrap, groups=resampled_groups(resample, groups), seed=seed)
     rows: list[dict[str, Any]] = []
     jobs = [(name, reading) for name in names for reading in readings]

@@ -232,7 +232,7 @@ class _Work:
         """A statistic of the kept nodes, and its jackknife interval over subjects, or what else is resampled."""
         everyone = np.arange(self.n)
         value = float(measure(everyone))
-        # TwoNN needs two neighbours of other groups, and CKA four sequences.
+        # TwoNN needs two neighbours of other groups, and CKA four recordings.
         left = [np.flatnonzero(self.parts != part) for part in np.unique(self.parts)]
         if any(
             len(keep) < 4 or fewest_candidates(of_nodes(self.groups, keep), len(keep)).candidates < 2 for keep in left

@@ -1,4 +1,4 @@
-"""Single sequences worth a look: labels that their neighbourhoods contradict, and recordings far from all others.
+"""Single recordings worth a look: labels that their neighbourhoods contradict, and recordings far from all others.
 
 Both are ranked lists with their evidence layer by layer, for a person to check; nothing is corrected here.
 """
@@ -24,12 +24,12 @@ __all__ = ["Findings", "late_layers", "outliers", "suspect_labels"]
 Floats = NDArray[np.float64]
 
 PRIOR = 0.1
-"""Weight, in sequences, of a uniform share of all classes that keeps rare mixtures from having probability 0."""
+"""Weight, in recordings, of a uniform share of all classes that keeps rare mixtures from having probability 0."""
 
 
 @dataclass(frozen=True)
 class Findings:
-    """Attributes: table, one row per sequence, most striking first; evidence, one row per sequence and layer."""
+    """Attributes: table, one row per recording, most striking first; evidence, one row per recording and layer."""
 
     table: pd.DataFrame
     evidence: pd.DataFrame
@@ -47,21 +47,21 @@ def late_layers(geometry: LayerGeometry, network: str = "trained") -> list[str]:
 def suspect_labels(
     geometry: LayerGeometry, *, layers: Sequence[str] | None = None, network: str = "trained"
 ) -> Findings:
-    """Sequences whose neighbours at late layers say that they belong to another class, most suspicious first.
+    """Recordings whose neighbours at late layers say that they belong to another class, most suspicious first.
 
-    At each layer a sequence has a row p of shares: how much of its neighbourhood weight lies on each class. Only other
+    At each layer a recording has a row p of shares: how much of its neighbourhood weight lies on each class. Only other
     subjects count, where subjects are known, so that a person's own mislabelled repetitions do not vouch for each
-    other. Q_c is the mean row of class c's sequences, the sequence itself left out. The evidence of a layer for class c
+    other. Q_c is the mean row of class c's recordings, this one left out. The evidence of a layer for class c
     against the given label y is the log-likelihood ratio Σ_d p_d log(Q_c[d] / Q_y[d]), in nats per neighbour: classes
     that are mixed with each other anyway speak softly, classes that never are speak loudly. `score` is its mean
     over the layers for the class where that mean is largest; above 0 the other class explains the neighbourhood better.
 
-    A network that has been trained on a wrong label may have learned it by heart and put the sequence among its
-    wrong class at the last layer. Several layers are therefore joined, and where training sequences are among
+    A network that has been trained on a wrong label may have learned it by heart and put the recording among its
+    wrong class at the last layer. Several layers are therefore joined, and where training recordings are among
     the nodes it is worth giving the earlier layers too (``layers=store.layers``).
 
     Args:
-        geometry: of N sequences.
+        geometry: of N recordings.
         layers: names of the layers to join; None: the second half of the network (`late_layers`).
         network: "trained" or "untrained".
 
@@ -120,7 +120,7 @@ def suspect_labels(
 
 
 def outliers(geometry: LayerGeometry, *, layers: Sequence[str] | None = None, network: str = "trained") -> Findings:
-    """Sequences that lie far from their own neighbours, most remote first.
+    """Recordings that lie far from their own neighbours, most remote first.
 
     At each layer `distance` is the mean distance of a node to its kept NNK neighbours by weight (to its nearest
     candidate where solver "pynnk" keeps none), relative to the median of that over all nodes, and `z` how many robust
@@ -128,7 +128,7 @@ def outliers(geometry: LayerGeometry, *, layers: Sequence[str] | None = None, ne
     mean of z over the layers.
 
     Args:
-        geometry: of N sequences.
+        geometry: of N recordings.
         layers: names; None: all layers of the network, the input included.
         network: "trained" or "untrained".
 

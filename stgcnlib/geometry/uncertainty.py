@@ -1,4 +1,4 @@
-"""How sure a smoothness value is: shuffled labels, and bootstrap intervals over sequences and subjects.
+"""How sure a smoothness value is: shuffled labels, and bootstrap intervals over recordings and subjects.
 
 All of it keeps the graph fixed and works on labels or on per-node values, so that thousands of draws cost little.
 """
@@ -69,7 +69,7 @@ def bootstrap_counts(
         draws: number of bootstrap samples.
         groups: (N,) subject of each node, or None.
         resampling: "sequences": nodes are drawn as if independent. "subjects": whole subjects are drawn with
-            replacement (cluster bootstrap). "two-level": subjects, then sequences within each subject drawn.
+            replacement (cluster bootstrap). "two-level": subjects, then nodes within each subject drawn.
             None: "two-level" where groups are given, else "sequences".
         seed: of the draws.
 
@@ -161,7 +161,7 @@ def paired_difference(
 ) -> tuple[float, float, float]:
     """Mean of first − second over the same nodes, with the interval of that difference (value, low, high).
 
-    Both curves are read on the same resampled nodes: what makes a person or sequence hard at both layers
+    Both curves are read on the same resampled nodes: what makes a person or recording hard at both layers
     cancels, so two values can differ clearly although their own intervals overlap.
     """
     difference = np.asarray(first, np.float64) - np.asarray(second, np.float64)

@@ -130,7 +130,7 @@ class EfficientGCN(nn.Module):
         skeleton: layout of the joints, by name or as a `SkeletonLayout`.
         classes: number of classes.
         channels: coordinates per joint.
-        width: channels of the branches' stem (64 as published), a multiple of 4; other layers have 3/4 and 1/2 of it
+        width: channels of the branches' stem (64 as published), a multiple of 4; other blocks have 3/4 and 1/2 of it
             in the branches, and 1 and 2 times it in the main stream.
         dropout: share of the pooled features dropped in training.
 

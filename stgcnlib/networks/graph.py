@@ -150,7 +150,7 @@ def disentangled_adjacency(skeleton: SkeletonLayout | str, *, scales: int, windo
 def trunk_joint(skeleton: SkeletonLayout | str) -> int:
     """The joint in the middle of the trunk: halfway along the spine, or the centre where no spine is known.
 
-    Of a graph that is no body, it is the node that is fewest bones away from the furthest other one.
+    Of a graph that is no body, it is the joint that is fewest bones away from the furthest other one.
     """
     skeleton = layout(skeleton)
     hops = hop_distance(skeleton)

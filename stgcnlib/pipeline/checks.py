@@ -23,8 +23,8 @@ def check_study(study: Study, made: Artefacts) -> None:
 
     Raises:
         StudyError: naming the field and the mend: a K that some node cannot provide, groups or classes that the data
-            does not have, a level of noise out of range, numbers of frozen blocks that the network does not have or that
-            allow no verdict, fewer than two layers, or a network of one's own that cannot be had.
+            does not have, a level of noise out of range, numbers of frozen blocks that the network does not have, too
+            few blocks or layers for a verdict, or a network of one's own that cannot be had.
         LayerNotFoundError, AxesError: chosen layers do not exist, or do not lie as said.
         CheckpointError, LayoutError: a checkpoint does not fit.
     """
@@ -54,7 +54,7 @@ def _check_transfer(study: Study, made: Artefacts) -> None:
     if settings is None:
         return
     from stgcnlib.studies import split_classes
-    from stgcnlib.studies.transfer import plan_runs
+    from stgcnlib.studies.transfer import plan_fits
 
     if settings.source.classes is not None:
         try:
@@ -64,7 +64,7 @@ def _check_transfer(study: Study, made: Artefacts) -> None:
     # Fitted here, the source has the study's blocks; from a checkpoint, it may have others.
     source = made["network/untrained" if settings.source.checkpoint is None else "transfer-source"]
     try:
-        plan = plan_runs(source, settings.frozen, settings.seeds, seed=study.seed)
+        plan = plan_fits(source, settings.frozen, settings.seeds, seed=study.seed)
     except StudyError as error:
         raise StudyError(f"transfer.{error}") from None
     chosen, blocks = plan["frozen"], plan["blocks"]

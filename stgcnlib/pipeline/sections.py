@@ -74,8 +74,12 @@ class Data(Section):
     @model_validator(mode="before")
     @classmethod
     def _demo_size(cls, given: Any) -> Any:
-        if isinstance(given, dict) and given.get("path", "demo") == "demo" and given.get("demo") is None:
-            return {**given, "demo": {}}
+        if not isinstance(given, dict):
+            return given
+        if given.get("path", "demo") == "demo":
+            return {**given, "demo": {}} if given.get("demo") is None else given
+        if given.get("demo") == Demo().model_dump():
+            return {**given, "demo": None}  # as studies of other data were written out before
         return given
 
     @field_validator("demo")

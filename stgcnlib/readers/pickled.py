@@ -103,7 +103,7 @@ def read_pickle(file: Path, *, most: int = MOST_BYTES) -> Any:
         with file.open("rb") as stream:
             if (size := file.stat().st_size) > most:
                 raise SkeletonFormatError(f"{file}: {size} bytes is too large; is it the right file?")
-            return _run(_Bounded(stream, size))
+            return _read_data(_Bounded(stream, size))
     except SkeletonFormatError:
         raise
     except _Refused as error:
@@ -118,7 +118,7 @@ def read_pickle(file: Path, *, most: int = MOST_BYTES) -> Any:
         raise SkeletonFormatError(f"{file}: truncated, or no pickle ({type(error).__name__}: {text})") from None
 
 
-def _run(stream: _Bounded) -> Any:
+def _read_data(stream: _Bounded) -> Any:
     stack: list[Any] = []
     memo: dict[int, Any] = {}
 

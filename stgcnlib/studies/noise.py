@@ -22,8 +22,8 @@ from stgcnlib.geometry import bootstrap_counts, paired_difference
 from stgcnlib.geometry.uncertainty import Resampling, bootstrap_means, interval
 from stgcnlib.groups import RECORDINGS, SUBJECT, group_codes, resampled_groups
 from stgcnlib.sequences import SequenceSet
-from stgcnlib.studies.noise_levels import CLEAN, KINDS, UNITS, Kind, conditions, corrupt, measure_level
-from stgcnlib.studies.runs import RunFolder, Values, load_tables, network_fingerprint, run_all, save_tables
+from stgcnlib.studies.kept import KeptResults, Values, compute_all, load_tables, network_fingerprint, save_tables
+from stgcnlib.studies.noise_levels import CLEAN, KINDS, UNITS, Kind, corrupt, kinds_and_levels, measure_level
 
 __all__ = ["NoiseResult", "noise_result", "noise_study"]
 
@@ -124,14 +124,14 @@ def noise_study(
         seed: of noise and draws. Levels of one kind share their draws, so that they differ in size alone.
         folder: where each finished level is kept; a study that was stopped goes on from there. None: nowhere.
         axes: how the layers' outputs lie, for networks that do not say, as `stgcnlib.record`.
-        device: where networks run.
+        device: where networks compute.
         progress: draw a bar; None: on a terminal.
 
     Raises:
         StudyError: an unknown kind, or a kind without levels.
         SequenceError: a level out of range. GraphError: fewer than k candidates.
     """
-    wanted = conditions(kinds, levels)
+    wanted = kinds_and_levels(kinds, levels)
     networks = {CLEAN: network} | dict(noisy_networks or {})
     if CLEAN in (noisy_networks or {}):
         raise StudyError(f"noisy_networks: {CLEAN!r} is the name of the first network; choose another")
@@ -148,8 +148,8 @@ def noise_study(
         for kind, level in [(CLEAN, None), *wanted]
     ]
     _check_levels(data, wanted, seed)
-    results = run_all(
-        _measure, work, tasks, RunFolder(folder, shared), description="Noise levels", progress=progress
+    results = compute_all(
+        _measure, work, tasks, KeptResults(folder, shared), description="Noise levels", progress=progress
     )  # fmt: skip
     measured: dict[str, list[tuple[str, float | None, Values]]] = {name: [] for name in networks}
     for task, result in zip(tasks, results, strict=True):

@@ -21,9 +21,9 @@ from stgcnlib.dtw import DTWLike, dtw_distances
 from stgcnlib.errors import StudyError, suggest
 from stgcnlib.geometry import label_smoothness
 from stgcnlib.sequences import SequenceSet
-from stgcnlib.studies.runs import Values
+from stgcnlib.studies.kept import Values
 
-__all__ = ["CLEAN", "KINDS", "LEVELS", "UNITS", "Kind", "conditions", "corrupt", "measure_level"]
+__all__ = ["CLEAN", "KINDS", "LEVELS", "UNITS", "Kind", "kinds_and_levels", "corrupt", "measure_level"]
 
 Kind = Literal["jitter", "joint dropout", "frame dropout", "rotation"]
 
@@ -67,7 +67,7 @@ def corrupt(data: SequenceSet, kind: str, level: float | None, *, seed: int = 0)
     raise StudyError(f"no noise is named {kind!r}; {suggest(kind, KINDS)}")
 
 
-def conditions(kinds: Sequence[Kind], levels: Mapping[Kind, Sequence[float]] | None) -> list[tuple[str, float]]:
+def kinds_and_levels(kinds: Sequence[Kind], levels: Mapping[Kind, Sequence[float]] | None) -> list[tuple[str, float]]:
     """(kind, level) of all levels of some kinds, the mild ones of a kind first; arguments as of `noise_study`.
 
     Raises:

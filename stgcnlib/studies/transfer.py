@@ -1,6 +1,6 @@
 """Transfer to another task: fine-tune with the first blocks frozen, against training from scratch and a linear probe.
 
-Every run is kept by itself, so that hours of training survive a stop. What the numbers advise and mean is said in
+Every fit is kept by itself, so that hours of training survive a stop. What the numbers advise and mean is said in
 `stgcnlib.verdicts`.
 """
 
@@ -25,16 +25,16 @@ from stgcnlib.geometry import LayerGeometry, bootstrap_counts, layer_geometry
 from stgcnlib.geometry.uncertainty import interval
 from stgcnlib.groups import RECORDINGS, SUBJECT, largest_k, resampled_groups
 from stgcnlib.sequences import SequenceSet
-from stgcnlib.studies.runs import RunFolder, Values, load_tables, network_fingerprint, run_all, save_tables
-from stgcnlib.studies.transfer_runs import FROZEN, PROBE, SCRATCH, Work, fresh_network, measure
+from stgcnlib.studies.kept import KeptResults, Values, compute_all, load_tables, network_fingerprint, save_tables
+from stgcnlib.studies.transfer_fits import FROZEN, PROBE, SCRATCH, Work, fresh_network, measure
 
 __all__ = [
-    "FROZEN", "PROBE", "SCRATCH", "TransferResult", "plan_runs", "target_geometry",
+    "FROZEN", "PROBE", "SCRATCH", "TransferResult", "plan_fits", "target_geometry",
     "transfer_result", "transfer_study",
 ]  # fmt: skip
 
 EPOCHS = 15
-_TABLES = ("runs", "table", "predictions", "smoothness", "smoothness_nodes")
+_TABLES = ("fits", "table", "predictions", "smoothness", "smoothness_nodes")
 
 
 @dataclass(frozen=True)
@@ -42,19 +42,19 @@ class TransferResult:
     """What `transfer_study` found.
 
     Attributes:
-        runs: one row per training: method ("frozen", "from scratch", "linear probe"), frozen (blocks; -1 where the
+        fits: one row per training: method ("frozen", "from scratch", "linear probe"), frozen (blocks; -1 where the
             method freezes none by number), seed, accuracy (test), train_accuracy, parameters (trained), seconds.
         table: one row per method and number of frozen blocks, means over seeds: accuracy, low, high (bootstrap over
             recordings, by subject where known, and seeds), seed_sd, against fine-tuning all blocks on the same
-            recordings change, change_low, change_high; parameters, seconds (of one run), seeds, n.
-        predictions: label, predicted and correct of each test recording in each run.
+            recordings change, change_low, change_high; parameters, seconds (of one fit), seeds, n.
+        predictions: label, predicted and correct of each test recording in each fit.
         smoothness: the target's labels on the source network's layers, before any fine-tuning: layer, index, title,
             smoothness, low, high, null_mean, null_low, null_high.
         smoothness_nodes: layer, index, node, smoothness.
         settings: everything that was asked for.
     """
 
-    runs: pd.DataFrame
+    fits: pd.DataFrame
     table: pd.DataFrame
     predictions: pd.DataFrame
     smoothness: pd.DataFrame
@@ -62,11 +62,11 @@ class TransferResult:
     settings: dict[str, Any] = field(default_factory=dict)
 
     def correct(self, method: str, frozen: int = -1) -> NDArray[np.float64]:
-        """(seeds, N) 1 where a run named a test recording right."""
+        """(seeds, N) 1 where a fit named a test recording right."""
         rows = self.predictions
         rows = rows[(rows["method"] == method) & (rows["frozen"] == frozen)].sort_values(["seed", "node"])
         if rows.empty:
-            raise StudyError(f"the transfer study has no run {method!r} with {frozen} frozen blocks")
+            raise StudyError(f"the transfer study has no fit {method!r} with {frozen} frozen blocks")
         return rows["correct"].to_numpy(dtype=np.float64).reshape(rows["seed"].nunique(), -1)
 
     def difference(self, first: tuple[str, int], second: tuple[str, int]) -> dict[str, float]:
@@ -129,7 +129,7 @@ def transfer_study(
 ) -> TransferResult:
     """Fine-tune a source network on a target task with the first f blocks frozen, for every f, and compare.
 
-    All runs but the probe see the target's training part equally often. Training from scratch has the learning rate
+    All fits but the probe see the target's training part equally often. Training from scratch has the learning rate
     of `stgcnlib.fit`, fine-tuning the lower one of `stgcnlib.fine_tune`, unless `training` gives one for both. The
     linear probe is a logistic regression on the source's last layer, averaged over frames and joints.
 
@@ -139,7 +139,7 @@ def transfer_study(
         test: N target recordings to measure.
         frozen: numbers of first blocks to freeze; None: 0 to all L.
         seeds: how many, or which, seeds of head, order and variation.
-        training: arguments of `stgcnlib.fit` for every run; epochs are 15 if left out.
+        training: arguments of `stgcnlib.fit` for every fit; epochs are 15 if left out.
         fresh: makes an untrained network of the same shape for the target's classes, called with ``seed=``; None:
             the source's own class with its options, which all networks of the zoo understand.
         groups: (N,) subjects of `test`, or another group; its own are no neighbours. None: unknown.
@@ -147,22 +147,22 @@ def transfer_study(
         k: candidates of the DS-Graphs; None: 50, or as many as every recording has.
         graph, dtw: further options of `layer_geometry`.
         permutations, bootstrap, confidence, seed: of the intervals, see there.
-        folder: where each finished run is kept; a study that was stopped goes on from there. None: nowhere.
+        folder: where each finished fit is kept; a study that was stopped goes on from there. None: nowhere.
         workers: processes at a time; None: as many as cores.
         axes: how the layers' outputs lie, for networks that do not say, as `stgcnlib.record`.
-        device: where networks run.
+        device: where networks compute.
         progress: draw a bar; None: on a terminal.
 
     Raises:
         StudyError: a number of frozen blocks out of range, no seed, or a training that fails.
         LayoutError, SequenceError: recordings and network do not belong together.
     """
-    plan = plan_runs(source, frozen, seeds, seed=seed)
+    plan = plan_fits(source, frozen, seeds, seed=seed)
     if train.class_names != test.class_names:
         raise SequenceError("train and test name different classes; read them together and split them then")
     settings = {"epochs": EPOCHS, **(training or {})}
     work = Work(source, train, test, settings, fresh, axes, device)
-    tasks: list[Values] = plan["runs"]
+    tasks: list[Values] = plan["fits"]
     networks = [network_fingerprint(source), network_fingerprint(fresh_network(work, seed))]
     shared = [networks, train.fingerprint(), test.fingerprint(), settings]
     geometry = target_geometry(
@@ -171,9 +171,9 @@ def transfer_study(
     )  # fmt: skip
     # The dearest first: what is left for the end should be short.
     order = sorted(range(len(tasks)), key=lambda i: tasks[i]["frozen"])
-    found = run_all(
-        measure, work, [tasks[i] for i in order], RunFolder(folder, shared), workers=workers,
-        description="Transfer runs", progress=progress,
+    found = compute_all(
+        measure, work, [tasks[i] for i in order], KeptResults(folder, shared), workers=workers,
+        description="Transfer fits", progress=progress,
     )  # fmt: skip
     results = [found[order.index(i)] for i in range(len(tasks))]
     return transfer_result(
@@ -181,8 +181,8 @@ def transfer_study(
     )
 
 
-def plan_runs(source: nn.Module, frozen: Sequence[int] | None, seeds: int | Sequence[int], *, seed: int) -> Values:
-    """What a transfer study runs: blocks of the source, frozen and seeds as chosen, and runs, one per training.
+def plan_fits(source: nn.Module, frozen: Sequence[int] | None, seeds: int | Sequence[int], *, seed: int) -> Values:
+    """What a transfer study fits: blocks of the source, frozen and seeds as chosen, and fits, the probe among them.
 
     Args:
         source, frozen, seeds, seed: as of `transfer_study`.
@@ -199,11 +199,11 @@ def plan_runs(source: nn.Module, frozen: Sequence[int] | None, seeds: int | Sequ
     which = list(range(seeds)) if isinstance(seeds, int) else list(dict.fromkeys(seeds))
     if not which:
         raise StudyError(f"seeds is {seeds!r}; at least one is needed")
-    runs: list[Values] = [{"method": PROBE, "frozen": -1, "seed": seed}]
+    fits: list[Values] = [{"method": PROBE, "frozen": -1, "seed": seed}]
     for each in which:
-        runs += [{"method": FROZEN, "frozen": f, "seed": each} for f in chosen]
-        runs.append({"method": SCRATCH, "frozen": -1, "seed": each})
-    return {"blocks": blocks, "frozen": chosen, "seeds": which, "runs": runs}
+        fits += [{"method": FROZEN, "frozen": f, "seed": each} for f in chosen]
+        fits.append({"method": SCRATCH, "frozen": -1, "seed": each})
+    return {"blocks": blocks, "frozen": chosen, "seeds": which, "fits": fits}
 
 
 def transfer_result(
@@ -218,14 +218,14 @@ def transfer_result(
     bootstrap: int,
     seed: int,
 ) -> TransferResult:
-    """The tables of runs that were made one by one.
+    """The tables of fits that were made one by one.
 
     Args:
-        plan: of `plan_runs`.
-        results: what `transfer_runs.measure` gave for each of its runs.
+        plan: of `plan_fits`.
+        results: what `transfer_fits.measure` gave for each of its fits.
         train, test: parts of the target.
         geometry: of `target_geometry`.
-        training: arguments of `stgcnlib.fit` that every run had.
+        training: arguments of `stgcnlib.fit` that every fit had.
         confidence, bootstrap, seed: of the intervals.
     """
     settings = {
@@ -233,7 +233,7 @@ def transfer_result(
         "confidence": confidence, "bootstrap": bootstrap, "seed": seed, "classes": len(test.class_names),
         "train_n": len(train),
     }  # fmt: skip
-    return _tables(plan["runs"], results, test, geometry, settings)
+    return _tables(plan["fits"], results, test, geometry, settings)
 
 
 def target_geometry(
@@ -265,7 +265,7 @@ def _tables(
 ) -> TransferResult:
     N = len(test)
     plain = ("accuracy", "train_accuracy", "parameters", "seconds")
-    runs = pd.DataFrame(
+    fits = pd.DataFrame(
         [task | {key: result[key] for key in plain} for task, result in zip(tasks, results, strict=True)]
     )
     parts = []
@@ -278,7 +278,7 @@ def _tables(
     shown = ["layer", "index", "title", "smoothness", "low", "high", "null_mean", "null_low", "null_high"]
     groups, drawn = (None if codes is None else codes.tolist() for codes in (geometry.groups, geometry.resampled))
     found = TransferResult(
-        runs,
+        fits,
         pd.DataFrame(),
         pd.concat(parts, ignore_index=True),
         curve[shown],
@@ -295,8 +295,8 @@ def _summary(result: TransferResult) -> pd.DataFrame:
     counts, confidence = result.counts(), float(result.settings["confidence"])
     least = int(result.settings["frozen"][0])
     rows = []
-    for method, frozen in dict.fromkeys(zip(result.runs["method"], result.runs["frozen"].tolist(), strict=True)):
-        each = result.runs[(result.runs["method"] == method) & (result.runs["frozen"] == frozen)]
+    for method, frozen in dict.fromkeys(zip(result.fits["method"], result.fits["frozen"].tolist(), strict=True)):
+        each = result.fits[(result.fits["method"] == method) & (result.fits["frozen"] == frozen)]
         correct = result.correct(method, frozen)
         low, high = interval(_resampled(correct, counts, 0), confidence)
         difference = result.difference((method, frozen), (FROZEN, least))

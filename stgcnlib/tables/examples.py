@@ -24,7 +24,7 @@ __all__ = [
 ]  # fmt: skip
 
 Example: TypeAlias = "tuple[str, NDArray[np.float32], dict[str, RelevanceMap]]"
-"""(title, sequence (T, V, C) of the first person, layer -> map): what `stgcnlib.figures.skeleton_strip` draws."""
+"""(title, coordinates (T, V, C) of the first person, layer -> map): what `stgcnlib.figures.skeleton_strip` draws."""
 
 
 # -- graphs and pairs --------------------------------------------------------------------------
@@ -128,7 +128,7 @@ def layer_maps(examples: Sequence[Example], *, layer: str) -> list[Example]:
     """
     if layer == "input" and not all(layer in maps for _, _, maps in examples):
         return []
-    return [(title, sequence, {layer: _map(maps, layer)}) for title, sequence, maps in examples]
+    return [(title, coordinates, {layer: _map(maps, layer)}) for title, coordinates, maps in examples]
 
 
 def extremes(

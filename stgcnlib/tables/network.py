@@ -39,7 +39,7 @@ def network_facts(
     """
     facts = {
         "network": settings.name,
-        "blocks": sum(layer["index"] > 0 for layer in layers),
+        "layers": sum(layer["index"] > 0 for layer in layers),
         "parameters": f"{sum(p.numel() for p in network.parameters()):,}",
         "joints": len(data.layout),
         "channels": data.channels,
@@ -50,7 +50,7 @@ def network_facts(
         facts["weights"] = str(settings.checkpoint)
     elif history is not None:
         facts["weights"] = f"trained here for {len(history)} epochs, {history['seconds'].sum():.0f} s"
-    facts["test accuracy"] = f"{evaluation.accuracy:.1%} of {len(evaluation.labels)} sequences"
+    facts["test accuracy"] = f"{evaluation.accuracy:.1%} of {len(evaluation.labels)} recordings"
     return pd.DataFrame({"value": facts})
 
 

@@ -18,7 +18,7 @@ __all__ = ["parts_table", "recordings_table"]
 
 
 def parts_table(parts: tuple[SequenceSet, SequenceSet], *, nodes: SequenceSet) -> pd.DataFrame:
-    """One row per part: sequences, classes, values of each group, lengths in frames, most people in a recording.
+    """One row per part: recordings, classes, values of each group, lengths in frames, most people in a recording.
 
     Args:
         parts: (train, test) recordings.
@@ -26,7 +26,7 @@ def parts_table(parts: tuple[SequenceSet, SequenceSet], *, nodes: SequenceSet) -
     """
     rows = []
     for name, part in {"train": parts[0], "test": parts[1], "nodes of the DS-Graphs": nodes}.items():
-        row: dict[str, Any] = {"part": name, "sequences": len(part), "classes": len(np.unique(part.labels))}
+        row: dict[str, Any] = {"part": name, "recordings": len(part), "classes": len(np.unique(part.labels))}
         row |= {plural(group): len(np.unique(values)) for group, values in part.groups.items()}
         row |= {"shortest": part.lengths.min(), "mean length": round(part.lengths.mean(), 1)}
         row |= {"longest": part.lengths.max(), "most people": part.people_counts.max()}

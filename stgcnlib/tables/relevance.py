@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["arms_table", "checks_table", "class_joint_relevance", "faithfulness_table", "limb_relevance"]
 
 STRONGEST = 5
-"""Nodes that stand for the parts of a graph that names none."""
+"""Joints that stand for the parts of a graph that names none."""
 
 
 # -- where relevance lies ----------------------------------------------------------------------
@@ -62,7 +62,7 @@ def limb_relevance(
 ) -> pd.DataFrame:
     """Share of relevance per body part and layer: columns title, index, limb, share, even.
 
-    `even` is the part's share of the joints. On a layout that names no parts, the nodes that have most relevance over
+    `even` is the part's share of the joints. On a layout that names no parts, the joints that have most relevance over
     all layers take their place.
 
     Args:

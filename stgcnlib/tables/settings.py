@@ -33,7 +33,7 @@ def settings_facts(study: Any, *, nodes: SequenceSet, left_out: str | None, resa
     dtw, graph, geometry = study.dtw, study.graph, study.geometry
     band = "no band" if dtw.band is None else f"band of radius {dtw.band}"
     facts = {
-        "nodes": f"{len(nodes)} sequences ({graph.part})",
+        "nodes": f"{len(nodes)} recordings ({graph.part})",
         "distance": f"DTW, {READINGS[dtw.reading]}, {dtw.metric}, {band}, by {dtw.normalize}",
         "window": f"{dtw.window} input frames, stride {dtw.stride}",
         "graph": f"NNK, K = {graph.k}, σ by {graph.sigma}, solver {graph.solver}",
@@ -67,7 +67,7 @@ def report_facts(
     """
     train, test = parts
     return {
-        "sequences": f"{len(data)} ({len(train)} train, {len(test)} test)",
+        "recordings": f"{len(data)} ({len(train)} train, {len(test)} test)",
         "classes": str(len(data.class_names)),
         "network": f"{study.network.name}, {sum(layer['index'] > 0 for layer in layers)} layers",
         "test accuracy": f"{evaluation.accuracy:.1%}",

@@ -1,4 +1,4 @@
-"""Tables of the transfer study: its task, the accuracy of each run, and what the advice on freezing rests on."""
+"""Tables of the transfer study: its task, the accuracy of each fit, and what the advice on freezing rests on."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def transfer_facts(result: TransferResult, *, source: Any, data: SequenceSet) ->
         "target": f"{found['classes']} classes, {found['train_n']} training and {found['n']} test recordings",
         "blocks": str(found["blocks"]),
         "frozen": ", ".join(map(str, found["frozen"])),
-        "training of each run": ", ".join(f"{name} {value}" for name, value in found["training"].items()),
-        "runs": f"{len(result.runs)}, {result.runs['seconds'].sum() / 60:.1f} min",
+        "training of each fit": ", ".join(f"{name} {value}" for name, value in found["training"].items()),
+        "fits": f"{len(result.fits)}, {result.fits['seconds'].sum() / 60:.1f} min",
         "seeds": ", ".join(map(str, found["seeds"])),
     }
     return pd.DataFrame({"value": facts})
@@ -48,14 +48,14 @@ def transfer_table(result: TransferResult) -> pd.DataFrame:
     names = [m if f < 0 else f"{f} frozen" for m, f in zip(table["method"], table["frozen"], strict=True)]
     return pd.DataFrame(
         {
-            "run": names,
+            "fit": names,
             "accuracy": spans(table, "accuracy", "low", "high", "{:.1%}", missing=""),
             "sd over seeds": table["seed_sd"].map(lambda v: "" if np.isnan(v) else f"{100 * v:.1f} points"),
             "against tuning all": spans(table, "change", "change_low", "change_high", "{:+.1%}", missing=""),
             "parameters trained": table["parameters"].map("{:,}".format),
             "seconds": table["seconds"].map("{:.1f}".format),
         }
-    ).set_index("run")
+    ).set_index("fit")
 
 
 def advice_table(evidence: pd.DataFrame) -> pd.DataFrame:

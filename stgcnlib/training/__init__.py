@@ -1,4 +1,4 @@
-"""Training, fine-tuning and evaluating networks of the zoo on sequence sets.
+"""Training, fine-tuning and evaluating networks of the zoo on recordings.
 
 Networks are changed in place and handed back in evaluation mode.
 """

@@ -120,7 +120,7 @@ def fit(
         held = _validation_part(train, seed)
         train, validation = train.select(~held), train.select(held)
 
-    from stgcnlib.training.loop import Task, run  # lightning takes seconds to import
+    from stgcnlib.training.loop import Task, train_task  # lightning takes seconds to import
 
     wanted = {parameter: parameter.requires_grad for parameter in parameters}
     try:
@@ -133,7 +133,7 @@ def fit(
             learning_rate=learning_rate, weight_decay=weight_decay, label_smoothing=label_smoothing, settings=settings,
         )  # fmt: skip
         folder = None if checkpoint_dir is None else Path(checkpoint_dir)
-        run(task, folder=folder, device=device, half=precision == "bfloat16", progress=progress)
+        train_task(task, folder=folder, device=device, half=precision == "bfloat16", progress=progress)
     finally:
         for parameter, flag in wanted.items():
             parameter.requires_grad_(flag)

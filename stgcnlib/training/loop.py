@@ -29,7 +29,7 @@ from stgcnlib.sequences import SequenceSet
 from stgcnlib.training.augment import TrainingBatches
 from stgcnlib.training.evaluation import evaluate
 
-__all__ = ["Task", "run"]
+__all__ = ["Task", "train_task"]
 
 FILE = "training.ckpt"
 MEASUREMENTS = 10  # of the test part over a training, since each costs up to a third of an epoch
@@ -178,7 +178,7 @@ class _Progress(pl.Callback):
         self.bar.stop()
 
 
-def run(task: Task, *, folder: Path | None, device: str, half: bool, progress: bool | None) -> None:
+def train_task(task: Task, *, folder: Path | None, device: str, half: bool, progress: bool | None) -> None:
     """Train until `task.epochs`, from the last epoch kept in `folder` if there is one.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Our own preparation of sequences: centre, turn, scale, resample, mirror.
+"""Our own preparation of recordings: centre, turn, scale, resample, mirror.
 
 Nothing is changed in place, people of one recording move together, and a degenerate pose (joints that
 coincide) is left as it is rather than made NaN.
@@ -142,7 +142,7 @@ def scale(data: SequenceSet, *, by: Literal["trunk", "unit"] = "trunk") -> Seque
 def standardize(data: SequenceSet, *, like: SequenceSet | None = None) -> SequenceSet:
     """Each channel less its mean, divided by its standard deviation: for signals on a graph that is no body.
 
-    Mean and deviation are over all frames, nodes and recordings, so that nodes and recordings keep their levels among
+    Mean and deviation are over all frames, joints and recordings, so that joints and recordings keep their levels among
     each other. People who are absent stay absent. A channel that never changes is only centred.
 
     Args:

@@ -1,4 +1,4 @@
-"""Advice: how many first blocks to freeze, from the runs of a transfer study or from a table of one's own runs."""
+"""Advice: how many first blocks to freeze, from the fits of a transfer study or from a table of one's own fits."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FLAT = 0.02
 """Smoothness that differs by less, 2% of the neighbourhood, counts as equal, however sure the difference is."""
 
 
-def advise_frozen(runs: TransferResult | pd.DataFrame, *, smoothness: ArrayLike | None = None) -> Outcome:
+def advise_frozen(fits: TransferResult | pd.DataFrame, *, smoothness: ArrayLike | None = None) -> Outcome:
     """The largest number of frozen blocks whose accuracy is within the noise of the best.
 
     This is the one-standard-error rule (Breiman et al., Classification and Regression Trees, 1984, section 3.4.3): of
@@ -37,7 +37,7 @@ def advise_frozen(runs: TransferResult | pd.DataFrame, *, smoothness: ArrayLike 
     it they lose it.
 
     Args:
-        runs: a `TransferResult`, or a table with columns frozen and accuracy, one row per run (several per number
+        fits: a `TransferResult`, or a table with columns frozen and accuracy, one row per fit (several per number
             for several seeds).
         smoothness: (L + 1,) label smoothness of the target at layers 0 (the input) to L of the source network, for a
             table; from a `TransferResult` it is known.
@@ -52,12 +52,12 @@ def advise_frozen(runs: TransferResult | pd.DataFrame, *, smoothness: ArrayLike 
     Raises:
         StudyError: a table without these columns or rows, or a smoothness that does not cover the frozen blocks.
     """
-    if isinstance(runs, pd.DataFrame):
-        table, result = runs, None
+    if isinstance(fits, pd.DataFrame):
+        table, result = fits, None
     else:
-        table, result = runs.runs[runs.runs["method"] == "frozen"], runs
+        table, result = fits.fits[fits.fits["method"] == "frozen"], fits
     if not {"frozen", "accuracy"} <= set(table.columns) or table.empty:
-        raise StudyError("advise_frozen: runs need columns frozen and accuracy, and at least one row")
+        raise StudyError("advise_frozen: fits need columns frozen and accuracy, and at least one row")
     grouped = table.groupby("frozen")["accuracy"]
     means, seeds = grouped.mean(), grouped.count()
     spread = grouped.var(ddof=1).dropna()
@@ -156,6 +156,6 @@ def _paragraph(
         text += (
             f" Label smoothness alone would freeze {by_smoothness}: {place} is the deepest layer of the source network "
             f"at which the target's labels are as smooth as anywhere ({values[by_smoothness]:.2f}, lowest "
-            f"{values.min():.2f}); " + ("both agree." if by_smoothness == frozen else f"the runs say {frozen}.")
+            f"{values.min():.2f}); " + ("both agree." if by_smoothness == frozen else f"the fits say {frozen}.")
         )
     return text

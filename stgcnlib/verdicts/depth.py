@@ -126,7 +126,7 @@ def _paragraph(numbers: dict[str, Any]) -> str:
         f"Counting {counted}, label smoothness (0: every neighbour shares the label, 1: none does) is "
         f"{numbers['input']:.2f} at the input, {numbers['early']:.2f} in the early layers ({early}) and "
         f"{numbers['last']:.2f} at {last}.",
-        f"On the same sequences it {_moves(numbers['early_minus_last'], confidence)} from the early layers to {last}, "
+        f"On the same recordings it {_moves(numbers['early_minus_last'], confidence)} from the early layers to {last}, "
         f"and {_moves(numbers['input_minus_last'], confidence)} from the input{_share(numbers)}.",
         _control(numbers, confidence),
         f"Shuffled labels would give {estimate(null[0], null[1], null[2], '.2f')}"
@@ -211,7 +211,7 @@ def _lacking(numbers: dict[str, Any]) -> str:
 
 def _caution(numbers: dict[str, Any]) -> str:
     subjects, unit = numbers["subjects"], numbers["unit"]
-    drawn = resampled(numbers["draws"], numbers["resampling"], subjects, "sequences", unit or SUBJECT)
+    drawn = resampled(numbers["draws"], numbers["resampling"], subjects, unit or SUBJECT)
     end = ""
     if subjects is None:
         end = "; subjects are not known" if unit is None else ""

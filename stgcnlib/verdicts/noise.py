@@ -192,9 +192,7 @@ def _sentence(kind: str, each: dict[str, Any], confidence: float) -> str:
 
 
 def _caution(numbers: dict[str, Any]) -> str:
-    drawn = resampled(
-        numbers["draws"], numbers["resampling"], numbers["subjects"], "recordings", numbers["unit"]
-    )  # fmt: skip
+    drawn = resampled(numbers["draws"], numbers["resampling"], numbers["subjects"], numbers["unit"])
     return (
         f"Intervals are of paired differences, from {drawn}; graphs, and one draw of the noise per level, are held "
         "fixed."

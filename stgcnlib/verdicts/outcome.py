@@ -91,19 +91,18 @@ def estimate(value: float, low: float, high: float, form: str) -> str:
     return f"{value:{form}} ({span(low, high, form)})"
 
 
-def resampled(draws: int, resampling: str, count: int | None, items: str, unit: str) -> str:
-    """'300 bootstrap draws of the 4 subjects and their sequences'.
+def resampled(draws: int, resampling: str, count: int | None, unit: str) -> str:
+    """'300 bootstrap draws of the 4 subjects and their recordings'.
 
     Args:
         draws: how many.
         resampling: "sequences", "subjects" or "two-level".
         count: how many groups are resampled as a whole; None: none are.
-        items: "sequences" or "recordings".
         unit: name of such a group.
     """
     what = {
-        "sequences": f"{items} as if independent",
+        "sequences": "recordings as if independent",
         "subjects": f"the {count} {plural(unit)}",
-        "two-level": f"the {count} {plural(unit)} and their {items}",
+        "two-level": f"the {count} {plural(unit)} and their recordings",
     }["sequences" if count is None else resampling]
     return f"{draws} bootstrap draws of {what}"

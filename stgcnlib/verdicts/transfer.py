@@ -20,7 +20,7 @@ MARGIN = 0.05
 
 
 def judge_transfer(result: TransferResult) -> Outcome:
-    """Compare runs on the same test recordings and seeds; intervals resample both.
+    """Compare fits on the same test recordings and seeds; intervals resample both.
 
     With H the number of frozen blocks nearest to half of all (the earlier where two are equally near, and neither none
     nor all), three differences of accuracy:

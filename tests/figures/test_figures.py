@@ -427,8 +427,8 @@ def test_no_null_no_trouble() -> None:
         (lambda w: figures.neighbor_counts({}), GraphError, "no graph"),
         (lambda w: figures.statistics_curves(_statistics(2).iloc[:0]), GraphError, "probe_accuracy"),
         (lambda w: figures.layer_similarity(_pairs(2), network="untrained"), GraphError, "'trained'"),
-        (lambda w: figures.suspect_pictures(_suspects(w.data), w.graph, _data(3)), GraphError, "own sequences"),
-        (lambda w: figures.outlier_pictures(_suspects(w.data), w.data.select([0])), GraphError, "1 sequences"),
+        (lambda w: figures.suspect_pictures(_suspects(w.data), w.graph, _data(3)), GraphError, "graph's own"),
+        (lambda w: figures.outlier_pictures(_suspects(w.data), w.data.select([0])), GraphError, "1 recordings"),
     ],
 )
 def test_bad_input_is_named(draw: Callable[[World], Figure], error: type[StgcnlibError], says: str) -> None:

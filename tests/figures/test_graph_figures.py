@@ -63,7 +63,7 @@ def test_one_scale_for_all_recordings_holds_nearly_all_values(data: SequenceSet)
 
 
 def test_nodes_without_groups_are_one_group() -> None:
-    assert grouped_joints(graph_layout("pair", [(0, 1)]))[1] == [("nodes", 0, 2)]
+    assert grouped_joints(graph_layout("pair", [(0, 1)]))[1] == [("joints", 0, 2)]
     grouped = graph_layout("pair", [(0, 1)], groups={"west": [1]})
     assert grouped_joints(grouped) == ([1, 0], [("west", 0, 1), ("other", 1, 2)])
 

@@ -90,7 +90,7 @@ def test_transfer_shows_accuracy_above_smoothness(advised: int | None) -> None:
     assert "from scratch" in texts(figure)
     assert (f"advice: freeze {advised}" in texts(figure)) == (advised is not None)
     no_text_outside(figure)
-    with pytest.raises(StudyError, match="no run with frozen blocks"):
+    with pytest.raises(StudyError, match="no fit with frozen blocks"):
         figures.transfer_curve(table[table["method"] != "frozen"], smooth)
 
 

@@ -57,7 +57,7 @@ def test_cka_is_bounded_and_does_not_see_rotation_and_scale(seed: int, scale: fl
 
 
 def test_unrelated_wide_features_are_not_alike() -> None:
-    """Biased CKA of 30 sequences with 2000 features is near 1 whatever they hold; this one is near 0."""
+    """Biased CKA of 30 recordings with 2000 features is near 1 whatever they hold; this one is near 0."""
     rng = np.random.default_rng(0)
     values = [debiased_cka(gram(rng.normal(size=(30, 2000))), gram(rng.normal(size=(30, 2000)))) for _ in range(20)]
     assert abs(np.mean(values)) < 0.03
@@ -86,14 +86,14 @@ def test_votes_by_loops() -> None:
 
 @pytest.mark.parametrize("width", [6, 300])
 def test_probe_is_scikit_learn(width: int) -> None:
-    """Also with more features than sequences, where coordinates of the training part's span are used."""
+    """Also with more features than recordings, where coordinates of the training part's span are used."""
     rng = np.random.default_rng(3)
     y, groups = np.tile(np.repeat([0, 1, 2], 5), 4), np.repeat(np.arange(4), 15)
     X = (0.5 * rng.normal(size=(3, width))[y] + rng.normal(size=(60, width))) * rng.uniform(0.1, 9, width)
     probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.5, max_iter=5000))
     expected = cross_val_predict(probe, X, y, groups=groups, cv=LeaveOneGroupOut())
     found = probe_predictions(X, y, groups=groups, C=0.5)
-    assert (found == expected).mean() >= 0.98  # the solver stops where a sequence lies on the border
+    assert (found == expected).mean() >= 0.98  # the solver stops where a recording lies on the border
     assert (found == y).mean() > 0.45
 
 
@@ -125,7 +125,7 @@ def test_bad_input() -> None:
         probe_predictions(X, y, groups=np.zeros(8))
     with pytest.raises(GraphError, match="only one class"):
         probe_predictions(X, y, groups=y)
-    with pytest.raises(GraphError, match="one sequence only"):
+    with pytest.raises(GraphError, match="one recording only"):
         probe_predictions(X, np.arange(8))
     with pytest.raises(GraphError, match=r"groups have shape \(3,\)"):
         probe_predictions(X, y, groups=[1, 2, 3])

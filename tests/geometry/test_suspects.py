@@ -28,7 +28,7 @@ def test_swapped_labels_head_the_list(seed: int) -> None:
 
 
 def test_a_last_layer_that_fits_the_wrong_labels_does_not_hide_them() -> None:
-    """The last layer puts every sequence among the class that it is labelled with, as a memorising network would."""
+    """The last layer puts every recording among the class that it is labelled with, as a memorising network would."""
     planted = world([0.8, 1.2, 2.0, 2.0, 0.0], repeats=8)
     wrong, changed = swapped(planted.labels, 0.05, np.random.default_rng(0))
     rng = np.random.default_rng(1)

@@ -90,7 +90,14 @@ ROOMS = {
             "stgcnlib/pipeline/line/table.py": "",
             "stgcnlib/pipeline/stages.py": "",
         },
-        ("artefacts", "pipeline/test_study_keys.py", "pipeline/test_study.py", "pipeline/test_stages.py"),
+        (
+            "artefacts",
+            "pipeline/test_line_keys.py",
+            "pipeline/test_page_marks.py",
+            "pipeline/test_nine_faults.py",
+            "pipeline/test_study.py",
+            "pipeline/test_stages.py",
+        ),
         options=("-k", "not interrupted_run and not ended_while_it_makes"),
     ),
 }

@@ -46,7 +46,7 @@ ALL_LEVELS = {"noise-level/*", "noise-level/*/*"}
 LEVELS = ALL_LEVELS | {"noise-level/clean", "noise-level/jitter 30.0", "noise-level/jitter 10.0/clean"}
 NOISE = {"noise", "summary"}
 SOURCE = {"transfer-training", "transfer-source"}
-RUNS = {"transfer-run/*", "transfer-run/frozen, 0 blocks, seed 0"}
+RUNS = {"transfer-fit/*", "transfer-fit/frozen, 0 blocks, seed 0"}
 TRANSFER = {"transfer", "advice", "transfer-facts", "summary"}
 MEASURED = DISTANCES | GEOMETRY | {"sensitivity", "map-evaluation"} | LEVELS | NOISE
 TARGET = {"transfer-geometry"} | TRANSFER
@@ -105,8 +105,8 @@ CHANGES: list[tuple[str, Any, set[str]]] = [
     ("noise.layers", ["st_gcn_networks.2"], LEVELS | NOISE),
     ("noise.train.jitter", 20, {"noise-level/*/*"} | ALL_NOISY_NETWORKS | NOISE),
     ("transfer.source.classes", 5, {"transfer-target"} | FITTINGS),
-    ("transfer.frozen", [0], {"transfer-plan", "transfer-run/*"} | TRANSFER),
-    ("transfer.seeds", 1, {"transfer-plan", "transfer-run/*"} | TRANSFER),
+    ("transfer.frozen", [0], {"transfer-plan", "transfer-fit/*"} | TRANSFER),
+    ("transfer.seeds", 1, {"transfer-plan", "transfer-fit/*"} | TRANSFER),
     ("transfer.training.epochs", 2, RUNS | TRANSFER),
 ]
 """Field, its new value, and all that is made again."""

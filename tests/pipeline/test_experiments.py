@@ -68,8 +68,8 @@ def test_the_transfer_is_between_classes_that_are_apart(finished: StudyRun) -> N
     assert len(train.class_names) == len(test.class_names) == 4
     assert set(train.class_names) & set(finished["sequences"].class_names[:6]) == set()
     assert set(train.groups["subject"]) == {1, 3}
-    runs = pd.read_parquet(finished.output / "tables" / "transfer_runs.parquet")
-    assert set(zip(runs["method"], runs["frozen"], strict=True)) == {
+    fits = pd.read_parquet(finished.output / "tables" / "transfer_fits.parquet")
+    assert set(zip(fits["method"], fits["frozen"], strict=True)) == {
         ("frozen", 0), ("frozen", 2), ("frozen", 3), ("from scratch", -1), ("linear probe", -1),
     }  # fmt: skip
     for name in ("table", "smoothness", "advice", "predictions"):

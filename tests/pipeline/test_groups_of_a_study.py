@@ -54,7 +54,7 @@ def test_neighbours_of_other_days_are_called_so(days: Path, tmp_path: Path) -> N
     assert "Counting only neighbours of other days" in words
     assert "If neighbours of the same day count too" in words
     assert "other subjects" not in words
-    assert "the 2 subjects and their sequences" in words  # who is resampled is another question
+    assert "the 2 subjects and their recordings" in words  # who is resampled is another question
     assert run["settings"].loc[["left out as neighbours", "resampled"], "value"].tolist() == [
         "same day", "subjects, then their recordings",
     ]  # fmt: skip
@@ -70,7 +70,7 @@ def test_the_bootstrap_by_subject_stays_where_everyone_may_be_a_neighbour(days: 
     np.testing.assert_array_equal(geometry.resamples(), bootstrap_counts(len(subjects), draws=40, groups=subjects))
     words = judge_depth(geometry).text
     assert "all neighbours, whoever performed them" in words
-    assert "the 2 subjects and their sequences" in words
+    assert "the 2 subjects and their recordings" in words
 
 
 def test_recordings_are_resampled_by_themselves_if_the_study_says_so(days: Path, tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_recordings_are_resampled_by_themselves_if_the_study_says_so(days: Path,
     geometry = run["geometry"]
     assert geometry.neighbours == "other subjects"
     np.testing.assert_array_equal(geometry.resamples(), bootstrap_counts(len(run["nodes"]), draws=40))
-    assert "of sequences as if independent, with the graphs held fixed." in judge_depth(geometry).text
+    assert "of recordings as if independent, with the graphs held fixed." in judge_depth(geometry).text
     assert run["settings"].loc["resampled", "value"] == "recordings"
 
 

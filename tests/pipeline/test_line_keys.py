@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from line_changes import BASE, CHANGES, EVERYTHING, Fields, changed, covers, keys_of, opened, variants, with_files
+from line_changes import BASE, CHANGES, EVERYTHING, changed, covers, keys_of, opened, variants, with_files
 from study_schema import TEXT, keys_of_schema, values
 
 from stgcnlib.artefacts import Artefact, Axis, Place

@@ -22,7 +22,7 @@ from stgcnlib.explain import checks, gradcam
 from stgcnlib.pipeline.notebooks import notebook_folder
 from stgcnlib.pipeline.run import open_study
 from stgcnlib.pipeline.stages import STAGES, page_mark
-from stgcnlib.studies import transfer_runs
+from stgcnlib.studies import transfer_fits
 from stgcnlib.verdicts import advise_frozen
 
 TINY: dict[str, Any] = {
@@ -172,7 +172,7 @@ def test_5_the_summary_reads_a_transfer_study_that_is_there_and_trains_nothing(
 
     for name in ("fit", "fine_tune"):
         monkeypatch.setattr(training, name, refused)
-        monkeypatch.setattr(transfer_runs, name, refused)
+        monkeypatch.setattr(transfer_fits, name, refused)
     other = open_study({**fields, "layers": ["st_gcn_networks.0", "st_gcn_networks.2"]}, tmp_path)
     assert advise_frozen(other["transfer"]).text == told
     (stage,) = [stage for stage in STAGES if stage.name == "09_summary"]

@@ -74,7 +74,7 @@ def test_the_line_from_file_to_relevance(folder: Path) -> None:
     assert run["evaluation"].logits.shape == (8, 2)
     assert list(run["maps"][0]) == ["blocks.0", "blocks.1"]
     table = tables.limb_relevance(run["nodes"], run["explained"], run["maps"])
-    assert set(table["limb"]) == {"node 0", "node 1", "node 2", "node 3"}
+    assert set(table["limb"]) == {"joint 0", "joint 1", "joint 2", "joint 3"}
     np.testing.assert_allclose(table.groupby("index")["share"].sum(), 1, rtol=1e-5)
     assert run["geometry"].table["smoothness"].between(0, 1).all()
     assert set(run["map-evaluation"].summary["title"]) == {"blocks.0", "blocks.1"}

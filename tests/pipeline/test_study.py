@@ -152,3 +152,8 @@ def test_bundled_studies_are_valid(name: str, monkeypatch: pytest.MonkeyPatch, t
     study = Study.load(name)
     assert study.graph.k == 20
     assert set(yaml.safe_load((bundled_folder() / f"{name}.yml").read_text())) <= set(Study.model_fields)
+
+
+def test_a_study_that_was_written_with_the_demo_s_defaults_is_read(tmp_path: Path) -> None:
+    fields = {"data": {"path": str(tmp_path / "mine.npz"), "demo": {"subjects": 8, "repeats": 4, "noise": 0.01}}}
+    assert Study.load(fields).data.demo is None

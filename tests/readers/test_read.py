@@ -33,7 +33,7 @@ def test_npz_by_name_and_by_content(tmp_path: Path, small_set: SequenceSet) -> N
 
 def test_npz_of_something_else(tmp_path: Path) -> None:
     np.savez(tmp_path / "set.npz", a=np.ones(3))
-    with pytest.raises(SkeletonFormatError, match=r"set\.npz: not a readable stgcnlib sequence file"):
+    with pytest.raises(SkeletonFormatError, match=r"set\.npz: not a readable stgcnlib file of recordings"):
         read(tmp_path / "set.npz")
 
 

@@ -274,7 +274,11 @@ def test_a_killed_run_is_told_as_stopped_and_the_next_one_corrects_the_page(tmp_
     assert rows(output) == {}
 
 
-def test_results_of_another_run_are_not_shown_as_this_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("settings", "linked"), [({}, True), ({"seed": 1}, False)], ids=["notebook", "setting"])
+def test_results_of_another_run_are_not_shown_as_this_one(
+    tmp_path: Path, settings: dict[str, Any], linked: bool
+) -> None:
+    """A changed notebook outdates its own page alone, a changed setting every page that shows what depends on it."""
     notebooks, output = write_line(tmp_path / "notebooks"), tmp_path / "out"
     run(output, notebooks)
     summarized = output / "artefacts" / "summary"
@@ -284,13 +288,13 @@ def test_results_of_another_run_are_not_shown_as_this_one(tmp_path: Path) -> Non
     )
     assert "An old verdict." in render_report(output).read_text()
     write_notebook(notebooks, "00_data", WAIT.format(name="00"))
-    with running(output, notebooks):
+    with running(output, notebooks, settings):
         wait_for(lambda: (output / "in-00").exists())
         wait_for(lambda: "running" in rows(output).values())
         assert "An old verdict." not in words(output)
         shown = (output / "index.html").read_text()
-        assert 'href="pages/00_data' not in shown  # outdated
-        assert 'href="pages/02_activations' in shown  # its notebook and what it shows are as they were
+        assert 'href="pages/00_data' not in shown
+        assert ('href="pages/' in shown) == ('href="pages/02_activations' in shown) == linked
         assert re.search(r"about \d+ s", words(output))  # it ran before, so its time is known from the start
 
 

@@ -1,4 +1,4 @@
-"""Noise: no noise changes nothing, levels do what they say, runs are kept, and the verdict reads them."""
+"""Noise: no noise changes nothing, levels do what they say, results are kept, and the verdict reads them."""
 
 from __future__ import annotations
 

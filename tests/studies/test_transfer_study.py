@@ -1,4 +1,4 @@
-"""Transfer: a planted truth, runs that are kept, and classes that are split."""
+"""Transfer: a planted truth, fits that are kept, and classes that are split."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def study(folder: Path | None = None, **options: Any) -> TransferResult:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TransferResult]:
-    folder = tmp_path_factory.mktemp("runs")
+    folder = tmp_path_factory.mktemp("fits")
     return folder, study(folder)
 
 
@@ -52,15 +52,15 @@ def test_where_only_late_blocks_differ_the_early_ones_are_to_be_frozen(finished:
 
 def test_tables_agree_with_the_runs(finished: tuple[Path, TransferResult]) -> None:
     result = finished[1]
-    assert len(result.runs) == 1 + 2 * (5 + 1)
+    assert len(result.fits) == 1 + 2 * (5 + 1)
     for row in result.table.itertuples():
-        runs = result.runs[(result.runs["method"] == row.method) & (result.runs["frozen"] == row.frozen)]
-        assert row.accuracy == pytest.approx(runs["accuracy"].mean())
+        fits = result.fits[(result.fits["method"] == row.method) & (result.fits["frozen"] == row.frozen)]
+        assert row.accuracy == pytest.approx(fits["accuracy"].mean())
         assert row.low - 1e-9 <= row.accuracy <= row.high + 1e-9
         assert row.change_low - 1e-9 <= row.change <= row.change_high + 1e-9
     rows = result.predictions.groupby(["method", "frozen", "seed"])["correct"].mean()
     np.testing.assert_allclose(
-        rows.sort_index(), result.runs.set_index(["method", "frozen", "seed"])["accuracy"].sort_index()
+        rows.sort_index(), result.fits.set_index(["method", "frozen", "seed"])["accuracy"].sort_index()
     )
     parameters = result.table[result.table["method"] == "frozen"].set_index("frozen")["parameters"]
     head = 6 * 3 + 3
@@ -86,27 +86,27 @@ def test_an_interrupted_study_goes_on_to_the_same_table(
     with pytest.raises(KeyboardInterrupt):
         study(tmp_path, frozen=[0, 4])
     assert len(list(tmp_path.glob("*.json"))) == 3
-    (next(tmp_path.glob("*.json"))).write_text("{half")  # a damaged run only costs the work
+    (next(tmp_path.glob("*.json"))).write_text("{half")  # a damaged file only costs the work
     again: list[Any] = []
     monkeypatch.setattr(module, "measure", lambda work, task: (again.append(task), measure(work, task))[1])
     result = study(tmp_path, frozen=[0, 4])
     assert len(again) == 7 - 2
-    for name in ("runs", "table"):
+    for name in ("fits", "table"):
         made, whole = getattr(result, name), getattr(finished[1], name)
         whole = whole[whole["frozen"].isin([-1, 0, 4])].reset_index(drop=True)
         pd.testing.assert_frame_equal(made.drop(columns="seconds"), whole.drop(columns="seconds"))
     monkeypatch.setattr(module, "measure", interrupted)
-    assert len(study(tmp_path, frozen=[0, 4]).runs) == 7  # everything is there, so nothing is run
+    assert len(study(tmp_path, frozen=[0, 4]).fits) == 7  # everything is there, so nothing is fitted
     with pytest.raises(KeyboardInterrupt):
-        study(tmp_path, frozen=[0, 4], training={**TRAINING, "epochs": 3})  # other settings are other runs
+        study(tmp_path, frozen=[0, 4], training={**TRAINING, "epochs": 3})  # other settings are other fits
 
 
 def test_processes_give_the_same_runs(finished: tuple[Path, TransferResult]) -> None:
     result = study(frozen=[4], seeds=[1], workers=2)
     shown = ["method", "frozen", "seed", "accuracy"]
-    expected = finished[1].runs
+    expected = finished[1].fits
     expected = expected[(expected["seed"] == 1) & expected["frozen"].isin([-1, 4])]
-    own = result.runs[result.runs["method"] != PROBE]
+    own = result.fits[result.fits["method"] != PROBE]
     pd.testing.assert_frame_equal(own[shown].reset_index(drop=True), expected[shown].reset_index(drop=True))
 
 
@@ -116,7 +116,7 @@ def test_a_result_comes_back_from_disk(tmp_path: Path, finished: tuple[Path, Tra
     again = TransferResult.load(tmp_path / "kept")
     assert advise_frozen(again).text == advise_frozen(result).text
     assert judge_transfer(again) == judge_transfer(result)
-    (tmp_path / "kept" / "runs.parquet").unlink()
+    (tmp_path / "kept" / "fits.parquet").unlink()
     with pytest.raises(StudyError, match="no complete transfer result"):
         TransferResult.load(tmp_path / "kept")
 

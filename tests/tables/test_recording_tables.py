@@ -21,7 +21,7 @@ def test_parts_are_counted():
     table = tables.parts_table((data.select([0, 1, 2]), data.select([3, 5])), nodes=data)
     assert table.index.tolist() == ["train", "test", "nodes of the DS-Graphs"]
     assert table.loc["train"].to_dict() == {
-        "sequences": 3, "classes": 1, "subjects": 3, "shortest": 4, "mean length": 5.0, "longest": 6, "most people": 1,
+        "recordings": 3, "classes": 1, "subjects": 3, "shortest": 4, "mean length": 5.0, "longest": 6, "most people": 1,
     }  # fmt: skip
     assert table["subjects"].tolist() == [3, 2, 3]
     assert table["most people"].tolist() == [1, 2, 2]
@@ -57,13 +57,13 @@ def test_facts_about_the_network(checkpoint, history, weights):
     facts = tables.network_facts(network, right, settings=settings, data=data, layers=LAYERS, history=history)["value"]
     assert facts.drop("weights", errors="ignore").to_dict() == {
         "network": "tiny",
-        "blocks": 2,
+        "layers": 2,
         "parameters": f"{sum(p.numel() for p in network.parameters()):,}",
         "joints": 20,
         "channels": 3,
         "classes": 2,
         "width": "6",
-        "test accuracy": "50.0% of 4 sequences",
+        "test accuracy": "50.0% of 4 recordings",
     }
     assert facts.get("weights") == weights
 
@@ -95,7 +95,7 @@ def study(**dtw):
 def test_settings_are_put_into_words():
     facts = tables.settings_facts(study(), nodes=recordings(), left_out="subject", resampled="day")["value"]
     assert facts.to_dict() == {
-        "nodes": "6 sequences (test)",
+        "nodes": "6 recordings (test)",
         "distance": "DTW, sliding windows, euclidean, no band, by length",
         "window": "9 input frames, stride 2",
         "graph": "NNK, K = 4, σ by mean-kth/3, solver exact",
@@ -118,7 +118,7 @@ def test_a_report_begins_with_facts():
     parts = data.select(range(4)), data.select([4, 5])
     facts = tables.report_facts(study(), data=data, parts=parts, nodes=parts[1], layers=LAYERS, evaluation=right)
     assert facts == {
-        "sequences": "6 (4 train, 2 test)",
+        "recordings": "6 (4 train, 2 test)",
         "classes": "2",
         "network": "tiny, 2 layers",
         "test accuracy": "50.0%",

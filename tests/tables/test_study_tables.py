@@ -54,7 +54,7 @@ def transfer() -> TransferResult:
     return TransferResult(pd.DataFrame({"seconds": [30.0, 60.0]}), table, nothing, nothing, nothing, settings)
 
 
-def test_transfer_names_each_run():
+def test_transfer_names_each_fit():
     table = tables.transfer_table(transfer())
     assert table.index.tolist() == ["2 frozen", "from scratch"]
     assert table["accuracy"].tolist() == ["90.0% (80.0% to 100.0%)", "50.0% (40.0% to 60.0%)"]
@@ -81,8 +81,8 @@ def test_transfer_says_from_where(classes, checkpoint, path, words):
         "target": "4 classes, 8 training and 6 test recordings",
         "blocks": "3",
         "frozen": "0, 2",
-        "training of each run": "epochs 5, batch_size 16",
-        "runs": "2, 1.5 min",
+        "training of each fit": "epochs 5, batch_size 16",
+        "fits": "2, 1.5 min",
         "seeds": "0, 1",
     }
 

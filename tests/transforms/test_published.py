@@ -121,7 +121,7 @@ def test_kinetics_cut_and_refusals(small_set: SequenceSet) -> None:
     assert transforms.kinetics_normalize(data, frames=5, people=1).coords[0].shape == (1, 5, 18, 3)
     with pytest.raises(SequenceError, match="layout 'kinect-v1' with 3 channels; it is made for"):
         transforms.kinetics_normalize(small_set)
-    with pytest.raises(SequenceError, match=r"x or y of sequence 0 is .*divide pixels"):
+    with pytest.raises(SequenceError, match=r"x or y of recording 0 is .*divide pixels"):
         transforms.kinetics_normalize(SequenceSet([coords * 100], layout="openpose-18"))
     with pytest.raises(SequenceError, match="frames=300, people=0"):
         transforms.kinetics_normalize(data, people=0)
@@ -191,7 +191,7 @@ def test_pyskl_2d_low_confidence_and_small_extent() -> None:
 def test_pyskl_2d_refuses(small_set: SequenceSet) -> None:
     with pytest.raises(SequenceError, match="layout 'kinect-v1' with 3 channels is not 2-D"):
         transforms.pyskl_normalize_2d(small_set)
-    with pytest.raises(SequenceError, match="sequence 0 has no confidence above 2"):
+    with pytest.raises(SequenceError, match="recording 0 has no confidence above 2"):
         transforms.pyskl_normalize_2d(flat_set(), threshold=2)
     with pytest.raises(SequenceError, match=r"image=\(0, 400\) has a size of 0 or less"):
         transforms.pyskl_normalize_2d(flat_set(), image=(0, 400))
@@ -271,7 +271,7 @@ def test_motion_averages_confidence_and_refuses_stillness() -> None:
     data = flat_set()
     motion = transforms.motion_stream(data).coords[0]
     np.testing.assert_allclose(motion[0, 2, :, 2], data.coords[0][0, 2:4, :, 2].mean(axis=0), atol=1e-6)
-    with pytest.raises(SequenceError, match="nothing moves in sequence 0"):
+    with pytest.raises(SequenceError, match="nothing moves in recording 0"):
         transforms.motion_stream(SequenceSet([np.ones((1, 25, 3))]))
 
 

@@ -12,14 +12,14 @@ from stgcnlib.errors import StudyError
 from stgcnlib.verdicts import advise_frozen
 
 
-def runs(accuracies: dict[int, list[float]]) -> pd.DataFrame:
+def fits(accuracies: dict[int, list[float]]) -> pd.DataFrame:
     return pd.DataFrame(
         [{"frozen": f, "seed": s, "accuracy": a} for f, each in accuracies.items() for s, a in enumerate(each)]
     )
 
 
 def test_advice_is_the_one_standard_error_rule_by_hand() -> None:
-    table = runs({0: [0.90, 0.94], 1: [0.91, 0.95], 2: [0.90, 0.92], 3: [0.70, 0.72]})
+    table = fits({0: [0.90, 0.94], 1: [0.91, 0.95], 2: [0.90, 0.92], 3: [0.70, 0.72]})
     advice = advise_frozen(table, smoothness=[0.4, 0.3, 0.25, 0.25])
     variances = [np.var([0.90, 0.94], ddof=1)] * 2 + [np.var([0.90, 0.92], ddof=1)] * 2
     error = np.sqrt(np.mean(variances) * (1 / 2 + 1 / 2))
@@ -36,7 +36,7 @@ def test_advice_is_the_one_standard_error_rule_by_hand() -> None:
 
 
 def test_advice_without_seeds_takes_no_chance() -> None:
-    advice = advise_frozen(runs({0: [0.9], 1: [0.9], 2: [0.89]}))
+    advice = advise_frozen(fits({0: [0.9], 1: [0.9], 2: [0.89]}))
     assert advice.numbers["frozen"] == 1
     assert advice.numbers["by_smoothness"] is None
     assert "smoothness" not in advice.text
@@ -46,9 +46,9 @@ def test_advice_without_seeds_takes_no_chance() -> None:
     ("table", "smoothness", "words"),
     [
         (pd.DataFrame({"frozen": [0]}), None, "columns frozen and accuracy"),
-        (runs({}), None, "columns frozen and accuracy"),
-        (runs({0: [0.5], 3: [0.5]}), [0.1, 0.2], "0 .the input. to 3"),
-        (runs({0: [0.5]}), [np.nan], "one number per layer"),
+        (fits({}), None, "columns frozen and accuracy"),
+        (fits({0: [0.5], 3: [0.5]}), [0.1, 0.2], "0 .the input. to 3"),
+        (fits({0: [0.5]}), [np.nan], "one number per layer"),
     ],
 )
 def test_advice_of_nothing(table: pd.DataFrame, smoothness: Any, words: str) -> None:

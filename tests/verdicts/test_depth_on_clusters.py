@@ -90,7 +90,7 @@ def test_neighbours_are_called_by_their_group() -> None:
     text = judge_depth(made).text
     assert "Counting only neighbours of other days" in text
     assert "If neighbours of the same day count too" in text
-    assert "the 3 days and their sequences" in text
+    assert "the 3 days and their recordings" in text
     assert "so few days say little about others" in text
     assert "subject" not in text
 
@@ -98,10 +98,10 @@ def test_neighbours_are_called_by_their_group() -> None:
 @pytest.mark.parametrize(
     ("groups", "resample", "drawn", "said"),
     [
-        (PEOPLE, None, PEOPLE, "the 4 subjects and their sequences"),
-        (None, PEOPLE, PEOPLE, "the 4 subjects and their sequences"),
-        (DAYS, PEOPLE, PEOPLE, "the 4 subjects and their sequences"),
-        (PEOPLE, "recordings", None, "of sequences as if independent, with the graphs held fixed."),
+        (PEOPLE, None, PEOPLE, "the 4 subjects and their recordings"),
+        (None, PEOPLE, PEOPLE, "the 4 subjects and their recordings"),
+        (DAYS, PEOPLE, PEOPLE, "the 4 subjects and their recordings"),
+        (PEOPLE, "recordings", None, "of recordings as if independent, with the graphs held fixed."),
         (None, None, None, "with the graphs held fixed; subjects are not known."),
     ],
 )

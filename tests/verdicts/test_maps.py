@@ -97,6 +97,13 @@ def test_some_units_are_named() -> None:
     assert "beats random maps for joints, joint-frames only" in found.text
 
 
+def test_without_one_armed_actions_nothing_is_said_of_arms() -> None:
+    made = evaluation()
+    (found,) = [f for f in judge_maps(replace(made, arms=made.arms.iloc[:0])) if "one-armed" in f.question]
+    assert found.holds is None
+    assert "could not be asked" in found.text
+
+
 def test_deleting_by_worse_maps_is_no_better() -> None:
     row = {
         "layer": "b", "title": "layer 2", "index": 2, "unit": "joints", "mode": "deletion", "area": 0.6, "low": 0.5,

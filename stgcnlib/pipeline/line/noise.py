@@ -33,13 +33,13 @@ Layers = list[dict[str, Any]]
 
 def levels(settings: Settings) -> list[str]:
     """Kinds and levels of noise, such as "jitter 20.0"; mild first within a kind."""
-    from stgcnlib.studies.noise_levels import KINDS, conditions
+    from stgcnlib.studies.noise_levels import KINDS, kinds_and_levels
 
     if settings.noise is None:
         return []
     chosen = {kind: getattr(settings.noise, kind.replace(" ", "_")) for kind in KINDS}
     asked = {kind: values for kind, values in chosen.items() if values}
-    return [_name(kind, level) for kind, level in conditions(list(asked), asked)]
+    return [_name(kind, level) for kind, level in kinds_and_levels(list(asked), asked)]
 
 
 def levels_and_clean(settings: Settings) -> list[str]:
@@ -54,12 +54,12 @@ def trainings(settings: Settings) -> list[str]:
 
 
 def train_noisy(
-    parts: tuple[SequenceSet, SequenceSet], fitting: str, settings: Settings, compute: Compute, scratch: Path
+    parts: tuple[SequenceSet, SequenceSet], trained_level: str, settings: Settings, compute: Compute, scratch: Path
 ) -> tuple[nn.Module, pd.DataFrame]:
     """(network, history) trained as the study's own, on noisy recordings."""
     from stgcnlib.studies.noise_levels import corrupt
 
-    train = corrupt(parts[0], *_condition(fitting), seed=settings.seed + 1)
+    train = corrupt(parts[0], *_kind_and_level(trained_level), seed=settings.seed + 1)
     return fitted(train, None, settings.network, seed=settings.seed, device=compute.device, scratch=scratch)
 
 
@@ -120,11 +120,11 @@ def collect(
     from stgcnlib.studies.noise import noise_result
     from stgcnlib.verdicts import shown_level
 
-    measured = {CLEAN: [(*_condition(name), values) for name, values in {CLEAN: clean, **levels}.items()]}
-    for (fitting, level), values in others.items():
-        kind, trained = _condition(fitting)
+    measured = {CLEAN: [(*_kind_and_level(name), values) for name, values in {CLEAN: clean, **levels}.items()]}
+    for (trained_level, level), values in others.items():
+        kind, trained = _kind_and_level(trained_level)
         title = f"{kind}, {shown_level(kind, float(trained or 0.0))}"
-        measured.setdefault(title, []).append((*_condition(level), values))
+        measured.setdefault(title, []).append((*_kind_and_level(level), values))
     geometry, graph = settings.geometry, settings.graph
     return noise_result(
         measured, nodes.labels, groups=grouping.groups, resample=grouping.resample, unit=grouping.unit, k=graph.k,
@@ -150,7 +150,7 @@ def _measured(
     names = [layer["name"] for layer in layers if any(fnmatchcase(layer["name"], pattern) for pattern in wanted)]
     graph = settings.graph
     return measure_level(
-        network, nodes, *_condition(level), groups=grouping.groups, layers=[n for n in names if n != "input"],
+        network, nodes, *_kind_and_level(level), groups=grouping.groups, layers=[n for n in names if n != "input"],
         distances=distances, k=graph.k, sigma=graph.sigma, symmetrize=graph.symmetrize, solver=graph.solver,
         dtw=settings.dtw.model_dump(), axes=settings.network.axes, seed=settings.seed, device=compute.device,
     )  # fmt: skip
@@ -160,7 +160,7 @@ def _name(kind: str, level: float) -> str:
     return f"{kind} {float(level)!r}"
 
 
-def _condition(name: str) -> tuple[str, float | None]:
+def _kind_and_level(name: str) -> tuple[str, float | None]:
     if name == CLEAN:
         return CLEAN, None
     kind, _, level = name.rpartition(" ")

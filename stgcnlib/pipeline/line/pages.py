@@ -62,7 +62,7 @@ def dtw_options(settings: Settings) -> DTWOptions:
 
 
 def choose_examples(nodes: SequenceSet, explained: NDArray[np.int64], maps: Maps, settings: Settings) -> list[Any]:
-    """(title, sequence, maps) of a few recordings, spread over the classes."""
+    """(title, coordinates, maps) of a few recordings, spread over the classes."""
     from stgcnlib.tables import example_maps
 
     return example_maps(nodes, explained, maps, count=settings.explain.examples)

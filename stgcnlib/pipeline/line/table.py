@@ -30,8 +30,8 @@ AXES = {
     "reading": Axis(geometry.other_readings, settings=("sensitivity.readings", "dtw.reading")),
     "noise": Axis(noise.levels, settings=LEVELS),
     "level": Axis(noise.levels_and_clean, settings=LEVELS),
-    "fitting": Axis(noise.trainings, settings=("noise.train",)),
-    "run": Axis(transfer.name_runs, needs={"plan": "transfer-plan"}),
+    "trained_level": Axis(noise.trainings, settings=("noise.train",)),
+    "fit": Axis(transfer.name_fits, needs={"plan": "transfer-plan"}),
     "swept": Axis(geometry.swept_layers, needs={"layers": "layers"}, settings=("sensitivity.layers",)),
 }
 
@@ -99,18 +99,18 @@ MAPS = (
 MEASURED = {"nodes": "nodes", "grouping": "grouping", "layers": "layers"}
 LEVEL = (*GRAPH, "dtw", "network.axes", "noise.layers", "seed")
 NOISE = (
-    Artefact("noise-training/{fitting}", noise.train_noisy, forms.TRAINING,
+    Artefact("noise-training/{trained_level}", noise.train_noisy, forms.TRAINING,
              needs={"parts": "parts"}, settings=(*NETWORK, "network.training", "seed"), files=SOURCE, section="noise"),
-    Artefact("noise-network/{fitting}", noise.noisy_network,
-             needs={"training": "noise-training/{fitting}", "sequences": "sequences"},
+    Artefact("noise-network/{trained_level}", noise.noisy_network,
+             needs={"training": "noise-training/{trained_level}", "sequences": "sequences"},
              settings=NETWORK, files=SOURCE, section="noise"),
     Artefact("noise-level/clean", noise.measure_clean, JSON,
              needs={"network": "network/trained", **MEASURED, "distances": "distances/trained/*"},
              settings=LEVEL, section="noise"),
     Artefact("noise-level/{noise}", noise.measure_noisy, JSON,
              needs={"network": "network/trained", **MEASURED}, settings=LEVEL, section="noise"),
-    Artefact("noise-level/{fitting}/{level}", noise.measure, JSON,
-             needs={"network": "noise-network/{fitting}", **MEASURED}, settings=LEVEL, section="noise"),
+    Artefact("noise-level/{trained_level}/{level}", noise.measure, JSON,
+             needs={"network": "noise-network/{trained_level}", **MEASURED}, settings=LEVEL, section="noise"),
     Artefact("noise", noise.collect, forms.NOISE,
              needs={"nodes": "nodes", "grouping": "grouping",
                     "clean": "noise-level/clean", "levels": "noise-level/*", "others": "noise-level/*/*"},
@@ -136,15 +136,15 @@ TRANSFER = (
              settings=("data.split", "transfer.source.classes"), section="transfer"),
     Artefact("transfer-plan", transfer.plan, needs={"source": "transfer-source"},
              settings=("transfer.frozen", "transfer.seeds", "seed"), section="transfer"),
-    Artefact("transfer-run/{run}", transfer.measure, JSON, needs=TASK,
+    Artefact("transfer-fit/{fit}", transfer.measure, JSON, needs=TASK,
              settings=(*NETWORK, "network.axes", "transfer.training"), files=SOURCE, section="transfer"),
     Artefact("transfer-geometry", transfer.measure_target, forms.GEOMETRY, needs=TASK,
              settings=(*GRAPH, *GROUPS, *CHOSEN, "dtw", "network.axes", "seed"), section="transfer"),
     Artefact("transfer", transfer.collect, forms.TRANSFER,
              needs={"target": "transfer-target", "plan": "transfer-plan",
-                    "runs": "transfer-run/*", "geometry": "transfer-geometry"},
+                    "fits": "transfer-fit/*", "geometry": "transfer-geometry"},
              settings=("transfer.training", *INTERVALS, "seed"), section="transfer",
-             tables={"transfer_runs": "runs", "transfer_table": "table",
+             tables={"transfer_fits": "fits", "transfer_table": "table",
                      "transfer_smoothness": "smoothness", "transfer_predictions": "predictions"}),
     Artefact("advice", transfer.advise, TABLE,
              needs={"transfer": "transfer"}, section="transfer", tables={"transfer_advice": ""}),
@@ -178,7 +178,7 @@ LINE = Line((*RECORDINGS, *NETWORKS, *GEOMETRY, *MAPS, *NOISE, *TRANSFER, *PAGES
 
 NO_EFFECT = {
     "compute.device": "says where the work runs; results agree within rounding",
-    "compute.workers": "says how much runs at a time",
+    "compute.workers": "says how much is made at a time",
     "compute.memory_limit": "ends a process that would need more",
     "network.folder": "says where a network's module lies; the module itself counts, as network.source",
 }

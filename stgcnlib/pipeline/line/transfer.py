@@ -1,4 +1,4 @@
-"""The transfer study: a source network, a target task, one training per run, and the tables of all."""
+"""The transfer study: a source network, a target task, one result per fit, and the tables of all."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from stgcnlib.pipeline.sections import Compute
     from stgcnlib.studies import TransferResult
 
-__all__ = ["advise", "collect", "describe", "measure", "measure_target", "name_runs", "plan", "read_other",
+__all__ = ["advise", "collect", "describe", "measure", "measure_target", "name_fits", "plan", "read_other",
            "source_network", "target_parts", "train_source"]  # fmt: skip
 
 Parts = tuple[SequenceSet, SequenceSet]
@@ -84,25 +84,25 @@ def target_parts(sequences: SequenceSet, parts: Parts, settings: Settings) -> Pa
 
 
 def plan(source: nn.Module, settings: Settings) -> dict[str, Any]:
-    """What is run: blocks, frozen, seeds, and the runs themselves."""
-    from stgcnlib.studies.transfer import plan_runs
+    """What is fitted: blocks, frozen, seeds, and the fits themselves."""
+    from stgcnlib.studies.transfer import plan_fits
 
-    return plan_runs(source, settings.transfer.frozen, settings.transfer.seeds, seed=settings.seed)
-
-
-def name_runs(plan: Values) -> list[str]:
-    """A name per run, such as "frozen, 3 blocks, seed 0"."""
-    return [_name(task) for task in plan["runs"]]
+    return plan_fits(source, settings.transfer.frozen, settings.transfer.seeds, seed=settings.seed)
 
 
-def measure(source: nn.Module, target: Parts, run: str, settings: Settings, compute: Compute) -> Values:
+def name_fits(plan: Values) -> list[str]:
+    """A name per fit, such as "frozen, 3 blocks, seed 0"."""
+    return [_name(task) for task in plan["fits"]]
+
+
+def measure(source: nn.Module, target: Parts, fit: str, settings: Settings, compute: Compute) -> Values:
     """One training, or the probe, and what it predicts for the test part."""
-    from stgcnlib.studies.transfer_runs import Work, measure
+    from stgcnlib.studies.transfer_fits import Work, measure
 
     train, test = target
     fresh = partial(build, settings.network, test.layout, test.channels, len(test.class_names))
     work = Work(source, train, test, _training(settings), fresh, settings.network.axes, compute.device)
-    return measure(work, _task(run))
+    return measure(work, _task(fit))
 
 
 def measure_target(source: nn.Module, target: Parts, settings: Settings, compute: Compute) -> LayerGeometry:
@@ -121,13 +121,13 @@ def measure_target(source: nn.Module, target: Parts, settings: Settings, compute
 
 
 def collect(
-    target: Parts, plan: Values, runs: Mapping[str, Values], geometry: LayerGeometry, settings: Settings
+    target: Parts, plan: Values, fits: Mapping[str, Values], geometry: LayerGeometry, settings: Settings
 ) -> TransferResult:
-    """The tables of all runs."""
+    """The tables of all fits."""
     from stgcnlib.studies.transfer import transfer_result
 
     return transfer_result(
-        plan, [runs[_name(task)] for task in plan["runs"]], *target, geometry, training=_training(settings),
+        plan, [fits[_name(task)] for task in plan["fits"]], *target, geometry, training=_training(settings),
         confidence=settings.geometry.confidence, bootstrap=settings.geometry.bootstrap, seed=settings.seed,
     )  # fmt: skip
 

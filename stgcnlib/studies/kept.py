@@ -1,7 +1,7 @@
-"""Many runs of one study: each kept as soon as it is done, several at a time, and taken up again after a stop.
+"""Many tasks of one study: each result kept as soon as it is there, several at a time, continued after a stop.
 
-A run is a function of what all runs share and of a few plain values, and gives plain values back. What is run
-is the business of `noise` and `transfer`.
+A task is a few plain values. A function takes what all tasks share and one task, and gives plain values back. The
+functions are in `noise` and `transfer`.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from stgcnlib.progress import track
 from stgcnlib.threads import THREAD_VARIABLES, brief_spinning, cores
 from stgcnlib.version import __version__
 
-__all__ = ["RunFolder", "load_tables", "network_fingerprint", "run_all", "save_tables"]
+__all__ = ["KeptResults", "load_tables", "network_fingerprint", "compute_all", "save_tables"]
 
 Values = dict[str, Any]
 Function = Callable[[Any, Values], Values]
 
 
-class RunFolder:
-    """Results of runs, one JSON file each, named by the fingerprint of everything that decides the result.
+class KeptResults:
+    """Results of tasks, one JSON file each, named by the fingerprint of everything that decides the result.
 
     Args:
         folder: where they lie, made with the first; `None` keeps nothing.
-        shared: plain values that all runs depend on.
+        shared: plain values that all tasks depend on.
     """
 
     def __init__(self, folder: str | os.PathLike[str] | None, shared: Any) -> None:
@@ -43,11 +43,11 @@ class RunFolder:
         self._shared = fingerprint([__version__, shared])
 
     def path(self, task: Mapping[str, Any]) -> Path | None:
-        """Where the result of a run is kept."""
+        """Where the result of a task is kept."""
         return None if self.folder is None else self.folder / f"{fingerprint([self._shared, task])}.json"
 
     def read(self, task: Mapping[str, Any]) -> Values | None:
-        """The result of a run, or `None` if it is not there; a damaged file only costs the work."""
+        """The result of a task, or `None` if it is not there; a damaged file only costs the work."""
         file = self.path(task)
         if file is None:
             return None
@@ -58,20 +58,20 @@ class RunFolder:
             return None
 
     def write(self, task: Mapping[str, Any], result: Mapping[str, Any]) -> None:
-        """Keep the result of a run, atomically."""
+        """Keep the result of a task, atomically."""
         file = self.path(task)
         if file is not None:
             write_json(file, {"task": task, "result": result})
 
 
-def run_all(
+def compute_all(
     function: Function,
     shared: Any,
     tasks: Sequence[Values],
-    kept: RunFolder,
+    kept: KeptResults,
     *,
     workers: int | None = 1,
-    description: str = "Runs",
+    description: str = "Tasks",
     progress: bool | None = None,
 ) -> list[Values]:
     """Results of `function(shared, task)` for every task, in their order; those that are kept are not repeated.
@@ -80,13 +80,13 @@ def run_all(
         function: takes `shared` and one task, gives plain values; a function of a module where `workers` is not 1.
         shared: anything; sent to each process once.
         tasks: plain values that JSON keeps.
-        kept: where finished runs are, and new ones go as soon as they are done.
-        workers: processes at a time, which divide the cores; 1 runs here; `None`: as many as cores.
+        kept: where results are, and new ones go as soon as they are there.
+        workers: processes at a time, which divide the cores; 1: this process; `None`: as many as cores.
         description: of the progress bar.
         progress: draw a bar; `None`: on a terminal.
 
     Raises:
-        StudyError: `workers` is below 1, or a process died. An error of a run comes as it is, the others stay kept.
+        StudyError: `workers` is below 1, or a process died. An error of a task is raised unchanged; results stay.
     """
     if workers is not None and workers < 1:
         raise StudyError(f"workers is {workers}; give at least 1, or None for as many as cores")
@@ -150,11 +150,11 @@ def _in_processes(
 ) -> Iterator[tuple[int, Values]]:
     chosen = os.environ.get("OMP_NUM_THREADS", "")
     threads = max(1, min(cores() // count, int(chosen) if chosen.isdigit() and int(chosen) else cores()))
-    # Spawned, not forked: a copy of a process whose thread pools are running would hang.
+    # Spawned, not forked: a copy of a process whose thread pools are at work would hang.
     context = multiprocessing.get_context("spawn")
     with _threads_of_children(threads):
         pool = ProcessPoolExecutor(count, mp_context=context, initializer=_begin, initargs=(function, shared, threads))
-        waiting: dict[Future[Values], int] = {pool.submit(_run, task): i for i, task in tasks}
+        waiting: dict[Future[Values], int] = {pool.submit(_compute, task): i for i, task in tasks}
         failure: BaseException | None = None
         try:
             while waiting:
@@ -177,7 +177,7 @@ def _in_processes(
             raise
     if failure is not None:
         if type(failure).__name__ == "BrokenProcessPool":
-            raise StudyError("a process of the runs died, most often for want of memory; use fewer workers") from None
+            raise StudyError("a process of the study died, most often for want of memory; use fewer workers") from None
         raise failure
 
 
@@ -203,7 +203,7 @@ _WORK: list[tuple[Function, Any]] = []
 
 
 def _begin(function: Function, shared: Any, threads: int) -> None:
-    """First thing in a process: what it runs, and on how many threads."""
+    """First thing in a process: what it computes, and on how many threads."""
     import signal
 
     with suppress(ValueError):
@@ -215,6 +215,6 @@ def _begin(function: Function, shared: Any, threads: int) -> None:
     _WORK[:] = [(function, shared)]
 
 
-def _run(task: Values) -> Values:
+def _compute(task: Values) -> Values:
     function, shared = _WORK[0]
     return function(shared, task)

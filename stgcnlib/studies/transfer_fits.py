@@ -1,6 +1,6 @@
-"""One training of a transfer study, or its linear probe: what runs in a process of its own.
+"""One training of a transfer study, or its linear probe: computed in a process of its own.
 
-Which runs there are, and what is made of them, is the business of `transfer`.
+Which fits there are, and what is made of them, is the business of `transfer`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch import nn
 
 from stgcnlib.activations import record
 from stgcnlib.sequences import SequenceSet
-from stgcnlib.studies.runs import Values
+from stgcnlib.studies.kept import Values
 from stgcnlib.training import evaluate, fine_tune, fit
 
 __all__ = ["FROZEN", "PROBE", "SCRATCH", "Work", "fresh_network", "measure"]
@@ -30,7 +30,7 @@ FROZEN, SCRATCH, PROBE = "frozen", "from scratch", "linear probe"
 
 @dataclass(frozen=True)
 class Work:
-    """What all runs share; sent to each process once."""
+    """What all fits share; sent to each process once."""
 
     source: nn.Module
     train: SequenceSet

@@ -1,4 +1,4 @@
-"""Running many runs: what is kept, what an error leaves, and results that come back from disk."""
+"""Many tasks of a study: what is kept, what an error leaves, and results that come back from disk."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from planted import square
 
 from stgcnlib.errors import StudyError
-from stgcnlib.studies.runs import RunFolder, load_tables, run_all, save_tables
+from stgcnlib.studies.kept import KeptResults, compute_all, load_tables, save_tables
 from stgcnlib.threads import THREAD_VARIABLES
 
 TASKS = [{"x": float(x)} for x in range(5)]
@@ -20,28 +20,28 @@ TASKS = [{"x": float(x)} for x in range(5)]
 @pytest.mark.parametrize("workers", [1, 2])
 def test_an_error_comes_as_it_is_and_what_was_done_stays(tmp_path: Path, workers: int) -> None:
     before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
-    kept = RunFolder(tmp_path, "shared")
+    kept = KeptResults(tmp_path, "shared")
     with pytest.raises(StudyError, match=r"4\.0 is not to be squared"):
-        run_all(square, 4.0, TASKS, kept, workers=workers)
+        compute_all(square, 4.0, TASKS, kept, workers=workers)
     done = len(list(tmp_path.glob("*.json")))
     assert done == 4 if workers == 1 else 1 <= done <= 4
-    results = run_all(square, None, TASKS, kept, workers=workers)
+    results = compute_all(square, None, TASKS, kept, workers=workers)
     assert [result["square"] for result in results] == [0, 1, 4, 9, 16]
     assert {name: os.environ.get(name) for name in THREAD_VARIABLES} == before
 
 
 def test_results_belong_to_what_made_them(tmp_path: Path) -> None:
-    kept = RunFolder(tmp_path, {"data": 1})
-    run_all(square, None, TASKS[:1], kept)
+    kept = KeptResults(tmp_path, {"data": 1})
+    compute_all(square, None, TASKS[:1], kept)
     assert kept.read({"x": 0.0}) == {"square": 0.0}
-    assert RunFolder(tmp_path, {"data": 2}).read({"x": 0.0}) is None
+    assert KeptResults(tmp_path, {"data": 2}).read({"x": 0.0}) is None
     assert kept.read({"x": 1.0}) is None
     file = kept.path({"x": 0.0})
     assert file is not None
     for damaged in ("", "{}", "[]", json.dumps({"task": {"x": 9}, "result": {}})):
         file.write_text(damaged)
         assert kept.read({"x": 0.0}) is None
-    nowhere = RunFolder(None, {})
+    nowhere = KeptResults(None, {})
     nowhere.write({"x": 0.0}, {})
     assert nowhere.read({"x": 0.0}) is None
 
