@@ -76,7 +76,7 @@ def test_select_keeps_order_and_companions(small_set: SequenceSet) -> None:
         assert part.groups["subject"].tolist() == [3, 1]
         np.testing.assert_array_equal(part.coords[0], small_set.coords[5])
     mask = small_set.labels == 1
-    assert small_set.select(mask).names == tuple(f"sequence {i}" for i in (1, 3, 5, 7))
+    assert small_set.select(mask).names == tuple(f"recording {i}" for i in (1, 3, 5, 7))
 
 
 def test_split(small_set: SequenceSet) -> None:
