@@ -10,21 +10,26 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from stgcnlib.files import fingerprint, fingerprint_file
 
-__all__ = ["source_files", "source_fingerprint"]
+__all__ = ["source_files", "source_fingerprint", "source_parts"]
 
 _IMPORT = re.compile(r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import[ \t]+(\([^)]*\)|[^\n#]+)|import[ \t]+([^\n#]+))", re.M)
 
 
 def source_fingerprint(*functions: Callable[..., Any]) -> str:
     """A hash of the sources that functions depend on."""
-    return _hashed(tuple(sorted(origin for function in functions for origin in _origins(function))))
+    return _hashed(_all_origins(functions))
+
+
+def source_parts(*functions: Callable[..., Any]) -> tuple[dict[str, str], dict[str, Path]]:
+    """What counts of the sources that functions depend on: "module:name" -> text, and module -> file."""
+    return _parts(_all_origins(functions))
 
 
 def source_files(module: str) -> dict[str, Path]:
@@ -37,8 +42,13 @@ def source_files(module: str) -> dict[str, Path]:
         if name not in found and path is not None:
             found[name] = path
             waiting += _imported(path.read_text(encoding="utf-8"), name)
+            waiting += _stub(name).values() if "." in name else ()  # taken as a whole, it gives all its names
     found.pop(module.partition(".")[0], None)  # the root names everything, and computes nothing
     return found
+
+
+def _all_origins(functions: Iterable[Callable[..., Any]]) -> tuple[str, ...]:
+    return tuple(sorted(origin for function in functions for origin in _origins(function)))
 
 
 def _origins(function: Callable[..., Any]) -> Iterator[str]:
@@ -52,6 +62,11 @@ def _origins(function: Callable[..., Any]) -> Iterator[str]:
 
 @cache
 def _hashed(origins: tuple[str, ...]) -> str:
+    pieces, files = _parts(origins)
+    return fingerprint([pieces, {name: fingerprint_file(path) for name, path in files.items()}])
+
+
+def _parts(origins: tuple[str, ...]) -> tuple[dict[str, str], dict[str, Path]]:
     pieces: dict[str, str] = {}
     modules: set[str] = set()
     waiting = list(origins)
@@ -73,8 +88,7 @@ def _hashed(origins: tuple[str, ...]) -> str:
                 waiting.append(f"{base}:{each}")
             else:
                 modules.add(found)
-    files = {name: path for module in modules for name, path in source_files(module).items()}
-    return fingerprint([pieces, {name: fingerprint_file(path) for name, path in files.items()}])
+    return pieces, {name: path for module in modules for name, path in source_files(module).items()}
 
 
 @cache
@@ -98,7 +112,7 @@ def _definitions(module: str) -> dict[str, ast.stmt]:
 
 
 def _walk(node: ast.AST) -> Iterator[ast.AST]:
-    """A statement's nodes but annotations and docstrings."""
+    """A statement's nodes but annotations."""
     yield node
     for field, value in ast.iter_fields(node):
         if field not in ("annotation", "returns"):

@@ -38,7 +38,7 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._whole: dict[str, str] = {}
+        self._whole: dict[str, tuple[str, list[int]]] = {}
 
     def path(self, name: str, form: Form) -> Path:
         """Where an artefact lies."""
@@ -47,15 +47,16 @@ class Store:
     def holds(self, name: str, form: Form, key: str) -> bool:
         """Whether an artefact is there, was made from `key`, and is as it was written."""
         path = self.path(name, form)
-        if self._whole.get(name) == key and path.exists():
-            return True
         try:
+            state = file_state(self._manifest(path))  # changes when another process makes or forgets the artefact
+            if self._whole.get(name) == (key, state) and path.exists():
+                return True
             manifest = json.loads(self._manifest(path).read_text(encoding="utf-8"))
             whole = manifest["format"] == FORMAT and manifest["key"] == key and _intact(path, manifest["files"])
         except (OSError, ValueError, KeyError, TypeError):
             return False  # without a readable manifest it is made again
         if whole:
-            self._whole[name] = key
+            self._whole[name] = (key, state)
         return whole
 
     def write(self, name: str, form: Form, key: str, basis: Mapping[str, Any], make: Callable[[Path], None]) -> None:
@@ -83,7 +84,7 @@ class Store:
                 "files": {file: [total, file_state(path / file if file else path)] for file, total in sums.items()},
             },
         )
-        self._whole[name] = key
+        self._whole[name] = (key, file_state(self._manifest(path)))
 
     def forget(self, pattern: str, form: Form) -> None:
         """Have artefacts made again: their manifests go, their files stay until they are replaced.
@@ -123,9 +124,8 @@ class Store:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-            for empty in (folder.parent, folder.parent.parent):
-                with suppress(OSError):
-                    empty.rmdir()
+            with suppress(OSError):  # not the folder above: another maker may be about to use it
+                folder.parent.rmdir()
 
     def _unfinished(self, name: str) -> Path:
         return self.folder / ".unfinished" / name.replace("/", "__")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from stgcnlib.artefacts import Artefacts
-from stgcnlib.errors import SequenceError, StudyError
+from stgcnlib.errors import SequenceError, StudyError, shorten
 from stgcnlib.groups import fewest_candidates
 from stgcnlib.pipeline.study import Study
 
 __all__ = ["check_study"]
+
+FEWEST_LAYERS = 3  # of a verdict on depth, the input among them
 
 
 def check_study(study: Study, made: Artefacts) -> None:
@@ -21,7 +23,8 @@ def check_study(study: Study, made: Artefacts) -> None:
 
     Raises:
         StudyError: naming the field and the mend: a K that some node cannot provide, groups or classes that the data
-            does not have, a level of noise out of range, or a network of one's own that cannot be had.
+            does not have, a level of noise out of range, numbers of frozen blocks that the network does not have, too
+            few blocks or layers for a verdict, or a network of one's own that cannot be had.
         LayerNotFoundError, AxesError: chosen layers do not exist, or do not lie as said.
         CheckpointError, LayoutError: a checkpoint does not fit.
     """
@@ -51,14 +54,25 @@ def _check_transfer(study: Study, made: Artefacts) -> None:
     if settings is None:
         return
     from stgcnlib.studies import split_classes
+    from stgcnlib.studies.transfer import plan_fits
 
     if settings.source.classes is not None:
         try:
             split_classes(made["sequences"], settings.source.classes)
         except SequenceError as error:
             raise StudyError(f"transfer.source.classes: {error}") from None
-    if settings.source.checkpoint is not None:
-        _ = made["transfer-source"]
+    # Fitted here, the source has the study's blocks; from a checkpoint, it may have others.
+    source = made["network/untrained" if settings.source.checkpoint is None else "transfer-source"]
+    try:
+        plan = plan_fits(source, settings.frozen, settings.seeds, seed=study.seed)
+    except StudyError as error:
+        raise StudyError(f"transfer.{error}") from None
+    chosen, blocks = plan["frozen"], plan["blocks"]
+    if chosen[0] != 0 or not any(0 < each < blocks for each in chosen):
+        raise StudyError(
+            f"transfer.frozen: {shorten(chosen)} of {blocks} blocks; include 0 and a number between 0 and {blocks}, "
+            f"which the verdict on transfer compares"
+        )
 
 
 def _check_neighbours(study: Study, made: Artefacts) -> None:
@@ -83,4 +97,8 @@ def _check_layers(study: Study, made: Artefacts) -> None:
     nodes = made["nodes"]
     # The shortest and the longest: taking frames for channels shows in the difference.
     few = nodes.select(np.unique([nodes.lengths.argmin(), nodes.lengths.argmax()]))
-    record(made["network/untrained"], few, layers=study.layers, axes=study.network.axes, progress=False)
+    found = record(made["network/untrained"], few, layers=study.layers, axes=study.network.axes, progress=False)
+    if len(found.layers) < FEWEST_LAYERS:
+        raise StudyError(
+            f"layers: {shorten(found.layers)}; a verdict on depth needs the input and at least two of the network's"
+        )

@@ -381,3 +381,26 @@ def test_two_makers_of_one_artefact_wait_for_each_other(tmp_path: Path) -> None:
     assert second["slow"] == 0
     thread.join()
     assert MADE == ["slow"]
+
+
+def test_a_finished_maker_takes_nothing_from_one_that_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder that both write in is there when the second looks, and stays."""
+    mkdir, others = os.mkdir, [opened(tmp_path)]
+
+    def slow(path: Any, *args: Any, **kwargs: Any) -> None:
+        mkdir(path, *args, **kwargs)
+        if Path(path).name == ".unfinished" and others:
+            _ = others.pop()["text"]  # begins and ends before the first goes on
+
+    monkeypatch.setattr(os, "mkdir", slow)
+    assert len(opened(tmp_path)["numbers"]) == 3
+    assert not others
+
+
+def test_what_another_process_made_from_other_settings_is_not_taken_for_ones_own(tmp_path: Path) -> None:
+    first, second = opened(tmp_path), opened(tmp_path, seed=5)
+    assert [first["numbers"][0], second["numbers"][0]] == [0, 5]
+    first.release()
+    assert first["numbers"][0] == 0
+    opened(tmp_path, seed=5).forget("numbers")
+    assert made(tmp_path, "numbers") == ["numbers"]

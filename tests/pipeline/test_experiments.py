@@ -102,7 +102,7 @@ def test_what_is_there_is_read_and_what_changed_is_made_again(finished: StudyRun
     assert judge_noise(again["noise"]) == judge_noise(finished["noise"])
     assert advise_frozen(again["transfer"]).text == advise_frozen(finished["transfer"]).text
     assert stamps == {path: path.stat().st_mtime_ns for path in stamps}
-    assert not (finished.output / "artefacts" / ".unfinished").exists()
+    assert not any((finished.output / "artefacts" / ".unfinished").iterdir())
 
 
 def test_a_changed_level_leaves_the_others_and_their_networks(finished: StudyRun) -> None:
@@ -192,6 +192,10 @@ def test_a_bare_state_dict_tells_its_classes_by_its_shapes(tmp_path: Path) -> No
         ({"noise": {**NOISE, "train": {"rotation": 400}}}, r"noise\.rotation: .*largest angle"),
         ({"transfer": {"source": {"classes": 9}}}, r"transfer\.source\.classes: .*fewer than two"),
         ({"transfer": {"source": {"classes": ["wave", "flying"]}}}, "no class is named 'flying'"),
+        ({"layers": ["st_gcn_networks.2"]}, r"layers: 'input', 'st_gcn_networks\.2'; a verdict on depth needs"),
+        ({"transfer": {**TRANSFER, "frozen": [0]}}, r"transfer\.frozen: 0 of 3 blocks; include 0 and a number between"),
+        ({"transfer": {**TRANSFER, "frozen": [1, 3]}}, r"transfer\.frozen: 1, 3 of 3 blocks; include 0"),
+        ({"transfer": {**TRANSFER, "frozen": [0, 4]}}, r"transfer\.frozen is 0, 4; .* choose 0 to 3"),
     ],
 )
 def test_levels_and_classes_are_checked_before_any_training(

@@ -14,13 +14,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from test_line_keys import BASE, changed
+from line_changes import BASE, EVERYTHING, changed, keys_of, opened, variants, with_files
 
 import stgcnlib
-from stgcnlib import explain
+from stgcnlib import activations, explain, training
+from stgcnlib.explain import checks, gradcam
 from stgcnlib.pipeline.notebooks import notebook_folder
 from stgcnlib.pipeline.run import open_study
 from stgcnlib.pipeline.stages import STAGES, page_mark
+from stgcnlib.studies import transfer_fits
+from stgcnlib.verdicts import advise_frozen
 
 TINY: dict[str, Any] = {
     **{name: value for name, value in BASE.items() if name not in ("noise", "transfer", "sensitivity")},
@@ -95,6 +98,45 @@ def test_2_a_file_counts_by_its_content_whatever_its_size_and_time(named: str, t
         assert page_mark(stage, after, notebook_folder()) != page_mark(stage, before, notebook_folder())
 
 
+SOURCES = {"transfer-other", "transfer-training", "transfer-source", "transfer-plan", "transfer-geometry", "transfer",
+           "advice", "summary"}  # fmt: skip
+STAYS = {"sequences", "parts", "nodes", "grouping"}
+
+
+@pytest.mark.parametrize(
+    ("study", "file", "again", "stays"),
+    [
+        ("files", "a.npz", STAYS | {"network/trained", "geometry", "transfer-training"}, {"transfer-other", "dtw"}),
+        ("files", "a.txt", STAYS | SOURCES, {"dtw"}),
+        ("files", "a.pt", {"network/trained", "network/untrained", "evaluation", "summary"}, STAYS | SOURCES),
+        ("files", "b.npz", SOURCES, STAYS | {"network/trained", "geometry", "noise"}),
+        ("checkpoints", "b.pt", SOURCES, STAYS | {"training", "network/trained", "geometry", "noise"}),
+        (
+            "checkpoints",
+            "one/own_network.py",
+            {"training", "network/trained", "network/untrained", "noise-training/jitter 10.0", "transfer-source"},
+            STAYS,
+        ),
+    ],
+)
+def test_2_every_file_that_a_study_names_counts_so(
+    study: str, file: str, again: set[str], stays: set[str], tmp_path: Path
+) -> None:
+    fields, path = variants(with_files(tmp_path))[study], tmp_path / file
+    run = opened(fields, tmp_path / "out")
+    names = {name for name in (EVERYTHING | {"transfer-other"}) if run.keys.has(run.line.find(name).artefact)}
+    before, stamp, text = keys_of(run, names), path.stat(), path.read_text()
+    path.write_text(text.swapcase())
+    os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    assert path.stat().st_size == stamp.st_size
+    after = keys_of(opened(fields, tmp_path / "out"), names)
+    differ = {name for name in names if before[name] != after[name]}
+    assert again & names <= differ
+    assert not (stays - again) & differ
+    path.write_text(text)
+    assert keys_of(opened(fields, tmp_path / "out"), names) == before
+
+
 def test_3_layers_are_listed_anew_when_others_are_chosen(folder: Path) -> None:
     assert list(open_study(TINY, folder)["maps"][0]) == [f"st_gcn_networks.{i}" for i in range(3)]
     alone = open_study({**TINY, "layers": ["st_gcn_networks.2"]}, folder)  # as a notebook opened by itself
@@ -117,65 +159,114 @@ def test_5_other_layers_leave_the_transfer_study_and_its_page() -> None:
     assert before.key("summary") != after.key("summary")  # made again from the transfer that is there
 
 
-def test_6_maps_are_made_on_the_device_of_the_study(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: dict[str, str] = {}
+def test_5_the_summary_reads_a_transfer_study_that_is_there_and_trains_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transfer = {"source": {"classes": 6}, "frozen": [0, 2], "seeds": 1, "training": {"epochs": 1}}
+    fields = {**TINY, "transfer": transfer}
+    told = advise_frozen(open_study(fields, tmp_path)["transfer"]).text
+    _ = open_study(fields, tmp_path)["training"]
 
-    def spy(name: str, function: Any) -> Any:
-        def called(*args: Any, device: str = "cpu", **kwargs: Any) -> Any:
-            asked[name] = device
-            return function(*args, **kwargs)
+    def refused(*_: Any, **__: Any) -> None:
+        raise AssertionError("a network is trained again")
 
-        return called
+    for name in ("fit", "fine_tune"):
+        monkeypatch.setattr(training, name, refused)
+        monkeypatch.setattr(transfer_fits, name, refused)
+    other = open_study({**fields, "layers": ["st_gcn_networks.0", "st_gcn_networks.2"]}, tmp_path)
+    assert advise_frozen(other["transfer"]).text == told
+    (stage,) = [stage for stage in STAGES if stage.name == "09_summary"]
+    assert {name for name in stage.shows if other.get(name.removesuffix("?")) is None} == {"noise?"}
 
-    for name in ("grad_cam_set", "evaluate_maps"):
-        monkeypatch.setattr(explain, name, spy(name, getattr(explain, name)))
+
+def test_6_maps_and_all_their_checks_run_on_the_device_of_the_study(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each place in which `explain` runs a network is asked which device it was given."""
+    _ = open_study(TINY, folder)["distances/trained/*"]
+    asked: dict[str, set[str]] = {}
+
+    def spy(module: Any) -> Any:
+        def observing(*args: Any, device: str = "none", **kwargs: Any) -> Any:
+            caller = sys._getframe(1).f_code.co_name
+            asked.setdefault(f"{module.__name__.rpartition('.')[2]}.{caller}", set()).add(device)
+            return activations.observing(*args, device="cpu", **kwargs)
+
+        return observing
+
+    for module in (gradcam, checks, sys.modules["stgcnlib.explain.faithfulness"]):
+        monkeypatch.setattr(module, "observing", spy(module))
+    functions = {name: getattr(checks, name) for name in ("grad_cam", "_explain")}
+    for name, function in functions.items():
+
+        def called(*args: Any, device: str = "none", name: str = name, function: Any = function, **kwargs: Any) -> Any:
+            asked.setdefault(name, set()).add(device)
+            return function(*args, device=device, **kwargs)
+
+        monkeypatch.setattr(checks, name, called)
     run = open_study({**TINY, "compute": {"device": "cuda:7"}}, folder)
     for name in ("maps", "map-evaluation"):
         run.forget(name)
-    artefacts = {name: open_study(TINY, folder)[name] for name in ("distances/trained/*",)}  # made before, on the CPU
-    assert artefacts
     _ = run["map-evaluation"]
-    assert asked == {"grad_cam_set": "cuda:7", "evaluate_maps": "cuda:7"}
+    assert {device for devices in asked.values() for device in devices} == {"cuda:7"}
+    assert set(asked) >= {"gradcam._maps", "checks._best_two", "grad_cam", "_explain"}
+    assert any(name.startswith("faithfulness.") for name in asked)
 
 
 KEYS = """
 import json
 from stgcnlib.pipeline.run import open_study
 run = open_study(json.loads({study!r}), "unused")
-names = ["sequences", "training", "activations/trained", "distances/trained/input", "geometry", "maps"]
-print(json.dumps({{name: run.key(name) for name in names}}))
+print(json.dumps({{name: run.key(name) for name in {names!r}}}))
 """
+LATE = {"distances/trained/input", "geometry", "statistics", "map-evaluation", "summary"}
+TRAINED = LATE | {"training", "evaluation", "recordings", "activations/trained", "layers", "maps"}
+
+
+def keys_in(folder: Path) -> dict[str, str]:
+    """Keys by the package that lies in a folder."""
+    code = KEYS.format(study=json.dumps(TINY), names=sorted(TRAINED | {"sequences"}))
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(folder)},
+    )  # fmt: skip
+    found: dict[str, str] = json.loads(done.stdout)
+    return found
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """A copy of the package, and keys by it."""
+    root = tmp_path_factory.mktemp("package")
+    shutil.copytree(Path(stgcnlib.__file__).parent, root / "stgcnlib", ignore=shutil.ignore_patterns("__pycache__"))
+    return root, keys_in(root)
 
 
 @pytest.mark.parametrize(
     ("edited", "again"),
     [
-        ("dtw/kernels.py", {"distances/trained/input", "geometry"}),
-        ("explain/gradcam.py", {"maps"}),
-        (
-            "demo/actions.py",
-            {"sequences", "training", "activations/trained", "distances/trained/input", "geometry", "maps"},
-        ),
+        ("dtw/kernels.py", LATE),
+        ("explain/gradcam.py", {"maps", "map-evaluation"}),
+        ("explain/faithfulness.py", {"map-evaluation"}),
+        ("training/loop.py", TRAINED),
+        ("demo/actions.py", TRAINED | {"sequences"}),
+        ("figures/smoothness.py", {"summary"}),
         ("figures/dsgraph.py", set()),
+        ("tables/examples.py", set()),
+        ("report/html.py", set()),
     ],
 )
-def test_7_an_edited_source_makes_again_what_is_made_by_it(edited: str, again: set[str], tmp_path: Path) -> None:
-    package = Path(stgcnlib.__file__).parent
-    shutil.copytree(package, tmp_path / "stgcnlib", ignore=shutil.ignore_patterns("__pycache__"))
-    code = KEYS.format(study=json.dumps(TINY))
-
-    def keys() -> dict[str, str]:
-        done = subprocess.run(
-            [sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=tmp_path,
-            env=os.environ | {"PYTHONPATH": str(tmp_path)},
-        )  # fmt: skip
-        found: dict[str, str] = json.loads(done.stdout)
-        return found
-
-    before = keys()
-    with (tmp_path / "stgcnlib" / edited).open("a") as file:
-        file.write("\nEDITED = True\n")
-    after = keys()
+def test_7_an_edited_source_makes_again_what_is_made_by_it(
+    package: tuple[Path, dict[str, str]], edited: str, again: set[str]
+) -> None:
+    root, before = package
+    file = root / "stgcnlib" / edited
+    text = file.read_text(encoding="utf-8")
+    file.write_text(f"{text}\nEDITED = True\n", encoding="utf-8")
+    try:
+        after = keys_in(root)
+    finally:
+        file.write_text(text, encoding="utf-8")
     assert {name for name in before if before[name] != after[name]} == again
 
 

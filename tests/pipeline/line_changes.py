@@ -1,0 +1,156 @@
+"""Changes of one field of a study, and which artefacts each makes again: written by hand, derived from nothing.
+
+Names are those on disk and, with ``*``, all values of an axis together, which also change with the axis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from stgcnlib.pipeline.run import StudyRun
+from stgcnlib.pipeline.study import Study
+
+__all__ = ["BASE", "CHANGES", "EVERYTHING", "changed", "covers", "keys_of", "opened", "variants", "with_files"]
+
+Fields = dict[str, Any]
+
+BASE: Fields = {
+    "name": "keys",
+    "data": {"path": "demo", "demo": {"subjects": 4, "repeats": 1}, "split": {"by": "subject", "train": [1, 3]}},
+    "network": {"name": "st-gcn", "options": {"width": 4, "depth": 3}, "training": {"epochs": 1}},
+    "graph": {"k": 4},
+    "sensitivity": {"k": [4, 8]},
+    "noise": {"train": {"jitter": 10}},
+    "transfer": {"source": {"classes": 6}},
+}
+"""A study with all sections."""
+
+RECORDINGS = {"demo", "sequences"}
+PARTS = {"parts", "transfer-target"}
+NODES = {"nodes", "grouping", "explained"}
+UNTRAINED = {"network/untrained", "activations/untrained", "distances/untrained/input"}
+FITTED = {"training", "history", "network/trained", "evaluation"}
+NETWORKS = FITTED | {"network/untrained", "recordings", "network-facts", "facts"}
+LAYERS = {"layers", "network-facts", "facts"}
+ACTIVATIONS = {"activations/trained", "activations/untrained"} | LAYERS
+LATER_DISTANCES = {"distances/trained/input", "distances/trained/*", "distances/untrained/*"}
+READINGS = {"readings/segments/input", "readings/*/*"}
+DISTANCES = LATER_DISTANCES | READINGS | {"distances/untrained/input"}
+GEOMETRY = {"geometry", "statistics", "findings", "summary"}
+MAPS = {"maps", "examples", "map-evaluation"}
+NOISY_NETWORKS = {"noise-training/jitter 10.0", "noise-network/jitter 10.0"}
+ALL_NOISY_NETWORKS = {"noise-training/*", "noise-network/*"}
+ALL_LEVELS = {"noise-level/*", "noise-level/*/*"}
+LEVELS = ALL_LEVELS | {"noise-level/clean", "noise-level/jitter 30.0", "noise-level/jitter 10.0/clean"}
+NOISE = {"noise", "summary"}
+SOURCE = {"transfer-training", "transfer-source"}
+RUNS = {"transfer-fit/*", "transfer-fit/frozen, 0 blocks, seed 0"}
+TRANSFER = {"transfer", "advice", "transfer-facts", "summary"}
+MEASURED = DISTANCES | GEOMETRY | {"sensitivity", "map-evaluation"} | LEVELS | NOISE
+TARGET = {"transfer-geometry"} | TRANSFER
+FITTINGS = SOURCE | {"transfer-plan"} | RUNS | TARGET
+SHOWN = {"dtw", "settings"}
+EVERYTHING = (
+    RECORDINGS | PARTS | NODES | UNTRAINED | NETWORKS | ACTIVATIONS | MEASURED | MAPS | NOISY_NETWORKS
+    | ALL_NOISY_NETWORKS | FITTINGS | SHOWN
+)  # fmt: skip
+BEFORE_NETWORKS = RECORDINGS | PARTS | NODES | SHOWN
+
+CHANGES: list[tuple[str, Any, set[str]]] = [
+    ("name", "another", {"summary"}),
+    ("compute.device", "cuda", set()),
+    ("compute.workers", 1, set()),
+    ("compute.memory_limit", 8, set()),
+    ("seed", 1, EVERYTHING - {"dtw"}),
+    ("data.demo.repeats", 2, EVERYTHING - {"dtw"}),
+    ("data.demo.noise", 0.5, EVERYTHING - {"dtw"}),
+    ("data.normalize", False, EVERYTHING - {"dtw", "demo"}),
+    ("data.centre", "frame", EVERYTHING - {"dtw", "demo"}),
+    ("data.frame_step", 2, EVERYTHING - {"dtw", "demo"}),
+    ("data.split.train", [1, 2], EVERYTHING - RECORDINGS - {"dtw", "network/untrained"}),
+    ("network.options.width", 5, EVERYTHING - BEFORE_NETWORKS),
+    ("network.training.epochs", 2, EVERYTHING - BEFORE_NETWORKS - UNTRAINED),
+    (
+        "network.axes",
+        "NCTV",
+        ACTIVATIONS | MEASURED | MAPS | RUNS | TARGET,
+    ),
+    ("layers", ["st_gcn_networks.2"], ACTIVATIONS | MEASURED | MAPS),  # a transfer is measured at all layers
+    ("graph.part", "all", NODES | ACTIVATIONS | MEASURED | MAPS | {"recordings", "settings"}),
+    ("dtw.window", 5, MEASURED | TARGET | SHOWN),
+    ("dtw.metric", "cosine", MEASURED | TARGET | SHOWN),
+    ("dtw.normalize", None, MEASURED | TARGET | SHOWN),
+    ("dtw.reading", "frames", (MEASURED | TARGET | SHOWN) - {"readings/segments/input"}),
+    ("graph.k", 5, GEOMETRY | LEVELS | NOISE | TARGET | {"map-evaluation", "settings", "facts"}),
+    ("graph.sigma", 1.0, GEOMETRY | LEVELS | NOISE | TARGET | {"sensitivity", "settings"}),
+    ("graph.solver", "pynnk", GEOMETRY | LEVELS | NOISE | TARGET | {"settings"}),
+    ("graph.leave_out", None, ((MEASURED | TARGET) - DISTANCES) | {"grouping", "settings"}),
+    ("geometry.resample", None, ((MEASURED | TARGET) - DISTANCES) | {"grouping", "settings"}),
+    ("geometry.permutations", 33, GEOMETRY | TARGET | {"sensitivity", "settings"}),
+    ("geometry.bootstrap", 77, GEOMETRY | NOISE | TARGET | {"sensitivity", "settings"}),
+    ("geometry.confidence", 0.9, GEOMETRY | NOISE | TARGET | {"sensitivity", "settings"}),
+    ("statistics.votes", 3, {"statistics"}),
+    ("statistics.probe", 2.0, {"statistics"}),
+    ("sensitivity.k", [4], {"sensitivity"}),
+    ("sensitivity.readings", ["frames"], {"sensitivity", "readings/*/*"}),
+    ("sensitivity.layers", ["input"], {"sensitivity", "readings/*/*"}),
+    ("explain.target", "true", MAPS),
+    ("explain.per_class", 1, MAPS | {"explained"}),
+    ("explain.steps", 3, {"map-evaluation"}),
+    ("explain.jitter", 0.02, {"map-evaluation"}),
+    ("explain.examples", 1, {"examples"}),
+    ("noise.jitter", [15], ALL_LEVELS | NOISE),
+    ("noise.layers", ["st_gcn_networks.2"], LEVELS | NOISE),
+    ("noise.train.jitter", 20, {"noise-level/*/*"} | ALL_NOISY_NETWORKS | NOISE),
+    ("transfer.source.classes", 5, {"transfer-target"} | FITTINGS),
+    ("transfer.frozen", [0], {"transfer-plan", "transfer-fit/*"} | TRANSFER),
+    ("transfer.seeds", 1, {"transfer-plan", "transfer-fit/*"} | TRANSFER),
+    ("transfer.training.epochs", 2, RUNS | TRANSFER),
+]
+"""Field, its new value, and all that is made again."""
+
+
+def changed(fields: Mapping[str, Any], key: str, value: Any) -> Fields:
+    """A copy of a study's fields with one of them, named by its dotted key, set."""
+    first, _, rest = key.partition(".")
+    return {**fields, first: changed(fields.get(first) or {}, rest, value) if rest else value}
+
+
+def opened(fields: Mapping[str, Any], output: Path) -> StudyRun:
+    """A study of which only keys are asked."""
+    return StudyRun(Study.load(fields), output)
+
+
+def keys_of(run: StudyRun, names: set[str]) -> dict[str, str]:
+    """Name -> key."""
+    return {name: run.key(name) for name in sorted(names)}
+
+
+def covers(one: str, other: str) -> bool:
+    """Whether one dotted key is the other, or a section of it."""
+    return one == other or other.startswith(f"{one}.")
+
+
+def with_files(root: Path) -> Path:
+    """Files that studies name: what they hold is of no matter where nothing is made."""
+    for name in ("a.npz", "b.npz", "a.txt", "b.txt", "a.pt", "b.pt"):
+        (root / name).write_text(f"content of {name}")
+    for home in ("one", "two"):
+        (root / home).mkdir()
+        (root / home / "own_network.py").write_text("def make(): ...\n\n\ndef other(): ...\n")
+    return root
+
+
+def variants(root: Path) -> dict[str, Fields]:
+    """Studies with all sections: on the demo; on files; and with a source network from a checkpoint."""
+    own = {"name": "own_network:make", "folder": str(root / "one"), "options": {"width": 4}}
+    files = {
+        **BASE,
+        "data": {"path": str(root / "a.npz"), "skip": str(root / "a.txt")},
+        "network": {**own, "checkpoint": str(root / "a.pt")},
+        "transfer": {"source": {"path": str(root / "b.npz")}},
+    }
+    checkpoints = {**BASE, "network": own, "transfer": {"source": {"checkpoint": str(root / "b.pt")}}}
+    return {"demo": BASE, "files": files, "checkpoints": checkpoints}
