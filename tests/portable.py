@@ -58,7 +58,7 @@ NUMERICAL = (
 # Slow ones among them that measure memory or processes and compute nothing of their own.
 LEFT_OUT = (
     "tests/dtw/test_corridor.py::test_bounds_of_long_sequences_take_little_memory",
-    "tests/studies/test_study_runs.py",
+    "tests/studies/test_kept_results.py",
 )
 
 # Switches that a run must not inherit from the shell that starts it.
