@@ -162,8 +162,4 @@ def _synced(file: Path) -> str:
 def _replace(temporary: Path, path: Path, scratch: Path) -> None:
     if temporary.is_dir() and path.exists():
         path.rename(scratch / "old")  # a folder cannot be renamed over another
-    elif temporary.is_file():
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
     temporary.replace(path)
