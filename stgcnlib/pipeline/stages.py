@@ -1,17 +1,19 @@
 """The stages of a report: a notebook each, and the artefacts that it shows.
 
 A page's mark covers its notebook's source and the keys of what it shows; a page is made again when the mark changes.
-Running notebooks is the business of `runner`.
+`runner` runs the notebooks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from stgcnlib.artefacts import Artefacts, Place
+from stgcnlib.artefacts.stamps import file_state
 from stgcnlib.errors import StageError, suggest
 from stgcnlib.files import fingerprint
 from stgcnlib.pipeline.notebooks import read_notebook
@@ -115,5 +117,11 @@ def _source(notebook: Path) -> str:
     """What a notebook says and does, without outputs and counters."""
     if not notebook.exists():
         raise StageError(f"{notebook}: the stage notebook is missing; reinstall stgcnlib or restore the file")
+    return _said(notebook, tuple(file_state(notebook)))
+
+
+@cache
+def _said(notebook: Path, _: tuple[int, ...]) -> str:
+    """The hash of a notebook in one state: a run asks for the marks of its pages after every stage."""
     cells: list[Any] = read_notebook(notebook).cells
     return fingerprint([[cell.cell_type, cell.source, cell.metadata.get("tags", [])] for cell in cells])
