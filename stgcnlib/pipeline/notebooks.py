@@ -1,6 +1,6 @@
 """Stage notebooks as files: where they lie, what they are called, and which parameters they take.
 
-Running them is the business of `jobs`, showing them that of `stgcnlib.report`.
+`jobs` runs them; `stgcnlib.report` shows them.
 """
 
 from __future__ import annotations

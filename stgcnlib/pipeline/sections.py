@@ -1,6 +1,6 @@
 """The sections of a study: their fields, defaults and limits.
 
-Reading a study file, and what it names, is the business of `study`.
+`study` reads study files and finds the paths that they name.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """One training of a transfer study, or its linear probe: computed in a process of its own.
 
-Which fits there are, and what is made of them, is the business of `transfer`.
+`transfer` lists the fits and makes tables of them.
 """
 
 from __future__ import annotations
