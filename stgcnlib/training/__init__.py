@@ -6,7 +6,8 @@ Networks are changed in place and handed back in evaluation mode.
 from __future__ import annotations
 
 from stgcnlib.training.augment import Augmentation
+from stgcnlib.training.calibration import calibrate_batch_norm
 from stgcnlib.training.evaluation import Evaluation, evaluate
 from stgcnlib.training.fitting import FitResult, fine_tune, fit
 
-__all__ = ["Augmentation", "Evaluation", "FitResult", "evaluate", "fine_tune", "fit"]
+__all__ = ["Augmentation", "Evaluation", "FitResult", "calibrate_batch_norm", "evaluate", "fine_tune", "fit"]

@@ -30,14 +30,16 @@ BASE: Fields = {
 RECORDINGS = {"demo", "sequences"}
 PARTS = {"parts", "transfer-target"}
 NODES = {"nodes", "grouping", "explained"}
-UNTRAINED = {"network/untrained", "activations/untrained", "distances/untrained/input"}
-FITTED = {"training", "history", "network/trained", "evaluation"}
-NETWORKS = FITTED | {"network/untrained", "recordings", "network-facts", "facts"}
+INITIAL = {"network/initial", "activations/initial", "distances/initial/input"}
+UNTRAINED = {"network/untrained", "activations/untrained", "distances/untrained/input"} | INITIAL
+ALL_FITTED = {"history", "accuracies", "network-facts", "facts"}
+FITTED = {"training/trained", "network/trained", "evaluations/trained", "evaluation"} | ALL_FITTED
+NETWORKS = FITTED | {"network/untrained", "network/initial", "recordings"}
 LAYERS = {"layers", "network-facts", "facts"}
-ACTIVATIONS = {"activations/trained", "activations/untrained"} | LAYERS
+ACTIVATIONS = {"activations/trained", "activations/untrained", "activations/initial"} | LAYERS
 LATER_DISTANCES = {"distances/trained/input", "distances/trained/*", "distances/untrained/*"}
 READINGS = {"readings/segments/input", "readings/*/*"}
-DISTANCES = LATER_DISTANCES | READINGS | {"distances/untrained/input"}
+DISTANCES = LATER_DISTANCES | READINGS | {"distances/untrained/input", "distances/initial/input"}
 GEOMETRY = {"geometry", "statistics", "findings", "summary"}
 MAPS = {"maps", "examples", "map-evaluation"}
 NOISY_NETWORKS = {"noise-training/jitter 10.0", "noise-network/jitter 10.0"}
@@ -69,9 +71,12 @@ CHANGES: list[tuple[str, Any, set[str]]] = [
     ("data.normalize", False, EVERYTHING - {"dtw", "demo"}),
     ("data.centre", "frame", EVERYTHING - {"dtw", "demo"}),
     ("data.frame_step", 2, EVERYTHING - {"dtw", "demo"}),
-    ("data.split.train", [1, 2], EVERYTHING - RECORDINGS - {"dtw", "network/untrained"}),
+    ("data.split.train", [1, 2], EVERYTHING - RECORDINGS - {"dtw", "network/initial"}),
     ("network.options.width", 5, EVERYTHING - BEFORE_NETWORKS),
     ("network.training.epochs", 2, EVERYTHING - BEFORE_NETWORKS - UNTRAINED),
+    ("network.seeds", 2, ALL_FITTED | {"summary"}),
+    ("controls.untrained", 3, set()),
+    ("controls.initial", 0, set()),
     (
         "network.axes",
         "NCTV",

@@ -110,4 +110,4 @@ def test_more_neighbours_than_sequences_is_refused_before_any_training(tmp_path:
     run = stgcnlib.open_study({**TINY, "graph": {"k": 500}}, tmp_path / "run")
     with pytest.raises((StudyError, stgcnlib.errors.GraphError), match="500"):
         run.check()
-    assert not run.path("training").exists()
+    assert not run.path("training/trained").exists()

@@ -204,7 +204,7 @@ def test_levels_and_classes_are_checked_before_any_training(
     run = stgcnlib.open_study({**TINY, **sections}, tmp_path / "run")
     with pytest.raises(StudyError, match=words):
         run.check()
-    assert not run.path("training").exists()
+    assert not run.path("training/trained").exists()
 
 
 def test_a_study_without_the_section_says_so(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from stgcnlib.pipeline.line import data, forms, geometry, maps, networks, noise,
 __all__ = ["LINE", "NO_EFFECT"]
 
 NETWORK = ("network.name", "network.options")
+SEEDS = ("network.seeds",)
 PREPARED = ("data.format", "data.normalize", "data.centre", "data.published", "data.frame_step")
 GROUPS = ("graph.leave_out", "geometry.resample")
 SOURCE = ("network.source",)
@@ -25,7 +26,11 @@ BOTH = {"distances": "distances/trained/*", "untrained_distances": "distances/un
 STORES = {"trained": "activations/trained", "untrained": "activations/untrained"}
 
 AXES = {
-    "network": Axis(("trained", "untrained")),
+    "trained": Axis(networks.name_trained, settings=SEEDS, kinds=("trained",)),
+    "untrained": Axis(networks.name_untrained, settings=("controls.untrained",), kinds=("untrained",)),
+    "initial": Axis(networks.name_initial, settings=("controls.initial",), kinds=("initial",)),
+    "network": Axis(networks.name_networks, settings=(*SEEDS, "controls.untrained", "controls.initial"),
+                    kinds=("trained", "untrained", "initial")),
     "layer": Axis(networks.name_layers, needs={"layers": "layers"}),
     "reading": Axis(geometry.other_readings, settings=("sensitivity.readings", "dtw.reading")),
     "noise": Axis(noise.levels, settings=LEVELS),
@@ -47,16 +52,23 @@ RECORDINGS = (
 )
 
 NETWORKS = (
-    Artefact("training", networks.train, forms.TRAINING,
+    Artefact("training/{trained}", networks.train, forms.TRAINING,
              needs={"parts": "parts"}, settings=(*NETWORK, "network.training", "seed"), files=SOURCE,
-             section="network.trained_here", tables={"training": "history"}),
-    Artefact("network/trained", networks.trained_network,
-             needs={"training": "training?", "sequences": "sequences"},
+             section="network.trained_here"),
+    Artefact("history", networks.training_history, TABLE, needs={"trainings": "training/*"}, settings=("seed",),
+             section="network.trained_here", tables={"training": ""}),
+    Artefact("network/{trained}", networks.trained_network,
+             needs={"training": "training/{trained}?", "sequences": "sequences"},
              settings=NETWORK, files=(*SOURCE, "network.checkpoint")),
-    Artefact("network/untrained", networks.untrained_network,
-             needs={"sequences": "sequences"}, settings=(*NETWORK, "seed"), files=(*SOURCE, "network.checkpoint")),
-    Artefact("evaluation", networks.evaluate_test, forms.EVALUATION,
-             needs={"network": "network/trained", "parts": "parts"}),
+    Artefact("network/{untrained}", networks.untrained_network, needs={"sequences": "sequences", "parts": "parts"},
+             settings=(*NETWORK, "seed"), files=(*SOURCE, "network.checkpoint")),
+    Artefact("network/{initial}", networks.initial_network, needs={"sequences": "sequences"},
+             settings=(*NETWORK, "seed"), files=(*SOURCE, "network.checkpoint")),
+    Artefact("evaluations/{trained}", networks.evaluate_test, forms.EVALUATION,
+             needs={"network": "network/{trained}", "parts": "parts"}),
+    Artefact("evaluation", networks.first_evaluation, needs={"evaluation": "evaluations/trained"}),
+    Artefact("accuracies", networks.measure_accuracy, TABLE, needs={"evaluations": "evaluations/*"}, settings=("seed",),
+             tables={"accuracies": ""}),
     Artefact("recordings", networks.name_recordings, TABLE,
              needs={"network": "network/trained", "nodes": "nodes", "evaluation": "evaluation"},
              settings=("graph.part",), tables={"recordings": ""}),
@@ -151,17 +163,16 @@ TRANSFER = (
 )
 
 PAGES = (
-    Artefact("history", pages.history, needs={"training": "training?"}),
     Artefact("dtw", pages.dtw_options, settings=("dtw",)),
     Artefact("examples", pages.choose_examples,
              needs={"nodes": "nodes", "explained": "explained", "maps": "maps"}, settings=("explain.examples",)),
     Artefact("network-facts", pages.describe_network,
              needs={"network": "network/trained", "evaluation": "evaluation", "sequences": "sequences",
-                    "layers": "layers", "history": "history"},
+                    "layers": "layers", "history": "history?", "accuracies": "accuracies"},
              settings=NETWORK, files=("network.checkpoint",)),
     Artefact("facts", pages.describe_report,
              needs={"sequences": "sequences", "parts": "parts", "nodes": "nodes", "layers": "layers",
-                    "evaluation": "evaluation"},
+                    "accuracies": "accuracies"},
              settings=("network.name", "graph.k")),
     Artefact("settings", pages.describe_settings,
              needs={"nodes": "nodes", "grouping": "grouping"}, settings=("dtw", "graph", "geometry", "seed")),
@@ -177,7 +188,7 @@ PAGES = (
 LINE = Line((*RECORDINGS, *NETWORKS, *GEOMETRY, *MAPS, *NOISE, *TRANSFER, *PAGES), AXES)
 
 NO_EFFECT = {
-    "controls": "not measured yet",
+    "controls.baselines": "not measured yet",
     "compute.device": "says where the work runs; results agree within rounding",
     "compute.workers": "says how much is made at a time",
     "compute.memory_limit": "ends a process that would need more",
