@@ -177,6 +177,7 @@ PAGES = (
 LINE = Line((*RECORDINGS, *NETWORKS, *GEOMETRY, *MAPS, *NOISE, *TRANSFER, *PAGES), AXES)
 
 NO_EFFECT = {
+    "controls": "not measured yet",
     "compute.device": "says where the work runs; results agree within rounding",
     "compute.workers": "says how much is made at a time",
     "compute.memory_limit": "ends a process that would need more",
