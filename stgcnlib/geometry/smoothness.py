@@ -42,7 +42,7 @@ def label_smoothness(
     per: Per = "graph",
     classes: int | None = None,
 ) -> float | Floats:
-    """Smoothness of the one-hot labels Y (N, C) on a graph (paper.md "Label smoothness").
+    """Smoothness of the one-hot labels Y (N, C) on a graph (docs/method.md, "Label smoothness").
 
     W are the directed rows for "random-walk" and "rmse", where each node is judged by its own neighbours, and
     the undirected weights (`DSGraph.undirected`) for the others; D is the diagonal of W's row sums.
