@@ -114,7 +114,13 @@ STAYS = {"sequences", "parts", "nodes", "grouping"}
         (
             "checkpoints",
             "one/own_network.py",
-            {"training/trained", "network/trained", "network/untrained", "noise-training/jitter 10.0", "transfer-source"},
+            {
+                "training/trained",
+                "network/trained",
+                "network/untrained",
+                "noise-training/jitter 10.0",
+                "transfer-source",
+            },
             STAYS,
         ),
     ],

@@ -12,7 +12,7 @@ __all__ = ["LINE", "NO_EFFECT"]
 
 NETWORK = ("network.name", "network.options")
 SEEDS = ("network.seeds",)
-PREPARED = ("data.format", "data.normalize", "data.centre", "data.published", "data.frame_step")
+PREPARED = ("data.format", "data.normalize", "data.centre", "data.published", "data.frame_step", "data.split")
 GROUPS = ("graph.leave_out", "geometry.resample")
 SOURCE = ("network.source",)
 INTERVALS = ("geometry.bootstrap", "geometry.confidence")
@@ -133,7 +133,7 @@ NOISE = (
 TASK = {"source": "transfer-source", "target": "transfer-target"}
 TRANSFER = (
     Artefact("transfer-other", transfer.read_other,
-             settings=(*PREPARED, "data.demo", "seed", "transfer.source.format"),
+             settings=(*PREPARED, "data.demo", "seed", "transfer.source.format", "transfer.source.split"),
              files=("transfer.source.path", "data.skip"), section="transfer.source.path"),
     Artefact("transfer-training", transfer.train_source, forms.TRAINING,
              needs={"sequences": "sequences", "other": "transfer-other?"},
