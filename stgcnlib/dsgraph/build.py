@@ -42,7 +42,7 @@ def nnk_graph(
 
     Node i's candidates are its k nearest admissible nodes, K and k the Gaussian kernel among them and to i,
     and its weights θ = argmin over θ ≥ 0 of ½θᵀKθ − kᵀθ; 0 prunes a redundant neighbour (Shekkizhar and
-    Ortega, arXiv 1910.09383; paper.md "DS-Graph by NNK"). K is projected onto the PSD cone where it has to be
+    Ortega, arXiv 1910.09383; docs/method.md, "DS-Graph by NNK"). K is projected onto the PSD cone where it has to be
     (see `nnk_weights`). Two cases are settled before the regression:
 
     - A candidate at distance 0: weight 1 on the first such by index, 0 on the others; residual 0.

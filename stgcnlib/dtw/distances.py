@@ -27,7 +27,7 @@ def dtw_distances(
     progress: bool | None = None,
     **options: Unpack[DTWKeywords],
 ) -> NDArray[np.float32]:
-    """Window-based DTW distances (paper, "Distance").
+    """Window-based DTW distances (docs/method.md, "Distance").
 
     Args:
         a: N sequences: a list of (T, D) or (T, V, C) arrays, a LayerActivations, or a SequenceSet. Of a layer that

@@ -14,11 +14,12 @@ from numpy.typing import ArrayLike, NDArray
 from stgcnlib.dsgraph import DSGraph
 from stgcnlib.errors import GraphError, suggest
 from stgcnlib.geometry.smoothness import transition
-from stgcnlib.groups import barred_pairs, check_candidates
+from stgcnlib.groups import barred_pairs, candidate_counts, check_candidates
 
 __all__ = [
     "Estimator",
     "Members",
+    "chance_overlap",
     "graph_similarity",
     "intrinsic_dimension",
     "nearest_distances",
@@ -131,13 +132,43 @@ def neighbourhood_overlap(first: DSGraph, second: DSGraph, *, of: Members = "kep
     Raises:
         GraphError: the graphs differ in size, or the name is unknown.
     """
-    if of not in get_args(Members):
-        raise GraphError(f"of={of!r} is unknown; {suggest(str(of), get_args(Members))}")
+    _check_members(of)
     _same_nodes(first, second)
     a, b = (_members(graph, of) for graph in (first, second))
     shared = np.asarray(a.multiply(b).sum(axis=1)).ravel().astype(np.float64)
     either = np.asarray(a.sum(axis=1) + b.sum(axis=1)).ravel() - shared
     return np.divide(shared, either, out=np.zeros_like(shared), where=either > 0)
+
+
+def chance_overlap(
+    first: DSGraph, second: DSGraph, *, of: Members = "kept", exclude: ArrayLike | None = None
+) -> Floats:
+    """(N,) mean Jaccard index of each node's neighbours in two graphs that have nothing to do with each other.
+
+    It is exact: both graphs draw as many neighbours as they have, at random among the node's M admissible recordings,
+    so that the number shared is hypergeometric. A node with fewer admissible recordings has a higher chance level.
+
+    Args:
+        first, second, of: as `neighbourhood_overlap`.
+        exclude: who may not be a neighbour, as in `nnk_graph`.
+
+    Raises:
+        GraphError: the graphs differ in size or do not fit `exclude`, or the name is unknown.
+    """
+    from scipy.stats import hypergeom
+
+    _check_members(of)
+    _same_nodes(first, second)
+    sizes = [np.asarray(_members(graph, of).sum(axis=1), dtype=np.int64).ravel() for graph in (first, second)]
+    cases = np.stack([candidate_counts(exclude, len(first)), *sizes], axis=1)
+    if (cases[:, 1:] > cases[:, :1]).any():
+        raise GraphError("a graph has neighbours that `exclude` bars; give the groups that it was built with")
+    distinct, back = np.unique(cases, axis=0, return_inverse=True)
+    admissible, a, b = distinct.T[:, :, None]
+    shared = np.arange(int(distinct[:, 1:].max(initial=0)) + 1)
+    either = np.maximum(a + b - shared, 1)
+    means = (hypergeom.pmf(shared, admissible, a, b) * shared / either).sum(axis=1)
+    return np.asarray(means[back.ravel()], dtype=np.float64)
 
 
 def graph_similarity(first: DSGraph, second: DSGraph) -> Floats:
@@ -152,6 +183,11 @@ def graph_similarity(first: DSGraph, second: DSGraph) -> Floats:
     _same_nodes(first, second)
     shared = transition(first).minimum(transition(second))
     return np.asarray(shared.sum(axis=1), dtype=np.float64).ravel()
+
+
+def _check_members(of: str) -> None:
+    if of not in get_args(Members):
+        raise GraphError(f"of={of!r} is unknown; {suggest(str(of), get_args(Members))}")
 
 
 def _members(graph: DSGraph, of: Members) -> sp.csr_array:

@@ -1,4 +1,4 @@
-"""How much label smoothness depends on choices that the published text leaves open: K, the kind of graph, the reading.
+"""How much label smoothness depends on choices of ours: K, the kind of graph, the reading.
 
 Distances depend on the reading of windowed DTW only, so they are computed once and serve every K and kind.
 """

@@ -42,7 +42,7 @@ def label_smoothness(
     per: Per = "graph",
     classes: int | None = None,
 ) -> float | Floats:
-    """Smoothness of the one-hot labels Y (N, C) on a graph (paper.md "Label smoothness").
+    """Smoothness of the one-hot labels Y (N, C) on a graph (docs/method.md, "Label smoothness").
 
     W are the directed rows for "random-walk" and "rmse", where each node is judged by its own neighbours, and
     the undirected weights (`DSGraph.undirected`) for the others; D is the diagonal of W's row sums.
@@ -54,11 +54,11 @@ def label_smoothness(
             ŷ = D⁻¹WY. "quadratic": S_quad = tr(YᵀLY) = ½ Σ W_ij ‖y_i − y_j‖², the weight between classes,
             counted from both ends. "quadratic-normalized": that divided by the total weight Σ W_ij.
             "symmetric": S_sym = (1/N) tr(Yᵀ(I − D^−½ W D^−½)Y); exactly 0 for one class only if all degrees are
-            equal. "rmse": root of the mean of (ŷ_ic − y_ic)² over all N·C entries.
+            equal. "rmse": the mean over nodes of √((1/C) Σ_c (ŷ_ic − y_ic)²), each node's own root mean square, as the
+            first author's scripts have it.
         per: "graph": one float. "class": (C,), the same sums over the nodes of the class only (NaN for a class
-            without nodes). "node": (N,). Means and weights follow the form: "random-walk" and "symmetric" are means
-            of node values, "quadratic" their sum, "quadratic-normalized" their mean weighted by degree, "rmse"
-            their quadratic mean.
+            without nodes). "node": (N,). Means and weights follow the form: "random-walk", "symmetric" and "rmse" are
+            means of node values, "quadratic" their sum, "quadratic-normalized" their mean weighted by degree.
         classes: number of classes C; None: the largest label + 1.
 
     A node without neighbours (only the "pynnk" options leave any) has ŷ = 0: it counts 1 in "random-walk" and
@@ -76,15 +76,13 @@ def label_smoothness(
     values, weights = _node_values(graph, y, form, count)
     match per:
         case "node":
-            shown = values
+            return values
         case "class":
             total = np.bincount(y, weights=weights * np.nan_to_num(values), minlength=count).astype(np.float64)
             shown = _join(total, np.bincount(y, weights=weights, minlength=count).astype(np.float64), form)
             shown[np.bincount(y, minlength=count) == 0] = np.nan
-        case _:
-            shown = _join(np.array([(weights * np.nan_to_num(values)).sum()]), np.array([weights.sum()]), form)
-            return float(shown[0])
-    return np.sqrt(shown) if form == "rmse" and per == "node" else shown
+            return shown
+    return float(_join(np.array([(weights * np.nan_to_num(values)).sum()]), np.array([weights.sum()]), form)[0])
 
 
 def transition(graph: DSGraph) -> sp.csr_array:
@@ -112,12 +110,11 @@ def _join(total: Floats, weight: Floats, form: Form) -> Floats:
     """Sums over nodes to the value of a graph or class."""
     if form == "quadratic":
         return total
-    mean = np.divide(total, weight, out=np.full_like(total, np.nan), where=weight > 0)
-    return np.sqrt(mean) if form == "rmse" else mean
+    return np.divide(total, weight, out=np.full_like(total, np.nan), where=weight > 0)
 
 
 def _node_values(graph: DSGraph, y: NDArray[np.int64], form: Form, classes: int) -> tuple[Floats, Floats]:
-    """(N,) value of each node (squared for "rmse"), and the weight with which it enters a mean."""
+    """(N,) value of each node, and the weight with which it enters a mean."""
     ones = np.ones(len(y))
     match form:
         case "random-walk":
@@ -125,7 +122,7 @@ def _node_values(graph: DSGraph, y: NDArray[np.int64], form: Form, classes: int)
         case "rmse":
             onehot = np.eye(classes)[y]
             squares = (transition(graph) @ onehot - onehot) ** 2
-            return squares.mean(axis=1), ones
+            return np.sqrt(squares.mean(axis=1)), ones
         case "quadratic" | "quadratic-normalized":
             W = graph.undirected()
             degrees = np.asarray(W.sum(axis=1), dtype=np.float64).ravel()

@@ -23,6 +23,7 @@ from stgcnlib.errors import GraphError, suggest
 from stgcnlib.files import atomic_folder, write_json
 from stgcnlib.geometry.layers import LayerGeometry
 from stgcnlib.geometry.neighbourhoods import (
+    chance_overlap,
     graph_similarity,
     intrinsic_dimension,
     neighbourhood_overlap,
@@ -245,8 +246,6 @@ class _Work:
         """Rows of `LayerStatistics.pairs` of one network."""
         names = list(store.layers)
         alike = self._cka(grams)
-        # Of K random candidates among N − 1 a share K / (N − 1) is in another K, so that their Jaccard index is this.
-        chance = self.k / (2 * (self.n - 1) - self.k)
         rows: list[dict[str, Any]] = []
         for i, first in enumerate(names):
             for j in range(i, len(names)):
@@ -257,10 +256,12 @@ class _Work:
                 }
                 found = {name: self.mean(each) for name, each in values.items()}
                 found["cka"] = _row(float(alike[0][i, j]), float(alike[1][i, j]), float(alike[2][i, j]), self.n)
-                kept = [float(g.neighbor_counts().mean()) for g in (graphs[i], graphs[j])]
+                chances = (
+                    float(chance_overlap(graphs[i], graphs[j], of=of, exclude=self.groups).mean())
+                    for of in ("candidates", "kept")
+                )
                 by_chance = {
-                    "knn_overlap": chance,
-                    "nnk_overlap": 1 / ((self.n - 1) * (1 / kept[0] + 1 / kept[1]) - 1),
+                    **dict(zip(("knn_overlap", "nnk_overlap"), chances, strict=True)),
                     "graph_similarity": float("nan"),
                     "cka": 0.0,
                 }

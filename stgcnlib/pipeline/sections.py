@@ -14,8 +14,8 @@ from stgcnlib.errors import AxesError
 from stgcnlib.modules import module_file
 
 __all__ = [
-    "Augment", "Compute", "Data", "Demo", "Dtw", "Explain", "Geometry", "Graph", "Network", "Noise", "Section",
-    "Sensitivity", "Source", "Split", "Statistics", "Training", "Transfer", "Whole",
+    "Augment", "Compute", "Controls", "Data", "Demo", "Dtw", "Explain", "Geometry", "Graph", "Network", "Noise",
+    "Section", "Sensitivity", "Source", "Split", "Statistics", "Training", "Transfer", "Whole",
 ]  # fmt: skip
 
 Scalar = bool | int | float | str | None
@@ -197,6 +197,19 @@ class Geometry(Section):
     bootstrap: Whole = Field(1000, ge=1)
     confidence: Number = Field(0.95, gt=0, lt=1)
     resample: str | None = "auto"
+
+
+class Controls(Section):
+    """What every curve is compared with.
+
+    `untrained` networks have fresh weights, and batch-norm statistics of the training part; `initial` ones have the
+    same weights, and batch norm as it was initialised. Each costs the distances of all layers. `baselines` are
+    distances without time warping.
+    """
+
+    untrained: Whole = Field(5, ge=1, le=99)
+    initial: Whole = Field(1, ge=0, le=99)
+    baselines: tuple[Literal["pooled", "resampled", "duration"], ...] = ("pooled", "resampled", "duration")
 
 
 class Statistics(Section):

@@ -19,6 +19,7 @@ from stgcnlib.files import fingerprint
 from stgcnlib.pipeline.complaints import UniqueKeys, complaints
 from stgcnlib.pipeline.sections import (
     Compute,
+    Controls,
     Data,
     Dtw,
     Explain,
@@ -46,6 +47,7 @@ class Study(Section):
     layers: tuple[str, ...] | None = Field(None, min_length=1)
     dtw: Dtw = Dtw()
     graph: Graph = Graph()
+    controls: Controls = Controls()
     geometry: Geometry = Geometry()
     statistics: Statistics = Statistics()
     sensitivity: Sensitivity | None = None

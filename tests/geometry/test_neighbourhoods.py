@@ -13,7 +13,7 @@ from scipy.spatial.distance import cdist
 from stgcnlib.dsgraph import DSGraph, knn_graph, nnk_graph
 from stgcnlib.errors import GraphError
 from stgcnlib.geometry import graph_similarity, intrinsic_dimension, neighbourhood_overlap, polytope_diameters
-from stgcnlib.geometry.neighbourhoods import nearest_distances, pointwise_dimension
+from stgcnlib.geometry.neighbourhoods import chance_overlap, nearest_distances, pointwise_dimension
 
 
 def clouds(seed: int, count: int = 40) -> tuple[np.ndarray, np.ndarray]:
@@ -46,6 +46,38 @@ def test_overlap_by_sets(of: str) -> None:
         a, b = (kept(g, i) if of == "kept" else set(g.candidates[i].tolist()) for g in (first, second))
         assert found[i] == pytest.approx(len(a & b) / len(a | b))
     np.testing.assert_array_equal(neighbourhood_overlap(first, first, of=of), 1.0)
+
+
+@pytest.mark.parametrize("of", ["kept", "candidates"])
+def test_chance_of_overlap_by_all_subsets(of: str) -> None:
+    first, second = (nnk_graph(d[:7, :7], k=k) for d, k in zip(clouds(1), (3, 4), strict=True))
+    found = chance_overlap(first, second, of=of)
+    for i in range(7):
+        a, b = (len(kept(g, i)) if of == "kept" else g.candidates.shape[1] for g in (first, second))
+        pairs = itertools.product(itertools.combinations(range(6), a), itertools.combinations(range(6), b))
+        assert found[i] == pytest.approx(np.mean([len({*x} & {*y}) / len({*x} | {*y}) for x, y in pairs]))
+
+
+def test_chance_of_overlap_is_that_of_unrelated_layers_with_unequal_groups() -> None:
+    """A person with half of the recordings leaves few neighbours: with N - 1 for all the level would be 0.146, and it is 0.264."""
+    rng = np.random.default_rng(0)
+    groups = np.repeat([0, 1, 2, 3], [30, 15, 10, 5])
+    found: dict[str, list[np.ndarray]] = {"kept": [], "candidates": []}
+    expected: dict[str, list[np.ndarray]] = {"kept": [], "candidates": []}
+    for _ in range(40):
+        first, second = (nnk_graph(cdist(p, p), k=15, exclude=groups) for p in rng.normal(size=(2, 60, 8)))
+        for of in ("kept", "candidates"):
+            found[of].append(neighbourhood_overlap(first, second, of=of))
+            expected[of].append(chance_overlap(first, second, of=of, exclude=groups))
+    for of, values in found.items():
+        for people in ([0, 1, 2, 3], [0], [3]):
+            mine = np.isin(groups, people)
+            means = (np.mean(values, axis=0) - np.mean(expected[of], axis=0))[mine]
+            error = np.std([v[mine].mean() for v in values]) / np.sqrt(len(values))
+            assert abs(means.mean()) < 4 * error + 0.003, (of, people)
+    assert np.mean(expected["candidates"]) == pytest.approx(0.264, abs=0.001)
+    with pytest.raises(GraphError, match="neighbours that `exclude` bars"):
+        chance_overlap(first, second, exclude=np.zeros(60))
 
 
 def test_similarity_by_loops() -> None:

@@ -47,7 +47,9 @@ FIELDS: dict[str, Any] = {
 @pytest.fixture
 def folder(tmp_path: Path, rng: np.random.Generator) -> Iterator[Path]:
     layout = stgcnlib.graph_layout("line", [(0, 1), (1, 2), (2, 3)])
-    coords = [rng.normal(50, 10, (int(t), 4, 2)) for t in rng.integers(9, 13, 16)]
+    # The days of the test part lie higher: they must not move the training part's mean.
+    levels = np.repeat([50.0, 50.0, 80.0, 80.0], 4)
+    coords = [rng.normal(level, 10, (int(t), 4, 2)) for level, t in zip(levels, rng.integers(9, 13, 16), strict=True)]
     stgcnlib.SequenceSet(coords, labels=[0, 1] * 8, groups={"day": np.repeat([1, 2, 3, 4], 4)}, layout=layout).save(
         tmp_path / "signals.npz"
     )
@@ -64,8 +66,10 @@ def opened(folder: Path, /, **network: Any) -> Any:
 
 def test_the_line_from_file_to_relevance(folder: Path) -> None:
     run = opened(folder)
-    values = np.concatenate([c.reshape(-1, 2) for c in run["sequences"].coords])
-    np.testing.assert_allclose(values.mean(axis=0), 0, atol=1e-4)  # standardized, since there is no body
+    train, test = (np.concatenate([c.reshape(-1, 2) for c in part.coords]) for part in run["parts"])
+    np.testing.assert_allclose(train.mean(axis=0), 0, atol=1e-4)  # standardized, since there is no body
+    np.testing.assert_allclose(train.std(axis=0), 1, atol=1e-4)
+    np.testing.assert_allclose(test.mean(axis=0), 3, atol=0.5)  # by the training part alone
     assert type(run["network/trained"]).__name__ == "Mean"
     assert [layer["name"] for layer in run["layers"]] == ["input", "blocks.0", "blocks.1"]
     store, untrained = run["activations/trained"], run["activations/untrained"]

@@ -25,11 +25,15 @@ def make_demo(settings: Settings) -> SequenceSet:
 
 def read_recordings(demo: SequenceSet | None, settings: Settings) -> SequenceSet:
     """All recordings of the study, prepared."""
-    return prepare(_read(settings.data) if demo is None else demo, settings.data)
+    return prepare(_read(settings.data) if demo is None else demo, settings.data, settings.data.split)
 
 
-def prepare(data: SequenceSet, chosen: Any) -> SequenceSet:
-    """Recordings as the study's section `data` prepares them: fewer frames, then normalised as it says."""
+def prepare(data: SequenceSet, chosen: Any, split: Any) -> SequenceSet:
+    """Recordings as the study's section `data` prepares them: fewer frames, then normalised as it says.
+
+    Features on a graph that is no body are standardized by the mean and deviation of the training part of `split`, so
+    that nothing is learned from the test part.
+    """
     from stgcnlib import transforms
 
     data = transforms.subsample(data, chosen.frame_step)
@@ -37,8 +41,9 @@ def prepare(data: SequenceSet, chosen: Any) -> SequenceSet:
         return transforms.published(data, *chosen.published)
     if not chosen.normalize:
         return data
-    # Only bodies can be centred and turned; features on other graphs are standardized.
-    return transforms.normalize(data, per=chosen.centre) if data.layout.dimensions else transforms.standardize(data)
+    if data.layout.dimensions:
+        return transforms.normalize(data, per=chosen.centre)
+    return transforms.standardize(data, like=data.split(split.by, split.train, split.test)[0])
 
 
 def split_parts(sequences: SequenceSet, settings: Settings) -> tuple[SequenceSet, SequenceSet]:

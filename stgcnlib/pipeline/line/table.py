@@ -11,7 +11,7 @@ from stgcnlib.pipeline.line import data, forms, geometry, maps, networks, noise,
 __all__ = ["LINE", "NO_EFFECT"]
 
 NETWORK = ("network.name", "network.options")
-PREPARED = ("data.format", "data.normalize", "data.centre", "data.published", "data.frame_step")
+PREPARED = ("data.format", "data.normalize", "data.centre", "data.published", "data.frame_step", "data.split")
 GROUPS = ("graph.leave_out", "geometry.resample")
 SOURCE = ("network.source",)
 INTERVALS = ("geometry.bootstrap", "geometry.confidence")
@@ -122,7 +122,7 @@ NOISE = (
 TASK = {"source": "transfer-source", "target": "transfer-target"}
 TRANSFER = (
     Artefact("transfer-other", transfer.read_other,
-             settings=(*PREPARED, "data.demo", "seed", "transfer.source.format"),
+             settings=(*PREPARED, "data.demo", "seed", "transfer.source.format", "transfer.source.split"),
              files=("transfer.source.path", "data.skip"), section="transfer.source.path"),
     Artefact("transfer-training", transfer.train_source, forms.TRAINING,
              needs={"sequences": "sequences", "other": "transfer-other?"},
@@ -179,6 +179,7 @@ PAGES = (
 LINE = Line((*RECORDINGS, *NETWORKS, *GEOMETRY, *MAPS, *NOISE, *TRANSFER, *PAGES), AXES)
 
 NO_EFFECT = {
+    "controls": "not measured yet",
     "compute.device": "says where the work runs; results agree within rounding",
     "compute.workers": "says how much is made at a time",
     "compute.memory_limit": "ends a process that would need more",

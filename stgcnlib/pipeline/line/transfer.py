@@ -38,8 +38,10 @@ def read_other(settings: Settings) -> SequenceSet:
 
     source = settings.transfer.source
     if source.path == "demo":
-        return prepare(demo_sequences(seed=settings.seed, **(settings.data.demo or Demo()).model_dump()), settings.data)
-    return prepare(read(source.path, format=source.format, skip=settings.data.skip), settings.data)
+        data = demo_sequences(seed=settings.seed, **(settings.data.demo or Demo()).model_dump())
+    else:
+        data = read(source.path, format=source.format, skip=settings.data.skip)
+    return prepare(data, settings.data, source.split or settings.data.split)
 
 
 def train_source(
