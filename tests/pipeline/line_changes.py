@@ -40,7 +40,9 @@ ACTIVATIONS = {"activations/trained", "activations/untrained", "activations/init
 LATER_DISTANCES = {"distances/trained/input", "distances/trained/*", "distances/untrained/*"}
 READINGS = {"readings/segments/input", "readings/*/*"}
 DISTANCES = LATER_DISTANCES | READINGS | {"distances/untrained/input", "distances/initial/input"}
-GEOMETRY = {"geometry", "statistics", "findings", "summary"}
+CURVES = {"curves/trained", "curves/untrained", "curves/initial"}
+OF_GEOMETRY = {"geometry", "statistics", "findings", "summary"}
+GEOMETRY = CURVES | OF_GEOMETRY
 MAPS = {"maps", "examples", "map-evaluation"}
 NOISY_NETWORKS = {"noise-training/jitter 10.0", "noise-network/jitter 10.0"}
 ALL_NOISY_NETWORKS = {"noise-training/*", "noise-network/*"}
@@ -74,9 +76,9 @@ CHANGES: list[tuple[str, Any, set[str]]] = [
     ("data.split.train", [1, 2], EVERYTHING - {"dtw", "demo"}),  # signals are standardized by the training part
     ("network.options.width", 5, EVERYTHING - BEFORE_NETWORKS),
     ("network.training.epochs", 2, EVERYTHING - BEFORE_NETWORKS - UNTRAINED),
-    ("network.seeds", 2, ALL_FITTED | {"summary"}),
-    ("controls.untrained", 3, set()),
-    ("controls.initial", 0, set()),
+    ("network.seeds", 2, ALL_FITTED | OF_GEOMETRY),
+    ("controls.untrained", 3, OF_GEOMETRY),
+    ("controls.initial", 0, OF_GEOMETRY),
     (
         "network.axes",
         "NCTV",

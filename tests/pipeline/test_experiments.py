@@ -27,6 +27,7 @@ TINY: dict[str, Any] = {
     "data": {"path": "demo", "demo": {"subjects": 4, "repeats": 1}, "split": {"by": "subject", "train": [1, 3]}},
     "network": {"name": "st-gcn", "options": {"width": 4, "depth": 3}, "training": {"epochs": 1}},
     "graph": {"k": 4},
+    "controls": {"untrained": 1, "initial": 0},
     "geometry": {"permutations": 20, "bootstrap": 50},
 }
 NOISE = {

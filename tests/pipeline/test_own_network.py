@@ -40,6 +40,7 @@ FIELDS: dict[str, Any] = {
     "network": {"name": "mean_network:Mean", "axes": "NTVC", "options": {"width": 4}, "training": {"epochs": 1}},
     "layers": ["blocks.*"],
     "graph": {"k": 3, "leave_out": None},
+    "controls": {"untrained": 1, "initial": 0},
     "explain": {"examples": 1, "per_class": 1, "sequences": 2, "units": ["joints"], "steps": 2, "draws": 1},
 }
 
