@@ -7,7 +7,7 @@ With intervals and controls. Distances and graphs come from the rooms below; wha
 from __future__ import annotations
 
 from stgcnlib.geometry.layers import LayerGeometry, merge_geometries
-from stgcnlib.geometry.measure import layer_geometry
+from stgcnlib.geometry.measure import layer_geometry, values_without
 from stgcnlib.geometry.neighbourhoods import (
     graph_similarity,
     intrinsic_dimension,
@@ -48,4 +48,5 @@ __all__ = [
     "probe_predictions",
     "sensitivity",
     "suspect_labels",
+    "values_without",
 ]

@@ -167,6 +167,7 @@ def values_without(
     *,
     k: int,
     exclude: Any = None,
+    queries: ArrayLike | None = None,
     **options: Any,
 ) -> Floats:
     """(P, N) smoothness of each node on graphs that are made anew without each part of the recordings.
@@ -177,6 +178,7 @@ def values_without(
         labels: (N,) class indices.
         k: as `nnk_graph`; lowered where a node has fewer candidates left.
         exclude: (N,) groups, or None.
+        queries: (N, N) distances of other versions of the recordings, as `nnk_graph`; without a part, also without its.
         options: of `nnk_graph`.
 
     Returns:
@@ -191,7 +193,9 @@ def values_without(
         fewest = fewest_candidates(groups, len(keep)).candidates
         if fewest < 1:
             continue
-        graph = nnk_graph(matrix[np.ix_(keep, keep)], k=min(k, fewest), exclude=groups, **options)
+        both = np.ix_(keep, keep)
+        rows = None if queries is None else np.asarray(queries)[both]
+        graph = nnk_graph(matrix[both], k=min(k, fewest), exclude=groups, queries=rows, **options)
         found[part, keep] = label_smoothness(graph, labels[keep], per="node")
     return found
 

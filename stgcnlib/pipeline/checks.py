@@ -38,7 +38,7 @@ def _check_noise(study: Study, made: Artefacts) -> None:
     settings = study.noise
     if settings is None:
         return
-    from stgcnlib.studies.noise_levels import corrupt
+    from stgcnlib.studies.corruption import corrupt
 
     few = made["sequences"].select([0])
     levels = [(kind, level) for kind, levels in settings.levels.items() for level in levels]
@@ -54,7 +54,7 @@ def _check_transfer(study: Study, made: Artefacts) -> None:
     if settings is None:
         return
     from stgcnlib.studies import split_classes
-    from stgcnlib.studies.transfer import plan_fits
+    from stgcnlib.studies.transfer_plan import plan_fits
 
     if settings.source.classes is not None:
         try:

@@ -265,13 +265,17 @@ Numbers = tuple[Number, ...]
 
 
 class Noise(Section):
-    """Noise on the test recordings, levels per kind (none leaves the kind out), and networks trained on noise."""
+    """Noise on the test recordings, levels per kind (none leaves the kind out), and networks trained on noise.
+
+    `neighbours` of a noisy recording are searched among the noisy recordings of others, or among their clean ones.
+    """
 
     jitter: Numbers = (30.0, 20.0, 10.0)
     joint_dropout: Numbers = (0.05, 0.1, 0.2)
     frame_dropout: Numbers = (0.1, 0.25, 0.5)
     rotation: Numbers = (15.0, 30.0, 60.0)
     layers: tuple[str, ...] | None = Field(None, min_length=1)
+    neighbours: Literal["noisy", "clean"] = "noisy"
     train: dict[Literal["jitter", "joint_dropout", "frame_dropout", "rotation"], Number] = Field(default_factory=dict)
 
     @property

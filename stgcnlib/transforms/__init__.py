@@ -6,7 +6,7 @@ checkpoints of others expect; `corrupt` noise and losses for studies of robustne
 
 from __future__ import annotations
 
-from stgcnlib.transforms.corrupt import drop_frames, drop_joints, jitter, rotate
+from stgcnlib.transforms.corrupt import drop_frames, drop_joints, jitter, motion_share, rotate
 from stgcnlib.transforms.prepare import (
     centre,
     face_front,
@@ -41,6 +41,7 @@ __all__ = [
     "kinetics_normalize",
     "main_person",
     "mirror",
+    "motion_share",
     "motion_stream",
     "normalize",
     "ntu_normalize",

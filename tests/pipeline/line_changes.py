@@ -46,8 +46,9 @@ GEOMETRY = CURVES | OF_GEOMETRY
 MAPS = {"maps", "examples", "map-evaluation"}
 NOISY_NETWORKS = {"noise-training/jitter 10.0", "noise-network/jitter 10.0"}
 ALL_NOISY_NETWORKS = {"noise-training/*", "noise-network/*"}
-ALL_LEVELS = {"noise-level/*", "noise-level/*/*"}
-LEVELS = ALL_LEVELS | {"noise-level/clean", "noise-level/jitter 30.0", "noise-level/jitter 10.0/clean"}
+ALL_LEVELS = {"noise-level/*/*", "noise-trained-level/*/*"}
+ONE_LEVEL = {"noise-level/trained/clean", "noise-level/trained/jitter 30.0", "noise-trained-level/jitter 10.0/clean"}
+LEVELS = ALL_LEVELS | ONE_LEVEL
 NOISE = {"noise", "summary"}
 SOURCE = {"transfer-training", "transfer-source"}
 RUNS = {"transfer-fit/*", "transfer-fit/frozen, 0 blocks, seed 0"}
@@ -76,9 +77,10 @@ CHANGES: list[tuple[str, Any, set[str]]] = [
     ("data.split.train", [1, 2], EVERYTHING - {"dtw", "demo"}),  # signals are standardized by the training part
     ("network.options.width", 5, EVERYTHING - BEFORE_NETWORKS),
     ("network.training.epochs", 2, EVERYTHING - BEFORE_NETWORKS - UNTRAINED),
-    ("network.seeds", 2, ALL_FITTED | OF_GEOMETRY),
-    ("controls.untrained", 3, OF_GEOMETRY),
-    ("controls.initial", 0, OF_GEOMETRY),
+    ("network.seeds", 2, ALL_FITTED | OF_GEOMETRY | {"noise-level/*/*", "noise"}),
+    # All levels together need the distances of all networks together; no single level does.
+    ("controls.untrained", 3, OF_GEOMETRY | {"noise-level/*/*", "noise"}),
+    ("controls.initial", 0, OF_GEOMETRY | {"noise-level/*/*", "noise"}),
     (
         "network.axes",
         "NCTV",
@@ -95,7 +97,7 @@ CHANGES: list[tuple[str, Any, set[str]]] = [
     ("graph.solver", "pynnk", GEOMETRY | LEVELS | NOISE | TARGET | {"settings"}),
     ("graph.leave_out", None, ((MEASURED | TARGET) - DISTANCES) | {"grouping", "settings"}),
     ("geometry.resample", None, ((MEASURED | TARGET) - DISTANCES) | {"grouping", "settings"}),
-    ("geometry.permutations", 33, GEOMETRY | TARGET | {"sensitivity", "settings"}),
+    ("geometry.permutations", 33, GEOMETRY | {"noise"} | TARGET | {"sensitivity", "settings"}),
     ("geometry.bootstrap", 77, NOISE | (TARGET - {"transfer-geometry"}) | {"sensitivity", "settings"}),
     ("geometry.confidence", 0.9, GEOMETRY | NOISE | TARGET | {"sensitivity", "settings"}),
     ("statistics.votes", 3, {"statistics"}),
@@ -110,7 +112,8 @@ CHANGES: list[tuple[str, Any, set[str]]] = [
     ("explain.examples", 1, {"examples"}),
     ("noise.jitter", [15], ALL_LEVELS | NOISE),
     ("noise.layers", ["st_gcn_networks.2"], LEVELS | NOISE),
-    ("noise.train.jitter", 20, {"noise-level/*/*"} | ALL_NOISY_NETWORKS | NOISE),
+    ("noise.neighbours", "clean", LEVELS | NOISE),
+    ("noise.train.jitter", 20, {"noise-trained-level/*/*"} | ALL_NOISY_NETWORKS | NOISE),
     ("transfer.source.classes", 5, {"transfer-target"} | FITTINGS),
     ("transfer.frozen", [0], {"transfer-plan", "transfer-fit/*"} | TRANSFER),
     ("transfer.seeds", 1, {"transfer-plan", "transfer-fit/*"} | TRANSFER),

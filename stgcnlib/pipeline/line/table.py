@@ -29,11 +29,13 @@ AXES = {
     "trained": Axis(networks.name_trained, settings=SEEDS, kinds=("trained",)),
     "untrained": Axis(networks.name_untrained, settings=("controls.untrained",), kinds=("untrained",)),
     "initial": Axis(networks.name_initial, settings=("controls.initial",), kinds=("initial",)),
-    "network": Axis(networks.name_networks, settings=(*SEEDS, "controls.untrained", "controls.initial"),
-                    kinds=("trained", "untrained", "initial")),
+    "network": Axis(
+        networks.name_networks,
+        settings=(*SEEDS, "controls.untrained", "controls.initial"),
+        kinds=("trained", "untrained", "initial"),
+    ),
     "layer": Axis(networks.name_layers, needs={"layers": "layers"}),
     "reading": Axis(geometry.other_readings, settings=("sensitivity.readings", "dtw.reading")),
-    "noise": Axis(noise.levels, settings=LEVELS),
     "level": Axis(noise.levels_and_clean, settings=LEVELS),
     "trained_level": Axis(noise.trainings, settings=("noise.train",)),
     "fit": Axis(transfer.name_fits, needs={"plan": "transfer-plan"}),
@@ -112,25 +114,24 @@ MAPS = (
 )
 
 MEASURED = {"nodes": "nodes", "grouping": "grouping", "layers": "layers"}
-LEVEL = (*GRAPH, "dtw", "network.axes", "noise.layers", "seed")
+LEVEL = (*GRAPH, "dtw", "network.axes", "noise.layers", "noise.neighbours", "seed")
 NOISE = (
     Artefact("noise-training/{trained_level}", noise.train_noisy, forms.TRAINING,
              needs={"parts": "parts"}, settings=(*NETWORK, "network.training", "seed"), files=SOURCE, section="noise"),
     Artefact("noise-network/{trained_level}", noise.noisy_network,
              needs={"training": "noise-training/{trained_level}", "sequences": "sequences"},
              settings=NETWORK, files=SOURCE, section="noise"),
-    Artefact("noise-level/clean", noise.measure_clean, JSON,
-             needs={"network": "network/trained", **MEASURED, "distances": "distances/trained/*"},
+    Artefact("noise-level/{trained}/{level}", noise.measure, JSON,
+             needs={"network": "network/{trained}", **MEASURED, "distances": "distances/{trained}/*"},
              settings=LEVEL, section="noise"),
-    Artefact("noise-level/{noise}", noise.measure_noisy, JSON,
-             needs={"network": "network/trained", **MEASURED}, settings=LEVEL, section="noise"),
-    Artefact("noise-level/{trained_level}/{level}", noise.measure, JSON,
+    Artefact("noise-trained-level/{trained_level}/{level}", noise.measure_noisy_network, JSON,
              needs={"network": "noise-network/{trained_level}", **MEASURED}, settings=LEVEL, section="noise"),
     Artefact("noise", noise.collect, forms.NOISE,
-             needs={"nodes": "nodes", "grouping": "grouping",
-                    "clean": "noise-level/clean", "levels": "noise-level/*", "others": "noise-level/*/*"},
-             settings=(*GRAPH, *INTERVALS, "dtw", "seed"), section="noise",
-             tables={"noise": "table", "noise_accuracy": "accuracy", "noise_nodes": "per_node"}),
+             needs={"nodes": "nodes", "grouping": "grouping", "geometry": "geometry",
+                    "levels": "noise-level/*/*", "others": "noise-trained-level/*/*"},
+             settings=(*GRAPH, "geometry.confidence", "dtw", "noise.neighbours", "seed"), section="noise",
+             tables={"noise": "table", "noise_accuracy": "accuracy", "noise_networks": "each",
+                     "noise_nodes": "per_node"}),
 )
 
 TASK = {"source": "transfer-source", "target": "transfer-target"}
