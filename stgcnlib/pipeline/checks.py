@@ -62,9 +62,9 @@ def _check_transfer(study: Study, made: Artefacts) -> None:
         except SequenceError as error:
             raise StudyError(f"transfer.source.classes: {error}") from None
     # Fitted here, the source has the study's blocks; from a checkpoint, it may have others.
-    source = made["network/initial" if settings.source.checkpoint is None else "transfer-source"]
+    source = made["network/initial" if settings.source.checkpoint is None else "transfer-source/trained"]
     try:
-        plan = plan_fits(source, settings.frozen, settings.seeds, seed=study.seed)
+        plan = plan_fits(source, settings.frozen, settings.seeds)
     except StudyError as error:
         raise StudyError(f"transfer.{error}") from None
     chosen, blocks = plan["frozen"], plan["blocks"]

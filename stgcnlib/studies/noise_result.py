@@ -211,12 +211,12 @@ def noise_result(
             predicted = np.asarray(values["predicted"])
             own = {"node": np.arange(N), "label": labels, "predicted": predicted, "correct": predicted == labels}
             predictions.append(pd.DataFrame(where | own))
-    every, empty = pd.concat(each, ignore_index=True), pd.DataFrame()
+    every = pd.concat(each, ignore_index=True)
     controls = _controls(geometry, every["layer"].unique().tolist(), jackknife)
-    tables = [pd.concat(parts, ignore_index=True) for parts in (nodes, predictions)]
+    per_node, named = (pd.concat(parts, ignore_index=True) for parts in (nodes, predictions))
     titles = every[["layer", "index", "title"]].drop_duplicates()
-    found = NoiseResult(titles, empty, every, *tables, controls, settings)
-    decibels = {level: motion_decibels(data, "jitter", level) for kind, level in wanted if kind == "jitter"}
+    found = NoiseResult(titles, pd.DataFrame(), every, per_node, named, controls, settings)
+    decibels = {float(level or 0): motion_decibels(data, kind, level) for kind, level in wanted if kind == "jitter"}
     return replace(found, table=_table(found), accuracy=_accuracy(found, decibels))
 
 
@@ -247,7 +247,8 @@ def _table(result: NoiseResult) -> pd.DataFrame:
             at = [int(layer["index"])]
             here, clean = result.smoothness(network, kind, level, at), result.smoothness(network, CLEAN, None, at)
             untrained = result.controls[(result.controls["index"] == at[0]) & (result.controls["part"] == -1)]
-            row = where | layer | _estimated("smoothness", here.estimate(jackknife), ends=("low", "high"))
+            row: dict[str, Any] = {**where, **layer}  # type: ignore[dict-item]
+            row |= _estimated("smoothness", here.estimate(jackknife), ends=("low", "high"))
             row |= {"null": null, "untrained": float(untrained["smoothness"].mean()) if len(untrained) else np.nan}
             row |= _estimated("change", (here - clean).estimate(jackknife))
             for name, shares in (("loss", result.loss), ("lost", result.lost)):
@@ -312,7 +313,9 @@ def _mean_over(rows: pd.DataFrame, indices: Sequence[int]) -> Spread:
 
 
 def _join(spreads: Sequence[Spread]) -> Spread:
-    return Spread(np.concatenate([each.each for each in spreads]), np.concatenate([each.without for each in spreads]))
+    each: Floats = np.concatenate([one.each for one in spreads])
+    without: Floats = np.concatenate([one.without for one in spreads])
+    return Spread(each, without)
 
 
 def _null(labels: NDArray[np.int64]) -> float:

@@ -67,7 +67,8 @@ def motion_share(data: SequenceSet) -> NDArray[np.float64]:
     axes = data.layout.dimensions or data.channels
     powers = [[_power(data.people(i), axes, about=about) for about in (0, (0, 1))] for i in range(len(data))]
     motion, signal = np.array(powers).T
-    return np.divide(motion, signal, out=np.zeros(len(data)), where=signal > 0)
+    share: NDArray[np.float64] = np.divide(motion, signal, out=np.zeros(len(data)), where=signal > 0)
+    return share
 
 
 def _power(people: Array, axes: int, *, about: int | tuple[int, ...]) -> float:

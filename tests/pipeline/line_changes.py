@@ -50,7 +50,7 @@ ALL_LEVELS = {"noise-level/*/*", "noise-trained-level/*/*"}
 ONE_LEVEL = {"noise-level/trained/clean", "noise-level/trained/jitter 30.0", "noise-trained-level/jitter 10.0/clean"}
 LEVELS = ALL_LEVELS | ONE_LEVEL
 NOISE = {"noise", "summary"}
-SOURCE = {"transfer-training", "transfer-source"}
+SOURCE = {"transfer-training/trained", "transfer-source/trained"}
 RUNS = {"transfer-fit/*", "transfer-fit/frozen, 0 blocks, seed 0"}
 TRANSFER = {"transfer", "advice", "transfer-facts", "summary"}
 MEASURED = DISTANCES | GEOMETRY | {"sensitivity", "map-evaluation"} | LEVELS | NOISE
@@ -77,7 +77,7 @@ CHANGES: list[tuple[str, Any, set[str]]] = [
     ("data.split.train", [1, 2], EVERYTHING - {"dtw", "demo"}),  # signals are standardized by the training part
     ("network.options.width", 5, EVERYTHING - BEFORE_NETWORKS),
     ("network.training.epochs", 2, EVERYTHING - BEFORE_NETWORKS - UNTRAINED),
-    ("network.seeds", 2, ALL_FITTED | OF_GEOMETRY | {"noise-level/*/*", "noise"}),
+    ("network.seeds", 2, ALL_FITTED | OF_GEOMETRY | {"noise-level/*/*", "noise", "transfer-plan"} | RUNS | TARGET),
     # All levels together need the distances of all networks together; no single level does.
     ("controls.untrained", 3, OF_GEOMETRY | {"noise-level/*/*", "noise"}),
     ("controls.initial", 0, OF_GEOMETRY | {"noise-level/*/*", "noise"}),
@@ -95,10 +95,10 @@ CHANGES: list[tuple[str, Any, set[str]]] = [
     ("graph.k", 5, GEOMETRY | LEVELS | NOISE | TARGET | {"map-evaluation", "settings", "facts"}),
     ("graph.sigma", 1.0, GEOMETRY | LEVELS | NOISE | TARGET | {"sensitivity", "settings"}),
     ("graph.solver", "pynnk", GEOMETRY | LEVELS | NOISE | TARGET | {"settings"}),
-    ("graph.leave_out", None, ((MEASURED | TARGET) - DISTANCES) | {"grouping", "settings"}),
+    ("graph.leave_out", None, ((MEASURED | RUNS | TARGET) - DISTANCES) | {"grouping", "settings"}),
     ("geometry.resample", None, ((MEASURED | TARGET) - DISTANCES) | {"grouping", "settings"}),
     ("geometry.permutations", 33, GEOMETRY | {"noise"} | TARGET | {"sensitivity", "settings"}),
-    ("geometry.bootstrap", 77, NOISE | (TARGET - {"transfer-geometry"}) | {"sensitivity", "settings"}),
+    ("geometry.bootstrap", 77, {"sensitivity", "settings"}),
     ("geometry.confidence", 0.9, GEOMETRY | NOISE | TARGET | {"sensitivity", "settings"}),
     ("statistics.votes", 3, {"statistics"}),
     ("statistics.probe", 2.0, {"statistics"}),

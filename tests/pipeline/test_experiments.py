@@ -159,20 +159,20 @@ def test_a_checkpoint_or_other_data_can_be_the_source(tmp_path: Path, finished: 
     )
     run.check()
     train, test = run["transfer-target"]
-    assert run["transfer-source"].classes == 7
+    assert run["transfer-source/trained"].classes == 7
     assert train.fingerprint() == run["parts"][0].fingerprint()
     assert test.fingerprint() == run["parts"][1].fingerprint()
-    assert run.get("transfer-training") is None
+    assert run.get("transfer-training/trained") is None
 
     data = finished["sequences"]
     data.select(data.labels < 3).save(tmp_path / "other.npz")
     settings = {"path": str(tmp_path / "other.npz"), "split": {"by": "subject", "train": [1, 2]}}
     run = stgcnlib.open_study({**TINY, "transfer": {"source": settings}}, tmp_path / "b")
-    assert run["transfer-source"].classes == len(data.class_names)  # the file keeps the names of all classes
-    key = run.key("transfer-training")
+    assert run["transfer-source/trained"].classes == len(data.class_names)  # the file keeps the names of all classes
+    key = run.key("transfer-training/trained")
     data.select(data.labels < 4).save(tmp_path / "other.npz")
     again = stgcnlib.open_study(run.study, tmp_path / "b")
-    assert again.key("transfer-training") != key  # the file's content counts
+    assert again.key("transfer-training/trained") != key  # the file's content counts
     assert again.key("sequences") == run.key("sequences")
 
 
@@ -180,7 +180,7 @@ def test_a_bare_state_dict_tells_its_classes_by_its_shapes(tmp_path: Path) -> No
     network = load_network("st-gcn", layout="ntu-rgb+d", classes=7, seed=5, width=4, depth=3)
     torch.save(network.state_dict(), tmp_path / "bare.pt")
     settings = {**TINY, "transfer": {"source": {"checkpoint": str(tmp_path / "bare.pt")}}}
-    assert stgcnlib.open_study(settings, tmp_path / "a")["transfer-source"].classes == 7
+    assert stgcnlib.open_study(settings, tmp_path / "a")["transfer-source/trained"].classes == 7
     (tmp_path / "bare.pt").write_bytes(b"no network")
     with pytest.raises(CheckpointError, match=r"bare\.pt"):
         stgcnlib.open_study(settings, tmp_path / "b").check()

@@ -12,14 +12,14 @@ import torch
 from planted import PlantedNetwork, planted_recordings
 
 from stgcnlib import layer_geometry, record, transforms
-from stgcnlib.errors import SequenceError, StudyError
 from stgcnlib.dsgraph import nnk_graph
 from stgcnlib.dtw import dtw_distances
+from stgcnlib.errors import SequenceError, StudyError
 from stgcnlib.geometry import label_smoothness
 from stgcnlib.geometry.uncertainty import deletion_groups
+from stgcnlib.sequences import SequenceSet
 from stgcnlib.studies import noise as module
 from stgcnlib.studies import noise_study
-from stgcnlib.sequences import SequenceSet
 from stgcnlib.studies.corruption import CLEAN, KINDS, corrupt, motion_decibels
 from stgcnlib.studies.noise_result import NoiseResult
 from stgcnlib.training import evaluate
