@@ -4,9 +4,9 @@
     python benchmarks/verdict_rates.py --quick    # fewer sets, about five minutes
 
 Sets of recordings are simulated again and again: nine classes, three repetitions by each of 4, 8 or 20 people. People
-are alike, or differ in how far apart they keep the classes (by a factor exp(0.25 z) or exp(0.5 z), z normal), the same at
-all layers or anew at each. A set has three layers and is judged by the library as a study would be: graphs by NNK with
-neighbours by other people, and anew without each person. "equal": all layers are as good as each other, so that
+are alike, or differ in how far apart they keep the classes (by a factor exp(0.25 z) or exp(0.5 z), z normal), the same
+at all layers or anew at each. A set has three layers and is judged by the library as a study would be: graphs by NNK
+with neighbours by other people, and anew without each person. "equal": all layers are as good as each other, so that
 nothing falls. "even": the middle layer has half of the fall, so that it is not late. What is to be covered is the
 expectation over sets of this size, from further sets that are not judged. "bootstrap" is the interval that earlier
 versions had (people and recordings drawn over fixed graphs), for comparison. With --networks each set has that many
