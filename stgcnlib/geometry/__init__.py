@@ -6,6 +6,7 @@ With intervals and controls. Distances and graphs come from the rooms below; wha
 
 from __future__ import annotations
 
+from stgcnlib.geometry.floor import ChosenK, choose_k, rescaled, same_class_candidates, smoothness_floor
 from stgcnlib.geometry.layers import LayerGeometry, merge_geometries
 from stgcnlib.geometry.measure import layer_geometry
 from stgcnlib.geometry.neighbourhoods import (
@@ -23,11 +24,13 @@ from stgcnlib.geometry.suspects import outliers, suspect_labels
 from stgcnlib.geometry.uncertainty import Estimate, Jackknife, bootstrap_counts, paired_difference, permutation_null
 
 __all__ = [
+    "ChosenK",
     "Estimate",
     "Jackknife",
     "LayerGeometry",
     "LayerStatistics",
     "bootstrap_counts",
+    "choose_k",
     "class_confusions",
     "class_separation",
     "class_shares",
@@ -46,6 +49,9 @@ __all__ = [
     "polytope_diameters",
     "pooled_features",
     "probe_predictions",
+    "rescaled",
+    "same_class_candidates",
     "sensitivity",
+    "smoothness_floor",
     "suspect_labels",
 ]
