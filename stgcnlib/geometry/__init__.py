@@ -6,6 +6,7 @@ With intervals and controls. Distances and graphs come from the rooms below; wha
 
 from __future__ import annotations
 
+from stgcnlib.geometry.baselines import baseline_distances, layer_baselines
 from stgcnlib.geometry.floor import ChosenK, choose_k, rescaled, same_class_candidates, smoothness_floor
 from stgcnlib.geometry.layers import LayerGeometry, merge_geometries
 from stgcnlib.geometry.measure import layer_geometry
@@ -29,6 +30,7 @@ __all__ = [
     "Jackknife",
     "LayerGeometry",
     "LayerStatistics",
+    "baseline_distances",
     "bootstrap_counts",
     "choose_k",
     "class_confusions",
@@ -39,6 +41,7 @@ __all__ = [
     "intrinsic_dimension",
     "knn_predictions",
     "label_smoothness",
+    "layer_baselines",
     "layer_geometry",
     "layer_statistics",
     "merge_geometries",

@@ -60,11 +60,11 @@ def same_class_candidates(labels: ArrayLike, exclude: ArrayLike | None = None) -
         GraphError: labels or `exclude` do not fit.
     """
     y = check_labels(labels, len(np.asarray(labels)))
-    if np.shape(exclude) == (len(y), len(y)):
-        return np.asarray((~barred_pairs(exclude, len(y)) & (y[:, None] == y[None, :])).sum(axis=1), dtype=np.int64)
     sizes = np.bincount(y)[y]
     if exclude is None:
         return np.asarray(sizes - 1, dtype=np.int64)
+    if np.asarray(exclude).ndim == 2:
+        return np.asarray((~barred_pairs(exclude, len(y)) & (y[:, None] == y[None, :])).sum(axis=1), dtype=np.int64)
     codes = group_codes(exclude, len(y))
     both = y * (int(codes.max()) + 1) + codes
     return np.asarray(sizes - np.bincount(both)[both], dtype=np.int64)
@@ -102,7 +102,7 @@ def rescaled(smoothness: ArrayLike, floor: ArrayLike, null: ArrayLike) -> NDArra
     Arguments are numbers or arrays of one shape. NaN where the null does not exceed the floor.
     """
     s, low, high = np.broadcast_arrays(*(np.asarray(v, dtype=np.float64) for v in (smoothness, floor, null)))
-    return np.divide(s - low, high - low, out=np.full(s.shape, np.nan), where=high > low)
+    return np.asarray(np.divide(s - low, high - low, out=np.full(s.shape, np.nan), where=high > low))
 
 
 def choose_k(
