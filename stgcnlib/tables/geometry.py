@@ -12,7 +12,7 @@ from stgcnlib.tables.words import spans
 if TYPE_CHECKING:
     from stgcnlib.geometry import LayerGeometry
 
-__all__ = ["graphs_table", "layer_facts", "smoothness_table"]
+__all__ = ["baselines_table", "graphs_table", "layer_facts", "smoothness_table"]
 
 
 def graphs_table(geometry: LayerGeometry) -> pd.DataFrame:
@@ -49,6 +49,22 @@ def smoothness_table(geometry: LayerGeometry) -> pd.DataFrame:
     everyone = geometry.curve(neighbours="all").set_index("index")
     if geometry.neighbours != "all" and len(everyone):
         table["all neighbours"] = everyone["smoothness"].map("{:.3f}".format)
+    return table.set_index("layer")
+
+
+def baselines_table(baselines: pd.DataFrame) -> pd.DataFrame:
+    """One row per layer: S by DTW, S by each baseline, and how much smoother DTW is than it, with interval.
+
+    Args:
+        baselines: of `stgcnlib.geometry.layer_baselines`.
+    """
+    layers = baselines.drop_duplicates("index").sort_values("index").set_index("index")
+    table = pd.DataFrame({"layer": layers["title"], "S by DTW": layers["dtw"].map("{:.3f}".format)})
+    for name, rows in baselines.groupby("baseline", sort=False):
+        mine = rows.set_index("index")
+        table[f"S {name}"] = mine["smoothness"].map("{:.3f}".format).reindex(table.index).fillna("")
+        gains = pd.Series(spans(mine, "gain", "gain_low", "gain_high", "{:+.3f}"), index=mine.index)
+        table[f"{name} − DTW"] = gains.reindex(table.index).fillna("")
     return table.set_index("layer")
 
 
