@@ -6,7 +6,8 @@ With intervals and controls. Distances and graphs come from the rooms below; wha
 
 from __future__ import annotations
 
-from stgcnlib.geometry.layers import LayerGeometry, layer_geometry
+from stgcnlib.geometry.layers import LayerGeometry, merge_geometries
+from stgcnlib.geometry.measure import layer_geometry
 from stgcnlib.geometry.neighbourhoods import (
     graph_similarity,
     intrinsic_dimension,
@@ -19,9 +20,11 @@ from stgcnlib.geometry.separation import class_confusions, class_separation, cla
 from stgcnlib.geometry.smoothness import label_smoothness
 from stgcnlib.geometry.statistics import LayerStatistics, layer_statistics
 from stgcnlib.geometry.suspects import outliers, suspect_labels
-from stgcnlib.geometry.uncertainty import bootstrap_counts, paired_difference, permutation_null
+from stgcnlib.geometry.uncertainty import Estimate, Jackknife, bootstrap_counts, paired_difference, permutation_null
 
 __all__ = [
+    "Estimate",
+    "Jackknife",
     "LayerGeometry",
     "LayerStatistics",
     "bootstrap_counts",
@@ -35,6 +38,7 @@ __all__ = [
     "label_smoothness",
     "layer_geometry",
     "layer_statistics",
+    "merge_geometries",
     "neighbourhood_overlap",
     "outliers",
     "paired_difference",
