@@ -64,9 +64,9 @@ def randomisation(
     Returns:
         Columns step (0: nothing random), randomised (what was lost last), layer, title, index, correlation (mean
         absolute rank correlation over recordings and draws) with low and high of its interval, spread (standard
-        deviation between draws; NaN for one), signed (mean rank correlation), similarity (mean SSIM), chance, pairs (of maps that were
-        compared) and empty (pairs left out). Parameters outside the layers that have maps go with the head if they were
-        defined after the last of them, else at the end.
+        deviation between draws; NaN for one), signed (mean rank correlation), similarity (mean SSIM), chance, pairs
+        (of maps that were compared) and empty (pairs left out). Parameters outside the layers that have maps go with
+        the head if they were defined after the last of them, else at the end.
 
     Raises:
         SequenceError: repeats is below 1.

@@ -14,9 +14,10 @@ from stgcnlib.dsgraph import DSGraph, knn_graph, nnk_graph
 from stgcnlib.dtw import DTWLike, dtw_distances, dtw_options
 from stgcnlib.errors import SequenceError, suggest
 from stgcnlib.explain.gradcam import Maps
+from stgcnlib.geometry.measure import values_without
 from stgcnlib.geometry.smoothness import label_smoothness
-from stgcnlib.geometry.uncertainty import Estimate, Jackknife, deletion_groups
-from stgcnlib.groups import at_least_two, barred_pairs, fewest_candidates, largest_k, of_nodes, resampled_groups
+from stgcnlib.geometry.uncertainty import Jackknife, deletion_groups
+from stgcnlib.groups import at_least_two, barred_pairs, largest_k, resampled_groups
 
 __all__ = ["AUTHOR_K", "MapForm", "map_smoothness"]
 
@@ -60,7 +61,8 @@ def map_smoothness(
         confidence: of the intervals.
         seed: of random parts of the recordings, where no groups are known.
 
-    Columns layer, title, index, k, maps, maps_low, maps_high, and features, features_low, features_high.
+    Columns layer, title, index, k, maps, maps_low, maps_high, and features, features_low, features_high; fall,
+    fall_low, fall_high: of the maps from the first layer to this one.
 
     Raises:
         SequenceError: an unknown form.
@@ -71,7 +73,7 @@ def map_smoothness(
     wanted = k or (AUTHOR_K if form == "author" else _of_own_class(y, excluded))
     parts = deletion_groups(len(y), groups=at_least_two(resampled_groups(resample, groups)), seed=seed)
     jackknife = Jackknife(parts, confidence)
-    rows = []
+    rows, start = [], None
     for name, first in maps[0].items():
         given = {"maps": _distances([each[name].values for each in maps], form, dtw)}
         if feature_distances is not None and name in feature_distances:
@@ -79,8 +81,13 @@ def map_smoothness(
         row: dict[str, object] = {"layer": name, "title": first.title, "index": first.index}
         row["k"] = largest_k(wanted, excluded, len(y))
         for what, distances in given.items():
-            mean = _smoothness(distances, y, wanted, excluded, form, jackknife)
+            values, without = _smoothness(distances, y, wanted, excluded, form, jackknife)
+            mean = jackknife.mean(values, without)
             row |= {what: mean.value, f"{what}_low": max(mean.low, 0.0), f"{what}_high": min(mean.high, 1.0)}
+            if what == "maps":
+                start = start or (values, without)
+                fall = jackknife.mean(start[0] - values, start[1] - without)
+                row |= {"fall": fall.value, "fall_low": fall.low, "fall_high": fall.high}
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -106,23 +113,13 @@ def _smoothness(
     excluded: NDArray[Any] | None,
     form: MapForm,
     jackknife: Jackknife,
-) -> Estimate:
-    """Random-walk smoothness with its interval, the graph made anew without each part."""
+) -> tuple[Floats, Floats]:
+    """(N,) random-walk smoothness, and (P, N) the same where the graph is made anew without each part."""
 
-    def values(nodes: NDArray[np.int64]) -> Floats:
-        groups = of_nodes(excluded, nodes)
-        fewest = fewest_candidates(groups, len(nodes)).candidates
-        if fewest < 1:
-            return np.full(len(nodes), np.nan)
-        build = nnk_graph if form == "own" else _weighted_by_distance
-        graph = build(distances[np.ix_(nodes, nodes)], k=min(k, fewest), exclude=groups)
-        return label_smoothness(graph, y[nodes], per="node")
-
-    without = np.full((jackknife.count, len(y)), np.nan)
-    for part, keep in enumerate(jackknife.kept()):
-        if len(keep) > 1:
-            without[part, keep] = values(keep)
-    return jackknife.mean(values(np.arange(len(y))), without)
+    build = nnk_graph if form == "own" else _weighted_by_distance
+    graph = build(distances, k=largest_k(k, excluded, len(y)), exclude=excluded)
+    without = values_without(jackknife, distances, y, k=k, exclude=excluded, build=build)
+    return label_smoothness(graph, y, per="node"), without
 
 
 def _weighted_by_distance(distances: ArrayLike, *, k: int, exclude: ArrayLike | None) -> DSGraph:
