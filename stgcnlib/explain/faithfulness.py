@@ -75,8 +75,11 @@ class Faithfulness:
             }  # fmt: skip
             for name, each in values.items():
                 mean = over_recordings(each, groups, confidence=confidence, seed=seed)
+                low, high = mean.low, mean.high
+                if not name.startswith("beats"):  # an area of probabilities lies between 0 and 1
+                    low, high = max(low, 0.0), min(high, 1.0)
                 ends = ("low", "high") if name == "area" else (f"{name}_low", f"{name}_high")
-                row |= {name: mean.value, ends[0]: mean.low, ends[1]: mean.high}
+                row |= {name: mean.value, ends[0]: low, ends[1]: high}
             rows.append(row)
         return pd.DataFrame(rows)
 

@@ -235,7 +235,7 @@ class Explain(Section):
 
     `sequences` recordings are tested, by taking away `units` in `steps` steps and comparing with `draws` random
     maps; that costs (layers + draws + 1) * 2 * (steps - 1) forward passes per recording and unit. `maps` says how the
-    label smoothness of maps is measured: our way, or as in the first author's script (`stgcnlib.explain.map_smoothness`).
+    label smoothness of maps is measured: our way, or as in the first author's script (`explain.map_smoothness`).
     """
 
     target: Literal["predicted", "true"] | Whole = "predicted"

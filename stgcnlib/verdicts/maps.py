@@ -159,7 +159,7 @@ def _contrast(table: pd.DataFrame) -> Outcome:
         f"At the last layer the maps of two classes differ (rank correlation below {DIFFERENT})",
         f"Their rank correlation is {estimate(last['correlation'], last['low'], last['high'], '.2f')} at "
         f"{last['title']}, and {first['correlation']:.2f} at {first['title']}.{_left_out(int(table['empty'].max()))}",
-        (_limit(f"maps of two classes differ at {last['title']}", last, answer, DIFFERENT),),
+        (_limit(f"maps of two classes differ at {last['title']}", last, answer=answer, against=DIFFERENT),),
     )
 
 
@@ -193,7 +193,7 @@ def _random(table: pd.DataFrame) -> Outcome:
         f"{every['chance']:.2f} for maps moved to random places; with sign {every['signed']:.2f} and "
         f"{alone['signed']:.2f}; SSIM {every['similarity']:.2f} and {alone['similarity']:.2f}.{note}"
         f"{_left_out(int(end['empty'].sum()), int((end['empty'] + end['pairs']).sum()))}",
-        (_limit(f"maps of {most['title']} are lost", most, answer, LOST),),
+        (_limit(f"maps of {most['title']} are lost", most, answer=answer, against=LOST),),
     )
 
 
@@ -213,7 +213,7 @@ def _stable(table: pd.DataFrame) -> Outcome:
         f"The lowest rank correlation is at {worst['title']}: "
         f"{estimate(worst['correlation'], worst['low'], worst['high'], '.2f')}; at {last['title']} it is "
         f"{last['correlation']:.2f}.{_left_out(int(table['empty'].max()))}",
-        (_limit(f"maps of {worst['title']} stay", worst, answer, STEADY),),
+        (_limit(f"maps of {worst['title']} stay", worst, answer=answer, against=STEADY),),
     )
 
 
@@ -276,7 +276,7 @@ def _arms(table: pd.DataFrame) -> Outcome:
 _CORRELATION = ("title", "correlation", "low", "high")
 
 
-def _limit(question: str, row: pd.Series, answer: bool | None, against: float) -> Test:
+def _limit(question: str, row: pd.Series, *, answer: bool | None, against: float) -> Test:
     """A test of a correlation against a limit."""
     value, low, high = (float(row[name]) for name in ("correlation", "low", "high"))
     return Test(question, value, low, high, answer, against, unit="")

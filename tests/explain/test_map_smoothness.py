@@ -1,4 +1,4 @@
-"""Label smoothness of maps: the first author's script as slow loops, K by the data, and graphs made anew without a subject."""
+"""Label smoothness of maps: the first author's script as slow loops, K by the data, graphs anew without a subject."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def plain_dtw(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def author(values: list[np.ndarray], k: int) -> np.ndarray:
-    """(N,) share of a node's weight on other classes: k nearest by DTW of flattened maps, weights 1/d over their sum."""
+    """(N,) share of a node's weight on other classes: k nearest by DTW of flattened maps, weights 1/d."""
     flat = [each[0].ravel().astype(np.float64) for each in values]
     nodes = []
     for i in range(len(flat)):
@@ -90,7 +90,7 @@ def test_intervals_make_graphs_anew_without_each_person(maps: Any) -> None:
     distances = dtw_distances([each.sum(axis=0) for each in mass], dtw={"window": 2})
     without = []
     for person in range(4):
-        keep = np.flatnonzero(PEOPLE != person)
+        keep = np.flatnonzero(person != PEOPLE)
         graph = nnk_graph(distances[np.ix_(keep, keep)], k=3, exclude=PEOPLE[keep])
         without.append(label_smoothness(graph, LABELS[keep]))
     whole = label_smoothness(nnk_graph(distances, k=3, exclude=PEOPLE), LABELS)
