@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from stgcnlib.dsgraph import DSGraph, knn_graph, nnk_graph
 from stgcnlib.dtw import DTWLike, dtw_distances, dtw_options
 from stgcnlib.errors import GraphError, LayerNotFoundError, shorten
+from stgcnlib.geometry.floor import choose_k, rescaled, smoothness_floor
 from stgcnlib.geometry.layers import TRAINED, Key, LayerGeometry, kind_of
 from stgcnlib.geometry.smoothness import check_labels, label_smoothness
 from stgcnlib.geometry.uncertainty import Jackknife, deletion_groups, interval, permutation_null
@@ -45,7 +46,7 @@ def layer_geometry(
     resample: ArrayLike | None = None,
     unit: str = SUBJECT,
     distances: Mapping[str, Mapping[str, ArrayLike]] | None = None,
-    k: int = 50,
+    k: int | None = None,
     sigma: Any = "mean-kth/3",
     symmetrize: Any = "max",
     solver: Any = "exact",
@@ -71,7 +72,8 @@ def layer_geometry(
         unit: what those are, in one word.
         distances: name of network -> layer name -> (N, N) distances; layers left out are computed from the store. A
             network that only has distances needs no store.
-        k, sigma, symmetrize, solver: as `stgcnlib.dsgraph.nnk_graph`.
+        k: candidates per node; None: what suits labels and groups (`choose_k`).
+        sigma, symmetrize, solver: as `stgcnlib.dsgraph.nnk_graph`.
         dtw: a `DTWOptions` or some of its fields, for distances that are computed.
         permutations: shuffles of the labels for the null.
         confidence: of the intervals and of the null's range.
@@ -99,6 +101,7 @@ def layer_geometry(
     y = check_labels(labels, count)
     titles = _titles(y, class_names)
     codes = None if groups is None else group_codes(groups, count)
+    k = choose_k(y, codes).k if k is None else k
     drawn = resampled_groups(resample, groups)
     jackknife = Jackknife(deletion_groups(count, groups=drawn, seed=seed), confidence)
     main = neighbours_label(None if codes is None else group)
@@ -129,10 +132,12 @@ def layer_geometry(
             estimate = jackknife.mean(values, left_out[key])
             null = permutation_null(graph, y, permutations=permutations, seed=seed)
             null_low, null_high = interval(null, confidence)
+            floor = float(smoothness_floor(graph, y, exclude).mean())
             rows.append(
                 where
                 | {"smoothness": float(values.mean()), "low": estimate.low, "high": estimate.high}
                 | {"null_mean": float(null.mean()), "null_low": null_low, "null_high": null_high}
+                | {"floor": floor, "rescaled": float(rescaled(values.mean(), floor, null.mean()))}
                 | {
                     "rmse": label_smoothness(graph, y, form="rmse", classes=len(titles)),
                     "knn_smoothness": label_smoothness(baseline, y),

@@ -1,4 +1,5 @@
 from .advice import advise_frozen as advise_frozen
+from .baselines import judge_baselines as judge_baselines
 from .comparison import compare_studies as compare_studies
 from .depth import judge_depth as judge_depth
 from .generality import judge_generality as judge_generality

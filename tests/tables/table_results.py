@@ -43,7 +43,15 @@ def geometry(*, subjects: bool = True, untrained: bool = True) -> LayerGeometry:
                 rows.append(
                     where
                     | {"title": layer["title"], "smoothness": value, "low": value - 0.01, "high": value + 0.01}
-                    | {"null_mean": 0.6, "null_low": 0.55, "null_high": 0.65, "rmse": 0.25, "knn_smoothness": 0.45}
+                    | {
+                        "null_mean": 0.6,
+                        "null_low": 0.55,
+                        "null_high": 0.65,
+                        "floor": 0.1,
+                        "rescaled": 0.5,
+                        "rmse": 0.25,
+                        "knn_smoothness": 0.45,
+                    }
                     | {"neighbor_count": 3.14159, "kkt_residual": 2e-9, "sigma": 0.123456, "n": 6}
                 )
                 own = [value + step for step in (0.3, -0.1, 0.0, 0.2, -0.2, 0.1)]
