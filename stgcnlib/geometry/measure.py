@@ -5,7 +5,7 @@ Distances are taken by windowed DTW unless they are given.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -172,6 +172,7 @@ def values_without(
     *,
     k: int,
     exclude: Any = None,
+    build: Callable[..., DSGraph] = nnk_graph,
     **options: Any,
 ) -> Floats:
     """(P, N) smoothness of each node on graphs that are made anew without each part of the recordings.
@@ -180,9 +181,10 @@ def values_without(
         jackknife: its parts.
         distances: (N, N).
         labels: (N,) class indices.
-        k: as `nnk_graph`; lowered where a node has fewer candidates left.
+        k: as of `build`; lowered where a node has fewer candidates left.
         exclude: (N,) groups, or None.
-        options: of `nnk_graph`.
+        build: makes the graph, from distances, k and exclude.
+        options: further ones of `build`.
 
     Returns:
         NaN for the nodes of the part that is left out, and everywhere if a node has no candidate left without it.
@@ -196,7 +198,7 @@ def values_without(
         fewest = fewest_candidates(groups, len(keep)).candidates
         if fewest < 1:
             continue
-        graph = nnk_graph(matrix[np.ix_(keep, keep)], k=min(k, fewest), exclude=groups, **options)
+        graph = build(matrix[np.ix_(keep, keep)], k=min(k, fewest), exclude=groups, **options)
         found[part, keep] = label_smoothness(graph, labels[keep], per="node")
     return found
 

@@ -80,13 +80,14 @@ def relevance(nodes: SequenceSet, explained: list[int]) -> list[dict[str, Releva
 def evaluation(*, arms: bool = True) -> MapEvaluation:
     """Layer 1 beats random maps in deletion, layer 2 doesn't."""
     summary, checks = [], []
-    for index, area, apart in ((2, 0.5, False), (1, 0.2, True)):
+    for index, area in ((2, 0.5), (1, 0.2)):
         about = {"layer": f"blocks.{index - 1}", "title": f"layer {index}", "index": index}
         for mode in ("deletion", "insertion"):
             numbers = {"area": area, "low": area - 0.1, "high": area + 0.1}
-            numbers |= {f"random{end}": 0.5 + add for end, add in (("", 0), ("_low", -0.05), ("_high", 0.05))}
-            numbers |= {f"difference{end}": area - 0.5 + add for end, add in (("", 0), ("_low", -0.1), ("_high", 0.1))}
-            summary.append(about | numbers | {"unit": "joints", "mode": mode, "apart": apart})
+            for end, add in (("", 0), ("_low", -0.1), ("_high", 0.1)):
+                numbers |= {f"random{end}": 0.5 + add / 2, f"beats_random{end}": 0.5 - area + add}
+                numbers |= {f"motion{end}": 0.3 + add, f"beats_motion{end}": 0.3 - area + add}
+            summary.append(about | numbers | {"unit": "joints", "mode": mode})
         checks.append(about | {"correlation": -0.25, "low": -0.5, "high": 0.0})
     table = pd.DataFrame(checks)
     smooth = table.assign(maps=0.3, maps_low=0.2, maps_high=0.4, features=0.1, features_low=np.nan, features_high=0.2)
