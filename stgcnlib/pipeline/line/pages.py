@@ -107,6 +107,7 @@ def summarize(
     claims = [] if noise is None else [("Noise", judge_noise(noise))]
     claims += [] if transfer is None else [("Transfer", judge_transfer(transfer))]
     write_summary(
-        path, title=settings.name, outcome=judge_depth(geometry), figure=smoothness_curve(geometry.table), facts=facts,
+        path, title=settings.name, outcome=judge_depth(geometry),
+        figure=smoothness_curve(geometry.table, mean=geometry.mean_curve()), facts=facts,
         table=smoothness_table(geometry), claims=claims,
     )  # fmt: skip
