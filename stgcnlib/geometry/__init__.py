@@ -19,6 +19,7 @@ from stgcnlib.geometry.separation import class_confusions, class_separation, cla
 from stgcnlib.geometry.smoothness import label_smoothness
 from stgcnlib.geometry.statistics import LayerStatistics, layer_statistics
 from stgcnlib.geometry.suspects import outliers, suspect_labels
+from stgcnlib.geometry.targets import knn_estimates, probe_estimates, r_squared, target_null, target_smoothness
 from stgcnlib.geometry.uncertainty import bootstrap_counts, paired_difference, permutation_null
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "debiased_cka",
     "graph_similarity",
     "intrinsic_dimension",
+    "knn_estimates",
     "knn_predictions",
     "label_smoothness",
     "layer_geometry",
@@ -41,7 +43,11 @@ __all__ = [
     "permutation_null",
     "polytope_diameters",
     "pooled_features",
+    "probe_estimates",
     "probe_predictions",
+    "r_squared",
     "sensitivity",
     "suspect_labels",
+    "target_null",
+    "target_smoothness",
 ]
