@@ -44,11 +44,6 @@ UNTRAINED = [0.4, 0.4, 0.3, 0.2, 0.2, 0.2]
 
 
 def measure(strengths: list[float], untrained: list[float] | None = UNTRAINED, **options: object) -> LayerGeometry:
-    chosen: dict[str, object] = {"groups": PEOPLE, "k": 12, "permutations": 50, "bootstrap": 300}
-    return layer_geometry(
-        Layers(len(strengths) - 1),
-        LABELS,
-        distances=planted(strengths),
-        untrained_distances=None if untrained is None else planted(untrained),
-        **(chosen | options),
-    )
+    chosen: dict[str, object] = {"groups": PEOPLE, "k": 12, "permutations": 50}
+    distances = {"trained": planted(strengths)} | ({} if untrained is None else {"untrained": planted(untrained)})
+    return layer_geometry(Layers(len(strengths) - 1), LABELS, distances=distances, **(chosen | options))

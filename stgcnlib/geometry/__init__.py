@@ -6,7 +6,8 @@ With intervals and controls. Distances and graphs come from the rooms below; wha
 
 from __future__ import annotations
 
-from stgcnlib.geometry.layers import LayerGeometry, layer_geometry
+from stgcnlib.geometry.layers import LayerGeometry, merge_geometries
+from stgcnlib.geometry.measure import layer_geometry
 from stgcnlib.geometry.neighbourhoods import (
     graph_similarity,
     intrinsic_dimension,
@@ -20,9 +21,11 @@ from stgcnlib.geometry.smoothness import label_smoothness
 from stgcnlib.geometry.statistics import LayerStatistics, layer_statistics
 from stgcnlib.geometry.suspects import outliers, suspect_labels
 from stgcnlib.geometry.targets import knn_estimates, probe_estimates, r_squared, target_null, target_smoothness
-from stgcnlib.geometry.uncertainty import bootstrap_counts, paired_difference, permutation_null
+from stgcnlib.geometry.uncertainty import Estimate, Jackknife, bootstrap_counts, paired_difference, permutation_null
 
 __all__ = [
+    "Estimate",
+    "Jackknife",
     "LayerGeometry",
     "LayerStatistics",
     "bootstrap_counts",
@@ -37,6 +40,7 @@ __all__ = [
     "label_smoothness",
     "layer_geometry",
     "layer_statistics",
+    "merge_geometries",
     "neighbourhood_overlap",
     "outliers",
     "paired_difference",

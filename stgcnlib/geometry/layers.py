@@ -1,7 +1,6 @@
 """LayerGeometry: the DS-Graphs of all layers, and the tables read off them with intervals and controls.
 
-Distances are taken by windowed DTW unless they are given. What the tables mean for the paper's claim is said in
-`stgcnlib.verdicts`.
+`measure` makes one. What the tables mean for the paper's claim is said in `stgcnlib.verdicts`.
 """
 
 from __future__ import annotations
@@ -10,7 +9,8 @@ import json
 import os
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,25 +18,25 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from stgcnlib.dsgraph import DSGraph, knn_graph, nnk_graph
-from stgcnlib.dtw import DTWLike, dtw_distances, dtw_options
-from stgcnlib.errors import GraphError, LayerNotFoundError, shorten
+from stgcnlib.dsgraph import DSGraph
+from stgcnlib.errors import GraphError
 from stgcnlib.files import atomic_folder, write_json
-from stgcnlib.geometry.smoothness import check_labels, label_smoothness
-from stgcnlib.geometry.uncertainty import (
-    Resampling,
-    bootstrap_counts,
-    bootstrap_means,
-    interval,
-    permutation_null,
-)
-from stgcnlib.groups import ALL, RECORDINGS, SUBJECT, group_codes, neighbours_label, resampled_groups
-from stgcnlib.progress import track
+from stgcnlib.geometry.uncertainty import Estimate, Jackknife, bootstrap_counts, deletion_groups
+from stgcnlib.groups import SUBJECT, neighbours_label, resampled_groups
 
-__all__ = ["LayerGeometry", "layer_geometry"]
+__all__ = ["INITIAL", "TRAINED", "UNTRAINED", "LayerGeometry", "kind_of", "merge_geometries"]
 
 Key = tuple[str, str, str]
+Floats = NDArray[np.float64]
 FORMAT = "stgcnlib-layer-geometry"
+TRAINED, UNTRAINED, INITIAL = "trained", "untrained", "initial"
+"""Kinds of networks; the second of a kind is called "trained-2"."""
+
+
+def kind_of(network: str) -> str:
+    """The kind of a network by its name: "untrained-3" is "untrained"."""
+    name, _, number = network.rpartition("-")
+    return name if number.isdigit() and name else network
 
 
 @dataclass(frozen=True)
@@ -44,20 +44,25 @@ class LayerGeometry:
     """What `layer_geometry` found.
 
     Attributes:
-        table: one row per (layer, network, neighbours): layer, index, title, network ("trained", "untrained"),
-            neighbours (`neighbours`, "all"), smoothness (random-walk), low, high (bootstrap interval),
-            null_mean, null_low, null_high (shuffled labels), rmse, knn_smoothness (kNN graph of the same
-            candidates), neighbor_count (mean kept), kkt_residual (largest), sigma (mean), n.
+        table: one row per (layer, network, neighbours): layer, index, title, network ("trained", "trained-2", …,
+            "untrained", …, "initial", …), neighbours (`neighbours`; of trained networks also "all"), smoothness
+            (random-walk), low, high (jackknife interval: graphs made anew without each part), null_mean, null_low,
+            null_high (shuffled labels or targets), rmse, knn_smoothness (kNN graph of the same candidates), neighbor_count (mean
+            kept), kkt_residual (largest), sigma (mean), n.
         per_class: one row per class of those: layer, index, title, network, neighbours, class_index,
-            class_name, smoothness, low, high, n.
+            class_name, smoothness, low, high, n; empty where there are targets and no classes.
         per_node: one row per node of those: layer, index, network, neighbours, node, smoothness, neighbor_count.
         graphs: (layer, network, neighbours) -> DSGraph.
-        labels: (N,) int64.
+        labels: (N,) int64; all 0 where there are targets.
         groups: (N,) codes from 0 of groups whose members are no neighbours of each other, or None.
-        settings: k, sigma, symmetrize, solver, permutations, bootstrap, resampling, confidence, seed.
+        settings: k, sigma, symmetrize, solver, permutations, confidence, seed.
         group: what `groups` are, in one word: "subject", "day", ….
         resample: (N,) codes of what intervals resample as a whole, "recordings", or None for `groups`.
         unit: what the codes of `resample` are, in one word.
+        left_out: (layer, network, neighbours) -> (P, N) smoothness of each node where the graph is made anew without
+            each of P `parts` of the recordings; NaN for the nodes of that part, or where no graph could be made.
+        targets: (N, Q) float64 whose smoothness was measured, in place of that of labels; None for labels.
+        target_names: name of each column of the targets.
     """
 
     table: pd.DataFrame
@@ -70,6 +75,24 @@ class LayerGeometry:
     group: str = SUBJECT
     resample: NDArray[np.int64] | str | None = None
     unit: str = SUBJECT
+    left_out: dict[Key, Floats] = field(default_factory=dict)
+    targets: Floats | None = None
+    target_names: tuple[str, ...] = ()
+
+    @property
+    def measured(self) -> str:
+        """What its smoothness is of, in one word: "label", or "target"."""
+        return "label" if self.targets is None else "target"
+
+    def expect_classes(self) -> None:
+        """Raise a `GraphError` where its smoothness is of targets, so that there are no classes to tell apart."""
+        if self.targets is not None:
+            raise GraphError("this geometry is of real targets and has no classes; measure one with labels")
+
+    def networks(self, kind: str | None = None) -> list[str]:
+        """Names of the networks of a kind ("trained", "untrained", "initial"), in order; None: of all."""
+        names = [str(name) for name in self.table["network"].unique()]
+        return [name for name in names if kind in (None, kind_of(name))]
 
     def curve(self, network: str = "trained", neighbours: str | None = None) -> pd.DataFrame:
         """Rows of the table in order of depth; `neighbours=None`: those of the main curve."""
@@ -102,15 +125,78 @@ class LayerGeometry:
             return self.unit
         return None if self.groups is None else self.group
 
+    @cached_property
+    def parts(self) -> NDArray[np.int64]:
+        """(N,) the parts of the recordings that intervals leave out one by one: subjects, or 20 at random."""
+        return deletion_groups(len(self.labels), groups=self.resampled, seed=int(self.settings["seed"]))
+
+    @property
+    def jackknife(self) -> Jackknife:
+        """How its intervals are made."""
+        return Jackknife(self.parts, float(self.settings["confidence"]))
+
+    def node_values_without(self, network: str = TRAINED, neighbours: str | None = None) -> Floats:
+        """(layers, P, N) smoothness of each node without each part, in order of depth; see `left_out`."""
+        kind = neighbours or self.neighbours
+        return np.stack([self.left_out[(str(layer), network, kind)] for layer in self.curve(network, kind)["layer"]])
+
+    def mean_curve(self, kind: str = TRAINED) -> pd.DataFrame:
+        """The mean over the networks of a kind, one row per layer.
+
+        Returns:
+            layer, index, title, smoothness, low, high (their interval has the spread between networks in it),
+            least, most (of the networks), networks (how many). Empty if there is none.
+        """
+        names = self.networks(kind)
+        if not names:
+            return pd.DataFrame(
+                columns=["layer", "index", "title", "smoothness", "low", "high", "least", "most", "networks"]
+            )
+        layers = self.curve(names[0])[["layer", "index", "title"]]
+        curves = np.stack([self.curve(name)["smoothness"].to_numpy(dtype=np.float64) for name in names])
+        found = [self.contrast({kind: weights}) for weights in np.eye(len(layers))]
+        return layers.assign(
+            smoothness=curves.mean(axis=0), low=[e.low for e in found], high=[e.high for e in found],
+            least=curves.min(axis=0), most=curves.max(axis=0), networks=len(names),
+        )  # fmt: skip
+
+    def contrast(self, weights: Mapping[str, ArrayLike], neighbours: str | None = None) -> Estimate:
+        """A weighted sum over layers of curves, such as the fall from one layer to another.
+
+        Args:
+            weights: kind of network -> (layers,) weights of its mean curve.
+            neighbours: as `curve`.
+
+        Returns:
+            The sum for the mean over each kind's networks. Its error is from leaving out one part of the recordings
+            at a time, with graphs made anew; with several networks of a kind, the spread between them is added.
+
+        Raises:
+            GraphError: there is no network of a kind.
+        """
+        value, without = 0.0, np.zeros(self.jackknife.count)
+        spreads: list[Floats] = []
+        for kind, given in weights.items():
+            names = self.networks(kind)
+            if not names:
+                raise GraphError(f"the geometry has no network {kind!r}; it has {', '.join(self.networks())}")
+            w = np.asarray(given, dtype=np.float64)
+            each = [self.curve(name, neighbours)["smoothness"].to_numpy(dtype=np.float64) @ w for name in names]
+            value += float(np.mean(each))
+            without = without + np.mean([self.means_without(name, neighbours) @ w for name in names], axis=0)
+            spreads.append(np.array(each))
+        found = self.jackknife.of(value, without)
+        for each_kind in spreads:
+            found = found.spread_over(each_kind)
+        return found
+
+    def means_without(self, network: str = TRAINED, neighbours: str | None = None) -> Floats:
+        """(P, layers) smoothness of each layer without each part of the recordings."""
+        return np.stack([self.jackknife.means(each) for each in self.node_values_without(network, neighbours)], axis=1)
+
     def resamples(self) -> NDArray[np.int32]:
-        """(draws, N) the bootstrap samples that its intervals are from; see `uncertainty.bootstrap_counts`."""
-        return bootstrap_counts(
-            len(self.labels),
-            draws=int(self.settings["bootstrap"]),
-            groups=self.resampled,
-            resampling=self.settings["resampling"],
-            seed=int(self.settings["seed"]),
-        )
+        """(draws, N) bootstrap samples; see `uncertainty.bootstrap_counts`."""
+        return bootstrap_counts(len(self.labels), groups=self.resampled, seed=int(self.settings["seed"]))
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write tables (parquet), graphs and nodes (npz) and a manifest into a folder, atomically."""
@@ -118,7 +204,7 @@ class LayerGeometry:
             self.table.to_parquet(temporary / "table.parquet")
             self.per_class.to_parquet(temporary / "per_class.parquet")
             self.per_node.to_parquet(temporary / "per_node.parquet")
-            columns = {"labels": self.labels, "groups": self.groups, "resample": self.resample}
+            columns = {"labels": self.labels, "groups": self.groups, "resample": self.resample, "targets": self.targets}
             nodes = {name: values for name, values in columns.items() if isinstance(values, np.ndarray)}
             words = {"group": self.group, "unit": self.unit}
             if isinstance(self.resample, str):
@@ -128,8 +214,19 @@ class LayerGeometry:
             files = {f"graphs/{number:03d}.npz": key for number, key in enumerate(self.graphs)}
             for file, key in files.items():
                 self.graphs[key].save(temporary / file)
+            with (temporary / "left_out.npz").open("wb") as stream:
+                np.savez_compressed(
+                    stream, allow_pickle=False, **{f"{n:03d}": self.left_out[key] for n, key in enumerate(self.graphs)}
+                )
             write_json(
-                temporary / "manifest.json", {"format": FORMAT, "settings": self.settings, **words, "graphs": files}
+                temporary / "manifest.json",
+                {
+                    "format": FORMAT,
+                    "settings": self.settings,
+                    **words,
+                    "graphs": files,
+                    "target_names": list(self.target_names),
+                },
             )
 
     @classmethod
@@ -146,164 +243,46 @@ class LayerGeometry:
                 raise ValueError(f"manifest.json says format {manifest.get('format')!r}")
             with np.load(home / "nodes.npz", allow_pickle=False) as stored:
                 labels, groups = stored["labels"], stored["groups"] if "groups" in stored.files else None
+                targets = stored["targets"] if "targets" in stored.files else None
                 resample = stored["resample"] if "resample" in stored.files else manifest.get("resample")
             words = {name: str(manifest.get(name, SUBJECT)) for name in ("group", "unit")}
             graphs: dict[Key, DSGraph] = {}
-            for file, (layer, network, neighbours) in manifest["graphs"].items():
-                graphs[(layer, network, neighbours)] = DSGraph.load(home / file)
+            left_out: dict[Key, Floats] = {}
+            with np.load(home / "left_out.npz", allow_pickle=False) as stored:
+                for number, (file, (layer, network, neighbours)) in enumerate(manifest["graphs"].items()):
+                    graphs[(layer, network, neighbours)] = DSGraph.load(home / file)
+                    left_out[(layer, network, neighbours)] = stored[f"{number:03d}"]
             table, per_class, per_node = (
                 pd.read_parquet(home / f"{name}.parquet") for name in ("table", "per_class", "per_node")
             )
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise GraphError(f"{home}: no complete LayerGeometry ({error}); give a folder written by save") from error
-        return cls(table, per_class, per_node, graphs, labels, groups, manifest["settings"], resample=resample, **words)
+        return cls(
+            table, per_class, per_node, graphs, labels, groups, manifest["settings"], words["group"], resample,
+            words["unit"], left_out, targets, tuple(manifest.get("target_names", ())),
+        )  # fmt: skip
 
 
-def layer_geometry(
-    store: Any,
-    labels: ArrayLike,
-    *,
-    class_names: Sequence[str] | None = None,
-    groups: ArrayLike | None = None,
-    group: str = SUBJECT,
-    resample: ArrayLike | None = None,
-    unit: str = SUBJECT,
-    distances: Mapping[str, ArrayLike] | None = None,
-    untrained: Any | None = None,
-    untrained_distances: Mapping[str, ArrayLike] | None = None,
-    k: int = 50,
-    sigma: Any = "mean-kth/3",
-    symmetrize: Any = "max",
-    solver: Any = "exact",
-    dtw: DTWLike = None,
-    permutations: int = 200,
-    bootstrap: int = 1000,
-    resampling: Resampling | None = None,
-    confidence: float = 0.95,
-    seed: int = 0,
-    progress: bool | None = None,
-) -> LayerGeometry:
-    """DS-Graphs and label smoothness of every layer, with intervals and controls (paper.md "Label smoothness").
-
-    Args:
-        store: a LayerStore of N recordings (anything with `.layers` and `store[name].index`, `.title`).
-        labels: (N,) class indices.
-        class_names: name of each class; "class 0", … if left out.
-        groups: (N,) subject of each recording, or another group. Where given, each layer gets two graphs: of neighbours
-            by "other subjects" only (the main one, so that identity is not mistaken for action), and of "all". None:
-            "all".
-        group: what `groups` are, in one word; "day" makes them "other days".
-        resample: (N,) groups that intervals resample as a whole; "recordings": every one by itself; None: `groups`.
-        unit: what those are, in one word.
-        distances: layer name -> (N, N) distances; layers left out are computed from the store.
-        untrained: store of an untrained network of the same shape, the control; None: no control unless
-            `untrained_distances` are given.
-        untrained_distances: as `distances`, for the control.
-        k, sigma, symmetrize, solver: as `stgcnlib.dsgraph.nnk_graph`.
-        dtw: a `DTWOptions` or some of its fields, for distances that are computed.
-        permutations: shuffles of the labels for the null.
-        bootstrap, resampling: draws and way of resampling of the intervals (`uncertainty.bootstrap_counts`).
-        confidence: of the intervals and of the null's range.
-        seed: of all draws. The same resamples serve every layer, so curves can be compared pair by pair.
-        progress: draw a progress bar; None: on a terminal.
+def merge_geometries(geometries: Sequence[LayerGeometry]) -> LayerGeometry:
+    """One geometry of all networks, from geometries of the same recordings under the same settings.
 
     Raises:
-        GraphError: labels, groups or distances do not fit, or a node has fewer than k candidates.
-        LayerNotFoundError: distances of the control lack a layer and no store is given for it.
+        GraphError: recordings, groups or settings differ, or a network occurs twice.
     """
-    names, options = tuple(store.layers), dtw_options(dtw)
-    given = {"trained": dict(distances or {}), "untrained": dict(untrained_distances or {})}
-    networks = ["trained"] + (["untrained"] if untrained is not None or untrained_distances else [])
-    stores = {"trained": store, "untrained": untrained}
-    for network in networks:
-        missing = [name for name in names if name not in given[network]]
-        if stores[network] is None and missing:
-            raise LayerNotFoundError(
-                f"{network}_distances lack {shorten(missing)}; give distances of every layer, or the store"
-            )
-    count = len(np.asarray(labels))
-    y = check_labels(labels, count)
-    classes = max(int(y.max()) + 1, len(class_names or ()))
-    titles = list(class_names or ()) or [f"class {c}" for c in range(classes)]
-    if len(titles) < classes:
-        raise GraphError(f"class_names has {len(titles)} names, but label {int(y.max())} occurs; name every class")
-    codes = None if groups is None else group_codes(groups, count)
-    drawn = resampled_groups(resample, groups)
-    counts = bootstrap_counts(count, draws=bootstrap, groups=drawn, resampling=resampling, seed=seed)
-    excluded = {neighbours_label(None if codes is None else group): codes, ALL: None}
-
-    graphs: dict[Key, DSGraph] = {}
-    rows: list[dict[str, Any]] = []
-    class_rows: list[dict[str, Any]] = []
-    node_tables: list[pd.DataFrame] = []
-    jobs = [(network, name) for network in networks for name in names]
-    for network, name in track(jobs, "DS-Graphs", total=len(jobs), show=progress):
-        matrix = given[network].get(name)
-        if matrix is None:
-            matrix = dtw_distances(stores[network][name], dtw=options)
-        if np.shape(matrix) != (count, count):
-            raise GraphError(f"distances of {name!r} ({network}) have shape {np.shape(matrix)}; labels are ({count},)")
-        for neighbours, exclude in excluded.items():
-            graph = nnk_graph(matrix, k=k, sigma=sigma, symmetrize=symmetrize, solver=solver, exclude=exclude)
-            baseline = knn_graph(matrix, k=k, sigma=sigma, symmetrize=symmetrize, exclude=exclude)
-            graphs[(name, network, neighbours)] = graph
-            where = {"layer": name, "index": int(store[name].index), "title": str(store[name].title)}
-            where |= {"network": network, "neighbours": neighbours}
-            values = label_smoothness(graph, y, per="node")
-            null = permutation_null(graph, y, permutations=permutations, seed=seed)
-            low, high = interval(bootstrap_means(values, counts), confidence)
-            null_low, null_high = interval(null, confidence)
-            rows.append(
-                where
-                | {"smoothness": float(values.mean()), "low": low, "high": high}
-                | {"null_mean": float(null.mean()), "null_low": null_low, "null_high": null_high}
-                | {
-                    "rmse": label_smoothness(graph, y, form="rmse", classes=classes),
-                    "knn_smoothness": label_smoothness(baseline, y),
-                    "neighbor_count": float(graph.neighbor_counts().mean()),
-                    "kkt_residual": float(graph.kkt_residual.max()),
-                    "sigma": float(np.mean(graph.sigma)),
-                    "n": count,
-                }
-            )
-            class_rows += [where | row for row in _class_rows(values, y, titles, counts, confidence)]
-            node_tables.append(_node_table(where, values, graph))
-    settings = {
-        "k": int(k),
-        "sigma": sigma if isinstance(sigma, str) else float(sigma),
-        "symmetrize": symmetrize,
-        "solver": solver,
-        "permutations": permutations,
-        "bootstrap": bootstrap,
-        "resampling": resampling or ("sequences" if drawn is None else "two-level"),
-        "confidence": confidence,
-        "seed": seed,
+    first = geometries[0]
+    for other in geometries[1:]:
+        same = np.array_equal(first.labels, other.labels) and np.array_equal(first.parts, other.parts)
+        same = same and first.measured == other.measured
+        same = same and (first.targets is None or np.array_equal(first.targets, other.targets))
+        if not same or first.settings != other.settings or first.neighbours != other.neighbours:
+            raise GraphError("geometries of different recordings, groups or settings cannot be merged")
+    names = [name for each in geometries for name in each.networks()]
+    if len(set(names)) < len(names):
+        raise GraphError(f"a network occurs twice among {', '.join(names)}")
+    tables = {
+        name: pd.concat([getattr(each, name) for each in geometries], ignore_index=True)
+        for name in ("table", "per_class", "per_node")
     }
-    tables = pd.DataFrame(rows), pd.DataFrame(class_rows), pd.concat(node_tables, ignore_index=True)
-    return LayerGeometry(
-        *tables, graphs=graphs, labels=y, groups=codes, settings=settings, group=group,
-        resample=None if resample is None else RECORDINGS if drawn is None else group_codes(drawn), unit=unit,
-    )  # fmt: skip
-
-
-def _class_rows(
-    values: NDArray[np.float64],
-    y: NDArray[np.int64],
-    titles: Sequence[str],
-    counts: NDArray[np.int32],
-    confidence: float,
-) -> list[dict[str, Any]]:
-    """Mean and interval of each class that occurs."""
-    rows: list[dict[str, Any]] = []
-    for c in np.unique(y):
-        nodes = np.flatnonzero(y == c)
-        low, high = interval(bootstrap_means(values[nodes], counts[:, nodes]), confidence)
-        row = {"class_index": int(c), "class_name": titles[c], "smoothness": float(values[nodes].mean())}
-        rows.append(row | {"low": low, "high": high, "n": nodes.size})
-    return rows
-
-
-def _node_table(where: Mapping[str, Any], values: NDArray[np.float64], graph: DSGraph) -> pd.DataFrame:
-    columns: dict[str, Any] = {name: where[name] for name in ("layer", "index", "network", "neighbours")}
-    own = {"node": np.arange(len(values)), "smoothness": values, "neighbor_count": graph.neighbor_counts()}
-    return pd.DataFrame(columns | own)
+    graphs = {key: graph for each in geometries for key, graph in each.graphs.items()}
+    left_out = {key: values for each in geometries for key, values in each.left_out.items()}
+    return replace(first, **tables, graphs=graphs, left_out=left_out)

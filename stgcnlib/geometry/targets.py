@@ -14,13 +14,14 @@ from numpy.typing import ArrayLike, NDArray
 from stgcnlib.dsgraph import DSGraph
 from stgcnlib.errors import GraphError
 from stgcnlib.geometry.readout import folds
-from stgcnlib.geometry.smoothness import transition
+from stgcnlib.geometry.smoothness import label_smoothness, transition
 from stgcnlib.groups import barred_pairs, check_candidates
 
 __all__ = [
     "check_targets",
     "explained",
     "knn_estimates",
+    "node_smoothness",
     "probe_estimates",
     "r_squared",
     "target_null",
@@ -71,6 +72,11 @@ def target_smoothness(graph: DSGraph, targets: ArrayLike, *, per: Literal["graph
     values = np.bincount(i, weights=edges.data * squares, minlength=len(y)) / (2 * total_variance(y))
     values[np.bincount(i, minlength=len(y)) == 0] = 1.0
     return values if per == "node" else float(values.mean())
+
+
+def node_smoothness(graph: DSGraph, told: NDArray[np.int64] | Floats) -> Floats:
+    """(N,) smoothness of each node: of class labels (N,) int64, or of targets (N, Q) float64."""
+    return target_smoothness(graph, told, per="node") if told.ndim == 2 else label_smoothness(graph, told, per="node")
 
 
 def target_null(graph: DSGraph, targets: ArrayLike, *, permutations: int = 200, seed: int = 0) -> Floats:

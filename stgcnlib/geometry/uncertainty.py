@@ -1,11 +1,14 @@
-"""How sure a smoothness value is: shuffled labels, and bootstrap intervals over recordings and subjects.
+"""How sure a value is: shuffled labels, and the jackknife over subjects with everything made anew without each.
 
-All of it keeps the graph fixed and works on labels or on per-node values, so that thousands of draws cost little.
+A graph belongs to its recordings: leaving a subject out changes who is whose neighbour. Intervals over fixed graphs
+miss that, and cover too seldom (benchmarks/verdict_rates.py); the jackknife makes the graphs anew.
 """
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,14 +19,19 @@ from stgcnlib.geometry.smoothness import check_labels, transition
 from stgcnlib.groups import group_codes
 
 __all__ = [
+    "Estimate",
+    "Jackknife",
     "Resampling",
     "bootstrap_counts",
     "bootstrap_means",
     "deletion_groups",
+    "holm",
     "interval",
+    "jackknife_error",
     "jackknife_interval",
     "paired_difference",
     "permutation_null",
+    "satterthwaite",
 ]
 
 Resampling = Literal["two-level", "subjects", "sequences"]
@@ -139,21 +147,165 @@ def deletion_groups(count: int, *, groups: ArrayLike | None = None, most: int = 
     return np.asarray(part[member], dtype=np.int64)
 
 
-def jackknife_interval(value: float, left_out: ArrayLike, confidence: float = 0.95) -> tuple[float, float]:
-    """Interval of a statistic from its values with one part of the nodes left out at a time.
+@dataclass(frozen=True)
+class Estimate:
+    """A value and how sure it is.
 
-    Tukey's: value ± t √((S − 1)/S Σ (θ_s − θ̄)²) with Student's t of S − 1 degrees of freedom. It serves what is no mean
-    over nodes, because everything can be made anew without a part. (NaN, NaN) unless all S ≥ 2 values are finite.
+    Attributes:
+        value: the estimate.
+        error: its standard error; NaN where it is not known.
+        df: degrees of freedom of that error, of Student's t.
+        confidence: of the interval from `low` to `high`.
     """
-    from scipy.stats import t
 
-    interval(np.zeros(0), confidence)  # checks it
-    thetas = np.asarray(left_out, dtype=np.float64)
-    if thetas.size < 2 or not np.isfinite(thetas).all():
-        return float("nan"), float("nan")
-    error = float(np.sqrt((thetas.size - 1) / thetas.size * ((thetas - thetas.mean()) ** 2).sum()))
-    half = float(t.ppf((1 + confidence) / 2, thetas.size - 1)) * error
-    return value - half, value + half
+    value: float
+    error: float
+    df: float
+    confidence: float = 0.95
+
+    @property
+    def half(self) -> float:
+        """Half the width of the interval; NaN without an error."""
+        from scipy.stats import t
+
+        if not (np.isfinite(self.error) and self.df > 0):
+            return float("nan")
+        return float(t.ppf((1 + self.confidence) / 2, self.df)) * self.error
+
+    @property
+    def low(self) -> float:
+        """Lower end of the interval."""
+        return self.value - self.half
+
+    @property
+    def high(self) -> float:
+        """Upper end of the interval."""
+        return self.value + self.half
+
+    @property
+    def p_value(self) -> float:
+        """Two-sided, of the value being 0; NaN without an error."""
+        from scipy.stats import t
+
+        if not (np.isfinite(self.error) and self.df > 0):
+            return float("nan")
+        if self.error == 0:
+            return 1.0 if self.value == 0 else 0.0
+        return float(2 * t.sf(abs(self.value) / self.error, self.df))
+
+    def spread_over(self, values: Sequence[float] | Floats) -> Estimate:
+        """The same value, with the spread between several networks added to its error.
+
+        Args:
+            values: (R,) this value for each network by itself; `value` is their mean. One alone adds nothing.
+
+        Returns:
+            An estimate of variance error² + var(values)/R; its degrees of freedom after Satterthwaite.
+        """
+        given = np.asarray(values, dtype=np.float64)
+        if given.size < 2:
+            return self
+        variance, df = satterthwaite([self.error**2, given.var(ddof=1) / given.size], [self.df, given.size - 1])
+        return Estimate(self.value, float(np.sqrt(variance)), float(df), self.confidence)
+
+
+def satterthwaite(variances: Sequence[ArrayLike], dfs: Sequence[float]) -> tuple[Floats, Floats]:
+    """(variance, degrees of freedom) of sums of independent errors, each a scalar or an array.
+
+    The degrees of freedom are (Σ v)² / Σ (v²/df); where all variances are 0, those of the first.
+    """
+    given = np.broadcast_arrays(*(np.asarray(v, dtype=np.float64) for v in variances))
+    total = np.sum(given, axis=0)
+    below = np.sum([v**2 / df for v, df in zip(given, dfs, strict=True)], axis=0)
+    return total, np.divide(total**2, below, out=np.full_like(total, dfs[0]), where=below > 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Jackknife:
+    """Intervals from values that are made anew without one part of the recordings at a time.
+
+    Tukey's: the squared error is (P − 1)/P Σ (θ_p − θ̄)² over P parts, with Student's t of P − 1 degrees of freedom. It
+    serves any statistic. Without two parts, or where a value is not finite without one, there is no interval (NaN).
+
+    Attributes:
+        parts: (N,) part of each recording, from 0; see `deletion_groups`.
+        confidence: of the intervals, between 0 and 1.
+    """
+
+    parts: NDArray[np.int64]
+    confidence: float = 0.95
+
+    def __post_init__(self) -> None:
+        if not 0 < self.confidence < 1:
+            raise GraphError(f"confidence={self.confidence}; expected a number between 0 and 1")
+
+    @property
+    def count(self) -> int:
+        """How many parts there are."""
+        return int(self.parts.max()) + 1
+
+    def kept(self) -> list[NDArray[np.int64]]:
+        """For each part the nodes that are left without it."""
+        return [np.flatnonzero(self.parts != part) for part in range(self.count)]
+
+    def of(self, value: float, left_out: ArrayLike) -> Estimate:
+        """The interval of a statistic, from its (P,) values without each part."""
+        thetas = np.asarray(left_out, dtype=np.float64)
+        if thetas.size < 2 or not np.isfinite(thetas).all():
+            return Estimate(float(value), float("nan"), max(thetas.size - 1, 0), self.confidence)
+        return Estimate(float(value), float(jackknife_error(thetas)), thetas.size - 1, self.confidence)
+
+    def mean(
+        self, values: ArrayLike, left_out: ArrayLike | None = None, *, nodes: NDArray[Any] | None = None
+    ) -> Estimate:
+        """Mean over nodes, NaN left out.
+
+        Args:
+            values: (N,) per node.
+            left_out: (P, N) the same where graphs are made anew without each part (NaN, or anything, for the nodes of
+                the part); None: a node's value does not depend on the others.
+            nodes: indices, or (N,) bool, of those that count; None: all.
+        """
+        x = np.asarray(values, dtype=np.float64)
+        counted = np.zeros(len(x), dtype=bool)
+        counted[slice(None) if nodes is None else nodes] = True
+        return self.of(_mean(x[counted]), self.means(x if left_out is None else left_out, nodes=counted))
+
+    def means(self, left_out: ArrayLike, *, nodes: NDArray[Any] | None = None) -> Floats:
+        """(P,) mean over the nodes outside each part, from (P, N) values, or (N,) where they stay as they are."""
+        x = np.broadcast_to(np.asarray(left_out, dtype=np.float64), (self.count, len(self.parts)))
+        counted = np.zeros(len(self.parts), dtype=bool)
+        counted[slice(None) if nodes is None else nodes] = True
+        return np.array([_mean(x[part, counted & (self.parts != part)]) for part in range(self.count)])
+
+
+def holm(p_values: ArrayLike) -> Floats:
+    """(n,) p-values adjusted for their number after Holm: at most 1; NaN stays and is not counted."""
+    given = np.asarray(p_values, dtype=np.float64)
+    adjusted = np.full(given.shape, np.nan)
+    known = np.flatnonzero(np.isfinite(given))
+    order = known[np.argsort(given[known], kind="stable")]
+    factors = np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(given[order] * factors), 1.0)
+    return adjusted
+
+
+def _mean(values: Floats) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if known.size else float("nan")
+
+
+def jackknife_error(thetas: Floats) -> Floats:
+    """Standard error of a statistic from its values without each part, (P, …) -> (…)."""
+    count = len(thetas)
+    squares: Floats = ((thetas - thetas.mean(axis=0)) ** 2).sum(axis=0)
+    return np.asarray(np.sqrt((count - 1) / count * squares), dtype=np.float64)
+
+
+def jackknife_interval(value: float, left_out: ArrayLike, confidence: float = 0.95) -> tuple[float, float]:
+    """(low, high) of `Jackknife.of`."""
+    estimate = Jackknife(np.zeros(0, dtype=np.int64), confidence).of(value, left_out)
+    return estimate.low, estimate.high
 
 
 def paired_difference(

@@ -224,9 +224,9 @@ def _distinct(names: list[str], folders: list[Path]) -> list[str]:
 
 def _summary(study: FinishedStudy) -> dict[str, Any]:
     geometry = study.geometry
-    curve, nodes, untrained = geometry.curve(), geometry.node_values(), geometry.node_values("untrained")
-    confidence = float(geometry.settings["confidence"])
-    fall, low, high = paired_difference(nodes[0], nodes[-1], geometry.resamples(), confidence)
+    curve, untrained = geometry.mean_curve()["smoothness"].to_numpy(), geometry.mean_curve("untrained")["smoothness"]
+    ends = np.eye(len(curve))
+    fall = geometry.contrast({"trained": ends[0] - ends[-1]})
     return {
         "study": study.name,
         "folder": str(study.folder),
@@ -235,12 +235,12 @@ def _summary(study: FinishedStudy) -> dict[str, Any]:
         "layers": len(curve) - 1,
         "n": len(study.recordings),
         "accuracy": float(study.recordings["correct"].mean()),
-        "input": float(nodes[0].mean()),
-        "last": float(nodes[-1].mean()),
-        "fall": fall,
-        "fall_low": low,
-        "fall_high": high,
-        "untrained_last": float(untrained[-1].mean()) if len(untrained) else np.nan,
+        "input": float(curve[0]),
+        "last": float(curve[-1]),
+        "fall": fall.value,
+        "fall_low": fall.low,
+        "fall_high": fall.high,
+        "untrained_last": float(untrained.iloc[-1]) if len(untrained) else np.nan,
     }
 
 

@@ -13,10 +13,9 @@ from stgcnlib.sequences import SequenceSet
 from stgcnlib.skeleton import SkeletonLayout
 from stgcnlib.skeleton import layout as layout_of
 
-__all__ = ["BLOCK", "WindowTarget", "windows"]
+__all__ = ["WindowTarget", "windows"]
 
-BLOCK = "block"
-"""The group that tells from which block of time a window is."""
+BLOCK = "block"  # as in stgcnlib.groups
 BLOCKS = 20
 """So many blocks a series has where their length is not given."""
 

@@ -1,48 +1,59 @@
 """Depth: whether the paper's third claim holds, from the label smoothness of every layer.
 
-The claim: early layers capture general motion, only late ones discriminate actions, so label smoothness
-falls with depth. Where it does not hold on a data set, the verdict says so.
+The claim: early layers capture general motion, only late ones discriminate actions. Two questions decide it, whether
+label smoothness falls with depth and whether it falls late; two controls must agree. Where it does not hold on a data
+set, the verdict says so; where the numbers cannot tell, it says that.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stgcnlib.errors import GraphError
-from stgcnlib.geometry.uncertainty import paired_difference
+from stgcnlib.geometry.layers import INITIAL, TRAINED, UNTRAINED
+from stgcnlib.geometry.uncertainty import Estimate, holm, jackknife_error, satterthwaite
 from stgcnlib.groups import SUBJECT, neighbours_phrase, plural
-from stgcnlib.verdicts.outcome import Outcome, estimate, interval, listed, opening, resampled
+from stgcnlib.verdicts.outcome import Outcome, Test, answered, counted, estimate, interval, left_out, listed, opening
 
 if TYPE_CHECKING:
     from stgcnlib.geometry import LayerGeometry
 
-__all__ = ["CLAIM", "MINIMUM_FALL", "MINIMUM_LATE_SHARE", "judge_depth"]
+__all__ = ["CLAIM", "LATE", "RELEVANT", "UNIFORM", "depth_of_half", "judge_depth", "steps"]
 
 CLAIM = "early layers capture general motion and only late ones discriminate actions"
 
-MINIMUM_FALL = 0.1
-"""A fall of less than this share of the input's smoothness counts as nearly flat, however sure it is."""
-MINIMUM_LATE_SHARE = 0.5
-"""Share of the fall from the input to the last layer that must come after the early third of the layers."""
+TARGET_CLAIM = "early layers are general and only late ones tell the target (the paper makes it of actions)"
+"""The same where smoothness is that of a real target."""
+
+RELEVANT = 0.1
+"""A difference of less than this share of what it starts from counts as none, however sure it is."""
+UNIFORM = 0.5
+"""Share of the depth at which half of a fall is done that is spread evenly over the layers."""
+LATE = 0.6
+"""Share of the depth from which on half of the fall counts as done late: one layer of ten after the even one."""
+NAN = float("nan")
+_PLACES = 1001  # places along the depth at which half of the fall is looked for
 
 
 def judge_depth(geometry: LayerGeometry) -> Outcome:
-    """Compare the first layers with the last, node by node, on neighbours by other subjects where they are known.
+    """Four questions on the curve of label smoothness S, on neighbours by other subjects where they are known.
 
-    With S the random-walk smoothness (lower = neighbours share the label more), "early" the first third of the
-    network's layers, and every comparison a paired bootstrap difference over the same nodes, five tests:
+    Each is answered yes, no or not decided by an interval that leaves out one subject at a time and makes the graphs
+    anew (`LayerGeometry.contrast`); with several networks of a kind, the spread between them is in it.
 
-    1. falls: S(early) − S(last) is above 0 with its whole interval;
-    2. below the input: S(input) − S(last) is above 0 with its whole interval, and at least 10% of S(input);
-    3. below the control: S(untrained, last) − S(trained, last) is above 0 with its whole interval;
-    4. above chance: S(last) is below the range of shuffled labels;
-    5. late: at least half of the fall from the input comes after the early layers.
+    1. "falls with depth": S(input) − S(last layer). Yes: above 0. No: below 10% of S(input).
+    2. "falls late": the share of the depth at which half of that fall is done (`depth_of_half`), against 0.5, where it
+       lies if the fall is even. Yes: above 0.5, and it may be 0.6. No: below 0.6. Asked only if 1 is yes.
+    3. "below untrained networks": S(untrained) − S(trained) at the last layer. Yes: above 0. No: below 10% of
+       S(untrained).
+    4. "below shuffled labels" (or targets): mean S of shuffled labels − S(last layer). Yes: above 0, and the last layer lies outside
+       the range of shuffled labels. No: below 10% of the null.
 
-    All five: holds. Neither 1 nor 2 (its interval alone), or not 4, or the opposite of 1 (the whole interval below
-    0): does not hold. Anything between, also a missing control: only in part, with what is lacking named.
+    The claim holds if all are yes, does not hold if one is no, and is not decided otherwise.
 
     Args:
         geometry: of at least three layers, the input (index 0) among them.
@@ -50,87 +61,201 @@ def judge_depth(geometry: LayerGeometry) -> Outcome:
     Raises:
         GraphError: the input, or a second layer of the network, is missing.
     """
-    counts, confidence = geometry.resamples(), float(geometry.settings["confidence"])
-    curve, values = geometry.curve(), geometry.node_values()
+    curve = geometry.curve()
     if len(curve) < 3 or curve["index"].iloc[0] != 0:
         raise GraphError(f"a verdict needs the input and at least two layers; this geometry has {len(curve)} in all")
-    early = max(1, round((len(curve) - 1) / 3))
-    first, last = values[1 : 1 + early].mean(axis=0), values[-1]
+    tests = _tests(geometry)
+    answers = [test.answer for test in tests]
+    holds = True if all(answers) else False if False in answers else None
+    numbers = _numbers(geometry, tests) | {"holds": holds}
+    claim, whose = (CLAIM, "The paper's claim") if geometry.targets is None else (TARGET_CLAIM, "The claim")
+    sentence = opening(
+        claim, holds=holds, because=_because(tests, geometry.measured), undecided="is not decided on these data",
+        whose=whose,
+    )  # fmt: skip
+    networks = counted(numbers["networks"], "trained network", "trained networks")
+    return Outcome(f"{sentence[:-1]} ({networks}).", holds, numbers, claim, _paragraph(numbers), tests)
 
-    def compared(a: NDArray[np.float64], b: NDArray[np.float64]) -> dict[str, float]:
-        return dict(zip(("value", "low", "high"), paired_difference(a, b, counts, confidence), strict=True))
 
+def _tests(geometry: LayerGeometry) -> tuple[Test, ...]:
+    curve, start, end = geometry.mean_curve(), *_ends(geometry)
+    first, last = float(curve["smoothness"].iloc[0]), float(curve["smoothness"].iloc[-1])
+    falls = answered("falls with depth", geometry.contrast({TRAINED: start - end}), relevant=RELEVANT * first)
+    low, half, high = depth_of_half(geometry)
+    late = Test("falls late", half, low, high, None, UNIFORM, LATE, unit="share")
+    if falls.answer is not True:
+        late = replace(late, note="asked only where smoothness falls")
+    elif high < LATE:
+        late = replace(late, answer=False)
+    elif low > UNIFORM:
+        late = replace(late, answer=True)
+    control = Test("below untrained networks", NAN, NAN, NAN, None, note="no untrained network was measured")
+    if geometry.networks(UNTRAINED):
+        other = float(geometry.mean_curve(UNTRAINED)["smoothness"].iloc[-1])
+        difference = geometry.contrast({UNTRAINED: end, TRAINED: -end})
+        control = answered("below untrained networks", difference, relevant=RELEVANT * other)
+    null = geometry.curve().iloc[-1]
+    found = geometry.contrast({TRAINED: -end})
+    chance = answered(
+        f"below shuffled {geometry.measured}s",
+        replace(found, value=float(null["null_mean"]) + found.value),
+        relevant=RELEVANT * float(null["null_mean"]),
+    )
+    if chance.answer and last >= float(null["null_low"]):
+        chance = replace(chance, answer=None, note=f"within the range of shuffled {geometry.measured}s")
+    return falls, late, control, chance
+
+
+def _ends(geometry: LayerGeometry) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weights that pick the input and the last layer."""
+    unit = np.eye(len(geometry.curve()))
+    return unit[0], unit[-1]
+
+
+def depth_of_half(geometry: LayerGeometry) -> tuple[float, float, float]:
+    """(low, value, high): share of the depth at which half of the fall from the input to the last layer is done.
+
+    With S(x) the mean curve of the trained networks, straight between layers, x from 0 (input) to 1 (last layer): the
+    first x at which S(x) is no more than (S(0) + S(1))/2. The interval holds every x that a test of S(x) = (S(0) +
+    S(1))/2 does not refuse, by the interval of that contrast (Fieller's way for a ratio: exact where a curve's
+    errors are normal, also if the fall is small), closed to one piece. Where the fall itself is not sure, it is 0 to 1.
+    """
+    index = geometry.curve()["index"].to_numpy(dtype=np.float64)
+    places = np.linspace(0.0, 1.0, _PLACES)
+    weights = np.stack([np.interp(places, index / index[-1], unit) for unit in np.eye(len(index))], axis=1)
+    start, end = _ends(geometry)
+    values, half, _p = _contrasts(geometry, weights - (start + end) / 2)
+    done = values <= 1e-12
+    value = float(places[done.argmax()]) if values[0] > 0 else float("nan")
+    if not np.isfinite(half).all():
+        return float("nan"), value, float("nan")
+    possible = np.flatnonzero(np.abs(values) <= half + 1e-12)
+    if not (values[0] > half[0] and possible.size):
+        return 0.0, value, 1.0
+    return float(places[possible[0]]), value, float(places[possible[-1]])
+
+
+def _contrasts(geometry: LayerGeometry, weights: NDArray[np.float64]) -> tuple[Any, Any, Any]:
+    """(values, half widths of the intervals, two-sided p-values) of contrasts (n, layers) of the mean trained curve."""
+    from scipy.stats import t
+
+    names, jackknife = geometry.networks(TRAINED), geometry.jackknife
+    each = np.stack([geometry.curve(name)["smoothness"].to_numpy(dtype=np.float64) for name in names]) @ weights.T
+    without = np.mean([geometry.means_without(name) for name in names], axis=0) @ weights.T  # (P, n)
+    values, nothing = each.mean(axis=0), np.full(len(weights), np.nan)
+    if jackknife.count < 2 or not np.isfinite(without).all():
+        return values, nothing, nothing
+    variance, df = jackknife_error(without) ** 2, np.full(len(weights), jackknife.count - 1.0)
+    if len(names) > 1:
+        variances = [variance, each.var(axis=0, ddof=1) / len(names)]
+        variance, df = satterthwaite(variances, [jackknife.count - 1, len(names) - 1])
+    error = np.sqrt(variance)
+    ratio = np.divide(np.abs(values), error, out=np.where(values == 0, 0.0, np.inf), where=error > 0)
+    return values, t.ppf((1 + jackknife.confidence) / 2, df) * error, 2 * t.sf(ratio, df)
+
+
+def steps(geometry: LayerGeometry) -> list[dict[str, Any]]:
+    """The change from each layer to the next, with p-values adjusted for their number (Holm).
+
+    Returns:
+        One per step: from, to (titles), value (S before − S after), low, high (each step's own interval), p.
+    """
+    titles = geometry.curve()["title"].astype(str).tolist()
+    unit = np.eye(len(titles))
+    values, half, p = _contrasts(geometry, unit[:-1] - unit[1:])
+    columns = zip(titles[:-1], titles[1:], values, values - half, values + half, holm(p), strict=True)
+    return [
+        {"from": a, "to": b, **dict(zip(("value", "low", "high", "p"), map(float, numbers), strict=True))}
+        for a, b, *numbers in columns
+    ]
+
+
+def _numbers(geometry: LayerGeometry, tests: tuple[Test, ...]) -> dict[str, Any]:
+    main, null, resample = geometry.mean_curve(), geometry.curve().iloc[-1], geometry.resampled
+    start, end = _ends(geometry)
     numbers: dict[str, Any] = {
+        "measured": geometry.measured,
+        "targets": list(geometry.target_names),
         "neighbours": geometry.neighbours,
         "group": None if geometry.groups is None else geometry.group,
         "unit": geometry.resampled_unit,
-        "subjects": None if geometry.resampled is None else len(np.unique(geometry.resampled)),
-        "confidence": confidence,
-        "draws": len(counts),
-        "resampling": str(geometry.settings["resampling"]),
-        "early_layers": curve["title"].iloc[1 : 1 + early].tolist(),
-        "last_layer": str(curve["title"].iloc[-1]),
-        "input": float(values[0].mean()),
-        "early": float(first.mean()),
-        "last": float(last.mean()),
-        "null": [float(curve[name].iloc[-1]) for name in ("null_mean", "null_low", "null_high")],
-        "early_minus_last": compared(first, last),
-        "input_minus_last": compared(values[0], last),
-        "untrained_minus_trained": None,
+        "subjects": None if resample is None else len(np.unique(resample)),
+        "parts": geometry.jackknife.count,
+        "confidence": float(geometry.settings["confidence"]),
+        "networks": int(main["networks"].iloc[0]),
+        "last_layer": str(main["title"].iloc[-1]),
+        "curve": main["smoothness"].tolist(),
+        "input": float(main["smoothness"].iloc[0]),
+        "last": float(main["smoothness"].iloc[-1]),
+        "null": [float(null[name]) for name in ("null_mean", "null_low", "null_high")],
+        "tests": {test.question: test.answer for test in tests},
+        "fall": _plain(tests[0]),
+        "half": _plain(tests[1]),
+        "control": _plain(tests[2]),
+        "steps": steps(geometry),
         "all_neighbours": None,
     }
-    fall = numbers["input_minus_last"]["value"]
-    numbers["relative_fall"] = fall / numbers["input"] if numbers["input"] > 0 else 0.0
-    numbers["late_share"] = numbers["early_minus_last"]["value"] / fall if fall > 0 else None
-    untrained = geometry.node_values("untrained")
-    if len(untrained):
-        numbers["untrained_last"] = float(untrained[-1].mean())
-        numbers["untrained_minus_trained"] = compared(untrained[-1], last)
-    everyone = geometry.node_values("trained", "all")
-    if geometry.groups is not None and len(everyone):
-        numbers["all_neighbours"] = {"input": float(everyone[0].mean()), "last": float(everyone[-1].mean())}
-        numbers["all_neighbours"] |= compared(everyone[0], everyone[-1])
+    for kind in (UNTRAINED, INITIAL):
+        other = geometry.mean_curve(kind)
+        if len(other):
+            row = other.iloc[-1]
+            numbers[kind] = {name: float(row[name]) for name in ("smoothness", "least", "most", "networks")}
+    if geometry.groups is not None:
+        everyone = geometry.contrast({TRAINED: start - end}, "all")
+        ends = [float(geometry.contrast({TRAINED: each}, "all").value) for each in (start, end)]
+        numbers["all_neighbours"] = {"input": ends[0], "last": ends[1]} | _plain(everyone)
+    return numbers
 
-    tests = _tests(numbers)
-    numbers["tests"] = tests
-    below, rises = numbers["input_minus_last"]["low"] > 0, numbers["early_minus_last"]["high"] < 0
-    if all(tests.values()):
-        holds: bool | None = True
-    elif not tests["above chance"] or rises or not (tests["falls"] or below):
-        holds = False
+
+def _plain(found: Test | Estimate) -> dict[str, float]:
+    return {"value": float(found.value), "low": float(found.low), "high": float(found.high)}
+
+
+# -- words -------------------------------------------------------------------------------------
+
+
+def _because(tests: tuple[Test, ...], measured: str) -> str:
+    """What decided it, as the end of the first sentence."""
+    falls, late, control, chance = tests
+    if falls.answer is not True:
+        rises = falls.high < 0
+        reasons = [
+            "smoothness rises with depth"
+            if rises
+            else "smoothness does not fall by a relevant amount"
+            if falls.answer is False
+            else "whether smoothness falls with depth is not decided"
+        ]
     else:
-        holds = None
-    numbers["holds"] = holds
-    return Outcome(_paragraph(numbers), holds, numbers, CLAIM)
-
-
-def _tests(numbers: dict[str, Any]) -> dict[str, bool]:
-    control, share = numbers["untrained_minus_trained"], numbers["late_share"]
-    return {
-        "falls": numbers["early_minus_last"]["low"] > 0,
-        "below the input": numbers["input_minus_last"]["low"] > 0 and numbers["relative_fall"] >= MINIMUM_FALL,
-        "below the control": control is not None and control["low"] > 0,
-        "above chance": numbers["last"] < numbers["null"][1],
-        "late": share is not None and share >= MINIMUM_LATE_SHARE,
-    }
+        words = {True: ", and late", False: ", but not late", None: ", but whether late is not decided"}
+        reasons = [f"smoothness falls with depth{words[late.answer]}"]
+    if control.answer is not True:
+        missing = control.note or (
+            "untrained networks do as well" if control.answer is False else "the control does not decide"
+        )
+        reasons.append(missing)
+    if chance.answer is not True:
+        reasons.append(f"the last layer is not clearly better than shuffled {measured}s")
+    return f": {listed(reasons)}"
 
 
 def _paragraph(numbers: dict[str, Any]) -> str:
-    """The sentences of a verdict, from its numbers alone."""
-    confidence, group = numbers["confidence"], numbers["group"]
-    counted = f"only neighbours {neighbours_phrase(group)}" if group else "all neighbours, whoever performed them"
-    last, names, null = numbers["last_layer"], numbers["early_layers"], numbers["null"]
-    early = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
+    """The sentences behind the first, from the numbers alone."""
+    confidence, group, last, null = numbers["confidence"], numbers["group"], numbers["last_layer"], numbers["null"]
+    what = "label smoothness (0: every neighbour shares the label, 1: none does)"
+    everyone_counts = "all neighbours, whoever performed them"
+    if numbers["measured"] == "target":
+        what = "smoothness of the target (0: all neighbours share its value, 1: they differ as shuffled targets do)"
+        everyone_counts = "all neighbours"
+    whose = f"only neighbours {neighbours_phrase(group)}" if group else everyone_counts
     sentences = [
-        opening(CLAIM, holds=numbers["holds"], because=_lacking(numbers)),
-        f"Counting {counted}, label smoothness (0: every neighbour shares the label, 1: none does) is "
-        f"{numbers['input']:.2f} at the input, {numbers['early']:.2f} in the early layers ({early}) and "
-        f"{numbers['last']:.2f} at {last}.",
-        f"On the same recordings it {_moves(numbers['early_minus_last'], confidence)} from the early layers to {last}, "
-        f"and {_moves(numbers['input_minus_last'], confidence)} from the input{_share(numbers)}.",
-        _control(numbers, confidence),
-        f"Shuffled labels would give {estimate(null[0], null[1], null[2], '.2f')}"
-        + ("." if numbers["tests"]["above chance"] else ", so that the last layer is no better than chance."),
+        f"Counting {whose}, {what} is "
+        f"{numbers['input']:.2f} at the input and {numbers['last']:.2f} at {last}: it "
+        f"{_moves(numbers['fall'], confidence)}.",
+        _half(numbers),
+        _steps(numbers),
+        _control(numbers),
+        f"Shuffled {numbers['measured']}s would give {estimate(null[0], null[1], null[2], '.2f')}.",
     ]
     everyone = numbers["all_neighbours"]
     if everyone is not None:
@@ -144,12 +269,14 @@ def _paragraph(numbers: dict[str, Any]) -> str:
             )
         )
     sentences.append(_caution(numbers))
-    return " ".join(sentences)
+    return " ".join(sentence for sentence in sentences if sentence)
 
 
 def _moves(difference: dict[str, float], confidence: float) -> str:
     """A difference first − last as a verb with its interval, as changes of smoothness."""
     value, low, high = difference["value"], difference["low"], difference["high"]
+    if not np.isfinite(low):
+        return f"{'falls' if value > 0 else 'rises'} by {abs(value):.3f} (no interval)"
     if low > 0:
         return f"falls by {value:.3f} ({interval(low, high, '.3f', confidence)})"
     if high < 0:
@@ -157,64 +284,57 @@ def _moves(difference: dict[str, float], confidence: float) -> str:
     return f"does not clearly change (fall {value:.3f}, {interval(low, high, '.3f', confidence)})"
 
 
-def _share(numbers: dict[str, Any]) -> str:
-    if numbers["input_minus_last"]["low"] <= 0 or numbers["late_share"] is None:
+def _half(numbers: dict[str, Any]) -> str:
+    half = numbers["half"]
+    if numbers["tests"]["falls with depth"] is not True or not np.isfinite(half["value"]):
         return ""
-    share = f", which is {numbers['relative_fall']:.0%} of the input's value"
-    late = numbers["late_share"]
-    if late > 1:
-        return share + "; the early layers are rougher than the input, and all of the fall comes after them"
-    if late < 0:
-        return share + "; all of it is reached in the early layers"
-    return share + f"; {late:.0%} of this fall comes after the early layers"
+    return (
+        f"Half of the fall is done at {half['value']:.0%} of the depth "
+        f"({interval(half['low'], half['high'], '.0%', numbers['confidence'])}); an even fall would be at 50%, and "
+        f"from {LATE:.0%} on it counts as late."
+    )
 
 
-def _control(numbers: dict[str, Any], confidence: float) -> str:
-    control, last = numbers["untrained_minus_trained"], numbers["last_layer"]
-    if control is None:
+def _steps(numbers: dict[str, Any]) -> str:
+    found = numbers["steps"]
+    sure = [each for each in found if each["p"] < 1 - numbers["confidence"]]
+    if not sure:
+        return (
+            f"No single step from one layer to the next is clear by itself (Holm's correction for {len(found)} steps)."
+        )
+    words = [f"{each['from']} to {each['to']} ({-each['value']:+.3f})" for each in sure]
+    return f"Clear single steps, with Holm's correction for {len(found)}: {listed(words)}."
+
+
+def _control(numbers: dict[str, Any]) -> str:
+    last = numbers["last_layer"]
+    if UNTRAINED not in numbers:
         return "No untrained network was measured, so what training adds is not known."
-    text = f"An untrained network of the same shape has {numbers['untrained_last']:.2f} at {last}"
-    value, low, high = control["value"], control["low"], control["high"]
-    if low > 0:
-        flat = not (numbers["tests"]["falls"] or numbers["input_minus_last"]["low"] > 0)
-        kept = "; training keeps what the untrained layers lose, without adding to the input" if flat else ""
-        return f"{text}, which is rougher by {value:.3f} ({interval(low, high, '.3f', confidence)}){kept}."
-    if high < 0:
-        return f"{text}, which is even smoother, by {-value:.3f} ({interval(-high, -low, '.3f', confidence)})."
-    return f"{text}, not clearly different (by {value:.3f}, {interval(low, high, '.3f', confidence)})."
-
-
-def _lacking(numbers: dict[str, Any]) -> str:
-    """Which tests failed, as the end of the first sentence."""
-    if numbers["holds"] is True:
-        return ""
-    tests, flat = numbers["tests"], numbers["relative_fall"] < MINIMUM_FALL
-    sure = numbers["input_minus_last"]["low"] > 0
-    reasons = {
-        "falls": "smoothness rises from the early layers to the last"
-        if numbers["early_minus_last"]["high"] < 0
-        else "smoothness does not fall clearly from the early layers to the last",
-        "below the input": f"the fall from the input is under {MINIMUM_FALL:.0%}, nearly flat"
-        if sure and flat
-        else "the last layer is not clearly below the input",
-        "below the control": "the control is missing"
-        if numbers["untrained_minus_trained"] is None
-        else "the untrained network does as well",
-        "above chance": "the last layer is within the range of shuffled labels",
-        "late": "most of the fall comes in the early layers already",
-    }
-    failed = [name for name, passed in tests.items() if not passed]
-    if numbers["late_share"] is None or not (tests["falls"] or sure):
-        failed = [name for name in failed if name != "late"]
-    return f": {listed([reasons[name] for name in failed])}"
+    other, count = numbers[UNTRAINED], int(numbers[UNTRAINED]["networks"])
+    among = f" ({other['least']:.2f} to {other['most']:.2f} among {count})" if count > 1 else ""
+    control = numbers["control"]
+    text = (
+        f"{'Untrained networks' if count > 1 else 'An untrained network'} of the same shape "
+        f"{'have' if count > 1 else 'has'} {other['smoothness']:.2f} at {last}{among}, higher by "
+        f"{control['value']:.3f} ({interval(control['low'], control['high'], '.3f', numbers['confidence'])})"
+    )
+    if INITIAL in numbers:
+        text += f"; with batch-norm statistics as initialised it is {numbers[INITIAL]['smoothness']:.2f}"
+    return f"{text}."
 
 
 def _caution(numbers: dict[str, Any]) -> str:
     subjects, unit = numbers["subjects"], numbers["unit"]
-    drawn = resampled(numbers["draws"], numbers["resampling"], subjects, unit or SUBJECT)
+    drawn = left_out(numbers["parts"], unit)
     end = ""
     if subjects is None:
-        end = "; subjects are not known" if unit is None else ""
+        unknown = "subjects are not known, so that the intervals are of these people"
+        if numbers["measured"] == "target":
+            unknown = "neither subjects nor blocks of time are known, so that the intervals are too narrow"
+        end = f"; {unknown}" if unit is None else ""
     elif subjects < 10:
         end = f"; so few {'people' if unit == SUBJECT else plural(unit)} say little about others"
-    return f"Intervals are from {drawn}, with the graphs held fixed{end}."
+    one = "one training seed; another may give another curve" if numbers["networks"] == 1 else (
+        f"{numbers['networks']} training seeds, whose spread is in the intervals"
+    )  # fmt: skip
+    return f"Intervals are from {drawn}{end}. They are of {one}."

@@ -6,13 +6,72 @@ and how intervals were drawn. The rules are in the modules beside this one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from stgcnlib.geometry.uncertainty import Estimate
 from stgcnlib.groups import plural
 
-__all__ = ["Outcome", "bullets"]
+__all__ = ["ANSWERS", "Outcome", "Test", "answered", "bullets"]
+
+ANSWERS: Mapping[bool | None, str] = {True: "yes", False: "no", None: "not decided"}
+"""The three states of an answer in words."""
+
+
+@dataclass(frozen=True)
+class Test:
+    """One question that numbers answer.
+
+    Attributes:
+        question: in a few words, as "falls with depth".
+        value: what was measured.
+        low, high: its interval; NaN where there is none.
+        answer: True: the interval excludes `against` on the side of yes. False: it excludes an effect as large as
+            `relevant`. None: neither, so that it is not decided.
+        against: the value that stands for no effect.
+        relevant: the smallest value that counts as an effect; None: any counts.
+        unit: how to print the value: "S" (three decimals), "share" (per cent), "" (two decimals).
+        note: why there is no answer, where that needs saying.
+    """
+
+    __test__ = False  # pytest collects classes of this name
+
+    question: str
+    value: float
+    low: float
+    high: float
+    answer: bool | None
+    against: float = 0.0
+    relevant: float | None = None
+    unit: str = "S"
+    note: str = ""
+
+    @property
+    def word(self) -> str:
+        """The answer as a word."""
+        return ANSWERS[self.answer]
+
+    def shown(self, value: float) -> str:
+        """A value in the test's unit."""
+        return {"S": f"{value:.3f}", "share": f"{value:.0%}"}.get(self.unit, f"{value:.2f}")
+
+
+def answered(
+    question: str, estimate: Estimate, *, relevant: float | None = None, against: float = 0.0, **words: Any
+) -> Test:
+    """The test that an effect is above `against`.
+
+    Yes: the whole interval is above `against`, and reaches `relevant`. No: the whole interval is below `relevant`
+    (below `against`, if any effect counts). Else not decided, also without an interval.
+    """
+    low, high, least = estimate.low, estimate.high, against if relevant is None else relevant
+    answer = None
+    if high < least:
+        answer = False
+    elif low > against:
+        answer = True
+    return Test(question, estimate.value, low, high, answer, against, relevant, **words)
 
 
 @dataclass(frozen=True)
@@ -20,16 +79,25 @@ class Outcome:
     """What numbers say about one question.
 
     Attributes:
-        text: one paragraph, made from the numbers alone.
-        holds: whether the numbers support it; None where they do so only in part, cannot tell, or nothing is claimed.
-        numbers: plain values, all that is in the text.
+        sentence: the answer in one sentence.
+        holds: whether the numbers support it; None where they cannot decide, do so only in part, or nothing is claimed.
+        numbers: plain values, all that is in the words.
         question: what was asked; a claim or an expectation is given as a statement.
+        details: one paragraph that follows the sentence, made from the numbers alone.
+        tests: the questions that decided it.
     """
 
-    text: str
+    sentence: str
     holds: bool | None
     numbers: dict[str, Any] = field(default_factory=dict)
     question: str = ""
+    details: str = ""
+    tests: tuple[Test, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """Sentence and details."""
+        return f"{self.sentence} {self.details}".strip()
 
     def __str__(self) -> str:
         return self.text
@@ -45,19 +113,26 @@ def bullets(outcomes: Iterable[Outcome]) -> str:
 
 
 def opening(
-    claim: str, *, holds: bool | None, because: str = "", where: str = "on these data", undecided: str | None = None
+    claim: str,
+    *,
+    holds: bool | None,
+    because: str = "",
+    where: str = "on these data",
+    undecided: str | None = None,
+    whose: str = "The paper's claim",
 ) -> str:
     """The first sentence of a verdict on a claim of the paper.
 
     Args:
         claim: goes on after "The paper's claim that".
+        whose: in place of "The paper's claim".
         holds: as `Outcome.holds`.
         because: added at the end, with its own colon.
         where: it holds or not.
         undecided: words for None, `where` included; None: it holds only in part.
     """
     words = {True: f"holds {where}", False: f"does not hold {where}", None: undecided or f"holds only in part {where}"}
-    return f"The paper's claim that {claim} {words[holds]}{because}."
+    return f"{whose} that {claim} {words[holds]}{because}."
 
 
 def listed(parts: Sequence[str]) -> str:
@@ -89,6 +164,18 @@ def interval(low: float, high: float, form: str, confidence: float) -> str:
 def estimate(value: float, low: float, high: float, form: str) -> str:
     """'0.15 (0.10 to 0.20)'."""
     return f"{value:{form}} ({span(low, high, form)})"
+
+
+def left_out(count: int, unit: str | None) -> str:
+    """'leaving out one of 4 subjects at a time, with graphs made anew'.
+
+    Args:
+        count: number of parts.
+        unit: what they are in one word; "recording" or None: random parts of the recordings.
+    """
+    if unit is None or unit == "recording":
+        return f"leaving out one of {count} random parts of the recordings at a time, with graphs made anew"
+    return f"leaving out one of {count} {plural(unit)} at a time, with graphs made anew"
 
 
 def resampled(draws: int, resampling: str, count: int | None, unit: str) -> str:

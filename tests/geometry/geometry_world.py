@@ -35,9 +35,9 @@ class World:
         self.labels, self.groups = labels, groups
 
     def geometry(self, labels: np.ndarray | None = None, **options: Any) -> LayerGeometry:
-        chosen: dict[str, Any] = {"groups": self.groups, "k": 10, "permutations": 20, "bootstrap": 200}
+        chosen: dict[str, Any] = {"groups": self.groups, "k": 10, "permutations": 20}
         y = self.labels if labels is None else labels
-        return layer_geometry(self.store, y, distances=self.distances, **(chosen | options))
+        return layer_geometry(self.store, y, **({"distances": {"trained": self.distances}} | chosen | options))
 
 
 class Store(dict[str, Activations]):

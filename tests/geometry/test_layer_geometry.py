@@ -8,10 +8,11 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from planted_layers import CLASSES, FALLING, LABELS, PEOPLE, UNTRAINED, Layers, measure
+from planted_layers import CLASSES, FALLING, LABELS, PEOPLE, UNTRAINED, Layers, measure, planted
 
+from stgcnlib.dsgraph import nnk_graph
 from stgcnlib.errors import GraphError, LayerNotFoundError
-from stgcnlib.geometry import LayerGeometry, label_smoothness, layer_geometry
+from stgcnlib.geometry import LayerGeometry, label_smoothness, layer_geometry, merge_geometries
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def test_table(falling: LayerGeometry) -> None:
         *("layer", "index", "title", "network", "neighbours", "smoothness", "low", "high", "null_mean", "null_low"),
         *("null_high", "rmse", "knn_smoothness", "neighbor_count", "kkt_residual", "sigma", "n"),
     ]
-    assert len(table) == 6 * 2 * 2
+    assert len(table) == 6 * 3  # "all" of the trained network too
     assert not table.duplicated(["layer", "network", "neighbours"]).any()
     assert (table["low"] <= table["smoothness"]).all()
     assert (table["smoothness"] <= table["high"]).all()
@@ -65,7 +66,7 @@ def test_same_person_neighbours_show_identity(falling: LayerGeometry) -> None:
 def test_without_subjects(tmp_path: Path) -> None:
     geometry = measure(FALLING, groups=None)
     assert geometry.table["neighbours"].unique().tolist() == ["all"]
-    assert geometry.settings["resampling"] == "sequences"
+    assert geometry.jackknife.count == 20  # random parts of the recordings
     geometry.save(tmp_path / "g")
     assert LayerGeometry.load(tmp_path / "g").groups is None
 
@@ -75,7 +76,8 @@ def test_save_and_load(falling: LayerGeometry, tmp_path: Path) -> None:
     again = LayerGeometry.load(tmp_path / "geometry")
     for name in ("table", "per_class", "per_node"):
         pd.testing.assert_frame_equal(getattr(again, name), getattr(falling, name), check_dtype=False)
-    np.testing.assert_array_equal(again.resamples(), falling.resamples())
+    for key, values in falling.left_out.items():
+        np.testing.assert_array_equal(again.left_out[key], values)
     assert again.graphs.keys() == falling.graphs.keys()
     key = ("block.4", "trained", "other subjects")
     np.testing.assert_array_equal(again.graphs[key].weights, falling.graphs[key].weights)
@@ -125,7 +127,7 @@ def test_distances_are_computed_where_they_are_not_given() -> None:
 
     given = {"block.0": dtw_distances(sequences, window=3)}
     geometry = layer_geometry(
-        Store(1), np.arange(10) % 2, distances=given, k=3, dtw={"window": 3}, permutations=5, bootstrap=5
+        Store(1), np.arange(10) % 2, distances={"trained": given}, k=3, dtw={"window": 3}, permutations=5
     )
     first, second = geometry.curve()["smoothness"]
     assert first == pytest.approx(second)
@@ -146,7 +148,54 @@ def test_bad_input(options: dict[str, object], error: type[Exception], message: 
 
 
 def test_missing_or_misshapen_distances() -> None:
-    with pytest.raises(LayerNotFoundError, match=r"untrained_distances lack 'block.1'"):
+    with pytest.raises(LayerNotFoundError, match=r"distances of 'untrained' lack 'block.1'"):
         measure(FALLING[:3], UNTRAINED[:2])
+    small = dict.fromkeys(("input", "block.0"), np.zeros((3, 3)))
     with pytest.raises(GraphError, match=r"'input' \(trained\) have shape \(3, 3\)"):
-        layer_geometry(Layers(1), LABELS, distances={"input": np.zeros((3, 3)), "block.0": np.zeros((3, 3))}, k=1)
+        layer_geometry(Layers(1), LABELS, distances={"trained": small}, k=1)
+
+
+def test_graphs_are_made_anew_without_each_subject(falling: LayerGeometry) -> None:
+    distances, key = planted(FALLING)["block.3"], ("block.3", "trained", "other subjects")
+    for part in range(4):
+        keep = np.flatnonzero(falling.parts != part)
+        graph = nnk_graph(distances[np.ix_(keep, keep)], k=12, exclude=PEOPLE[keep])
+        expected = label_smoothness(graph, LABELS[keep], per="node")
+        np.testing.assert_array_equal(falling.left_out[key][part, keep], expected)
+        assert np.isnan(falling.left_out[key][part, falling.parts == part]).all()
+    row = falling.curve().set_index("layer").loc["block.3"]
+    found = falling.contrast({"trained": np.eye(6)[4]})
+    assert (found.value, found.low, found.high) == pytest.approx((row["smoothness"], row["low"], row["high"]))
+
+
+def test_k_is_lowered_where_a_part_takes_the_candidates() -> None:
+    few = np.flatnonzero(np.isin(PEOPLE, ["ann", "bo"]))
+    distances = {name: matrix[np.ix_(few, few)] for name, matrix in planted(FALLING[:3]).items()}
+    geometry = layer_geometry(Layers(2), LABELS[few], groups=PEOPLE[few], distances={"trained": distances}, k=20)
+    assert geometry.curve()["low"].isna().all()  # without one of two people nobody else is left
+    assert geometry.curve(neighbours="all")["low"].notna().all()
+
+
+def test_networks_of_a_kind_and_their_mean() -> None:
+    curves = {"trained": FALLING, "trained-2": [0.5] * 6, "untrained": UNTRAINED, "untrained-2": [0.3] * 6}
+    parts = [
+        layer_geometry(
+            {name: Layers(5)}, LABELS, groups=PEOPLE, k=12, permutations=5, distances={name: planted(values)}
+        )
+        for name, values in curves.items()
+    ]
+    merged = merge_geometries(parts)
+    assert merged.networks("trained") == ["trained", "trained-2"]
+    assert merged.networks() == list(curves)
+    mean = merged.mean_curve("untrained")
+    each = np.stack([merged.curve(name)["smoothness"] for name in ("untrained", "untrained-2")])
+    np.testing.assert_allclose(mean["smoothness"], each.mean(axis=0))
+    np.testing.assert_allclose(mean[["least", "most"]].to_numpy().T, [each.min(axis=0), each.max(axis=0)])
+    assert (mean["networks"] == 2).all()
+    assert merged.mean_curve("initial").empty
+    alone = parts[0].mean_curve()
+    pd.testing.assert_frame_equal(alone[["smoothness", "low", "high"]], parts[0].curve()[["smoothness", "low", "high"]])
+    with pytest.raises(GraphError, match="occurs twice"):
+        merge_geometries([parts[0], parts[0]])
+    with pytest.raises(GraphError, match="no network 'initial'"):
+        merged.contrast({"initial": np.ones(6)})

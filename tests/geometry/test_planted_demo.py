@@ -32,7 +32,7 @@ def mislabelled() -> tuple[LayerGeometry, np.ndarray, np.ndarray]:
     store = record(network, data)
     distances = {name: dtw_distances(store[name], window=3, progress=False) for name in store.layers}
     geometry = layer_geometry(
-        store, wrong, groups=data.groups["subject"], distances=distances, k=20, permutations=5, bootstrap=20
+        store, wrong, groups=data.groups["subject"], distances={"trained": distances}, k=20, permutations=5
     )
     return geometry, demo.labels, changed
 

@@ -48,7 +48,7 @@ def untrained() -> World:
 
 @pytest.fixture(scope="module")
 def found(trained: World, untrained: World) -> LayerStatistics:
-    geometry = trained.geometry(untrained_distances=untrained.distances)
+    geometry = trained.geometry(distances={"trained": trained.distances, "untrained": untrained.distances})
     return layer_statistics(
         trained.store,
         geometry,

@@ -1,15 +1,17 @@
-"""The permutation null against its exact mean, and what the bootstrap does with subjects."""
+"""The permutation null against its exact mean, the jackknife against the textbook, and what the bootstrap does."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
+from scipy.stats import t as student
+from scipy.stats import ttest_1samp
 
 from stgcnlib.dsgraph import nnk_graph
 from stgcnlib.errors import GraphError
-from stgcnlib.geometry import bootstrap_counts, paired_difference, permutation_null
-from stgcnlib.geometry.uncertainty import bootstrap_means, interval
+from stgcnlib.geometry import Estimate, Jackknife, bootstrap_counts, paired_difference, permutation_null
+from stgcnlib.geometry.uncertainty import bootstrap_means, holm, interval
 
 
 def test_null_mean_is_the_analytic_one() -> None:
@@ -105,3 +107,48 @@ def test_bad_confidence_and_permutations() -> None:
         interval(np.zeros(3), 95)
     with pytest.raises(GraphError, match="permutations=0"):
         permutation_null(nnk_graph(1 - np.eye(3), k=1), [0, 0, 1], permutations=0)
+
+
+def test_the_jackknife_of_a_mean_is_the_textbook_one() -> None:
+    values = np.random.default_rng(0).normal(size=12)
+    found = Jackknife(np.arange(12)).mean(values)
+    usual = student.interval(0.95, 11, loc=values.mean(), scale=values.std(ddof=1) / np.sqrt(12))
+    assert found.value == pytest.approx(values.mean())
+    assert (found.low, found.high) == pytest.approx(usual)
+    assert found.p_value == pytest.approx(ttest_1samp(values, 0).pvalue)
+
+
+def test_the_jackknife_covers_means_of_people_who_differ() -> None:
+    rng, hits = np.random.default_rng(0), 0
+    parts = np.repeat(np.arange(4), 10)
+    for _ in range(600):
+        found = Jackknife(parts).mean(0.5 * rng.normal(size=4)[parts] + rng.normal(size=40))
+        hits += found.low <= 0 <= found.high
+    assert 0.92 < hits / 600 < 0.98
+
+
+def test_the_spread_between_networks_is_added() -> None:
+    quiet = Estimate(1.0, 0.0, 3)
+    assert quiet.spread_over([1.0]) is quiet
+    values = np.array([0.7, 1.1, 1.2])
+    found = quiet.spread_over(values)
+    assert found.error == pytest.approx(values.std(ddof=1) / np.sqrt(3))
+    assert found.df == pytest.approx(2)
+    both = Estimate(1.0, 0.3, 3).spread_over(values)
+    assert both.error == pytest.approx(np.hypot(0.3, found.error))
+    assert 2 < both.df < 5
+
+
+def test_holm_by_hand() -> None:
+    p = np.array([0.01, 0.04, 0.03, np.nan, 0.5])
+    np.testing.assert_allclose(holm(p), [0.04, 0.09, 0.09, np.nan, 0.5])
+
+
+def test_no_interval_without_two_parts_or_with_gaps() -> None:
+    assert np.isnan(Jackknife(np.zeros(4, dtype=int)).mean(np.arange(4.0)).low)
+    assert np.isnan(Jackknife(np.arange(3)).of(1.0, [1.0, np.nan, 1.0]).p_value)
+    left_out = np.tile(np.arange(6.0), (3, 1))
+    parts = np.repeat(np.arange(3), 2)
+    found = Jackknife(parts).mean(np.arange(6.0), left_out, nodes=np.array([0, 1]))
+    assert np.isnan(found.low)  # without the first part none of these is left
+    assert found.value == 0.5

@@ -89,7 +89,7 @@ CHANGES: list[tuple[str, Any, set[str]]] = [
     ("graph.leave_out", None, ((MEASURED | TARGET) - DISTANCES) | {"grouping", "settings"}),
     ("geometry.resample", None, ((MEASURED | TARGET) - DISTANCES) | {"grouping", "settings"}),
     ("geometry.permutations", 33, GEOMETRY | TARGET | {"sensitivity", "settings"}),
-    ("geometry.bootstrap", 77, GEOMETRY | NOISE | TARGET | {"sensitivity", "settings"}),
+    ("geometry.bootstrap", 77, NOISE | (TARGET - {"transfer-geometry"}) | {"sensitivity", "settings"}),
     ("geometry.confidence", 0.9, GEOMETRY | NOISE | TARGET | {"sensitivity", "settings"}),
     ("statistics.votes", 3, {"statistics"}),
     ("statistics.probe", 2.0, {"statistics"}),

@@ -11,7 +11,6 @@ import pytest
 
 from stgcnlib.demo import demo_sequences
 from stgcnlib.errors import StudyError
-from stgcnlib.geometry import bootstrap_counts
 from stgcnlib.pipeline.run import StudyRun, open_study
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.studies import Comparison
@@ -54,31 +53,30 @@ def test_neighbours_of_other_days_are_called_so(days: Path, tmp_path: Path) -> N
     assert "Counting only neighbours of other days" in words
     assert "If neighbours of the same day count too" in words
     assert "other subjects" not in words
-    assert "the 2 subjects and their recordings" in words  # who is resampled is another question
+    assert "leaving out one of 2 subjects at a time" in words  # who is left out for intervals is another question
     assert run["settings"].loc[["left out as neighbours", "resampled"], "value"].tolist() == [
         "same day", "subjects, then their recordings",
     ]  # fmt: skip
     assert set(pd.read_parquet(tmp_path / "tables" / "nodes.parquet")["neighbours"]) == {"other days", "all"}
 
 
-def test_the_bootstrap_by_subject_stays_where_everyone_may_be_a_neighbour(days: Path, tmp_path: Path) -> None:
+def test_subjects_are_left_out_one_by_one_where_everyone_may_be_a_neighbour(days: Path, tmp_path: Path) -> None:
     run = study(days, tmp_path, graph={"leave_out": None})
     geometry = run["geometry"]
     subjects = run["nodes"].groups["subject"]
     assert set(geometry.table["neighbours"]) == {"all"}
-    assert geometry.settings["resampling"] == "two-level"
-    np.testing.assert_array_equal(geometry.resamples(), bootstrap_counts(len(subjects), draws=40, groups=subjects))
+    np.testing.assert_array_equal(geometry.parts, np.unique(subjects, return_inverse=True)[1])
     words = judge_depth(geometry).text
     assert "all neighbours, whoever performed them" in words
-    assert "the 2 subjects and their recordings" in words
+    assert "leaving out one of 2 subjects at a time" in words
 
 
-def test_recordings_are_resampled_by_themselves_if_the_study_says_so(days: Path, tmp_path: Path) -> None:
+def test_random_parts_of_the_recordings_are_left_out_if_the_study_says_so(days: Path, tmp_path: Path) -> None:
     run = study(days, tmp_path, geometry={"resample": None, "permutations": 5, "bootstrap": 40})
     geometry = run["geometry"]
     assert geometry.neighbours == "other subjects"
-    np.testing.assert_array_equal(geometry.resamples(), bootstrap_counts(len(run["nodes"]), draws=40))
-    assert "of recordings as if independent, with the graphs held fixed." in judge_depth(geometry).text
+    assert geometry.jackknife.count == min(20, len(run["nodes"]))
+    assert "random parts of the recordings at a time, with graphs made anew." in judge_depth(geometry).text
     assert run["settings"].loc["resampled", "value"] == "recordings"
 
 

@@ -39,8 +39,8 @@ def finished(
         distances[key] = np.linalg.norm(places[:, None] - places[None], axis=-1)
     holder: Any = type("Store", (dict,), {"layers": tuple(store)})(store)
     geometry = layer_geometry(
-        holder, labels, class_names=CLASSES, groups=subjects, distances=distances,
-        untrained_distances=dict.fromkeys(store, distances["block 0"]), k=6, permutations=20, bootstrap=200,
+        holder, labels, class_names=CLASSES, groups=subjects,
+        distances={"trained": distances, "untrained": dict.fromkeys(store, distances["block 0"])}, k=6, permutations=20,
         **options,
     )  # fmt: skip
     geometry.save(folder / "artefacts" / "geometry")
@@ -109,9 +109,10 @@ def test_two_studies_of_the_same_recordings_are_paired(tmp_path: Path) -> None:
     ]
     for folder, row in zip([first, second], studies.itertuples(), strict=True):
         outcome = judge_depth(LayerGeometry.load(folder / "artefacts" / "geometry"))
-        numbers, fall = outcome.numbers, outcome.numbers["input_minus_last"]
+        numbers, fall = outcome.numbers, outcome.numbers["fall"]
         assert (row.holds, row.verdict) == (outcome.holds, outcome.text)
-        assert [row.input, row.last, row.untrained_last] == [numbers[k] for k in ("input", "last", "untrained_last")]
+        assert [row.input, row.last] == [numbers[k] for k in ("input", "last")]
+        assert row.untrained_last == numbers["untrained"]["smoothness"]
         assert (row.fall, row.fall_low, row.fall_high) == (fall["value"], fall["low"], fall["high"])
     last = comparison.pairs.set_index("quantity").loc["last layer"]
     assert last["difference"] == pytest.approx(studies.loc["A", "last"] - studies.loc["B", "last"])

@@ -45,11 +45,10 @@ def measure_geometry(
 
     graph = settings.graph
     return layer_geometry(
-        trained, nodes.labels, class_names=nodes.class_names, **vars(grouping), distances=distances,
-        untrained=untrained, untrained_distances=untrained_distances, k=graph.k, sigma=graph.sigma,
-        symmetrize=graph.symmetrize,
-        solver=graph.solver, seed=settings.seed, permutations=settings.geometry.permutations,
-        bootstrap=settings.geometry.bootstrap, confidence=settings.geometry.confidence,
+        {"trained": trained, "untrained": untrained}, nodes.labels, class_names=nodes.class_names, **vars(grouping),
+        distances={"trained": distances, "untrained": untrained_distances}, k=graph.k, sigma=graph.sigma,
+        symmetrize=graph.symmetrize, solver=graph.solver, seed=settings.seed,
+        permutations=settings.geometry.permutations, confidence=settings.geometry.confidence,
     )  # fmt: skip
 
 

@@ -117,7 +117,7 @@ def measure_target(source: nn.Module, target: Parts, settings: Settings, compute
     return target_geometry(
         source, test, **vars(chosen), k=largest_k(graph.k, chosen.groups, len(test)), sigma=graph.sigma,
         symmetrize=graph.symmetrize, solver=graph.solver, permutations=geometry.permutations,
-        bootstrap=geometry.bootstrap, confidence=geometry.confidence, seed=settings.seed,
+        confidence=geometry.confidence, seed=settings.seed,
         dtw=settings.dtw.model_dump(), axes=settings.network.axes, device=compute.device,
     )  # fmt: skip
 

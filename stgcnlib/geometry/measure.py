@@ -1,0 +1,263 @@
+"""Measuring: the DS-Graphs of every layer of some networks, with label smoothness, intervals and controls.
+
+Distances are taken by windowed DTW unless they are given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from stgcnlib.dsgraph import DSGraph, knn_graph, nnk_graph
+from stgcnlib.dtw import DTWLike, dtw_distances, dtw_options
+from stgcnlib.errors import GraphError, LayerNotFoundError, shorten
+from stgcnlib.geometry.layers import TRAINED, Key, LayerGeometry, kind_of
+from stgcnlib.geometry.smoothness import check_labels, label_smoothness, transition
+from stgcnlib.geometry.targets import check_targets, node_smoothness, target_null, total_variance
+from stgcnlib.geometry.uncertainty import Jackknife, deletion_groups, interval, permutation_null
+from stgcnlib.groups import (
+    ALL,
+    RECORDINGS,
+    SUBJECT,
+    fewest_candidates,
+    group_codes,
+    neighbours_label,
+    of_nodes,
+    resampled_groups,
+)
+from stgcnlib.progress import track
+
+__all__ = ["layer_geometry", "values_without"]
+
+Floats = NDArray[np.float64]
+CLASS_COLUMNS = [
+    "layer", "index", "title", "network", "neighbours", "class_index", "class_name", "smoothness", "low", "high", "n",
+]  # fmt: skip
+
+
+def layer_geometry(
+    stores: Any,
+    labels: ArrayLike | None = None,
+    *,
+    class_names: Sequence[str] | None = None,
+    targets: ArrayLike | None = None,
+    target_names: Sequence[str] | None = None,
+    groups: ArrayLike | None = None,
+    group: str = SUBJECT,
+    resample: ArrayLike | None = None,
+    unit: str = SUBJECT,
+    distances: Mapping[str, Mapping[str, ArrayLike]] | None = None,
+    k: int = 50,
+    sigma: Any = "mean-kth/3",
+    symmetrize: Any = "max",
+    solver: Any = "exact",
+    dtw: DTWLike = None,
+    permutations: int = 200,
+    confidence: float = 0.95,
+    seed: int = 0,
+    progress: bool | None = None,
+) -> LayerGeometry:
+    """DS-Graphs and smoothness of every layer, with intervals and controls (docs/method.md "Label smoothness").
+
+    Smoothness is that of class labels (`label_smoothness`), or of real targets (`target_smoothness`).
+
+    Args:
+        stores: a LayerStore of N recordings (anything with `.layers` and `store[name].index`, `.title`), of the
+            network "trained"; or name of network -> its LayerStore. Networks are called "trained", "trained-2", …,
+            and as controls "untrained", "untrained-2", … and "initial", ….
+        labels: (N,) class indices; `None` where `targets` are given.
+        class_names: name of each class; "class 0", … if left out.
+        targets: (N,) or (N, Q) real targets, in place of labels.
+        target_names: name of each column; "target 0", … if left out.
+        groups: (N,) subject of each recording, or another group. Where given, graphs have neighbours by "other
+            subjects" only (so that identity is not mistaken for action); each layer of a trained network gets a second
+            graph, of "all". None: "all".
+        group: what `groups` are, in one word; "day" makes them "other days".
+        resample: (N,) groups that intervals leave out as a whole; "recordings": every one by itself; None: `groups`.
+        unit: what those are, in one word.
+        distances: name of network -> layer name -> (N, N) distances; layers left out are computed from the store. A
+            network that only has distances needs no store.
+        k, sigma, symmetrize, solver: as `stgcnlib.dsgraph.nnk_graph`.
+        dtw: a `DTWOptions` or some of its fields, for distances that are computed.
+        permutations: shuffles of the labels or targets for the null.
+        confidence: of the intervals and of the null's range.
+        seed: of shuffles, and of random parts where no groups are known.
+        progress: draw a progress bar; None: on a terminal.
+
+    Raises:
+        GraphError: labels, targets, groups or distances do not fit, or a node has fewer than k candidates.
+        LayerNotFoundError: distances of a network lack a layer and no store is given for it.
+    """
+    known: dict[str, Any] = dict(stores) if isinstance(stores, Mapping) and not hasattr(stores, "layers") else {
+        TRAINED: stores
+    }  # fmt: skip
+    given = {network: dict(layers) for network, layers in (distances or {}).items()}
+    networks = list(dict.fromkeys([*known, *given]))
+    described = next(iter(known.values()))
+    names, options = tuple(described.layers), dtw_options(dtw)
+    for network in networks:
+        missing = [name for name in names if name not in given.get(network, {})]
+        if network not in known and missing:
+            raise LayerNotFoundError(
+                f"distances of {network!r} lack {shorten(missing)}; give distances of every layer, or the store"
+            )
+    y, values_told, columns = _told(labels, targets, target_names)
+    count, told = len(y), y if values_told is None else values_told
+    titles = _titles(y, class_names) if values_told is None else []
+    codes = None if groups is None else group_codes(groups, count)
+    drawn = resampled_groups(resample, groups)
+    jackknife = Jackknife(deletion_groups(count, groups=drawn, seed=seed), confidence)
+    main = neighbours_label(None if codes is None else group)
+    chosen = {"sigma": sigma, "symmetrize": symmetrize}
+
+    graphs: dict[Key, DSGraph] = {}
+    left_out: dict[Key, Floats] = {}
+    rows: list[dict[str, Any]] = []
+    class_rows: list[dict[str, Any]] = []
+    node_tables: list[pd.DataFrame] = []
+    jobs = [(network, name) for network in networks for name in names]
+    for network, name in track(jobs, "DS-Graphs", total=len(jobs), show=progress):
+        matrix = given.get(network, {}).get(name)
+        if matrix is None:
+            matrix = dtw_distances(known[network][name], dtw=options)
+        matrix = np.asarray(matrix)
+        if matrix.shape != (count, count):
+            raise GraphError(f"distances of {name!r} ({network}) have shape {matrix.shape}; there are {count} nodes")
+        barred = {main: codes} | ({ALL: None} if kind_of(network) == TRAINED else {})
+        for neighbours, exclude in barred.items():
+            key = (name, network, neighbours)
+            graphs[key] = graph = nnk_graph(matrix, k=k, solver=solver, exclude=exclude, **chosen)
+            baseline = knn_graph(matrix, k=k, exclude=exclude, **chosen)
+            values = node_smoothness(graph, told)
+            left_out[key] = values_without(jackknife, matrix, told, k=k, solver=solver, exclude=exclude, **chosen)
+            where = {"layer": name, "index": int(described[name].index), "title": str(described[name].title)}
+            where |= {"network": network, "neighbours": neighbours}
+            estimate = jackknife.mean(values, left_out[key])
+            shuffles = {"permutations": permutations, "seed": seed}
+            null = permutation_null(graph, y, **shuffles) if told is y else target_null(graph, told, **shuffles)
+            null_low, null_high = interval(null, confidence)
+            rows.append(
+                where
+                | {"smoothness": float(values.mean()), "low": estimate.low, "high": estimate.high}
+                | {"null_mean": float(null.mean()), "null_low": null_low, "null_high": null_high}
+                | {
+                    "rmse": label_smoothness(graph, y, form="rmse", classes=len(titles))
+                    if told is y
+                    else _target_rmse(graph, told),
+                    "knn_smoothness": float(node_smoothness(baseline, told).mean()),
+                    "neighbor_count": float(graph.neighbor_counts().mean()),
+                    "kkt_residual": float(graph.kkt_residual.max()),
+                    "sigma": float(np.mean(graph.sigma)),
+                    "n": count,
+                }
+            )
+            if told is y:
+                class_rows += [where | row for row in _class_rows(values, left_out[key], y, titles, jackknife)]
+            node_tables.append(_node_table(where, values, graph))
+    settings = {
+        "k": int(k),
+        "sigma": sigma if isinstance(sigma, str) else float(sigma),
+        "symmetrize": symmetrize,
+        "solver": solver,
+        "permutations": permutations,
+        "confidence": confidence,
+        "seed": seed,
+    }
+    tables = (
+        pd.DataFrame(rows),
+        pd.DataFrame(class_rows, columns=CLASS_COLUMNS),
+        pd.concat(node_tables, ignore_index=True),
+    )
+    return LayerGeometry(
+        *tables, graphs=graphs, labels=y, groups=codes, settings=settings, group=group, left_out=left_out,
+        resample=None if resample is None else RECORDINGS if drawn is None else group_codes(drawn), unit=unit,
+        targets=values_told, target_names=columns,
+    )  # fmt: skip
+
+
+def values_without(
+    jackknife: Jackknife,
+    distances: ArrayLike,
+    told: NDArray[np.int64] | Floats,
+    *,
+    k: int,
+    exclude: Any = None,
+    **options: Any,
+) -> Floats:
+    """(P, N) smoothness of each node on graphs that are made anew without each part of the recordings.
+
+    Args:
+        jackknife: its parts.
+        distances: (N, N).
+        told: (N,) class indices, or (N, Q) float64 targets.
+        k: as `nnk_graph`; lowered where a node has fewer candidates left.
+        exclude: (N,) groups, or None.
+        options: of `nnk_graph`.
+
+    Returns:
+        NaN for the nodes of the part that is left out, and everywhere if a node has no candidate left without it.
+    """
+    matrix = np.asarray(distances)
+    found = np.full((jackknife.count, len(told)), np.nan)
+    if jackknife.count < 2:
+        return found
+    for part, keep in enumerate(jackknife.kept()):
+        groups = of_nodes(exclude, keep)
+        fewest = fewest_candidates(groups, len(keep)).candidates
+        if fewest < 1:
+            continue
+        graph = nnk_graph(matrix[np.ix_(keep, keep)], k=min(k, fewest), exclude=groups, **options)
+        found[part, keep] = node_smoothness(graph, told[keep])
+    return found
+
+
+def _told(
+    labels: ArrayLike | None, targets: ArrayLike | None, names: Sequence[str] | None
+) -> tuple[NDArray[np.int64], Floats | None, tuple[str, ...]]:
+    """(N,) labels, all 0 where there are targets; (N, Q) targets or None; and the targets' names."""
+    if (labels is None) == (targets is None):
+        raise GraphError("give labels, or targets, and not both: a curve is the smoothness of one of them")
+    if targets is None:
+        return check_labels(labels, len(np.asarray(labels))), None, ()
+    values = check_targets(targets)
+    width = values.shape[1]
+    columns = tuple(names) if names else tuple(f"target {q}" for q in range(width))
+    if len(columns) != width:
+        raise GraphError(f"target_names has {len(columns)} names for {width} columns of targets; give one each")
+    return np.zeros(len(values), dtype=np.int64), values, columns
+
+
+def _target_rmse(graph: DSGraph, targets: Floats) -> float:
+    """Mean over nodes of the error of the neighbours' weighted mean, in standard deviations of the targets."""
+    errors = np.sqrt(((transition(graph) @ targets - targets) ** 2).sum(axis=1))
+    return float(errors.mean() / np.sqrt(total_variance(targets)))
+
+
+def _titles(y: NDArray[np.int64], class_names: Sequence[str] | None) -> list[str]:
+    classes = max(int(y.max()) + 1, len(class_names or ()))
+    titles = list(class_names or ()) or [f"class {c}" for c in range(classes)]
+    if len(titles) < classes:
+        raise GraphError(f"class_names has {len(titles)} names, but label {int(y.max())} occurs; name every class")
+    return titles
+
+
+def _class_rows(
+    values: Floats, without: Floats, y: NDArray[np.int64], titles: Sequence[str], jackknife: Jackknife
+) -> list[dict[str, Any]]:
+    """Mean and interval of each class that occurs."""
+    rows: list[dict[str, Any]] = []
+    for c in np.unique(y):
+        estimate = jackknife.mean(values, without, nodes=y == c)
+        row = {"class_index": int(c), "class_name": titles[c], "smoothness": estimate.value}
+        rows.append(row | {"low": estimate.low, "high": estimate.high, "n": int((y == c).sum())})
+    return rows
+
+
+def _node_table(where: Mapping[str, Any], values: Floats, graph: DSGraph) -> pd.DataFrame:
+    columns: dict[str, Any] = {name: where[name] for name in ("layer", "index", "network", "neighbours")}
+    own = {"node": np.arange(len(values)), "smoothness": values, "neighbor_count": graph.neighbor_counts()}
+    return pd.DataFrame(columns | own)
