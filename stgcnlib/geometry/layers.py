@@ -47,8 +47,8 @@ class LayerGeometry:
         table: one row per (layer, network, neighbours): layer, index, title, network ("trained", "trained-2", …,
             "untrained", …, "initial", …), neighbours (`neighbours`; of trained networks also "all"), smoothness
             (random-walk), low, high (jackknife interval: graphs made anew without each part), null_mean, null_low,
-            null_high (shuffled labels or targets), rmse, knn_smoothness (kNN graph of the same candidates), neighbor_count (mean
-            kept), kkt_residual (largest), sigma (mean), n.
+            null_high (shuffled labels or targets), rmse, knn_smoothness (kNN graph of the same candidates),
+            neighbor_count (mean kept), kkt_residual (largest), sigma (mean), n.
         per_class: one row per class of those: layer, index, title, network, neighbours, class_index,
             class_name, smoothness, low, high, n; empty where there are targets and no classes.
         per_node: one row per node of those: layer, index, network, neighbours, node, smoothness, neighbor_count.
@@ -272,8 +272,8 @@ def merge_geometries(geometries: Sequence[LayerGeometry]) -> LayerGeometry:
     first = geometries[0]
     for other in geometries[1:]:
         same = np.array_equal(first.labels, other.labels) and np.array_equal(first.parts, other.parts)
-        same = same and first.measured == other.measured
-        same = same and (first.targets is None or np.array_equal(first.targets, other.targets))
+        mine, others = (np.zeros(0) if each.targets is None else each.targets for each in (first, other))
+        same = same and np.array_equal(mine, others)
         if not same or first.settings != other.settings or first.neighbours != other.neighbours:
             raise GraphError("geometries of different recordings, groups or settings cannot be merged")
     names = [name for each in geometries for name in each.networks()]

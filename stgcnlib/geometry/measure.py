@@ -138,16 +138,18 @@ def layer_geometry(
             where |= {"network": network, "neighbours": neighbours}
             estimate = jackknife.mean(values, left_out[key])
             shuffles = {"permutations": permutations, "seed": seed}
-            null = permutation_null(graph, y, **shuffles) if told is y else target_null(graph, told, **shuffles)
+            if values_told is None:
+                null = permutation_null(graph, y, **shuffles)
+                rmse = label_smoothness(graph, y, form="rmse", classes=len(titles))
+            else:
+                null, rmse = target_null(graph, values_told, **shuffles), _target_rmse(graph, values_told)
             null_low, null_high = interval(null, confidence)
             rows.append(
                 where
                 | {"smoothness": float(values.mean()), "low": estimate.low, "high": estimate.high}
                 | {"null_mean": float(null.mean()), "null_low": null_low, "null_high": null_high}
                 | {
-                    "rmse": label_smoothness(graph, y, form="rmse", classes=len(titles))
-                    if told is y
-                    else _target_rmse(graph, told),
+                    "rmse": rmse,
                     "knn_smoothness": float(node_smoothness(baseline, told).mean()),
                     "neighbor_count": float(graph.neighbor_counts().mean()),
                     "kkt_residual": float(graph.kkt_residual.max()),
@@ -155,7 +157,7 @@ def layer_geometry(
                     "n": count,
                 }
             )
-            if told is y:
+            if values_told is None:
                 class_rows += [where | row for row in _class_rows(values, left_out[key], y, titles, jackknife)]
             node_tables.append(_node_table(where, values, graph))
     settings = {
@@ -219,10 +221,10 @@ def _told(
     labels: ArrayLike | None, targets: ArrayLike | None, names: Sequence[str] | None
 ) -> tuple[NDArray[np.int64], Floats | None, tuple[str, ...]]:
     """(N,) labels, all 0 where there are targets; (N, Q) targets or None; and the targets' names."""
-    if (labels is None) == (targets is None):
-        raise GraphError("give labels, or targets, and not both: a curve is the smoothness of one of them")
-    if targets is None:
+    if labels is not None and targets is None:
         return check_labels(labels, len(np.asarray(labels))), None, ()
+    if labels is not None or targets is None:
+        raise GraphError("give labels, or targets, and not both: a curve is the smoothness of one of them")
     values = check_targets(targets)
     width = values.shape[1]
     columns = tuple(names) if names else tuple(f"target {q}" for q in range(width))

@@ -1,8 +1,8 @@
 """layer_statistics: quantities that readers already trust, beside label smoothness, for every layer and pair of layers.
 
-Neighbour counts, polytope diameters, intrinsic dimension, accuracy (R² of targets) of neighbours and of a probe; overlap of
-neighbourhoods, similarity of graphs and CKA between layers. The single quantities are defined in `neighbourhoods`
-and `readout`; here they get their intervals, chance levels and tables.
+Neighbour counts, polytope diameters, intrinsic dimension, accuracy (of targets: R²) of neighbours and of a probe;
+overlap of neighbourhoods, similarity of graphs and CKA between layers. The single quantities are defined in `neighbourhoods`,
+`readout` and `targets`; here they get their intervals, chance levels and tables.
 """
 
 from __future__ import annotations
@@ -138,7 +138,8 @@ def layer_statistics(
         geometry: its graphs, labels or targets, subjects and settings are used.
         distances: layer name -> (N, N) distances that its graphs were built from.
         untrained, untrained_distances: the same of the control; both or neither.
-        votes: neighbours that vote in "knn_accuracy", or whose mean "knn_r2" is of, lowered where a node has fewer candidates.
+        votes: neighbours that vote in "knn_accuracy", or whose mean "knn_r2" is of; lowered where a node has fewer
+            candidates.
         C: inverse penalty of the probe (`readout.probe_predictions`, `targets.probe_estimates`).
         progress: draw a progress bar; None: on a terminal.
 
@@ -216,8 +217,8 @@ class _Work:
         found["dimension_twonn"] = _row(value, max(low, 0.0), high, self.n)
         if self.y.ndim == 2:
             near = knn_estimates(distances, self.y, k=self.votes, exclude=self.groups)
-            probed = probe_estimates(features, self.y, groups=self.groups, C=self.C, seed=self.seed)
-            return found | {"knn_r2": self.r2(near), "probe_r2": self.r2(probed)}
+            fitted = probe_estimates(features, self.y, groups=self.groups, C=self.C, seed=self.seed)
+            return found | {"knn_r2": self.r2(near), "probe_r2": self.r2(fitted)}
         votes = knn_predictions(distances, self.y, k=self.votes, exclude=self.groups)
         probed = probe_predictions(features, self.y, groups=self.groups, C=self.C, seed=self.seed)
         return found | {"knn_accuracy": self.accuracy(votes), "probe_accuracy": self.accuracy(probed)}

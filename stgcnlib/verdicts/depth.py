@@ -50,8 +50,8 @@ def judge_depth(geometry: LayerGeometry) -> Outcome:
        lies if the fall is even. Yes: above 0.5, and it may be 0.6. No: below 0.6. Asked only if 1 is yes.
     3. "below untrained networks": S(untrained) − S(trained) at the last layer. Yes: above 0. No: below 10% of
        S(untrained).
-    4. "below shuffled labels" (or targets): mean S of shuffled labels − S(last layer). Yes: above 0, and the last layer lies outside
-       the range of shuffled labels. No: below 10% of the null.
+    4. "below shuffled labels" (or targets): mean S of shuffled labels − S(last layer). Yes: above 0, and the last layer
+       lies outside the range of shuffled labels. No: below 10% of the null.
 
     The claim holds if all are yes, does not hold if one is no, and is not decided otherwise.
 

@@ -59,7 +59,8 @@ def test_classes_are_the_one_hot_case(seed: int, classes: int) -> None:
     onehot = np.eye(classes)[y]
     assert total_variance(onehot) == pytest.approx(null, rel=1e-12)
     np.testing.assert_allclose(
-        target_smoothness(graph, onehot, per="node"), label_smoothness(graph, y, per="node") / null, rtol=1e-10, atol=1e-12
+        target_smoothness(graph, onehot, per="node"), label_smoothness(graph, y, per="node") / null,
+        rtol=1e-10, atol=1e-12,
     )  # fmt: skip
 
 
