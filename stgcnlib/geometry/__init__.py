@@ -6,6 +6,8 @@ With intervals and controls. Distances and graphs come from the rooms below; wha
 
 from __future__ import annotations
 
+from stgcnlib.geometry.baselines import baseline_distances, layer_baselines
+from stgcnlib.geometry.floor import ChosenK, choose_k, rescaled, same_class_candidates, smoothness_floor
 from stgcnlib.geometry.layers import LayerGeometry, merge_geometries
 from stgcnlib.geometry.measure import layer_geometry
 from stgcnlib.geometry.neighbourhoods import (
@@ -24,11 +26,14 @@ from stgcnlib.geometry.targets import knn_estimates, probe_estimates, r_squared,
 from stgcnlib.geometry.uncertainty import Estimate, Jackknife, bootstrap_counts, paired_difference, permutation_null
 
 __all__ = [
+    "ChosenK",
     "Estimate",
     "Jackknife",
     "LayerGeometry",
     "LayerStatistics",
+    "baseline_distances",
     "bootstrap_counts",
+    "choose_k",
     "class_confusions",
     "class_separation",
     "class_shares",
@@ -38,6 +43,7 @@ __all__ = [
     "knn_estimates",
     "knn_predictions",
     "label_smoothness",
+    "layer_baselines",
     "layer_geometry",
     "layer_statistics",
     "merge_geometries",
@@ -50,7 +56,10 @@ __all__ = [
     "probe_estimates",
     "probe_predictions",
     "r_squared",
+    "rescaled",
+    "same_class_candidates",
     "sensitivity",
+    "smoothness_floor",
     "suspect_labels",
     "target_null",
     "target_smoothness",

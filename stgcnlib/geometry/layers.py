@@ -47,8 +47,9 @@ class LayerGeometry:
         table: one row per (layer, network, neighbours): layer, index, title, network ("trained", "trained-2", …,
             "untrained", …, "initial", …), neighbours (`neighbours`; of trained networks also "all"), smoothness
             (random-walk), low, high (jackknife interval: graphs made anew without each part), null_mean, null_low,
-            null_high (shuffled labels or targets), rmse, knn_smoothness (kNN graph of the same candidates),
-            neighbor_count (mean kept), kkt_residual (largest), sigma (mean), n.
+            null_high (shuffled labels or targets), floor (the lowest value that the graph allows: `smoothness_floor`; 0
+            for targets), rescaled ((smoothness − floor) / (null_mean − floor)), rmse, knn_smoothness (kNN graph of the
+            same candidates), neighbor_count (mean kept), kkt_residual (largest), sigma (mean), n.
         per_class: one row per class of those: layer, index, title, network, neighbours, class_index,
             class_name, smoothness, low, high, n; empty where there are targets and no classes.
         per_node: one row per node of those: layer, index, network, neighbours, node, smoothness, neighbor_count.
@@ -83,6 +84,11 @@ class LayerGeometry:
     def measured(self) -> str:
         """What its smoothness is of, in one word: "label", or "target"."""
         return "label" if self.targets is None else "target"
+
+    @property
+    def told(self) -> NDArray[np.int64] | Floats:
+        """What its smoothness is of: labels (N,) int64, or targets (N, Q) float64."""
+        return self.labels if self.targets is None else self.targets
 
     def expect_classes(self) -> None:
         """Raise a `GraphError` where its smoothness is of targets, so that there are no classes to tell apart."""

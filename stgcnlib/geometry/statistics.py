@@ -1,8 +1,8 @@
 """layer_statistics: quantities that readers already trust, beside label smoothness, for every layer and pair of layers.
 
 Neighbour counts, polytope diameters, intrinsic dimension, accuracy (of targets: R²) of neighbours and of a probe;
-overlap of neighbourhoods, similarity of graphs and CKA between layers. The single quantities are defined in `neighbourhoods`,
-`readout` and `targets`; here they get their intervals, chance levels and tables.
+overlap of neighbourhoods, similarity of graphs and CKA between layers. The single quantities are defined in
+`neighbourhoods`, `readout` and `targets`; here they get their intervals, chance levels and tables.
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ class _Work:
     """What every layer of one computation shares."""
 
     def __init__(self, geometry: LayerGeometry, votes: int, C: float) -> None:
-        self.y: Any = geometry.labels if geometry.targets is None else geometry.targets
+        self.y: Any = geometry.told
         self.groups, self.C = geometry.groups, C
         self.n = len(self.y)
         self.k = int(geometry.settings["k"])

@@ -17,6 +17,7 @@ from stgcnlib.geometry import (
     class_confusions,
     class_separation,
     knn_estimates,
+    layer_baselines,
     layer_geometry,
     layer_statistics,
     merge_geometries,
@@ -120,6 +121,17 @@ def test_statistics_are_r_squared(late: LayerGeometry) -> None:
     assert probe["value"].iloc[-1] > 0.8 > 0.2 > probe["value"].iloc[0]
     assert (near["null_high"] < 0.3).all()
     assert near["value"].iloc[-1] > near["null_high"].iloc[-1]
+
+
+def test_baselines_are_of_the_target_too(late: LayerGeometry) -> None:
+    world, y = drifting(LATE)
+    table = layer_baselines(world.store, late, baselines=("pooled",))
+    last = table.iloc[-1]
+    pooled = np.stack([frames.mean(axis=0) for frames in world.store["block.4"]])
+    graph = nnk_graph(cdist(pooled, pooled), k=10, exclude=BLOCKS)
+    assert last["smoothness"] == pytest.approx(target_smoothness(graph, y), rel=1e-6)
+    assert last["floor"] == 0
+    assert last["dtw"] == pytest.approx(late.curve()["smoothness"].iloc[-1])
 
 
 def test_files_and_merging(tmp_path: Path, late: LayerGeometry) -> None:
