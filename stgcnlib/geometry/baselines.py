@@ -70,7 +70,7 @@ def layer_baselines(
     network: str = TRAINED,
     progress: bool | None = None,
 ) -> pd.DataFrame:
-    """Smoothness (of labels or targets) of every layer by distances without warping, beside that by the distances of the geometry.
+    """Smoothness of every layer by distances without warping, beside that by the distances of the geometry.
 
     Graphs, neighbours, parts and confidence are those of the geometry; a kernel width that is given as a number is for
     its distances, so that here it is "mean-kth/3".
