@@ -58,7 +58,8 @@ def windows(
         target_name: what figures call the target, with its unit; `None`: for "mean" words that say what it is.
 
     Returns:
-        SequenceSet of (T, V, C) recordings named "frames 0-23", …; group "block", and "series" where there are several.
+        SequenceSet of (T, V, C) recordings named "frames 0-23", …; group "block", those of a given SequenceSet, and
+        "series" where there are several.
 
     Raises:
         SequenceError: an argument is out of range, a series is shorter than a window, or targets do not fit.
@@ -93,6 +94,8 @@ def windows(
             f"windows: the longest series has {longest} frames, a window and its horizon need {length + horizon}"
         )
     groups: dict[str, Any] = {BLOCK: np.array([row[1] for row in rows])}
+    if isinstance(series, SequenceSet):
+        groups |= {name: values[[row[2] for row in rows]] for name, values in series.groups.items()}
     if len(many) > 1:
         groups["series"] = np.array([names[row[2]] for row in rows])
     titles = [target_name] if isinstance(target_name, str) else target_name
