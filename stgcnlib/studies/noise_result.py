@@ -308,7 +308,7 @@ def _estimated(name: str, found: Estimate, *, ends: tuple[str, str] | None = Non
 def _mean_over(rows: pd.DataFrame, indices: Sequence[int]) -> Spread:
     """Mean over some layers, from rows of one member: index, part, smoothness."""
     parts = rows[rows["index"].isin(list(indices))].groupby("part")["smoothness"].agg(lambda s: s.mean(skipna=False))
-    values = parts.sort_index().to_numpy(dtype=np.float64)
+    values: Floats = np.asarray(parts.sort_index(), dtype=np.float64)
     return Spread(values[:1], values[None, 1:])
 
 

@@ -76,8 +76,8 @@ def _controls(geometry: LayerGeometry) -> dict[str, pd.Series]:
         names = geometry.networks(kind)
         if count := len(names):
             rows = geometry.table[geometry.table["network"].isin(names)]
-            curve = rows[rows["neighbours"] == geometry.neighbours].groupby("index")["smoothness"]
-            curve = pd.DataFrame({"smoothness": curve.mean(), "least": curve.min(), "most": curve.max()})
+            by_layer = rows[rows["neighbours"] == geometry.neighbours].groupby("index")["smoothness"]
+            curve = pd.DataFrame({"smoothness": by_layer.mean(), "least": by_layer.min(), "most": by_layer.max()})
             shown = spans(curve, "smoothness", "least", "most", "{:.3f}") if count > 1 else [
                 f"{value:.3f}" for value in curve["smoothness"]
             ]  # fmt: skip
@@ -121,5 +121,5 @@ def layer_facts(geometry: LayerGeometry, *, layer: str) -> pd.DataFrame:
         "largest KKT residual": f"{row['kkt_residual']:.1e}",
     }
     for name, shown in _controls(geometry).items():
-        facts["untrained network" if name == "untrained" else name] = f"S = {shown[int(row['index'])]}"
+        facts["untrained network" if name == "untrained" else name] = f"S = {shown.loc[row['index']]}"
     return pd.DataFrame({"value": facts})

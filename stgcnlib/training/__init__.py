@@ -7,7 +7,17 @@ from __future__ import annotations
 
 from stgcnlib.training.augment import Augmentation
 from stgcnlib.training.calibration import calibrate_batch_norm
-from stgcnlib.training.evaluation import Evaluation, evaluate
+from stgcnlib.training.evaluation import Evaluation, TargetEvaluation, evaluate, evaluate_targets
 from stgcnlib.training.fitting import FitResult, fine_tune, fit
 
-__all__ = ["Augmentation", "Evaluation", "FitResult", "calibrate_batch_norm", "evaluate", "fine_tune", "fit"]
+__all__ = [
+    "Augmentation",
+    "Evaluation",
+    "FitResult",
+    "TargetEvaluation",
+    "calibrate_batch_norm",
+    "evaluate",
+    "evaluate_targets",
+    "fine_tune",
+    "fit",
+]

@@ -109,7 +109,11 @@ def test_what_is_there_is_read_and_what_changed_is_made_again(finished: StudyRun
 def test_a_changed_level_leaves_the_others_and_their_networks(finished: StudyRun) -> None:
     """A network and a measurement per level are artefacts of their own."""
     other = stgcnlib.open_study({**finished.study.model_dump(), "noise": {**NOISE, "jitter": [20, 15]}}, "nowhere")
-    names = ("noise-training/jitter 10.0", "noise-level/trained/jitter 20.0", "noise-trained-level/jitter 10.0/rotation 90.0")
+    names = (
+        "noise-training/jitter 10.0",
+        "noise-level/trained/jitter 20.0",
+        "noise-trained-level/jitter 10.0/rotation 90.0",
+    )
     assert [other.key(name) for name in names] == [finished.key(name) for name in names]
     assert set(other.axis("level")) - set(finished.axis("level")) == {"jitter 15.0"}
     assert other.key("noise") != finished.key("noise")

@@ -98,15 +98,20 @@ def test_2_a_file_counts_by_its_content_whatever_its_size_and_time(named: str, t
         assert page_mark(stage, after, notebook_folder()) != page_mark(stage, before, notebook_folder())
 
 
-SOURCES = {"transfer-other", "transfer-training/trained", "transfer-source/trained", "transfer-plan", "transfer-geometry", "transfer",
-           "advice", "summary"}  # fmt: skip
+SOURCES = {"transfer-other", "transfer-training/trained", "transfer-source/trained", "transfer-plan",
+           "transfer-geometry", "transfer", "advice", "summary"}  # fmt: skip
 STAYS = {"sequences", "parts", "nodes", "grouping"}
 
 
 @pytest.mark.parametrize(
     ("study", "file", "again", "stays"),
     [
-        ("files", "a.npz", STAYS | {"network/trained", "geometry", "transfer-training/trained"}, {"transfer-other", "dtw"}),
+        (
+            "files",
+            "a.npz",
+            STAYS | {"network/trained", "geometry", "transfer-training/trained"},
+            {"transfer-other", "dtw"},
+        ),
         ("files", "a.txt", STAYS | SOURCES, {"dtw"}),
         ("files", "a.pt", {"network/trained", "network/untrained", "evaluation", "summary"}, STAYS | SOURCES),
         ("files", "b.npz", SOURCES, STAYS | {"network/trained", "geometry", "noise"}),
