@@ -46,7 +46,8 @@ def noise_smoothness(table: pd.DataFrame, *, network: str = "trained") -> Figure
     )
     axes = np.atleast_2d(figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False))
     x = clean["index"].to_numpy(dtype=float)
-    low, high = float(rows["low"].min()), float(rows["high"].max())
+    low = float(rows[["low", "smoothness"]].min().min())  # without two people there are no intervals
+    high = float(rows[["high", "smoothness"]].max().max())
     margin = 0.06 * (high - low) or 0.02
     place = np.arange(len(x), dtype=float)
     for number, ax in enumerate(axes.ravel()):

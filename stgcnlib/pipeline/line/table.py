@@ -137,7 +137,7 @@ NOISE = (
 SOURCES = {"sources": "transfer-source/*", "target": "transfer-target"}
 TRANSFER = (
     Artefact("transfer-other", transfer.read_other,
-             settings=(*PREPARED, "data.demo", "seed", "transfer.source.format"),
+             settings=(*PREPARED, "data.demo", "seed", "transfer.source.format", "transfer.source.split"),
              files=("transfer.source.path", "data.skip"), section="transfer.source.path"),
     Artefact("transfer-training/{trained}", transfer.train_source, forms.TRAINING,
              needs={"sequences": "sequences", "other": "transfer-other?"},
