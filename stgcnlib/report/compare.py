@@ -98,8 +98,11 @@ def write_comparison(comparison: Comparison, output: str | os.PathLike[str], *, 
         "data sets": ", ".join(dict.fromkeys(studies["data"])),
         "pairs on the same recordings": str(len(comparison.pairs[["first", "second"]].drop_duplicates())),
     }
+    shown = {"curve": ("Label smoothness, layer by layer", figures.compare_curves(comparison.curves))}
+    for number, rows in enumerate(rows for rows in comparison.class_groups() if len(rows)):
+        shown[f"classes-{number}"] = ("Which classes separate, and where", figures.compare_classes(rows))
     shutil.rmtree(home / "summary", ignore_errors=True)
     write_summary(
-        home / "summary", title=name, outcome=judge_generality(comparison),
-        figure=figures.compare_curves(comparison.curves), facts=facts, table=studies_table(comparison),
+        home / "summary", title=name, outcome=judge_generality(comparison), figures=shown, facts=facts,
+        table=studies_table(comparison),
     )  # fmt: skip
