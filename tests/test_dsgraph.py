@@ -12,6 +12,7 @@ from scipy.spatial.distance import cdist
 
 from stgcnlib.dsgraph import DSGraph, ds_graph, knn_graph, nnk_graph, nnk_weights
 from stgcnlib.errors import GraphError
+from stgcnlib.geometry import label_smoothness
 
 
 def cloud(seed: int, count: int = 30, *, warp: float = 0.0) -> np.ndarray:
@@ -92,21 +93,69 @@ def test_geometrically_redundant_neighbours_are_dropped() -> None:
 
 def test_exact_duplicates() -> None:
     points = np.array([[0.0], [0.0], [0.0], [1.0], [2.0], [5.0]])
-    graph = nnk_graph(cdist(points, points), k=4)
-    assert graph.candidates[:3, 0].tolist() == [1, 0, 0]
-    for node, twin in enumerate([1, 0, 0]):
+    graph = nnk_graph(cdist(points, points), k=5)
+    for node, twins in enumerate([[1, 2], [0, 2], [0, 1]]):
         indices, weights = graph.neighbors(node)
-        assert indices.tolist() == [twin]
-        assert weights.tolist() == [1.0]
+        assert indices.tolist() == twins
+        assert weights.tolist() == [0.5, 0.5]
+    indices, weights = graph.neighbors(3)
+    assert {0, 1, 2} <= set(indices.tolist())
+    assert len(set(weights[np.isin(indices, [0, 1, 2])].tolist())) == 1
+    # Together they weigh what one of them does alone.
+    alone = nnk_graph(cdist(points[2:], points[2:]), k=3, sigma=float(graph.sigma))
+    np.testing.assert_allclose(weights[np.isin(indices, [0, 1, 2])].sum(), alone.neighbors(1)[1][0], atol=1e-12)
     assert (graph.neighbor_counts() > 0).all()
-    assert graph.kkt_residual.max() < 1e-6
+    assert graph.kkt_residual.max() < 1e-9
+    assert not graph.projected.any()
+
+
+def with_duplicates(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Distances of points on a grid, many of them equal; labels and people who do not follow from the place."""
+    rng = np.random.default_rng(seed)
+    points = rng.integers(0, 4, size=(24, 2)).astype(float)
+    return cdist(points, points), rng.integers(0, 3, 24), np.arange(24) % 3
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000), st.booleans(), st.sampled_from([0.02, 0.5]))
+def test_the_order_of_equal_recordings_decides_nothing(seed: int, leave_out: bool, sigma: float) -> None:
+    """Also where their labels differ: smoothness of each node stays the same, to rounding."""
+    distances, labels, people = with_duplicates(seed)
+    order = np.random.default_rng(seed + 1).permutation(len(labels))
+    k = 16 if leave_out else 23  # all that are admissible
+    first = nnk_graph(distances, k=k, sigma=sigma, exclude=people if leave_out else None)
+    second = nnk_graph(distances[np.ix_(order, order)], k=k, sigma=sigma, exclude=people[order] if leave_out else None)
+    before, after = (label_smoothness(graph, y, per="node") for graph, y in ((first, labels), (second, labels[order])))
+    np.testing.assert_allclose(after, before[order], rtol=0, atol=1e-12)
+    np.testing.assert_allclose(
+        second.directed().toarray(), first.directed().toarray()[np.ix_(order, order)], rtol=0, atol=1e-12
+    )
+
+
+def test_equal_recordings_of_two_classes_count_half_each() -> None:
+    points = np.array([[0.0], [1.0], [1.0], [5.0]])
+    graph = nnk_graph(cdist(points, points), k=3, sigma=1.0)
+    values = label_smoothness(graph, np.array([0, 0, 1, 1]), per="node")
+    assert values[0] == pytest.approx(0.5, abs=1e-12)
+
+
+def test_rounding_of_the_distances_of_equal_recordings_is_forgiven() -> None:
+    """Two equal recordings can have distances to a third that differ in the last digit of float32."""
+    points = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 0.0], [0.3, 1.0]])
+    distances = cdist(points, points)
+    distances[0, 2] = distances[2, 0] = np.nextafter(np.float32(1), np.float32(2))
+    graph = nnk_graph(distances, k=3, sigma=1.0)
+    assert not graph.projected[0]
+    weights = dict(zip(graph.candidates[0].tolist(), graph.weights[0].tolist(), strict=True))
+    assert weights[1] == weights[2] > 0
 
 
 @pytest.mark.parametrize("sigma", ["mean-kth/3", "per-node", "pynnk"])
 @pytest.mark.parametrize("symmetrize", ["max", "mean"])
 def test_all_sequences_equal(sigma: object, symmetrize: object) -> None:
     graph = nnk_graph(np.zeros((5, 5)), k=3, sigma=sigma, symmetrize=symmetrize)
-    assert graph.neighbor_counts().tolist() == [1] * 5
+    assert graph.neighbor_counts().tolist() == [3] * 5
+    np.testing.assert_allclose(graph.weights, 1 / 3)
     assert (graph.undirected().sum(axis=1) > 0).all()
     assert (knn_graph(np.zeros((5, 5)), k=3, sigma=sigma).weights == 1).all()
 
@@ -126,6 +175,13 @@ def test_published_solver_leaves_the_outlier_alone() -> None:
     points = np.array([0.0, 0.1, 0.2, 0.3, 0.4, 1e6])[:, None]
     graph = nnk_graph(cdist(points, points), k=2, sigma=0.1, solver="pynnk")
     assert graph.neighbor_counts()[5] == 0
+
+
+def test_far_outlier_keeps_all_its_nearest_neighbours() -> None:
+    points = np.array([0.0, 0.1, 0.2, 0.3, 0.3, 1e6])[:, None]
+    graph = nnk_graph(cdist(points, points), k=3, sigma=0.1)
+    assert graph.neighbors(5)[0].tolist() == [3, 4]
+    assert label_smoothness(graph, np.array([0, 0, 0, 0, 1, 1]), per="node")[5] == pytest.approx(0.5)
 
 
 def test_leave_subject_out() -> None:

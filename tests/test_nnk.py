@@ -118,16 +118,44 @@ def test_indefinite_kernels_do_occur_and_are_certified() -> None:
 def test_twins_among_candidates_share_their_weight() -> None:
     kernel = np.array([[1.0, 1.0, 0.2], [1.0, 1.0, 0.2], [0.2, 0.2, 1.0]])
     theta, residual = nnk_weights(kernel, [0.7, 0.7, 0.4])
-    np.testing.assert_allclose(theta[0], theta[1], atol=1e-6)
+    assert theta[0] == theta[1]
     single, _ = nnk_weights(kernel[1:, 1:], [0.7, 0.4])
-    np.testing.assert_allclose([theta[:2].sum(), theta[2]], single, atol=1e-6)
+    np.testing.assert_allclose([theta[:2].sum(), theta[2]], single, atol=1e-12)
+    assert residual < 1e-12
+    assert np.abs(kernel @ theta - [0.7, 0.7, 0.4]).max() < 1e-12  # optimal for the whole problem too
+
+
+@settings(max_examples=40, deadline=None)
+@given(problems, st.integers(1, 6), st.integers(0, 1000))
+def test_repeated_candidates_share_what_one_of_them_has(
+    given_problem: tuple[np.ndarray, np.ndarray], copies: int, seed: int
+) -> None:
+    kernel, target = given_problem
+    rng = np.random.default_rng(seed)
+    chosen = rng.permutation(np.concatenate([np.arange(len(target)), rng.integers(0, len(target), copies)]))
+    theta, residual = nnk_weights(kernel[np.ix_(chosen, chosen)], target[chosen])
+    alone, _ = nnk_weights(kernel, target)
+    assert residual < 1e-9
+    # Where the kernel has to be projected, each problem is projected for itself.
+    order = [int(np.flatnonzero(chosen == j)[0]) for j in range(len(target))]
+    together = np.bincount(chosen, weights=theta, minlength=len(target))
+    np.testing.assert_allclose(together / np.bincount(chosen), theta[order], atol=1e-15)
+    np.testing.assert_allclose(together, alone, atol=1e-6)
+    assert theta.min() >= 0
+
+
+def test_candidates_at_distance_0_that_differ_otherwise_are_no_twins() -> None:
+    """Warping can make two recordings of one distance 0 that are not equally far from a third."""
+    kernel = np.array([[1.0, 1.0, 0.2], [1.0, 1.0, 0.5], [0.2, 0.5, 1.0]])
+    theta, residual = nnk_weights(kernel, [0.7, 0.6, 0.4])
+    assert theta[0] > theta[1] + 0.05
     assert residual < 1e-9
 
 
 def test_all_candidates_equal() -> None:
     theta, residual = nnk_weights(np.ones((5, 5)), np.full(5, 0.5))
-    np.testing.assert_allclose(theta, 0.1, atol=1e-6)
-    assert residual < 1e-9
+    np.testing.assert_allclose(theta, 0.1, atol=1e-15)
+    assert residual < 1e-15
 
 
 def test_faint_targets_are_solved_too() -> None:

@@ -1,7 +1,7 @@
 """Building DS-Graphs: candidates by distance, kernel, weights.
 
 Distances are precomputed (`nnk_graph`, `knn_graph`) or taken by windowed DTW first (`ds_graph`). Everything
-is deterministic: candidates at equal distance go by index.
+is deterministic: candidates at equal distance are ordered by index, and equal recordings share their weight equally.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.dsgraph.graph import DSGraph, Kind, Symmetrize, check_symmetrize
 from stgcnlib.dsgraph.kernel import Sigma, gaussian, kernel_width, project_psd
-from stgcnlib.dsgraph.nnk import Solver, solve_blocks
+from stgcnlib.dsgraph.nnk import Solver, merge_twins, share, solve_blocks
 from stgcnlib.dtw.neighbors import Method, search
 from stgcnlib.dtw.options import DTWKeywords, DTWLike, dtw_options, names_options
 from stgcnlib.errors import GraphError, suggest
@@ -43,13 +43,15 @@ def nnk_graph(
     Node i's candidates are its k nearest admissible nodes, K and k the Gaussian kernel among them and to i,
     and its weights θ = argmin over θ ≥ 0 of ½θᵀKθ − kᵀθ; 0 prunes a redundant neighbour (Shekkizhar and
     Ortega, arXiv 1910.09383; docs/method.md, "DS-Graph by NNK"). K is projected onto the PSD cone where it has to be
-    (see `nnk_weights`). Two cases are settled before the regression:
+    (see `nnk_weights`). Three cases are settled before the regression:
 
-    - A candidate at distance 0: weight 1 on the first such by index, 0 on the others; residual 0.
-    - All kernel values underflow to 0 (a far outlier): the nearest candidate is kept with the smallest normal
+    - Candidates at distance 0: they share a weight of 1 equally, all others have 0; residual 0.
+    - Candidates that equal each other (`nnk.merge_twins`) share their weight equally.
+    - All kernel values underflow to 0 (a far outlier): the nearest candidates are kept with the smallest normal
       float, so that no node is isolated; the certificate still holds.
 
-    Neither applies to ``solver="pynnk"``, which reproduces the published behaviour (`nnk.solve_blocks`).
+    So the order of the nodes decides nothing, except which of several candidates at the K-th distance are left out.
+    None of the three applies to ``solver="pynnk"``, which reproduces the published behaviour (`nnk.solve_blocks`).
 
     Args:
         distances: (N, N) symmetric, non-negative, zero diagonal. Halves that differ by rounding are averaged.
@@ -89,16 +91,20 @@ def _nnk(
         chosen = candidates[part]
         local = widths[chosen]
         among = matrix[chosen[:, :, None], chosen[:, None, :]].astype(np.float64)
-        blocks = gaussian(among, local[:, :, None], local[:, None, :])
+        blocks, aims, first = gaussian(among, local[:, :, None], local[:, None, :]), targets[part], None
+        if solver == "exact":
+            blocks, aims, first = merge_twins(blocks, aims)
         blocks, projected[part] = project_psd(blocks)
-        weights[part], residual[part], errors[part] = solve_blocks(blocks, targets[part], solver=solver)
+        solved, residual[part], errors[part] = solve_blocks(blocks, aims, solver=solver)
+        weights[part] = solved if first is None else share(solved, first)
     if solver == "exact":
-        twins = nearest[:, 0] == 0
-        weights[twins] = 0.0
-        weights[twins, 0] = 1.0
+        equal = nearest == 0
+        twins = equal[:, 0]
+        weights[twins] = equal[twins] / equal[twins].sum(axis=1, keepdims=True)
         residual[twins] = 0.0
         errors[twins] = 0.0
-        weights[weights.sum(axis=1) == 0, 0] = _FAINT
+        alone = weights.sum(axis=1) == 0
+        weights[alone] = np.where(nearest[alone] == nearest[alone, :1], _FAINT, 0.0)
     return DSGraph(candidates, nearest, weights, width, residual, "nnk", symmetrize, errors, projected)
 
 

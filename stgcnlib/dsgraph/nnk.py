@@ -15,13 +15,14 @@ from numpy.typing import ArrayLike, NDArray
 from stgcnlib.dsgraph.kernel import project_psd
 from stgcnlib.errors import GraphError, suggest
 
-__all__ = ["Solver", "nnk_weights", "solve_blocks"]
+__all__ = ["Solver", "merge_twins", "nnk_weights", "share", "solve_blocks"]
 
 Floats = NDArray[np.float64]
 Solver = Literal["exact", "pynnk"]
 
 _ENTER = 1e-12  # gradient, relative to the largest target, at which a candidate may still enter
 _PRUNE = 1e-6  # the published solver's only threshold
+_ALIKE = 1e-6  # similarities of two equal candidates differ by less: float32 rounding of their distances
 
 
 def nnk_weights(kernel: ArrayLike, target: ArrayLike, *, solver: Solver = "exact") -> tuple[Floats, float]:
@@ -29,7 +30,8 @@ def nnk_weights(kernel: ArrayLike, target: ArrayLike, *, solver: Solver = "exact
 
     If K has an eigenvalue below ε (1e-8 times its mean diagonal), it is first projected onto the PSD cone by
     clipping there; k stays as it is. With K ≥ 0 and unit diagonal the projected problem is strongly convex
-    on θ ≥ 0, so that θ is unique and bounded whatever k is; exact twins share their weight equally.
+    on θ ≥ 0, so that θ is unique and bounded whatever k is. Equal candidates share their weight equally
+    (`merge_twins`), which is as good as any other division of it.
 
     Args:
         kernel: (K, K) symmetric similarities among the candidates.
@@ -52,9 +54,55 @@ def nnk_weights(kernel: ArrayLike, target: ArrayLike, *, solver: Solver = "exact
         raise GraphError("kernel or target holds NaN or infinity; give finite similarities")
     if np.abs(K - K.T).max() > 1e-9 * max(1.0, np.abs(K).max()):
         raise GraphError("kernel is not symmetric; give one similarity per pair of candidates")
-    blocks, _ = project_psd((K + K.T)[None] / 2)
-    weights, residual, _ = solve_blocks(blocks, k[None], solver=solver)
-    return weights[0], float(residual[0])
+    blocks, targets, first = (K + K.T)[None] / 2, k[None], np.arange(len(k))[None]
+    if solver == "exact":
+        blocks, targets, first = merge_twins(blocks, targets)
+    blocks, _ = project_psd(blocks)
+    weights, residual, _ = solve_blocks(blocks, targets, solver=solver)
+    return share(weights, first)[0], float(residual[0])
+
+
+def merge_twins(kernels: Floats, targets: Floats) -> tuple[Floats, Floats, NDArray[np.int64]]:
+    """Replace equal candidates by the first of them, so that the order of the candidates decides nothing.
+
+    Two candidates are equal if their similarity is that of each to itself, and those to the node and to all
+    other candidates agree to 1e-6. All but the first stay in the problem without a part in it: similarity and target 0.
+
+    Args:
+        kernels: (B, K, K), before any projection: equal candidates make a block singular.
+        targets: (B, K).
+
+    Returns:
+        Kernels, targets, and (B, K) index of the candidate that stands for each, for `share`.
+    """
+    size = targets.shape[1]
+    first = np.tile(np.arange(size), (len(targets), 1))
+    own = np.einsum("bii->bi", kernels)
+    equal = (kernels == own[:, :, None]) & (kernels == own[:, None, :])
+    found = np.flatnonzero(equal.sum(axis=(1, 2)) > size)
+    if not len(found):
+        return kernels, targets, first
+    kernels, targets = kernels.copy(), targets.copy()
+    for b in found:
+        for i in np.flatnonzero(equal[b].sum(axis=1) > 1):
+            others = i + 1 + np.flatnonzero(equal[b, i, i + 1 :])
+            others = others[first[b, others] == others] if first[b, i] == i else others[:0]
+            apart = np.abs(kernels[b, others] - kernels[b, i]).max(axis=1, initial=0.0)
+            apart = np.maximum(apart, np.abs(targets[b, others] - targets[b, i]))
+            first[b, others[apart <= _ALIKE]] = i
+        gone = np.flatnonzero(first[b] != np.arange(size))
+        kernels[b, gone, :] = kernels[b, :, gone] = 0.0
+        kernels[b, gone, gone] = own[b, gone]
+        targets[b, gone] = 0.0
+    return kernels, targets, first
+
+
+def share(weights: Floats, first: NDArray[np.int64]) -> Floats:
+    """(B, K) weights in which each candidate has an equal part of that of the one that stands for it."""
+    rows = np.arange(len(weights))[:, None]
+    counts = np.zeros(weights.shape)
+    np.add.at(counts, (rows, first), 1.0)
+    return weights[rows, first] / counts[rows, first]
 
 
 def solve_blocks(kernels: Floats, targets: Floats, *, solver: Solver = "exact") -> tuple[Floats, Floats, Floats]:

@@ -35,7 +35,7 @@ Normalization = Literal["length", "path"]
 
 @dataclass(frozen=True)
 class DTWOptions:
-    """One reading of window-based DTW. Each choice is ours, the article's text was not at hand (docs/method.md, "Distance").
+    """One reading of window-based DTW; each choice is ours (docs/method.md, "Distance").
 
     A sequence of T frames in R^D becomes a series of n items; DTW accumulates
     ``A(a, b) = c(a, b) + min(A(a-1, b), A(a, b-1), A(a-1, b-1))`` from (0, 0) to (n-1, m-1).

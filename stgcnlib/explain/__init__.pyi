@@ -1,7 +1,5 @@
 from .attribution import attributions as attributions
 from .checks import contrastivity as contrastivity
-from .checks import map_smoothness as map_smoothness
-from .checks import randomisation as randomisation
 from .checks import stability as stability
 from .evaluation import MapEvaluation as MapEvaluation
 from .evaluation import evaluate_maps as evaluate_maps
@@ -15,3 +13,5 @@ from .keep import save_relevance as save_relevance
 from .limbs import limb_share as limb_share
 from .limbs import limb_shares as limb_shares
 from .limbs import one_armed as one_armed
+from .randomisation import randomisation as randomisation
+from .smoothness import map_smoothness as map_smoothness

@@ -1,6 +1,7 @@
-"""What stands in for joints and frames that are taken away: an average body that belongs to no class, or no motion.
+"""What maps are held against, and what stands in for joints and frames that are taken away.
 
-A network never saw half a body, so what is removed is replaced by something as likely as possible.
+A network never saw half a body, so what is removed is replaced by something as likely as possible: an average body that
+belongs to no class, or no motion. Comparisons are maps moved to random places, and the motion itself.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from stgcnlib.errors import SequenceError
 from stgcnlib.sequences import SequenceSet
 
-__all__ = ["Replacement", "mean_pose", "removed"]
+__all__ = ["Replacement", "mean_pose", "motion_energy", "moved", "removed"]
 
 Replacement: TypeAlias = Literal["mean-pose", "interpolation"]
 """By what removed cells are replaced: the class-free mean pose, or a straight line in time between what is left."""
@@ -85,6 +86,32 @@ def removed(
     rest = people.mean(axis=1, keepdims=True)[None]
     result: NDArray[np.float32] = np.where(lost[..., None], rest, first * (1 - share) + second * share)
     return result.astype(np.float32)
+
+
+def motion_energy(people: NDArray[np.float32], dimensions: int = 0) -> NDArray[np.float64]:
+    """(M, T, V) squared speed of each joint at each frame: a map that no network was asked for.
+
+    Speed is the central difference between the frames before and after (one-sided at the ends), per frame. A recording
+    of one frame has none.
+
+    Args:
+        people: (M, T, V, C).
+        dimensions: how many of the channels are positions, the first ones; 0: all channels count.
+    """
+    places = people[..., : dimensions or people.shape[-1]].astype(np.float64)
+    if places.shape[1] < 2:
+        return np.zeros(places.shape[:3])
+    energy: NDArray[np.float64] = (np.gradient(places, axis=1) ** 2).sum(axis=-1)
+    return energy
+
+
+def moved(values: NDArray[np.float32], generator: np.random.Generator) -> NDArray[np.float32]:
+    """A random map (M, T, V) of the same mass and smoothness in time: joints change places, frames are rolled."""
+    rolled = np.roll(values, int(generator.integers(values.shape[1])), axis=1)
+    # Joints of all people change places, so that a lone actor of two is not given away.
+    M, T, V = values.shape
+    joints = rolled.transpose(1, 0, 2).reshape(T, M * V)[:, generator.permutation(M * V)]
+    return joints.reshape(T, M, V).transpose(1, 0, 2)
 
 
 def _at_phases(person: NDArray[np.float32]) -> NDArray[np.float64]:

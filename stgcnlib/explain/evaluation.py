@@ -19,9 +19,12 @@ from stgcnlib.activations.axes import Axes
 from stgcnlib.dtw import DTWLike
 from stgcnlib.errors import SkeletonFormatError
 from stgcnlib.explain.baseline import Replacement
-from stgcnlib.explain.checks import contrastivity, map_smoothness, randomisation, stability
-from stgcnlib.explain.faithfulness import UNITS, Faithfulness, Maps, Unit, faithfulness
+from stgcnlib.explain.checks import contrastivity, stability
+from stgcnlib.explain.faithfulness import UNITS, Faithfulness, Unit, faithfulness
+from stgcnlib.explain.gradcam import Maps
 from stgcnlib.explain.limbs import limb_shares, one_armed
+from stgcnlib.explain.randomisation import randomisation
+from stgcnlib.explain.smoothness import MapForm, map_smoothness
 from stgcnlib.files import atomic_folder
 from stgcnlib.groups import of_nodes
 from stgcnlib.sequences import SequenceSet
@@ -91,8 +94,10 @@ def evaluate_maps(
     steps: int = 8,
     draws: int = 3,
     jitter: float = 0.01,
+    repeats: int = 3,
     axes: Axes | None = None,
-    k: int = 10,
+    form: MapForm = "own",
+    k: int | None = None,
     dtw: DTWLike = None,
     seed: int = 0,
     device: str = "cpu",
@@ -105,13 +110,14 @@ def evaluate_maps(
         reference: recordings of the mean pose; also those in which acting arms are looked for.
         feature_distances: layer -> (N, N) DTW distances of the features.
         groups: (N,) groups, say subjects, whose members are no neighbours of each other, or `None`.
-        resample: (N,) groups that intervals resample as a whole; "recordings": every one by itself; `None`: `groups`,
+        resample: (N,) groups that intervals leave out as a whole; "recordings": every one by itself; `None`: `groups`,
             and the set's "subject" where there are none or no graph is made.
         sequences: recordings that are deleted, randomised and jittered: this many, spread over the classes.
         steps, draws, units, replacement: of `faithfulness`.
         jitter: of `stability`.
+        repeats: of `randomisation`.
         axes: of the layers, as in `record`.
-        k, dtw: of `map_smoothness`.
+        form, k, dtw: of `map_smoothness`.
     """
     few = _spread(data.labels, sequences)
     some_groups, some_resample = of_nodes(groups, few), of_nodes(resample, few)
@@ -127,13 +133,16 @@ def evaluate_maps(
         contrast=contrastivity(
             network, some, layers=list(maps[0]), axes=axes, resample=some_resample, seed=seed, device=device
         ),
-        random=randomisation(network, some, chosen, axes=axes, seed=seed, device=device),
+        random=randomisation(
+            network, some, chosen, axes=axes, resample=some_resample, repeats=repeats, seed=seed, device=device
+        ),
         stable=stability(
             network, some, chosen, jitter=jitter, axes=axes, resample=some_resample, seed=seed, device=device
         ),
         smoothness=map_smoothness(
             maps,
             data.labels,
+            form=form,
             k=k,
             groups=groups,
             resample=resample,

@@ -1,7 +1,8 @@
 """Deletion and insertion: does the network lose its class when what a map points at is taken away?
 
 A map is judged against random maps of the same mass on the same recordings; maps that do no better than those say
-nothing about the network. Intervals are by bootstrap over recordings, by subject where subjects are known.
+nothing about the network. It is also judged against the motion itself: maps that do no better than the joints' motion
+energy could be had without the network. Intervals are by jackknife over subjects where these are known.
 """
 
 from __future__ import annotations
@@ -19,20 +20,22 @@ from torch import nn
 from stgcnlib.activations import observing
 from stgcnlib.activations.observe import Pass
 from stgcnlib.errors import SequenceError
-from stgcnlib.explain.baseline import Replacement, mean_pose, removed
-from stgcnlib.explain.gradcam import RelevanceMap
-from stgcnlib.geometry.uncertainty import bootstrap_counts, bootstrap_means, interval, paired_difference
-from stgcnlib.groups import SUBJECT, at_least_two, resampled_groups
+from stgcnlib.explain.baseline import Replacement, mean_pose, motion_energy, moved, removed
+from stgcnlib.explain.gradcam import Maps, RelevanceMap
+from stgcnlib.explain.intervals import over_recordings
+from stgcnlib.groups import SUBJECT, resampled_groups
 from stgcnlib.networks.batches import check_fit, check_scores, network_batch
 from stgcnlib.progress import track
 from stgcnlib.sequences import SequenceSet
 
-__all__ = ["UNITS", "Faithfulness", "Maps", "Unit", "faithfulness"]
+__all__ = ["UNITS", "Faithfulness", "Unit", "faithfulness"]
 
 Unit: TypeAlias = Literal["joints", "frames", "joint-frames"]
 """What is taken away at a time: a person's joint in all frames, a frame of all people, or single cells."""
 UNITS: tuple[Unit, ...] = ("joints", "frames", "joint-frames")
-Maps: TypeAlias = Sequence[Mapping[str, RelevanceMap]]
+
+COMPARISONS = ("random", "motion")
+"""What maps are held against: random maps, and the motion energy of the joints."""
 
 _BATCH_FRAMES = 4096  # frames of all people in one forward pass
 
@@ -43,39 +46,41 @@ class Faithfulness:
 
     Attributes:
         curves: mean probability of the explained class by layer, title, index, unit, mode ("deletion" or
-            "insertion"), kind ("map" or "random") and fraction of the units replaced or inserted.
+            "insertion"), kind ("map", "random" or "motion") and fraction of the units replaced or inserted.
         areas: one row per recording, layer, unit and mode: `area` under its curve, `random` mean area of its
-            random maps, `group` of the recording.
+            random maps, `motion` area of its motion energy, `group` of the recording.
     """
 
     curves: pd.DataFrame
     areas: pd.DataFrame
 
-    def summary(self, *, draws: int = 1000, confidence: float = 0.95, seed: int = 0) -> pd.DataFrame:
-        """Areas by unit, mode and layer with bootstrap intervals over recordings (two-level by group where known).
+    def summary(self, *, confidence: float = 0.95, seed: int = 0) -> pd.DataFrame:
+        """Areas by unit, mode and layer, with jackknife intervals over subjects (`intervals.over_recordings`).
 
-        Columns area, low, high; random, random_low, random_high; difference, difference_low, difference_high:
-        random − map for deletion and map − random for insertion, paired by recording, so above 0 is good.
-        `apart`: the two intervals do not touch and the map is on the right side; `better`: the paired interval lies
-        above 0.
+        Columns layer, title, index, unit, mode, recordings; area, low, high; and for each of "random" and "motion" its
+        area, `random_low`, `random_high`, and how far the map is better, paired by recording: `beats_random` with
+        `beats_random_low` and `beats_random_high`. That is random − map for deletion and map − random for insertion,
+        so that above 0 is good.
         """
         rows = []
         for (unit, mode, index), part in self.areas.groupby(["unit", "mode", "index"], sort=False):
-            groups = at_least_two(part["group"].to_numpy())
-            counts = bootstrap_counts(len(part), draws=draws, groups=groups, seed=seed)
-            area, random = part["area"].to_numpy(), part["random"].to_numpy()
-            low, high = interval(bootstrap_means(area, counts), confidence)
-            random_low, random_high = interval(bootstrap_means(random, counts), confidence)
-            pair = (random, area) if mode == "deletion" else (area, random)
-            difference, d_low, d_high = paired_difference(*pair, counts, confidence)
-            rows.append({
+            groups, sign = part["group"].to_numpy(), 1.0 if mode == "insertion" else -1.0
+            area = part["area"].to_numpy()
+            values = {"area": area}
+            for other in COMPARISONS:
+                values |= {other: part[other].to_numpy(), f"beats_{other}": sign * (area - part[other].to_numpy())}
+            row = {
                 "layer": part["layer"].iloc[0], "title": part["title"].iloc[0], "index": index, "unit": unit,
-                "mode": mode, "recordings": len(part), "area": area.mean(), "low": low, "high": high,
-                "random": random.mean(), "random_low": random_low, "random_high": random_high,
-                "difference": difference, "difference_low": d_low, "difference_high": d_high,
-                "apart": bool(high < random_low if mode == "deletion" else low > random_high),
-                "better": bool(d_low > 0),
-            })  # fmt: skip
+                "mode": mode, "recordings": len(part),
+            }  # fmt: skip
+            for name, each in values.items():
+                mean = over_recordings(each, groups, confidence=confidence, seed=seed)
+                low, high = mean.low, mean.high
+                if not name.startswith("beats"):  # an area of probabilities lies between 0 and 1
+                    low, high = max(low, 0.0), min(high, 1.0)
+                ends = ("low", "high") if name == "area" else (f"{name}_low", f"{name}_high")
+                row |= {name: mean.value, ends[0]: low, ends[1]: high}
+            rows.append(row)
         return pd.DataFrame(rows)
 
 
@@ -100,8 +105,9 @@ def faithfulness(
     Units are ordered by the sum of their relevance. Deletion replaces the first share of them, insertion starts
     from all replaced and puts the first share back; both read the softmax probability of the class that the map
     explains. A random map is the recording's own map at a layer drawn by lot, with its joints shuffled and its frames
-    rolled: the same mass, and the same smoothness in time, which eases a removal, in other places. All layers are
-    held against the same random maps. Cost: (layers + draws) * 2 * (steps - 1) forward passes per recording and unit.
+    rolled: the same mass, and the same smoothness in time, which eases a removal, in other places. The motion energy
+    (`baseline.motion_energy`) is a map too, which knows nothing of the network. All layers are held against the same
+    comparisons. Cost: (layers + draws + 1) * 2 * (steps - 1) forward passes per recording and unit.
 
     Args:
         data: the N explained recordings.
@@ -112,7 +118,7 @@ def faithfulness(
         steps: steps from nothing to everything.
         draws: random maps per recording.
         groups: (N,) subject of each recording; `None` takes the set's "subject" where it has one.
-        resample: (N,) groups that intervals resample as a whole; "recordings": every one by itself; `None`: `groups`.
+        resample: (N,) groups that intervals leave out as a whole; "recordings": every one by itself; `None`: `groups`.
 
     Raises:
         SequenceError: maps and recordings do not belong together, or steps or draws are below 1.
@@ -134,22 +140,25 @@ def faithfulness(
             _check_maps(layers, people, data.names[i])
             pose = mean_pose(source, *people.shape[:2]) if replacement == "mean-pose" else None
             target, names = next(iter(layers.values())).target, list(layers)
+            energy = motion_energy(people, data.layout.dimensions)
             for unit in units:
                 ranked = [_order(each.values, unit) for each in layers.values()]
-                moved = [_moved(layers[names[generator.integers(len(names))]].values, generator) for _ in range(draws)]
-                orders = np.stack([*ranked, *(_order(values, unit) for values in moved)])
+                random = [moved(layers[names[generator.integers(len(names))]].values, generator) for _ in range(draws)]
+                orders = np.stack([*ranked, *(_order(each, unit) for each in random), _order(energy, unit)])
                 values = _curves(forward, people, orders, unit, steps, target, replacement, pose)
-                chance = values[len(names) :]
+                chance, motion = values[len(names) : -1], values[-1]
                 for own, (name, each) in zip(values, layers.items(), strict=False):
                     for m, mode in enumerate(("deletion", "insertion")):
                         curve, others = own[m], chance[:, m]
                         curves.setdefault((name, unit, mode, "map"), []).append(curve)
                         curves.setdefault((name, unit, mode, "random"), []).append(others.mean(axis=0))
+                        curves.setdefault((name, unit, mode, "motion"), []).append(motion[m])
                         areas.append({
                             "recording": i, "group": "" if known is None else str(known[i]), "layer": name,
                             "title": each.title, "index": each.index, "unit": unit, "mode": mode,
                             "area": float(np.trapezoid(curve, fractions)),
                             "random": float(np.trapezoid(others, fractions, axis=1).mean()),
+                            "motion": float(np.trapezoid(motion[m], fractions)),
                         })  # fmt: skip
     about = {name: (each.title, each.index) for name, each in maps[0].items()}
     table = pd.concat([
@@ -200,7 +209,7 @@ def _curves(
     return result
 
 
-def _order(values: NDArray[np.float32], unit: Unit) -> NDArray[np.int64]:
+def _order(values: NDArray[np.floating], unit: Unit) -> NDArray[np.int64]:
     """Units of a map (M, T, V), the most relevant first."""
     match unit:
         case "joints":
@@ -224,14 +233,6 @@ def _cells(chosen: NDArray[np.bool_], unit: Unit, shape: tuple[int, int, int]) -
         case "frames":
             return np.broadcast_to(chosen.reshape(*lead, 1, T, 1), (*lead, M, T, V))
     return chosen.reshape(*lead, M, T, V)
-
-
-def _moved(values: NDArray[np.float32], generator: np.random.Generator) -> NDArray[np.float32]:
-    rolled = np.roll(values, int(generator.integers(values.shape[1])), axis=1)
-    # Joints of all people change places, so that a lone actor of two is not given away.
-    M, T, V = values.shape
-    joints = rolled.transpose(1, 0, 2).reshape(T, M * V)[:, generator.permutation(M * V)]
-    return joints.reshape(T, M, V).transpose(1, 0, 2)
 
 
 def _check_maps(layers: Mapping[str, RelevanceMap], people: NDArray[np.float32], name: str) -> None:

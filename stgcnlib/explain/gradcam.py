@@ -6,7 +6,7 @@ question of display, and how far to trust a map is a question for other rooms.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -25,7 +25,7 @@ from stgcnlib.sequences import SequenceSet
 from stgcnlib.skeleton import SkeletonLayout
 
 __all__ = [
-    "PeoplePool", "RelevanceMap", "Target", "at_input_frames", "grad_cam", "grad_cam_set", "resolve_targets",
+    "Maps", "PeoplePool", "RelevanceMap", "Target", "at_input_frames", "grad_cam", "grad_cam_set", "resolve_targets",
     "target_classes", "target_scores",
 ]  # fmt: skip
 
@@ -58,6 +58,15 @@ class RelevanceMap:
     title: str
     target: int
     versus: int | None = None
+
+    @property
+    def explained(self) -> int | tuple[int, int]:
+        """The class, or the pair of them, as `target` of `grad_cam` takes it."""
+        return self.target if self.versus is None else (self.target, self.versus)
+
+
+Maps: TypeAlias = Sequence[Mapping[str, RelevanceMap]]
+"""Maps of several recordings: layer -> map of each."""
 
 
 def grad_cam(

@@ -10,9 +10,9 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.errors import LayoutError, suggest
-from stgcnlib.explain.faithfulness import Maps
-from stgcnlib.geometry.uncertainty import bootstrap_counts, bootstrap_means, interval
-from stgcnlib.groups import SUBJECT, at_least_two, resampled_groups
+from stgcnlib.explain.gradcam import Maps
+from stgcnlib.explain.intervals import over_recordings
+from stgcnlib.groups import SUBJECT, resampled_groups
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.skeleton import SkeletonLayout
 
@@ -89,7 +89,7 @@ def limb_shares(
     *,
     groups: ArrayLike | None = None,
     resample: ArrayLike | None = None,
-    draws: int = 1000,
+    confidence: float = 0.95,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Share of relevance on the acting arm of one-armed classes, per class and layer, with its interval.
@@ -98,7 +98,7 @@ def limb_shares(
         maps: of the recordings of `data`.
         arms: class -> limb, as `one_armed` finds them.
         groups: (N,) subjects for the interval; `None` takes "subject" where the set has it.
-        resample: (N,) groups that intervals resample as a whole; "recordings": every one by itself; `None`: `groups`.
+        resample: (N,) groups that intervals leave out as a whole; "recordings": every one by itself; `None`: `groups`.
 
     Columns label, class, limb, layer, title, index, recordings, share, low, high, even. Rows of label -1, class "all",
     are over all these classes together, each recording with its own class's arm.
@@ -119,13 +119,13 @@ def limb_shares(
     whole = every.assign(label=-1, limb="its arm", **{"class": "all"})
     rows = []
     for _, part in pd.concat([whole, every]).groupby(["label", "index"], sort=False):
-        known = None if drawn is None else at_least_two(drawn[part["node"]])
-        counts = bootstrap_counts(len(part), draws=draws, groups=known, seed=seed)
-        low, high = interval(bootstrap_means(part["share"], counts))
+        known = None if drawn is None else drawn[part["node"]]
+        mean = over_recordings(part["share"].to_numpy(), known, confidence=confidence, seed=seed)
         first = part.iloc[0]
         rows.append({
             "label": int(first["label"]), "class": first["class"], "limb": first["limb"], "layer": first["layer"],
             "title": first["title"], "index": int(first["index"]), "recordings": len(part),
-            "share": float(part["share"].mean()), "low": low, "high": high, "even": float(part["even"].mean()),
+            "share": mean.value, "low": max(mean.low, 0.0), "high": min(mean.high, 1.0),
+            "even": float(part["even"].mean()),
         })  # fmt: skip
     return pd.DataFrame(rows, columns=columns)

@@ -1,5 +1,6 @@
 from .activations import feature_norms as feature_norms
 from .activations import layer_shapes as layer_shapes
+from .baselines import baseline_curves as baseline_curves
 from .classes import class_mixing as class_mixing
 from .classes import class_separation_layers as class_separation_layers
 from .comparison import compare_classes as compare_classes

@@ -31,11 +31,14 @@ __all__ = ["class_heatmap", "class_smoothness", "separation", "smoothness_curve"
 
 _LABEL = r"label smoothness $S_\mathrm{rw}$ (lower = smoother)"
 _THIN = "#7fa6cf"
+_FLOOR_SHOWN = 0.005  # a lower floor cannot be told from 0
 
 
 @styled
 def smoothness_curve(table: pd.DataFrame, *, neighbours: str | None = None) -> Figure:
     """Label smoothness of each layer with its interval, beside shuffled labels and an untrained network.
+
+    The lowest value that the graphs allow is a thin line where it is above 0.005 somewhere.
 
     Args:
         table: `LayerGeometry.table`.
@@ -51,6 +54,9 @@ def smoothness_curve(table: pd.DataFrame, *, neighbours: str | None = None) -> F
     curves = pd.concat([main, untrained])
     top = float(np.nanmax([curves["high"].max(), everyone["smoothness"].max()]))
     bottom = float(np.nanmin([curves["low"].min(), everyone["smoothness"].min()]))
+    has_floor = "floor" in main and bool((main["floor"] > _FLOOR_SHOWN).any())
+    if has_floor:
+        bottom = min(bottom, float(main["floor"].min()))
     null_low = float(main["null_low"].min())
     broken = null_low > top + 0.25 * (top - min(bottom, 0.5 * top))
 
@@ -66,6 +72,9 @@ def smoothness_curve(table: pd.DataFrame, *, neighbours: str | None = None) -> F
     _draw_null(null_ax, main)  # draws nothing where no labels were shuffled
     null_end = (float(main["null_mean"].iloc[-1]), "shuffled labels", MUTED)
     has_null = bool(np.isfinite(null_end[0]))
+    if has_floor:
+        ax.plot(x, main["floor"], color=INK, linewidth=0.9)
+        ends.append((float(main["floor"].iloc[-1]), "lowest possible with this K", INK))
     if len(everyone):
         ax.plot(everyone["index"], everyone["smoothness"], color=_THIN, linewidth=1.2, linestyle=(0, (5, 2)))
         ends.append((float(everyone["smoothness"].iloc[-1]), "trained, all neighbours", "#4f7fb0"))

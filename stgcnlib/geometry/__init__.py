@@ -6,6 +6,8 @@ With intervals and controls. Distances and graphs come from the rooms below; wha
 
 from __future__ import annotations
 
+from stgcnlib.geometry.baselines import baseline_distances, layer_baselines
+from stgcnlib.geometry.floor import ChosenK, choose_k, rescaled, same_class_candidates, smoothness_floor
 from stgcnlib.geometry.layers import LayerGeometry, merge_geometries
 from stgcnlib.geometry.measure import layer_geometry
 from stgcnlib.geometry.neighbourhoods import (
@@ -23,11 +25,14 @@ from stgcnlib.geometry.suspects import outliers, suspect_labels
 from stgcnlib.geometry.uncertainty import Estimate, Jackknife, bootstrap_counts, paired_difference, permutation_null
 
 __all__ = [
+    "ChosenK",
     "Estimate",
     "Jackknife",
     "LayerGeometry",
     "LayerStatistics",
+    "baseline_distances",
     "bootstrap_counts",
+    "choose_k",
     "class_confusions",
     "class_separation",
     "class_shares",
@@ -36,6 +41,7 @@ __all__ = [
     "intrinsic_dimension",
     "knn_predictions",
     "label_smoothness",
+    "layer_baselines",
     "layer_geometry",
     "layer_statistics",
     "merge_geometries",
@@ -46,6 +52,9 @@ __all__ = [
     "polytope_diameters",
     "pooled_features",
     "probe_predictions",
+    "rescaled",
+    "same_class_candidates",
     "sensitivity",
+    "smoothness_floor",
     "suspect_labels",
 ]

@@ -47,8 +47,9 @@ class LayerGeometry:
         table: one row per (layer, network, neighbours): layer, index, title, network ("trained", "trained-2", …,
             "untrained", …, "initial", …), neighbours (`neighbours`; of trained networks also "all"), smoothness
             (random-walk), low, high (jackknife interval: graphs made anew without each part), null_mean, null_low,
-            null_high (shuffled labels), rmse, knn_smoothness (kNN graph of the same candidates), neighbor_count (mean
-            kept), kkt_residual (largest), sigma (mean), n.
+            null_high (shuffled labels), floor (the lowest value that the graph allows: `smoothness_floor`), rescaled
+            ((smoothness − floor) / (null_mean − floor)), rmse, knn_smoothness (kNN graph of the same candidates),
+            neighbor_count (mean kept), kkt_residual (largest), sigma (mean), n.
         per_class: one row per class of those: layer, index, title, network, neighbours, class_index,
             class_name, smoothness, low, high, n.
         per_node: one row per node of those: layer, index, network, neighbours, node, smoothness, neighbor_count.

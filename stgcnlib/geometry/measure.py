@@ -5,7 +5,7 @@ Distances are taken by windowed DTW unless they are given.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from stgcnlib.dsgraph import DSGraph, knn_graph, nnk_graph
 from stgcnlib.dtw import DTWLike, dtw_distances, dtw_options
 from stgcnlib.errors import GraphError, LayerNotFoundError, shorten
+from stgcnlib.geometry.floor import choose_k, rescaled, smoothness_floor
 from stgcnlib.geometry.layers import TRAINED, Key, LayerGeometry, kind_of
 from stgcnlib.geometry.smoothness import check_labels, label_smoothness
 from stgcnlib.geometry.uncertainty import Jackknife, deletion_groups, interval, permutation_null
@@ -45,7 +46,7 @@ def layer_geometry(
     resample: ArrayLike | None = None,
     unit: str = SUBJECT,
     distances: Mapping[str, Mapping[str, ArrayLike]] | None = None,
-    k: int = 50,
+    k: int | None = None,
     sigma: Any = "mean-kth/3",
     symmetrize: Any = "max",
     solver: Any = "exact",
@@ -71,7 +72,8 @@ def layer_geometry(
         unit: what those are, in one word.
         distances: name of network -> layer name -> (N, N) distances; layers left out are computed from the store. A
             network that only has distances needs no store.
-        k, sigma, symmetrize, solver: as `stgcnlib.dsgraph.nnk_graph`.
+        k: candidates per node; None: what suits labels and groups (`choose_k`).
+        sigma, symmetrize, solver: as `stgcnlib.dsgraph.nnk_graph`.
         dtw: a `DTWOptions` or some of its fields, for distances that are computed.
         permutations: shuffles of the labels for the null.
         confidence: of the intervals and of the null's range.
@@ -99,6 +101,7 @@ def layer_geometry(
     y = check_labels(labels, count)
     titles = _titles(y, class_names)
     codes = None if groups is None else group_codes(groups, count)
+    k = choose_k(y, codes).k if k is None else k
     drawn = resampled_groups(resample, groups)
     jackknife = Jackknife(deletion_groups(count, groups=drawn, seed=seed), confidence)
     main = neighbours_label(None if codes is None else group)
@@ -129,10 +132,12 @@ def layer_geometry(
             estimate = jackknife.mean(values, left_out[key])
             null = permutation_null(graph, y, permutations=permutations, seed=seed)
             null_low, null_high = interval(null, confidence)
+            floor = float(smoothness_floor(graph, y, exclude).mean())
             rows.append(
                 where
                 | {"smoothness": float(values.mean()), "low": estimate.low, "high": estimate.high}
                 | {"null_mean": float(null.mean()), "null_low": null_low, "null_high": null_high}
+                | {"floor": floor, "rescaled": float(rescaled(values.mean(), floor, null.mean()))}
                 | {
                     "rmse": label_smoothness(graph, y, form="rmse", classes=len(titles)),
                     "knn_smoothness": label_smoothness(baseline, y),
@@ -167,6 +172,7 @@ def values_without(
     *,
     k: int,
     exclude: Any = None,
+    build: Callable[..., DSGraph] = nnk_graph,
     **options: Any,
 ) -> Floats:
     """(P, N) smoothness of each node on graphs that are made anew without each part of the recordings.
@@ -175,9 +181,10 @@ def values_without(
         jackknife: its parts.
         distances: (N, N).
         labels: (N,) class indices.
-        k: as `nnk_graph`; lowered where a node has fewer candidates left.
+        k: as of `build`; lowered where a node has fewer candidates left.
         exclude: (N,) groups, or None.
-        options: of `nnk_graph`.
+        build: makes the graph, from distances, k and exclude.
+        options: further ones of `build`.
 
     Returns:
         NaN for the nodes of the part that is left out, and everywhere if a node has no candidate left without it.
@@ -191,7 +198,7 @@ def values_without(
         fewest = fewest_candidates(groups, len(keep)).candidates
         if fewest < 1:
             continue
-        graph = nnk_graph(matrix[np.ix_(keep, keep)], k=min(k, fewest), exclude=groups, **options)
+        graph = build(matrix[np.ix_(keep, keep)], k=min(k, fewest), exclude=groups, **options)
         found[part, keep] = label_smoothness(graph, labels[keep], per="node")
     return found
 

@@ -234,7 +234,8 @@ class Explain(Section):
     """Relevance maps: of which class, for how many recordings, and how they are put to the test.
 
     `sequences` recordings are tested, by taking away `units` in `steps` steps and comparing with `draws` random
-    maps; that costs (layers + draws) * 2 * (steps - 1) forward passes per recording and unit.
+    maps; that costs (layers + draws + 1) * 2 * (steps - 1) forward passes per recording and unit. `maps` says how the
+    label smoothness of maps is measured: our way, or as in the first author's script (`explain.map_smoothness`).
     """
 
     target: Literal["predicted", "true"] | Whole = "predicted"
@@ -248,6 +249,7 @@ class Explain(Section):
     steps: Whole = Field(6, ge=2)
     draws: Whole = Field(3, ge=1)
     jitter: Number = Field(0.01, gt=0)
+    maps: Literal["own", "author"] = "own"
 
 
 Numbers = tuple[Number, ...]

@@ -12,6 +12,7 @@ from .examples import extremes as extremes
 from .examples import layer_maps as layer_maps
 from .examples import main_graphs as main_graphs
 from .examples import strip_example as strip_example
+from .geometry import baselines_table as baselines_table
 from .geometry import graphs_table as graphs_table
 from .geometry import layer_facts as layer_facts
 from .geometry import smoothness_table as smoothness_table

@@ -12,7 +12,7 @@ from stgcnlib.tables.words import spans
 if TYPE_CHECKING:
     from stgcnlib.geometry import LayerGeometry
 
-__all__ = ["graphs_table", "layer_facts", "smoothness_table"]
+__all__ = ["baselines_table", "graphs_table", "layer_facts", "smoothness_table"]
 
 
 def graphs_table(geometry: LayerGeometry) -> pd.DataFrame:
@@ -29,7 +29,9 @@ def graphs_table(geometry: LayerGeometry) -> pd.DataFrame:
 
 
 def smoothness_table(geometry: LayerGeometry) -> pd.DataFrame:
-    """Label smoothness S against layer, with interval, null, untrained control, kNN graph and RMSE.
+    """Label smoothness S against layer, with interval, floor, null, rescaled value, untrained control, kNN and RMSE.
+
+    The floor is the lowest S that the graph allows; rescaled is (S − floor) / (null − floor).
 
     Where the main curve bars some neighbours, a last column has S with all of them.
     """
@@ -40,7 +42,9 @@ def smoothness_table(geometry: LayerGeometry) -> pd.DataFrame:
             "layer": main["title"],
             "S": main["smoothness"].map("{:.3f}".format),
             "interval": [f"{low:.3f} to {high:.3f}" for low, high in zip(main["low"], main["high"], strict=True)],
+            "floor": main["floor"].map("{:.3f}".format),
             "null": main["null_mean"].map("{:.3f}".format),
+            "rescaled": main["rescaled"].map("{:.3f}".format),
             "untrained": untrained["smoothness"].map("{:.3f}".format),
             "kNN graph": main["knn_smoothness"].map("{:.3f}".format),
             "RMSE": main["rmse"].map("{:.3f}".format),
@@ -49,6 +53,22 @@ def smoothness_table(geometry: LayerGeometry) -> pd.DataFrame:
     everyone = geometry.curve(neighbours="all").set_index("index")
     if geometry.neighbours != "all" and len(everyone):
         table["all neighbours"] = everyone["smoothness"].map("{:.3f}".format)
+    return table.set_index("layer")
+
+
+def baselines_table(baselines: pd.DataFrame) -> pd.DataFrame:
+    """One row per layer: S by DTW, S by each baseline, and how much smoother DTW is than it, with interval.
+
+    Args:
+        baselines: of `stgcnlib.geometry.layer_baselines`.
+    """
+    layers = baselines.drop_duplicates("index").sort_values("index").set_index("index")
+    table = pd.DataFrame({"layer": layers["title"], "S by DTW": layers["dtw"].map("{:.3f}".format)})
+    for name, rows in baselines.groupby("baseline", sort=False):
+        mine = rows.set_index("index")
+        table[f"S {name}"] = mine["smoothness"].map("{:.3f}".format).reindex(table.index).fillna("")
+        gains = pd.Series(spans(mine, "gain", "gain_low", "gain_high", "{:+.3f}"), index=mine.index)
+        table[f"{name} − DTW"] = gains.reindex(table.index).fillna("")
     return table.set_index("layer")
 
 
@@ -65,6 +85,7 @@ def layer_facts(geometry: LayerGeometry, *, layer: str) -> pd.DataFrame:
     facts = {
         "layer": f"{row['title']} ({layer})",
         "label smoothness S": f"{row['smoothness']:.3f}, interval {row['low']:.3f} to {row['high']:.3f}",
+        "lowest possible S": f"{row['floor']:.3f}, by the classes of the candidates",
         "with shuffled labels": spans(main.loc[[layer]], "null_mean", "null_low", "null_high", "{:.3f}")[0],
         "neighbours kept by NNK": f"{row['neighbor_count']:.1f} of {geometry.settings['k']} candidates (mean)",
         "kernel width σ": f"{row['sigma']:.4g}",

@@ -91,7 +91,9 @@ def limb_relevance(
 
 
 def faithfulness_table(evaluation: MapEvaluation, *, unit: str, mode: str) -> pd.DataFrame:
-    """Areas under the curves against layer, with intervals, beside random maps.
+    """Areas under the curves against layer, with intervals, beside random maps and motion energy.
+
+    "better by" is paired by recording: above 0, the layer's maps are better than that comparison.
 
     Args:
         evaluation: of `stgcnlib.explain.evaluate_maps`.
@@ -104,9 +106,10 @@ def faithfulness_table(evaluation: MapEvaluation, *, unit: str, mode: str) -> pd
         {
             "layer": rows["title"],
             "area": spans(rows, "area", "low", "high", "{:.3f}"),
-            "random": spans(rows, "random", "random_low", "random_high", "{:.3f}"),
-            "difference": spans(rows, "difference", "difference_low", "difference_high", "{:.3f}"),
-            "intervals apart": rows["apart"].map({True: "yes", False: "no"}),
+            "random maps": spans(rows, "random", "random_low", "random_high", "{:.3f}"),
+            "better by": spans(rows, "beats_random", "beats_random_low", "beats_random_high", "{:z.3f}"),
+            "motion energy": spans(rows, "motion", "motion_low", "motion_high", "{:.3f}"),
+            "better than it by": spans(rows, "beats_motion", "beats_motion_low", "beats_motion_high", "{:z.3f}"),
         }
     ).set_index("layer")
 

@@ -1,8 +1,9 @@
 from .advice import advise_frozen as advise_frozen
+from .baselines import judge_baselines as judge_baselines
 from .comparison import compare_studies as compare_studies
 from .depth import judge_depth as judge_depth
 from .generality import judge_generality as judge_generality
-from .maps import describe_gaze as describe_gaze
+from .maps import describe_relevance as describe_relevance
 from .maps import judge_maps as judge_maps
 from .noise import judge_noise as judge_noise
 from .noise import moderate_level as moderate_level

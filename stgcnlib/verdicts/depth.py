@@ -22,7 +22,7 @@ from stgcnlib.verdicts.outcome import Outcome, Test, answered, counted, estimate
 if TYPE_CHECKING:
     from stgcnlib.geometry import LayerGeometry
 
-__all__ = ["CLAIM", "LATE", "RELEVANT", "UNIFORM", "depth_of_half", "judge_depth", "steps"]
+__all__ = ["CLAIM", "LATE", "RELEVANT", "UNIFORM", "depth_of_half", "depth_tests", "judge_depth", "steps"]
 
 CLAIM = "early layers capture general motion and only late ones discriminate actions"
 
@@ -61,7 +61,7 @@ def judge_depth(geometry: LayerGeometry) -> Outcome:
     curve = geometry.curve()
     if len(curve) < 3 or curve["index"].iloc[0] != 0:
         raise GraphError(f"a verdict needs the input and at least two layers; this geometry has {len(curve)} in all")
-    tests = _tests(geometry)
+    tests = depth_tests(geometry)
     answers = [test.answer for test in tests]
     holds = True if all(answers) else False if False in answers else None
     numbers = _numbers(geometry, tests) | {"holds": holds}
@@ -70,7 +70,8 @@ def judge_depth(geometry: LayerGeometry) -> Outcome:
     return Outcome(f"{claim[:-1]} ({networks}).", holds, numbers, CLAIM, _paragraph(numbers), tests)
 
 
-def _tests(geometry: LayerGeometry) -> tuple[Test, ...]:
+def depth_tests(geometry: LayerGeometry) -> tuple[Test, ...]:
+    """The four questions of `judge_depth`, in order."""
     curve, start, end = geometry.mean_curve(), *_ends(geometry)
     first, last = float(curve["smoothness"].iloc[0]), float(curve["smoothness"].iloc[-1])
     falls = answered("falls with depth", geometry.contrast({TRAINED: start - end}), relevant=RELEVANT * first)

@@ -1,4 +1,4 @@
-"""Maps: what the evaluation of relevance maps says, and which body parts early and late layers look at.
+"""Maps: what the evaluation of relevance maps says, and which body parts have the relevance of early and late layers.
 
 Expectations are stated beside the numbers that decide them. Nothing is computed here but means and comparisons.
 """
@@ -10,25 +10,39 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from stgcnlib.verdicts.outcome import Outcome, estimate
+from stgcnlib.verdicts.outcome import Outcome, Test, counted, estimate, listed
 
 if TYPE_CHECKING:
     from stgcnlib.explain import MapEvaluation
 
-__all__ = ["LOST", "STEADY", "describe_gaze", "judge_maps"]
+__all__ = ["AREA", "DIFFERENT", "FALL", "LOST", "STEADY", "describe_relevance", "judge_maps"]
 
+AREA = 0.02
+"""Difference of two areas under curves, in probability, below which maps count as no better."""
+DIFFERENT = 0.5
+"""Rank correlation of the maps of two classes below which they count as different."""
 LOST = 0.5
-"""Rank correlation with the trained network's maps below which a randomised network's maps count as others."""
+"""Absolute rank correlation with the trained network's maps below which a random network's maps count as others."""
 STEADY = 0.8
 """Rank correlation under jitter from which maps count as stable."""
+FALL = 0.1
+"""Share of the first layer's label smoothness by which that of the last must be lower to count."""
+
+_OTHER = {"random": "random maps", "motion": "the joints' motion energy"}
+_WAYS = {
+    "deletion": "Deleting what the last layer's maps point at lowers the class's probability faster",
+    "insertion": "Putting back what the last layer's maps point at raises the class's probability sooner",
+}
 
 
 def judge_maps(evaluation: MapEvaluation) -> list[Outcome]:
-    """Whether each expectation of an evaluation was met, in reading order."""
-    units = dict.fromkeys(evaluation.summary["unit"])
+    """Whether each expectation of an evaluation was met, in reading order.
+
+    Every test is answered yes, no or not decided by a jackknife interval over subjects. An expectation of several tests
+    holds if all are yes, does not hold if one is no, and is not decided otherwise.
+    """
     return [
-        *(_deletion(evaluation.summary, str(unit)) for unit in units),
-        _insertion(evaluation.summary),
+        *(_curves(evaluation.summary, mode, other) for other in _OTHER for mode in ("deletion", "insertion")),
         _contrast(evaluation.contrast),
         _random(evaluation.random),
         _stable(evaluation.stable),
@@ -37,14 +51,14 @@ def judge_maps(evaluation: MapEvaluation) -> list[Outcome]:
     ]
 
 
-def describe_gaze(shares: pd.DataFrame) -> str:
-    """One paragraph: which body parts the early and the late layers look at.
+def describe_relevance(shares: pd.DataFrame) -> str:
+    """One paragraph: on which body parts the relevance of the early and of the late layers lies.
 
     Args:
         shares: columns index, limb, share and even, one row per layer and body part; shares of a layer sum to 1.
     """
     if not len(shares):
-        return "This skeleton names no body parts, so what layers look at cannot be said in words."
+        return "This skeleton names no body parts, so relevance cannot be given by body part."
     layers = np.sort(shares["index"].unique())
     if len(layers) < 2:
         return "Relevance was measured at one layer only, so early and late layers cannot be compared."
@@ -53,7 +67,7 @@ def describe_gaze(shares: pd.DataFrame) -> str:
     even = shares.groupby("limb")["even"].first()
     early, late = table.loc[layers[:third]].mean(), table.loc[layers[-third:]].mean()
     # Relative to the limb's share of the joints: else a limb with many joints would lead.
-    favourite = [str((part / even).idxmax()) for part in (early, late)]
+    strongest = [str((part / even).idxmax()) for part in (early, late)]
 
     def says(limb: str, part: pd.Series) -> str:
         return f"the {limb} ({part[limb]:.0%} of the relevance on {even[limb]:.0%} of the joints)"
@@ -62,160 +76,223 @@ def describe_gaze(shares: pd.DataFrame) -> str:
         return float(np.abs(part - even).sum() / 2)
 
     spread_early, spread_late = focus(early), focus(late)
-    span = f"The early layers (1 to {third})" if third > 1 else "The first layer"
-    end = f"the late ones ({layers[-third]} to {layers[-1]})" if third > 1 else f"the last (layer {layers[-1]})"
-    verb, finish = ("look", "look") if third > 1 else ("looks", "looks")
-    text = f"{span} {verb} most at {says(favourite[0], early)}, {end} {finish} most at {says(favourite[1], late)}, "
-    text += "each measured against an even look at all joints. "
+    first = f"the early layers (1 to {third})" if third > 1 else "the first layer"
+    last = f"the late layers ({layers[-third]} to {layers[-1]})" if third > 1 else f"the last layer ({layers[-1]})"
+    text = (
+        f"For its number of joints, {says(strongest[0], early)} has the most relevance at {first}, and "
+        f"{says(strongest[1], late)} at {last}. These are means over the explained recordings, without a test. "
+    )
     change = (late - early).abs()
-    moved = str(change.idxmax())
+    most = str(change.idxmax())
     if change.max() < 0.05:
-        return text + "No body part's share changes by 5 points: by this measure depth does not move the gaze."
-    direction = "gains" if late[moved] > early[moved] else "loses"
-    text += f"With depth the {moved} {direction} most, from {early[moved]:.0%} to {late[moved]:.0%}. "
+        return text + "From early to late layers no body part's share changes by 5 points or more."
+    direction = "rises" if late[most] > early[most] else "falls"
+    text += f"The share of the {most} changes most: it {direction} from {early[most]:.0%} to {late[most]:.0%}. "
     if abs(spread_late - spread_early) < 0.02:
-        return text + f"Late maps are about as uneven as early ones ({spread_late:.0%} of the mass off its even place)."
+        return (
+            text
+            + f"Late maps are about as uneven as early ones: {spread_late:.0%} of the relevance is displaced "
+            + ("from an even share per joint.")
+        )
     word = "more" if spread_late > spread_early else "less"
-    return (
-        text
-        + f"Late maps are {word} selective: {spread_late:.0%} of the mass is off its even place, of early maps "
-        + f"{spread_early:.0%}."
+    return text + (
+        f"Late maps are {word} uneven than early ones: {spread_late:.0%} and {spread_early:.0%} of the relevance are "
+        "displaced from an even share per joint."
     )
 
 
-def _deletion(summary: pd.DataFrame, unit: str) -> Outcome:
-    rows = summary[(summary["unit"] == unit) & (summary["mode"] == "deletion")].sort_values("index")
-    last = rows.iloc[-1]
-    holds = True if last["apart"] else None if last["better"] else False
-    areas = (
-        f"area {estimate(last['area'], last['low'], last['high'], '.3f')} against "
-        f"{estimate(last['random'], last['random_low'], last['random_high'], '.3f')} for random maps"
+def _joined(tests: tuple[Test, ...]) -> bool | None:
+    answers = [test.answer for test in tests]
+    return True if all(answers) else False if False in answers else None
+
+
+def _curves(summary: pd.DataFrame, mode: str, other: str) -> Outcome:
+    """Deletion or insertion by the last layer's maps against random maps or motion energy, for every unit."""
+    rows = summary[(summary["mode"] == mode) & (summary["index"] == summary["index"].max())]
+    tests = tuple(_area_test(row, mode, other) for _, row in rows.iterrows())
+    words = {True: "better", False: "no better", None: "not decided"}
+    found = [
+        f"{word} for {listed(units)}"
+        for answer, word in words.items()
+        if (units := [str(u) for u, test in zip(rows["unit"], tests, strict=True) if test.answer is answer])
+    ]
+    sentence = f"In {mode}, maps of {rows['title'].iloc[0]} against {_OTHER[other]}: {'; '.join(found)}."
+    areas = "; ".join(
+        f"{row['unit']} {estimate(row['area'], row['low'], row['high'], '.3f')} against "
+        f"{estimate(row[other], row[f'{other}_low'], row[f'{other}_high'], '.3f')}"
+        for _, row in rows.iterrows()
     )
-    if last["apart"]:
-        says = "takes the class away faster than random maps do, with intervals apart"
-    elif last["better"]:
-        says = "is better than random maps recording by recording, but the two intervals overlap"
-    elif last["difference"] > 0:
-        says = "is not surely better than random maps"
-    else:
-        says = "is no better than random maps"
-    count = int(rows["apart"].sum())
-    also = f" Intervals are apart at {count} of {len(rows)} layers."
-    shown = ("title", "area", "low", "high", "random", "random_low", "random_high", "difference", "apart", "better")
+    columns = ("unit", "title", "area", "low", "high", other, *(f"beats_{other}{end}" for end in ("", "_low", "_high")))
+    layers = summary[summary["mode"] == mode]
+    sure = layers[layers[f"beats_{other}_low"] > 0].groupby("unit").size()
+    count = listed([f"{int(sure.get(unit, 0))} for {unit}" for unit in rows["unit"]])
     return Outcome(
-        f"Deleting {unit} by the maps of {last['title']} {says}: {areas}.{also}",
-        holds,
-        {"unit": unit, "last": _plain(last, *shown), "apart": count, "layers": len(rows)},
-        f"Deleting {unit} by the last layer's maps lowers the class's probability faster than random maps do",
-    )
-
-
-def _insertion(summary: pd.DataFrame) -> Outcome:
-    rows = summary[summary["mode"] == "insertion"]
-    last = rows[rows["index"] == rows["index"].max()]
-    good = last[last["better"]]["unit"].tolist()
-    each = "; ".join(f"{r.unit} {r.area:.3f} against {r.random:.3f}" for r in last.itertuples())
-    holds = len(good) == len(last)
-    says = "beats random maps for every unit" if holds else (
-        f"beats random maps for {', '.join(good)} only" if good else "beats random maps for no unit"
+        sentence,
+        _joined(tests),
+        {
+            "mode": mode, "other": other, "last": [_plain(row, *columns) for _, row in rows.iterrows()],
+            "layers": int(layers["index"].nunique()),
+        },
+        f"{_WAYS[mode]} than by {_OTHER[other]}",
+        f"Areas under the curves: {areas}. Of {counted(int(layers['index'].nunique()), 'layer', 'layers')} the maps "
+        f"are better beyond their intervals at {count}.",
+        tests,
     )  # fmt: skip
-    return Outcome(
-        f"Insertion by the last layer {says} (paired interval above 0); areas: {each}.",
-        holds,
-        {"last": [_plain(row, "unit", "area", "random", "better") for _, row in last.iterrows()]},
-        "Putting back first what the last layer's maps point at brings the class back sooner than random maps do",
-    )
+
+
+def _area_test(row: pd.Series, mode: str, other: str) -> Test:
+    value, low, high = (float(row[f"beats_{other}{end}"]) for end in ("", "_low", "_high"))
+    answer = True if low > 0 else False if high < AREA else None
+    return Test(f"{mode} of {row['unit']} beats {_OTHER[other]}", value, low, high, answer, 0.0, AREA)
 
 
 def _contrast(table: pd.DataFrame) -> Outcome:
     first, last = table.iloc[0], table.iloc[-1]
-    holds = True if last["high"] < 0.5 else False if last["low"] >= 0.5 else None
-    says = {True: "differ", False: "are much alike", None: "differ, but not surely enough,"}[holds]
+    answer = True if last["high"] < DIFFERENT else False if last["low"] >= DIFFERENT else None
+    says = {
+        True: "differ", False: "are much alike", None: "may or may not differ: this is not decided",
+    }[answer]  # fmt: skip
     return Outcome(
-        f"The signed maps of the predicted class and the runner-up {says} at {last['title']}: correlation "
-        f"{estimate(last['correlation'], last['low'], last['high'], '.2f')}; at {first['title']} "
-        f"{first['correlation']:.2f}.",
-        holds,
+        f"At {last['title']} the signed maps of the predicted class and of the runner-up {says}.",
+        answer,
         {"first": _plain(first, *_CORRELATION), "last": _plain(last, *_CORRELATION)},
-        "At the last layer the maps of two classes differ (rank correlation below 0.5)",
+        f"At the last layer the maps of two classes differ (rank correlation below {DIFFERENT})",
+        f"Their rank correlation is {estimate(last['correlation'], last['low'], last['high'], '.2f')} at "
+        f"{last['title']}, and {first['correlation']:.2f} at {first['title']}.{_left_out(int(table['empty'].max()))}",
+        (_limit(f"maps of two classes differ at {last['title']}", last, answer=answer, against=DIFFERENT),),
     )
 
 
 def _random(table: pd.DataFrame) -> Outcome:
     end = table[table["step"] == table["step"].max()]
-    kept = end[end["correlation"] >= LOST]
+    kept, lost = end[end["low"] >= LOST], end[end["high"] < LOST]
+    answer = False if len(kept) else True if len(lost) == len(end) else None
+    most = end.sort_values("correlation").iloc[-1]
+    says = {
+        True: "no layer's maps resemble the trained ones",
+        False: f"the maps of {_titles(kept)} still resemble the trained ones",
+        None: "it is not decided whether all layers' maps are lost",
+    }[answer]
+    if not end["correlation"].notna().any():
+        says = "no layer has a map left to compare, so that this is not decided"
     head = table[table["step"] == 1]
-    holds = not len(kept)
-    says = "every layer's maps are lost"
-    if not holds:
-        says = f"maps of {', '.join(kept['title'])} stay (correlation {kept['correlation'].max():.2f})"
     means = {
-        name: {measure: float(rows[measure].mean()) for measure in ("correlation", "similarity")}
+        name: {measure: float(rows[measure].mean()) for measure in ("correlation", "signed", "similarity", "chance")}
         for name, rows in (("all", end), ("head", head))
     }
     every, alone = means["all"], means["head"]
+    note = " What stays comes from the input or the network's shape, not from training." if answer is False else ""
     return Outcome(
-        f"After all weights are drawn anew {says}; mean correlation {every['correlation']:.2f}, "
-        f"and {alone['correlation']:.2f} after the head alone (SSIM {every['similarity']:.2f} and "
-        f"{alone['similarity']:.2f})." + ("" if holds else " What stays comes from the input, not from training."),
-        holds,
-        means | {"kept": [_plain(row, "title", "correlation") for _, row in kept.iterrows()]},
-        f"Once all weights are random, no layer's maps resemble the trained ones (rank correlation below {LOST})",
+        f"After all weights are drawn anew, {says}.",
+        answer,
+        means | {"kept": [_plain(row, *_CORRELATION) for _, row in kept.iterrows()]},
+        f"Once all weights are random, no layer's maps resemble the trained ones (rank correlation within ±{LOST})",
+        f"The largest absolute rank correlation is at {most['title']}: "
+        f"{estimate(most['correlation'], most['low'], most['high'], '.2f')}. Means over layers: "
+        f"{every['correlation']:.2f} after all weights, {alone['correlation']:.2f} after the head alone, and "
+        f"{every['chance']:.2f} for maps moved to random places; with sign {every['signed']:.2f} and "
+        f"{alone['signed']:.2f}; SSIM {every['similarity']:.2f} and {alone['similarity']:.2f}.{note}"
+        f"{_left_out(int(end['empty'].sum()), int((end['empty'] + end['pairs']).sum()))}",
+        (_limit(f"maps of {most['title']} are lost", most, answer=answer, against=LOST),),
     )
 
 
 def _stable(table: pd.DataFrame) -> Outcome:
     worst, last = table.sort_values("correlation").iloc[0], table.iloc[-1]
-    holds = True if worst["low"] >= STEADY else False if worst["correlation"] < STEADY else None
-    says = {True: "stay as they are", False: "do not all stay as they are", None: "stay on average as they are"}[holds]
+    answer = True if (table["low"] >= STEADY).all() else False if (table["high"] < STEADY).any() else None
+    says = {
+        True: "every layer's maps stay as they are",
+        False: f"the maps of {_titles(table[table['high'] < STEADY])} change",
+        None: "it is not decided whether all maps stay as they are",
+    }[answer]
     return Outcome(
-        f"Under jitter maps {says}: lowest at {worst['title']}, "
-        f"{estimate(worst['correlation'], worst['low'], worst['high'], '.2f')}; at {last['title']} "
-        f"{last['correlation']:.2f}.",
-        holds,
+        f"Under small jitter of the joints {says}.",
+        answer,
         {"worst": _plain(worst, *_CORRELATION), "last": _plain(last, *_CORRELATION)},
         f"Small jitter of the joints leaves every layer's maps as they are (rank correlation from {STEADY})",
+        f"The lowest rank correlation is at {worst['title']}: "
+        f"{estimate(worst['correlation'], worst['low'], worst['high'], '.2f')}; at {last['title']} it is "
+        f"{last['correlation']:.2f}.{_left_out(int(table['empty'].max()))}",
+        (_limit(f"maps of {worst['title']} stay", worst, answer=answer, against=STEADY),),
     )
 
 
 def _smooth(table: pd.DataFrame) -> Outcome:
     first, last = table.iloc[0], table.iloc[-1]
-    holds = True if last["maps_high"] < first["maps_low"] else False if last["maps"] >= first["maps"] else None
-    beside = f"; features {first['features']:.2f} and {last['features']:.2f}" if "features" in table.columns else ""
-    shown = [name for name in ("title", "maps", "maps_low", "maps_high", "features") if name in table.columns]
+    least = FALL * float(first["maps"])
+    fall, low, high = (float(last[name]) for name in ("fall", "fall_low", "fall_high"))
+    answer = False if high < least else True if low > 0 else None
+    says = {
+        True: f"more alike by {last['title']} than by {first['title']}",
+        False: f"no more alike by {last['title']} than by {first['title']}",
+        None: f"more alike by {last['title']} than by {first['title']}: this is not decided",
+    }[answer]
+    beside = f"; of the features {first['features']:.2f} and {last['features']:.2f}" if "features" in table else ""
+    shown = [name for name in ("title", "k", "maps", "maps_low", "maps_high", "features") if name in table.columns]
     return Outcome(
-        f"Label smoothness of the maps is {estimate(first['maps'], first['maps_low'], first['maps_high'], '.2f')} at "
-        f"{first['title']} and {estimate(last['maps'], last['maps_low'], last['maps_high'], '.2f')} at "
-        f"{last['title']}{beside} (lower: neighbours share the class more).",
-        holds,
-        {"first": _plain(first, *shown), "last": _plain(last, *shown)},
+        f"Recordings of one class are explained {says}.",
+        answer,
+        {"first": _plain(first, *shown), "last": _plain(last, *shown, "fall", "fall_low", "fall_high")},
         "Recordings of one class are explained more alike by the last layer than by the first",
+        f"Label smoothness of the maps (lower: neighbours share the class more; K = {int(first['k'])}) is "
+        f"{estimate(first['maps'], first['maps_low'], first['maps_high'], '.2f')} at {first['title']} and "
+        f"{estimate(last['maps'], last['maps_low'], last['maps_high'], '.2f')} at {last['title']}{beside}. It falls by "
+        f"{estimate(fall, low, high, '.2f')}.",
+        (Test("label smoothness of maps falls", fall, low, high, answer, 0.0, least),),
     )
 
 
 def _arms(table: pd.DataFrame) -> Outcome:
-    question = "In one-armed actions the last layer looks at the acting arm more than at joints in general"
+    question = "In one-armed actions the last layer's relevance lies on the acting arm more than on joints in general"
     if not len(table):
         return Outcome("No action here is done with one arm, so this could not be asked.", None, {}, question)
     every = table[table["label"] == -1].sort_values("index")
     classes = table[(table["label"] >= 0) & (table["index"] == table["index"].max())]
     last, first = every.iloc[-1], every.iloc[0]
     above = int((classes["share"] > classes["even"]).sum())
-    holds = True if last["low"] > last["even"] else False if last["share"] <= last["even"] else None
+    answer = True if last["low"] > last["even"] else False if last["high"] < last["even"] else None
     best = every.sort_values("share").iloc[-1]
+    says = {
+        True: "has more relevance than its share of the joints",
+        False: "has less relevance than its share of the joints",
+        None: "may or may not have more relevance than its share of the joints: this is not decided",
+    }[answer]
     return Outcome(
-        f"In the {len(classes)} one-armed actions {estimate(last['share'], last['low'], last['high'], '.0%')} of the "
-        f"relevance of {last['title']} lies on the acting arm, which has {last['even']:.0%} of the joints; "
-        f"{first['share']:.0%} at {first['title']}, most at {best['title']} ({best['share']:.0%}). "
-        f"The share is above the arm's part of the joints in {above} of the {len(classes)}.",
-        holds,
+        f"At {last['title']} the acting arm of one-armed actions {says}.",
+        answer,
         {"first": _plain(first, "title", "share"), "last": _plain(last, "title", "share", "low", "high", "even")}
         | {"most": _plain(best, "title", "share"), "above": above, "actions": len(classes)},
         question,
-    )
+        f"In {counted(len(classes), 'one-armed action', 'one-armed actions')} "
+        f"{estimate(last['share'], last['low'], last['high'], '.0%')} of the relevance of {last['title']} lies on the "
+        f"acting arm, which has {last['even']:.0%} of the joints; {first['share']:.0%} at {first['title']}, most at "
+        f"{best['title']} ({best['share']:.0%}). The share is above the arm's part of the joints in {above} of "
+        f"{len(classes)}.",
+        (Test("relevance on the acting arm", float(last["share"]), float(last["low"]), float(last["high"]), answer,
+              float(last["even"]), unit="share"),),
+    )  # fmt: skip
 
 
 _CORRELATION = ("title", "correlation", "low", "high")
+
+
+def _limit(question: str, row: pd.Series, *, answer: bool | None, against: float) -> Test:
+    """A test of a correlation against a limit."""
+    value, low, high = (float(row[name]) for name in ("correlation", "low", "high"))
+    return Test(question, value, low, high, answer, against, unit="")
+
+
+def _titles(rows: pd.DataFrame) -> str:
+    """The layers' titles in one list; nothing where there are no rows."""
+    return listed(rows["title"].astype(str).tolist()) if len(rows) else ""
+
+
+def _left_out(empty: int, total: int | None = None) -> str:
+    """How many maps could not be compared, if any."""
+    if not empty:
+        return ""
+    of = "" if total is None else f" of {total}"
+    return f" Left out because a map has no relevance: {empty}{of}."
 
 
 def _plain(row: pd.Series, *names: str) -> dict[str, Any]:

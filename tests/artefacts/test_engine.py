@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ import pytest
 from pydantic import BaseModel
 
 from stgcnlib.artefacts import ARRAY, JSON, TABLE, TABLES, Artefact, Artefacts, Axis, Event, Form, Line, make_all
+from stgcnlib.artefacts.sources import source_parts
+from stgcnlib.artefacts.stamps import Stamps
 from stgcnlib.errors import ArtefactError, StudyError
 
 MADE: list[str] = []
@@ -404,3 +407,18 @@ def test_what_another_process_made_from_other_settings_is_not_taken_for_ones_own
     assert first["numbers"][0] == 0
     opened(tmp_path, seed=5).forget("numbers")
     assert made(tmp_path, "numbers") == ["numbers"]
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"x": [["a"], 1]}', '{"x": 3}', "\x00", '{"x": [["a"], "b"]}'])
+def test_a_damaged_list_of_stamps_is_as_if_there_were_none(content: str, tmp_path: Path) -> None:
+    file, cache = tmp_path / "input.txt", tmp_path / "stamps.json"
+    file.write_text("one")
+    cache.write_text(content)
+    assert Stamps(cache).of(file) == Stamps(None).of(file)
+
+
+def test_of_a_function_made_within_another_the_whole_module_counts() -> None:
+    """It has no statement of its own in the module."""
+    pieces, files = source_parts(partial(len, "stgcnlib.files:made.within"))
+    assert "stgcnlib.files" in files
+    assert not [name for name in pieces if name.startswith("stgcnlib.files:")]

@@ -10,7 +10,7 @@ from rounding import in_double
 from scipy.stats import spearmanr
 from tiny_network import TinyNetwork
 
-from stgcnlib.errors import LayoutError, SkeletonFormatError
+from stgcnlib.errors import LayoutError, SequenceError, SkeletonFormatError
 from stgcnlib.explain import (
     MapEvaluation,
     RelevanceMap,
@@ -24,7 +24,8 @@ from stgcnlib.explain import (
     randomisation,
     stability,
 )  # fmt: skip
-from stgcnlib.explain.checks import rank_correlation, similarity
+from stgcnlib.explain.baseline import moved
+from stgcnlib.explain.likeness import rank_correlation, similarity
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.skeleton import layout
 from stgcnlib.verdicts import judge_maps
@@ -76,7 +77,7 @@ def test_rank_correlation_is_spearmans():
     b = a + rng.normal(size=a.shape)
     assert rank_correlation(a, b) == pytest.approx(spearmanr(a.ravel(), b.ravel()).statistic)
     assert rank_correlation(a, -a) == pytest.approx(-1)
-    assert rank_correlation(a, np.ones_like(a)) == 0
+    assert np.isnan(rank_correlation(a, np.ones_like(a)))
     assert np.isnan(rank_correlation(np.ones_like(a), a))
 
 
@@ -99,7 +100,7 @@ def test_limb_share_by_hand(data):
 
 def test_one_armed_actions_are_found_from_motion(data):
     assert one_armed(data) == {0: "right arm", 1: "left arm"}
-    table = limb_shares(on_limb(data, 0.7), data, one_armed(data), draws=50)
+    table = limb_shares(on_limb(data, 0.7), data, one_armed(data))
     share = table.set_index(["class", "title"])["share"]
     assert share["right", "layer 2"] == pytest.approx(0.7, rel=1e-5)
     assert share["left", "layer 2"] == pytest.approx(0.3 / 4, rel=1e-5)
@@ -115,14 +116,73 @@ def test_randomisation_starts_at_itself_ends_with_all_lost_and_leaves_the_networ
     table = randomisation(network, some, maps, seed=3)
     assert list(table["randomised"].unique()) == ["nothing", "head", "layer 3", "layer 2", "layer 1", "stem"]
     start = table[table["step"] == 0]
-    np.testing.assert_allclose(start[["correlation", "similarity"]], 1, atol=1e-5)
+    np.testing.assert_allclose(start[["correlation", "signed", "similarity"]], 1, atol=1e-5)
+    np.testing.assert_allclose(start["spread"], 0, atol=1e-12)
     assert (table[table["step"] == table["step"].max()]["correlation"] < 0.9).all()
+    assert (table["pairs"] + table["empty"] == 3 * 4).all()
     assert all(torch.equal(v, before[k]) for k, v in network.state_dict().items())
     pd.testing.assert_frame_equal(table, randomisation(network, some, maps, seed=3))
+    with pytest.raises(SequenceError, match="repeats=0"):
+        randomisation(network, some, maps, repeats=0)
+
+
+def test_randomisation_averages_draws_of_the_weights_and_says_how_they_spread(data):
+    network, some = in_double(TinyNetwork()).eval(), data.select([0, 1, 2, 3])
+    maps = grad_cam_set(network, some, target="true", signed=True)
+    alone = [randomisation(network, some, maps, seed=seed, repeats=1) for seed in (5, 6, 7)]
+    table = randomisation(network, some, maps, seed=5, repeats=3)
+    values = np.stack([each["correlation"] for each in alone])
+    np.testing.assert_allclose(table["correlation"], values.mean(axis=0))
+    np.testing.assert_allclose(table["spread"], values.std(axis=0, ddof=1), atol=1e-12)
+    assert alone[0]["spread"].isna().all()
+    assert (table["low"] <= table["correlation"]).all()
+
+
+class Flipping(torch.nn.Linear):
+    """Drawn anew it is its own negative for odd seeds, and the same for even ones."""
+
+    def reset_parameters(self) -> None:
+        with torch.no_grad():
+            self.weight.mul_(-1 if torch.initial_seed() % 2 else 1)
+
+
+def flipping() -> TinyNetwork:
+    """A network whose maps change their sign and nothing else when its head is drawn anew."""
+    network = TinyNetwork()
+    head = Flipping(8, 3)
+    head.load_state_dict(network.head.state_dict())
+    network.head = head
+    return network
+
+
+def test_maps_that_only_change_their_sign_are_not_lost(data):
+    """Signed correlations of +1 and -1 cancel; the maps show the same places all the same."""
+    network, some = in_double(flipping()).eval(), data.select([0, 1, 2, 3])
+    maps = grad_cam_set(network, some, target="true", signed=True)
+    table = randomisation(network, some, maps, seed=0, repeats=2)
+    head = table[table["randomised"] == "head"]
+    np.testing.assert_allclose(head["signed"], 0, atol=1e-6)
+    np.testing.assert_allclose(head["correlation"], 1, atol=1e-6)
+    # Without negative relevance the flipped maps are nearly or wholly empty: these are left out, not counted as 0.
+    plain = randomisation(network, some, grad_cam_set(network, some, target="true"), seed=0, repeats=2)
+    assert (plain[plain["step"] > 0]["empty"].sum()) > 0
+    compared = plain[(plain["randomised"] == "head") & (plain["pairs"] == 4)]
+    np.testing.assert_allclose(compared["correlation"], 1, atol=1e-6)
+
+
+def test_chance_of_randomisation_is_that_of_maps_at_other_places(data):
+    network, some = in_double(TinyNetwork()).eval(), data.select([0, 1, 2, 3])
+    maps = grad_cam_set(network, some, target="true", signed=True)
+    chance = randomisation(network, some, maps, seed=0, repeats=1).drop_duplicates("layer").set_index("layer")["chance"]
+    rng = np.random.default_rng(9)
+    for name in maps[0]:
+        drawn = [abs(rank_correlation(m[name].values, moved(m[name].values, rng))) for m in maps for _ in range(50)]
+        assert chance[name] == pytest.approx(np.mean(drawn), abs=5 * np.std(drawn) / 2)
+        assert 0 < chance[name] < 0.9
 
 
 def test_the_whole_network_is_lost_at_the_end():
-    from stgcnlib.explain.checks import _cascade, _lose
+    from stgcnlib.explain.randomisation import _cascade, _lose
 
     network = TinyNetwork()
     before = {k: v.clone() for k, v in network.named_parameters()}
@@ -139,7 +199,7 @@ def test_the_whole_network_is_lost_at_the_end():
 def test_stability_of_no_jitter_is_one_and_falls_with_noise(data):
     network, some = in_double(TinyNetwork()), data.select([0, 1, 2, 4])
     maps = grad_cam_set(network, some, target="true", signed=True)
-    none, much = (stability(network, some, maps, jitter=j, repeats=2, draws=20) for j in (0.0, 1.0))
+    none, much = (stability(network, some, maps, jitter=j, repeats=2) for j in (0.0, 1.0))
     np.testing.assert_allclose(none["correlation"], 1, atol=1e-6)
     assert (much["correlation"] < none["correlation"]).all()
 
@@ -149,7 +209,7 @@ def test_contrastivity_compares_the_two_best_classes(data):
     with torch.no_grad():  # logits that are each other's negative: maps too
         network.head.weight[1] = -network.head.weight[0]
         network.head.bias.zero_()
-    np.testing.assert_allclose(contrastivity(network, some, draws=20)["correlation"], -1, atol=1e-5)
+    np.testing.assert_allclose(contrastivity(network, some)["correlation"], -1, atol=1e-5)
 
 
 def test_smoothness_of_maps_that_tell_the_class_is_zero(data):
@@ -168,7 +228,7 @@ def test_smoothness_of_maps_that_tell_the_class_is_zero(data):
     far = (far + far.T) / 2
     np.fill_diagonal(far, 0)
     table = map_smoothness(
-        maps, data.labels, k=2, groups=data.groups["subject"], feature_distances={"a": far, "b": far}, draws=50
+        maps, data.labels, k=2, groups=data.groups["subject"], feature_distances={"a": far, "b": far}
     ).set_index("title")
     assert table.loc["layer 2", "maps"] == pytest.approx(0, abs=1e-6)
     assert table.loc["layer 1", "maps"] > 0.2
@@ -187,8 +247,8 @@ def test_an_evaluation_comes_back_from_disk_and_speaks(data, tmp_path):
     for name in made.__dataclass_fields__:
         pd.testing.assert_frame_equal(getattr(made, name), getattr(back, name), check_dtype=False)
     sentences = judge_maps(back)
-    assert len(sentences) == 7
-    assert all(f.text.endswith((".", ").")) for f in sentences)
+    assert len(sentences) == 9
+    assert all(f.text.endswith(".") for f in sentences)
     (tmp_path / "kept" / "random.parquet").write_bytes(b"no")
     with pytest.raises(SkeletonFormatError, match=r"random\.parquet: not a readable table"):
         MapEvaluation.load(tmp_path / "kept")
@@ -196,7 +256,7 @@ def test_an_evaluation_comes_back_from_disk_and_speaks(data, tmp_path):
 
 def test_no_relevance_on_the_acting_arm_is_said(data):
     maps = on_limb(data, 0.0)  # nothing on the right arm
-    arms = limb_shares(maps, data, {0: "right arm"}, draws=50)
+    arms = limb_shares(maps, data, {0: "right arm"})
     said = _arms(arms)
     assert said.holds is False
     assert "0% (0% to 0%) of the relevance of layer 2" in said.text

@@ -49,7 +49,7 @@ def _titles(layers: int) -> list[str]:
     return ["input", *(f"layer {i}" for i in range(1, layers))]
 
 
-def _table(layers: int, *, controls: bool = True) -> pd.DataFrame:
+def _table(layers: int, *, controls: bool = True, floor: float = 0.0) -> pd.DataFrame:
     rows = []
     for network, neighbours in [("trained", "other subjects"), ("untrained", "other subjects"), ("trained", "all")]:
         if not controls and (network, neighbours) != ("trained", "all"):
@@ -60,9 +60,24 @@ def _table(layers: int, *, controls: bool = True) -> pd.DataFrame:
                 {
                     "layer": f"net.{i}", "index": i, "title": title, "network": network, "neighbours": neighbours,
                     "smoothness": s, "low": s - 0.03, "high": s + 0.03, "null_mean": 0.96, "null_low": 0.95,
-                    "null_high": 0.97,
+                    "null_high": 0.97, "floor": floor,
                 }
             )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _baselines(layers: int) -> pd.DataFrame:
+    rows = []
+    for i, title in enumerate(_titles(layers)):
+        for name, gain in (("pooled", 0.3 - 0.02 * i), ("resampled", 0.03), ("duration", 0.5)):
+            if name != "duration" or i == 0:
+                rows.append(
+                    {
+                        "layer": f"net.{i}", "index": i, "title": title, "baseline": name, "smoothness": 0.4 + gain,
+                        "low": 0.35 + gain, "high": 0.45 + gain, "floor": 0.0, "dtw": 0.4, "gain": gain,
+                        "gain_low": gain - 0.05, "gain_high": gain + 0.05, "n": 40,
+                    }
+                )  # fmt: skip
     return pd.DataFrame(rows)
 
 
@@ -235,6 +250,8 @@ DRAWINGS: dict[str, Callable[[World], Figure]] = {
     "distance_matrix": lambda w: figures.distance_matrix(w.distances, w.data.labels, w.names, title="input"),
     "smoothness_curve": lambda w: figures.smoothness_curve(_table(w.layers)),
     "smoothness_curve_alone": lambda w: figures.smoothness_curve(_table(w.layers, controls=False)),
+    "smoothness_curve_floor": lambda w: figures.smoothness_curve(_table(w.layers, floor=0.08)),
+    "baseline_curves": lambda w: figures.baseline_curves(_baselines(w.layers)),
     "class_heatmap": lambda w: figures.class_heatmap(_per_class(w.classes, w.layers)),
     "class_smoothness": lambda w: figures.class_smoothness(_per_class(w.classes, w.layers), layer="net.1"),
     "ds_graph_map": lambda w: figures.ds_graph_map(w.graph, w.data.labels, w.names, distances=w.distances),
@@ -393,6 +410,15 @@ def test_signed_maps_and_scales() -> None:
         FigureCanvasAgg(figure).draw()
 
 
+def test_the_floor_is_drawn_where_it_can_be_told_from_0() -> None:
+    def words(floor: float) -> list[str]:
+        figure = figures.smoothness_curve(_table(4, floor=floor))
+        return [text.get_text() for ax in figure.axes for text in ax.texts]
+
+    assert "lowest possible with this K" in words(0.08)
+    assert "lowest possible with this K" not in words(0.004)
+
+
 def test_no_null_no_trouble() -> None:
     table = _table(3, controls=False)
     table[["null_mean", "null_low", "null_high"]] = np.nan
@@ -409,6 +435,7 @@ def test_no_null_no_trouble() -> None:
         (lambda w: figures.class_counts(w.data, by="subjct"), SequenceError, "subject"),
         (lambda w: figures.training_curves(pd.DataFrame({"epoch": [1]})), SequenceError, "train_loss"),
         (lambda w: figures.smoothness_curve(_table(2), neighbours="friends"), GraphError, "other subjects"),
+        (lambda w: figures.baseline_curves(_baselines(2).iloc[:0]), GraphError, "controls.baselines"),
         (lambda w: figures.class_smoothness(_per_class(2, 2), layer="x"), GraphError, "net.1"),
         (lambda w: figures.ds_graph_map(w.graph, w.data.labels, w.names), GraphError, "needs distances"),
         (lambda w: figures.ds_graph_map(w.graph, [0], w.names, distances=w.distances), GraphError, "labels"),

@@ -121,15 +121,17 @@ def tables() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     for index in (1, 2, 3):
         about = {"layer": f"l{index}", "title": f"layer {index}", "index": index}
         for mode in ("deletion", "insertion"):
-            for kind, drop in (("map", 0.3 * index), ("random", 0.2)):
+            for kind, drop in (("map", 0.3 * index), ("random", 0.2), ("motion", 0.25)):
                 for x in np.linspace(0, 1, 5):
                     share = 1 - x if mode == "deletion" else x
                     value = {"fraction": x, "probability": share ** (1 + drop)}
                     curves.append({**about, "unit": "joints", "mode": mode, "kind": kind, **value})
             numbers = {"area": 0.4, "low": 0.3, "high": 0.5, "random": 0.6, "random_low": 0.55, "random_high": 0.7}
+            numbers |= {"motion": 0.45, "motion_low": 0.42, "motion_high": 0.5}
             summary.append({**about, "unit": "joints", "mode": mode, **numbers})
         for step, name in enumerate(["nothing", "head", "layer 3"]):
-            value = {"correlation": 1 - step / (2 + index), "similarity": 1 - step / 4}
+            value = {"correlation": 1 - step / (2 + index), "similarity": 1 - step / 4, "chance": 0.1}
+            value |= {"low": value["correlation"] - 0.1, "high": value["correlation"] + 0.1}
             decay.append({**about, "step": step, "randomised": name, **value})
     return pd.DataFrame(curves), pd.DataFrame(summary), pd.DataFrame(decay)
 
@@ -138,11 +140,12 @@ def test_curves_areas_and_decay_draw_a_line_per_layer():
     curves, summary, decay = tables()
     figure = faithfulness_curves(curves)
     for ax in figure.axes:
-        assert len(ax.lines) == 4
+        assert len(ax.lines) == 5
     line = figure.axes[0].lines[2]
     np.testing.assert_allclose(line.get_ydata(), (1 - np.linspace(0, 1, 5)) ** 1.9)
     areas = faithfulness_areas(summary)
-    np.testing.assert_allclose(areas.axes[0].lines[1].get_ydata(), 0.4)
+    assert [line.get_ydata()[0] for line in areas.axes[0].lines] == [0.6, 0.45, 0.4]
+    assert [text.get_text() for text in areas.legends[0].get_texts()][1:] == ["random maps", "motion energy"]
     lost = randomisation_decay(decay)
     np.testing.assert_allclose(lost.axes[0].lines[0].get_ydata(), [1, 2 / 3, 1 / 3])
     for each in (figure, areas, lost):

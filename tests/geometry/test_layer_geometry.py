@@ -12,7 +12,13 @@ from planted_layers import CLASSES, FALLING, LABELS, PEOPLE, UNTRAINED, Layers, 
 
 from stgcnlib.dsgraph import nnk_graph
 from stgcnlib.errors import GraphError, LayerNotFoundError
-from stgcnlib.geometry import LayerGeometry, label_smoothness, layer_geometry, merge_geometries
+from stgcnlib.geometry import (
+    LayerGeometry,
+    label_smoothness,
+    layer_geometry,
+    merge_geometries,
+    smoothness_floor,
+)
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +30,7 @@ def test_table(falling: LayerGeometry) -> None:
     table = falling.table
     assert list(table.columns) == [
         *("layer", "index", "title", "network", "neighbours", "smoothness", "low", "high", "null_mean", "null_low"),
-        *("null_high", "rmse", "knn_smoothness", "neighbor_count", "kkt_residual", "sigma", "n"),
+        *("null_high", "floor", "rescaled", "rmse", "knn_smoothness", "neighbor_count", "kkt_residual", "sigma", "n"),
     ]
     assert len(table) == 6 * 3  # "all" of the trained network too
     assert not table.duplicated(["layer", "network", "neighbours"]).any()
@@ -52,6 +58,30 @@ def test_tables_agree_with_each_other_and_the_graphs(falling: LayerGeometry) -> 
         assert label_smoothness(graph, LABELS) == pytest.approx(table.loc[key, "smoothness"])
         own = PEOPLE[graph.candidates] == PEOPLE[:, None]
         assert own.any() == (key[2] == "all")
+
+
+def test_floor_and_rescaled_smoothness() -> None:
+    """15 of a class are by other people: K = 12 has no floor. Of a fifth of a class there are 3: the floor is high."""
+    suited = measure([0.4, 1.6], None)
+    assert (suited.table["floor"] == 0).all()
+    np.testing.assert_allclose(suited.table["rescaled"], suited.table["smoothness"] / suited.table["null_mean"])
+    fifths = LABELS * 5 + np.tile(np.arange(5), 20)
+    crowded = layer_geometry(
+        Layers(1), fifths, distances={"trained": planted([0.4, 1.6])}, groups=PEOPLE, k=12, permutations=50
+    )
+    for key, floor in crowded.table.set_index(["layer", "network", "neighbours"])["floor"].items():
+        graph, exclude = crowded.graphs[key], PEOPLE if key[2] != "all" else None
+        assert floor == pytest.approx(smoothness_floor(graph, fifths, exclude).mean())
+    table = crowded.table
+    assert table["floor"].min() > 0.1
+    expected = (table["smoothness"] - table["floor"]) / (table["null_mean"] - table["floor"])
+    np.testing.assert_allclose(table["rescaled"], expected)
+
+
+def test_k_by_default_suits_the_recordings() -> None:
+    """20 recordings of each class, 5 of them by each person."""
+    assert measure([0.4, 1.6], None, k=None).settings["k"] == 15
+    assert measure([0.4, 1.6], None, k=None, groups=None).settings["k"] == 19
 
 
 def test_same_person_neighbours_show_identity(falling: LayerGeometry) -> None:

@@ -59,7 +59,7 @@ def test_chance_of_overlap_by_all_subsets(of: str) -> None:
 
 
 def test_chance_of_overlap_is_that_of_unrelated_layers_with_unequal_groups() -> None:
-    """A person with half of the recordings leaves few neighbours: with N - 1 for all the level would be 0.146, and it is 0.264."""
+    """A person with half of the recordings has few neighbours: the level is 0.264; N - 1 for all gives 0.146."""
     rng = np.random.default_rng(0)
     groups = np.repeat([0, 1, 2, 3], [30, 15, 10, 5])
     found: dict[str, list[np.ndarray]] = {"kept": [], "candidates": []}

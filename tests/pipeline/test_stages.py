@@ -24,7 +24,7 @@ from stgcnlib.pipeline.notebooks import check_parameters, notebook_folder
 from stgcnlib.pipeline.record import Record
 from stgcnlib.pipeline.run import StudyRun
 from stgcnlib.pipeline.runner import run_stages
-from stgcnlib.pipeline.stages import STAGES, Stage, repeated, shown
+from stgcnlib.pipeline.stages import STAGES, Stage, repeated, shown, stages_of
 from stgcnlib.pipeline.state import RunState
 from stgcnlib.pipeline.study import Study
 from stgcnlib.threads import THREAD_VARIABLES
@@ -335,3 +335,9 @@ def test_a_bound_on_threads_holds_for_all_libraries(monkeypatch: pytest.MonkeyPa
     assert {jobs._environment(4)[name] for name in THREAD_VARIABLES} == {"1"}
     monkeypatch.setenv("NUMBA_NUM_THREADS", "2")
     assert jobs._environment(4)["NUMBA_NUM_THREADS"] == "2"
+
+
+def test_every_stage_of_the_demo_has_its_measured_seconds() -> None:
+    """A first run guesses from them how long it has to go."""
+    demo = stages_of(Study.load("demo"))
+    assert [stage.name for stage in demo if not stage.cost] == []

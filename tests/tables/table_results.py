@@ -43,7 +43,15 @@ def geometry(*, subjects: bool = True, untrained: bool = True) -> LayerGeometry:
                 rows.append(
                     where
                     | {"title": layer["title"], "smoothness": value, "low": value - 0.01, "high": value + 0.01}
-                    | {"null_mean": 0.6, "null_low": 0.55, "null_high": 0.65, "rmse": 0.25, "knn_smoothness": 0.45}
+                    | {
+                        "null_mean": 0.6,
+                        "null_low": 0.55,
+                        "null_high": 0.65,
+                        "floor": 0.1,
+                        "rescaled": 0.5,
+                        "rmse": 0.25,
+                        "knn_smoothness": 0.45,
+                    }
                     | {"neighbor_count": 3.14159, "kkt_residual": 2e-9, "sigma": 0.123456, "n": 6}
                 )
                 own = [value + step for step in (0.3, -0.1, 0.0, 0.2, -0.2, 0.1)]
@@ -72,13 +80,14 @@ def relevance(nodes: SequenceSet, explained: list[int]) -> list[dict[str, Releva
 def evaluation(*, arms: bool = True) -> MapEvaluation:
     """Layer 1 beats random maps in deletion, layer 2 doesn't."""
     summary, checks = [], []
-    for index, area, apart in ((2, 0.5, False), (1, 0.2, True)):
+    for index, area in ((2, 0.5), (1, 0.2)):
         about = {"layer": f"blocks.{index - 1}", "title": f"layer {index}", "index": index}
         for mode in ("deletion", "insertion"):
             numbers = {"area": area, "low": area - 0.1, "high": area + 0.1}
-            numbers |= {f"random{end}": 0.5 + add for end, add in (("", 0), ("_low", -0.05), ("_high", 0.05))}
-            numbers |= {f"difference{end}": area - 0.5 + add for end, add in (("", 0), ("_low", -0.1), ("_high", 0.1))}
-            summary.append(about | numbers | {"unit": "joints", "mode": mode, "apart": apart})
+            for end, add in (("", 0), ("_low", -0.1), ("_high", 0.1)):
+                numbers |= {f"random{end}": 0.5 + add / 2, f"beats_random{end}": 0.5 - area + add}
+                numbers |= {f"motion{end}": 0.3 + add, f"beats_motion{end}": 0.3 - area + add}
+            summary.append(about | numbers | {"unit": "joints", "mode": mode})
         checks.append(about | {"correlation": -0.25, "low": -0.5, "high": 0.0})
     table = pd.DataFrame(checks)
     smooth = table.assign(maps=0.3, maps_low=0.2, maps_high=0.4, features=0.1, features_low=np.nan, features_high=0.2)

@@ -26,14 +26,16 @@ def test_smoothness_with_everything_beside_it():
     assert table["S"].tolist() == ["0.500", "0.400", "0.300"]
     assert table["all neighbours"].tolist() == ["0.450", "0.350", "0.250"]
     assert table.loc["layer 2"].to_dict() == {
-        "S": "0.300", "interval": "0.290 to 0.310", "null": "0.600", "untrained": "0.500", "kNN graph": "0.450",
-        "RMSE": "0.250", "all neighbours": "0.250",
+        "S": "0.300", "interval": "0.290 to 0.310", "floor": "0.100", "null": "0.600", "rescaled": "0.500",
+        "untrained": "0.500", "kNN graph": "0.450", "RMSE": "0.250", "all neighbours": "0.250",
     }  # fmt: skip
 
 
 def test_where_everyone_is_a_neighbour_there_is_one_column():
     table = tables.smoothness_table(geometry(subjects=False, untrained=False))
-    assert table.columns.tolist() == ["S", "interval", "null", "untrained", "kNN graph", "RMSE"]
+    assert table.columns.tolist() == [
+        "S", "interval", "floor", "null", "rescaled", "untrained", "kNN graph", "RMSE",
+    ]  # fmt: skip
     assert table["S"].tolist() == ["0.450", "0.350", "0.250"]
     assert table["untrained"].isna().all()
 
@@ -43,6 +45,7 @@ def test_facts_about_one_layer():
     assert facts.to_dict() == {
         "layer": "layer 2 (blocks.1)",
         "label smoothness S": "0.300, interval 0.290 to 0.310",
+        "lowest possible S": "0.100, by the classes of the candidates",
         "with shuffled labels": "0.600 (0.550 to 0.650)",
         "neighbours kept by NNK": "3.1 of 4 candidates (mean)",
         "kernel width σ": "0.1235",
@@ -52,6 +55,22 @@ def test_facts_about_one_layer():
     assert "untrained network" not in tables.layer_facts(geometry(untrained=False), layer="input").index
     with pytest.raises(LayerNotFoundError, match=r"no layer 'block\.1' was recorded; did you mean 'blocks\.1'"):
         tables.layer_facts(geometry(), layer="block.1")
+
+
+def test_baselines_beside_dtw():
+    rows = [
+        {"index": i, "title": title, "baseline": name, "smoothness": s, "dtw": 0.3, "gain": s - 0.3,
+         "gain_low": s - 0.4, "gain_high": s - 0.2}
+        for i, title, name, s in [
+            (1, "layer 1", "pooled", 0.5), (0, "input", "pooled", 0.4), (0, "input", "duration", 0.9),
+        ]
+    ]  # fmt: skip
+    table = tables.baselines_table(pd.DataFrame(rows))
+    assert table.loc["input"].to_dict() == {
+        "S by DTW": "0.300", "S pooled": "0.400", "pooled − DTW": "+0.100 (+0.000 to +0.200)", "S duration": "0.900",
+        "duration − DTW": "+0.600 (+0.500 to +0.700)",
+    }  # fmt: skip
+    assert table.loc["layer 1", ["S pooled", "S duration", "duration − DTW"]].tolist() == ["0.500", "", ""]
 
 
 def test_statistics_have_intervals_where_they_are_known():

@@ -69,10 +69,11 @@ def test_areas_beside_random_maps():
     table = tables.faithfulness_table(evaluation(), unit="joints", mode="deletion")
     assert table.index.tolist() == ["layer 1", "layer 2"]
     assert table.loc["layer 1"].to_dict() == {
-        "area": "0.200 (0.100 to 0.300)", "random": "0.500 (0.450 to 0.550)",
-        "difference": "-0.300 (-0.400 to -0.200)", "intervals apart": "yes",
+        "area": "0.200 (0.100 to 0.300)",
+        "random maps": "0.500 (0.450 to 0.550)", "better by": "0.300 (0.200 to 0.400)",
+        "motion energy": "0.300 (0.200 to 0.400)", "better than it by": "0.100 (0.000 to 0.200)",
     }  # fmt: skip
-    assert table.loc["layer 2", "intervals apart"] == "no"
+    assert table.loc["layer 2", "better than it by"] == "-0.200 (-0.300 to -0.100)"
     assert tables.faithfulness_table(evaluation(), unit="frames", mode="deletion").empty
 
 

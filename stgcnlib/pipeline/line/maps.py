@@ -65,6 +65,6 @@ def evaluate(
         resample=of_nodes(grouping.resample, explained),
         feature_distances={name: distances[name][np.ix_(explained, explained)] for name in maps[0]},
         sequences=tests.sequences, units=tests.units, replacement=tests.replacement, steps=tests.steps,
-        draws=tests.draws, jitter=tests.jitter,
-        k=settings.graph.k, seed=settings.seed, device=compute.device, dtw=settings.dtw.model_dump(),
+        draws=tests.draws, jitter=tests.jitter, form=tests.maps,
+        seed=settings.seed, device=compute.device, dtw=settings.dtw.model_dump(),
     )  # fmt: skip

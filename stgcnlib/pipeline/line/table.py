@@ -19,7 +19,7 @@ CHOSEN = ("geometry.permutations", *INTERVALS)
 READING = ("dtw.window", "dtw.stride", "dtw.band", "dtw.segments", "dtw.metric", "dtw.normalize")
 GRAPH = ("graph.k", "graph.sigma", "graph.symmetrize", "graph.solver")
 TESTS = ("explain.sequences", "explain.units", "explain.replacement", "explain.steps", "explain.draws",
-         "explain.jitter")  # fmt: skip
+         "explain.jitter", "explain.maps")  # fmt: skip
 LEVELS = ("noise.jitter", "noise.joint_dropout", "noise.frame_dropout", "noise.rotation")
 BOTH = {"distances": "distances/trained/*", "untrained_distances": "distances/untrained/*"}
 STORES = {"trained": "activations/trained", "untrained": "activations/untrained"}
@@ -94,7 +94,7 @@ MAPS = (
     Artefact("map-evaluation", maps.evaluate, forms.MAP_EVALUATION,
              needs={"network": "network/trained", "nodes": "nodes", "parts": "parts", "explained": "explained",
                     "grouping": "grouping", "maps": "maps", "distances": "distances/trained/*"},
-             settings=(*TESTS, "network.axes", "dtw", "graph.k", "seed")),
+             settings=(*TESTS, "network.axes", "dtw", "seed")),
 )
 
 MEASURED = {"nodes": "nodes", "grouping": "grouping", "layers": "layers"}

@@ -1,0 +1,137 @@
+"""Label smoothness of relevance maps: are recordings of one class explained alike?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Literal, TypeAlias, get_args
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from stgcnlib.dsgraph import DSGraph, knn_graph, nnk_graph
+from stgcnlib.dtw import DTWLike, dtw_distances, dtw_options
+from stgcnlib.errors import SequenceError, suggest
+from stgcnlib.explain.gradcam import Maps
+from stgcnlib.geometry.measure import values_without
+from stgcnlib.geometry.smoothness import label_smoothness
+from stgcnlib.geometry.uncertainty import Jackknife, deletion_groups
+from stgcnlib.groups import at_least_two, barred_pairs, largest_k, resampled_groups
+
+__all__ = ["AUTHOR_K", "MapForm", "map_smoothness"]
+
+MapForm: TypeAlias = Literal["own", "author"]
+AUTHOR_K = 10
+"""Neighbours per map in the first author's script."""
+
+Floats = NDArray[np.float64]
+
+
+def map_smoothness(
+    maps: Maps,
+    labels: ArrayLike,
+    *,
+    form: MapForm = "own",
+    k: int | None = None,
+    groups: ArrayLike | None = None,
+    resample: ArrayLike | None = None,
+    feature_distances: Mapping[str, NDArray[np.float32]] | None = None,
+    dtw: DTWLike = None,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Label smoothness of the maps per layer, beside that of the features: low where a class is explained alike.
+
+    Both are read off graphs of the same recordings with the same K; members of one group are no neighbours. Intervals
+    are by jackknife: graphs are made anew without each subject.
+
+    Args:
+        labels: (N,) class indices.
+        form: "own": maps have unit mass, are summed over people and compared by windowed DTW as sequences (T, V), on
+            NNK graphs. "author", as in the first author's script: the first person's map, flattened to one series of
+            T · V numbers, compared by plain DTW, on a graph of nearest neighbours weighted by 1 / distance. It costs
+            (T · V)² per pair of recordings.
+        k: candidates per node, lowered to what N and the groups allow. None: 10 for "author"; for "own" the number of
+            admissible recordings of a node's own class (median), so that maps of one class alone can reach 0.
+        groups: (N,) subject of each recording, or `None`; one subject for all counts as none.
+        resample: (N,) groups that intervals leave out as a whole; "recordings": every one by itself; `None`: `groups`.
+        feature_distances: layer -> (N, N) DTW distances of the features of these recordings.
+        dtw: a `DTWOptions` or some of its fields, for "own".
+        confidence: of the intervals.
+        seed: of random parts of the recordings, where no groups are known.
+
+    Columns layer, title, index, k, maps, maps_low, maps_high, and features, features_low, features_high; fall,
+    fall_low, fall_high: of the maps from the first layer to this one.
+
+    Raises:
+        SequenceError: an unknown form.
+    """
+    if form not in get_args(MapForm):
+        raise SequenceError(f"form={form!r} is unknown; {suggest(str(form), get_args(MapForm))}")
+    y, excluded = np.asarray(labels), at_least_two(groups)
+    wanted = k or (AUTHOR_K if form == "author" else _of_own_class(y, excluded))
+    parts = deletion_groups(len(y), groups=at_least_two(resampled_groups(resample, groups)), seed=seed)
+    jackknife = Jackknife(parts, confidence)
+    rows, start = [], None
+    for name, first in maps[0].items():
+        given = {"maps": _distances([each[name].values for each in maps], form, dtw)}
+        if feature_distances is not None and name in feature_distances:
+            given["features"] = np.asarray(feature_distances[name])
+        row: dict[str, object] = {"layer": name, "title": first.title, "index": first.index}
+        row["k"] = largest_k(wanted, excluded, len(y))
+        for what, distances in given.items():
+            values, without = _smoothness(distances, y, wanted, excluded, form, jackknife)
+            mean = jackknife.mean(values, without)
+            row |= {what: mean.value, f"{what}_low": max(mean.low, 0.0), f"{what}_high": min(mean.high, 1.0)}
+            if what == "maps":
+                start = start or (values, without)
+                fall = jackknife.mean(start[0] - values, start[1] - without)
+                row |= {"fall": fall.value, "fall_low": fall.low, "fall_high": fall.high}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _of_own_class(y: NDArray[np.int64], excluded: NDArray[Any] | None) -> int:
+    """How many admissible recordings of its own class a node has: the median, at least 1."""
+    alike = (y[:, None] == y[None]) & ~barred_pairs(excluded, len(y))
+    return max(1, int(np.median(alike.sum(axis=1))))
+
+
+def _distances(values: list[NDArray[np.float32]], form: MapForm, dtw: DTWLike) -> NDArray[np.float32]:
+    """(N, N) distances of maps (M, T, V)."""
+    if form == "own":
+        return dtw_distances([_unit_mass(each).sum(axis=0) for each in values], dtw=dtw_options(dtw), progress=False)
+    flat = [each[0].reshape(-1, 1) for each in values]
+    return dtw_distances(flat, dtw={"reading": "frames", "normalize": None}, progress=False)
+
+
+def _smoothness(
+    distances: NDArray[np.float32],
+    y: NDArray[np.int64],
+    k: int,
+    excluded: NDArray[Any] | None,
+    form: MapForm,
+    jackknife: Jackknife,
+) -> tuple[Floats, Floats]:
+    """(N,) random-walk smoothness, and (P, N) the same where the graph is made anew without each part."""
+
+    build = nnk_graph if form == "own" else _weighted_by_distance
+    graph = build(distances, k=largest_k(k, excluded, len(y)), exclude=excluded)
+    without = values_without(jackknife, distances, y, k=k, exclude=excluded, build=build)
+    return label_smoothness(graph, y, per="node"), without
+
+
+def _weighted_by_distance(distances: ArrayLike, *, k: int, exclude: ArrayLike | None) -> DSGraph:
+    """The k nearest, weighted by 1 / distance; those at distance 0, where there are any, share all the weight."""
+    graph = knn_graph(distances, k=k, exclude=exclude)
+    near = graph.candidate_distances
+    twins = near == 0
+    weights = np.where(twins.any(axis=1, keepdims=True), twins, 1 / np.where(twins, 1.0, near))
+    return replace(graph, weights=weights)
+
+
+def _unit_mass(values: NDArray[np.float32]) -> NDArray[np.float64]:
+    total = float(np.abs(values).sum())
+    # Times the frames: a long recording's frames must not be fainter than a short one's.
+    return values.astype(np.float64) * (values.shape[1] / total if total > 0 else 0.0)

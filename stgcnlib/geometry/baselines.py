@@ -1,0 +1,155 @@
+"""Distances between sequences without time warping, and what label smoothness they give beside windowed DTW.
+
+Each costs about one matrix product per layer. What they leave out says what DTW adds: order in time ("pooled"), warping
+("resampled"), or everything but the length ("duration").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, get_args
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from stgcnlib.dsgraph import nnk_graph
+from stgcnlib.errors import GraphError, SequenceError, suggest
+from stgcnlib.geometry.floor import smoothness_floor
+from stgcnlib.geometry.layers import TRAINED, LayerGeometry
+from stgcnlib.geometry.measure import values_without
+from stgcnlib.geometry.readout import pooled_features
+from stgcnlib.geometry.smoothness import label_smoothness
+from stgcnlib.progress import track
+
+__all__ = ["BASELINES", "Baseline", "baseline_distances", "layer_baselines"]
+
+Baseline = Literal["pooled", "resampled", "duration"]
+BASELINES: tuple[Baseline, ...] = get_args(Baseline)
+
+Floats = NDArray[np.float64]
+_NEAR = 1e-6  # of the squared lengths: below it, a difference of products has lost half of its digits
+_WIDTH = "mean-kth/3"
+
+
+def baseline_distances(sequences: Iterable[Any], baseline: Baseline, *, frames: int | None = None) -> Floats:
+    """(N, N) distances by a baseline; symmetric, its diagonal exactly 0.
+
+    Args:
+        sequences: N arrays (T_i, D), or a LayerActivations.
+        baseline: "pooled": Euclidean distance of the means over time. "resampled": each sequence is brought to
+            `frames` frames by linear interpolation, its first and last frame kept; root mean square over frames of the
+            Euclidean distances. "duration": difference of the lengths, in frames.
+        frames: for "resampled"; None: the median length, rounded.
+
+    Raises:
+        SequenceError: no sequence, an empty one, or sequences of different D. GraphError: an unknown baseline, or
+            `frames` below 1.
+    """
+    if baseline not in BASELINES:
+        raise GraphError(f"baseline={baseline!r} is unknown; {suggest(str(baseline), BASELINES)}")
+    if frames is not None and frames < 1:
+        raise GraphError(f"frames={frames}; expected at least 1")
+    given = [np.asarray(each) for each in sequences]
+    if not given or any(each.ndim != 2 or not len(each) or each.shape[1] != given[0].shape[1] for each in given):
+        raise SequenceError("expected sequences of shape (T, D), with at least one frame and the same D")
+    if baseline == "duration":
+        lengths = np.array([len(each) for each in given], dtype=np.float64)
+        return np.abs(lengths[:, None] - lengths[None, :])
+    if baseline == "pooled":
+        return _euclidean(pooled_features(given))
+    count = round(float(np.median([len(each) for each in given]))) if frames is None else frames
+    return _euclidean(np.stack([_resampled(each, count).ravel() for each in given]) / np.sqrt(count))
+
+
+def layer_baselines(
+    store: Any,
+    geometry: LayerGeometry,
+    *,
+    baselines: Sequence[Baseline] = BASELINES,
+    network: str = TRAINED,
+    progress: bool | None = None,
+) -> pd.DataFrame:
+    """Label smoothness of every layer by distances without warping, beside that by the distances of the geometry.
+
+    Graphs, neighbours, parts and confidence are those of the geometry; a kernel width that is given as a number is for
+    its distances, so that here it is "mean-kth/3".
+
+    Args:
+        store: LayerStore of the network, or anything with `.layers` and ``store[name]``: title, index, and (T_i, D)
+            arrays when iterated.
+        geometry: of the same recordings, with this network.
+        baselines: as `baseline_distances`; "duration" is measured once, at the first layer.
+        network: whose curve in the geometry they are compared with.
+        progress: draw a progress bar; None: on a terminal.
+
+    Returns:
+        One row per layer and baseline: layer, index, title, baseline, smoothness, low, high, floor, dtw (smoothness by
+        the geometry's distances), gain (smoothness − dtw: above 0, these are smoother), gain_low, gain_high (the
+        jackknife interval of that difference: one part is left out of both), n.
+
+    Raises:
+        GraphError: an unknown baseline, or a store of other recordings.
+    """
+    for baseline in baselines:
+        if baseline not in BASELINES:
+            raise GraphError(f"baseline={baseline!r} is unknown; {suggest(str(baseline), BASELINES)}")
+    chosen = {name: geometry.settings[name] for name in ("k", "symmetrize", "solver", "sigma")}
+    if not isinstance(chosen["sigma"], str):
+        chosen["sigma"] = _WIDTH
+    y, codes, jackknife = geometry.labels, geometry.groups, geometry.jackknife
+    curve, without = geometry.curve(network), geometry.means_without(network)
+    rows: list[dict[str, Any]] = []
+    for number, name in track(list(enumerate(curve["layer"])), "baselines", total=len(curve), show=progress):
+        sequences = list(store[name])
+        if len(sequences) != len(y):
+            raise GraphError(f"layer {name!r} has {len(sequences)} recordings, the geometry {len(y)}; give its store")
+        dtw = float(curve["smoothness"].iloc[number])
+        for baseline in baselines:
+            if baseline == "duration" and number > 0:
+                continue
+            matrix = baseline_distances(sequences, baseline)
+            graph = nnk_graph(matrix, exclude=codes, **chosen)
+            values = label_smoothness(graph, y, per="node")
+            left_out = values_without(jackknife, matrix, y, exclude=codes, **chosen)
+            own = jackknife.mean(values, left_out)
+            gain = jackknife.of(own.value - dtw, jackknife.means(left_out) - without[:, number])
+            rows.append(
+                {"layer": name, "index": int(curve["index"].iloc[number]), "title": str(curve["title"].iloc[number])}
+                | {"baseline": baseline, "smoothness": own.value, "low": own.low, "high": own.high}
+                | {"floor": float(smoothness_floor(graph, y, codes).mean()), "dtw": dtw}
+                | {"gain": gain.value, "gain_low": gain.low, "gain_high": gain.high, "n": len(y)}
+            )
+    return pd.DataFrame(rows)
+
+
+def _resampled(frames: NDArray[Any], count: int) -> NDArray[np.float32]:
+    """(count, D) of (T, D), straight between frames; the first and last stay, and one frame is the middle."""
+    last = len(frames) - 1
+    places = np.linspace(0.0, last, count) if count > 1 else np.array([last / 2])
+    before = np.minimum(places.astype(np.int64), max(last - 1, 0))
+    part = (places - before)[:, None]
+    result: NDArray[np.float32] = np.asarray(
+        frames[before] * (1 - part) + frames[np.minimum(before + 1, last)] * part, dtype=np.float32
+    )
+    return result
+
+
+def _euclidean(points: NDArray[np.floating]) -> Floats:
+    """(N, N) Euclidean distances of (N, D); pairs that a matrix product cannot tell apart are subtracted."""
+    X = points - points.mean(axis=0, dtype=np.float64).astype(points.dtype)
+    squares, products = np.zeros(len(X)), np.zeros((len(X), len(X)))
+    step = max(1, 2**25 // (8 * len(X)))
+    for start in range(0, X.shape[1], step):
+        part = X[:, start : start + step].astype(np.float64)
+        products += part @ part.T
+        squares += np.einsum("ij,ij->i", part, part)
+    sums = squares[:, None] + squares[None, :]
+    found = np.maximum(sums - 2 * products, 0.0)
+    near = np.argwhere(np.triu(found <= _NEAR * sums, 1))
+    for i, j in near:
+        difference = X[i].astype(np.float64) - X[j]
+        found[i, j] = found[j, i] = difference @ difference
+    np.fill_diagonal(found, 0.0)
+    result: Floats = np.sqrt((found + found.T) / 2)
+    return result
