@@ -25,6 +25,7 @@ from stgcnlib.report.html import COMPARISON, render_report
 from stgcnlib.studies import Comparison
 from stgcnlib.tables import studies_table
 from stgcnlib.verdicts import compare_studies, judge_generality
+from stgcnlib.verdicts.generality import unequal_words
 
 __all__ = ["compare", "write_comparison"]
 
@@ -91,14 +92,16 @@ def write_comparison(comparison: Comparison, output: str | os.PathLike[str], *, 
     for title in ("studies", "curves", "classes", "pairs"):
         with atomic_path(home / "tables" / f"{title}.parquet") as temporary:
             getattr(comparison, title).to_parquet(temporary)
-    studies = comparison.studies
+    studies, unequal = comparison.studies, unequal_words(comparison.unequal)
     facts = {
         "studies": str(len(studies)),
         "networks": ", ".join(dict.fromkeys(studies["network"])),
         "data sets": ", ".join(dict.fromkeys(studies["data"])),
+        "levels of smoothness": f"not comparable: {unequal}" if unequal else "comparable",
         "pairs on the same recordings": str(len(comparison.pairs[["first", "second"]].drop_duplicates())),
     }
-    shown = {"curve": ("Label smoothness, layer by layer", figures.compare_curves(comparison.curves))}
+    curves = figures.compare_curves(comparison.curves, rescaled=not comparison.comparable)
+    shown = {"curve": ("Label smoothness, layer by layer", curves)}
     for number, rows in enumerate(rows for rows in comparison.class_groups() if len(rows)):
         shown[f"classes-{number}"] = ("Which classes separate, and where", figures.compare_classes(rows))
     shutil.rmtree(home / "summary", ignore_errors=True)
