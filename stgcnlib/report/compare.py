@@ -108,4 +108,5 @@ def write_comparison(comparison: Comparison, output: str | os.PathLike[str], *, 
     write_summary(
         home / "summary", title=name, outcome=judge_generality(comparison), figures=shown, facts=facts,
         table=studies_table(comparison),
+        warnings=[f"Levels of label smoothness are not comparable, for settings differ: {unequal}."] if unequal else [],
     )  # fmt: skip
