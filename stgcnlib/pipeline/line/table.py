@@ -172,7 +172,8 @@ PAGES = (
              needs={"transfer": "transfer", "sequences": "sequences"},
              settings=("transfer.source",), section="transfer"),
     Artefact("summary", pages.summarize, forms.SUMMARY,
-             needs={"geometry": "geometry", "noise": "noise?", "transfer": "transfer?", "facts": "facts"},
+             needs={"geometry": "geometry", "noise": "noise?", "transfer": "transfer?", "nodes": "nodes",
+                    "examples": "examples", "facts": "facts"},
              settings=("name",)),
 )
 # fmt: on
