@@ -43,7 +43,7 @@ DISTANCES = LATER_DISTANCES | READINGS | {"distances/untrained/input", "distance
 CURVES = {"curves/trained", "curves/untrained", "curves/initial"}
 OF_GEOMETRY = {"geometry", "statistics", "findings", "summary"}
 GEOMETRY = CURVES | OF_GEOMETRY
-MAPS = {"maps", "examples", "map-evaluation"}
+MAPS = {"maps", "examples", "map-evaluation", "summary"}
 NOISY_NETWORKS = {"noise-training/jitter 10.0", "noise-network/jitter 10.0"}
 ALL_NOISY_NETWORKS = {"noise-training/*", "noise-network/*"}
 ALL_LEVELS = {"noise-level/*/*", "noise-trained-level/*/*"}
@@ -110,7 +110,7 @@ CHANGES: list[tuple[str, Any, set[str]]] = [
     ("explain.steps", 3, {"map-evaluation"}),
     ("explain.jitter", 0.02, {"map-evaluation"}),
     ("explain.maps", "author", {"map-evaluation"}),
-    ("explain.examples", 1, {"examples"}),
+    ("explain.examples", 1, {"examples", "summary"}),
     ("noise.jitter", [15], ALL_LEVELS | NOISE),
     ("noise.layers", ["st_gcn_networks.2"], LEVELS | NOISE),
     ("noise.neighbours", "clean", LEVELS | NOISE),
