@@ -24,7 +24,8 @@ def noise_tables(networks: tuple[str, ...] = ("trained",)) -> tuple[pd.DataFrame
             for index in range(4):
                 value = 0.5 - 0.1 * index + 0.1 * severity
                 rows.append(
-                    where | loss | {"lost": np.nan, "lost_low": np.nan, "lost_high": np.nan, "index": index, "title": f"layer {index}", "smoothness": value}
+                    where | loss | {"index": index, "title": f"layer {index}", "smoothness": value}
+                    | {"lost": np.nan, "lost_low": np.nan, "lost_high": np.nan}
                     | {"low": value - 0.05, "high": value + 0.05}
                 )  # fmt: skip
     return pd.DataFrame(rows), pd.DataFrame(scores)

@@ -48,7 +48,8 @@ def transfer() -> TransferResult:
     table = pd.DataFrame(
         {
             "method": ["frozen", "from scratch"], "frozen": [2, -1], "accuracy": [0.9, 0.5], "low": [0.8, 0.4],
-            "high": [1.0, 0.6], "validation": [0.75, 0.5], "seed_sd": [0.015, np.nan], "change": [np.nan, -0.4], "change_low": [np.nan, -0.5],
+            "high": [1.0, 0.6], "validation": [0.75, 0.5],
+            "seed_sd": [0.015, np.nan], "change": [np.nan, -0.4], "change_low": [np.nan, -0.5],
             "change_high": [np.nan, 0.1], "parameters": [1234, 56789], "seconds": [1.25, 60.0],
         }
     )  # fmt: skip
@@ -99,7 +100,8 @@ def test_transfer_says_from_where(classes, checkpoint, path, words):
 def test_advice_rests_on_a_row_per_choice():
     evidence = pd.DataFrame(
         {
-            "frozen": [0, 2], "validation": [0.9, 0.75], "accuracy": [0.8, 0.7], "behind": [0.0, 0.15], "standard_error": [0.0, 0.021],
+            "frozen": [0, 2], "validation": [0.9, 0.75], "accuracy": [0.8, 0.7],
+            "behind": [0.0, 0.15], "standard_error": [0.0, 0.021],
             "as_good": [True, False], "smoothness": [0.5, np.nan],
         }
     )  # fmt: skip
