@@ -74,8 +74,9 @@ def _row(ax: Axes, y: int, test: Test) -> bool:
     )  # fmt: skip
     low, value, high = _places(test)
     if not np.isfinite(value):
-        text = textwrap.fill(test.note or "not measured", _NOTE)
-        ax.text(ax.get_xlim()[1], y - _UP, text, ha="right", va="center", fontsize=7.5, color=MUTED)
+        if test.note:
+            text = textwrap.fill(test.note, _NOTE)
+            ax.text(ax.get_xlim()[1], y - _UP, text, ha="right", va="center", fontsize=7.5, color=MUTED)
         return False
     if test.relevant is not None and test.relevant != test.against:
         ax.fill_between([0, 1], y - 0.42, y + 0.2, color=FAINT, linewidth=0, zorder=0)
@@ -112,6 +113,7 @@ def _legend(outcome: Outcome, *, arrows: bool) -> str:
     confidence = outcome.numbers.get("confidence")
     bar = "interval" if confidence is None else f"{confidence:.0%} interval"
     zones = [test.relevant not in (None, test.against) for test in outcome.tests]
-    parts = [f"bar: {bar}", "line: no effect" if all(zones) else "line: no effect, or the limit"]
+    limits = [test.against != 0 and not zone for test, zone in zip(outcome.tests, zones, strict=True)]
+    parts = [f"bar: {bar}", "line: no effect, or the limit" if any(limits) else "line: no effect"]
     parts += ["grey: too small to count"] if any(zones) else []
     return " · ".join([*parts, *(["arrow: goes on"] if arrows else [])])

@@ -21,6 +21,7 @@ TESTS = (
     Test("below untrained networks of the same shape, all of them", 0.02, -0.9, 2.0, None, 0.0, 0.05),
     Test("asked of nobody", NAN, NAN, NAN, None, note="no untrained network was measured in this study at all"),
     Test("loses little", 0.05, 0.01, 0.1, True, 0.2, unit="share"),
+    Test("of no single number", NAN, NAN, NAN, False),
     Test("known without an interval", 0.3, NAN, NAN, None, 0.0, 0.1),
 )
 
@@ -38,7 +39,7 @@ def test_every_row_has_its_answer_and_its_own_unit() -> None:
     figure = figures.verdict_figure(outcome(*TESTS))
     shown = words(figure)
     assert [text for text in shown if text[0] in "✓✗?"] == [
-        "✓ yes", "✗ no", "? not decided", "? not decided", "✓ yes", "? not decided"
+        "✓ yes", "✗ no", "? not decided", "? not decided", "✓ yes", "✗ no", "? not decided"
     ]  # fmt: skip
     assert {"0", "0.060", "50%", "60%", "0.050", "20%"} <= set(shown)
     assert any("no untrained network" in text for text in shown)
