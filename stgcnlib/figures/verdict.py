@@ -111,7 +111,7 @@ def _below(ax: Axes, x: float, y: int, text: str) -> None:
 def _legend(outcome: Outcome, *, arrows: bool) -> str:
     confidence = outcome.numbers.get("confidence")
     bar = "interval" if confidence is None else f"{confidence:.0%} interval"
-    parts = [f"bar: {bar}", "line: no effect"]
-    if any(test.relevant not in (None, test.against) for test in outcome.tests):
-        parts.append("grey: too small to count")
+    zones = [test.relevant not in (None, test.against) for test in outcome.tests]
+    parts = [f"bar: {bar}", "line: no effect" if all(zones) else "line: no effect, or the limit"]
+    parts += ["grey: too small to count"] if any(zones) else []
     return " · ".join([*parts, *(["arrow: goes on"] if arrows else [])])

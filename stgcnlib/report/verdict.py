@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stgcnlib import figures, tables
+from stgcnlib import figures, tables, verdicts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from stgcnlib.verdicts import Outcome
 
-__all__ = ["show_verdict"]
+__all__ = ["show_verdict", "show_verdicts"]
 
 
 def show_verdict(outcome: Outcome, *, title: str = "") -> None:
@@ -27,3 +29,15 @@ def show_verdict(outcome: Outcome, *, title: str = "") -> None:
         display(figures.verdict_figure(outcome))
     if outcome.details:
         display(Markdown(outcome.details))
+
+
+def show_verdicts(outcomes: Sequence[Outcome]) -> None:
+    """Show outcomes of one subject in a notebook: all their tests as one table and picture, then each in words."""
+    from IPython.display import Markdown, display
+
+    tests = tuple(test for outcome in outcomes for test in outcome.tests)
+    if tests:
+        together = verdicts.Outcome("", None, dict(outcomes[0].numbers), tests=tests)
+        display(tables.verdict_table(together))
+        display(figures.verdict_figure(together))
+    display(Markdown(verdicts.bullets(outcomes)))

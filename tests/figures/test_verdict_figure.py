@@ -44,7 +44,10 @@ def test_every_row_has_its_answer_and_its_own_unit() -> None:
     assert any("no untrained network" in text for text in shown)
     (ax,) = figure.axes
     assert [label.get_text().replace("\n", " ") for label in ax.get_yticklabels()] == [t.question for t in TESTS]
-    assert ax.get_xlabel() == "bar: 90% interval · line: no effect · grey: too small to count · arrow: goes on"
+    assert (
+        ax.get_xlabel()
+        == "bar: 90% interval · line: no effect, or the limit · grey: too small to count · arrow: goes on"
+    )
 
 
 def test_a_bar_lies_right_of_the_line_if_yes_and_left_of_the_zones_end_if_no() -> None:

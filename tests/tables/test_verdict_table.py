@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from stgcnlib import tables
 from stgcnlib.pipeline.summary import write_summary
-from stgcnlib.report import show_verdict
+from stgcnlib.report import show_verdict, show_verdicts
 from stgcnlib.verdicts import Outcome
 from stgcnlib.verdicts.outcome import Test
 
@@ -58,6 +58,17 @@ def test_a_notebook_shows_sentence_table_picture_and_numbers(shown: list[Any]) -
 def test_without_tests_or_details_it_shows_the_sentence(shown: list[Any]) -> None:
     show_verdict(Outcome("Freeze two.", None), title="Advice")
     assert [each.data for each in shown] == ["**Advice. Freeze two.**"]
+
+
+def test_verdicts_of_one_subject_share_a_table_and_a_picture(shown: list[Any]) -> None:
+    show_verdicts([VERDICT, Outcome("So.", None, question="other", tests=TESTS[:1]), Outcome("Thus.", False)])
+    table, picture, words = shown
+    assert table.index.tolist() == [test.question for test in (*TESTS, TESTS[0])]
+    assert len(picture.axes[0].get_yticks()) == 4
+    assert words.data.count("\n- *") == 2
+    shown.clear()
+    show_verdicts([Outcome("Thus.", False)])
+    assert len(shown) == 1
 
 
 def test_the_summary_holds_all_that_the_first_page_shows(tmp_path: Path) -> None:
