@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from stgcnlib.artefacts.keys import Settings
+    from stgcnlib.geometry import ChosenK
     from stgcnlib.groups import Grouping
     from stgcnlib.pipeline.sections import Compute
     from stgcnlib.studies import NoiseResult
@@ -73,44 +74,48 @@ def measure_clean(
     network: nn.Module,
     nodes: SequenceSet,
     grouping: Grouping,
+    k: ChosenK,
     layers: Layers,
     distances: Mapping[str, NDArray[np.float32]],
     settings: Settings,
     compute: Compute,
 ) -> Values:
     """The study's network on the clean nodes, from distances that are known."""
-    return _measured(network, nodes, grouping, layers, CLEAN, settings, compute, distances)
+    return _measured(network, nodes, grouping, k, layers, CLEAN, settings, compute, distances)
 
 
 def measure_noisy(
     network: nn.Module,
     nodes: SequenceSet,
     grouping: Grouping,
+    k: ChosenK,
     layers: Layers,
     noise: str,
     settings: Settings,
     compute: Compute,
 ) -> Values:
     """The study's network on nodes with one kind and level of noise."""
-    return _measured(network, nodes, grouping, layers, noise, settings, compute, {})
+    return _measured(network, nodes, grouping, k, layers, noise, settings, compute, {})
 
 
 def measure(
     network: nn.Module,
     nodes: SequenceSet,
     grouping: Grouping,
+    k: ChosenK,
     layers: Layers,
     level: str,
     settings: Settings,
     compute: Compute,
 ) -> Values:
     """A network trained on noise, on nodes with one kind and level of noise."""
-    return _measured(network, nodes, grouping, layers, level, settings, compute, {})
+    return _measured(network, nodes, grouping, k, layers, level, settings, compute, {})
 
 
 def collect(
     nodes: SequenceSet,
     grouping: Grouping,
+    k: ChosenK,
     clean: Values,
     levels: Mapping[str, Values],
     others: Mapping[tuple[str, str], Values],
@@ -127,7 +132,7 @@ def collect(
         measured.setdefault(title, []).append((*_kind_and_level(level), values))
     geometry, graph = settings.geometry, settings.graph
     return noise_result(
-        measured, nodes.labels, groups=grouping.groups, resample=grouping.resample, unit=grouping.unit, k=graph.k,
+        measured, nodes.labels, groups=grouping.groups, resample=grouping.resample, unit=grouping.unit, k=k.k,
         sigma=graph.sigma, symmetrize=graph.symmetrize,
         solver=graph.solver, dtw=settings.dtw.model_dump(), bootstrap=geometry.bootstrap,
         confidence=geometry.confidence, seed=settings.seed,
@@ -138,6 +143,7 @@ def _measured(
     network: nn.Module,
     nodes: SequenceSet,
     grouping: Grouping,
+    k: ChosenK,
     layers: Layers,
     level: str,
     settings: Settings,
@@ -151,7 +157,7 @@ def _measured(
     graph = settings.graph
     return measure_level(
         network, nodes, *_kind_and_level(level), groups=grouping.groups, layers=[n for n in names if n != "input"],
-        distances=distances, k=graph.k, sigma=graph.sigma, symmetrize=graph.symmetrize, solver=graph.solver,
+        distances=distances, k=k.k, sigma=graph.sigma, symmetrize=graph.symmetrize, solver=graph.solver,
         dtw=settings.dtw.model_dump(), axes=settings.network.axes, seed=settings.seed, device=compute.device,
     )  # fmt: skip
 

@@ -15,9 +15,7 @@ PREPARED = ("data.format", "data.normalize", "data.centre", "data.published", "d
 GROUPS = ("graph.leave_out", "geometry.resample")
 SOURCE = ("network.source",)
 INTERVALS = ("geometry.bootstrap", "geometry.confidence")
-CHOSEN = ("geometry.permutations", *INTERVALS)
-READING = ("dtw.window", "dtw.stride", "dtw.band", "dtw.segments", "dtw.metric", "dtw.normalize")
-GRAPH = ("graph.k", "graph.sigma", "graph.symmetrize", "graph.solver")
+GRAPH = ("graph.sigma", "graph.symmetrize", "graph.solver")
 TESTS = ("explain.sequences", "explain.units", "explain.replacement", "explain.steps", "explain.draws",
          "explain.jitter", "explain.maps")  # fmt: skip
 LEVELS = ("noise.jitter", "noise.joint_dropout", "noise.frame_dropout", "noise.rotation")
@@ -27,7 +25,10 @@ STORES = {"trained": "activations/trained", "untrained": "activations/untrained"
 AXES = {
     "network": Axis(("trained", "untrained")),
     "layer": Axis(networks.name_layers, needs={"layers": "layers"}),
-    "reading": Axis(geometry.other_readings, settings=("sensitivity.readings", "dtw.reading")),
+    "variant": Axis(
+        geometry.name_variants,
+        settings=("sensitivity.readings", "sensitivity.windows", "sensitivity.normalizations", "dtw"),
+    ),
     "noise": Axis(noise.levels, settings=LEVELS),
     "level": Axis(noise.levels_and_clean, settings=LEVELS),
     "trained_level": Axis(noise.trainings, settings=("noise.train",)),
@@ -43,6 +44,8 @@ RECORDINGS = (
     Artefact("parts", data.split_parts, needs={"sequences": "sequences"}, settings=("data.split",)),
     Artefact("nodes", data.pick_nodes, needs={"sequences": "sequences", "parts": "parts"}, settings=("graph.part",)),
     Artefact("grouping", data.group_nodes, needs={"nodes": "nodes"}, settings=GROUPS),
+    Artefact("graph-k", data.choose_candidates, needs={"nodes": "nodes", "grouping": "grouping"},
+             settings=("graph.k",)),
     Artefact("explained", data.explained_nodes, needs={"nodes": "nodes"}, settings=("explain.per_class",)),
 )
 
@@ -69,7 +72,7 @@ GEOMETRY = (
     Artefact("distances/{network}/{layer}", geometry.distances, ARRAY,
              needs={"activations": "activations/{network}"}, settings=("dtw",)),
     Artefact("geometry", geometry.measure_geometry, forms.GEOMETRY,
-             needs={**STORES, "nodes": "nodes", "grouping": "grouping", **BOTH},
+             needs={**STORES, "nodes": "nodes", "grouping": "grouping", "k": "graph-k", **BOTH},
              settings=(*GRAPH, "geometry.permutations", "geometry.confidence", "seed"),
              tables={"smoothness": "table", "classes": "per_class", "nodes": "per_node"}),
     Artefact("statistics", geometry.measure_statistics, forms.STATISTICS,
@@ -79,12 +82,15 @@ GEOMETRY = (
              needs={"geometry": "geometry", "distances": "distances/trained/*", "nodes": "nodes", "layers": "layers"},
              settings=("graph.part",),
              tables={name: name for name in geometry.FINDINGS}),
-    Artefact("readings/{reading}/{swept}", geometry.distances_by_reading, ARRAY,
-             needs={"activations": "activations/trained"}, settings=READING, section="sensitivity"),
+    Artefact("baselines", geometry.measure_baselines, TABLE,
+             needs={"activations": "activations/trained", "geometry": "geometry"}, settings=("controls.baselines",),
+             tables={"baselines": ""}),
+    Artefact("variants/{variant}/{swept}", geometry.distances_by_variant, ARRAY,
+             needs={"activations": "activations/trained"}, settings=("dtw",), section="sensitivity"),
     Artefact("sensitivity", geometry.measure_sensitivity, TABLE,
-             needs={"activations": "activations/trained", "nodes": "nodes", "grouping": "grouping",
-                    "distances": "distances/trained/*", "others": "readings/*/*"},
-             settings=("sensitivity", "dtw", "graph.sigma", *CHOSEN, "seed"),
+             needs={"activations": "activations/trained", "nodes": "nodes", "grouping": "grouping", "k": "graph-k",
+                    "distances": "distances/trained/*", "others": "variants/*/*"},
+             settings=("sensitivity", "dtw", "graph.sigma", "geometry.permutations", "geometry.confidence", "seed"),
              section="sensitivity", tables={"sensitivity": ""}),
 )
 
@@ -98,7 +104,7 @@ MAPS = (
              settings=(*TESTS, "network.axes", "dtw", "seed")),
 )
 
-MEASURED = {"nodes": "nodes", "grouping": "grouping", "layers": "layers"}
+MEASURED = {"nodes": "nodes", "grouping": "grouping", "layers": "layers", "k": "graph-k"}
 LEVEL = (*GRAPH, "dtw", "network.axes", "noise.layers", "seed")
 NOISE = (
     Artefact("noise-training/{trained_level}", noise.train_noisy, forms.TRAINING,
@@ -114,7 +120,7 @@ NOISE = (
     Artefact("noise-level/{trained_level}/{level}", noise.measure, JSON,
              needs={"network": "noise-network/{trained_level}", **MEASURED}, settings=LEVEL, section="noise"),
     Artefact("noise", noise.collect, forms.NOISE,
-             needs={"nodes": "nodes", "grouping": "grouping",
+             needs={"nodes": "nodes", "grouping": "grouping", "k": "graph-k",
                     "clean": "noise-level/clean", "levels": "noise-level/*", "others": "noise-level/*/*"},
              settings=(*GRAPH, *INTERVALS, "dtw", "seed"), section="noise",
              tables={"noise": "table", "noise_accuracy": "accuracy", "noise_nodes": "per_node"}),
@@ -141,7 +147,8 @@ TRANSFER = (
     Artefact("transfer-fit/{fit}", transfer.measure, JSON, needs=TASK,
              settings=(*NETWORK, "network.axes", "transfer.training"), files=SOURCE, section="transfer"),
     Artefact("transfer-geometry", transfer.measure_target, forms.GEOMETRY, needs=TASK,
-             settings=(*GRAPH, *GROUPS, "geometry.permutations", "geometry.confidence", "dtw", "network.axes", "seed"),
+             settings=("graph.k", *GRAPH, *GROUPS, "geometry.permutations", "geometry.confidence", "dtw",
+                       "network.axes", "seed"),
              section="transfer"),
     Artefact("transfer", transfer.collect, forms.TRANSFER,
              needs={"target": "transfer-target", "plan": "transfer-plan",
@@ -155,7 +162,7 @@ TRANSFER = (
 
 PAGES = (
     Artefact("history", pages.history, needs={"training": "training?"}),
-    Artefact("dtw", pages.dtw_options, settings=("dtw",)),
+    Artefact("dtw", geometry.dtw_options, settings=("dtw",)),
     Artefact("examples", pages.choose_examples,
              needs={"nodes": "nodes", "explained": "explained", "maps": "maps"}, settings=("explain.examples",)),
     Artefact("network-facts", pages.describe_network,
@@ -164,10 +171,11 @@ PAGES = (
              settings=NETWORK, files=("network.checkpoint",)),
     Artefact("facts", pages.describe_report,
              needs={"sequences": "sequences", "parts": "parts", "nodes": "nodes", "layers": "layers",
-                    "evaluation": "evaluation"},
-             settings=("network.name", "graph.k")),
+                    "evaluation": "evaluation", "k": "graph-k"},
+             settings=("network.name",)),
     Artefact("settings", pages.describe_settings,
-             needs={"nodes": "nodes", "grouping": "grouping"}, settings=("dtw", "graph", "geometry", "seed")),
+             needs={"nodes": "nodes", "grouping": "grouping", "k": "graph-k"},
+             settings=("dtw", "graph", "geometry", "seed")),
     Artefact("transfer-facts", transfer.describe,
              needs={"transfer": "transfer", "sequences": "sequences"},
              settings=("transfer.source",), section="transfer"),
@@ -181,7 +189,8 @@ PAGES = (
 LINE = Line((*RECORDINGS, *NETWORKS, *GEOMETRY, *MAPS, *NOISE, *TRANSFER, *PAGES), AXES)
 
 NO_EFFECT = {
-    "controls": "not measured yet",
+    "controls.untrained": "not measured yet",
+    "controls.initial": "not measured yet",
     "compute.device": "says where the work runs; results agree within rounding",
     "compute.workers": "says how much is made at a time",
     "compute.memory_limit": "ends a process that would need more",

@@ -114,8 +114,9 @@ def measure_target(source: nn.Module, target: Parts, settings: Settings, compute
 
     test, graph, geometry = target[1], settings.graph, settings.geometry
     chosen = grouping(test.groups, leave_out=graph.leave_out, resample=geometry.resample)
+    k = None if graph.k is None else largest_k(graph.k, chosen.groups, len(test))
     return target_geometry(
-        source, test, **vars(chosen), k=largest_k(graph.k, chosen.groups, len(test)), sigma=graph.sigma,
+        source, test, **vars(chosen), k=k, sigma=graph.sigma,
         symmetrize=graph.symmetrize, solver=graph.solver, permutations=geometry.permutations,
         confidence=geometry.confidence, seed=settings.seed,
         dtw=settings.dtw.model_dump(), axes=settings.network.axes, device=compute.device,
