@@ -175,7 +175,8 @@ def _separation(classes: int, layers: int) -> pd.DataFrame:
         kind, at = status[c % 5], float(1 + c % (layers - 1))
         rows.append(
             {"class_index": c, "class_name": name, "status": kind, "index": at if kind == "separates" else np.nan}
-            | {"earliest": max(at - 1, 0), "latest": min(at + 1, layers), "input": 0.6, "last": 0.01 * c}
+            | {"half": np.nan if kind == "does not" else at - 0.5, "half_least": max(at - 1, 0), "half_most": at}
+            | {"input": 0.6, "last": 0.01 * c}
         )
     return pd.DataFrame(rows)
 
