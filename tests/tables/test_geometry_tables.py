@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 from table_results import LAYERS, geometry
 
-from stgcnlib import tables
+from stgcnlib import figures, layer_geometry, tables
 from stgcnlib.errors import LayerNotFoundError
 from stgcnlib.geometry import LayerStatistics
+
+
+class Store:
+    """What `layer_geometry` asks of a store where all distances are given."""
+
+    def __init__(self, layers: list[SimpleNamespace]) -> None:
+        self.found = {f"l{i}": layer for i, layer in enumerate(layers)}
+        self.layers = tuple(self.found)
+
+    def __getitem__(self, name: str) -> SimpleNamespace:
+        return self.found[name]
 
 
 def test_graphs_of_the_main_curve():
@@ -33,11 +46,36 @@ def test_smoothness_with_everything_beside_it():
 
 def test_where_everyone_is_a_neighbour_there_is_one_column():
     table = tables.smoothness_table(geometry(subjects=False, untrained=False))
-    assert table.columns.tolist() == [
-        "S", "interval", "floor", "null", "rescaled", "untrained", "kNN graph", "RMSE",
-    ]  # fmt: skip
+    assert table.columns.tolist() == ["S", "interval", "floor", "null", "rescaled", "kNN graph", "RMSE"]
     assert table["S"].tolist() == ["0.450", "0.350", "0.250"]
-    assert table["untrained"].isna().all()
+
+
+def test_several_networks_are_means_with_their_range():
+    labels = np.repeat([0, 1, 2], 8)
+    layers = [SimpleNamespace(index=i, title=f"layer {i}") for i in range(2)]
+    rng = np.random.default_rng(0)
+
+    def matrix() -> np.ndarray:
+        points = rng.normal(0, 1, (24, 3)) + labels[:, None]
+        return np.linalg.norm(points[:, None] - points[None], axis=-1)
+
+    names = ["trained", "trained-2", "untrained", "untrained-2", "untrained-3", "initial"]
+    distances = {name: {f"l{i}": matrix() for i in range(2)} for name in names}
+    found = layer_geometry(
+        {"trained": Store(layers)}, labels, groups=np.arange(24) % 4, distances=distances, k=5, permutations=5
+    )
+    table = tables.smoothness_table(found)
+    each = [found.curve(name)["smoothness"].to_numpy() for name in names]
+    assert [float(v) for v in table["S"]] == pytest.approx((each[0] + each[1]) / 2, abs=6e-4)
+    mean = found.mean_curve()
+    assert table["interval"].iloc[1] == f"{mean['low'][1]:.3f} to {mean['high'][1]:.3f}"
+    untrained = np.stack(each[2:5])[:, 1]
+    expected = f"{untrained.mean():.3f} ({untrained.min():.3f} to {untrained.max():.3f})"
+    assert table["untrained (3)"].iloc[1] == expected
+    assert table["as initialised"].iloc[1] == f"{each[5][1]:.3f}"
+    figure = figures.smoothness_curve(found.table, mean=mean)
+    words = {text.get_text() for axes in figure.axes for text in axes.texts}
+    assert {"mean of 2\ntrained networks", "3 untrained networks", "untrained, batch norm\nas initialised"} <= words
 
 
 def test_facts_about_one_layer():
