@@ -49,7 +49,7 @@ FIRST_PAGE = ("summary", "recordings")
 
 STAGES: tuple[Stage, ...] = (
     Stage("00_data", ("parts", "nodes", "sequences"), cost=6),
-    Stage("01_network", ("network-facts", "history", "evaluation"), cost=43),
+    Stage("01_network", ("network-facts", "history?", "evaluation"), cost=43),
     Stage("02_activations", ("activations/trained",), cost=2),
     Stage(
         "03_ds_graphs",

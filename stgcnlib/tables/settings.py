@@ -12,10 +12,10 @@ import pandas as pd
 
 from stgcnlib.groups import plural
 from stgcnlib.sequences import SequenceSet
+from stgcnlib.tables.network import several_accuracies
 
 if TYPE_CHECKING:
     from stgcnlib.geometry import ChosenK
-    from stgcnlib.training import Evaluation
 
 __all__ = ["READINGS", "report_facts", "settings_facts"]
 
@@ -66,7 +66,7 @@ def report_facts(
     parts: tuple[SequenceSet, SequenceSet],
     nodes: SequenceSet,
     layers: Sequence[Mapping[str, Any]],
-    evaluation: Evaluation,
+    accuracies: pd.DataFrame,
     k: ChosenK,
 ) -> dict[str, str]:
     """Short facts for the head of a report: what each is called -> its value.
@@ -77,14 +77,15 @@ def report_facts(
         parts: (train, test) recordings.
         nodes: recordings that are nodes of the DS-Graphs.
         layers: name, title and index of each recorded layer; index 0 is the input.
-        evaluation: of the trained network, on the test part.
+        accuracies: `accuracy` on the test part, one row per trained network.
         k: the number of candidates of each node.
     """
     train, test = parts
     return {
         "recordings": f"{len(data)} ({len(train)} train, {len(test)} test)",
         "classes": str(len(data.class_names)),
-        "network": f"{study.network.name}, {sum(layer['index'] > 0 for layer in layers)} layers",
-        "test accuracy": f"{evaluation.accuracy:.1%}",
+        "network": f"{study.network.name}, {sum(layer['index'] > 0 for layer in layers)} layers"
+        + (f", {len(accuracies)} trained" if len(accuracies) > 1 else ""),
+        "test accuracy": several_accuracies(accuracies),
         "DS-Graph": f"{len(nodes)} nodes, K = {k.k}",
     }

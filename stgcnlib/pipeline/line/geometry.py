@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from stgcnlib.groups import Grouping
 
 __all__ = ["FINDINGS", "distances", "distances_by_variant", "dtw_options", "find_recordings", "measure_baselines",
-           "measure_geometry", "measure_sensitivity", "measure_statistics", "name_variants",
+           "measure_curve", "measure_sensitivity", "measure_statistics", "merge_curves", "name_variants",
            "swept_layers"]  # fmt: skip
 
 FINDINGS = ("class_confusions", "class_separation", "suspects", "suspect_layers", "outliers", "outlier_layers")
@@ -33,26 +33,32 @@ def distances(activations: LayerStore, layer: str, settings: Settings) -> NDArra
     return dtw_distances(activations[layer], dtw=settings.dtw.model_dump())
 
 
-def measure_geometry(
-    trained: LayerStore,
-    untrained: LayerStore,
+def measure_curve(
+    activations: LayerStore,
     nodes: SequenceSet,
     grouping: Grouping,
     k: ChosenK,
     distances: Distances,
-    untrained_distances: Distances,
+    network: str,
     settings: Settings,
 ) -> LayerGeometry:
-    """DS-Graphs of all layers and the tables read off them, with intervals and controls."""
+    """DS-Graphs of all layers of one network and the tables read off them, with intervals and null."""
     from stgcnlib.geometry import layer_geometry
 
     graph = settings.graph
     return layer_geometry(
-        {"trained": trained, "untrained": untrained}, nodes.labels, class_names=nodes.class_names, **vars(grouping),
-        distances={"trained": distances, "untrained": untrained_distances}, k=k.k, sigma=graph.sigma,
+        {network: activations}, nodes.labels, class_names=nodes.class_names, **vars(grouping),
+        distances={network: distances}, k=k.k, sigma=graph.sigma,
         symmetrize=graph.symmetrize, solver=graph.solver, seed=settings.seed,
         permutations=settings.geometry.permutations, confidence=settings.geometry.confidence,
     )  # fmt: skip
+
+
+def merge_curves(curves: Mapping[str, LayerGeometry]) -> LayerGeometry:
+    """DS-Graphs and tables of all networks together: the trained ones, and their controls."""
+    from stgcnlib.geometry import merge_geometries
+
+    return merge_geometries(list(curves.values()))
 
 
 def measure_statistics(

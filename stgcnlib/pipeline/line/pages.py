@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stgcnlib.pipeline.line.forms import Training
 from stgcnlib.sequences import SequenceSet
 
 if TYPE_CHECKING:
@@ -26,17 +25,11 @@ if TYPE_CHECKING:
     from stgcnlib.studies import NoiseResult, TransferResult
     from stgcnlib.training import Evaluation
 
-__all__ = ["choose_examples", "describe_network", "describe_report", "describe_settings", "history",
-           "summarize"]  # fmt: skip
+__all__ = ["choose_examples", "describe_network", "describe_report", "describe_settings", "summarize"]  # fmt: skip
 
 Parts = tuple[SequenceSet, SequenceSet]
 Layers = list[dict[str, Any]]
 Maps = list[dict[str, "RelevanceMap"]]
-
-
-def history(training: Training | None) -> pd.DataFrame | None:
-    """One row per epoch of training, or `None` for a network from a checkpoint."""
-    return None if training is None else training.history
 
 
 def describe_network(
@@ -45,12 +38,16 @@ def describe_network(
     sequences: SequenceSet,
     layers: Layers,
     history: pd.DataFrame | None,
+    accuracies: pd.DataFrame,
     settings: Settings,
 ) -> pd.DataFrame:
     """Facts about the network, one per row."""
     from stgcnlib.tables import network_facts
 
-    return network_facts(network, evaluation, settings=settings.network, data=sequences, layers=layers, history=history)
+    return network_facts(
+        network, evaluation, settings=settings.network, data=sequences, layers=layers, history=history,
+        accuracies=accuracies,
+    )  # fmt: skip
 
 
 def choose_examples(nodes: SequenceSet, explained: NDArray[np.int64], maps: Maps, settings: Settings) -> list[Any]:
@@ -76,14 +73,16 @@ def describe_report(
     parts: Parts,
     nodes: SequenceSet,
     layers: Layers,
-    evaluation: Evaluation,
+    accuracies: pd.DataFrame,
     k: ChosenK,
     settings: Settings,
 ) -> dict[str, str]:
     """Short facts for the head of the report."""
     from stgcnlib.tables import report_facts
 
-    return report_facts(settings, data=sequences, parts=parts, nodes=nodes, layers=layers, evaluation=evaluation, k=k)
+    return report_facts(
+        settings, data=sequences, parts=parts, nodes=nodes, layers=layers, accuracies=accuracies, k=k
+    )  # fmt: skip
 
 
 def summarize(
@@ -102,7 +101,8 @@ def summarize(
     from stgcnlib.tables import smoothness_table, strip_example
     from stgcnlib.verdicts import judge_depth, judge_noise, judge_transfer
 
-    figures = {"curve": ("Label smoothness, layer by layer", smoothness_curve(geometry.table))}
+    curve = smoothness_curve(geometry.table, mean=geometry.mean_curve())
+    figures = {"curve": ("Label smoothness, layer by layer", curve)}
     if len(geometry.per_class):
         figures["classes"] = ("Which classes separate, and where", class_heatmap(geometry.per_class))
     title, coordinates, maps, frames = strip_example(examples)
