@@ -59,6 +59,14 @@ def test_a_bar_lies_right_of_the_line_if_yes_and_left_of_the_zones_end_if_no() -
     np.testing.assert_allclose(bars[1], [-1.0, 0.5])
 
 
+def test_limits_of_one_unit_share_a_scale() -> None:
+    tests = [Test("a", 0.3, 0.2, 0.4, False, 0.2, unit="share"), Test("b", 0.1, 0.1, 0.1, True, 0.0, unit="share")]
+    figure = figures.verdict_figure(outcome(*tests, Test("c", 4.0, 3.0, 5.0, True, 1.0, unit="")))
+    (ax,) = figure.axes
+    bars = [np.asarray(line.get_xdata(), dtype=float) for line in ax.lines if line.get_linewidth() == 3.2]
+    np.testing.assert_allclose(bars, [[0.0, 2.0], [1.0, 1.0], [1.0, 2.0]], atol=1e-12)
+
+
 def test_nothing_overlaps_or_leaves_the_picture() -> None:
     figure = figures.verdict_figure(outcome(*TESTS))
     assert figure.get_figwidth() <= 7.0

@@ -126,18 +126,18 @@ def test_statistics_have_intervals_where_they_are_known():
 
 
 def test_classes_in_the_order_in_which_they_separate():
-    columns = ["class_name", "status", "index", "title", "earliest", "latest", "input", "at", "drop", "low", "high",
-               "p_adjusted", "last", "n"]  # fmt: skip
+    columns = ["class_name", "status", "index", "title", "half", "half_least", "half_most", "input", "at", "drop",
+               "low", "high", "p_adjusted", "last", "n"]  # fmt: skip
     rows = [
-        ("throw", "not decided", np.nan, None, 2, 3, 0.9, 0.8, 0.1, -0.001, 0.2, 0.06, 0.8, 4),
-        ("sit", "separates", 2, "layer 2", 1, 3, 0.8, 0.2, 0.6, 0.5, 0.7, 0.001, 0.2, 3),
-        ("kick", "separates", 1, "layer 1", 0, 1, 0.7, 0.3, 0.4, np.nan, np.nan, 0.02, 0.1, 3),
-        ("wave", "separate at the input", np.nan, None, np.nan, np.nan, 0.1, 0.1, 0, 0, 0, np.nan, 0.05, 2),
+        ("throw", "not decided", np.nan, None, np.nan, np.nan, np.nan, 0.9, 0.8, 0.1, -0.001, 0.2, 0.06, 0.8, 4),
+        ("sit", "separates", 2, "layer 2", 1.25, 1, 1.5, 0.8, 0.2, 0.6, 0.5, 0.7, 0.001, 0.2, 3),
+        ("kick", "separates", 1, "layer 1", 0.5, 0.25, 0.75, 0.7, 0.3, 0.4, np.nan, np.nan, 0.02, 0.1, 3),
+        ("wave", "separate at the input", np.nan, None, np.nan, np.nan, np.nan, 0.1, 0.1, 0, 0, 0, np.nan, 0.05, 2),
     ]
     table = tables.separation_table(pd.DataFrame(rows, columns=columns), layers=LAYERS)
     assert table.index.tolist() == ["wave", "kick", "sit", "throw"]
     assert table["separates at"].tolist() == ["separate at the input", "layer 1", "layer 2", "not decided"]
-    assert table["without one subject"].tolist() == ["", "input to layer 1", "layer 1 to nowhere", "layer 2 to nowhere"]
+    assert table["half of the fall by layer"].tolist() == ["", "0.5 (0.2 to 0.8)", "1.2 (1.0 to 1.5)", ""]
     assert table["p, corrected"].tolist() == ["", "0.020", "0.001", "0.060"]
     assert table["fall"].tolist() == [
         "0.00 (0.00 to 0.00)", "0.40", "0.60 (0.50 to 0.70)", "0.10 (0.00 to 0.20)",
@@ -192,22 +192,21 @@ def test_the_worst_come_first_and_the_rest_is_left_out():
     }  # fmt: skip
 
 
-def test_sensitivity_compares_with_the_first_row():
-    curves = {("sliding", "nnk", 10, 10): (0.5, 0.4, 0.2), ("frames", "knn", 14, 50): (0.4, 0.5, 0.6)}
+def test_sensitivity_compares_with_the_own_choices():
+    curves = {("own choices", "", 10): (0.5, 0.4, 0.2), ("graph", "kNN, K = 14 (for 50)", 14): (0.4, 0.5, 0.6)}
     rows = [
-        {"reading": reading, "kind": kind, "k": k, "k_asked": asked, "index": i, "title": f"layer {i}", "smoothness": s}
-        for (reading, kind, k, asked), values in curves.items()
+        {"varied": varied, "choice": choice, "k": k, "index": i, "title": f"layer {i}", "smoothness": s,
+         "fall": values[0] - s, "fall_low": values[0] - s - 0.1, "fall_high": values[0] - s + 0.1}
+        for (varied, choice, k), values in curves.items()
         for i, s in enumerate(values)
-    ]
+    ]  # fmt: skip
     table = tables.sensitivity_table(pd.DataFrame(rows))
-    assert table.loc["sliding"].to_dict() == {
-        "graph": "NNK", "K": "10", "S at the input": "0.500", "S at the last layer": "0.200", "fall": "60%",
-        "smoothest": "layer 2", "rank correlation with the first row": "1.00",
+    assert table.loc["own choices"].to_dict() == {
+        "choice": "", "K": 10, "S at the input": "0.500", "S at the last layer": "0.200",
+        "fall": "0.300 (0.200 to 0.400)", "of the input": "60%", "smoothest": "layer 2",
+        "rank correlation with own choices": "1.00",
     }  # fmt: skip
-    assert table.loc["frames", ["graph", "K", "fall", "smoothest"]].tolist() == [
-        "kNN",
-        "14 (for 50)",
-        "-50%",
-        "layer 0",
-    ]
-    assert table.loc["frames", "rank correlation with the first row"] == "-1.00"
+    assert table.loc["graph", ["choice", "fall", "of the input", "smoothest"]].tolist() == [
+        "kNN, K = 14 (for 50)", "-0.200 (-0.300 to -0.100)", "-50%", "layer 0",
+    ]  # fmt: skip
+    assert table.loc["graph", "rank correlation with own choices"] == "-1.00"
