@@ -32,6 +32,7 @@ def write_summary(
     facts: Mapping[str, str],
     table: pd.DataFrame,
     claims: Sequence[tuple[str, Outcome]] = (),
+    warnings: Sequence[str] = (),
 ) -> None:
     """Write ``summary.json`` and ``curve.png`` into a new folder.
 
@@ -43,6 +44,7 @@ def write_summary(
         facts: what each is called -> its value.
         table: the main table.
         claims: (title, verdict) of what else was asked.
+        warnings: sentences on what makes the result doubtful; the page shows them above the verdict.
     """
     shown = table.reset_index()
     folder.mkdir(parents=True)
@@ -51,6 +53,7 @@ def write_summary(
         folder / SUMMARY,
         {
             "title": title,
+            "warnings": list(warnings),
             "verdict": outcome.text,
             "holds": outcome.holds,
             "claims": [{"title": name, "text": each.text, "holds": each.holds} for name, each in claims],

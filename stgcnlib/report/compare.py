@@ -102,4 +102,5 @@ def write_comparison(comparison: Comparison, output: str | os.PathLike[str], *, 
     write_summary(
         home / "summary", title=name, outcome=judge_generality(comparison),
         figure=figures.compare_curves(comparison.curves), facts=facts, table=studies_table(comparison),
+        warnings=comparison.warnings,
     )  # fmt: skip

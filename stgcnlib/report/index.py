@@ -23,7 +23,7 @@ from stgcnlib.pipeline.summary import FIGURE, SUMMARY
 from stgcnlib.report.cells import markdown
 from stgcnlib.version import __version__
 
-__all__ = ["Entry", "Link", "contents", "index_fields", "layer_titles", "planned", "read_json"]
+__all__ = ["Entry", "Link", "contents", "index_fields", "layer_titles", "planned", "read_json", "warnings_of"]
 
 LAYERS = "Layer by layer"
 PLACES = ("artefacts/summary", "summary")
@@ -197,10 +197,15 @@ def index_fields(folder: Path, settings: Mapping[str, Any], file: str, progress:
     }
 
 
+def warnings_of(folder: Path) -> list[str]:
+    """What the summary of a finished study or comparison warns of; empty if there is none."""
+    return [str(line) for place in PLACES for line in _summary(folder / place).get("warnings", ())]
+
+
 def _summary(folder: Path) -> dict[str, Any]:
     """What was written for the first page, every part of it; empty if there is nothing or it is damaged."""
     content = read_json(folder / SUMMARY)
-    parts: dict[str, Any] = {"verdict": "", "holds": None, "claims": [], "facts": [], "table": {}}
+    parts: dict[str, Any] = {"warnings": [], "verdict": "", "holds": None, "claims": [], "facts": [], "table": {}}
     return parts | content if isinstance(content, dict) and content else {}
 
 

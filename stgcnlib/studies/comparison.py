@@ -6,6 +6,7 @@ in `stgcnlib.verdicts`.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +26,7 @@ from stgcnlib.groups import SUBJECT, group_codes
 
 __all__ = ["Comparison", "FinishedStudy", "compare_finished", "paired_test", "read_finished"]
 
+_SUMMARY = "artefacts/summary/summary.json"
 _FILES = ("study.yml", "tables/recordings.parquet", "artefacts/geometry/manifest.json")
 
 
@@ -38,6 +40,7 @@ class FinishedStudy:
         settings: its study file.
         geometry: of its layers.
         recordings: name, class_name, predicted, correct and groups of each node, in order.
+        warnings: what makes its result doubtful, a sentence each.
     """
 
     folder: Path
@@ -45,6 +48,7 @@ class FinishedStudy:
     settings: dict[str, Any]
     geometry: LayerGeometry
     recordings: pd.DataFrame
+    warnings: tuple[str, ...] = ()
 
     @property
     def resampled(self) -> tuple[NDArray[Any] | None, str]:
@@ -72,12 +76,14 @@ class Comparison:
         pairs: one row per two studies of the same recordings and quantity ("input", "early layers", "last layer",
             "accuracy"): first, second, quantity, first_value, second_value, difference (first − second), low, high,
             p, units (subjects, or what else the first study resamples as a whole), n, unit ("subject", …, "recording").
+        warnings: what makes a study's result doubtful, a sentence each that names the study.
     """
 
     studies: pd.DataFrame
     curves: pd.DataFrame
     classes: pd.DataFrame
     pairs: pd.DataFrame
+    warnings: tuple[str, ...] = ()
 
     @property
     def names(self) -> list[str]:
@@ -141,6 +147,7 @@ def compare_finished(studies: Sequence[FinishedStudy], *, seed: int = 0) -> Comp
         pd.concat([_curves(each) for each in studies], ignore_index=True),
         pd.concat([_classes(each) for each in studies], ignore_index=True),
         pd.DataFrame(pairs, columns=columns),
+        tuple(f"{each.name}: {warning}" for each in studies for warning in each.warnings),
     )
 
 
@@ -213,7 +220,15 @@ def _read(folder: Path) -> FinishedStudy:
         raise StudyError(
             f"{folder}: {len(recordings)} recordings, but graphs of {len(geometry.labels)} nodes; run it again"
         )
-    return FinishedStudy(folder, name, settings, geometry, recordings.reset_index(drop=True))
+    return FinishedStudy(folder, name, settings, geometry, recordings.reset_index(drop=True), _warnings(folder))
+
+
+def _warnings(folder: Path) -> tuple[str, ...]:
+    """What the study's summary warns of; nothing where it has no summary."""
+    try:
+        return tuple(json.loads((folder / _SUMMARY).read_text(encoding="utf-8")).get("warnings", ()))
+    except (OSError, ValueError):
+        return ()
 
 
 def _distinct(names: list[str], folders: list[Path]) -> list[str]:

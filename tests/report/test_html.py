@@ -45,6 +45,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "stages.json").write_text(json.dumps({"notebooks": done}))
     (summarized / "curve.png").write_bytes(base64.b64decode(PIXEL))
     summary = {
+        "warnings": [],
         "verdict": f"It **holds** for {EVIL}.",
         "holds": False,
         "facts": [{"label": EVIL, "value": EVIL}],
@@ -172,6 +173,19 @@ def test_index_leads_with_verdict_and_figure(folder: Path) -> None:
     assert "numpy" in text
 
 
+def test_warnings_stand_above_the_verdict(folder: Path) -> None:
+    pages(folder)
+    assert "Read this before the verdict" not in (folder / "index.html").read_text(encoding="utf-8")
+    summary = json.loads((folder / SUMMARY).read_text())
+    summary["warnings"] = [f"9 of 40 test recordings equal a training recording ({EVIL})."]
+    (folder / SUMMARY).write_text(json.dumps(summary))
+    pages(folder)
+    text = (folder / "index.html").read_text(encoding="utf-8")
+    places = [text.index(word) for word in ("Read this before the verdict", "9 of 40 test", "does not hold here")]
+    assert places == sorted(places)
+    assert EVIL not in text
+
+
 def test_an_unfinished_run_says_what_is_there(folder: Path) -> None:
     (folder / SUMMARY).unlink()
     (folder / "notebooks" / "05_layer_01.ipynb").rename(folder / "notebooks" / "05_layer_01.failed.ipynb")
@@ -183,7 +197,7 @@ def test_an_unfinished_run_says_what_is_there(folder: Path) -> None:
     assert not (folder / "pages" / "05_layer_01.html").exists()
 
 
-@pytest.mark.parametrize("gone", ["verdict", "holds", "figure", "facts", "table"])
+@pytest.mark.parametrize("gone", ["verdict", "holds", "figure", "facts", "table", "warnings"])
 def test_a_summary_may_lack_a_part(folder: Path, gone: str) -> None:
     """Say one that another version wrote."""
     summary = json.loads((folder / SUMMARY).read_text())

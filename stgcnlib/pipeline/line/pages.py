@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from stgcnlib.explain import RelevanceMap
     from stgcnlib.geometry import LayerGeometry
     from stgcnlib.groups import Grouping
+    from stgcnlib.leakage import Leakage
     from stgcnlib.studies import NoiseResult, TransferResult
     from stgcnlib.training import Evaluation
 
@@ -84,12 +85,15 @@ def describe_report(
     nodes: SequenceSet,
     layers: Layers,
     evaluation: Evaluation,
+    leakage: Leakage,
     settings: Settings,
 ) -> dict[str, str]:
     """Short facts for the head of the report."""
     from stgcnlib.tables import report_facts
 
-    return report_facts(settings, data=sequences, parts=parts, nodes=nodes, layers=layers, evaluation=evaluation)
+    return report_facts(
+        settings, data=sequences, parts=parts, nodes=nodes, layers=layers, evaluation=evaluation, leakage=leakage
+    )
 
 
 def summarize(
@@ -97,10 +101,11 @@ def summarize(
     noise: NoiseResult | None,
     transfer: TransferResult | None,
     facts: Mapping[str, str],
+    leakage: Leakage,
     settings: Settings,
     path: Path,
 ) -> None:
-    """What the report's first page shows: verdicts, the main curve, facts and the main table."""
+    """What the report's first page shows: verdicts, warnings, the main curve, facts and the main table."""
     from stgcnlib.figures import smoothness_curve
     from stgcnlib.pipeline.summary import write_summary
     from stgcnlib.tables import smoothness_table
@@ -110,5 +115,5 @@ def summarize(
     claims += [] if transfer is None else [("Transfer", judge_transfer(transfer))]
     write_summary(
         path, title=settings.name, outcome=judge_depth(geometry), figure=smoothness_curve(geometry.table), facts=facts,
-        table=smoothness_table(geometry), claims=claims,
+        table=smoothness_table(geometry), claims=claims, warnings=leakage.sentences(),
     )  # fmt: skip

@@ -38,10 +38,16 @@ AXES = {
 # fmt: off
 RECORDINGS = (
     Artefact("demo", data.make_demo, settings=("data.demo", "seed"), section="data.demo"),
-    Artefact("sequences", data.read_recordings, forms.SEQUENCES,
+    Artefact("prepared", data.read_recordings, forms.SEQUENCES,
              needs={"demo": "demo?"}, settings=PREPARED, files=("data.path", "data.skip")),
+    Artefact("repeated", data.find_repeated, TABLE, needs={"prepared": "prepared"}, settings=("data.split",)),
+    Artefact("sequences", data.keep_recordings,
+             needs={"prepared": "prepared", "repeated": "repeated"}, settings=("data.drop_duplicates",)),
     Artefact("parts", data.split_parts, needs={"sequences": "sequences"}, settings=("data.split",)),
     Artefact("nodes", data.pick_nodes, needs={"sequences": "sequences", "parts": "parts"}, settings=("graph.part",)),
+    Artefact("leakage", data.find_leaks, forms.LEAKAGE,
+             needs={"parts": "parts", "repeated": "repeated"}, settings=("data.drop_duplicates",),
+             tables={"leakage": "pairs"}),
     Artefact("grouping", data.group_nodes, needs={"nodes": "nodes"}, settings=GROUPS),
     Artefact("explained", data.explained_nodes, needs={"nodes": "nodes"}, settings=("explain.per_class",)),
 )
@@ -163,7 +169,7 @@ PAGES = (
              settings=NETWORK, files=("network.checkpoint",)),
     Artefact("facts", pages.describe_report,
              needs={"sequences": "sequences", "parts": "parts", "nodes": "nodes", "layers": "layers",
-                    "evaluation": "evaluation"},
+                    "evaluation": "evaluation", "leakage": "leakage"},
              settings=("network.name", "graph.k")),
     Artefact("settings", pages.describe_settings,
              needs={"nodes": "nodes", "grouping": "grouping"}, settings=("dtw", "graph", "geometry", "seed")),
@@ -171,7 +177,8 @@ PAGES = (
              needs={"transfer": "transfer", "sequences": "sequences"},
              settings=("transfer.source",), section="transfer"),
     Artefact("summary", pages.summarize, forms.SUMMARY,
-             needs={"geometry": "geometry", "noise": "noise?", "transfer": "transfer?", "facts": "facts"},
+             needs={"geometry": "geometry", "noise": "noise?", "transfer": "transfer?", "facts": "facts",
+                    "leakage": "leakage"},
              settings=("name",)),
 )
 # fmt: on
