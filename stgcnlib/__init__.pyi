@@ -5,6 +5,7 @@ from . import verdicts as verdicts
 from .activations import LayerStore as LayerStore
 from .activations import record as record
 from .demo import demo_sequences as demo_sequences
+from .demo import sensor_demo as sensor_demo
 from .dsgraph import DSGraph as DSGraph
 from .dsgraph import ds_graph as ds_graph
 from .dsgraph import knn_graph as knn_graph
@@ -18,6 +19,7 @@ from .explain import grad_cam as grad_cam
 from .geometry import LayerGeometry as LayerGeometry
 from .geometry import label_smoothness as label_smoothness
 from .geometry import layer_geometry as layer_geometry
+from .geometry import target_smoothness as target_smoothness
 from .leakage import Leakage as Leakage
 from .leakage import find_leakage as find_leakage
 from .networks import load_network as load_network
@@ -34,8 +36,10 @@ from .studies import transfer_study as transfer_study
 from .summary import Summary as Summary
 from .summary import summarize as summarize
 from .training import evaluate as evaluate
+from .training import evaluate_targets as evaluate_targets
 from .training import fine_tune as fine_tune
 from .training import fit as fit
+from .transforms import windows as windows
 from .verdicts import advise_frozen as advise_frozen
 from .verdicts import compare_studies as compare_studies
 from .version import __version__ as __version__

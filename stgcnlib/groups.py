@@ -17,6 +17,7 @@ from stgcnlib.errors import GraphError, StudyError, suggest
 
 __all__ = [
     "ALL",
+    "BLOCK",
     "RECORDINGS",
     "SUBJECT",
     "Fewest",
@@ -42,6 +43,8 @@ ALL = "all"
 """Label of neighbours where every other recording may be one."""
 SUBJECT = "subject"
 """The group that is used where none is named."""
+BLOCK = "block"
+"""The group that is used where no subjects are known: blocks of time, of windows that were cut out of series."""
 RECORDINGS = "recordings"
 """What `resample` is where every recording is resampled by itself."""
 
@@ -213,8 +216,10 @@ def grouping(
 
     Args:
         known: name -> (N,) groups of some recordings.
-        leave_out: group whose members are no neighbours of each other; "auto": subject, if it is known; None: nobody.
-        resample: group that intervals resample as a whole; "auto": subject, if there are two; None: recordings.
+        leave_out: group whose members are no neighbours of each other; "auto": subject, else block, if it is known;
+            None: nobody.
+        resample: group that intervals resample as a whole; "auto": subject, else block, if there are two; None:
+            recordings.
 
     Raises:
         StudyError: there is no such group.
@@ -238,7 +243,7 @@ def grouping(
 def _chosen(field: str, wanted: str | None, known: Iterable[str]) -> str | None:
     names = list(known)
     if wanted == "auto":
-        return SUBJECT if SUBJECT in names else None
+        return next((name for name in (SUBJECT, BLOCK) if name in names), None)
     if wanted is not None and wanted not in names:
         nearest = suggest(wanted, names) if names else "it has no groups at all: set it to null"
         raise StudyError(f"{field}: the data has no group {wanted!r}; {nearest}")

@@ -1,4 +1,4 @@
-"""SequenceSet: recordings of different length with their labels, groups and skeleton layout.
+"""SequenceSet: recordings of different length with their labels or targets, groups and skeleton layout.
 
 This is what readers return and everything else takes. It holds coordinates as they are; centring,
 scaling and noise are functions of `stgcnlib.transforms`.
@@ -24,7 +24,7 @@ from stgcnlib.skeleton import SkeletonLayout, layout
 __all__ = ["SequenceSet"]
 
 FORMAT = "stgcnlib-sequences"
-VERSION = 1
+VERSION = 2  # which files with targets have; others are written as version 1
 
 
 class SequenceSet:
@@ -35,10 +35,13 @@ class SequenceSet:
             padded array (N, T, V, C) or (N, M, T, V, C) together with `lengths`. Kept as float32.
         lengths: true number of frames per recording, for padded `coords`.
         labels: class index per recording, integers in 0..len(class_names)-1; all 0 if left out.
-        class_names: name of each class; "class 0", … if left out.
+        class_names: name of each class; "class 0", … if left out, none where there are targets and no labels. An
+            empty list with labels of 0: there are no classes.
         groups: name -> one value per recording, for example ``{"subject": [...], "view": [...]}``.
         layout: the skeleton, by name or as a `SkeletonLayout`.
         names: name of each recording (a file stem, say); "recording 0", … if left out.
+        targets: real values per recording, (N,) or (N, Q), where something else than a class is to be told.
+        target_names: name of each of the Q columns, with its unit; "target 0", … if left out.
 
     Raises:
         SequenceError: if shapes, counts or values do not fit; the message names the recording.
@@ -48,6 +51,7 @@ class SequenceSet:
         labels: (N,) int64.
         lengths: (N,) int64, frames per recording.
         groups: name -> (N,) array.
+        targets: (N, Q) float64, or `None`. A set without classes has no `class_names`, and labels of 0.
     """
 
     def __init__(
@@ -60,6 +64,8 @@ class SequenceSet:
         layout: SkeletonLayout | str = "ntu-rgb+d",
         *,
         names: Sequence[str] | None = None,
+        targets: ArrayLike | None = None,
+        target_names: Sequence[str] | None = None,
     ) -> None:
         self.layout = _layout(layout)
         count = len(coords)
@@ -79,6 +85,9 @@ class SequenceSet:
         channels = {c.shape[-1] for c in self.coords}
         if len(channels) > 1:
             raise SequenceError(f"coords: recordings have {sorted(channels)} channels; all need the same number")
+        self.targets, self.target_names = _checked_targets(targets, target_names, count)
+        if self.targets is not None and labels is None and class_names is None:
+            class_names = ()
         self.labels, self.class_names = _checked_labels(labels, class_names, count)
         self.groups: dict[str, NDArray[Any]] = {}
         for key, values in (groups or {}).items():
@@ -95,8 +104,11 @@ class SequenceSet:
     def __repr__(self) -> str:
         shortest, longest = self.lengths.min(), self.lengths.max()
         groups = "".join(f", {len(np.unique(v))} {k}s" for k, v in self.groups.items())
+        told = f"{len(self.class_names)} classes" if self.class_names else "no classes"
+        if self.targets is not None:
+            told += f", target {shorten(self.target_names, 3)}"
         return (
-            f"SequenceSet({len(self)} recordings, {len(self.class_names)} classes{groups}, "
+            f"SequenceSet({len(self)} recordings, {told}{groups}, "
             f"{shortest}-{longest} frames, {len(self.layout)} joints ({self.layout.name}), {self.channels} channels)"
         )
 
@@ -142,6 +154,8 @@ class SequenceSet:
             groups={k: v[chosen] for k, v in self.groups.items()},
             layout=self.layout,
             names=[self.names[i] for i in chosen],
+            targets=None if self.targets is None else self.targets[chosen],
+            target_names=self.target_names,
         )
 
     def split(
@@ -184,7 +198,7 @@ class SequenceSet:
         return first, second
 
     def with_coords(self, coords: Sequence[ArrayLike]) -> SequenceSet:
-        """The same recordings with other coordinates (labels, groups and names kept)."""
+        """The same recordings with other coordinates (labels, targets, groups and names kept)."""
         return SequenceSet(
             coords,
             labels=self.labels,
@@ -192,6 +206,8 @@ class SequenceSet:
             groups=self.groups,
             layout=self.layout,
             names=self.names,
+            targets=self.targets,
+            target_names=self.target_names,
         )
 
     def fingerprint(self) -> str:
@@ -204,6 +220,8 @@ class SequenceSet:
             digest.update(np.ascontiguousarray(c).tobytes())
         groups = {k: v.tolist() for k, v in self.groups.items()}
         rest = [self.labels.tolist(), list(self.class_names), groups, list(self.names), self.layout.to_dict()]
+        if self.targets is not None:
+            rest += [self.targets.tolist(), list(self.target_names)]
         return fingerprint([digest.hexdigest(), rest])
 
     # -- files ---------------------------------------------------------------------------------
@@ -212,15 +230,18 @@ class SequenceSet:
         """Write one compressed npz, atomically and without pickle.
 
         Arrays: `frames` (sum of M·T, V, C) float32, `lengths` (N,), `people` (N,), `labels` (N,),
-        `group/NAME` (N,); `header` is JSON with format, version, class names, names and layout.
+        `group/NAME` (N,), and `targets` (N, Q) float64 where there are any; `header` is JSON with format, version,
+        class names, target names, names and layout.
         """
         header = {
             "format": FORMAT,
-            "version": VERSION,
+            "version": 1 if self.targets is None else VERSION,
             "class_names": list(self.class_names),
             "names": list(self.names),
             "layout": self.layout.to_dict(),
         }
+        if self.targets is not None:
+            header["target_names"] = list(self.target_names)
         arrays: dict[str, Any] = {
             "header": np.array(json.dumps(header)),
             "frames": np.concatenate(
@@ -231,6 +252,8 @@ class SequenceSet:
             "people": np.array([0 if c.ndim == 3 else c.shape[0] for c in self.coords]),
             "labels": self.labels,
         }
+        if self.targets is not None:
+            arrays["targets"] = self.targets
         for key, values in self.groups.items():
             arrays[f"group/{key}"] = values.astype(str) if values.dtype == object else values
         with atomic_path(path) as temporary, temporary.open("wb") as stream:
@@ -271,6 +294,8 @@ class SequenceSet:
                 groups={k.removeprefix("group/"): v for k, v in content.items() if k.startswith("group/")},
                 layout=SkeletonLayout.from_dict(header["layout"]),
                 names=header["names"],
+                targets=content.get("targets"),
+                target_names=header.get("target_names"),
             )
         except StgcnlibError as error:
             if str(error).startswith(str(file)):
@@ -353,8 +378,36 @@ def _checked_labels(
     if raw.min() < 0:
         raise SequenceError(f"labels contain {raw.min()}; classes count from 0")
     names = tuple(class_names) if class_names is not None else tuple(f"class {c}" for c in range(int(raw.max()) + 1))
-    if raw.max() >= len(names):
+    if raw.max() >= len(names) and (names or raw.any()):
         raise SequenceError(
             f"labels contain {raw.max()}, but class_names has {len(names)} names (0 to {len(names) - 1})"
         )
     return raw.astype(np.int64), names
+
+
+def _checked_targets(
+    targets: ArrayLike | None, names: Sequence[str] | None, count: int
+) -> tuple[NDArray[np.float64] | None, tuple[str, ...]]:
+    """(N, Q) float64 and Q names, or `None` and none."""
+    if targets is None:
+        if names:
+            raise SequenceError(
+                f"target_names {shorten(names)} are given without targets; give targets, (N,) or (N, Q)"
+            )
+        return None, ()
+    raw = np.asarray(targets)
+    if raw.dtype.kind not in "biuf" or raw.ndim not in (1, 2) or len(raw) != count or 0 in raw.shape:
+        raise SequenceError(
+            f"targets have dtype {raw.dtype} and shape {raw.shape}; expected real numbers ({count},) or ({count}, Q)"
+        )
+    columns = raw.reshape(count, -1).astype(np.float64)
+    if (bad := ~np.isfinite(columns).all(axis=1)).any():
+        raise SequenceError(
+            f"targets are NaN or infinite for {int(bad.sum())} recordings, the first is recording {int(bad.argmax())}; "
+            "leave these recordings out"
+        )
+    width = columns.shape[1]
+    titles = tuple(str(n) for n in names) if names else tuple(f"target {q}" for q in range(width))
+    if len(titles) != width:
+        raise SequenceError(f"target_names has {len(titles)} names for {width} columns of targets; give one each")
+    return columns, titles

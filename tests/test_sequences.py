@@ -313,3 +313,52 @@ def test_a_failed_save_leaves_the_old_file(
 def test_all_errors_share_a_base() -> None:
     assert issubclass(SequenceError, StgcnlibError)
     assert issubclass(SkeletonFormatError, StgcnlibError)
+
+
+# -- targets -----------------------------------------------------------------------------------
+
+
+def test_targets_go_along(tmp_path: Path, small_set: SequenceSet) -> None:
+    count = len(small_set)
+    told = SequenceSet(
+        small_set.coords, groups=small_set.groups, layout=small_set.layout, names=small_set.names,
+        targets=np.arange(2.0 * count).reshape(count, 2), target_names=["heat (W)", "time (s)"],
+    )  # fmt: skip
+    assert told.class_names == ()
+    assert told.targets is not None
+    told.save(tmp_path / "set.npz")
+    back = SequenceSet.load(tmp_path / "set.npz")
+    assert back.fingerprint() == told.fingerprint()
+    assert back.target_names == told.target_names
+    assert told.select([1, 0]).targets.tolist() == told.targets[[1, 0]].tolist()  # type: ignore[union-attr]
+    moved = told.with_coords([c + 1 for c in told.coords])
+    assert moved.targets.tolist() == told.targets.tolist()  # type: ignore[union-attr]
+    other = SequenceSet(
+        small_set.coords, groups=small_set.groups, layout=small_set.layout, names=small_set.names,
+        targets=told.targets + 1, target_names=told.target_names,
+    )  # fmt: skip
+    assert other.fingerprint() != told.fingerprint()
+    both = SequenceSet(
+        small_set.coords, labels=small_set.labels, class_names=small_set.class_names, layout=small_set.layout,
+        targets=told.targets[:, 0],
+    )  # fmt: skip
+    assert both.class_names == small_set.class_names
+    assert both.target_names == ("target 0",)
+    assert "classes, target 'target 0'" in repr(both)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"targets": [1.0]}, r"expected real numbers \(2,\)"),
+        ({"targets": [[1.0], [np.nan]]}, "NaN or infinite for 1 recordings, the first is recording 1"),
+        ({"targets": ["a", "b"]}, "expected real numbers"),
+        ({"targets": [1.0, 2.0], "target_names": ["a", "b"]}, "2 names for 1 columns"),
+        ({"target_names": ["a"]}, "without targets"),
+        ({"class_names": [], "labels": [0, 1]}, "labels contain 1"),
+    ],
+)
+def test_wrong_targets(arguments: dict[str, Any], message: str) -> None:
+    coords = [np.ones((3, 25, 3)), np.ones((4, 25, 3))]
+    with pytest.raises(SequenceError, match=message):
+        SequenceSet(coords, **arguments)

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from stgcnlib.demo.actions import ACTIONS
 from stgcnlib.demo.body import JOINTS, joint_positions
 from stgcnlib.demo.people import left_handers, make_person, perform, smooth_noise
+from stgcnlib.demo.sensors import sensor_demo
 from stgcnlib.errors import SequenceError, shorten, suggest
 from stgcnlib.sequences import SequenceSet
 
-__all__ = ["demo_actions", "demo_sequences"]
+__all__ = ["demo_actions", "demo_sequences", "sensor_demo"]
 
 # Sensor noise by joint, in multiples of `noise`: least for the trunk, most for hands, finger tips and feet.
 _NOISE = np.ones(JOINTS)

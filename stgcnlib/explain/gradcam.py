@@ -31,7 +31,8 @@ __all__ = [
 
 Target: TypeAlias = Literal["predicted", "true"] | int | tuple[int, int] | None
 """Whose logit is explained: of the predicted class (also `None`), of the true one, of any, or what speaks for the first
-of two classes rather than the second (the difference of their logits)."""
+of two classes rather than the second (the difference of their logits). In a network of real targets an output by its
+number: relevance is what speaks for a larger value."""
 PeoplePool: TypeAlias = Literal["each", "mean"]
 
 _BATCH_FRAMES = 1024  # frames of all people in one pass; the graph of a batch is held in memory
@@ -47,7 +48,7 @@ class RelevanceMap:
         layer: module name, or "input".
         index: 0 for the input, then the number of the block.
         title: "input", "layer 1", …
-        target: class whose logit was explained.
+        target: class whose logit was explained, or number of the output.
         versus: class whose logit was subtracted, or `None`.
     """
 
@@ -92,7 +93,8 @@ def grad_cam(
         layers: as in `record`; "input" is there only if asked for.
         axes: as in `record`. A layer that no longer tells joints or people apart gives all of them its one map.
         target: class index, a pair of them for a contrast; `None` or "predicted" means the class with the highest
-            logit.
+            logit. Of a network that was fitted to targets, the number of an output: what is positive speaks for a
+            larger value, and with `signed` what is negative for a smaller one.
         signed: keep negative relevance (no ReLU).
         pool_people: "each" weighs a person's channels by that person's gradients; "mean" by the mean of all
             people's, as the authors' scripts do.
@@ -137,7 +139,8 @@ def grad_cam_set(
     """Relevance maps of every recording: `grad_cam` for sets, with recordings of equal length run together.
 
     Args:
-        target: as in `grad_cam`, or "true" for each recording's own class.
+        target: as in `grad_cam`, or "true" for each recording's own class. Recordings without classes need the number
+            of an output, unless the network has only one.
         progress: whether to draw a bar; `None` decides by the terminal.
 
     Returns:
@@ -148,10 +151,15 @@ def grad_cam_set(
     """
     check_fit(network, data)
     chosen = find_layers(network, layers, axes=axes)
+    wanted = target
+    if not data.class_names and target in (None, "predicted", "true"):
+        if getattr(network, "classes", 1) > 1:
+            raise SequenceError("target: the recordings have no classes; give the number of the network's output")
+        wanted = 0
     batches = equal_batches(data, _BATCH_FRAMES)
     results: dict[int, dict[str, RelevanceMap]] = {}
     for batch in track(batches, "Explaining", total=len(batches), show=progress):
-        classes = target_classes(target, data.labels[batch])
+        classes = target_classes(wanted, data.labels[batch])
         members_ = [data.people(i) for i in batch]
         maps = _maps(network, members_, chosen, classes, signed=signed, pool_people=pool_people, device=device)
         results.update(zip(batch.tolist(), maps, strict=True))

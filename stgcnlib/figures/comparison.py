@@ -31,18 +31,22 @@ __all__ = ["compare_classes", "compare_curves", "compare_pairs"]
 
 
 @styled
-def compare_curves(curves: pd.DataFrame) -> Figure:
+def compare_curves(curves: pd.DataFrame, *, rescaled: bool = False) -> Figure:
     """Label smoothness against layer of every study, with its interval, and of its untrained network, thin and dashed.
 
     Layers are drawn by their number where all studies have equally many, else by their share of the depth.
 
     Args:
         curves: `Comparison.curves`.
+        rescaled: draw (S − floor) / (null − floor), which can be compared where levels of S cannot.
 
     Raises:
         StudyError: if there is no row.
     """
     names = _names(curves)
+    value, low_name, high_name = (
+        ("rescaled", "rescaled_low", "rescaled_high") if rescaled else ("smoothness", "low", "high")
+    )
     by_number = curves.groupby("study")["index"].max().nunique() == 1
     column = "index" if by_number else "depth"
     figure = new_figure(4.7, alt=f"Label smoothness against layer of {len(names)} studies.")
@@ -53,13 +57,11 @@ def compare_curves(curves: pd.DataFrame) -> Figure:
         line = trained[trained["study"] == name].sort_values("index")
         control = curves[(curves["study"] == name) & (curves["kind"] == "untrained")].sort_values("index")
         x = line[column].to_numpy(dtype=float)
-        band(ax, x, line["low"], line["high"], color, alpha=0.12)
-        ax.plot(x, line["smoothness"], color=color, marker=marker, linewidth=2.2, markersize=5, zorder=3)
+        band(ax, x, line[low_name], line[high_name], color, alpha=0.12)
+        ax.plot(x, line[value], color=color, marker=marker, linewidth=2.2, markersize=5, zorder=3)
         if len(control):
-            ax.plot(
-                control[column], control["smoothness"], color=color, linewidth=1.1, linestyle=(0, (4, 2)), alpha=0.8
-            )
-        ends.append((float(line["smoothness"].iloc[-1]), _short(name), color))
+            ax.plot(control[column], control[value], color=color, linewidth=1.1, linestyle=(0, (4, 2)), alpha=0.8)
+        ends.append((float(line[value].iloc[-1]), _short(name), color))
     low, high = ax.get_ylim()
     ax.set_ylim(max(0.0, low), high)
     last = float(trained[column].max())
@@ -71,7 +73,8 @@ def compare_curves(curves: pd.DataFrame) -> Figure:
     else:
         ax.set_xlabel("depth (0: input, 1: last layer)")
         ax.set_xlim(-0.02, last + 0.015)
-    ax.set_ylabel(r"label smoothness $S_\mathrm{rw}$ (lower = smoother)", parse_math=True)
+    scale = "(S − floor) / (null − floor)" if rescaled else r"label smoothness $S_\mathrm{rw}$"
+    ax.set_ylabel(f"{scale} (lower = smoother)", parse_math=not rescaled)
     ax.grid(axis="y")
     ax.set_axisbelow(True)
     head(figure, "Solid: trained network; dashed: untrained network of the same shape")
@@ -159,7 +162,8 @@ def compare_pairs(pairs: pd.DataFrame) -> Figure:
     ax.axvline(0, color=INK, linewidth=0.9)
     ax.set_yticks(ticks, labels)
     ax.set_ylim(y - 0.5, -0.7)
-    ax.set_xlabel("difference of label smoothness (below 0: the first is smoother)")
+    scale = "label smoothness" if set(rows["scale"]) == {"S"} else "label smoothness, rescaled where settings differ"
+    ax.set_xlabel(f"difference of {scale} (below 0: the first is smoother)")
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
     ax.grid(axis="x")

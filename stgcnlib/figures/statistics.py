@@ -62,7 +62,7 @@ def statistics_curves(table: pd.DataFrame) -> Figure:
         null = mine[(mine["network"] == "trained") & mine["null_mean"].notna()].sort_values("index")
         if len(null):
             ax.plot(null["index"], null["null_mean"], color=MUTED, linestyle=(0, (1.5, 1.5)), linewidth=1.3,
-                    label="shuffled labels")  # fmt: skip
+                    label=f"shuffled {'targets' if name.endswith('r2') else 'labels'}")  # fmt: skip
         titles = mine.drop_duplicates("index").sort_values("index")
         _few_ticks(ax, titles["title"].astype(str).tolist(), titles["index"].to_numpy(dtype=float))
         ax.set_title(STATISTICS[name])
@@ -71,7 +71,7 @@ def statistics_curves(table: pd.DataFrame) -> Figure:
         if np.nanmax(mine["high"].fillna(top)) > 2.5 * top > 0:
             ax.set_ylim(top=1.5 * top)
         low = ax.get_ylim()[0]
-        ax.set_ylim(bottom=0 if name.endswith("accuracy") or low < 0 < top else None)
+        ax.set_ylim(bottom=0 if name.endswith(("accuracy", "r2")) or low < 0 < top else None)
         ax.grid(axis="y")
         ax.set_axisbelow(True)
     known: dict[str, Any] = {}

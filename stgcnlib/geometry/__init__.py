@@ -22,6 +22,7 @@ from stgcnlib.geometry.separation import class_confusions, class_separation, cla
 from stgcnlib.geometry.smoothness import label_smoothness
 from stgcnlib.geometry.statistics import LayerStatistics, layer_statistics
 from stgcnlib.geometry.suspects import outliers, suspect_labels
+from stgcnlib.geometry.targets import knn_estimates, probe_estimates, r_squared, target_null, target_smoothness
 from stgcnlib.geometry.uncertainty import Estimate, Jackknife, bootstrap_counts, paired_difference, permutation_null
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "debiased_cka",
     "graph_similarity",
     "intrinsic_dimension",
+    "knn_estimates",
     "knn_predictions",
     "label_smoothness",
     "layer_baselines",
@@ -51,10 +53,14 @@ __all__ = [
     "permutation_null",
     "polytope_diameters",
     "pooled_features",
+    "probe_estimates",
     "probe_predictions",
+    "r_squared",
     "rescaled",
     "same_class_candidates",
     "sensitivity",
     "smoothness_floor",
     "suspect_labels",
+    "target_null",
+    "target_smoothness",
 ]

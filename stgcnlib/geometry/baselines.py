@@ -19,7 +19,7 @@ from stgcnlib.geometry.floor import smoothness_floor
 from stgcnlib.geometry.layers import TRAINED, LayerGeometry
 from stgcnlib.geometry.measure import values_without
 from stgcnlib.geometry.readout import pooled_features
-from stgcnlib.geometry.smoothness import label_smoothness
+from stgcnlib.geometry.targets import node_smoothness
 from stgcnlib.progress import track
 
 __all__ = ["BASELINES", "Baseline", "baseline_distances", "layer_baselines"]
@@ -70,7 +70,7 @@ def layer_baselines(
     network: str = TRAINED,
     progress: bool | None = None,
 ) -> pd.DataFrame:
-    """Label smoothness of every layer by distances without warping, beside that by the distances of the geometry.
+    """Smoothness of every layer by distances without warping, beside that by the distances of the geometry.
 
     Graphs, neighbours, parts and confidence are those of the geometry; a kernel width that is given as a number is for
     its distances, so that here it is "mean-kth/3".
@@ -97,7 +97,7 @@ def layer_baselines(
     chosen = {name: geometry.settings[name] for name in ("k", "symmetrize", "solver", "sigma")}
     if not isinstance(chosen["sigma"], str):
         chosen["sigma"] = _WIDTH
-    y, codes, jackknife = geometry.labels, geometry.groups, geometry.jackknife
+    y, codes, jackknife = geometry.told, geometry.groups, geometry.jackknife
     curve, without = geometry.curve(network), geometry.means_without(network)
     rows: list[dict[str, Any]] = []
     for number, name in track(list(enumerate(curve["layer"])), "baselines", total=len(curve), show=progress):
@@ -110,14 +110,15 @@ def layer_baselines(
                 continue
             matrix = baseline_distances(sequences, baseline)
             graph = nnk_graph(matrix, exclude=codes, **chosen)
-            values = label_smoothness(graph, y, per="node")
+            values = node_smoothness(graph, y)
             left_out = values_without(jackknife, matrix, y, exclude=codes, **chosen)
             own = jackknife.mean(values, left_out)
             gain = jackknife.of(own.value - dtw, jackknife.means(left_out) - without[:, number])
             rows.append(
                 {"layer": name, "index": int(curve["index"].iloc[number]), "title": str(curve["title"].iloc[number])}
                 | {"baseline": baseline, "smoothness": own.value, "low": own.low, "high": own.high}
-                | {"floor": float(smoothness_floor(graph, y, codes).mean()), "dtw": dtw}
+                | {"floor": 0.0 if y.ndim == 2 else float(smoothness_floor(graph, geometry.labels, codes).mean())}
+                | {"dtw": dtw}
                 | {"gain": gain.value, "gain_low": gain.low, "gain_high": gain.high, "n": len(y)}
             )
     return pd.DataFrame(rows)

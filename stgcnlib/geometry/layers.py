@@ -47,14 +47,14 @@ class LayerGeometry:
         table: one row per (layer, network, neighbours): layer, index, title, network ("trained", "trained-2", …,
             "untrained", …, "initial", …), neighbours (`neighbours`; of trained networks also "all"), smoothness
             (random-walk), low, high (jackknife interval: graphs made anew without each part), null_mean, null_low,
-            null_high (shuffled labels), floor (the lowest value that the graph allows: `smoothness_floor`), rescaled
-            ((smoothness − floor) / (null_mean − floor)), rmse, knn_smoothness (kNN graph of the same candidates),
-            neighbor_count (mean kept), kkt_residual (largest), sigma (mean), n.
+            null_high (shuffled labels or targets), floor (the lowest value that the graph allows: `smoothness_floor`; 0
+            for targets), rescaled ((smoothness − floor) / (null_mean − floor)), rmse, knn_smoothness (kNN graph of the
+            same candidates), neighbor_count (mean kept), kkt_residual (largest), sigma (mean), n.
         per_class: one row per class of those: layer, index, title, network, neighbours, class_index,
-            class_name, smoothness, low, high, n.
+            class_name, smoothness, low, high, n; empty where there are targets and no classes.
         per_node: one row per node of those: layer, index, network, neighbours, node, smoothness, neighbor_count.
         graphs: (layer, network, neighbours) -> DSGraph.
-        labels: (N,) int64.
+        labels: (N,) int64; all 0 where there are targets.
         groups: (N,) codes from 0 of groups whose members are no neighbours of each other, or None.
         settings: k, sigma, symmetrize, solver, permutations, confidence, seed.
         group: what `groups` are, in one word: "subject", "day", ….
@@ -62,6 +62,8 @@ class LayerGeometry:
         unit: what the codes of `resample` are, in one word.
         left_out: (layer, network, neighbours) -> (P, N) smoothness of each node where the graph is made anew without
             each of P `parts` of the recordings; NaN for the nodes of that part, or where no graph could be made.
+        targets: (N, Q) float64 whose smoothness was measured, in place of that of labels; None for labels.
+        target_names: name of each column of the targets.
     """
 
     table: pd.DataFrame
@@ -75,6 +77,23 @@ class LayerGeometry:
     resample: NDArray[np.int64] | str | None = None
     unit: str = SUBJECT
     left_out: dict[Key, Floats] = field(default_factory=dict)
+    targets: Floats | None = None
+    target_names: tuple[str, ...] = ()
+
+    @property
+    def measured(self) -> str:
+        """What its smoothness is of, in one word: "label", or "target"."""
+        return "label" if self.targets is None else "target"
+
+    @property
+    def told(self) -> NDArray[np.int64] | Floats:
+        """What its smoothness is of: labels (N,) int64, or targets (N, Q) float64."""
+        return self.labels if self.targets is None else self.targets
+
+    def expect_classes(self) -> None:
+        """Raise a `GraphError` where its smoothness is of targets, so that there are no classes to tell apart."""
+        if self.targets is not None:
+            raise GraphError("this geometry is of real targets and has no classes; measure one with labels")
 
     def networks(self, kind: str | None = None) -> list[str]:
         """Names of the networks of a kind ("trained", "untrained", "initial"), in order; None: of all."""
@@ -191,7 +210,7 @@ class LayerGeometry:
             self.table.to_parquet(temporary / "table.parquet")
             self.per_class.to_parquet(temporary / "per_class.parquet")
             self.per_node.to_parquet(temporary / "per_node.parquet")
-            columns = {"labels": self.labels, "groups": self.groups, "resample": self.resample}
+            columns = {"labels": self.labels, "groups": self.groups, "resample": self.resample, "targets": self.targets}
             nodes = {name: values for name, values in columns.items() if isinstance(values, np.ndarray)}
             words = {"group": self.group, "unit": self.unit}
             if isinstance(self.resample, str):
@@ -206,7 +225,14 @@ class LayerGeometry:
                     stream, allow_pickle=False, **{f"{n:03d}": self.left_out[key] for n, key in enumerate(self.graphs)}
                 )
             write_json(
-                temporary / "manifest.json", {"format": FORMAT, "settings": self.settings, **words, "graphs": files}
+                temporary / "manifest.json",
+                {
+                    "format": FORMAT,
+                    "settings": self.settings,
+                    **words,
+                    "graphs": files,
+                    "target_names": list(self.target_names),
+                },
             )
 
     @classmethod
@@ -223,6 +249,7 @@ class LayerGeometry:
                 raise ValueError(f"manifest.json says format {manifest.get('format')!r}")
             with np.load(home / "nodes.npz", allow_pickle=False) as stored:
                 labels, groups = stored["labels"], stored["groups"] if "groups" in stored.files else None
+                targets = stored["targets"] if "targets" in stored.files else None
                 resample = stored["resample"] if "resample" in stored.files else manifest.get("resample")
             words = {name: str(manifest.get(name, SUBJECT)) for name in ("group", "unit")}
             graphs: dict[Key, DSGraph] = {}
@@ -238,7 +265,7 @@ class LayerGeometry:
             raise GraphError(f"{home}: no complete LayerGeometry ({error}); give a folder written by save") from error
         return cls(
             table, per_class, per_node, graphs, labels, groups, manifest["settings"], words["group"], resample,
-            words["unit"], left_out,
+            words["unit"], left_out, targets, tuple(manifest.get("target_names", ())),
         )  # fmt: skip
 
 
@@ -251,6 +278,8 @@ def merge_geometries(geometries: Sequence[LayerGeometry]) -> LayerGeometry:
     first = geometries[0]
     for other in geometries[1:]:
         same = np.array_equal(first.labels, other.labels) and np.array_equal(first.parts, other.parts)
+        mine, others = (np.zeros(0) if each.targets is None else each.targets for each in (first, other))
+        same = same and np.array_equal(mine, others)
         if not same or first.settings != other.settings or first.neighbours != other.neighbours:
             raise GraphError("geometries of different recordings, groups or settings cannot be merged")
     names = [name for each in geometries for name in each.networks()]

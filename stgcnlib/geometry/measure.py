@@ -17,7 +17,8 @@ from stgcnlib.dtw import DTWLike, dtw_distances, dtw_options
 from stgcnlib.errors import GraphError, LayerNotFoundError, shorten
 from stgcnlib.geometry.floor import choose_k, rescaled, smoothness_floor
 from stgcnlib.geometry.layers import TRAINED, Key, LayerGeometry, kind_of
-from stgcnlib.geometry.smoothness import check_labels, label_smoothness
+from stgcnlib.geometry.smoothness import check_labels, label_smoothness, transition
+from stgcnlib.geometry.targets import check_targets, node_smoothness, target_null, total_variance
 from stgcnlib.geometry.uncertainty import Jackknife, deletion_groups, interval, permutation_null
 from stgcnlib.groups import (
     ALL,
@@ -34,13 +35,18 @@ from stgcnlib.progress import track
 __all__ = ["layer_geometry", "values_without"]
 
 Floats = NDArray[np.float64]
+CLASS_COLUMNS = [
+    "layer", "index", "title", "network", "neighbours", "class_index", "class_name", "smoothness", "low", "high", "n",
+]  # fmt: skip
 
 
 def layer_geometry(
     stores: Any,
-    labels: ArrayLike,
+    labels: ArrayLike | None = None,
     *,
     class_names: Sequence[str] | None = None,
+    targets: ArrayLike | None = None,
+    target_names: Sequence[str] | None = None,
     groups: ArrayLike | None = None,
     group: str = SUBJECT,
     resample: ArrayLike | None = None,
@@ -56,14 +62,18 @@ def layer_geometry(
     seed: int = 0,
     progress: bool | None = None,
 ) -> LayerGeometry:
-    """DS-Graphs and label smoothness of every layer, with intervals and controls (docs/method.md "Label smoothness").
+    """DS-Graphs and smoothness of every layer, with intervals and controls (docs/method.md "Label smoothness").
+
+    Smoothness is that of class labels (`label_smoothness`), or of real targets (`target_smoothness`).
 
     Args:
         stores: a LayerStore of N recordings (anything with `.layers` and `store[name].index`, `.title`), of the
             network "trained"; or name of network -> its LayerStore. Networks are called "trained", "trained-2", …,
             and as controls "untrained", "untrained-2", … and "initial", ….
-        labels: (N,) class indices.
+        labels: (N,) class indices; `None` where `targets` are given.
         class_names: name of each class; "class 0", … if left out.
+        targets: (N,) or (N, Q) real targets, in place of labels.
+        target_names: name of each column; "target 0", … if left out.
         groups: (N,) subject of each recording, or another group. Where given, graphs have neighbours by "other
             subjects" only (so that identity is not mistaken for action); each layer of a trained network gets a second
             graph, of "all". None: "all".
@@ -75,13 +85,13 @@ def layer_geometry(
         k: candidates per node; None: what suits labels and groups (`choose_k`).
         sigma, symmetrize, solver: as `stgcnlib.dsgraph.nnk_graph`.
         dtw: a `DTWOptions` or some of its fields, for distances that are computed.
-        permutations: shuffles of the labels for the null.
+        permutations: shuffles of the labels or targets for the null.
         confidence: of the intervals and of the null's range.
         seed: of shuffles, and of random parts where no groups are known.
         progress: draw a progress bar; None: on a terminal.
 
     Raises:
-        GraphError: labels, groups or distances do not fit, or a node has fewer than k candidates.
+        GraphError: labels, targets, groups or distances do not fit, or a node has fewer than k candidates.
         LayerNotFoundError: distances of a network lack a layer and no store is given for it.
     """
     known: dict[str, Any] = dict(stores) if isinstance(stores, Mapping) and not hasattr(stores, "layers") else {
@@ -97,11 +107,11 @@ def layer_geometry(
             raise LayerNotFoundError(
                 f"distances of {network!r} lack {shorten(missing)}; give distances of every layer, or the store"
             )
-    count = len(np.asarray(labels))
-    y = check_labels(labels, count)
-    titles = _titles(y, class_names)
+    y, values_told, columns = _told(labels, targets, target_names)
+    count, told = len(y), y if values_told is None else values_told
+    titles = _titles(y, class_names) if values_told is None else []
     codes = None if groups is None else group_codes(groups, count)
-    k = choose_k(y, codes).k if k is None else k
+    k = choose_k(y if values_told is None else None, codes, count=count).k if k is None else k
     drawn = resampled_groups(resample, groups)
     jackknife = Jackknife(deletion_groups(count, groups=drawn, seed=seed), confidence)
     main = neighbours_label(None if codes is None else group)
@@ -119,35 +129,41 @@ def layer_geometry(
             matrix = dtw_distances(known[network][name], dtw=options)
         matrix = np.asarray(matrix)
         if matrix.shape != (count, count):
-            raise GraphError(f"distances of {name!r} ({network}) have shape {matrix.shape}; labels are ({count},)")
+            raise GraphError(f"distances of {name!r} ({network}) have shape {matrix.shape}; there are {count} nodes")
         barred = {main: codes} | ({ALL: None} if kind_of(network) == TRAINED else {})
         for neighbours, exclude in barred.items():
             key = (name, network, neighbours)
             graphs[key] = graph = nnk_graph(matrix, k=k, solver=solver, exclude=exclude, **chosen)
             baseline = knn_graph(matrix, k=k, exclude=exclude, **chosen)
-            values = label_smoothness(graph, y, per="node")
-            left_out[key] = values_without(jackknife, matrix, y, k=k, solver=solver, exclude=exclude, **chosen)
+            values = node_smoothness(graph, told)
+            left_out[key] = values_without(jackknife, matrix, told, k=k, solver=solver, exclude=exclude, **chosen)
             where = {"layer": name, "index": int(described[name].index), "title": str(described[name].title)}
             where |= {"network": network, "neighbours": neighbours}
             estimate = jackknife.mean(values, left_out[key])
-            null = permutation_null(graph, y, permutations=permutations, seed=seed)
+            shuffles = {"permutations": permutations, "seed": seed}
+            if values_told is None:
+                null = permutation_null(graph, y, **shuffles)
+                rmse = label_smoothness(graph, y, form="rmse", classes=len(titles))
+            else:
+                null, rmse = target_null(graph, values_told, **shuffles), _target_rmse(graph, values_told)
             null_low, null_high = interval(null, confidence)
-            floor = float(smoothness_floor(graph, y, exclude).mean())
+            floor = float(smoothness_floor(graph, y, exclude).mean()) if values_told is None else 0.0
             rows.append(
                 where
                 | {"smoothness": float(values.mean()), "low": estimate.low, "high": estimate.high}
                 | {"null_mean": float(null.mean()), "null_low": null_low, "null_high": null_high}
                 | {"floor": floor, "rescaled": float(rescaled(values.mean(), floor, null.mean()))}
                 | {
-                    "rmse": label_smoothness(graph, y, form="rmse", classes=len(titles)),
-                    "knn_smoothness": label_smoothness(baseline, y),
+                    "rmse": rmse,
+                    "knn_smoothness": float(node_smoothness(baseline, told).mean()),
                     "neighbor_count": float(graph.neighbor_counts().mean()),
                     "kkt_residual": float(graph.kkt_residual.max()),
                     "sigma": float(np.mean(graph.sigma)),
                     "n": count,
                 }
             )
-            class_rows += [where | row for row in _class_rows(values, left_out[key], y, titles, jackknife)]
+            if values_told is None:
+                class_rows += [where | row for row in _class_rows(values, left_out[key], y, titles, jackknife)]
             node_tables.append(_node_table(where, values, graph))
     settings = {
         "k": int(k),
@@ -158,17 +174,22 @@ def layer_geometry(
         "confidence": confidence,
         "seed": seed,
     }
-    tables = pd.DataFrame(rows), pd.DataFrame(class_rows), pd.concat(node_tables, ignore_index=True)
+    tables = (
+        pd.DataFrame(rows),
+        pd.DataFrame(class_rows, columns=CLASS_COLUMNS),
+        pd.concat(node_tables, ignore_index=True),
+    )
     return LayerGeometry(
         *tables, graphs=graphs, labels=y, groups=codes, settings=settings, group=group, left_out=left_out,
         resample=None if resample is None else RECORDINGS if drawn is None else group_codes(drawn), unit=unit,
+        targets=values_told, target_names=columns,
     )  # fmt: skip
 
 
 def values_without(
     jackknife: Jackknife,
     distances: ArrayLike,
-    labels: NDArray[np.int64],
+    told: NDArray[np.int64] | Floats,
     *,
     k: int,
     exclude: Any = None,
@@ -180,7 +201,7 @@ def values_without(
     Args:
         jackknife: its parts.
         distances: (N, N).
-        labels: (N,) class indices.
+        told: (N,) class indices, or (N, Q) float64 targets.
         k: as of `build`; lowered where a node has fewer candidates left.
         exclude: (N,) groups, or None.
         build: makes the graph, from distances, k and exclude.
@@ -190,7 +211,7 @@ def values_without(
         NaN for the nodes of the part that is left out, and everywhere if a node has no candidate left without it.
     """
     matrix = np.asarray(distances)
-    found = np.full((jackknife.count, len(labels)), np.nan)
+    found = np.full((jackknife.count, len(told)), np.nan)
     if jackknife.count < 2:
         return found
     for part, keep in enumerate(jackknife.kept()):
@@ -199,8 +220,30 @@ def values_without(
         if fewest < 1:
             continue
         graph = build(matrix[np.ix_(keep, keep)], k=min(k, fewest), exclude=groups, **options)
-        found[part, keep] = label_smoothness(graph, labels[keep], per="node")
+        found[part, keep] = node_smoothness(graph, told[keep])
     return found
+
+
+def _told(
+    labels: ArrayLike | None, targets: ArrayLike | None, names: Sequence[str] | None
+) -> tuple[NDArray[np.int64], Floats | None, tuple[str, ...]]:
+    """(N,) labels, all 0 where there are targets; (N, Q) targets or None; and the targets' names."""
+    if labels is not None and targets is None:
+        return check_labels(labels, len(np.asarray(labels))), None, ()
+    if labels is not None or targets is None:
+        raise GraphError("give labels, or targets, and not both: a curve is the smoothness of one of them")
+    values = check_targets(targets)
+    width = values.shape[1]
+    columns = tuple(names) if names else tuple(f"target {q}" for q in range(width))
+    if len(columns) != width:
+        raise GraphError(f"target_names has {len(columns)} names for {width} columns of targets; give one each")
+    return np.zeros(len(values), dtype=np.int64), values, columns
+
+
+def _target_rmse(graph: DSGraph, targets: Floats) -> float:
+    """Mean over nodes of the error of the neighbours' weighted mean, in standard deviations of the targets."""
+    errors = np.sqrt(((transition(graph) @ targets - targets) ** 2).sum(axis=1))
+    return float(errors.mean() / np.sqrt(total_variance(targets)))
 
 
 def _titles(y: NDArray[np.int64], class_names: Sequence[str] | None) -> list[str]:

@@ -16,7 +16,15 @@ from stgcnlib.errors import GraphError
 from stgcnlib.geometry.smoothness import check_labels
 from stgcnlib.groups import barred_pairs, check_candidates, group_codes
 
-__all__ = ["cka_matrix", "debiased_cka", "gram", "knn_predictions", "pooled_features", "probe_predictions"]
+__all__ = [
+    "cka_matrix",
+    "debiased_cka",
+    "folds",
+    "gram",
+    "knn_predictions",
+    "pooled_features",
+    "probe_predictions",
+]
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -121,7 +129,7 @@ def probe_predictions(
     X = np.asarray(features, dtype=np.float64)
     y = check_labels(labels, len(X))
     predictions = np.full(len(y), -1, dtype=np.int64)
-    for train, test in _folds(y, groups, seed):
+    for train, test in folds(len(y), y, groups, seed):
         if len(np.unique(y[train])) < 2:
             raise GraphError("a probe's training part has only one class; give more subjects or classes")
         scaler = StandardScaler().fit(X[train])
@@ -138,21 +146,34 @@ def probe_predictions(
     return predictions
 
 
-def _folds(y: Codes, groups: ArrayLike | None, seed: int) -> Iterator[tuple[Codes, Codes]]:
-    """(train, test) indices."""
-    from sklearn.model_selection import GroupKFold, StratifiedKFold
+def folds(count: int, labels: Codes | None, groups: ArrayLike | None, seed: int) -> Iterator[tuple[Codes, Codes]]:
+    """(train, test) indices of a probe's folds: whole groups, at most ten folds; without groups five, or fewer.
 
-    if groups is None:
-        rarest = int(np.bincount(y)[np.unique(y)].min())
+    Args:
+        count: number of nodes.
+        labels: (N,) classes that the folds without groups share evenly; None: folds are drawn at random.
+        groups: (N,) groups, or None.
+        seed: of the folds without groups.
+
+    Raises:
+        GraphError: only one group, or without groups a class of one recording.
+    """
+    from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
+
+    every = np.arange(count)
+    if groups is not None:
+        member = group_codes(groups, count)
+        units = int(member.max()) + 1
+        if units < 2:
+            raise GraphError("a probe by subject needs at least two subjects; give groups=None to split by recording")
+        yield from GroupKFold(min(units, MOST_FOLDS)).split(every, every, member)
+    elif labels is None:
+        yield from KFold(min(5, count), shuffle=True, random_state=seed).split(every)
+    else:
+        rarest = int(np.bincount(labels)[np.unique(labels)].min())
         if rarest < 2:
             raise GraphError("a class has one recording only; without subjects a probe needs two of each class")
-        yield from StratifiedKFold(min(5, rarest), shuffle=True, random_state=seed).split(y, y)
-        return
-    member = group_codes(groups, len(y))
-    count = int(member.max()) + 1
-    if count < 2:
-        raise GraphError("a probe by subject needs at least two subjects; give groups=None to split by recording")
-    yield from GroupKFold(min(count, MOST_FOLDS)).split(y, y, member)
+        yield from StratifiedKFold(min(5, rarest), shuffle=True, random_state=seed).split(every, labels)
 
 
 def _u_centred(K: Floats) -> Floats:

@@ -155,6 +155,7 @@ def _first_kept(holds: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 def class_names(geometry: LayerGeometry) -> list[str]:
     """Name of every class up to the largest label."""
+    geometry.expect_classes()
     known = geometry.per_class.drop_duplicates("class_index").set_index("class_index")["class_name"]
     return [str(known.get(c, f"class {c}")) for c in range(int(geometry.labels.max()) + 1)]
 

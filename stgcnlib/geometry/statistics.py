@@ -1,8 +1,8 @@
 """layer_statistics: quantities that readers already trust, beside label smoothness, for every layer and pair of layers.
 
-Neighbour counts, polytope diameters, intrinsic dimension, accuracy of neighbours and of a linear probe; overlap of
-neighbourhoods, similarity of graphs and CKA between layers. The single quantities are defined in `neighbourhoods`
-and `readout`; here they get their intervals, chance levels and tables.
+Neighbour counts, polytope diameters, intrinsic dimension, accuracy (of targets: R²) of neighbours and of a probe;
+overlap of neighbourhoods, similarity of graphs and CKA between layers. The single quantities are defined in
+`neighbourhoods`, `readout` and `targets`; here they get their intervals, chance levels and tables.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from stgcnlib.geometry.neighbourhoods import (
     polytope_diameters,
 )
 from stgcnlib.geometry.readout import cka_matrix, gram, knn_predictions, pooled_features, probe_predictions
+from stgcnlib.geometry.targets import explained, knn_estimates, probe_estimates
 from stgcnlib.geometry.uncertainty import bootstrap_means, deletion_groups, interval, jackknife_interval
 from stgcnlib.groups import fewest_candidates, of_nodes
 from stgcnlib.progress import track
@@ -46,6 +47,8 @@ STATISTICS = {
     "dimension_twonn": "intrinsic dimension (TwoNN)",
     "knn_accuracy": "k-NN accuracy",
     "probe_accuracy": "linear probe accuracy",
+    "knn_r2": "k-NN R²",
+    "probe_r2": "linear probe R²",
     "cka_untrained": "CKA with the untrained layer",
 }
 BETWEEN = {
@@ -63,8 +66,8 @@ class LayerStatistics:
 
     Attributes:
         table: one row per (layer, network, statistic): layer, index, title, network, statistic (a key of
-            `STATISTICS`), value, low, high (interval), null_mean, null_low, null_high (accuracies only: the
-            same predictions against shuffled labels), n.
+            `STATISTICS`; accuracies of classes, R² of targets), value, low, high (interval), null_mean, null_low,
+            null_high (accuracies and R² only: the same predictions against shuffled labels or targets), n.
         pairs: one row per (first layer, second layer, network, statistic), both orders and the diagonal: first,
             first_index, first_title, second, second_index, second_title, network, statistic (a key of `BETWEEN`),
             value, low, high, chance (the value for unrelated neighbourhoods or features).
@@ -132,11 +135,12 @@ def layer_statistics(
 
     Args:
         store: the LayerStore that the geometry was made from.
-        geometry: its graphs, labels, subjects and settings are used.
+        geometry: its graphs, labels or targets, subjects and settings are used.
         distances: layer name -> (N, N) distances that its graphs were built from.
         untrained, untrained_distances: the same of the control; both or neither.
-        votes: neighbours that vote in "knn_accuracy", lowered where a node has fewer candidates.
-        C: inverse penalty of the probe (`readout.probe_predictions`).
+        votes: neighbours that vote in "knn_accuracy", or whose mean "knn_r2" is of; lowered where a node has fewer
+            candidates.
+        C: inverse penalty of the probe (`readout.probe_predictions`, `targets.probe_estimates`).
         progress: draw a progress bar; None: on a terminal.
 
     Raises:
@@ -177,7 +181,8 @@ class _Work:
     """What every layer of one computation shares."""
 
     def __init__(self, geometry: LayerGeometry, votes: int, C: float) -> None:
-        self.y, self.groups, self.C = geometry.labels, geometry.groups, C
+        self.y: Any = geometry.told
+        self.groups, self.C = geometry.groups, C
         self.n = len(self.y)
         self.k = int(geometry.settings["k"])
         self.votes, self.dimension_k = min(votes, self.k), min(20, self.k)
@@ -210,6 +215,10 @@ class _Work:
             )
         )
         found["dimension_twonn"] = _row(value, max(low, 0.0), high, self.n)
+        if self.y.ndim == 2:
+            near = knn_estimates(distances, self.y, k=self.votes, exclude=self.groups)
+            fitted = probe_estimates(features, self.y, groups=self.groups, C=self.C, seed=self.seed)
+            return found | {"knn_r2": self.r2(near), "probe_r2": self.r2(fitted)}
         votes = knn_predictions(distances, self.y, k=self.votes, exclude=self.groups)
         probed = probe_predictions(features, self.y, groups=self.groups, C=self.C, seed=self.seed)
         return found | {"knn_accuracy": self.accuracy(votes), "probe_accuracy": self.accuracy(probed)}
@@ -227,6 +236,13 @@ class _Work:
         null = (self.shuffled == predictions).mean(axis=1)
         low, high = interval(null, self.confidence)
         row = self.mean((predictions == self.y).astype(np.float64))
+        return row | {"null_mean": float(null.mean()), "null_low": low, "null_high": high}
+
+    def r2(self, estimates: Floats) -> dict[str, Any]:
+        """R² of estimates, its interval, and what the same estimates reach on shuffled targets."""
+        null = np.array([explained(shuffled, estimates).mean() for shuffled in self.shuffled])
+        low, high = interval(null, self.confidence)
+        row = self.mean(explained(self.y, estimates))
         return row | {"null_mean": float(null.mean()), "null_low": low, "null_high": high}
 
     def by_subject(self, measure: Any, *, limit: float = np.inf) -> tuple[float, float, float]:

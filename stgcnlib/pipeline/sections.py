@@ -176,8 +176,8 @@ class Dtw(Section):
 class Graph(Section):
     """DS-Graphs: which recordings are nodes, who may be a neighbour, and how edges are weighed.
 
-    `leave_out` is the group whose members are no neighbours of each other, "auto" for subject where the data has it, or
-    null for nobody.
+    `leave_out` is the group whose members are no neighbours of each other, "auto" for subject (else block) where the
+    data has it, or null for nobody.
     """
 
     k: Whole = Field(50, ge=1)
@@ -191,8 +191,8 @@ class Graph(Section):
 class Geometry(Section):
     """Uncertainty: shuffles of the labels, bootstrap draws, confidence of the intervals, and what these resample.
 
-    `resample` is the group whose recordings are drawn as a whole, "auto" for subject where the data has it, or null for
-    recordings by themselves.
+    `resample` is the group whose recordings are drawn as a whole, "auto" for subject (else block) where the data has
+    it, or null for recordings by themselves.
     """
 
     permutations: Whole = Field(200, ge=1)

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from stgcnlib.errors import SequenceError, SkeletonFormatError, shorten, suggest
 from stgcnlib.readers import (
+    basicts,
     bvh,
     coco,
     keypoint_csv,
@@ -47,6 +48,7 @@ _RECORDINGS: dict[str, _Reader] = {
     "nw-ucla": nw_ucla,
     "ntu-rgb+d": ntu,
     "msr-action3d": msr_action3d,
+    "basicts": basicts,
     "utkinect": utkinect,
     "openpose": openpose,
     "bvh": bvh,

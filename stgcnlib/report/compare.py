@@ -25,6 +25,7 @@ from stgcnlib.report.html import COMPARISON, render_report
 from stgcnlib.studies import Comparison
 from stgcnlib.tables import studies_table
 from stgcnlib.verdicts import compare_studies, judge_generality
+from stgcnlib.verdicts.generality import unequal_words
 
 __all__ = ["compare", "write_comparison"]
 
@@ -91,16 +92,17 @@ def write_comparison(comparison: Comparison, output: str | os.PathLike[str], *, 
     for title in ("studies", "curves", "classes", "pairs"):
         with atomic_path(home / "tables" / f"{title}.parquet") as temporary:
             getattr(comparison, title).to_parquet(temporary)
-    studies = comparison.studies
+    studies, unequal = comparison.studies, unequal_words(comparison.unequal)
     facts = {
         "studies": str(len(studies)),
         "networks": ", ".join(dict.fromkeys(studies["network"])),
         "data sets": ", ".join(dict.fromkeys(studies["data"])),
+        "levels of smoothness": f"not comparable: {unequal}" if unequal else "comparable",
         "pairs on the same recordings": str(len(comparison.pairs[["first", "second"]].drop_duplicates())),
     }
     shutil.rmtree(home / "summary", ignore_errors=True)
     write_summary(
         home / "summary", title=name, outcome=judge_generality(comparison),
-        figure=figures.compare_curves(comparison.curves), facts=facts, table=studies_table(comparison),
-        warnings=comparison.warnings,
+        figure=figures.compare_curves(comparison.curves, rescaled=not comparison.comparable), facts=facts,
+        table=studies_table(comparison), warnings=comparison.warnings,
     )  # fmt: skip

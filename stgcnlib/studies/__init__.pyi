@@ -1,8 +1,7 @@
 from .comparison import Comparison as Comparison
-from .comparison import FinishedStudy as FinishedStudy
 from .comparison import compare_finished as compare_finished
-from .comparison import paired_test as paired_test
-from .comparison import read_finished as read_finished
+from .finished import FinishedStudy as FinishedStudy
+from .finished import read_finished as read_finished
 from .noise import NoiseResult as NoiseResult
 from .noise import noise_study as noise_study
 from .tasks import split_classes as split_classes

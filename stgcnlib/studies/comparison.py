@@ -1,65 +1,30 @@
 """Finished studies side by side: their curves, their classes, and tests on the recordings that they share.
 
-It reads the folders that `stgcnlib run` wrote, and computes nothing that needs a network. What the tables mean is said
-in `stgcnlib.verdicts`.
+It computes nothing that needs a network. What the tables mean is said in `stgcnlib.verdicts`.
 """
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
-from numpy.typing import ArrayLike, NDArray
-from scipy.stats import permutation_test
+from numpy.typing import NDArray
 
-from stgcnlib.errors import StgcnlibError, StudyError
-from stgcnlib.geometry import LayerGeometry, bootstrap_counts, paired_difference
-from stgcnlib.groups import SUBJECT, group_codes
+from stgcnlib.geometry import Estimate, Jackknife, rescaled
+from stgcnlib.geometry.layers import TRAINED, UNTRAINED
+from stgcnlib.studies.finished import FinishedStudy, level_settings, unequal_settings
 
-__all__ = ["Comparison", "FinishedStudy", "compare_finished", "paired_test", "read_finished"]
+__all__ = ["PAIRS", "Comparison", "compare_finished"]
 
-_SUMMARY = "artefacts/summary/summary.json"
-_FILES = ("study.yml", "tables/recordings.parquet", "artefacts/geometry/manifest.json")
+Floats = NDArray[np.float64]
 
-
-@dataclass(frozen=True)
-class FinishedStudy:
-    """What is read of one finished study.
-
-    Attributes:
-        folder: that `stgcnlib run` wrote.
-        name: tells it from the others that were read with it.
-        settings: its study file.
-        geometry: of its layers.
-        recordings: name, class_name, predicted, correct and groups of each node, in order.
-        warnings: what makes its result doubtful, a sentence each.
-    """
-
-    folder: Path
-    name: str
-    settings: dict[str, Any]
-    geometry: LayerGeometry
-    recordings: pd.DataFrame
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def resampled(self) -> tuple[NDArray[Any] | None, str]:
-        """What is exchanged and resampled as a whole, (N,) groups or None for recordings, and its name.
-
-        That is what the study's own intervals resample, or subjects where it says nothing and they are known.
-        """
-        column = f"group {SUBJECT}"
-        if self.geometry.resampled_unit is None and column in self.recordings:
-            return self.recordings[column].to_numpy(), SUBJECT
-        return self.geometry.resampled, self.geometry.resampled_unit or "recording"
+PAIRS = ["first", "second", "quantity", "scale", "first_value", "second_value", "difference", "low", "high", "p",
+         "units", "unit", "n"]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -67,15 +32,18 @@ class Comparison:
     """Several finished studies in one set of tables; `study` names the row's study everywhere.
 
     Attributes:
-        studies: one row per study: study, folder, network, data, layers, n, accuracy, input, last, fall, fall_low,
-            fall_high (smoothness of the input less that of the last layer), untrained_last.
+        studies: one row per study: study, folder, network, data, layers, n, k, accuracy, input, last, fall, fall_low,
+            fall_high (smoothness of the input less that of the last layer), input_rescaled, last_rescaled,
+            untrained_last. Means over the networks of a kind.
         curves: one row per layer: layer, index, depth (0 the input, 1 the last), title, kind ("trained",
-            "untrained"), smoothness, low, high, null_mean.
+            "untrained"), smoothness, low, high, null_mean, floor, rescaled, rescaled_low, rescaled_high.
         classes: one row per class and layer of the trained network: class_name, index, depth, title, smoothness, low,
             high, n.
         pairs: one row per two studies of the same recordings and quantity ("input", "early layers", "last layer",
-            "accuracy"): first, second, quantity, first_value, second_value, difference (first − second), low, high,
-            p, units (subjects, or what else the first study resamples as a whole), n, unit ("subject", …, "recording").
+            "accuracy"): first, second, quantity, scale, first_value, second_value, difference (first − second), low,
+            high, p, units (how many subjects, or other parts, were left out one by one), unit ("subject", …, "part"),
+            n. The scale is "S", "share" for accuracy, or "rescaled" where settings that decide levels are not equal.
+        unequal: settings that decide the level of smoothness and differ: setting, study, value.
         warnings: what makes a study's result doubtful, a sentence each that names the study.
     """
 
@@ -83,12 +51,18 @@ class Comparison:
     curves: pd.DataFrame
     classes: pd.DataFrame
     pairs: pd.DataFrame
+    unequal: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["setting", "study", "value"]))
     warnings: tuple[str, ...] = ()
 
     @property
     def names(self) -> list[str]:
         """Names of the studies, in their order."""
         return [str(name) for name in self.studies["study"]]
+
+    @property
+    def comparable(self) -> bool:
+        """Whether levels of smoothness can be compared: all settings that decide them are equal."""
+        return self.unequal.empty
 
     def class_groups(self) -> list[pd.DataFrame]:
         """Rows of `classes`, studies with the same classes together."""
@@ -99,172 +73,74 @@ class Comparison:
         return [self.classes[self.classes["study"].isin(members)] for members in groups.values()]
 
 
-def read_finished(outputs: Sequence[str | os.PathLike[str]]) -> list[FinishedStudy]:
-    """Read the folders of finished studies; those of the same name are told apart by their folders.
-
-    Args:
-        outputs: folders that `stgcnlib run` wrote, at least two.
-
-    Raises:
-        StudyError: fewer than two folders, or one that holds no finished study; says what is missing.
-    """
-    if len(outputs) < 2:
-        raise StudyError(f"compare takes at least two folders of finished studies, not {len(outputs)}")
-    found = [_read(Path(output)) for output in outputs]
-    names = _distinct([each.name for each in found], [each.folder for each in found])
-    return [replace(each, name=name) for each, name in zip(found, names, strict=True)]
-
-
-def compare_finished(studies: Sequence[FinishedStudy], *, seed: int = 0) -> Comparison:
+def compare_finished(studies: Sequence[FinishedStudy]) -> Comparison:
     """Tables of several studies, and paired tests of any two whose nodes are the same recordings, by name and class.
 
     Args:
         studies: as `read_finished` gives them.
-        seed: of bootstrap draws and permutations.
     """
     pairs = []
     for first, second in combinations(studies, 2):
         order = _shared(first, second)
         if order is not None:
             names = {"first": first.name, "second": second.name}
-            pairs += [names | row for row in _tests(first, second, order, seed)]
-    columns = [
-        "first",
-        "second",
-        "quantity",
-        "first_value",
-        "second_value",
-        "difference",
-        "low",
-        "high",
-        "p",
-        "units",
-        "n",
-        "unit",
-    ]
+            pairs += [names | row for row in _tests(first, second, order)]
+    curves = [_curves(each) for each in studies]
     return Comparison(
-        pd.DataFrame([_summary(each) for each in studies]),
-        pd.concat([_curves(each) for each in studies], ignore_index=True),
+        pd.DataFrame([_summary(each, curve) for each, curve in zip(studies, curves, strict=True)]),
+        pd.concat(curves, ignore_index=True),
         pd.concat([_classes(each) for each in studies], ignore_index=True),
-        pd.DataFrame(pairs, columns=columns),
+        pd.DataFrame(pairs, columns=PAIRS),
+        unequal_settings(studies),
         tuple(f"{each.name}: {warning}" for each in studies for warning in each.warnings),
     )
 
 
-def paired_test(
-    first: ArrayLike,
-    second: ArrayLike,
-    subjects: ArrayLike | None = None,
-    *,
-    draws: int = 1000,
-    confidence: float = 0.95,
-    seed: int = 0,
-) -> dict[str, float]:
-    """Difference of two values of the same recordings, with a bootstrap interval and a permutation test by subject.
-
-    The test exchanges first and second for whole subjects (recordings, where subjects are not known) and compares
-    the mean over subjects of their mean differences: exact up to 13 subjects, 9,999 draws beyond. S subjects give
-    no p below 2 / 2^S.
-
-    Args:
-        first, second: (N,) values.
-        subjects: (N,) subject of each recording; None: unknown.
-        draws, confidence: of the interval of the mean over recordings, subjects and recordings resampled.
-        seed: of both.
-
-    Returns:
-        difference (mean of first − second), low, high, p (two-sided), units (subjects or recordings), n.
-
-    Raises:
-        StudyError: values or subjects of different length, or none.
-    """
-    a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
-    if a.shape != b.shape or a.ndim != 1 or not len(a):
-        raise StudyError(f"paired_test: values of shapes {a.shape} and {b.shape}; give two of one shape (N,)")
-    if subjects is not None and np.shape(subjects) != a.shape:
-        raise StudyError(f"paired_test: {len(np.asarray(subjects))} subjects for {len(a)} recordings; give one each")
-    codes = np.arange(len(a)) if subjects is None else group_codes(subjects)
-    counts = bootstrap_counts(len(a), draws=draws, groups=None if subjects is None else codes, seed=seed)
-    difference, low, high = paired_difference(a, b, counts, confidence)
-    sizes = np.bincount(codes)
-    means = [np.bincount(codes, weights=values) / sizes for values in (a, b)]
-    p = 1.0
-    if len(sizes) > 1 and (means[0] != means[1]).any():
-        p = float(
-            permutation_test(
-                means, lambda x, y, axis: (x - y).mean(axis=axis), permutation_type="samples", vectorized=True,
-                n_resamples=9999, rng=np.random.default_rng(seed),
-            ).pvalue
-        )  # fmt: skip
-    return {"difference": difference, "low": low, "high": high, "p": p, "units": len(sizes), "n": len(a)}
+def _curves(study: FinishedStudy) -> pd.DataFrame:
+    geometry, parts = study.geometry, []
+    for kind in (TRAINED, UNTRAINED):
+        curve = geometry.mean_curve(kind)
+        for name in ("null_mean", "floor"):
+            curve[name] = _mean_over_networks(study, kind, name) if len(curve) else []
+        for name, column in (("rescaled", "smoothness"), ("rescaled_low", "low"), ("rescaled_high", "high")):
+            curve[name] = rescaled(curve[column], curve["floor"], curve["null_mean"])
+        parts.append(curve.assign(kind=kind))
+    table = pd.concat([part for part in parts if len(part)], ignore_index=True)
+    table["depth"] = table["index"] / table["index"].max()
+    shown = ["layer", "index", "depth", "title", "kind", "smoothness", "low", "high", "null_mean", "floor", "rescaled",
+             "rescaled_low", "rescaled_high"]  # fmt: skip
+    return table[shown].assign(study=study.name)
 
 
-# -- reading -----------------------------------------------------------------------------------
+def _mean_over_networks(study: FinishedStudy, kind: str, column: str) -> Floats:
+    """(layers,) mean of a column of the table over the networks of a kind."""
+    curves = [study.geometry.curve(name)[column].to_numpy(dtype=np.float64) for name in study.geometry.networks(kind)]
+    return np.asarray(np.mean(curves, axis=0), dtype=np.float64)
 
 
-def _read(folder: Path) -> FinishedStudy:
-    if missing := [name for name in _FILES if not (folder / name).is_file()]:
-        raise StudyError(
-            f"{folder}: no finished study, {missing[0]} is missing; run it to its end with "
-            f"'stgcnlib run STUDY --output {folder}'"
-        )
-    try:
-        settings = yaml.safe_load((folder / "study.yml").read_text(encoding="utf-8"))
-        recordings = pd.read_parquet(folder / "tables" / "recordings.parquet").sort_values("node")
-        geometry = LayerGeometry.load(folder / "artefacts" / "geometry")
-        name = str(settings["name"])
-        settings["network"]["name"], settings["data"]["path"]
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError, StgcnlibError) as error:
-        raise StudyError(f"{folder}: its files do not belong to a finished study ({error}); run it again") from None
-    if len(recordings) != len(geometry.labels):
-        raise StudyError(
-            f"{folder}: {len(recordings)} recordings, but graphs of {len(geometry.labels)} nodes; run it again"
-        )
-    return FinishedStudy(folder, name, settings, geometry, recordings.reset_index(drop=True), _warnings(folder))
-
-
-def _warnings(folder: Path) -> tuple[str, ...]:
-    """What the study's summary warns of; nothing where it has no summary."""
-    try:
-        return tuple(json.loads((folder / _SUMMARY).read_text(encoding="utf-8")).get("warnings", ()))
-    except (OSError, ValueError):
-        return ()
-
-
-def _distinct(names: list[str], folders: list[Path]) -> list[str]:
-    """Names that tell the studies apart: with the folder's name where several are called the same."""
-    longer = [f"{n} ({f.name})" if names.count(n) > 1 else n for n, f in zip(names, folders, strict=True)]
-    return [f"{n} #{longer[: i + 1].count(n)}" if longer.count(n) > 1 else n for i, n in enumerate(longer)]
-
-
-def _summary(study: FinishedStudy) -> dict[str, Any]:
-    geometry = study.geometry
-    curve, untrained = geometry.mean_curve()["smoothness"].to_numpy(), geometry.mean_curve("untrained")["smoothness"]
-    ends = np.eye(len(curve))
-    fall = geometry.contrast({"trained": ends[0] - ends[-1]})
+def _summary(study: FinishedStudy, curves: pd.DataFrame) -> dict[str, Any]:
+    trained, untrained = (curves[curves["kind"] == kind] for kind in (TRAINED, UNTRAINED))
+    ends = np.eye(len(trained))
+    fall = study.geometry.contrast({TRAINED: ends[0] - ends[-1]})
+    first, last = trained.iloc[0], trained.iloc[-1]
     return {
         "study": study.name,
         "folder": str(study.folder),
         "network": str(study.settings["network"]["name"]),
         "data": Path(str(study.settings["data"]["path"])).name,
-        "layers": len(curve) - 1,
+        "layers": len(trained) - 1,
         "n": len(study.recordings),
+        "k": int(study.geometry.settings["k"]),
         "accuracy": float(study.recordings["correct"].mean()),
-        "input": float(curve[0]),
-        "last": float(curve[-1]),
+        "input": float(first["smoothness"]),
+        "last": float(last["smoothness"]),
         "fall": fall.value,
         "fall_low": fall.low,
         "fall_high": fall.high,
-        "untrained_last": float(untrained.iloc[-1]) if len(untrained) else np.nan,
+        "input_rescaled": float(first["rescaled"]),
+        "last_rescaled": float(last["rescaled"]),
+        "untrained_last": float(untrained["smoothness"].iloc[-1]) if len(untrained) else np.nan,
     }
-
-
-def _curves(study: FinishedStudy) -> pd.DataFrame:
-    parts = [study.geometry.curve(kind).assign(kind=kind) for kind in ("trained", "untrained")]
-    table = pd.concat(parts, ignore_index=True)
-    table["depth"] = table["index"] / table["index"].max()
-    shown = ["layer", "index", "depth", "title", "kind", "smoothness", "low", "high", "null_mean"]
-    return table[shown].assign(study=study.name)
 
 
 def _classes(study: FinishedStudy) -> pd.DataFrame:
@@ -288,24 +164,73 @@ def _shared(first: FinishedStudy, second: FinishedStudy) -> NDArray[np.int64] | 
     return order["index"].to_numpy(dtype=np.int64)
 
 
-def _tests(first: FinishedStudy, second: FinishedStudy, order: NDArray[np.int64], seed: int) -> list[dict[str, Any]]:
+def _tests(first: FinishedStudy, second: FinishedStudy, order: NDArray[np.int64]) -> list[dict[str, Any]]:
+    """Differences of smoothness and accuracy, by leaving one part of the recordings out of both studies at a time."""
+    jackknife = first.geometry.jackknife
+    scale = "S" if level_settings(first) == level_settings(second) else "rescaled"
+    places = _same_parts(jackknife.parts, second.geometry.parts[order])
+    own = None if places is None else np.arange(jackknife.count)
+    a = _Curves(first, np.arange(len(order)), jackknife, own, scale)
+    b = _Curves(second, order, jackknife, places, scale)
+    words = {"units": jackknife.count, "unit": first.unit, "n": len(order)}
     rows = []
-    a, b = _quantities(first), _quantities(second)
-    drawn, unit = first.resampled
-    for quantity, values in a.items():
-        others = b[quantity][order]
-        row: dict[str, Any] = {"quantity": quantity, "first_value": values.mean(), "second_value": others.mean()}
-        rows.append(row | paired_test(values, others, drawn, seed=seed) | {"unit": unit})
-    return rows
+    for quantity in ("input", "early layers", "last layer"):
+        ours, theirs = a.of(quantity), b.of(quantity)
+        found = jackknife.of(ours[0].mean() - theirs[0].mean(), ours[1] - theirs[1])
+        found = found.spread_over(ours[0]).spread_over(theirs[0])
+        rows.append(_row(quantity, scale, ours[0].mean(), theirs[0].mean(), found) | words)
+    right = [each.recordings["correct"].to_numpy(dtype=np.float64) for each in (first, second)]
+    right[1] = right[1][order]
+    found = jackknife.mean(right[0] - right[1])
+    return [*rows, _row("accuracy", "share", right[0].mean(), right[1].mean(), found) | words]
 
 
-def _quantities(study: FinishedStudy) -> dict[str, NDArray[np.float64]]:
-    """(N,) values of each recording: smoothness at the input, of the first third of the layers, at the last; right."""
-    nodes = study.geometry.node_values()
-    early = max(1, round((len(nodes) - 1) / 3))
-    return {
-        "input": nodes[0],
-        "early layers": nodes[1 : 1 + early].mean(axis=0),
-        "last layer": nodes[-1],
-        "accuracy": study.recordings["correct"].to_numpy(dtype=np.float64),
-    }
+def _row(quantity: str, scale: str, first: float, second: float, found: Estimate) -> dict[str, Any]:
+    row = {"quantity": quantity, "scale": scale, "first_value": float(first), "second_value": float(second)}
+    return row | {"difference": found.value, "low": found.low, "high": found.high, "p": found.p_value}
+
+
+def _same_parts(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    """(P,) the second's number of each of the first's parts; `None` where recordings are parted in other ways."""
+    pairs = np.unique(np.stack([first, second], axis=1), axis=0)
+    if len(pairs) != first.max() + 1 or len(pairs) != second.max() + 1:
+        return None
+    return np.asarray(pairs[:, 1], dtype=np.int64)
+
+
+class _Curves:
+    """The trained networks' curves of one study, on the scale of the comparison."""
+
+    def __init__(
+        self,
+        study: FinishedStudy,
+        order: NDArray[np.int64],
+        jackknife: Jackknife,
+        places: NDArray[np.int64] | None,
+        scale: str,
+    ) -> None:
+        """`places` as `_same_parts`; where there are none, graphs are not made anew without the first's parts."""
+        geometry = study.geometry
+        self.values: list[Floats] = []  # (layers,) per network
+        self.without: list[Floats] = []  # (P, layers) per network
+        for name in geometry.networks(TRAINED):
+            curve = geometry.curve(name)
+            if places is None:
+                without = np.stack([jackknife.means(each[order]) for each in geometry.node_values(name)], axis=1)
+            else:
+                without = geometry.means_without(name)[places]
+            values = curve["smoothness"].to_numpy(dtype=np.float64)
+            if scale == "rescaled":
+                floor, null = (curve[column].to_numpy(dtype=np.float64) for column in ("floor", "null_mean"))
+                values, without = rescaled(values, floor, null), rescaled(without, floor, null)
+            self.values.append(values)
+            self.without.append(without)
+
+    def of(self, quantity: str) -> tuple[Floats, Floats]:
+        """(networks,) values, and (P,) their mean without each part; the early layers are the first third."""
+        layers = len(self.values[0])
+        early = max(1, round((layers - 1) / 3))
+        chosen = {"input": slice(0, 1), "early layers": slice(1, 1 + early), "last layer": slice(layers - 1, layers)}
+        part = chosen[quantity]
+        without = np.mean([each[:, part].mean(axis=1) for each in self.without], axis=0)
+        return np.array([each[part].mean() for each in self.values]), np.asarray(without, dtype=np.float64)

@@ -16,6 +16,7 @@ What each takes:
     suspects_table(suspects, *, most=12)
     pairs_table(comparison)
     studies_table(comparison)
+    unequal_table(comparison)
     baselines_table(baselines)
     graphs_table(geometry)
     layer_facts(geometry, *, layer)

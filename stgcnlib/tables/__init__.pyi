@@ -4,6 +4,7 @@ from .classes import separation_table as separation_table
 from .classes import suspects_table as suspects_table
 from .comparison import pairs_table as pairs_table
 from .comparison import studies_table as studies_table
+from .comparison import unequal_table as unequal_table
 from .examples import alignment as alignment
 from .examples import example_maps as example_maps
 from .examples import example_nodes as example_nodes

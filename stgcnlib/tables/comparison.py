@@ -12,11 +12,11 @@ from stgcnlib.tables.words import spans
 if TYPE_CHECKING:
     from stgcnlib.studies import Comparison
 
-__all__ = ["pairs_table", "studies_table"]
+__all__ = ["pairs_table", "studies_table", "unequal_table"]
 
 
 def studies_table(comparison: Comparison) -> pd.DataFrame:
-    """One row per study: network, data, accuracy, label smoothness S, and the verdict on depth."""
+    """One row per study: network, data, K, accuracy, label smoothness S, its rescaled values, the verdict on depth."""
     rows = comparison.studies
     words = {True: "holds", False: "does not hold"}
     return pd.DataFrame(
@@ -26,14 +26,24 @@ def studies_table(comparison: Comparison) -> pd.DataFrame:
             "data": rows["data"],
             "layers": rows["layers"],
             "recordings": rows["n"],
+            "K": rows["k"],
             "accuracy": rows["accuracy"].map("{:.1%}".format),
             "S, input": rows["input"].map("{:.3f}".format),
             "S, last layer": rows["last"].map("{:.3f}".format),
             "fall": spans(rows, "fall", "fall_low", "fall_high", "{:.3f}"),
+            "rescaled, input": rows["input_rescaled"].map("{:.3f}".format),
+            "rescaled, last layer": rows["last_rescaled"].map("{:.3f}".format),
             "S, untrained": rows["untrained_last"].map("{:.3f}".format),
-            "claim on depth": [words.get(state, "in part") for state in rows["holds"]],
+            "claim on depth": [words.get(state, "not decided") for state in rows["holds"]],
         }
     ).set_index("study")
+
+
+def unequal_table(comparison: Comparison) -> pd.DataFrame:
+    """The settings that decide levels and are not equal: a row per setting, a column per study."""
+    table = comparison.unequal.pivot(index="setting", columns="study", values="value")
+    order = list(dict.fromkeys(comparison.unequal["setting"]))
+    return table.loc[order, [name for name in comparison.names if name in table.columns]].rename_axis(columns=None)
 
 
 def pairs_table(comparison: Comparison) -> pd.DataFrame:
@@ -44,6 +54,7 @@ def pairs_table(comparison: Comparison) -> pd.DataFrame:
             "first": rows["first"],
             "second": rows["second"],
             "quantity": rows["quantity"],
+            "scale": rows["scale"],
             "first value": rows["first_value"].map("{:.3f}".format),
             "second value": rows["second_value"].map("{:.3f}".format),
             "difference": spans(rows, "difference", "low", "high", "{:+.3f}"),
@@ -56,4 +67,4 @@ def pairs_table(comparison: Comparison) -> pd.DataFrame:
 def _heading(units: pd.Series[str]) -> str:
     """Name of the column of counts: "subjects", or what else all rows resample."""
     named = units.unique()
-    return plural(str(named[0])) if len(named) == 1 else "subjects" if not len(named) else "resampled as a whole"
+    return plural(str(named[0])) if len(named) == 1 else "subjects" if not len(named) else "left out one by one"

@@ -6,7 +6,16 @@ Networks are changed in place and handed back in evaluation mode.
 from __future__ import annotations
 
 from stgcnlib.training.augment import Augmentation
-from stgcnlib.training.evaluation import Evaluation, evaluate
+from stgcnlib.training.evaluation import Evaluation, TargetEvaluation, evaluate, evaluate_targets
 from stgcnlib.training.fitting import FitResult, fine_tune, fit
 
-__all__ = ["Augmentation", "Evaluation", "FitResult", "evaluate", "fine_tune", "fit"]
+__all__ = [
+    "Augmentation",
+    "Evaluation",
+    "FitResult",
+    "TargetEvaluation",
+    "evaluate",
+    "evaluate_targets",
+    "fine_tune",
+    "fit",
+]

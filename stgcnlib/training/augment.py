@@ -45,7 +45,7 @@ class Augmentation:
 
 
 class TrainingBatches:
-    """Batches (N, C, T, V, M) of a SequenceSet with labels (N,), new ones in every epoch.
+    """Batches (N, C, T, V, M) of a SequenceSet with what is wanted of each, new ones in every epoch.
 
     Every recording is seen once per epoch. A network must not be fed padding (it would enter batch statistics and
     pooling), so all recordings of a batch are resampled to one length: `frames`, or, for `None`, near their own.
@@ -58,10 +58,18 @@ class TrainingBatches:
         frames: frames of every batch, or `None`.
         augment: how to vary recordings, or `None` to feed them whole and as they are.
         seed: with the epoch, decides order and variation, so an interrupted training resumes alike.
+        wanted: (N,) or (N, Q) what comes with each batch; `None` for the labels.
     """
 
     def __init__(
-        self, data: SequenceSet, *, batch_size: int, frames: int | None, augment: Augmentation | None, seed: int
+        self,
+        data: SequenceSet,
+        *,
+        batch_size: int,
+        frames: int | None,
+        augment: Augmentation | None,
+        seed: int,
+        wanted: Tensor | None = None,
     ) -> None:
         self.batch_size, self.frames, self.augment, self.seed = batch_size, frames, augment, seed
         self.epoch = 0
@@ -76,20 +84,20 @@ class TrainingBatches:
         self._flat = torch.from_numpy(flat)
         self._starts = torch.from_numpy(starts)
         self._lengths = torch.from_numpy(lengths)
-        self._labels = torch.from_numpy(data.labels)
+        self._wanted = torch.from_numpy(data.labels) if wanted is None else wanted
 
     def __len__(self) -> int:
         """Batches in an epoch."""
-        return math.ceil(len(self._labels) / self.batch_size)
+        return math.ceil(len(self._wanted) / self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Batches and labels of the current `epoch`: the same ones whenever that epoch is asked for."""
+        """Batches of the current `epoch` and what is wanted of them: the same whenever that epoch is asked for."""
         generator = torch.Generator().manual_seed((self.seed * 1_000_003 + self.epoch) % 2**63)
         for members in self._order(generator):
-            yield self._batch(members, generator), self._labels[members]
+            yield self._batch(members, generator), self._wanted[members]
 
     def _order(self, generator: torch.Generator) -> list[Tensor]:
-        count = len(self._labels)
+        count = len(self._wanted)
         order = torch.randperm(count, generator=generator)
         if self.frames is None:
             # Sorted by a noisy length, so that batches are alike in length but never the same twice.

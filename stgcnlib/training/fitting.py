@@ -23,7 +23,7 @@ from stgcnlib.files import fingerprint
 from stgcnlib.networks.batches import check_fit
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.training.augment import Augmentation, TrainingBatches
-from stgcnlib.training.evaluation import evaluate
+from stgcnlib.training.goals import Goal, Loss, goal_of
 
 __all__ = ["FitResult", "fine_tune", "fit"]
 
@@ -38,14 +38,17 @@ class FitResult:
 
     Attributes:
         history: one row per epoch: `epoch` (from 1), `train_loss`, `train_accuracy` (on varied batches),
-            `test_accuracy` (NaN where it was not measured), `seconds`, and with `patience` `validation_accuracy`.
+            `test_accuracy` (NaN where it was not measured), `seconds`, and with `patience` `validation_accuracy`; for
+            targets R² in their place, `train_r2` and so on.
         best_epoch: the epoch whose weights the network has: the last, or with `patience` the best by validation.
-        accuracy: test accuracy of those weights; NaN without a test part.
+        accuracy: test accuracy of those weights; NaN without a test part, and for targets.
+        r2: test R² of those weights over all targets; NaN without a test part, and for classes.
     """
 
     history: pd.DataFrame
     best_epoch: int
     accuracy: float
+    r2: float = float("nan")
 
 
 def fit(
@@ -57,6 +60,7 @@ def fit(
     batch_size: int = 16,
     learning_rate: float = 0.005,
     weight_decay: float = 0.01,
+    loss: Loss | None = None,
     label_smoothing: float = 0.1,
     frames: int | None = None,
     augment: bool | Literal["mirror"] | Augmentation | Mapping[str, Any] = True,
@@ -71,23 +75,27 @@ def fit(
     """Train a network on recordings; it is changed in place and left in evaluation mode.
 
     Args:
-        network: takes (N, C, T, V, M), gives (N, classes), for example of `load_network`.
+        network: takes (N, C, T, V, M), gives (N, classes) or (N, Q) targets, for example of `load_network`
+            (``classes=Q``). Targets are learned less their mean, in multiples of their deviation, both over `train`;
+            `evaluate_targets` turns them back.
         train: recordings to learn from, normalised (`stgcnlib.transforms.normalize`).
-        test: recordings whose accuracy is measured about ten times over the training, and after its last epoch.
+        test: recordings whose accuracy, or R², is measured about ten times over the training, and after its last epoch.
             It never decides which weights are kept.
         epochs: times that every recording is seen.
         batch_size: most recordings in a batch.
         learning_rate: highest rate of the cycle.
         weight_decay: of AdamW, on everything but biases and batch norm.
-        label_smoothing: share of the target that is spread over all classes.
+        loss: "cross-entropy" of classes, or of targets the mean square ("mse") or absolute error ("mae"); `None` takes
+            classes where the recordings have them, else "mse".
+        label_smoothing: of classes: share of the target that is spread over all classes.
         frames: resample every batch to so many frames; `None` keeps batches near the recordings' own tempo, at
             which they are evaluated and recorded.
         augment: how recordings are varied; True means `Augmentation()`, False feeds them as they are, and "mirror"
             means `Augmentation(mirror=True)`: left and right swapped in half of them, right only where no class is
             told by its side. A mapping gives fields of `Augmentation`.
-        patience: stop after so many epochs without a better accuracy on a validation part, taken out of `train`
-            (a fifth: whole subjects where subjects are known), and keep the best weights by it. `None` trains on
-            all of `train` for all epochs and keeps the last weights.
+        patience: stop after so many epochs without a better accuracy or R² on a validation part, taken out of `train`
+            (a fifth: whole subjects or blocks of time where they are known), and keep the best weights by it. `None`
+            trains on all of `train` for all epochs and keeps the last weights.
         frozen: number of first blocks kept as they are, see `fine_tune`.
         seed: decides order, variation, dropout and validation part. Same seed, same weights, on the CPU with
             equally many threads; torch's own generator is left as it was.
@@ -104,7 +112,8 @@ def fit(
         CheckpointError: if `checkpoint_dir` holds another training.
     """
     augmentation = _augmentation(how=augment)
-    _check(network, train, test, epochs, batch_size, learning_rate, frames, patience, precision)
+    goal = goal_of(train, loss, label_smoothing)
+    _check(network, train, test, goal, epochs, batch_size, learning_rate, frames, patience, precision)
     modules, parameters = _first_blocks(network, frozen)
     settings: dict[str, Any] = {
         "epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "weight_decay": weight_decay,
@@ -113,6 +122,8 @@ def fit(
         "augment": None if augmentation is None else asdict(augmentation), "train": train.fingerprint(),
         "test": None if test is None else test.fingerprint(),
     }  # fmt: skip
+    if loss is not None or goal.measure == "r2":
+        settings["loss"] = goal.loss
     shapes = [[key, list(value.shape)] for key, value in network.state_dict().items()]
     settings["network"] = fingerprint([type(network).__name__, shapes])
     validation = None
@@ -128,9 +139,10 @@ def fit(
             parameter.requires_grad_(False)
         task = Task(
             network,
-            TrainingBatches(train, batch_size=batch_size, frames=frames, augment=augmentation, seed=seed),
+            TrainingBatches(train, batch_size=batch_size, frames=frames, augment=augmentation, seed=seed,
+                            wanted=goal.wanted(train)),
             test=test, validation=validation, patience=patience, frozen=modules, epochs=epochs,
-            learning_rate=learning_rate, weight_decay=weight_decay, label_smoothing=label_smoothing, settings=settings,
+            learning_rate=learning_rate, weight_decay=weight_decay, goal=goal, settings=settings,
         )  # fmt: skip
         folder = None if checkpoint_dir is None else Path(checkpoint_dir)
         train_task(task, folder=folder, device=device, half=precision == "bfloat16", progress=progress)
@@ -139,12 +151,12 @@ def fit(
             parameter.requires_grad_(flag)
         network.eval()
     history = pd.DataFrame(task.history)
-    epoch, accuracy = len(history), float(history["test_accuracy"].iloc[-1])
+    epoch, reached = len(history), float(history[f"test_{goal.measure}"].iloc[-1])
     if task.best is not None:
         network.load_state_dict(task.best["state"])
         epoch = int(task.best["epoch"])
-        accuracy = np.nan if test is None else evaluate(network, test, device=device).accuracy
-    return FitResult(history, epoch, accuracy)
+        reached = np.nan if test is None else goal.evaluate(network, test, device=device)[0]
+    return FitResult(history, epoch, **{"accuracy": np.nan, goal.measure: reached})
 
 
 def fine_tune(
@@ -169,18 +181,19 @@ def fine_tune(
         train: recordings of the target task.
         test: recordings to measure.
         frozen: number of blocks kept, 0 (all is trained) to ``len(network.layer_names)`` (only the head is).
-        new_head: replace the classifier by a fresh one for the target's classes; `None` does so where the number
-            of classes differs.
+        new_head: replace the head by a fresh one for the new task's classes or targets; `None` does so where their
+            number differs.
         epochs: see `fit`.
         learning_rate: see `fit`; lower than there, since the weights are good already.
         seed: see `fit`; also of the fresh head.
         **settings: further arguments of `fit`.
     """
     _first_blocks(network, frozen)  # refuses a wrong number before the head is touched
+    outputs = goal_of(train, settings.get("loss"), 0.0).outputs
     if new_head is None:
-        new_head = getattr(network, "classes", None) != len(train.class_names)
+        new_head = getattr(network, "classes", None) != outputs
     if new_head:
-        _replace_head(network, len(train.class_names), seed)
+        _replace_head(network, outputs, seed)
     return fit(network, train, test, frozen=frozen, epochs=epochs, learning_rate=learning_rate, seed=seed, **settings)
 
 
@@ -188,6 +201,7 @@ def _check(
     network: nn.Module,
     train: SequenceSet,
     test: SequenceSet | None,
+    goal: Goal,
     epochs: int,
     batch_size: int,
     learning_rate: float,
@@ -198,14 +212,20 @@ def _check(
     for data in (train, test):
         if data is not None:
             check_fit(network, data)
-    classes = getattr(network, "classes", len(train.class_names))
-    if classes < len(train.class_names):
+    outputs = getattr(network, "classes", goal.outputs)
+    if goal.measure == "r2" and outputs != goal.outputs:
         raise SequenceError(
-            f"the network knows {classes} classes, the recordings have {len(train.class_names)}; "
-            f"load a network with classes={len(train.class_names)}"
+            f"the network has {outputs} outputs for {goal.outputs} targets; load a network with classes={goal.outputs}"
+        )
+    if outputs < goal.outputs:
+        raise SequenceError(
+            f"the network knows {outputs} classes, the recordings have {goal.outputs}; "
+            f"load a network with classes={goal.outputs}"
         )
     if test is not None and test.class_names != train.class_names:
         raise SequenceError("train and test name different classes; read them together and split them then")
+    if test is not None and goal.measure == "r2" and test.target_names != train.target_names:
+        raise SequenceError("train and test name different targets; read them together and split them then")
     for name, value in (("epochs", epochs), ("batch_size", batch_size), ("frames", frames), ("patience", patience)):
         if value is not None and value < 1:
             raise StudyError(f"{name} is {value}; it must be at least 1")
@@ -260,12 +280,13 @@ def _replace_head(network: nn.Module, classes: int, seed: int) -> None:
 
 
 def _validation_part(train: SequenceSet, seed: int) -> NDArray[np.bool_]:
-    """(N,) which recordings are held out: about a fifth, whole subjects where there are at least three."""
+    """(N,) which recordings are held out: about a fifth, whole subjects or blocks where there are at least three."""
     rng = np.random.default_rng(seed)
-    subjects = np.unique(train.groups["subject"]) if "subject" in train.groups else np.arange(0)
-    if len(subjects) >= 3:
-        few = max(1, round(VALIDATION_SHARE * len(subjects)))
-        return np.isin(train.groups["subject"], rng.permutation(subjects)[:few])
+    group = next((train.groups[name] for name in ("subject", "block") if name in train.groups), np.arange(0))
+    values = np.unique(group)
+    if len(values) >= 3:
+        few = max(1, round(VALIDATION_SHARE * len(values)))
+        return np.isin(group, rng.permutation(values)[:few])
     held = np.zeros(len(train), dtype=bool)
     for label in np.unique(train.labels):
         members = rng.permutation(np.flatnonzero(train.labels == label))

@@ -27,7 +27,7 @@ from stgcnlib.networks.batches import check_scores
 from stgcnlib.progress import progress_shown
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.training.augment import TrainingBatches
-from stgcnlib.training.evaluation import evaluate
+from stgcnlib.training.goals import Goal
 
 __all__ = ["Task", "train_task"]
 
@@ -44,7 +44,8 @@ class Task(pl.LightningModule):
         batches: the training part.
         test: measured about ten times, and after the last epoch; never used to choose anything.
         validation: measured after each epoch where `patience` is given.
-        patience: epochs without a better validation accuracy after which training stops.
+        goal: what is trained for: it gives the loss, and the measure of success.
+        patience: epochs without a better measure on the validation part after which training stops.
         settings: plain values that tell this training from others, kept in its checkpoint.
     """
 
@@ -60,7 +61,7 @@ class Task(pl.LightningModule):
         epochs: int,
         learning_rate: float,
         weight_decay: float,
-        label_smoothing: float,
+        goal: Goal,
         settings: dict[str, Any],
     ) -> None:
         super().__init__()
@@ -68,7 +69,7 @@ class Task(pl.LightningModule):
         self.batches, self.test, self.validation, self.patience = batches, test, validation, patience
         self.frozen, self.epochs, self.settings = tuple(frozen), epochs, settings
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
-        self.loss = nn.CrossEntropyLoss(label_smoothing=label_smoothing)
+        self.goal, self.loss = goal, goal.criterion()
         self.history: list[dict[str, float]] = []
         self.best: dict[str, Any] | None = None
         self.file: Path | None = None
@@ -94,23 +95,23 @@ class Task(pl.LightningModule):
             module.eval()
         self.batches.epoch = self.current_epoch
         torch.manual_seed((self.batches.seed * 1_000_003 + self.current_epoch) % 2**63)
-        self._seen, self._right, self._summed = 0, 0, 0.0
+        self._seen, self._reached, self._summed = 0, 0.0, 0.0
         self._started = time.perf_counter()
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        """Smoothed cross-entropy of one batch."""
-        x, labels = batch
-        scores = check_scores(self.network(x), x)
-        loss: Tensor = self.loss(scores, labels)
+        """The loss of one batch."""
+        x, wanted = batch
+        outputs = check_scores(self.network(x), x)
+        loss = self.loss(outputs, wanted)
         value = float(loss.detach())
         if not math.isfinite(value):
             raise StudyError(
                 f"training diverged: the loss is {value} in epoch {self.current_epoch + 1}; "
                 f"choose a learning_rate below {self.learning_rate:g}, and normalise the data"
             )
-        self._seen += len(labels)
-        self._summed += value * len(labels)
-        self._right += int((scores.detach().argmax(dim=1) == labels).sum())
+        self._seen += len(wanted)
+        self._summed += value * len(wanted)
+        self._reached += self.goal.reached(outputs.detach(), wanted)
         return loss
 
     def on_train_epoch_end(self) -> None:
@@ -118,22 +119,22 @@ class Task(pl.LightningModule):
         row: dict[str, float] = {
             "epoch": self.current_epoch + 1,
             "train_loss": self._summed / self._seen,
-            "train_accuracy": self._right / self._seen,
+            f"train_{self.goal.measure}": self._reached / self._seen,
         }
         device = str(self.device)
         if self.validation is not None:
-            result = evaluate(self.network, self.validation, device=device)
-            row["validation_accuracy"] = result.accuracy
-            score = (result.accuracy, -result.loss)
+            reached, loss = self.goal.evaluate(self.network, self.validation, device=device)
+            row[f"validation_{self.goal.measure}"] = reached
+            score = (reached, -loss)
             if self.best is None or score > tuple(self.best["score"]):
                 state = {key: value.detach().cpu().clone() for key, value in self.network.state_dict().items()}
                 self.best = {"score": list(score), "epoch": self.current_epoch + 1, "state": state}
             if self.patience is not None and self.current_epoch + 1 - self.best["epoch"] >= self.patience:
                 self.trainer.should_stop = True
-        row["test_accuracy"] = math.nan
+        row[f"test_{self.goal.measure}"] = math.nan
         every = math.ceil(self.epochs / MEASUREMENTS)
         if self.test is not None and (self.epochs - self.current_epoch - 1) % every == 0:
-            row["test_accuracy"] = evaluate(self.network, self.test, device=device).accuracy
+            row[f"test_{self.goal.measure}"] = self.goal.evaluate(self.network, self.test, device=device)[0]
         row["seconds"] = time.perf_counter() - self._started
         self.history.append(row)
         # Not in a callback: those run before this hook, so that the epoch's own row would be lost.

@@ -1,12 +1,14 @@
 """Preparing sequences: SequenceSet in, SequenceSet out.
 
 `prepare` holds what stgcnlib does by itself (centre, turn, scale, resample, subsample, mirror); `published` what
-checkpoints of others expect; `corrupt` noise and losses for studies of robustness. Nothing is changed in place.
+checkpoints of others expect; `cut` windows out of long series; `corrupt` noise and losses for studies of robustness.
+Nothing is changed in place.
 """
 
 from __future__ import annotations
 
 from stgcnlib.transforms.corrupt import drop_frames, drop_joints, jitter, rotate
+from stgcnlib.transforms.cut import windows
 from stgcnlib.transforms.prepare import (
     centre,
     face_front,
@@ -53,4 +55,5 @@ __all__ = [
     "scale",
     "standardize",
     "subsample",
+    "windows",
 ]

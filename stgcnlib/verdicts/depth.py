@@ -26,6 +26,9 @@ __all__ = ["CLAIM", "LATE", "RELEVANT", "UNIFORM", "depth_of_half", "depth_tests
 
 CLAIM = "early layers capture general motion and only late ones discriminate actions"
 
+TARGET_CLAIM = "early layers are general and only late ones tell the target (the paper makes it of actions)"
+"""The same where smoothness is that of a real target."""
+
 RELEVANT = 0.1
 """A difference of less than this share of what it starts from counts as none, however sure it is."""
 UNIFORM = 0.5
@@ -47,8 +50,8 @@ def judge_depth(geometry: LayerGeometry) -> Outcome:
        lies if the fall is even. Yes: above 0.5, and it may be 0.6. No: below 0.6. Asked only if 1 is yes.
     3. "below untrained networks": S(untrained) − S(trained) at the last layer. Yes: above 0. No: below 10% of
        S(untrained).
-    4. "below shuffled labels": mean S of shuffled labels − S(last layer). Yes: above 0, and the last layer lies outside
-       the range of shuffled labels. No: below 10% of the null.
+    4. "below shuffled labels" (or targets): mean S of shuffled labels − S(last layer). Yes: above 0, and the last layer
+       lies outside the range of shuffled labels. No: below 10% of the null.
 
     The claim holds if all are yes, does not hold if one is no, and is not decided otherwise.
 
@@ -65,9 +68,13 @@ def judge_depth(geometry: LayerGeometry) -> Outcome:
     answers = [test.answer for test in tests]
     holds = True if all(answers) else False if False in answers else None
     numbers = _numbers(geometry, tests) | {"holds": holds}
-    claim = opening(CLAIM, holds=holds, because=_because(tests), undecided="is not decided on these data")
+    claim, whose = (CLAIM, "The paper's claim") if geometry.targets is None else (TARGET_CLAIM, "The claim")
+    sentence = opening(
+        claim, holds=holds, because=_because(tests, geometry.measured), undecided="is not decided on these data",
+        whose=whose,
+    )  # fmt: skip
     networks = counted(numbers["networks"], "trained network", "trained networks")
-    return Outcome(f"{claim[:-1]} ({networks}).", holds, numbers, CLAIM, _paragraph(numbers), tests)
+    return Outcome(f"{sentence[:-1]} ({networks}).", holds, numbers, claim, _paragraph(numbers), tests)
 
 
 def depth_tests(geometry: LayerGeometry) -> tuple[Test, ...]:
@@ -91,12 +98,12 @@ def depth_tests(geometry: LayerGeometry) -> tuple[Test, ...]:
     null = geometry.curve().iloc[-1]
     found = geometry.contrast({TRAINED: -end})
     chance = answered(
-        "below shuffled labels",
+        f"below shuffled {geometry.measured}s",
         replace(found, value=float(null["null_mean"]) + found.value),
         relevant=RELEVANT * float(null["null_mean"]),
     )
     if chance.answer and last >= float(null["null_low"]):
-        chance = replace(chance, answer=None, note="within the range of shuffled labels")
+        chance = replace(chance, answer=None, note=f"within the range of shuffled {geometry.measured}s")
     return falls, late, control, chance
 
 
@@ -168,6 +175,8 @@ def _numbers(geometry: LayerGeometry, tests: tuple[Test, ...]) -> dict[str, Any]
     main, null, resample = geometry.mean_curve(), geometry.curve().iloc[-1], geometry.resampled
     start, end = _ends(geometry)
     numbers: dict[str, Any] = {
+        "measured": geometry.measured,
+        "targets": list(geometry.target_names),
         "neighbours": geometry.neighbours,
         "group": None if geometry.groups is None else geometry.group,
         "unit": geometry.resampled_unit,
@@ -206,7 +215,7 @@ def _plain(found: Test | Estimate) -> dict[str, float]:
 # -- words -------------------------------------------------------------------------------------
 
 
-def _because(tests: tuple[Test, ...]) -> str:
+def _because(tests: tuple[Test, ...], measured: str) -> str:
     """What decided it, as the end of the first sentence."""
     falls, late, control, chance = tests
     if falls.answer is not True:
@@ -227,22 +236,27 @@ def _because(tests: tuple[Test, ...]) -> str:
         )
         reasons.append(missing)
     if chance.answer is not True:
-        reasons.append("the last layer is not clearly better than shuffled labels")
+        reasons.append(f"the last layer is not clearly better than shuffled {measured}s")
     return f": {listed(reasons)}"
 
 
 def _paragraph(numbers: dict[str, Any]) -> str:
     """The sentences behind the first, from the numbers alone."""
     confidence, group, last, null = numbers["confidence"], numbers["group"], numbers["last_layer"], numbers["null"]
-    whose = f"only neighbours {neighbours_phrase(group)}" if group else "all neighbours, whoever performed them"
+    what = "label smoothness (0: every neighbour shares the label, 1: none does)"
+    everyone_counts = "all neighbours, whoever performed them"
+    if numbers["measured"] == "target":
+        what = "smoothness of the target (0: all neighbours share its value, 1: they differ as shuffled targets do)"
+        everyone_counts = "all neighbours"
+    whose = f"only neighbours {neighbours_phrase(group)}" if group else everyone_counts
     sentences = [
-        f"Counting {whose}, label smoothness (0: every neighbour shares the label, 1: none does) is "
+        f"Counting {whose}, {what} is "
         f"{numbers['input']:.2f} at the input and {numbers['last']:.2f} at {last}: it "
         f"{_moves(numbers['fall'], confidence)}.",
         _half(numbers),
         _steps(numbers),
         _control(numbers),
-        f"Shuffled labels would give {estimate(null[0], null[1], null[2], '.2f')}.",
+        f"Shuffled {numbers['measured']}s would give {estimate(null[0], null[1], null[2], '.2f')}.",
     ]
     everyone = numbers["all_neighbours"]
     if everyone is not None:
@@ -315,7 +329,10 @@ def _caution(numbers: dict[str, Any]) -> str:
     drawn = left_out(numbers["parts"], unit)
     end = ""
     if subjects is None:
-        end = "; subjects are not known, so that the intervals are of these people" if unit is None else ""
+        unknown = "subjects are not known, so that the intervals are of these people"
+        if numbers["measured"] == "target":
+            unknown = "neither subjects nor blocks of time are known, so that the intervals are too narrow"
+        end = f"; {unknown}" if unit is None else ""
     elif subjects < 10:
         end = f"; so few {'people' if unit == SUBJECT else plural(unit)} say little about others"
     one = "one training seed; another may give another curve" if numbers["networks"] == 1 else (

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from stgcnlib.verdicts import depth
-from stgcnlib.verdicts.outcome import Outcome, counted, opening, span
+from stgcnlib.verdicts.outcome import Outcome, Test, counted, opening, span
 
 if TYPE_CHECKING:
     from stgcnlib.studies import Comparison
 
-__all__ = ["CLAIM", "judge_generality"]
+__all__ = ["CLAIM", "judge_generality", "unequal_words"]
 
 CLAIM = f"{depth.CLAIM}, on several data sets and more advanced networks"
 
@@ -22,13 +22,16 @@ def judge_generality(comparison: Comparison | pd.DataFrame) -> Outcome:
 
     It holds if the claim on depth holds in every study, and the studies cover at least two data sets and two kinds of
     network. It does not hold if the claim on depth holds in none and fails outright in at least one. Anything between
-    is only in part, with what stands against it named.
+    is only in part, with what stands against it named. Each study counts by its own curve, so that unequal settings do
+    not decide; they are named, because levels cannot be compared then. The tests say for each study whether smoothness
+    falls from the input to the last layer.
 
     Args:
         comparison: of `compare_studies`; or a table with columns study, network, data, input, last, fall, fall_low,
             fall_high, holds (True, False, None).
     """
     studies = comparison if isinstance(comparison, pd.DataFrame) else comparison.studies
+    unequal = "" if isinstance(comparison, pd.DataFrame) else unequal_words(comparison.unequal)
     states = [None if state is None or pd.isna(state) else bool(state) for state in studies["holds"]]
     networks, sets = sorted(set(studies["network"])), sorted(set(studies["data"]))
     if all(state is True for state in states) and len(networks) > 1 and len(sets) > 1:
@@ -37,41 +40,67 @@ def judge_generality(comparison: Comparison | pd.DataFrame) -> Outcome:
         holds = False
     else:
         holds = None
-    rows = studies.to_dict("records")
-    sure = [row for row in rows if row["fall_low"] > 0]
+    rows: list[dict[str, Any]] = [{str(k): v for k, v in row.items()} for row in studies.to_dict("records")]
+    tests = tuple(_test(row) for row in rows)
     numbers: dict[str, Any] = {
         "holds": holds,
         "networks": networks,
         "data": sets,
         "studies": [{**row, "holds": state} for row, state in zip(rows, states, strict=True)],
-        "falls": len(sure),
+        "falls": sum(test.answer is True for test in tests),
+        "unequal": unequal,
     }
-    return Outcome(_paragraph(numbers, states), holds, numbers, CLAIM)
+    return Outcome(_sentence(numbers, states), holds, numbers, CLAIM, _details(numbers, unequal), tests)
 
 
-def _paragraph(numbers: dict[str, Any], states: list[bool | None]) -> str:
+def unequal_words(unequal: pd.DataFrame) -> str:
+    """'graph.k (A: 8, B: 30); dtw.window (A: 9, B: 5)'; empty where all settings that decide levels are equal.
+
+    Args:
+        unequal: of `Comparison`.
+    """
+    return "; ".join(
+        f"{setting} ({', '.join(f'{row.study}: {row.value}' for row in rows.itertuples())})"
+        for setting, rows in unequal.groupby("setting", sort=False)
+    )
+
+
+def _test(row: dict[str, Any]) -> Test:
+    low, high = float(row["fall_low"]), float(row["fall_high"])
+    answer = True if low > 0 else False if high < 0 else None
+    return Test(f"falls with depth, {row['study']}", float(row["fall"]), low, high, answer)
+
+
+def _sentence(numbers: dict[str, Any], states: list[bool | None]) -> str:
+    against = []
+    if not all(state is True for state in states):
+        against.append(f"{sum(state is True for state in states)} of {len(states)} studies bear it out")
+    if len(numbers["networks"]) < 2:
+        against.append(f"all studies have the same kind of network, {numbers['networks'][0]}")
+    if len(numbers["data"]) < 2:
+        against.append(f"all studies have the same data set, {numbers['data'][0]}")
+    reason = f": {', and '.join(against)}" if against and numbers["holds"] is not True else ""
+    undecided = None if any(states) else "is not decided here"
+    return opening(f"{CLAIM},", holds=numbers["holds"], because=reason, where="here", undecided=undecided)
+
+
+def _details(numbers: dict[str, Any], unequal: str) -> str:
     studies, networks, sets = numbers["studies"], numbers["networks"], numbers["data"]
-    count = len(studies)
-    words = {True: "holds", False: "does not hold", None: "holds in part"}
+    words = {True: "holds", False: "does not hold", None: "is not decided"}
     each = [
         f"{words[row['holds']]} for {row['study']} ({row['input']:.2f} at the input, {row['last']:.2f} at the last "
         f"layer, fall {row['fall']:.3f}, interval {span(row['fall_low'], row['fall_high'], '.3f')})"
         for row in studies
     ]
-    against = []
-    if not all(state is True for state in states):
-        against.append(f"{sum(state is True for state in states)} of {count} studies bear it out")
-    if len(networks) < 2:
-        against.append(f"all studies have the same kind of network, {networks[0]}")
-    if len(sets) < 2:
-        against.append(f"all studies have the same data set, {sets[0]}")
-    reason = f": {', and '.join(against)}" if against and numbers["holds"] is not True else ""
-    return " ".join(
-        [
-            opening(f"{CLAIM},", holds=numbers["holds"], because=reason, where="here"),
-            f"Of {counted(len(networks), 'kind of network', 'kinds of network')} ({', '.join(networks)}) and "
-            f"{counted(len(sets), 'data set', 'data sets')} ({', '.join(sets)}), the claim on depth {'; '.join(each)}.",
-            f"Label smoothness falls from the input to the last layer, with the whole interval, in {numbers['falls']} "
-            f"of {count}.",
-        ]
-    )
+    sentences = [
+        f"Of {counted(len(networks), 'kind of network', 'kinds of network')} ({', '.join(networks)}) and "
+        f"{counted(len(sets), 'data set', 'data sets')} ({', '.join(sets)}), the claim on depth {'; '.join(each)}.",
+        f"Label smoothness falls from the input to the last layer, with the whole interval, in {numbers['falls']} "
+        f"of {len(studies)}.",
+    ]
+    if unequal:
+        sentences.append(
+            f"The studies are not comparable in level, because these settings are not equal: {unequal}. Rescaled "
+            f"values, (S − floor) / (null − floor), are compared instead."
+        )
+    return " ".join(sentences)

@@ -113,19 +113,26 @@ def bullets(outcomes: Iterable[Outcome]) -> str:
 
 
 def opening(
-    claim: str, *, holds: bool | None, because: str = "", where: str = "on these data", undecided: str | None = None
+    claim: str,
+    *,
+    holds: bool | None,
+    because: str = "",
+    where: str = "on these data",
+    undecided: str | None = None,
+    whose: str = "The paper's claim",
 ) -> str:
     """The first sentence of a verdict on a claim of the paper.
 
     Args:
         claim: goes on after "The paper's claim that".
+        whose: in place of "The paper's claim".
         holds: as `Outcome.holds`.
         because: added at the end, with its own colon.
         where: it holds or not.
         undecided: words for None, `where` included; None: it holds only in part.
     """
     words = {True: f"holds {where}", False: f"does not hold {where}", None: undecided or f"holds only in part {where}"}
-    return f"The paper's claim that {claim} {words[holds]}{because}."
+    return f"{whose} that {claim} {words[holds]}{because}."
 
 
 def listed(parts: Sequence[str]) -> str:

@@ -105,11 +105,24 @@ def comparison_tables(depths: tuple[int, ...]) -> tuple[pd.DataFrame, pd.DataFra
                 "title": f"layer {index}",
             }
             for kind in ("trained", "untrained"):
-                curves.append(where | {"kind": kind, "smoothness": 0.3, "low": 0.2, "high": 0.4})
+                curves.append(
+                    where
+                    | {"kind": kind, "smoothness": 0.3, "low": 0.2, "high": 0.4}
+                    | {"rescaled": 0.25, "rescaled_low": 0.15, "rescaled_high": 0.35}
+                )
             for c, name in enumerate(("wave", "kick", "a class with a long name")):
                 classes.append(where | {"class_name": name, "smoothness": 0.1 * (3 - c) + 0.01 * index})
     pairs = [
-        {"first": "study 0", "second": "study 1", "quantity": q, "difference": 0.1, "low": low, "high": 0.2, "p": 0.125}
+        {
+            "first": "study 0",
+            "second": "study 1",
+            "quantity": q,
+            "scale": "S",
+            "difference": 0.1,
+            "low": low,
+            "high": 0.2,
+            "p": 0.125,
+        }
         for q, low in (("input", 0.05), ("last layer", -0.05), ("accuracy", 0.0))
     ]
     return pd.DataFrame(curves), pd.DataFrame(classes), pd.DataFrame(pairs)
@@ -123,6 +136,10 @@ def test_comparison_figures(depths: tuple[int, ...]) -> None:
     assert figure.axes[0].get_xlabel() == ("layer" if len(set(depths)) == 1 else "depth (0: input, 1: last layer)")
     assert {f"study {i}" for i in range(len(depths))} <= texts(figure)
     no_text_outside(figure)
+    other = figures.compare_curves(curves, rescaled=True)
+    assert other.axes[0].lines[0].get_ydata().tolist() == [0.25] * depths[0]
+    assert "floor" in other.axes[0].get_ylabel()
+    no_text_outside(other)
     maps = figures.compare_classes(classes)
     assert len(maps.axes) == len(depths) + 1
     names = [label.get_text() for label in maps.axes[0].get_yticklabels()]
@@ -131,6 +148,8 @@ def test_comparison_figures(depths: tuple[int, ...]) -> None:
     differences = figures.compare_pairs(pairs)
     assert {"input", "last layer"} <= texts(differences)
     assert "accuracy" not in texts(differences)
+    assert "rescaled" not in differences.axes[0].get_xlabel()
+    assert "rescaled" in figures.compare_pairs(pairs.assign(scale="rescaled")).axes[0].get_xlabel()
     no_text_outside(differences)
     with pytest.raises(StudyError, match="nothing to pair"):
         figures.compare_pairs(pairs.iloc[:0])

@@ -81,15 +81,15 @@ def test_random_parts_of_the_recordings_are_left_out_if_the_study_says_so(days: 
 
 
 def test_a_comparison_names_what_its_pairs_exchange() -> None:
-    shown = {"first": "a", "second": "b", "quantity": "input", "units": 3}
+    shown = {"first": "a", "second": "b", "quantity": "input", "scale": "S", "units": 3}
     numbers = dict.fromkeys(["first_value", "second_value", "difference", "low", "high", "p"], 0.5)
 
     def heading(*units: str) -> str:
         pairs = pd.DataFrame([shown | numbers | {"unit": unit} for unit in units])
         return str(pairs_table(Comparison(pd.DataFrame(), pd.DataFrame(), pd.DataFrame(), pairs)).columns[-1])
 
-    assert [heading("subject"), heading("day", "day"), heading("recording")] == ["subjects", "days", "recordings"]
-    assert heading("subject", "day") == "resampled as a whole"
+    assert [heading("subject"), heading("day", "day"), heading("part")] == ["subjects", "days", "parts"]
+    assert heading("subject", "day") == "left out one by one"
 
 
 @pytest.mark.parametrize(("section", "field"), [("graph", "leave_out"), ("geometry", "resample")])

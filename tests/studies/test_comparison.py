@@ -1,9 +1,8 @@
-"""Comparison: paired tests against scipy and by hand, folders that are none, and the seventh claim."""
+"""Comparison: paired tests by hand, unequal settings, and folders that are none."""
 
 from __future__ import annotations
 
 import json
-from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,12 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from scipy.stats import ttest_rel
+from scipy import stats
 
 from stgcnlib import layer_geometry
 from stgcnlib.errors import StudyError
 from stgcnlib.geometry import LayerGeometry
-from stgcnlib.studies import paired_test
 from stgcnlib.verdicts import compare_studies, judge_depth
 
 CLASSES = ["wave", "kick", "sit"]
@@ -25,7 +23,7 @@ CLASSES = ["wave", "kick", "sit"]
 
 def finished(
     folder: Path, *, seed: int = 0, name: str = "one", layers: int = 4, spread: float = 0.5, order: Any = None,
-    network: str = "st-gcn", data: str = "demo", **options: Any,
+    network: str = "st-gcn", data: str = "demo", sections: Any = None, **options: Any,
 ) -> Path:  # fmt: skip
     """A folder as a finished study leaves it, made of random distances; `order` shuffles its recordings."""
     rng = np.random.default_rng(seed)
@@ -41,8 +39,8 @@ def finished(
     holder: Any = type("Store", (dict,), {"layers": tuple(store)})(store)
     geometry = layer_geometry(
         holder, labels, class_names=CLASSES, groups=subjects,
-        distances={"trained": distances, "untrained": dict.fromkeys(store, distances["block 0"])}, k=6, permutations=20,
-        **options,
+        distances={"trained": distances, "untrained": dict.fromkeys(store, distances["block 0"])},
+        **({"k": 6, "permutations": 20} | options),
     )  # fmt: skip
     geometry.save(folder / "artefacts" / "geometry")
     (folder / "tables").mkdir()
@@ -52,45 +50,9 @@ def finished(
         "group subject": subjects,
     }  # fmt: skip
     pd.DataFrame(recordings).to_parquet(folder / "tables" / "recordings.parquet")
-    settings = {"name": name, "network": {"name": network}, "data": {"path": data}}
+    settings = {"name": name, "network": {"name": network}, "data": {"path": data}} | (sections or {})
     (folder / "study.yml").write_text(yaml.safe_dump(settings))
     return folder
-
-
-# -- the test ----------------------------------------------------------------------------------
-
-
-def test_the_permutation_test_is_the_enumeration() -> None:
-    rng = np.random.default_rng(0)
-    subjects = rng.integers(0, 6, 80)
-    a = rng.normal(0, 1, 80) + 0.4
-    b = rng.normal(0, 1, 80)
-    means = np.array([(a - b)[subjects == s].mean() for s in range(6)])
-    flipped = np.array([np.mean(means * signs) for signs in product([-1, 1], repeat=6)])
-    expected = min(1.0, 2 * min((flipped >= means.mean() - 1e-12).mean(), (flipped <= means.mean() + 1e-12).mean()))
-    result = paired_test(a, b, subjects)
-    assert result["p"] == pytest.approx(expected)
-    assert result["difference"] == pytest.approx((a - b).mean())
-    assert result["units"] == 6
-    assert paired_test(b, a, subjects)["p"] == pytest.approx(expected)
-    four = paired_test(np.ones(8), np.zeros(8), [0, 0, 1, 1, 2, 2, 3, 3])
-    assert four["p"] == pytest.approx(2 / 2**4)
-
-
-def test_the_permutation_test_is_near_scipys_t_test_for_many_recordings() -> None:
-    rng = np.random.default_rng(1)
-    a, noise = rng.normal(0, 1, 200), rng.normal(0.12, 1, 200)
-    result = paired_test(a + noise, a)
-    assert result["p"] == pytest.approx(ttest_rel(a + noise, a).pvalue, abs=0.02)
-    assert result["low"] <= result["difference"] <= result["high"]
-
-
-def test_no_difference_is_no_finding() -> None:
-    result = paired_test([0.5, 0.7], [0.5, 0.7])
-    assert (result["difference"], result["low"], result["high"], result["p"]) == (0, 0, 0, 1)
-    for first, second, subjects in (([1.0], [1.0, 2.0], None), ([], [], None), ([1.0, 2.0], [1.0, 2.0], [1])):
-        with pytest.raises(StudyError, match="paired_test"):
-            paired_test(first, second, subjects)
 
 
 # -- folders -----------------------------------------------------------------------------------
@@ -105,8 +67,8 @@ def test_two_studies_of_the_same_recordings_are_paired(tmp_path: Path) -> None:
     assert set(comparison.pairs["quantity"]) == {"input", "early layers", "last layer", "accuracy"}
     studies = comparison.studies.set_index("study")
     assert list(studies.columns) == [
-        *("folder", "network", "data", "layers", "n", "accuracy", "input", "last", "fall", "fall_low", "fall_high"),
-        *("untrained_last", "holds", "verdict"),
+        *("folder", "network", "data", "layers", "n", "k", "accuracy", "input", "last", "fall", "fall_low"),
+        *("fall_high", "input_rescaled", "last_rescaled", "untrained_last", "holds", "verdict"),
     ]
     for folder, row in zip([first, second], studies.itertuples(), strict=True):
         outcome = judge_depth(LayerGeometry.load(folder / "artefacts" / "geometry"))
@@ -118,7 +80,19 @@ def test_two_studies_of_the_same_recordings_are_paired(tmp_path: Path) -> None:
     last = comparison.pairs.set_index("quantity").loc["last layer"]
     assert last["difference"] == pytest.approx(studies.loc["A", "last"] - studies.loc["B", "last"])
     assert last["low"] <= last["difference"] <= last["high"]
-    assert (last["units"], last["unit"]) == (4, "subject")
+    assert (last["units"], last["unit"], last["scale"]) == (4, "subject", "S")
+    # Tukey's jackknife by hand: both studies' graphs are made anew without each person, who is whoever's number
+    gaps = [
+        np.nanmean(np.where(people == person, np.nan, values[person]))
+        for geometry in (LayerGeometry.load(folder / "artefacts" / "geometry") for folder in (first, second))
+        for people, values in [(geometry.parts, geometry.left_out[(geometry.curve()["layer"].iloc[-1], "trained",
+                                                                   "other subjects")])]
+        for person in range(4)
+    ]  # fmt: skip
+    without = np.subtract(gaps[:4], gaps[4:])
+    error = np.sqrt(3 / 4 * ((without - without.mean()) ** 2).sum())
+    assert last["high"] - last["difference"] == pytest.approx(stats.t.ppf(0.975, 3) * error)
+    assert last["p"] == pytest.approx(2 * stats.t.sf(abs(last["difference"]) / error, 3))
     curves = comparison.curves
     assert sorted(curves.groupby("study")["depth"].nunique()) == [3, 4]
     assert curves["depth"].between(0, 1).all()
@@ -133,11 +107,75 @@ def test_pairs_are_tested_by_what_the_studies_resample(tmp_path: Path) -> None:
     assert set(comparison.pairs["unit"]) == {"day"}
     assert set(comparison.pairs["units"]) == {3}
     alone = compare_studies([finished(tmp_path / n, seed=i, resample="recordings") for i, n in enumerate("cd")])
-    assert set(alone.pairs["unit"]) == {"recording"}
-    assert set(alone.pairs["units"]) == {36}
-    first, second = (LayerGeometry.load(f / "artefacts" / "geometry").node_values() for f in folders)
-    last = comparison.pairs.set_index("quantity").loc["last layer"]
-    assert last["p"] == paired_test(first[-1], second[-1], days)["p"]
+    assert set(alone.pairs["unit"]) == {"part"}
+    assert set(alone.pairs["units"]) == {20}
+
+
+def test_parts_that_do_not_match_leave_graphs_as_they_are(tmp_path: Path) -> None:
+    """One study leaves out people, the other random parts: the differences per node, without each of the first's."""
+    first, second = finished(tmp_path / "a"), finished(tmp_path / "b", seed=2, resample="recordings")
+    last = compare_studies([first, second]).pairs.set_index("quantity").loc["last layer"]
+    a, b = (LayerGeometry.load(f / "artefacts" / "geometry") for f in (first, second))
+    expected = a.jackknife.mean(a.node_values()[-1] - b.node_values()[-1])
+    assert (last["difference"], last["low"]) == pytest.approx((expected.value, expected.low))
+
+
+# -- settings ----------------------------------------------------------------------------------
+
+
+def test_the_same_data_at_two_k_are_not_compared_in_level(tmp_path: Path) -> None:
+    """K = 4 and 20 of the same distances: S differs by K alone."""
+    folders = [finished(tmp_path / str(k), name=f"K{k}", k=k) for k in (4, 20)]
+    comparison = compare_studies(folders)
+    assert not comparison.comparable
+    assert comparison.unequal.to_dict("records") == [
+        {"setting": "graph.k", "study": "K4", "value": "4"}, {"setting": "graph.k", "study": "K20", "value": "20"},
+    ]  # fmt: skip
+    smoothness = comparison.pairs[comparison.pairs["quantity"] != "accuracy"]
+    assert set(smoothness["scale"]) == {"rescaled"}
+    studies = comparison.studies.set_index("study")
+    last = smoothness.set_index("quantity").loc["last layer"]
+    assert last["first_value"] == pytest.approx(studies.loc["K4", "last_rescaled"])
+    assert last["difference"] == pytest.approx(studies["last_rescaled"]["K4"] - studies["last_rescaled"]["K20"])
+    curves = comparison.curves[comparison.curves["kind"] == "trained"].groupby("study").last()
+    floor = curves["floor"]
+    expected = (curves["smoothness"] - floor) / (curves["null_mean"] - floor)
+    assert curves["rescaled"].to_dict() == pytest.approx(expected.to_dict())
+    geometry = LayerGeometry.load(folders[0] / "artefacts" / "geometry")
+    assert last["units"] == geometry.jackknife.count
+    assert last["low"] <= last["difference"] <= last["high"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "settings"),
+    [
+        ({"dtw": {"reading": "sliding", "window": 9}}, {"dtw": {"reading": "sliding", "window": 5}}, ["dtw.window"]),
+        ({"dtw": {"reading": "frames", "window": 9}}, {"dtw": {"reading": "frames", "window": 5}}, []),
+        (
+            {"dtw": {"reading": "frames"}}, {"dtw": {"reading": "segments", "segments": 4}},
+            ["dtw.reading", "dtw.segments"],
+        ),
+        ({"graph": {"part": "test"}}, {"graph": {"part": "all"}}, ["graph.part"]),
+        ({"data": {"path": "a", "centre": "frame"}}, {"data": {"path": "b", "centre": "sequence"}}, ["data.centre"]),
+        ({"data": {"path": "a"}}, {"data": {"path": "b"}}, []),  # another data set is no other setting
+    ],
+    ids=["window", "window of no reading", "reading", "part", "preparation", "data"],
+)  # fmt: skip
+def test_settings_that_decide_levels(tmp_path: Path, first: Any, second: Any, settings: list[str]) -> None:
+    folders = [finished(tmp_path / n, name=n, sections=each) for n, each in (("a", first), ("b", second))]
+    comparison = compare_studies(folders)
+    assert list(dict.fromkeys(comparison.unequal["setting"])) == settings
+    assert comparison.comparable == (not settings)
+    assert set(comparison.pairs["scale"]) == {"rescaled" if settings else "S", "share"}
+
+
+def test_choices_of_the_graphs_decide_levels(tmp_path: Path) -> None:
+    plain = finished(tmp_path / "a", name="a")
+    for options, setting in (
+        ({"sigma": 0.7}, "graph.sigma"), ({"solver": "pynnk"}, "graph.solver"), ({"group": "day"}, "graph.leave_out"),
+    ):  # fmt: skip
+        other = finished(tmp_path / setting, name="b", **options)
+        assert compare_studies([plain, other]).unequal["setting"].unique().tolist() == [setting]
 
 
 def test_what_a_study_warns_of_is_told_with_its_name(tmp_path: Path) -> None:
@@ -157,6 +195,7 @@ def test_the_same_study_twice_differs_in_nothing(tmp_path: Path) -> None:
     assert comparison.names == ["A (a) #1", "A (a) #2"]
     assert (comparison.pairs[["difference", "low", "high"]] == 0).all().all()
     assert (comparison.pairs["p"] == 1).all()
+    assert comparison.comparable
 
 
 def test_other_recordings_are_not_paired(tmp_path: Path) -> None:

@@ -105,30 +105,43 @@ def test_advice_rests_on_a_row_per_choice():
 def test_studies_side_by_side():
     studies = pd.DataFrame(
         {
-            "study": list("abc"), "network": "st-gcn", "data": "demo", "layers": 3, "n": 20, "accuracy": 0.875,
+            "study": list("abc"), "network": "st-gcn", "data": "demo", "layers": 3, "n": 20, "k": 12, "accuracy": 0.875,
+            "input_rescaled": 0.45, "last_rescaled": 0.15,
             "input": 0.5, "last": 0.2, "fall": 0.3, "fall_low": 0.25, "fall_high": 0.35, "untrained_last": np.nan,
             "holds": [True, False, None],
         }
     )  # fmt: skip
     pairs = pd.DataFrame(
         {
-            "first": ["a"], "second": "b", "quantity": "input", "first_value": 0.5, "second_value": 0.25,
+            "first": ["a"], "second": "b", "quantity": "input", "scale": "S", "first_value": 0.5, "second_value": 0.25,
             "difference": 0.25, "low": -0.1, "high": 0.6, "p": 0.01234, "units": 4,
             "unit": "subject",
         }
     )  # fmt: skip
     found = Comparison(studies, pd.DataFrame(), pd.DataFrame(), pairs)
     table = tables.studies_table(found)
-    assert table["claim on depth"].tolist() == ["holds", "does not hold", "in part"]
+    assert table["claim on depth"].tolist() == ["holds", "does not hold", "not decided"]
     assert table.loc["a"].drop("claim on depth").to_dict() == {
-        "network": "st-gcn", "data": "demo", "layers": 3, "recordings": 20, "accuracy": "87.5%", "S, input": "0.500",
-        "S, last layer": "0.200", "fall": "0.300 (0.250 to 0.350)", "S, untrained": "nan",
+        "network": "st-gcn", "data": "demo", "layers": 3, "recordings": 20, "K": 12, "accuracy": "87.5%",
+        "S, input": "0.500", "S, last layer": "0.200", "fall": "0.300 (0.250 to 0.350)", "rescaled, input": "0.450",
+        "rescaled, last layer": "0.150", "S, untrained": "nan",
     }  # fmt: skip
     assert tables.pairs_table(found).loc["a"].to_dict() == {
-        "second": "b", "quantity": "input", "first value": "0.500", "second value": "0.250",
+        "second": "b", "quantity": "input", "scale": "S", "first value": "0.500", "second value": "0.250",
         "difference": "+0.250 (-0.100 to +0.600)", "p": "0.0123", "subjects": 4,
     }  # fmt: skip
     assert tables.pairs_table(Comparison(studies, studies, studies, pairs.iloc[:0])).empty
+    unequal = pd.DataFrame(
+        [
+            {"setting": setting, "study": study, "value": value}
+            for setting, values in (("graph.k", "8 30 8"), ("dtw.window", "9 9 5"))
+            for study, value in zip("abc", values.split(), strict=True)
+        ]
+    )
+    table = tables.unequal_table(Comparison(studies, studies, studies, pairs, unequal))
+    assert table.to_dict("index") == {
+        "graph.k": {"a": "8", "b": "30", "c": "8"}, "dtw.window": {"a": "9", "b": "9", "c": "5"},
+    }  # fmt: skip
 
 
 # -- the room ----------------------------------------------------------------------------------

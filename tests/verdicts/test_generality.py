@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from stgcnlib.studies import Comparison
 from stgcnlib.verdicts import judge_generality
 
 
@@ -30,7 +31,7 @@ def studies(*rows: tuple[str, str, bool | None]) -> pd.DataFrame:
         ((("st-gcn", "a", True), ("ctr-gcn", "a", True)), None, "all studies have the same data set, a"),
         ((("st-gcn", "a", True), ("ctr-gcn", "b", False)), None, "1 of 2 studies bear it out"),
         ((("st-gcn", "a", None), ("ctr-gcn", "b", False)), False, "does not hold here: 0 of 2"),
-        ((("st-gcn", "a", None), ("ctr-gcn", "b", None)), None, "only in part here: 0 of 2"),
+        ((("st-gcn", "a", None), ("ctr-gcn", "b", None)), None, "is not decided here: 0 of 2"),
     ],
 )
 def test_the_claim_can_be_answered_either_way(rows: Any, holds: bool | None, words: str) -> None:
@@ -38,3 +39,16 @@ def test_the_claim_can_be_answered_either_way(rows: Any, holds: bool | None, wor
     assert verdict.holds is holds, verdict.text
     assert words in verdict.text
     assert verdict.numbers["falls"] == sum(state is True for _, _, state in rows)
+    assert [test.answer for test in verdict.tests] == [True if state else None for _, _, state in rows]
+    assert "not comparable" not in verdict.text
+
+
+def test_unequal_settings_are_named() -> None:
+    table = studies(("st-gcn", "a", True), ("ctr-gcn", "b", True))
+    values = pd.DataFrame(
+        [{"setting": "graph.k", "study": "A", "value": "8"}, {"setting": "graph.k", "study": "B", "value": "30"}]
+    )
+    none: Any = pd.DataFrame()
+    verdict = judge_generality(Comparison(table, none, none, none, values))
+    assert verdict.holds is True  # each study is judged by its own curve
+    assert "not comparable in level, because these settings are not equal: graph.k (A: 8, B: 30)." in verdict.details
