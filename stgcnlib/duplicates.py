@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from stgcnlib.sequences import SequenceSet
 
-__all__ = ["contents", "equal_to_first", "repeated_recordings"]
+__all__ = ["class_of", "contents", "equal_to_first", "repeated_recordings"]
 
 
 def contents(data: SequenceSet) -> Iterator[bytes]:
@@ -36,6 +36,11 @@ def contents(data: SequenceSet) -> Iterator[bytes]:
 def _digest(values: NDArray[np.float32]) -> bytes:
     # Adding 0 makes one zero of the two that floating point has.
     return hashlib.sha256(repr(values.shape).encode() + (values + np.float32(0)).tobytes()).digest()
+
+
+def class_of(data: SequenceSet, i: int) -> str:
+    """The class of a recording; "" in a set without classes."""
+    return str(data.class_names[data.labels[i]]) if data.class_names else ""
 
 
 def equal_to_first(data: SequenceSet) -> NDArray[np.int64]:
@@ -61,8 +66,8 @@ def repeated_recordings(train: SequenceSet, test: SequenceSet) -> pd.DataFrame:
             other, j = first.setdefault(content, (part, i))
             if (other, j) != (part, i):
                 kept = parts[other]
-                row = {"index": i, "name": data.names[i], "part": part, "class_name": data.class_names[data.labels[i]]}
+                row = {"index": i, "name": data.names[i], "part": part, "class_name": class_of(data, i)}
                 row |= {"equals": kept.names[j], "equals_part": other}
-                rows.append(row | {"equals_class": kept.class_names[kept.labels[j]]})
+                rows.append(row | {"equals_class": class_of(kept, j)})
     columns = ["index", "name", "part", "class_name", "equals", "equals_part", "equals_class"]
     return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[1:], "str") | {"index": np.int64})

@@ -13,6 +13,7 @@ from stgcnlib.demo import demo_sequences
 from stgcnlib.dtw import dtw_distances
 from stgcnlib.errors import SequenceError
 from stgcnlib.leakage import EQUAL, NEAR_EQUAL, SAME_PERFORMANCE, Leakage
+from stgcnlib.skeleton import graph_layout
 from stgcnlib.transforms import normalize
 
 TRAIN = [1, 3]
@@ -122,6 +123,21 @@ def test_people_of_unequal_number_can_be_compared() -> None:
         [EQUAL, 0, 1],
         [NEAR_EQUAL, 1, 0],
     ]
+
+
+def test_recordings_with_targets_need_no_classes() -> None:
+    series = np.random.default_rng(0).normal(size=(6, 12, 3, 1)).cumsum(axis=1)
+    coords = [*series, series[1], series[2] + 1e-6]
+    data = SequenceSet(
+        coords, targets=np.arange(8.0), groups={"day": [0] * 6 + [1] * 2}, layout=graph_layout("road", [(0, 1), (1, 2)])
+    )
+    found = find_leakage(*data.split("day", [0]))
+    assert found.pairs[["kind", "train_index", "test_index"]].to_numpy().tolist() == [
+        [EQUAL, 1, 0],
+        [NEAR_EQUAL, 2, 1],
+    ]
+    assert len(found.sentences()) == 2
+    assert not any("class" in sentence for sentence in found.sentences())
 
 
 def test_too_many_pairs_are_not_compared_and_that_is_said(people: SequenceSet) -> None:

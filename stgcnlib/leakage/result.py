@@ -29,9 +29,9 @@ class Leakage:
             train, test (names), train_class, test_class, distance (as share of the median distance of all pairs; 0 for
             equal ones, NaN for "same performance"), why, train_index, test_index (in the two parts).
         repeats: as `stgcnlib.duplicates.repeated_recordings`: what has to be left out so that nothing is there twice.
-        facts: train, test (counts of recordings), class_counts (of the test part, by class that is in either part),
-            near (the share that was used), compared (whether near-equal ones were looked for), dropped (whether
-            `repeats` have been left out of both parts).
+        facts: train, test (counts of recordings), class_counts (of the test part, by class that is in either part;
+            empty in a set without classes), near (the share that was used), compared (whether near-equal ones were
+            looked for), dropped (whether `repeats` have been left out of both parts).
     """
 
     pairs: pd.DataFrame

@@ -12,10 +12,9 @@ from stgcnlib.groups import plural
 from stgcnlib.sequences import SequenceSet
 
 if TYPE_CHECKING:
-    from stgcnlib.leakage import Leakage
     from stgcnlib.training import Evaluation
 
-__all__ = ["leakage_table", "parts_table", "recordings_table"]
+__all__ = ["parts_table", "recordings_table"]
 
 
 def parts_table(parts: tuple[SequenceSet, SequenceSet], *, nodes: SequenceSet) -> pd.DataFrame:
@@ -33,26 +32,6 @@ def parts_table(parts: tuple[SequenceSet, SequenceSet], *, nodes: SequenceSet) -
         row |= {"longest": part.lengths.max(), "most people": part.people_counts.max()}
         rows.append(row)
     return pd.DataFrame(rows).set_index("part")
-
-
-def leakage_table(leakage: Leakage, *, most: int = 10) -> pd.DataFrame:
-    """What the parts share, a row per kind and class of the test recording, with some of the pairs; may be empty.
-
-    Columns: kind, class, test recordings (how many), of (how many the class has), for example (up to three pairs).
-
-    Args:
-        leakage: of the two parts.
-        most: rows to show.
-    """
-    rows = []
-    for (kind, name), pairs in leakage.pairs.groupby(["kind", "test_class"], sort=False):
-        first = pairs.drop_duplicates("test_index")
-        row: dict[str, Any] = {"kind": kind, "class": name, "test recordings": len(first)}
-        row |= {"of": leakage.facts["class_counts"][str(name)]}
-        shown = [f"{test} = {train}" for test, train in zip(first["test"], first["train"], strict=True)]
-        rows.append(row | {"for example": ", ".join(shown[:3]) + ", …" * (len(shown) > 3)})
-    columns = ["kind", "class", "test recordings", "of", "for example"]
-    return pd.DataFrame(rows, columns=columns).head(most).set_index("kind")
 
 
 def recordings_table(nodes: SequenceSet, evaluation: Evaluation) -> pd.DataFrame:

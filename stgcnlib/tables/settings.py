@@ -14,7 +14,6 @@ from stgcnlib.groups import plural
 from stgcnlib.sequences import SequenceSet
 
 if TYPE_CHECKING:
-    from stgcnlib.leakage import Leakage
     from stgcnlib.training import Evaluation
 
 __all__ = ["READINGS", "report_facts", "settings_facts"]
@@ -55,7 +54,7 @@ def report_facts(
     nodes: SequenceSet,
     layers: Sequence[Mapping[str, Any]],
     evaluation: Evaluation,
-    leakage: Leakage,
+    compared: str,
 ) -> dict[str, str]:
     """Short facts for the head of a report: what each is called -> its value.
 
@@ -66,12 +65,12 @@ def report_facts(
         nodes: recordings that are nodes of the DS-Graphs.
         layers: name, title and index of each recorded layer; index 0 is the input.
         evaluation: of the trained network, on the test part.
-        leakage: of the two parts.
+        compared: what the comparison of the two parts found, in a few words.
     """
     train, test = parts
     return {
         "recordings": f"{len(data)} ({len(train)} train, {len(test)} test)",
-        "parts compared": leakage.in_short(),
+        "parts compared": compared,
         "classes": str(len(data.class_names)),
         "network": f"{study.network.name}, {sum(layer['index'] > 0 for layer in layers)} layers",
         "test accuracy": f"{evaluation.accuracy:.1%}",

@@ -92,7 +92,13 @@ def describe_report(
     from stgcnlib.tables import report_facts
 
     return report_facts(
-        settings, data=sequences, parts=parts, nodes=nodes, layers=layers, evaluation=evaluation, leakage=leakage
+        settings,
+        data=sequences,
+        parts=parts,
+        nodes=nodes,
+        layers=layers,
+        evaluation=evaluation,
+        compared=leakage.in_short(),
     )
 
 
