@@ -23,6 +23,7 @@ What each takes:
     smoothness_table(geometry)
     layers_table(store)
     network_facts(network, evaluation, *, settings, data, layers, history=None)
+    leakage_table(leakage, *, most=10)
     parts_table(parts, *, nodes)
     recordings_table(nodes, evaluation)
     sensitivity_table(sensitivity)
