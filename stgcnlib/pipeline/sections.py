@@ -119,11 +119,12 @@ class Training(Section):
 
 
 class Network(Section):
-    """Which network, of what size, trained here or loaded.
+    """Which network, of what size, trained here or loaded, and how many of it.
 
-    `name` is one of the zoo, "auto" for the family of the checkpoint, or ``package.module:factory`` for one of your
-    own; its module may lie in `folder` (the study file's, if left out). `axes` says how its layers' outputs lie, as
-    in `stgcnlib.record`: for all, or by name or pattern.
+    `seeds` networks are trained, with the study's seed and the next ones; one from a checkpoint stands alone. `name`
+    is one of the zoo, "auto" for the family of the checkpoint, or ``package.module:factory`` for one of your own; its
+    module may lie in `folder` (the study file's, if left out). `axes` says how its layers' outputs lie, as in
+    `stgcnlib.record`: for all, or by name or pattern.
     """
 
     name: str = "st-gcn"
@@ -132,6 +133,16 @@ class Network(Section):
     options: dict[str, Scalar] = Field(default_factory=dict)
     axes: str | dict[str, str] | None = None
     training: Training = Training()
+    seeds: Whole = Field(1, ge=1, le=99)
+
+    @model_validator(mode="after")
+    def _one_checkpoint(self) -> Network:
+        if self.checkpoint is not None and self.seeds > 1:
+            raise ValueError(
+                f"seeds: {self.seeds} networks are to be trained, but a checkpoint is one network; leave seeds or the "
+                "checkpoint out"
+            )
+        return self
 
     @property
     def trained_here(self) -> Training | None:
@@ -174,13 +185,16 @@ class Dtw(Section):
 
 
 class Graph(Section):
-    """DS-Graphs: which recordings are nodes, who may be a neighbour, and how edges are weighed.
+    """DS-Graphs: which recordings are nodes, how many and who may be a neighbour, and how edges are weighed.
+
+    `k` candidates per node; `None`: the median number of candidates of a node's own class, within 5 and 50, or the root
+    of the number of nodes where there are no classes. No node has fewer.
 
     `leave_out` is the group whose members are no neighbours of each other, "auto" for subject (else block) where the
     data has it, or null for nobody.
     """
 
-    k: Whole = Field(50, ge=1)
+    k: Whole | None = Field(None, ge=1)
     sigma: Literal["mean-kth/3", "per-node", "pynnk"] | Number = "mean-kth/3"
     symmetrize: Literal["max", "mean", "mutual", "pynnk"] = "max"
     solver: Literal["exact", "pynnk"] = "exact"
@@ -222,13 +236,18 @@ class Statistics(Section):
 
 
 class Sensitivity(Section):
-    """Other choices of K, graph, reading and layers (`None`: all); each further reading costs all its distances."""
+    """Other choices, each changed by itself: K, kind of graph, options of DTW, kernel width; layers (`None`: all).
 
-    k: tuple[Annotated[Whole, Field(ge=1)], ...] = Field((10, 50, 100), min_length=1)
+    Each further reading, window and normalization costs all distances of these layers, as much as a network's
+    curve; K, kinds and sigmas cost graphs only. Windows are changed where the study's reading is "sliding".
+    """
+
+    k: tuple[Annotated[Whole, Field(ge=1)], ...] = (10, 50, 100)
     kinds: tuple[Literal["nnk", "knn"], ...] = Field(("nnk", "knn"), min_length=1)
-    readings: tuple[Literal["frames", "sliding", "segments"], ...] = Field(
-        ("frames", "sliding", "segments"), min_length=1
-    )
+    readings: tuple[Literal["frames", "sliding", "segments"], ...] = ("frames", "sliding", "segments")
+    windows: tuple[Annotated[Whole, Field(ge=1)], ...] = (5, 17)
+    normalizations: tuple[Literal["length", "path"] | None, ...] = ("path",)
+    sigmas: tuple[Literal["mean-kth/3", "per-node", "pynnk"] | Number, ...] = ("per-node",)
     layers: tuple[str, ...] | None = Field(None, min_length=1)
 
 
@@ -258,13 +277,17 @@ Numbers = tuple[Number, ...]
 
 
 class Noise(Section):
-    """Noise on the test recordings, levels per kind (none leaves the kind out), and networks trained on noise."""
+    """Noise on the test recordings, levels per kind (none leaves the kind out), and networks trained on noise.
+
+    `neighbours` of a noisy recording are searched among the noisy recordings of others, or among their clean ones.
+    """
 
     jitter: Numbers = (30.0, 20.0, 10.0)
     joint_dropout: Numbers = (0.05, 0.1, 0.2)
     frame_dropout: Numbers = (0.1, 0.25, 0.5)
     rotation: Numbers = (15.0, 30.0, 60.0)
     layers: tuple[str, ...] | None = Field(None, min_length=1)
+    neighbours: Literal["noisy", "clean"] = "noisy"
     train: dict[Literal["jitter", "joint_dropout", "frame_dropout", "rotation"], Number] = Field(default_factory=dict)
 
     @property

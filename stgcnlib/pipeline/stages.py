@@ -49,14 +49,14 @@ FIRST_PAGE = ("summary", "recordings")
 
 STAGES: tuple[Stage, ...] = (
     Stage("00_data", ("parts", "nodes", "sequences", "leakage"), cost=8),
-    Stage("01_network", ("network-facts", "history", "evaluation"), cost=43),
+    Stage("01_network", ("network-facts", "history?", "evaluation"), cost=43),
     Stage("02_activations", ("activations/trained",), cost=2),
     Stage(
         "03_ds_graphs",
         ("nodes", "activations/trained", "distances/trained/*", "grouping", "dtw", "geometry"),
         cost=8,
     ),
-    Stage("04_geometry", ("geometry", "statistics"), cost=8),
+    Stage("04_geometry", ("geometry", "graph-k", "baselines", "statistics"), cost=9),
     Stage("04a_classes", ("findings", "layers", "nodes", "geometry"), cost=2),
     Stage("04b_sensitivity", ("sensitivity",), section="sensitivity"),
     Stage("06_relevance", (*MAPPED, "layers", "distances/trained/*", "map-evaluation"), cost=14),

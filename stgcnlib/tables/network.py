@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from stgcnlib.activations import LayerStore
     from stgcnlib.training import Evaluation
 
-__all__ = ["layers_table", "network_facts"]
+__all__ = ["layers_table", "network_facts", "several_accuracies"]
 
 
 def network_facts(
@@ -26,16 +26,19 @@ def network_facts(
     data: SequenceSet,
     layers: Sequence[Mapping[str, Any]],
     history: pd.DataFrame | None = None,
+    accuracies: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Facts about the network, one per row, in the column "value".
 
     Args:
-        network: the trained network.
+        network: the trained network, the first if there are several.
         evaluation: of the network, on the test part.
         settings: the study's section `network`: its `name`, `options` and `checkpoint`.
         data: all recordings.
         layers: name, title and index of each recorded layer; index 0 is the input.
-        history: one row per epoch with its "seconds", of a network that was trained here.
+        history: one row per epoch with its "seconds", of networks that were trained here; of several, `network` says
+            which.
+        accuracies: accuracy of each trained network, where there are several: network, seed, accuracy.
     """
     facts = {
         "network": settings.name,
@@ -49,9 +52,19 @@ def network_facts(
     if settings.checkpoint:
         facts["weights"] = str(settings.checkpoint)
     elif history is not None:
-        facts["weights"] = f"trained here for {len(history)} epochs, {history['seconds'].sum():.0f} s"
+        first = history[history["network"] == history["network"].iloc[0]] if "network" in history else history
+        facts["weights"] = f"trained here for {len(first)} epochs, {first['seconds'].sum():.0f} s"
     facts["test accuracy"] = f"{evaluation.accuracy:.1%} of {len(evaluation.labels)} recordings"
+    if accuracies is not None and len(accuracies) > 1:
+        facts["trained networks"] = f"{len(accuracies)}, seeds {', '.join(map(str, accuracies['seed']))}"
+        facts["test accuracy of all"] = several_accuracies(accuracies)
     return pd.DataFrame({"value": facts})
+
+
+def several_accuracies(accuracies: pd.DataFrame) -> str:
+    """'84.1% (82.0%, 84.8%, 85.5%)': mean and each trained network's; one network's alone."""
+    each = [f"{value:.1%}" for value in accuracies["accuracy"]]
+    return each[0] if len(each) == 1 else f"{accuracies['accuracy'].mean():.1%} ({', '.join(each)})"
 
 
 def layers_table(store: LayerStore) -> pd.DataFrame:

@@ -155,16 +155,18 @@ def _pairs(layers: int) -> pd.DataFrame:
 
 
 def _sensitivity(layers: int) -> pd.DataFrame:
+    choices = [
+        ("own choices", ""), ("K", "10"), ("K", "50"), ("K", "81 (for 100)"), ("graph", "kNN, K = 12"),
+        ("graph", "kNN, K = 81 (for 100)"), ("reading", "frames"), ("reading", "segments"), ("window", "5"),
+        ("window", "17"), ("normalization", "path"), ("sigma", "per-node"), ("distance", "pooled"),
+        ("distance", "resampled"),
+    ]  # fmt: skip
     rows = []
-    for reading, level in (("frames", 0.5), ("sliding", 0.45), ("segments", 0.4)):
-        for kind in ("nnk", "knn"):
-            for k in (10, 50, 100):
-                for i, title in enumerate(_titles(layers)):
-                    s = level + 0.02 * (kind == "knn") + k / 1000 - 0.2 * i / layers
-                    rows.append(
-                        {"index": i, "title": title, "reading": reading, "kind": kind, "k": min(k, 81), "k_asked": k}
-                        | {"smoothness": s, "low": s - 0.02, "high": s + 0.02}
-                    )
+    for number, (varied, choice) in enumerate(choices):
+        for i, title in enumerate(_titles(layers)):
+            s = 0.45 + 0.003 * number - 0.2 * i / layers
+            rows.append({"index": i, "title": title, "varied": varied, "choice": choice, "k": 12, "smoothness": s,
+                         "low": s - 0.02, "high": s + 0.02})  # fmt: skip
     return pd.DataFrame(rows)
 
 
@@ -175,7 +177,8 @@ def _separation(classes: int, layers: int) -> pd.DataFrame:
         kind, at = status[c % 5], float(1 + c % (layers - 1))
         rows.append(
             {"class_index": c, "class_name": name, "status": kind, "index": at if kind == "separates" else np.nan}
-            | {"earliest": max(at - 1, 0), "latest": min(at + 1, layers), "input": 0.6, "last": 0.01 * c}
+            | {"half": np.nan if kind == "does not" else at - 0.5, "half_least": max(at - 1, 0), "half_most": at}
+            | {"input": 0.6, "last": 0.01 * c}
         )
     return pd.DataFrame(rows)
 
@@ -267,6 +270,7 @@ DRAWINGS: dict[str, Callable[[World], Figure]] = {
     "statistics_curves": lambda w: figures.statistics_curves(_statistics(w.layers)),
     "layer_similarity": lambda w: figures.layer_similarity(_pairs(w.layers)),
     "sensitivity_curves": lambda w: figures.sensitivity_curves(_sensitivity(w.layers)),
+    "sensitivity_alone": lambda w: figures.sensitivity_curves(_sensitivity(w.layers).iloc[: w.layers]),
     "class_separation_layers": lambda w: figures.class_separation_layers(
         _separation(w.classes, w.layers), _titles(w.layers)
     ),
@@ -332,6 +336,17 @@ def test_draws_without_warning_overlap_or_leak(name: str, world: World, caplog: 
         assert box.x1 <= figure.bbox.x1 + 1, f"{text!r} leaves the figure"
         assert box.y0 >= -1, f"{text!r} leaves the figure"
         assert box.y1 <= figure.bbox.y1 + 1, f"{text!r} leaves the figure"
+
+
+def test_of_several_trainings_the_first_is_named_and_all_are_drawn(world: World) -> None:
+    other = world.history.assign(network="trained-2", test_accuracy=world.history["test_accuracy"] / 2)
+    both = pd.concat([world.history.assign(network="trained"), other], ignore_index=True)
+    figure = figures.training_curves(both)
+    loss, accuracy = figure.axes
+    assert (len(loss.lines), len(accuracy.lines)) == (2, 4)
+    assert {text.get_text() for text in accuracy.texts} == {"train 100%", "test 100%"}
+    widths = sorted(line.get_linewidth() for line in loss.lines)
+    assert widths[0] < widths[1]
 
 
 def test_shows_itself_once_in_a_notebook(world: World) -> None:
@@ -453,6 +468,7 @@ def test_no_null_no_trouble() -> None:
         (lambda w: figures.class_joint_heatmap(np.ones((2, 3)), ["a", "b"], w.data.layout), SequenceError, "(2, 20)"),
         (lambda w: figures.neighbor_counts({}), GraphError, "no graph"),
         (lambda w: figures.statistics_curves(_statistics(2).iloc[:0]), GraphError, "probe_accuracy"),
+        (lambda w: figures.sensitivity_curves(_sensitivity(2).iloc[2:]), GraphError, "own choices"),
         (lambda w: figures.layer_similarity(_pairs(2), network="untrained"), GraphError, "'trained'"),
         (lambda w: figures.suspect_pictures(_suspects(w.data), w.graph, _data(3)), GraphError, "graph's own"),
         (lambda w: figures.outlier_pictures(_suspects(w.data), w.data.select([0])), GraphError, "1 recordings"),

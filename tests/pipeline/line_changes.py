@@ -30,23 +30,28 @@ BASE: Fields = {
 READ = {"demo", "prepared", "repeated"}
 RECORDINGS = READ | {"sequences"}
 PARTS = {"parts", "leakage", "transfer-target"}
-NODES = {"nodes", "grouping", "explained"}
-UNTRAINED = {"network/untrained", "activations/untrained", "distances/untrained/input"}
-FITTED = {"training", "history", "network/trained", "evaluation"}
-NETWORKS = FITTED | {"network/untrained", "recordings", "network-facts", "facts"}
+NODES = {"nodes", "grouping", "graph-k", "explained"}
+INITIAL = {"network/initial", "activations/initial", "distances/initial/input"}
+UNTRAINED = {"network/untrained", "activations/untrained", "distances/untrained/input"} | INITIAL
+ALL_FITTED = {"history", "accuracies", "network-facts", "facts"}
+FITTED = {"training/trained", "network/trained", "evaluations/trained", "evaluation"} | ALL_FITTED
+NETWORKS = FITTED | {"network/untrained", "network/initial", "recordings"}
 LAYERS = {"layers", "network-facts", "facts"}
-ACTIVATIONS = {"activations/trained", "activations/untrained"} | LAYERS
+ACTIVATIONS = {"activations/trained", "activations/untrained", "activations/initial"} | LAYERS
 LATER_DISTANCES = {"distances/trained/input", "distances/trained/*", "distances/untrained/*"}
-READINGS = {"readings/segments/input", "readings/*/*"}
-DISTANCES = LATER_DISTANCES | READINGS | {"distances/untrained/input"}
-GEOMETRY = {"geometry", "statistics", "findings", "summary"}
+VARIANTS = {"variants/reading segments/input", "variants/*/*"}
+DISTANCES = LATER_DISTANCES | VARIANTS | {"distances/untrained/input", "distances/initial/input"}
+CURVES = {"curves/trained", "curves/untrained", "curves/initial"}
+OF_GEOMETRY = {"geometry", "statistics", "findings", "summary"}
+GEOMETRY = CURVES | OF_GEOMETRY | {"baselines"}
 MAPS = {"maps", "examples", "map-evaluation", "summary"}
 NOISY_NETWORKS = {"noise-training/jitter 10.0", "noise-network/jitter 10.0"}
 ALL_NOISY_NETWORKS = {"noise-training/*", "noise-network/*"}
-ALL_LEVELS = {"noise-level/*", "noise-level/*/*"}
-LEVELS = ALL_LEVELS | {"noise-level/clean", "noise-level/jitter 30.0", "noise-level/jitter 10.0/clean"}
+ALL_LEVELS = {"noise-level/*/*", "noise-trained-level/*/*"}
+ONE_LEVEL = {"noise-level/trained/clean", "noise-level/trained/jitter 30.0", "noise-trained-level/jitter 10.0/clean"}
+LEVELS = ALL_LEVELS | ONE_LEVEL
 NOISE = {"noise", "summary"}
-SOURCE = {"transfer-training", "transfer-source"}
+SOURCE = {"transfer-training/trained", "transfer-source/trained"}
 RUNS = {"transfer-fit/*", "transfer-fit/frozen, 0 blocks, seed 0"}
 TRANSFER = {"transfer", "advice", "transfer-facts", "summary"}
 MEASURED = DISTANCES | GEOMETRY | {"sensitivity", "map-evaluation"} | LEVELS | NOISE
@@ -74,6 +79,10 @@ CHANGES: list[tuple[str, Any, set[str]]] = [
     ("data.split.train", [1, 2], EVERYTHING - {"dtw", "demo"}),  # signals are standardized by the training part
     ("network.options.width", 5, EVERYTHING - BEFORE_NETWORKS),
     ("network.training.epochs", 2, EVERYTHING - BEFORE_NETWORKS - UNTRAINED),
+    ("network.seeds", 2, ALL_FITTED | OF_GEOMETRY | {"noise-level/*/*", "noise", "transfer-plan"} | RUNS | TARGET),
+    # All levels together need the distances of all networks together; no single level does.
+    ("controls.untrained", 3, OF_GEOMETRY | {"noise-level/*/*", "noise"}),
+    ("controls.initial", 0, OF_GEOMETRY | {"noise-level/*/*", "noise"}),
     (
         "network.axes",
         "NCTV",
@@ -84,20 +93,24 @@ CHANGES: list[tuple[str, Any, set[str]]] = [
     ("dtw.window", 5, MEASURED | TARGET | SHOWN),
     ("dtw.metric", "cosine", MEASURED | TARGET | SHOWN),
     ("dtw.normalize", None, MEASURED | TARGET | SHOWN),
-    ("dtw.reading", "frames", (MEASURED | TARGET | SHOWN) - {"readings/segments/input"}),
-    ("graph.k", 5, GEOMETRY | LEVELS | NOISE | TARGET | {"settings", "facts"}),
+    ("dtw.reading", "frames", MEASURED | TARGET | SHOWN),
+    ("graph.k", None, {"graph-k", "sensitivity"} | GEOMETRY | LEVELS | NOISE | TARGET | {"settings", "facts"}),
     ("graph.sigma", 1.0, GEOMETRY | LEVELS | NOISE | TARGET | {"sensitivity", "settings"}),
     ("graph.solver", "pynnk", GEOMETRY | LEVELS | NOISE | TARGET | {"settings"}),
-    ("graph.leave_out", None, ((MEASURED | TARGET) - DISTANCES) | {"grouping", "settings"}),
-    ("geometry.resample", None, ((MEASURED | TARGET) - DISTANCES) | {"grouping", "settings"}),
-    ("geometry.permutations", 33, GEOMETRY | TARGET | {"sensitivity", "settings"}),
-    ("geometry.bootstrap", 77, NOISE | (TARGET - {"transfer-geometry"}) | {"sensitivity", "settings"}),
+    ("graph.leave_out", None, ((MEASURED | RUNS | TARGET) - DISTANCES) | {"grouping", "graph-k", "facts", "settings"}),
+    ("geometry.resample", None, ((MEASURED | TARGET) - DISTANCES) | {"grouping", "graph-k", "facts", "settings"}),
+    ("geometry.permutations", 33, GEOMETRY | {"noise"} | TARGET | {"sensitivity", "settings"}),
+    ("geometry.bootstrap", 77, {"settings"}),
     ("geometry.confidence", 0.9, GEOMETRY | NOISE | TARGET | {"sensitivity", "settings"}),
     ("statistics.votes", 3, {"statistics"}),
     ("statistics.probe", 2.0, {"statistics"}),
     ("sensitivity.k", [4], {"sensitivity"}),
-    ("sensitivity.readings", ["frames"], {"sensitivity", "readings/*/*"}),
-    ("sensitivity.layers", ["input"], {"sensitivity", "readings/*/*"}),
+    ("sensitivity.readings", ["frames"], {"sensitivity", "variants/*/*"}),
+    ("sensitivity.windows", [7], {"sensitivity", "variants/*/*"}),
+    ("sensitivity.normalizations", [None], {"sensitivity", "variants/*/*"}),
+    ("sensitivity.sigmas", [0.5], {"sensitivity"}),
+    ("sensitivity.layers", ["input"], {"sensitivity", "variants/*/*"}),
+    ("controls.baselines", ["pooled"], {"baselines"}),
     ("explain.target", "true", MAPS),
     ("explain.per_class", 1, MAPS | {"explained"}),
     ("explain.steps", 3, {"map-evaluation"}),
@@ -106,7 +119,8 @@ CHANGES: list[tuple[str, Any, set[str]]] = [
     ("explain.examples", 1, {"examples", "summary"}),
     ("noise.jitter", [15], ALL_LEVELS | NOISE),
     ("noise.layers", ["st_gcn_networks.2"], LEVELS | NOISE),
-    ("noise.train.jitter", 20, {"noise-level/*/*"} | ALL_NOISY_NETWORKS | NOISE),
+    ("noise.neighbours", "clean", LEVELS | NOISE),
+    ("noise.train.jitter", 20, {"noise-trained-level/*/*"} | ALL_NOISY_NETWORKS | NOISE),
     ("transfer.source.classes", 5, {"transfer-target"} | FITTINGS),
     ("transfer.frozen", [0], {"transfer-plan", "transfer-fit/*"} | TRANSFER),
     ("transfer.seeds", 1, {"transfer-plan", "transfer-fit/*"} | TRANSFER),

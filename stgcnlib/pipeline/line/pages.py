@@ -13,32 +13,24 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stgcnlib.pipeline.line.forms import Training
 from stgcnlib.sequences import SequenceSet
 
 if TYPE_CHECKING:
     from torch import nn
 
     from stgcnlib.artefacts.keys import Settings
-    from stgcnlib.dtw import DTWOptions
     from stgcnlib.explain import RelevanceMap
-    from stgcnlib.geometry import LayerGeometry
+    from stgcnlib.geometry import ChosenK, LayerGeometry
     from stgcnlib.groups import Grouping
     from stgcnlib.leakage import Leakage
     from stgcnlib.studies import NoiseResult, TransferResult
     from stgcnlib.training import Evaluation
 
-__all__ = ["choose_examples", "describe_network", "describe_report", "describe_settings", "dtw_options", "history",
-           "summarize"]  # fmt: skip
+__all__ = ["choose_examples", "describe_network", "describe_report", "describe_settings", "summarize"]  # fmt: skip
 
 Parts = tuple[SequenceSet, SequenceSet]
 Layers = list[dict[str, Any]]
 Maps = list[dict[str, "RelevanceMap"]]
-
-
-def history(training: Training | None) -> pd.DataFrame | None:
-    """One row per epoch of training, or `None` for a network from a checkpoint."""
-    return None if training is None else training.history
 
 
 def describe_network(
@@ -47,19 +39,16 @@ def describe_network(
     sequences: SequenceSet,
     layers: Layers,
     history: pd.DataFrame | None,
+    accuracies: pd.DataFrame,
     settings: Settings,
 ) -> pd.DataFrame:
     """Facts about the network, one per row."""
     from stgcnlib.tables import network_facts
 
-    return network_facts(network, evaluation, settings=settings.network, data=sequences, layers=layers, history=history)
-
-
-def dtw_options(settings: Settings) -> DTWOptions:
-    """The reading of windowed DTW by which distances are measured."""
-    from stgcnlib.dtw import DTWOptions
-
-    return DTWOptions(**settings.dtw.model_dump())
+    return network_facts(
+        network, evaluation, settings=settings.network, data=sequences, layers=layers, history=history,
+        accuracies=accuracies,
+    )  # fmt: skip
 
 
 def choose_examples(nodes: SequenceSet, explained: NDArray[np.int64], maps: Maps, settings: Settings) -> list[Any]:
@@ -69,14 +58,15 @@ def choose_examples(nodes: SequenceSet, explained: NDArray[np.int64], maps: Maps
     return example_maps(nodes, explained, maps, count=settings.explain.examples)
 
 
-def describe_settings(nodes: SequenceSet, grouping: Grouping, settings: Settings) -> pd.DataFrame:
+def describe_settings(nodes: SequenceSet, grouping: Grouping, k: ChosenK, settings: Settings) -> pd.DataFrame:
     """The settings that decide the numbers, one per row."""
     from stgcnlib.groups import resampled_groups
     from stgcnlib.tables import settings_facts
 
     left_out = None if grouping.groups is None else grouping.group
     drawn = resampled_groups(grouping.resample, grouping.groups)
-    return settings_facts(settings, nodes=nodes, left_out=left_out, resampled=None if drawn is None else grouping.unit)
+    unit = None if drawn is None else grouping.unit
+    return settings_facts(settings, nodes=nodes, k=k, left_out=left_out, resampled=unit)
 
 
 def describe_report(
@@ -84,7 +74,8 @@ def describe_report(
     parts: Parts,
     nodes: SequenceSet,
     layers: Layers,
-    evaluation: Evaluation,
+    accuracies: pd.DataFrame,
+    k: ChosenK,
     leakage: Leakage,
     settings: Settings,
 ) -> dict[str, str]:
@@ -92,7 +83,7 @@ def describe_report(
     from stgcnlib.tables import report_facts
 
     return report_facts(
-        settings, data=sequences, parts=parts, nodes=nodes, layers=layers, evaluation=evaluation,
+        settings, data=sequences, parts=parts, nodes=nodes, layers=layers, accuracies=accuracies, k=k,
         compared=leakage.in_short(),
     )  # fmt: skip
 
@@ -114,7 +105,8 @@ def summarize(
     from stgcnlib.tables import smoothness_table, strip_example
     from stgcnlib.verdicts import judge_depth, judge_noise, judge_transfer
 
-    figures = {"curve": ("Label smoothness, layer by layer", smoothness_curve(geometry.table))}
+    curve = smoothness_curve(geometry.table, mean=geometry.mean_curve())
+    figures = {"curve": ("Label smoothness, layer by layer", curve)}
     if len(geometry.per_class):
         figures["classes"] = ("Which classes separate, and where", class_heatmap(geometry.per_class))
     title, coordinates, maps, frames = strip_example(examples)
