@@ -33,7 +33,7 @@ What each takes:
     transfer_facts(result, *, source, data)
     advice_table(evidence)
     verdict_table(outcome)
-    report_facts(study, *, data, parts, nodes, layers, accuracies, k)
+    report_facts(study, *, data, parts, nodes, layers, accuracies, k, compared)
     settings_facts(study, *, nodes, k, left_out, resampled)
     main_graphs(geometry)
     example_pair(nodes, distances, *, groups=None)
