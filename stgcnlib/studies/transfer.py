@@ -291,8 +291,8 @@ def _summary(result: TransferResult) -> pd.DataFrame:
         difference = result.difference((method, frozen), (FROZEN, least))
         rows.append(
             {
-                "method": method, "frozen": frozen, "accuracy": accuracy.value, "low": accuracy.low,
-                "high": accuracy.high, "seed_sd": float(each["accuracy"].std(ddof=1)) if len(each) > 1 else np.nan,
+                "method": method, "frozen": frozen, "accuracy": accuracy.value,
+                "low": float(np.clip(accuracy.low, 0, 1)), "high": float(np.clip(accuracy.high, 0, 1)), "seed_sd": float(each["accuracy"].std(ddof=1)) if len(each) > 1 else np.nan,
                 "change": difference["value"], "change_low": difference["low"], "change_high": difference["high"],
                 "validation": float(each["validation"].mean()), "parameters": int(each["parameters"].iloc[0]),
                 "seconds": float(each["seconds"].mean()), "seeds": len(each), "n": int(result.settings["n"]),
