@@ -56,7 +56,7 @@ STAGES: tuple[Stage, ...] = (
         ("nodes", "activations/trained", "distances/trained/*", "grouping", "dtw", "geometry"),
         cost=8,
     ),
-    Stage("04_geometry", ("geometry", "statistics"), cost=8),
+    Stage("04_geometry", ("geometry", "graph-k", "baselines", "statistics"), cost=9),
     Stage("04a_classes", ("findings", "layers", "nodes", "geometry"), cost=2),
     Stage("04b_sensitivity", ("sensitivity",), section="sensitivity"),
     Stage("06_relevance", (*MAPPED, "layers", "distances/trained/*", "map-evaluation"), cost=14),

@@ -89,7 +89,7 @@ def write_comparison(comparison: Comparison, output: str | os.PathLike[str], *, 
     from stgcnlib import figures
 
     home = Path(output)
-    for title in ("studies", "curves", "classes", "pairs"):
+    for title in ("studies", "curves", "classes", "pairs", "unequal"):
         with atomic_path(home / "tables" / f"{title}.parquet") as temporary:
             getattr(comparison, title).to_parquet(temporary)
     studies, unequal = comparison.studies, unequal_words(comparison.unequal)

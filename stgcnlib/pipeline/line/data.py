@@ -12,8 +12,10 @@ from stgcnlib.sequences import SequenceSet
 
 if TYPE_CHECKING:
     from stgcnlib.artefacts.keys import Settings
+    from stgcnlib.geometry import ChosenK
 
-__all__ = ["explained_nodes", "group_nodes", "make_demo", "pick_nodes", "prepare", "read_recordings", "split_parts"]
+__all__ = ["choose_candidates", "explained_nodes", "group_nodes", "make_demo", "pick_nodes", "prepare",
+           "read_recordings", "split_parts"]  # fmt: skip
 
 
 def make_demo(settings: Settings) -> SequenceSet:
@@ -66,6 +68,14 @@ def pick_nodes(sequences: SequenceSet, parts: tuple[SequenceSet, SequenceSet], s
 def group_nodes(nodes: SequenceSet, settings: Settings) -> Grouping:
     """Which nodes may not be neighbours of each other, and which ones intervals resample together."""
     return grouping(nodes.groups, leave_out=settings.graph.leave_out, resample=settings.geometry.resample)
+
+
+def choose_candidates(nodes: SequenceSet, grouping: Grouping, settings: Settings) -> ChosenK:
+    """How many candidates each node of a DS-Graph has: the study's K, or one that suits classes and groups."""
+    from stgcnlib.geometry import choose_k
+
+    labels = nodes.labels if nodes.targets is None else None
+    return choose_k(labels, grouping.groups, wanted=settings.graph.k, count=len(nodes))
 
 
 def explained_nodes(nodes: SequenceSet, settings: Settings) -> NDArray[np.int64]:

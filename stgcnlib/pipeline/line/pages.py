@@ -19,15 +19,13 @@ if TYPE_CHECKING:
     from torch import nn
 
     from stgcnlib.artefacts.keys import Settings
-    from stgcnlib.dtw import DTWOptions
     from stgcnlib.explain import RelevanceMap
-    from stgcnlib.geometry import LayerGeometry
+    from stgcnlib.geometry import ChosenK, LayerGeometry
     from stgcnlib.groups import Grouping
     from stgcnlib.studies import NoiseResult, TransferResult
     from stgcnlib.training import Evaluation
 
-__all__ = ["choose_examples", "describe_network", "describe_report", "describe_settings", "dtw_options",
-           "summarize"]  # fmt: skip
+__all__ = ["choose_examples", "describe_network", "describe_report", "describe_settings", "summarize"]  # fmt: skip
 
 Parts = tuple[SequenceSet, SequenceSet]
 Layers = list[dict[str, Any]]
@@ -52,13 +50,6 @@ def describe_network(
     )  # fmt: skip
 
 
-def dtw_options(settings: Settings) -> DTWOptions:
-    """The reading of windowed DTW by which distances are measured."""
-    from stgcnlib.dtw import DTWOptions
-
-    return DTWOptions(**settings.dtw.model_dump())
-
-
 def choose_examples(nodes: SequenceSet, explained: NDArray[np.int64], maps: Maps, settings: Settings) -> list[Any]:
     """(title, coordinates, maps) of a few recordings, spread over the classes."""
     from stgcnlib.tables import example_maps
@@ -66,14 +57,15 @@ def choose_examples(nodes: SequenceSet, explained: NDArray[np.int64], maps: Maps
     return example_maps(nodes, explained, maps, count=settings.explain.examples)
 
 
-def describe_settings(nodes: SequenceSet, grouping: Grouping, settings: Settings) -> pd.DataFrame:
+def describe_settings(nodes: SequenceSet, grouping: Grouping, k: ChosenK, settings: Settings) -> pd.DataFrame:
     """The settings that decide the numbers, one per row."""
     from stgcnlib.groups import resampled_groups
     from stgcnlib.tables import settings_facts
 
     left_out = None if grouping.groups is None else grouping.group
     drawn = resampled_groups(grouping.resample, grouping.groups)
-    return settings_facts(settings, nodes=nodes, left_out=left_out, resampled=None if drawn is None else grouping.unit)
+    unit = None if drawn is None else grouping.unit
+    return settings_facts(settings, nodes=nodes, k=k, left_out=left_out, resampled=unit)
 
 
 def describe_report(
@@ -82,12 +74,15 @@ def describe_report(
     nodes: SequenceSet,
     layers: Layers,
     accuracies: pd.DataFrame,
+    k: ChosenK,
     settings: Settings,
 ) -> dict[str, str]:
     """Short facts for the head of the report."""
     from stgcnlib.tables import report_facts
 
-    return report_facts(settings, data=sequences, parts=parts, nodes=nodes, layers=layers, accuracies=accuracies)
+    return report_facts(
+        settings, data=sequences, parts=parts, nodes=nodes, layers=layers, accuracies=accuracies, k=k
+    )  # fmt: skip
 
 
 def summarize(
