@@ -57,8 +57,9 @@ class Data(Section):
     """Recordings: where they are, how they are prepared and split.
 
     `published` names transforms that a checkpoint expects (`stgcnlib.transforms.PUBLISHED`), in place of `normalize`;
-    `skip` is a file that lists recordings to leave out, a name a line; of each recording every `frame_step`-th frame is
-    kept, from the first on.
+    `skip` is a file that lists recordings to leave out, a name a line; `drop_duplicates` leaves out test recordings
+    that equal a training recording number for number, and all but one of equal ones in each part; of each recording
+    every `frame_step`-th frame is kept, from the first on.
     """
 
     path: str = "demo"
@@ -67,6 +68,7 @@ class Data(Section):
     centre: Literal["sequence", "frame"] = "sequence"
     published: tuple[str, ...] = ()
     skip: str | None = None
+    drop_duplicates: bool = False
     frame_step: Whole = Field(1, ge=1)
     demo: Demo | None = None
     split: Split = Split()

@@ -68,6 +68,7 @@ def report_facts(
     layers: Sequence[Mapping[str, Any]],
     accuracies: pd.DataFrame,
     k: ChosenK,
+    compared: str,
 ) -> dict[str, str]:
     """Short facts for the head of a report: what each is called -> its value.
 
@@ -79,10 +80,12 @@ def report_facts(
         layers: name, title and index of each recorded layer; index 0 is the input.
         accuracies: `accuracy` on the test part, one row per trained network.
         k: the number of candidates of each node.
+        compared: what the comparison of the two parts found, in a few words.
     """
     train, test = parts
     return {
         "recordings": f"{len(data)} ({len(train)} train, {len(test)} test)",
+        "parts compared": compared,
         "classes": str(len(data.class_names)),
         "network": f"{study.network.name}, {sum(layer['index'] > 0 for layer in layers)} layers"
         + (f", {len(accuracies)} trained" if len(accuracies) > 1 else ""),
