@@ -179,7 +179,7 @@ def resampled_groups(resample: ArrayLike | None, groups: ArrayLike | None) -> ND
 
 
 def resampled_count(resample: ArrayLike | None, groups: ArrayLike | None) -> int | None:
-    """How many such groups there are; None: every recording is by itself."""
+    """How many groups intervals leave out one by one; None: recordings are taken by themselves."""
     drawn = resampled_groups(resample, groups)
     return None if drawn is None else len(np.unique(drawn))
 
