@@ -57,8 +57,9 @@ class Data(Section):
     """Recordings: where they are, how they are prepared and split.
 
     `published` names transforms that a checkpoint expects (`stgcnlib.transforms.PUBLISHED`), in place of `normalize`;
-    `skip` is a file that lists recordings to leave out, a name a line; of each recording every `frame_step`-th frame is
-    kept, from the first on.
+    `skip` is a file that lists recordings to leave out, a name a line; `drop_duplicates` leaves out test recordings
+    that equal a training recording number for number, and all but one of equal ones in each part; of each recording
+    every `frame_step`-th frame is kept, from the first on.
     """
 
     path: str = "demo"
@@ -67,6 +68,7 @@ class Data(Section):
     centre: Literal["sequence", "frame"] = "sequence"
     published: tuple[str, ...] = ()
     skip: str | None = None
+    drop_duplicates: bool = False
     frame_step: Whole = Field(1, ge=1)
     demo: Demo | None = None
     split: Split = Split()
@@ -201,14 +203,13 @@ class Graph(Section):
 
 
 class Geometry(Section):
-    """Uncertainty: shuffles of the labels, bootstrap draws, confidence of the intervals, and what these resample.
+    """Uncertainty: shuffles of the labels, confidence of the intervals, and what these leave out.
 
-    `resample` is the group whose recordings are drawn as a whole, "auto" for subject (else block) where the data has
-    it, or null for recordings by themselves.
+    `resample` is the group whose recordings are left out as a whole, one at a time: "auto" for subject (else block)
+    where the data has it, or null for random parts of the recordings.
     """
 
     permutations: Whole = Field(200, ge=1)
-    bootstrap: Whole = Field(1000, ge=1)
     confidence: Number = Field(0.95, gt=0, lt=1)
     resample: str | None = "auto"
 

@@ -48,7 +48,7 @@ FIRST_PAGE = ("summary", "recordings")
 """What the index and other studies' comparisons read: made with the last stage, whose page does not show it."""
 
 STAGES: tuple[Stage, ...] = (
-    Stage("00_data", ("parts", "nodes", "sequences"), cost=6),
+    Stage("00_data", ("parts", "nodes", "sequences", "leakage"), cost=8),
     Stage("01_network", ("network-facts", "history?", "evaluation"), cost=43),
     Stage("02_activations", ("activations/trained",), cost=2),
     Stage(
@@ -65,7 +65,7 @@ STAGES: tuple[Stage, ...] = (
     Stage("08_transfer", ("transfer", "advice", "transfer-facts"), section="transfer"),
     Stage(
         "09_summary",
-        ("geometry", "noise?", "transfer?", "nodes", "explained", "maps", "settings", *FIRST_PAGE),
+        ("geometry", "noise?", "transfer?", "leakage", "nodes", "explained", "maps", "settings", *FIRST_PAGE),
         cost=2,
     ),
 )

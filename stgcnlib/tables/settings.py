@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from stgcnlib.groups import plural
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.tables.network import several_accuracies
 
@@ -32,7 +31,7 @@ def settings_facts(
         nodes: recordings that are nodes of the DS-Graphs.
         k: the number of candidates of each node.
         left_out: name of the group whose members are no neighbours of each other; `None`: everyone may be one.
-        resampled: name of the group that intervals resample as a whole; `None`: recordings.
+        resampled: name of the group that intervals leave out as a whole; `None`: random parts of the recordings.
     """
     dtw, graph, geometry = study.dtw, study.graph, study.geometry
     band = "no band" if dtw.band is None else f"band of radius {dtw.band}"
@@ -43,8 +42,10 @@ def settings_facts(
         "graph": f"NNK, K = {k.k}, σ by {graph.sigma}, solver {graph.solver}",
         **_candidates(k),
         "left out as neighbours": "nobody" if left_out is None else f"same {left_out}",
-        "resampled": "recordings" if resampled is None else f"{plural(resampled)}, then their recordings",
-        "interval": f"{geometry.confidence:.0%}, {geometry.bootstrap} bootstrap draws",
+        "left out for intervals": "random parts of the recordings"
+        if resampled is None
+        else f"one {resampled} at a time",
+        "interval": f"{geometry.confidence:.0%}, graphs made anew without each part",
         "null": f"{geometry.permutations} shuffles of the labels",
         "seed": str(study.seed),
     }
@@ -68,6 +69,7 @@ def report_facts(
     layers: Sequence[Mapping[str, Any]],
     accuracies: pd.DataFrame,
     k: ChosenK,
+    compared: str,
 ) -> dict[str, str]:
     """Short facts for the head of a report: what each is called -> its value.
 
@@ -79,10 +81,12 @@ def report_facts(
         layers: name, title and index of each recorded layer; index 0 is the input.
         accuracies: `accuracy` on the test part, one row per trained network.
         k: the number of candidates of each node.
+        compared: what the comparison of the two parts found, in a few words.
     """
     train, test = parts
     return {
         "recordings": f"{len(data)} ({len(train)} train, {len(test)} test)",
+        "parts compared": compared,
         "classes": str(len(data.class_names)),
         "network": f"{study.network.name}, {sum(layer['index'] > 0 for layer in layers)} layers"
         + (f", {len(accuracies)} trained" if len(accuracies) > 1 else ""),

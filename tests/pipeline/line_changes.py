@@ -27,8 +27,9 @@ BASE: Fields = {
 }
 """A study with all sections."""
 
-RECORDINGS = {"demo", "sequences"}
-PARTS = {"parts", "transfer-target"}
+READ = {"demo", "prepared", "repeated"}
+RECORDINGS = READ | {"sequences"}
+PARTS = {"parts", "leakage", "transfer-target"}
 NODES = {"nodes", "grouping", "graph-k", "explained"}
 INITIAL = {"network/initial", "activations/initial", "distances/initial/input"}
 UNTRAINED = {"network/untrained", "activations/untrained", "distances/untrained/input"} | INITIAL
@@ -73,6 +74,7 @@ CHANGES: list[tuple[str, Any, set[str]]] = [
     ("data.demo.noise", 0.5, EVERYTHING - {"dtw"}),
     ("data.normalize", False, EVERYTHING - {"dtw", "demo"}),
     ("data.centre", "frame", EVERYTHING - {"dtw", "demo"}),
+    ("data.drop_duplicates", True, EVERYTHING - {"dtw"} - READ),
     ("data.frame_step", 2, EVERYTHING - {"dtw", "demo"}),
     ("data.split.train", [1, 2], EVERYTHING - {"dtw", "demo"}),  # signals are standardized by the training part
     ("network.options.width", 5, EVERYTHING - BEFORE_NETWORKS),
@@ -98,7 +100,6 @@ CHANGES: list[tuple[str, Any, set[str]]] = [
     ("graph.leave_out", None, ((MEASURED | RUNS | TARGET) - DISTANCES) | {"grouping", "graph-k", "facts", "settings"}),
     ("geometry.resample", None, ((MEASURED | TARGET) - DISTANCES) | {"grouping", "graph-k", "facts", "settings"}),
     ("geometry.permutations", 33, GEOMETRY | {"noise"} | TARGET | {"sensitivity", "settings"}),
-    ("geometry.bootstrap", 77, {"settings"}),
     ("geometry.confidence", 0.9, GEOMETRY | NOISE | TARGET | {"sensitivity", "settings"}),
     ("statistics.votes", 3, {"statistics"}),
     ("statistics.probe", 2.0, {"statistics"}),

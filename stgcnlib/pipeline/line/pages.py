@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from stgcnlib.explain import RelevanceMap
     from stgcnlib.geometry import ChosenK, LayerGeometry
     from stgcnlib.groups import Grouping
+    from stgcnlib.leakage import Leakage
     from stgcnlib.studies import NoiseResult, TransferResult
     from stgcnlib.training import Evaluation
 
@@ -75,13 +76,15 @@ def describe_report(
     layers: Layers,
     accuracies: pd.DataFrame,
     k: ChosenK,
+    leakage: Leakage,
     settings: Settings,
 ) -> dict[str, str]:
     """Short facts for the head of the report."""
     from stgcnlib.tables import report_facts
 
     return report_facts(
-        settings, data=sequences, parts=parts, nodes=nodes, layers=layers, accuracies=accuracies, k=k
+        settings, data=sequences, parts=parts, nodes=nodes, layers=layers, accuracies=accuracies, k=k,
+        compared=leakage.in_short(),
     )  # fmt: skip
 
 
@@ -92,10 +95,11 @@ def summarize(
     nodes: SequenceSet,
     examples: list[Any],
     facts: Mapping[str, str],
+    leakage: Leakage,
     settings: Settings,
     path: Path,
 ) -> None:
-    """What the report's first page shows: verdicts, three pictures, facts and the main table."""
+    """What the report's first page shows: warnings, verdicts, three pictures, facts and the main table."""
     from stgcnlib.figures import class_heatmap, skeleton_strip, smoothness_curve
     from stgcnlib.pipeline.summary import write_summary
     from stgcnlib.tables import smoothness_table, strip_example
@@ -112,5 +116,5 @@ def summarize(
     claims += [] if transfer is None else [("Transfer", judge_transfer(transfer))]
     write_summary(
         path, title=settings.name, outcome=judge_depth(geometry), figures=figures, facts=facts,
-        table=smoothness_table(geometry), claims=claims,
+        table=smoothness_table(geometry), claims=claims, warnings=leakage.sentences(),
     )  # fmt: skip

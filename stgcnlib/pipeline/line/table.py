@@ -45,10 +45,16 @@ AXES = {
 # fmt: off
 RECORDINGS = (
     Artefact("demo", data.make_demo, settings=("data.demo", "seed"), section="data.demo"),
-    Artefact("sequences", data.read_recordings, forms.SEQUENCES,
+    Artefact("prepared", data.read_recordings, forms.SEQUENCES,
              needs={"demo": "demo?"}, settings=PREPARED, files=("data.path", "data.skip")),
+    Artefact("repeated", data.find_repeated, TABLE, needs={"prepared": "prepared"}, settings=("data.split",)),
+    Artefact("sequences", data.keep_recordings,
+             needs={"prepared": "prepared", "repeated": "repeated"}, settings=("data.drop_duplicates",)),
     Artefact("parts", data.split_parts, needs={"sequences": "sequences"}, settings=("data.split",)),
     Artefact("nodes", data.pick_nodes, needs={"sequences": "sequences", "parts": "parts"}, settings=("graph.part",)),
+    Artefact("leakage", data.find_leaks, forms.LEAKAGE,
+             needs={"parts": "parts", "repeated": "repeated"}, settings=("data.drop_duplicates",),
+             tables={"leakage": "pairs"}),
     Artefact("grouping", data.group_nodes, needs={"nodes": "nodes"}, settings=GROUPS),
     Artefact("graph-k", data.choose_candidates, needs={"nodes": "nodes", "grouping": "grouping"},
              settings=("graph.k",)),
@@ -187,7 +193,7 @@ PAGES = (
              settings=NETWORK, files=("network.checkpoint",)),
     Artefact("facts", pages.describe_report,
              needs={"sequences": "sequences", "parts": "parts", "nodes": "nodes", "layers": "layers",
-                    "accuracies": "accuracies", "k": "graph-k"},
+                    "accuracies": "accuracies", "k": "graph-k", "leakage": "leakage"},
              settings=("network.name",)),
     Artefact("settings", pages.describe_settings,
              needs={"nodes": "nodes", "grouping": "grouping", "k": "graph-k"},
@@ -197,7 +203,7 @@ PAGES = (
              settings=("transfer.source",), section="transfer"),
     Artefact("summary", pages.summarize, forms.SUMMARY,
              needs={"geometry": "geometry", "noise": "noise?", "transfer": "transfer?", "nodes": "nodes",
-                    "examples": "examples", "facts": "facts"},
+                    "examples": "examples", "facts": "facts", "leakage": "leakage"},
              settings=("name",)),
 )
 # fmt: on
