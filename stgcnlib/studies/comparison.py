@@ -43,8 +43,9 @@ class Comparison:
             "accuracy"): first, second, quantity, scale, first_value, second_value, difference (first − second), low,
             high, p, units (how many subjects, or other parts, were left out one by one), unit ("subject", …, "part"),
             n. The scale is "S", or "share" for accuracy. Where settings that decide levels are not equal, it is
-            "rescaled" and nothing is tested (low, high and p are NaN): the settings alone make a difference. The same distances
-            with K = 8 and 30 differ by 0.08 after rescaling at the last layer of UTD-MHAD, and a test calls it sure.
+            "rescaled" and nothing is tested (low, high and p are NaN): the settings alone make a difference. The same
+            distances with K = 8 and 30 differ by 0.08 after rescaling at the last layer of UTD-MHAD, and a test calls
+            it sure (p = 0.007).
         unequal: settings that decide the level of smoothness and differ: setting, study, value.
         warnings: what makes a study's result doubtful, a sentence each that names the study.
     """
