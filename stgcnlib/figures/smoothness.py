@@ -30,13 +30,14 @@ from stgcnlib.groups import ALL, main_neighbours
 __all__ = ["class_heatmap", "class_smoothness", "separation", "smoothness_curve"]
 
 _LABEL = r"label smoothness $S_\mathrm{rw}$ (lower = smoother)"
+_TARGET = r"target smoothness $S$ (lower = smoother)"
 _THIN = "#7fa6cf"
 _FLOOR_SHOWN = 0.005  # a lower floor cannot be told from 0
 
 
 @styled
-def smoothness_curve(table: pd.DataFrame, *, neighbours: str | None = None) -> Figure:
-    """Label smoothness of each layer with its interval, beside shuffled labels and an untrained network.
+def smoothness_curve(table: pd.DataFrame, *, neighbours: str | None = None, measured: str = "label") -> Figure:
+    """Smoothness of each layer with its interval, beside shuffled labels and an untrained network.
 
     The lowest value that the graphs allow is a thin line where it is above 0.005 somewhere.
 
@@ -44,10 +45,12 @@ def smoothness_curve(table: pd.DataFrame, *, neighbours: str | None = None) -> F
         table: `LayerGeometry.table`.
         neighbours: whose neighbours the main curves count; `None` takes "other subjects" (or days, …) where they
             are there. With these, the curve of all neighbours is drawn as a thin line.
+        measured: what smoothness is of: `LayerGeometry.measured`.
 
     Raises:
         GraphError: if the table has no row for these neighbours.
     """
+    label = _LABEL if measured == "label" else _TARGET
     kind = _neighbours(table, neighbours)
     main, untrained = _curve(table, "trained", kind), _curve(table, "untrained", kind)
     everyone = _curve(table, "trained", ALL) if kind != ALL else main.iloc[:0]
@@ -60,7 +63,9 @@ def smoothness_curve(table: pd.DataFrame, *, neighbours: str | None = None) -> F
     null_low = float(main["null_low"].min())
     broken = null_low > top + 0.25 * (top - min(bottom, 0.5 * top))
 
-    figure = new_figure(4.7, alt="Label smoothness against layer, with interval, null and untrained network.")
+    figure = new_figure(
+        4.7, alt=f"{measured.capitalize()} smoothness against layer, with interval, null and untrained network."
+    )
     upper: Axes | None = None
     if broken:
         upper, ax = figure.subplots(2, 1, sharex=True, height_ratios=[1, 5.5])
@@ -70,7 +75,7 @@ def smoothness_curve(table: pd.DataFrame, *, neighbours: str | None = None) -> F
     ends: list[tuple[float, str, Any]] = []
     null_ax = upper if upper is not None else ax
     _draw_null(null_ax, main)  # draws nothing where no labels were shuffled
-    null_end = (float(main["null_mean"].iloc[-1]), "shuffled labels", MUTED)
+    null_end = (float(main["null_mean"].iloc[-1]), f"shuffled {measured}s", MUTED)
     has_null = bool(np.isfinite(null_end[0]))
     if has_floor:
         ax.plot(x, main["floor"], color=INK, linewidth=0.9)
@@ -97,9 +102,9 @@ def smoothness_curve(table: pd.DataFrame, *, neighbours: str | None = None) -> F
         ax.set_ylim(max(0.0, bottom - margin), np.fmax(top, main["null_high"].max()) + margin)
     direct_labels(ax, x[-1], ends)
     if broken:
-        figure.supylabel(_LABEL, fontsize=9, parse_math=True)
+        figure.supylabel(label, fontsize=9, parse_math=True)
     else:
-        ax.set_ylabel(_LABEL, parse_math=True)
+        ax.set_ylabel(label, parse_math=True)
     layer_ticks(ax, main["title"].astype(str).tolist(), x)
     ax.set_xlim(x[0] - 0.25, x[-1] + 0.15)
     ax.grid(axis="y")

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.errors import LayerNotFoundError, SequenceError, suggest
 from stgcnlib.sequences import SequenceSet
+from stgcnlib.tables.targets import told
 
 if TYPE_CHECKING:
     from stgcnlib.activations.store import LayerActivations
@@ -36,7 +37,7 @@ def main_graphs(geometry: LayerGeometry) -> dict[str, DSGraph]:
 
 
 def example_pair(nodes: SequenceSet, distances: ArrayLike, *, groups: ArrayLike | None = None) -> tuple[int, int]:
-    """Two nodes of one class that may be neighbours: the pair at the median distance.
+    """Two nodes of one class (any, where there are none) that may be neighbours: the pair at the median distance.
 
     Args:
         nodes: N recordings.
@@ -73,7 +74,7 @@ def alignment(
     return {
         "x": activations.sequence(i),
         "y": activations.sequence(j),
-        "names": [f"{nodes.names[k]} ({nodes.class_names[nodes.labels[k]]})" for k in pair],
+        "names": [f"{nodes.names[k]} ({told(nodes, k)})" for k in pair],
         "title": activations.title,
         "temporal_stride": activations.temporal_stride,
         "options": asdict(options),
@@ -102,7 +103,7 @@ def example_nodes(geometry: LayerGeometry, *, layer: str) -> list[int]:
 def example_maps(
     nodes: SequenceSet, explained: ArrayLike, maps: Sequence[Mapping[str, RelevanceMap]], *, count: int
 ) -> list[Example]:
-    """At most `count` explained recordings with their maps, spread over the classes.
+    """At most `count` explained recordings with their maps, spread over the classes or targets.
 
     Args:
         nodes: N recordings.
@@ -114,8 +115,10 @@ def example_maps(
     examples: list[Example] = []
     for k in np.unique(np.linspace(0, len(indices) - 1, count).round().astype(int)):
         node, found = int(indices[k]), dict(maps[k])
-        target = nodes.class_names[next(iter(found.values())).target]
-        title = f"{nodes.names[node]}: {nodes.class_names[nodes.labels[node]]}, explained as {target}"
+        output = (nodes.class_names or nodes.target_names)[next(iter(found.values())).target]
+        title = f"{nodes.names[node]}: {told(nodes, node)}"
+        if nodes.outputs > 1:
+            title += f", explained as {output}"
         examples.append((title, nodes.people(node)[0], found))
     return examples
 

@@ -84,13 +84,17 @@ def layer_facts(geometry: LayerGeometry, *, layer: str) -> pd.DataFrame:
     row = main.loc[layer]
     facts = {
         "layer": f"{row['title']} ({layer})",
-        "label smoothness S": f"{row['smoothness']:.3f}, interval {row['low']:.3f} to {row['high']:.3f}",
+        f"{geometry.measured} smoothness S": f"{row['smoothness']:.3f}, interval {row['low']:.3f} to {row['high']:.3f}",
         "lowest possible S": f"{row['floor']:.3f}, by the classes of the candidates",
-        "with shuffled labels": spans(main.loc[[layer]], "null_mean", "null_low", "null_high", "{:.3f}")[0],
+        f"with shuffled {geometry.measured}s": spans(main.loc[[layer]], "null_mean", "null_low", "null_high", "{:.3f}")[
+            0
+        ],
         "neighbours kept by NNK": f"{row['neighbor_count']:.1f} of {geometry.settings['k']} candidates (mean)",
         "kernel width σ": f"{row['sigma']:.4g}",
         "largest KKT residual": f"{row['kkt_residual']:.1e}",
     }
+    if geometry.targets is not None:
+        del facts["lowest possible S"]
     untrained = geometry.curve("untrained").set_index("layer")
     if layer in untrained.index:
         facts["untrained network"] = f"S = {float(untrained['smoothness'][layer]):.3f}"

@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from stgcnlib.sequences import SequenceSet
+from stgcnlib.tables.targets import success_facts, told_facts
 
 if TYPE_CHECKING:
     from torch import nn
 
     from stgcnlib.activations import LayerStore
-    from stgcnlib.training import Evaluation
+    from stgcnlib.training import Evaluation, TargetEvaluation
 
 __all__ = ["layers_table", "network_facts"]
 
 
 def network_facts(
     network: nn.Module,
-    evaluation: Evaluation,
+    evaluation: Evaluation | TargetEvaluation,
     *,
     settings: Any,
     data: SequenceSet,
@@ -43,14 +44,14 @@ def network_facts(
         "parameters": f"{sum(p.numel() for p in network.parameters()):,}",
         "joints": len(data.layout),
         "channels": data.channels,
-        "classes": len(data.class_names),
+        **told_facts(data),
         **{name: str(value) for name, value in settings.options.items()},
     }
     if settings.checkpoint:
         facts["weights"] = str(settings.checkpoint)
     elif history is not None:
         facts["weights"] = f"trained here for {len(history)} epochs, {history['seconds'].sum():.0f} s"
-    facts["test accuracy"] = f"{evaluation.accuracy:.1%} of {len(evaluation.labels)} recordings"
+    facts |= success_facts(evaluation, counted=True)
     return pd.DataFrame({"value": facts})
 
 

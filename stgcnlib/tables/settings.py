@@ -12,9 +12,10 @@ import pandas as pd
 
 from stgcnlib.groups import plural
 from stgcnlib.sequences import SequenceSet
+from stgcnlib.tables.targets import success_facts, told_facts
 
 if TYPE_CHECKING:
-    from stgcnlib.training import Evaluation
+    from stgcnlib.training import Evaluation, TargetEvaluation
 
 __all__ = ["READINGS", "report_facts", "settings_facts"]
 
@@ -40,7 +41,7 @@ def settings_facts(study: Any, *, nodes: SequenceSet, left_out: str | None, resa
         "left out as neighbours": "nobody" if left_out is None else f"same {left_out}",
         "resampled": "recordings" if resampled is None else f"{plural(resampled)}, then their recordings",
         "interval": f"{geometry.confidence:.0%}, {geometry.bootstrap} bootstrap draws",
-        "null": f"{geometry.permutations} shuffles of the labels",
+        "null": f"{geometry.permutations} shuffles of the {'labels' if nodes.class_names else 'targets'}",
         "seed": str(study.seed),
     }
     return pd.DataFrame({"value": facts})
@@ -53,7 +54,7 @@ def report_facts(
     parts: tuple[SequenceSet, SequenceSet],
     nodes: SequenceSet,
     layers: Sequence[Mapping[str, Any]],
-    evaluation: Evaluation,
+    evaluation: Evaluation | TargetEvaluation,
 ) -> dict[str, str]:
     """Short facts for the head of a report: what each is called -> its value.
 
@@ -68,8 +69,8 @@ def report_facts(
     train, test = parts
     return {
         "recordings": f"{len(data)} ({len(train)} train, {len(test)} test)",
-        "classes": str(len(data.class_names)),
+        **{name: str(value) for name, value in told_facts(data).items()},
         "network": f"{study.network.name}, {sum(layer['index'] > 0 for layer in layers)} layers",
-        "test accuracy": f"{evaluation.accuracy:.1%}",
+        **success_facts(evaluation),
         "DS-Graph": f"{len(nodes)} nodes, K = {study.graph.k}",
     }

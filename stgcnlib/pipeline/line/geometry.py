@@ -45,11 +45,18 @@ def measure_geometry(
 
     graph = settings.graph
     return layer_geometry(
-        {"trained": trained, "untrained": untrained}, nodes.labels, class_names=nodes.class_names, **vars(grouping),
+        {"trained": trained, "untrained": untrained}, **_told(nodes), **vars(grouping),
         distances={"trained": distances, "untrained": untrained_distances}, k=graph.k, sigma=graph.sigma,
         symmetrize=graph.symmetrize, solver=graph.solver, seed=settings.seed,
         permutations=settings.geometry.permutations, confidence=settings.geometry.confidence,
     )  # fmt: skip
+
+
+def _told(nodes: SequenceSet) -> dict[str, Any]:
+    """What smoothness is of, as arguments of `layer_geometry`: classes, or targets where there are none."""
+    if nodes.class_names:
+        return {"labels": nodes.labels, "class_names": nodes.class_names}
+    return {"targets": nodes.targets, "target_names": nodes.target_names}
 
 
 def measure_statistics(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from stgcnlib.geometry import LayerGeometry
     from stgcnlib.groups import Grouping
     from stgcnlib.studies import NoiseResult, TransferResult
-    from stgcnlib.training import Evaluation
+    from stgcnlib.training import Evaluation, TargetEvaluation
 
 __all__ = ["choose_examples", "describe_network", "describe_report", "describe_settings", "dtw_options", "history",
            "summarize"]  # fmt: skip
@@ -42,7 +42,7 @@ def history(training: Training | None) -> pd.DataFrame | None:
 
 def describe_network(
     network: nn.Module,
-    evaluation: Evaluation,
+    evaluation: Evaluation | TargetEvaluation,
     sequences: SequenceSet,
     layers: Layers,
     history: pd.DataFrame | None,
@@ -83,7 +83,7 @@ def describe_report(
     parts: Parts,
     nodes: SequenceSet,
     layers: Layers,
-    evaluation: Evaluation,
+    evaluation: Evaluation | TargetEvaluation,
     settings: Settings,
 ) -> dict[str, str]:
     """Short facts for the head of the report."""
@@ -108,7 +108,8 @@ def summarize(
 
     claims = [] if noise is None else [("Noise", judge_noise(noise))]
     claims += [] if transfer is None else [("Transfer", judge_transfer(transfer))]
+    curve = smoothness_curve(geometry.table, measured=geometry.measured)
     write_summary(
-        path, title=settings.name, outcome=judge_depth(geometry), figure=smoothness_curve(geometry.table), facts=facts,
+        path, title=settings.name, outcome=judge_depth(geometry), figure=curve, facts=facts,
         table=smoothness_table(geometry), claims=claims,
     )  # fmt: skip

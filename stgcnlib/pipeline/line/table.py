@@ -38,8 +38,10 @@ AXES = {
 # fmt: off
 RECORDINGS = (
     Artefact("demo", data.make_demo, settings=("data.demo", "seed"), section="data.demo"),
+    Artefact("sensor-demo", data.make_sensors, settings=("data.sensor_demo", "seed"), section="data.sensor_demo"),
     Artefact("sequences", data.read_recordings, forms.SEQUENCES,
-             needs={"demo": "demo?"}, settings=PREPARED, files=("data.path", "data.skip")),
+             needs={"demo": "demo?", "sensors": "sensor-demo?"},
+             settings=(*PREPARED, "data.target", "data.windows"), files=("data.path", "data.skip")),
     Artefact("parts", data.split_parts, needs={"sequences": "sequences"}, settings=("data.split",)),
     Artefact("nodes", data.pick_nodes, needs={"sequences": "sequences", "parts": "parts"}, settings=("graph.part",)),
     Artefact("grouping", data.group_nodes, needs={"nodes": "nodes"}, settings=GROUPS),
@@ -58,7 +60,7 @@ NETWORKS = (
     Artefact("evaluation", networks.evaluate_test, forms.EVALUATION,
              needs={"network": "network/trained", "parts": "parts"}),
     Artefact("recordings", networks.name_recordings, TABLE,
-             needs={"network": "network/trained", "nodes": "nodes", "evaluation": "evaluation"},
+             needs={"network": "network/trained", "nodes": "nodes", "parts": "parts", "evaluation": "evaluation"},
              settings=("graph.part",), tables={"recordings": ""}),
     Artefact("activations/{network}", networks.record_nodes, forms.ACTIVATIONS,
              needs={"network": "network/{network}", "nodes": "nodes"}, settings=("layers", "network.axes")),
