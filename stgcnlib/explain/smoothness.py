@@ -14,10 +14,11 @@ from stgcnlib.dsgraph import DSGraph, knn_graph, nnk_graph
 from stgcnlib.dtw import DTWLike, dtw_distances, dtw_options
 from stgcnlib.errors import SequenceError, suggest
 from stgcnlib.explain.gradcam import Maps
+from stgcnlib.geometry.floor import same_class_candidates
 from stgcnlib.geometry.measure import values_without
 from stgcnlib.geometry.smoothness import label_smoothness
 from stgcnlib.geometry.uncertainty import Jackknife, deletion_groups
-from stgcnlib.groups import at_least_two, barred_pairs, largest_k, resampled_groups
+from stgcnlib.groups import at_least_two, largest_k, resampled_groups
 
 __all__ = ["AUTHOR_K", "MapForm", "map_smoothness"]
 
@@ -70,7 +71,8 @@ def map_smoothness(
     if form not in get_args(MapForm):
         raise SequenceError(f"form={form!r} is unknown; {suggest(str(form), get_args(MapForm))}")
     y, excluded = np.asarray(labels), at_least_two(groups)
-    wanted = k or (AUTHOR_K if form == "author" else _of_own_class(y, excluded))
+    own = max(1, int(np.median(same_class_candidates(y, excluded))))
+    wanted = k or (AUTHOR_K if form == "author" else own)
     parts = deletion_groups(len(y), groups=at_least_two(resampled_groups(resample, groups)), seed=seed)
     jackknife = Jackknife(parts, confidence)
     rows, start = [], None
@@ -90,12 +92,6 @@ def map_smoothness(
                 row |= {"fall": fall.value, "fall_low": fall.low, "fall_high": fall.high}
         rows.append(row)
     return pd.DataFrame(rows)
-
-
-def _of_own_class(y: NDArray[np.int64], excluded: NDArray[Any] | None) -> int:
-    """How many admissible recordings of its own class a node has: the median, at least 1."""
-    alike = (y[:, None] == y[None]) & ~barred_pairs(excluded, len(y))
-    return max(1, int(np.median(alike.sum(axis=1))))
 
 
 def _distances(values: list[NDArray[np.float32]], form: MapForm, dtw: DTWLike) -> NDArray[np.float32]:

@@ -45,3 +45,4 @@ from .training import confusion as confusion
 from .training import per_class_accuracy as per_class_accuracy
 from .training import training_curves as training_curves
 from .transfer import transfer_curve as transfer_curve
+from .verdict import verdict_figure as verdict_figure

@@ -59,7 +59,7 @@ def class_mixing(confusions: pd.DataFrame) -> Figure:
 
 @styled
 def class_separation_layers(separation: pd.DataFrame, titles: list[str]) -> Figure:
-    """The layer at which each class separates, with its interval, earliest first.
+    """The layer at which each class separates, earliest first; bars span what leaving out one subject changes.
 
     Args:
         separation: of `stgcnlib.geometry.class_separation`.
@@ -68,7 +68,7 @@ def class_separation_layers(separation: pd.DataFrame, titles: list[str]) -> Figu
     end = len(titles)
     place = separation["index"].to_numpy(dtype=float)
     status = separation["status"].to_numpy()
-    place = np.where(status == "separate at the input", 0.0, np.where(status == "never", float(end), place))
+    place = np.where(status == "separate at the input", 0.0, np.where(status == "separates", place, float(end)))
     order = np.lexsort((separation["last"].to_numpy(dtype=float), place))
     rows = separation.iloc[order]
     x, y = place[order], np.arange(len(rows))
@@ -79,11 +79,15 @@ def class_separation_layers(separation: pd.DataFrame, titles: list[str]) -> Figu
     ax.hlines(y[~clear], rows["earliest"][~clear], rows["latest"][~clear], color="#b9cfe4", linewidth=5, zorder=1)
     ax.scatter(x[found], y[found], s=34, color=LEFT, zorder=3, label="separates here")
     ax.scatter(x[clear], y[clear], s=34, marker="D", color=GOOD, zorder=3, label="separate at the input")
-    never = ~found & ~clear
-    ax.scatter(x[never], y[never], s=34, facecolors="white", edgecolors=MUTED, zorder=3, label="never")
+    for word, marker in (("not decided", "o"), ("does not", "X")):
+        mine = (rows["status"] == word).to_numpy()
+        if mine.any():
+            ax.scatter(
+                x[mine], y[mine], s=34, marker=marker, facecolors="white", edgecolors=MUTED, zorder=3, label=word
+            )
     ax.set_yticks(y, rows["class_name"].astype(str))
     ax.set_ylim(len(rows) - 0.4, -0.6)
-    layer_ticks(ax, [*titles, "never"], np.arange(end + 1))
+    layer_ticks(ax, [*titles, "nowhere"], np.arange(end + 1))
     ax.set_xlim(-0.4, end + 0.4)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)

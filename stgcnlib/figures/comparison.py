@@ -168,7 +168,7 @@ def compare_pairs(pairs: pd.DataFrame) -> Figure:
     ax.spines["left"].set_visible(False)
     ax.grid(axis="x")
     ax.set_axisbelow(True)
-    reach = 1.15 * float(np.nanmax(np.abs(rows[["low", "high"]].to_numpy()))) or 0.01
+    reach = 1.15 * float(np.nanmax(np.abs(rows[["difference", "low", "high"]].to_numpy()))) or 0.01
     ax.set_xlim(-reach, reach)
     return figure
 

@@ -97,7 +97,9 @@ def target_recordings(data: SequenceSet, *, frames: int = 4, column: int = 0) ->
     y = _column(data, column)
     order = y.argsort(kind="stable")
     chosen = [int(order[0]), int(order[len(order) // 2]), int(order[-1])]
-    figure = new_figure(5.6, alt=f"Recordings of the lowest, middle and highest {data.target_names[column]}.")
+    figure = new_figure(
+        5.6, width=7.6, alt=f"Recordings of the lowest, middle and highest {data.target_names[column]}."
+    )
     axes = figure.subplots(len(chosen), 1)
     scale = None if data.layout.dimensions else signal_scale(data)
     for ax, level, i in zip(axes, _LEVELS, chosen, strict=True):

@@ -57,7 +57,8 @@ def transfer_curve(table: pd.DataFrame, smoothness: pd.DataFrame, *, advised: in
 
     band(lower, layers, curve["low"], curve["high"], LEFT)
     lower.plot(layers, curve["smoothness"], color=LEFT, linewidth=2.2, marker="o", markersize=5)
-    limits = float(curve["low"].min()), float(curve["high"].max())
+    lowest, highest = np.fmin(curve["low"], curve["smoothness"]), np.fmax(curve["high"], curve["smoothness"])
+    limits = float(lowest.min()), float(highest.max())  # intervals may be missing
     pad = 0.1 * (limits[1] - limits[0]) or 0.02
     lower.set_ylim(max(0.0, limits[0] - pad), limits[1] + pad)
     if float(curve["null_mean"].min()) < limits[1] + pad:

@@ -5,7 +5,7 @@ Distances are taken by windowed DTW unless they are given.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,7 @@ from stgcnlib.groups import (
 )
 from stgcnlib.progress import track
 
-__all__ = ["layer_geometry", "values_without"]
+__all__ = ["graphs_without", "layer_geometry", "values_without"]
 
 Floats = NDArray[np.float64]
 CLASS_COLUMNS = [
@@ -210,18 +210,35 @@ def values_without(
     Returns:
         NaN for the nodes of the part that is left out, and everywhere if a node has no candidate left without it.
     """
-    matrix = np.asarray(distances)
     found = np.full((jackknife.count, len(told)), np.nan)
-    if jackknife.count < 2:
-        return found
-    for part, keep in enumerate(jackknife.kept()):
-        groups = of_nodes(exclude, keep)
-        fewest = fewest_candidates(groups, len(keep)).candidates
-        if fewest < 1:
-            continue
-        graph = build(matrix[np.ix_(keep, keep)], k=min(k, fewest), exclude=groups, **options)
-        found[part, keep] = node_smoothness(graph, told[keep])
+    graphs = graphs_without(jackknife, distances, k=k, exclude=exclude, build=build, **options)
+    for part, (keep, graph) in enumerate(graphs):
+        if graph is not None:
+            found[part, keep] = node_smoothness(graph, told[keep])
     return found
+
+
+def graphs_without(
+    jackknife: Jackknife,
+    distances: ArrayLike,
+    *,
+    k: int,
+    exclude: Any = None,
+    build: Callable[..., DSGraph] = nnk_graph,
+    **options: Any,
+) -> Iterator[tuple[NDArray[np.int64], DSGraph | None]]:
+    """(nodes, graph among them) without each part of the recordings; arguments as `values_without`.
+
+    None in place of a graph where a node has no candidate left, or where there are no two parts.
+    """
+    matrix = np.asarray(distances)
+    for keep in jackknife.kept():
+        groups = of_nodes(exclude, keep)
+        fewest = fewest_candidates(groups, len(keep)).candidates if len(keep) else 0
+        if fewest < 1 or jackknife.count < 2:
+            yield keep, None
+        else:
+            yield keep, build(matrix[np.ix_(keep, keep)], k=min(k, fewest), exclude=groups, **options)
 
 
 def _told(

@@ -5,7 +5,8 @@ All of it is read off the graphs of a LayerGeometry, on the neighbours that its 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,8 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.dsgraph import DSGraph
 from stgcnlib.errors import GraphError, shorten
+from stgcnlib.geometry.measure import graphs_without
 from stgcnlib.geometry.smoothness import check_labels, transition
-from stgcnlib.geometry.uncertainty import bootstrap_means, interval
 
 if TYPE_CHECKING:
     from stgcnlib.geometry.layers import LayerGeometry
@@ -26,6 +27,8 @@ Floats = NDArray[np.float64]
 
 CLEAR = 0.1
 """A class whose smoothness at the input is at most this is separate before the network begins."""
+RELEVANT = 0.1
+"""A fall of less than this share of the value at the input counts as none."""
 
 
 def node_shares(graph: DSGraph, labels: ArrayLike, *, classes: int | None = None) -> Floats:
@@ -58,33 +61,43 @@ def class_shares(graph: DSGraph, labels: ArrayLike, *, classes: int | None = Non
     return means
 
 
-def class_confusions(geometry: LayerGeometry, *, network: str = "trained") -> pd.DataFrame:
+def class_confusions(
+    geometry: LayerGeometry, *, distances: Mapping[str, ArrayLike] | None = None, network: str = "trained"
+) -> pd.DataFrame:
     """Which classes each class is mixed with, at every layer.
+
+    Args:
+        geometry: whose graphs are read.
+        distances: layer name -> (N, N) distances that its graphs were built from: intervals make the graphs anew
+            without each part of the recordings. None: no intervals (NaN).
+        network: whose.
 
     Returns:
         One row per (layer, class, other class that occurs): layer, index, title, class_index, class_name,
         other_index, other_name, share (of the class's neighbourhood weight that lies on the other; 1 − smoothness
-        for the class itself), low, high (bootstrap interval), chance (the share with shuffled labels, to the
+        for the class itself), low, high (jackknife interval), chance (the share with shuffled labels, to the
         accuracy of large N), rank (1 = the class it is mixed with most, itself left out; 0 = itself).
 
     Raises:
         GraphError: the geometry has no such network.
     """
-    y, names = geometry.labels, class_names(geometry)
-    counts, confidence = geometry.resamples(), float(geometry.settings["confidence"])
+    y, names, jackknife = geometry.labels, class_names(geometry), geometry.jackknife
     present = np.unique(y)
     sizes = np.bincount(y, minlength=len(names))
     rows: list[dict[str, Any]] = []
     for where, graph in _layers(geometry, network):
         shares = node_shares(graph, y, classes=len(names))
+        without = None if distances is None else _shares_without(geometry, distances[where["layer"]], len(names))
         for c in present:
-            nodes = np.flatnonzero(y == c)
-            mean = shares[nodes].mean(axis=0)
+            mean = shares[y == c].mean(axis=0)
             rank = np.zeros(len(names), dtype=np.int64)
             others = [int(other) for other in np.argsort(-mean, kind="stable") if other != c]
             rank[others] = np.arange(1, len(others) + 1)
             for other in present:
-                low, high = interval(bootstrap_means(shares[nodes, other], counts[:, nodes]), confidence)
+                low, high = float("nan"), float("nan")
+                if without is not None:
+                    found = jackknife.mean(shares[:, other], without[:, :, other], nodes=y == c)
+                    low, high = max(found.low, 0.0), min(found.high, 1.0)
                 rows.append(
                     where
                     | {"class_index": int(c), "class_name": names[c], "other_index": int(other)}
@@ -95,13 +108,17 @@ def class_confusions(geometry: LayerGeometry, *, network: str = "trained") -> pd
 
 
 def class_separation(geometry: LayerGeometry, *, network: str = "trained", clear: float = CLEAR) -> pd.DataFrame:
-    """The layer at which each class separates.
+    """Which classes separate from the others, and at which layer.
 
-    The rule: a class separates at the first layer from which on, at every layer, its smoothness stays below its
-    value at the input by more than the interval of that difference (paired over the same resampled nodes, lower end
-    above 0). Its uncertainty: in each bootstrap sample the same search is made for drops larger than the distance
-    from the drop to the lower end of its interval; `earliest` and `latest` hold the middle share
-    (`settings["confidence"]`) of the layers found.
+    Whether: the fall of a class's smoothness from the input to the last layer is tested by its jackknife interval
+    (graphs made anew without each subject). Among many classes some fall by chance, so the p-values of all classes that
+    are not separate at the input are corrected together after Benjamini and Hochberg: of the classes that are said to
+    separate, at most a share of 1 − confidence does so by chance, on average; where none does, none is named in that
+    share of cases (simulated in tests/geometry/test_separation.py).
+
+    Where: at the first layer from which on, at every layer, the fall from the input is above 0, each by an interval of
+    the level that the correction left. `earliest` and `latest` are the first and the last layer at which the same
+    search ends when one subject is left out; they show how firm the layer is and are no confidence interval.
 
     Args:
         geometry: with the input (index 0) and one layer at least.
@@ -109,42 +126,97 @@ def class_separation(geometry: LayerGeometry, *, network: str = "trained", clear
         clear: a class at or below this at the input is "separate at the input", whatever follows.
 
     Returns:
-        One row per class that occurs: class_index, class_name, n, status ("separates", "separate at the input",
-        "never"), layer, index, title (of the separating layer; None, NaN and None where there is none), earliest,
-        latest (indices; the last index + 1 stands for "never"), input, at (smoothness at that layer, else at the last),
-        drop, low, high (input − at), last (smoothness at the last layer).
+        One row per class that occurs: class_index, class_name, n, status ("separates"; "separate at the input";
+        "does not": the interval excludes a fall of 10% of the value at the input; "not decided"), layer, index, title
+        (of the separating layer; None, NaN and None where there is none), earliest, latest (indices; the last index + 1
+        stands for no layer), input, at (smoothness at that layer, else at the last), drop, low, high (input − at, with
+        the interval of one class alone), p, p_adjusted (of the fall to the last layer; NaN for a class that is separate
+        at the input), last (smoothness at the last layer).
 
     Raises:
         GraphError: the geometry lacks the network, the input or a further layer.
     """
-    y, names = geometry.labels, class_names(geometry)
-    counts, confidence = geometry.resamples(), float(geometry.settings["confidence"])
+    y, names, jackknife = geometry.labels, class_names(geometry), geometry.jackknife
     curve, values = geometry.curve(network), geometry.node_values(network)
     if len(curve) < 2 or curve["index"].iloc[0] != 0:
         raise GraphError(f"separation needs the input and a layer of network {network!r}; here are {len(curve)} layers")
+    without = geometry.node_values_without(network)
+    indices = np.append(curve["index"].to_numpy(dtype=np.float64), curve["index"].iloc[-1] + 1)
+    present = np.unique(y)
+    falls = {
+        c: [jackknife.mean(values[0] - v, without[0] - w, nodes=y == c) for v, w in zip(values, without, strict=True)]
+        for c in present
+    }
+    start = {c: float(values[0, y == c].mean()) for c in present}
+    tested = [c for c in present if start[c] > clear]
+    p = np.array([falls[c][-1].p_value for c in tested])
+    adjusted = benjamini_hochberg(p)
+    level = _level(p, adjusted, 1 - jackknife.confidence)
     rows: list[dict[str, Any]] = []
-    for c in np.unique(y):
-        nodes = np.flatnonzero(y == c)
-        drops = values[0, nodes] - values[:, nodes]  # (layers, nodes)
-        samples = np.stack([bootstrap_means(drop, counts[:, nodes]) for drop in drops])  # (layers, draws)
-        drop, limits = drops.mean(axis=1), np.array([interval(row, confidence) for row in samples])
-        margin = drop - limits[:, 0]
-        found = int(_first_kept(drop > margin))
-        drawn = _first_kept((samples > margin[:, None]).T[np.isfinite(samples).all(axis=0)])
-        indices = np.append(curve["index"].to_numpy(dtype=np.float64), curve["index"].iloc[-1] + 1)
-        low, high = interval(indices[drawn], confidence)
-        start = float(values[0, nodes].mean())
-        status = "separate at the input" if start <= clear else "separates" if found < len(curve) else "never"
-        known, at = status == "separates", min(found, len(curve) - 1)
+    for c in present:
+        drops = falls[c]
+        place, known = len(curve), c in tested
+        row: dict[str, Any] = {"class_index": int(c), "class_name": names[c], "n": int((y == c).sum())}
+        own = {"p": float("nan"), "p_adjusted": float("nan")}
+        first = last = float("nan")
+        if known:
+            own = {"p": float(p[tested.index(c)]), "p_adjusted": float(adjusted[tested.index(c)])}
+            margins = np.array([replace(each, confidence=1 - level).half if level else np.inf for each in drops])
+            if own["p_adjusted"] <= 1 - jackknife.confidence and drops[-1].value > 0:
+                place = int(_first_kept(np.array([each.value for each in drops]) > margins))
+            left = np.stack([jackknife.means(without[0] - w, nodes=y == c) for w in without], axis=1)  # (P, layers)
+            found = _first_kept(left > margins)
+            first, last = float(indices[found].min()), float(indices[found].max())
+        status = "separate at the input"
+        if known:
+            none = drops[-1].high < RELEVANT * start[c]
+            status = "separates" if place < len(curve) else "does not" if none else "not decided"
+        at = min(place, len(curve) - 1)
+        here = status == "separates"
         rows.append(
-            {"class_index": int(c), "class_name": names[c], "n": len(nodes), "status": status}
-            | {"layer": str(curve["layer"].iloc[at]) if known else None}
-            | {"index": float(curve["index"].iloc[at]) if known else float("nan")}
-            | {"title": str(curve["title"].iloc[at]) if known else None, "earliest": low, "latest": high}
-            | {"input": start, "at": float(values[at, nodes].mean()), "drop": float(drop[at])}
-            | {"low": float(limits[at, 0]), "high": float(limits[at, 1]), "last": float(values[-1, nodes].mean())}
+            row
+            | {"status": status, "layer": str(curve["layer"].iloc[at]) if here else None}
+            | {"index": float(curve["index"].iloc[at]) if here else float("nan")}
+            | {"title": str(curve["title"].iloc[at]) if here else None, "earliest": first, "latest": last}
+            | {"input": start[c], "at": float(values[at, y == c].mean()), "drop": drops[at].value}
+            | {"low": drops[at].low, "high": drops[at].high, **own, "last": float(values[-1, y == c].mean())}
         )
     return pd.DataFrame(rows)
+
+
+def benjamini_hochberg(p_values: ArrayLike) -> Floats:
+    """(n,) p-values adjusted after Benjamini and Hochberg (1995); NaN stays and is not counted."""
+    given = np.asarray(p_values, dtype=np.float64)
+    adjusted = np.full(given.shape, np.nan)
+    known = np.flatnonzero(np.isfinite(given))
+    if known.size:
+        from scipy.stats import false_discovery_control
+
+        adjusted[known] = false_discovery_control(given[known])
+    return adjusted
+
+
+def _level(p: Floats, adjusted: Floats, share: float) -> float:
+    """The level that the correction leaves for one class's interval: the share times the part of classes found.
+
+    It is also the level at which intervals of selected classes hold together (Benjamini and Yekutieli 2005).
+    """
+    known = np.isfinite(p)
+    return share * float((adjusted[known] <= share).sum()) / max(1, int(known.sum()))
+
+
+def _shares_without(geometry: LayerGeometry, distances: ArrayLike, classes: int) -> Floats:
+    """(P, N, C) shares of each node where graphs are made anew without each part; NaN for the part's own nodes."""
+    y, settings = geometry.labels, geometry.settings
+    found = np.full((geometry.jackknife.count, len(y), classes), np.nan)
+    graphs = graphs_without(
+        geometry.jackknife, distances, k=int(settings["k"]), exclude=geometry.groups, sigma=settings["sigma"],
+        symmetrize=settings["symmetrize"], solver=settings["solver"],
+    )  # fmt: skip
+    for part, (keep, graph) in enumerate(graphs):
+        if graph is not None:
+            found[part, keep] = node_shares(graph, y[keep], classes=classes)
+    return found
 
 
 def _first_kept(holds: NDArray[np.bool_]) -> NDArray[np.int64]:

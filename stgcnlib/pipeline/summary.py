@@ -1,4 +1,4 @@
-"""What the first page of a report shows: words, numbers and a picture as files, of a study or of a comparison.
+"""What the first page of a report shows: words, numbers and pictures as files, of a study or of a comparison.
 
 `stgcnlib.report` makes the page of them.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stgcnlib.files import write_json
 
@@ -17,10 +17,9 @@ if TYPE_CHECKING:
 
     from stgcnlib.verdicts import Outcome
 
-__all__ = ["FIGURE", "SUMMARY", "write_summary"]
+__all__ = ["SUMMARY", "write_summary"]
 
 SUMMARY = "summary.json"
-FIGURE = "curve.png"
 
 
 def write_summary(
@@ -28,33 +27,60 @@ def write_summary(
     *,
     title: str,
     outcome: Outcome,
-    figure: Figure,
+    figures: Mapping[str, tuple[str, Figure]],
     facts: Mapping[str, str],
     table: pd.DataFrame,
     claims: Sequence[tuple[str, Outcome]] = (),
+    warnings: Sequence[str] = (),
 ) -> None:
-    """Write ``summary.json`` and ``curve.png`` into a new folder.
+    """Write ``summary.json`` and its pictures into a new folder.
 
     Args:
         folder: must not exist.
         title: of the report.
         outcome: the main verdict.
-        figure: the main curve.
+        figures: name of a file, without suffix -> (heading, picture), in the order in which they are shown.
         facts: what each is called -> its value.
         table: the main table.
         claims: (title, verdict) of what else was asked.
+        warnings: sentences that a reader must see before the verdict.
     """
-    shown = table.reset_index()
     folder.mkdir(parents=True)
-    figure.savefig(folder / FIGURE, dpi=160)
-    write_json(
-        folder / SUMMARY,
-        {
-            "title": title,
-            "verdict": outcome.text,
-            "holds": outcome.holds,
-            "claims": [{"title": name, "text": each.text, "holds": each.holds} for name, each in claims],
-            "facts": [{"label": label, "value": value} for label, value in facts.items()],
-            "table": {"columns": [str(c) for c in shown.columns], "rows": shown.astype(str).values.tolist()},
-        },
-    )
+    content = {
+        "title": title,
+        "warnings": list(warnings),
+        **_verdict(folder, "verdict", outcome),
+        "figures": [_picture(folder, name, figure) | {"title": head} for name, (head, figure) in figures.items()],
+        "claims": [
+            {"title": name, **_verdict(folder, f"claim-{number}", each)} for number, (name, each) in enumerate(claims)
+        ],
+        "facts": [{"label": label, "value": value} for label, value in facts.items()],
+        "table": _rows(table),
+    }
+    write_json(folder / SUMMARY, content)
+
+
+def _verdict(folder: Path, name: str, outcome: Outcome) -> dict[str, Any]:
+    """The parts of an outcome, with a picture of its tests where it has any."""
+    from stgcnlib.figures import verdict_figure
+    from stgcnlib.tables import verdict_table
+
+    return {
+        "sentence": outcome.sentence,
+        "details": outcome.details,
+        "holds": outcome.holds,
+        "tests": _rows(verdict_table(outcome)),
+        "picture": _picture(folder, name, verdict_figure(outcome)) if outcome.tests else None,
+    }
+
+
+def _picture(folder: Path, name: str, figure: Figure) -> dict[str, Any]:
+    """Save a picture; its file, width on a page in pixels, and words for those who cannot see it."""
+    file = f"{name}.png"
+    figure.savefig(folder / file, dpi=160)
+    return {"file": file, "width": round(figure.get_figwidth() * 100), "alt": str(getattr(figure, "alt", ""))}
+
+
+def _rows(table: pd.DataFrame) -> dict[str, Any]:
+    shown = table.reset_index()
+    return {"columns": [str(c) for c in shown.columns], "rows": shown.astype(str).values.tolist()}

@@ -100,9 +100,13 @@ def write_comparison(comparison: Comparison, output: str | os.PathLike[str], *, 
         "levels of smoothness": f"not comparable: {unequal}" if unequal else "comparable",
         "pairs on the same recordings": str(len(comparison.pairs[["first", "second"]].drop_duplicates())),
     }
+    curves = figures.compare_curves(comparison.curves, rescaled=not comparison.comparable)
+    shown = {"curve": ("Label smoothness, layer by layer", curves)}
+    for number, rows in enumerate(rows for rows in comparison.class_groups() if len(rows)):
+        shown[f"classes-{number}"] = ("Which classes separate, and where", figures.compare_classes(rows))
     shutil.rmtree(home / "summary", ignore_errors=True)
     write_summary(
-        home / "summary", title=name, outcome=judge_generality(comparison),
-        figure=figures.compare_curves(comparison.curves, rescaled=not comparison.comparable), facts=facts,
+        home / "summary", title=name, outcome=judge_generality(comparison), figures=shown, facts=facts,
         table=studies_table(comparison),
+        warnings=[f"Levels of label smoothness are not comparable, for settings differ: {unequal}."] if unequal else [],
     )  # fmt: skip

@@ -26,7 +26,8 @@ from stgcnlib.pipeline.guard import in_use
 from stgcnlib.pipeline.notebooks import opening, read_notebook
 from stgcnlib.pipeline.state import Progress
 from stgcnlib.report.cells import TEMPLATES, Cells, converted, unbroken
-from stgcnlib.report.index import Entry, Link, contents, index_fields, layer_titles, planned, read_json
+from stgcnlib.report.front import read_json
+from stgcnlib.report.index import Entry, Link, contents, index_fields, layer_titles, planned
 from stgcnlib.version import __version__
 
 __all__ = ["COMPARISON", "Report", "render_report"]

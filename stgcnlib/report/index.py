@@ -5,8 +5,6 @@ While a run works, and after one that failed or was stopped, it tells how far th
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,15 +17,12 @@ from typing import Any
 
 from stgcnlib.pipeline.expect import about, duration
 from stgcnlib.pipeline.state import Notebook, Progress, Step, left_in_words
-from stgcnlib.pipeline.summary import FIGURE, SUMMARY
-from stgcnlib.report.cells import markdown
+from stgcnlib.report.front import front, read_json
 from stgcnlib.version import __version__
 
-__all__ = ["Entry", "Link", "contents", "index_fields", "layer_titles", "planned", "read_json"]
+__all__ = ["Entry", "Link", "contents", "index_fields", "layer_titles", "planned"]
 
 LAYERS = "Layer by layer"
-PLACES = ("artefacts/summary", "summary")
-"""Where the summary of a study, and that of a comparison, lie."""
 SOFTWARE = (
     "numpy",
     "scipy",
@@ -180,13 +175,9 @@ def _detail(step: Step) -> str:
 def index_fields(folder: Path, settings: Mapping[str, Any], file: str, progress: Progress | None) -> dict[str, Any]:
     """What the template of the first page shows besides the list of pages."""
     # An earlier run's result says nothing about this one.
-    home = next((home for place in PLACES if (home := folder / place).is_dir()), folder / PLACES[0])
-    summary = _summary(home) if progress is None else {}
     now = datetime.now(UTC)
     return {
-        "summary": summary,
-        "verdict": markdown(str(summary["verdict"]), escape=True) if summary else "",
-        "figure": _data_uri(home / FIGURE) if summary and (home / FIGURE).is_file() else "",
+        "front": front(folder) if progress is None else {},
         "progress": progress,
         "told": None if progress is None else _told(progress),
         "failures": sorted(path.stem for path in (folder / "notebooks").glob("*.failed.ipynb")),
@@ -195,13 +186,6 @@ def index_fields(folder: Path, settings: Mapping[str, Any], file: str, progress:
         "software": _software(),
         "made": f"Written {now:%Y-%m-%d %H:%M} UTC by stgcnlib {__version__}",
     }
-
-
-def _summary(folder: Path) -> dict[str, Any]:
-    """What was written for the first page, every part of it; empty if there is nothing or it is damaged."""
-    content = read_json(folder / SUMMARY)
-    parts: dict[str, Any] = {"verdict": "", "holds": None, "claims": [], "facts": [], "table": {}}
-    return parts | content if isinstance(content, dict) and content else {}
 
 
 def _told(progress: Progress) -> dict[str, str]:
@@ -246,16 +230,3 @@ def _software() -> list[tuple[str, str]]:
         except PackageNotFoundError:
             continue
     return rows
-
-
-def _data_uri(path: Path) -> str:
-    kind = "image/svg+xml" if path.suffix == ".svg" else "image/png"
-    return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
-
-
-def read_json(path: Path) -> Any:
-    """A JSON file's content; an empty mapping if there is none or it is damaged."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}

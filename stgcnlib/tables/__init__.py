@@ -31,6 +31,7 @@ What each takes:
     transfer_table(result)
     transfer_facts(result, *, source, data)
     advice_table(evidence)
+    verdict_table(outcome)
     report_facts(study, *, data, parts, nodes, layers, evaluation)
     settings_facts(study, *, nodes, left_out, resampled)
     main_graphs(geometry)
@@ -39,6 +40,7 @@ What each takes:
     example_nodes(geometry, *, layer)
     example_maps(nodes, explained, maps, *, count)
     layer_maps(examples, *, layer)
+    strip_example(examples, *, layers=3, frames=6)
     extremes(nodes, explained, maps, *, layer, distances)
 """
 

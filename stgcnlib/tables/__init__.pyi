@@ -12,6 +12,7 @@ from .examples import example_pair as example_pair
 from .examples import extremes as extremes
 from .examples import layer_maps as layer_maps
 from .examples import main_graphs as main_graphs
+from .examples import strip_example as strip_example
 from .geometry import baselines_table as baselines_table
 from .geometry import graphs_table as graphs_table
 from .geometry import layer_facts as layer_facts
@@ -36,3 +37,4 @@ from .targets import estimates_table as estimates_table
 from .transfer import advice_table as advice_table
 from .transfer import transfer_facts as transfer_facts
 from .transfer import transfer_table as transfer_table
+from .verdict import verdict_table as verdict_table

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Example", "alignment", "example_maps", "example_nodes", "example_pair", "extremes", "layer_maps", "main_graphs",
+    "strip_example",
 ]  # fmt: skip
 
 Example: TypeAlias = "tuple[str, NDArray[np.float32], dict[str, RelevanceMap]]"
@@ -121,6 +122,28 @@ def example_maps(
             title += f", explained as {output}"
         examples.append((title, nodes.people(node)[0], found))
     return examples
+
+
+def strip_example(
+    examples: Sequence[Example], *, layers: int = 3, frames: int = 6
+) -> tuple[str, NDArray[np.float32], dict[str, RelevanceMap], list[int]]:
+    """The first example with few layers and frames, for one picture: title, coordinates, maps, frame numbers.
+
+    Args:
+        examples: of `example_maps`, at least one.
+        layers: most layers, spread evenly from the first with a map to the last.
+        frames: most frames, spread evenly from 5% to 95% of the recording.
+    """
+    title, coordinates, maps = examples[0]
+    names = list(maps)
+    chosen = [names[k] for k in _spread(0, len(names) - 1, layers)]
+    last = np.shape(coordinates)[-3] - 1
+    return title, coordinates, {name: maps[name] for name in chosen}, _spread(0.05 * last, 0.95 * last, frames)
+
+
+def _spread(first: float, last: float, count: int) -> list[int]:
+    """At most `count` whole numbers, evenly from first to last."""
+    return [int(k) for k in np.unique(np.linspace(first, last, count).round())]
 
 
 def layer_maps(examples: Sequence[Example], *, layer: str) -> list[Example]:

@@ -31,7 +31,7 @@ def graphs_table(geometry: LayerGeometry) -> pd.DataFrame:
 def smoothness_table(geometry: LayerGeometry) -> pd.DataFrame:
     """Label smoothness S against layer, with interval, floor, null, rescaled value, untrained control, kNN and RMSE.
 
-    The floor is the lowest S that the graph allows; rescaled is (S − floor) / (null − floor).
+    The floor is the lowest S that the graph allows; rescaled is (S − floor) / (null − floor). Both are of classes only.
 
     Where the main curve bars some neighbours, a last column has S with all of them.
     """
@@ -53,6 +53,8 @@ def smoothness_table(geometry: LayerGeometry) -> pd.DataFrame:
     everyone = geometry.curve(neighbours="all").set_index("index")
     if geometry.neighbours != "all" and len(everyone):
         table["all neighbours"] = everyone["smoothness"].map("{:.3f}".format)
+    if geometry.targets is not None:
+        table = table.drop(columns=["floor", "rescaled"])  # the floor of targets is not known
     return table.set_index("layer")
 
 

@@ -54,7 +54,13 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (summarized / "curve.png").write_bytes(base64.b64decode(picture()))
     table = {"columns": [f"column {i}" for i in range(16)], "rows": [["0.123 to 0.234"] * 16] * 11}
     facts = [{"label": "sequences", "value": long}, {"label": "classes", "value": "27"}]
-    summary = {"verdict": f"Falls. {long}", "holds": True, "facts": facts, "table": table}
+    tests = {"columns": ["question", "value", "95% interval", "answer"], "rows": [[long, "0.1", "0 to 1", "yes"]] * 3}
+    verdict = {"sentence": f"Falls. {long}", "details": long * 3, "holds": True, "tests": tests}
+    shown = [{"file": "curve.png", "width": 960, "title": long, "alt": "curve"}]
+    picture_of = {"file": "curve.png", "width": 700, "alt": "tests"}
+    claims = [{"title": "Noise", **verdict, "picture": picture_of}]
+    summary = {**verdict, "picture": picture_of, "figures": shown, "claims": claims, "facts": facts, "table": table}
+    summary["warnings"] = [long * 4]
     (summarized / "summary.json").write_text(json.dumps(summary))
     render_report(folder)
     return folder

@@ -169,10 +169,10 @@ def _sensitivity(layers: int) -> pd.DataFrame:
 
 
 def _separation(classes: int, layers: int) -> pd.DataFrame:
-    status = ["separates", "never", "separate at the input", "separates"]
+    status = ["separates", "does not", "separate at the input", "separates", "not decided"]
     rows = []
     for c, name in enumerate(_names(classes)):
-        kind, at = status[c % 4], float(1 + c % (layers - 1))
+        kind, at = status[c % 5], float(1 + c % (layers - 1))
         rows.append(
             {"class_index": c, "class_name": name, "status": kind, "index": at if kind == "separates" else np.nan}
             | {"earliest": max(at - 1, 0), "latest": min(at + 1, layers), "input": 0.6, "last": 0.01 * c}

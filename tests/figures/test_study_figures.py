@@ -155,3 +155,10 @@ def test_comparison_figures(depths: tuple[int, ...]) -> None:
         figures.compare_pairs(pairs.iloc[:0])
     with pytest.raises(StudyError, match="no study to draw"):
         figures.compare_curves(curves.iloc[:0])
+
+
+def test_a_transfer_without_intervals_can_be_drawn() -> None:
+    accuracy, smooth = transfer_tables()
+    figure = figures.transfer_curve(accuracy, smooth.assign(low=np.nan, high=np.nan))
+    low, high = figure.axes[1].get_ylim()
+    assert low < smooth["smoothness"].min() < smooth["smoothness"].max() < high

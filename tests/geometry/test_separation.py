@@ -9,7 +9,8 @@ from geometry_world import World, world
 from stgcnlib.dsgraph import nnk_graph
 from stgcnlib.errors import GraphError
 from stgcnlib.geometry import class_confusions, class_separation, class_shares, label_smoothness
-from stgcnlib.geometry.separation import node_shares
+from stgcnlib.geometry.separation import benjamini_hochberg, node_shares
+from stgcnlib.geometry.uncertainty import jackknife_interval
 
 
 @pytest.fixture(scope="module")
@@ -70,10 +71,66 @@ def test_a_class_split_by_a_joint_that_early_layers_cannot_see() -> None:
 
 
 def test_classes_that_never_come_apart() -> None:
-    table = class_separation(world([0.4, 0.4, 0.3, 0.2]).geometry())
-    assert (table["status"] == "never").all()
-    assert table["index"].isna().all()
-    assert (table["latest"] == 4).all()
+    """Whether that is certain depends on how many people there are."""
+    for subjects, sure in ((4, 0), (16, 3)):
+        table = class_separation(world([1.0, 1.0, 0.8, 0.6], subjects=subjects, repeats=3).geometry())
+        assert table["status"].isin(["does not", "not decided"]).all()
+        assert (table["status"] == "does not").sum() >= sure
+        none = table[table["status"] == "does not"]
+        assert (none["high"] < 0.1 * none["input"]).all()
+        assert table["index"].isna().all()
+        assert (table["latest"] == 4).all()
+
+
+def test_few_of_many_classes_are_said_to_separate_by_chance() -> None:
+    """27 classes, 4 people who have their own way with each class, and layers that only differ by noise."""
+    named = tested = below = 0
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        labels, groups = np.repeat(np.arange(27), 12), np.tile(np.repeat(np.arange(4), 3), 27)
+        ways = 0.5 * rng.normal(size=(27, 4, 6))[labels, groups] + 0.7 * rng.normal(size=(4, 6))[groups]
+        body = 0.5 * rng.normal(size=(27, 6))[labels] + ways + rng.normal(size=(len(labels), 6))
+        layers = [body + 0.5 * rng.normal(size=body.shape) for _ in range(2)]
+        table = class_separation(World(layers, labels, groups).geometry(permutations=1))
+        named += (table["status"] == "separates").any()
+        tested += len(table)
+        below += ((table["p"] < 0.1) & (table["drop"] > 0)).sum()
+    assert named <= 2  # sets with any: 5% of 12 are expected at most; 3 or more would have a chance of 2%
+    assert below / tested < 0.1  # and the p-values of single classes are not too small: 5% are expected
+    assert below > 0
+
+
+def test_separation_corrects_for_the_number_of_classes(deepening: World) -> None:
+    geometry = deepening.geometry()
+    table = class_separation(geometry)
+    ends = geometry.node_values()[[0, -1]], geometry.node_values_without()[[0, -1]]
+    y = deepening.labels
+    p = np.array([
+        geometry.jackknife.mean(ends[0][0] - ends[0][1], ends[1][0] - ends[1][1], nodes=y == c).p_value
+        for c in range(5)
+    ])  # fmt: skip
+    np.testing.assert_allclose(table["p"], p)
+    order = np.sort(p)
+    by_hand = [min(order[k] * 5 / (k + 1) for k in range(np.searchsorted(order, each), 5)) for each in p]
+    np.testing.assert_allclose(table["p_adjusted"], by_hand)
+    assert benjamini_hochberg([0.01, np.nan, 0.04]).tolist() == pytest.approx([0.02, np.nan, 0.04], nan_ok=True)
+
+
+def test_confusions_have_intervals_of_graphs_made_anew(deepening: World) -> None:
+    geometry = deepening.geometry()
+    table = class_confusions(geometry, distances=deepening.distances).set_index(["layer", "class_index", "other_index"])
+    without = []
+    for person in range(4):
+        keep = np.flatnonzero(deepening.groups != person)
+        graph = nnk_graph(deepening.distances["block.1"][np.ix_(keep, keep)], k=10, exclude=deepening.groups[keep])
+        without.append(class_shares(graph, deepening.labels[keep], classes=5))
+    for c, other in ((0, 0), (0, 3), (4, 2)):
+        row = table.loc[("block.1", c, other)]
+        low, high = jackknife_interval(row["share"], [each[c, other] for each in without])
+        assert (row["low"], row["high"]) == pytest.approx((max(low, 0), min(high, 1)))
+    assert class_confusions(geometry)[["low", "high"]].isna().all(axis=None)
+    own = geometry.per_class[(geometry.per_class["neighbours"] == "other subjects")].set_index(["layer", "class_index"])
+    assert 1 - table.loc[("block.1", 2, 2), "high"] == pytest.approx(max(own.loc[("block.1", 2), "low"], 0))
 
 
 def test_a_drop_that_is_lost_again_does_not_count() -> None:
@@ -83,7 +140,7 @@ def test_a_drop_that_is_lost_again_does_not_count() -> None:
 
 def test_confusions_agree_with_smoothness(deepening: World) -> None:
     geometry = deepening.geometry(class_names=["a", "b", "c", "d", "e"])
-    table = class_confusions(geometry)
+    table = class_confusions(geometry, distances=deepening.distances)
     assert len(table) == 5 * 5 * 5
     sums = table.groupby(["layer", "class_index"])["share"].sum()
     np.testing.assert_allclose(sums, 1)

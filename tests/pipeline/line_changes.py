@@ -39,7 +39,7 @@ LATER_DISTANCES = {"distances/trained/input", "distances/trained/*", "distances/
 READINGS = {"readings/segments/input", "readings/*/*"}
 DISTANCES = LATER_DISTANCES | READINGS | {"distances/untrained/input"}
 GEOMETRY = {"geometry", "statistics", "findings", "summary"}
-MAPS = {"maps", "examples", "map-evaluation"}
+MAPS = {"maps", "examples", "map-evaluation", "summary"}
 NOISY_NETWORKS = {"noise-training/jitter 10.0", "noise-network/jitter 10.0"}
 ALL_NOISY_NETWORKS = {"noise-training/*", "noise-network/*"}
 ALL_LEVELS = {"noise-level/*", "noise-level/*/*"}
@@ -101,7 +101,7 @@ CHANGES: list[tuple[str, Any, set[str]]] = [
     ("explain.steps", 3, {"map-evaluation"}),
     ("explain.jitter", 0.02, {"map-evaluation"}),
     ("explain.maps", "author", {"map-evaluation"}),
-    ("explain.examples", 1, {"examples"}),
+    ("explain.examples", 1, {"examples", "summary"}),
     ("noise.jitter", [15], ALL_LEVELS | NOISE),
     ("noise.layers", ["st_gcn_networks.2"], LEVELS | NOISE),
     ("noise.train.jitter", 20, {"noise-level/*/*"} | ALL_NOISY_NETWORKS | NOISE),

@@ -93,7 +93,7 @@ def test_pages_have_their_tables_and_pictures(finished: StudyRun) -> None:
         assert len(figure.axes) >= 2
     claims = json.loads((finished.path("summary") / "summary.json").read_text())["claims"]
     assert [claim["title"] for claim in claims] == ["Noise", "Transfer"]
-    assert all(claim["text"].startswith("The paper's claim") for claim in claims)
+    assert all(claim["sentence"].startswith("The paper's claim") for claim in claims)
 
 
 def test_what_is_there_is_read_and_what_changed_is_made_again(finished: StudyRun) -> None:
@@ -219,7 +219,7 @@ def test_a_study_without_them_claims_nothing_else(finished: StudyRun) -> None:
     (finished.output.parent / "plain").mkdir()
     run = stgcnlib.open_study(TINY, finished.output.parent / "plain")
     assert run["summary"]["claims"] == []
-    assert run["summary"]["verdict"] == finished["summary"]["verdict"]
+    assert run["summary"]["sentence"] == finished["summary"]["sentence"]
 
 
 # -- stages ------------------------------------------------------------------------------------

@@ -246,13 +246,14 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, s
     ("edited", "again"),
     [
         ("dtw/kernels.py", LATE),
-        ("explain/gradcam.py", {"maps", "map-evaluation"}),
+        ("explain/gradcam.py", {"maps", "map-evaluation", "summary"}),
         ("explain/faithfulness.py", {"map-evaluation"}),
         ("training/loop.py", TRAINED),
         ("demo/actions.py", TRAINED | {"sequences"}),
         ("figures/smoothness.py", {"summary"}),
+        ("figures/relevance.py", {"summary"}),
         ("figures/dsgraph.py", set()),
-        ("tables/examples.py", set()),
+        ("tables/examples.py", {"summary"}),
         ("report/html.py", set()),
     ],
 )

@@ -163,7 +163,7 @@ MEASURED = {"03_ds_graphs", "04_geometry", "04a_classes", "04b_sensitivity", "05
         ("statistics.votes", 3, {"04_geometry"}),
         ("sensitivity.k", [4], {"04b_sensitivity"}),
         ("explain.steps", 3, {"06_relevance"}),
-        ("explain.examples", 1, {"05_layer", "06_relevance"}),
+        ("explain.examples", 1, {"05_layer", "06_relevance", "09_summary"}),
         ("noise.jitter", [15], {"07_noise", "09_summary"}),
         ("transfer.seeds", 1, {"08_transfer", "09_summary"}),
     ],

@@ -15,6 +15,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from stgcnlib.errors import StageError
 from stgcnlib.pipeline.study import Study
 from stgcnlib.report.cells import _cleaned, _table
+from stgcnlib.report.front import front
 from stgcnlib.report.html import render_report
 
 EVIL = "<script>alert(1)</script>"
@@ -43,10 +44,17 @@ def folder(tmp_path: Path) -> Path:
         done[name] = {"seconds": 1.5, "finished": "2026-01-01T10:20:30+00:00", "parameters": parameters}
         nbformat.write(executed(name), tmp_path / "notebooks" / f"{name}.ipynb")
     (tmp_path / "stages.json").write_text(json.dumps({"notebooks": done}))
-    (summarized / "curve.png").write_bytes(base64.b64decode(PIXEL))
+    for name in ("curve", "strip", "verdict"):
+        (summarized / f"{name}.png").write_bytes(base64.b64decode(PIXEL))
     summary = {
-        "verdict": f"It **holds** for {EVIL}.",
+        "sentence": f"It **holds** for {EVIL}.",
+        "details": f"In numbers: {EVIL}.",
         "holds": False,
+        "warnings": ["A warning.", EVIL],
+        "tests": {"columns": ["question", EVIL], "rows": [[EVIL, "0.1 to 0.2"]]},
+        "picture": {"file": "verdict.png", "width": 700, "alt": EVIL},
+        "figures": [{"file": "curve.png", "title": EVIL, "alt": EVIL, "width": 960}, {"file": "strip.png"}],
+        "claims": [{"title": EVIL, "sentence": "More.", "details": "Numbers of it.", "holds": True}],
         "facts": [{"label": EVIL, "value": EVIL}],
         "table": {"columns": [EVIL, "S"], "rows": [[EVIL, "0.1"]]},
     }
@@ -164,8 +172,14 @@ def test_code_is_folded_parameters_are_a_table_images_have_words(folder: Path) -
 def test_index_leads_with_verdict_and_figure(folder: Path) -> None:
     pages(folder)
     text = (folder / "index.html").read_text(encoding="utf-8")
-    places = [text.index(word) for word in ("does not hold here", "<strong>holds</strong>", "<figure>", 'id="pages"')]
+    words = (
+        "A warning.", "does not hold on these data", "<strong>holds</strong>", "<th scope=\"col\">question</th>",
+        'width="700"', 'width="960"', 'id="claims"', "More.", "Numbers of it.", "In numbers:", 'class="facts-row"',
+        'id="pages"', 'id="study"',
+    )  # fmt: skip
+    places = [text.index(word) for word in words]
     assert places == sorted(places)
+    assert text.count("<figure>") == 3
     for link in re.findall(r'href="([^"#]+)"', text):
         assert (folder / link).exists(), link
     assert "graph.k" in text
@@ -183,20 +197,68 @@ def test_an_unfinished_run_says_what_is_there(folder: Path) -> None:
     assert not (folder / "pages" / "05_layer_01.html").exists()
 
 
-@pytest.mark.parametrize("gone", ["verdict", "holds", "figure", "facts", "table"])
-def test_a_summary_may_lack_a_part(folder: Path, gone: str) -> None:
+PARTS = ["warnings", "sentence", "details", "holds", "tests", "picture", "figures", "claims", "facts", "table"]
+
+
+OTHERS = [None, 1, "words", [], [1, None], {}, {"columns": [1], "rows": [[1, 2]]}, [{"title": 1, "file": "curve.png"}]]
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_summary_may_lack_a_part(folder: Path, part: str) -> None:
     """Say one that another version wrote."""
     summary = json.loads((folder / SUMMARY).read_text())
-    if gone == "figure":
-        (folder / SUMMARY).with_name("curve.png").unlink()
-    else:
-        del summary[gone]
+    del summary[part]
     (folder / SUMMARY).write_text(json.dumps(summary))
     text = render_report(folder).read_text(encoding="utf-8")
     assert "No summary yet" not in text
-    assert ('<dl class="facts-row">' in text) == (gone != "facts")
-    assert ('id="numbers"' in text) == (gone != "table")
-    assert ("<figure>" in text) == (gone != "figure")
+    assert ('class="facts-row"' in text) == (part != "facts")
+    assert ('id="numbers"' in text) == (part != "table")
+    assert ("A warning." in text) == (part != "warnings")
+    assert ('id="claims"' in text) == (part != "claims")
+    assert ('<th scope="col">question</th>' in text) == (part != "tests")
+    assert ('width="700"' in text) == (part != "picture")
+
+
+@pytest.mark.parametrize("value", OTHERS)
+def test_a_part_of_another_form_is_left_out(folder: Path, value: object) -> None:
+    whole = json.loads((folder / SUMMARY).read_text())
+    (folder / SUMMARY).write_text(json.dumps(dict.fromkeys(PARTS, value)))
+    assert "No summary yet" not in render_report(folder).read_text(encoding="utf-8")
+    for part in PARTS:
+        (folder / SUMMARY).write_text(json.dumps(whole | {part: value}))
+        assert front(folder).keys() == {"warnings", "verdict", "claims", "figures", "facts", "table"}
+
+
+def test_a_summary_of_an_earlier_version_opens(folder: Path) -> None:
+    """It had its words in one piece, and one picture."""
+    old = {
+        "verdict": "An old verdict.",
+        "holds": True,
+        "claims": [{"title": "Noise", "text": "Old words.", "holds": None}],
+    }
+    (folder / SUMMARY).write_text(json.dumps(old))
+    text = render_report(folder).read_text(encoding="utf-8")
+    assert "An old verdict." in text
+    assert "Old words." in text
+    assert text.count("<figure>") == 1
+
+
+@pytest.mark.parametrize(
+    "file", ["../secret.png", "/etc/secret.png", "sub/secret.png", "secret.svg", "link.png", "text.png", "..", "", 7]
+)
+def test_pictures_of_other_places_are_not_embedded(folder: Path, file: object) -> None:
+    home = (folder / SUMMARY).parent
+    secret = base64.b64decode(PIXEL) + b"secret"
+    (home / "sub").mkdir()
+    for path in (home.parent / "secret.png", home / "sub" / "secret.png", home / "secret.svg"):
+        path.write_bytes(secret)
+    (home / "link.png").symlink_to(home.parent / "secret.png")
+    (home / "text.png").write_text("secret")
+    summary = json.loads((folder / SUMMARY).read_text())
+    summary["figures"] = [{"file": file}, {"file": "curve.png"}]
+    summary["picture"] = {"file": file}
+    (folder / SUMMARY).write_text(json.dumps(summary))
+    assert render_report(folder).read_text(encoding="utf-8").count("<figure>") == 1
 
 
 @pytest.mark.parametrize("content", ["[]", "[1]", '"words"', "{", "{}"])

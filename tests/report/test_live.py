@@ -284,7 +284,7 @@ def test_results_of_another_run_are_not_shown_as_this_one(
     summarized = output / "artefacts" / "summary"
     summarized.mkdir()
     (summarized / "summary.json").write_text(
-        json.dumps({"verdict": "An old verdict.", "holds": True, "facts": [], "table": {}})
+        json.dumps({"sentence": "An old verdict.", "holds": True, "facts": [], "table": {}})
     )
     assert "An old verdict." in render_report(output).read_text()
     write_notebook(notebooks, "00_data", WAIT.format(name="00"))

@@ -89,17 +89,18 @@ def test_statistics_have_intervals_where_they_are_known():
 
 def test_classes_in_the_order_in_which_they_separate():
     columns = ["class_name", "status", "index", "title", "earliest", "latest", "input", "at", "drop", "low", "high",
-               "last", "n"]  # fmt: skip
+               "p_adjusted", "last", "n"]  # fmt: skip
     rows = [
-        ("throw", "never separates", np.nan, None, 2.4, 3, 0.9, 0.8, 0.1, -0.001, 0.2, 0.8, 4),
-        ("sit", "separates", 2, "layer 2", 1, 2.5, 0.8, 0.2, 0.6, 0.5, 0.7, 0.2, 3),
-        ("kick", "separates", 1, "layer 1", 0.5, 1, 0.7, 0.3, 0.4, np.nan, np.nan, 0.1, 3),
-        ("wave", "separate at the input", 0, "input", 3, 3, 0.1, 0.1, 0, 0, 0, 0.05, 2),
+        ("throw", "not decided", np.nan, None, 2, 3, 0.9, 0.8, 0.1, -0.001, 0.2, 0.06, 0.8, 4),
+        ("sit", "separates", 2, "layer 2", 1, 3, 0.8, 0.2, 0.6, 0.5, 0.7, 0.001, 0.2, 3),
+        ("kick", "separates", 1, "layer 1", 0, 1, 0.7, 0.3, 0.4, np.nan, np.nan, 0.02, 0.1, 3),
+        ("wave", "separate at the input", np.nan, None, np.nan, np.nan, 0.1, 0.1, 0, 0, 0, np.nan, 0.05, 2),
     ]
     table = tables.separation_table(pd.DataFrame(rows, columns=columns), layers=LAYERS)
     assert table.index.tolist() == ["wave", "kick", "sit", "throw"]
-    assert table["separates at"].tolist() == ["separate at the input", "layer 1", "layer 2", "never separates"]
-    assert table["interval"].tolist() == ["", "input to layer 1", "layer 1 to never", "layer 2 to never"]
+    assert table["separates at"].tolist() == ["separate at the input", "layer 1", "layer 2", "not decided"]
+    assert table["without one subject"].tolist() == ["", "input to layer 1", "layer 1 to nowhere", "layer 2 to nowhere"]
+    assert table["p, corrected"].tolist() == ["", "0.020", "0.001", "0.060"]
     assert table["fall"].tolist() == [
         "0.00 (0.00 to 0.00)", "0.40", "0.60 (0.50 to 0.70)", "0.10 (0.00 to 0.20)",
     ]  # fmt: skip

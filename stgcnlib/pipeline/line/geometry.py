@@ -77,7 +77,11 @@ def measure_statistics(
 
 
 def find_recordings(
-    geometry: LayerGeometry, nodes: SequenceSet, layers: list[dict[str, Any]], settings: Settings
+    geometry: LayerGeometry,
+    distances: Distances,
+    nodes: SequenceSet,
+    layers: list[dict[str, Any]],
+    settings: Settings,
 ) -> dict[str, pd.DataFrame]:
     """Classes and single recordings: class_confusions, class_separation, suspects, outliers, and their layers.
 
@@ -94,7 +98,7 @@ def find_recordings(
     suspects = suspect_labels(geometry, layers=None if settings.graph.part == "test" else every)
     odd = outliers(geometry)
     return {
-        "class_confusions": class_confusions(geometry),
+        "class_confusions": class_confusions(geometry, distances=distances),
         "class_separation": class_separation(geometry),
         "suspects": named(suspects.table),
         "suspect_layers": suspects.evidence,

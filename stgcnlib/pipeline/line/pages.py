@@ -96,20 +96,28 @@ def summarize(
     geometry: LayerGeometry,
     noise: NoiseResult | None,
     transfer: TransferResult | None,
+    nodes: SequenceSet,
+    examples: list[Any],
     facts: Mapping[str, str],
     settings: Settings,
     path: Path,
 ) -> None:
-    """What the report's first page shows: verdicts, the main curve, facts and the main table."""
-    from stgcnlib.figures import smoothness_curve
+    """What the report's first page shows: verdicts, three pictures, facts and the main table."""
+    from stgcnlib.figures import class_heatmap, skeleton_strip, smoothness_curve
     from stgcnlib.pipeline.summary import write_summary
-    from stgcnlib.tables import smoothness_table
+    from stgcnlib.tables import smoothness_table, strip_example
     from stgcnlib.verdicts import judge_depth, judge_noise, judge_transfer
 
+    curve = smoothness_curve(geometry.table, measured=geometry.measured)
+    figures = {"curve": (f"{geometry.measured.capitalize()} smoothness, layer by layer", curve)}
+    if len(geometry.per_class):
+        figures["classes"] = ("Which classes separate, and where", class_heatmap(geometry.per_class))
+    title, coordinates, maps, frames = strip_example(examples)
+    strip = skeleton_strip(coordinates, nodes.layout, maps, frames=frames, title=title)
+    figures["strip"] = ("What an early, a middle and the last layer look at", strip)
     claims = [] if noise is None else [("Noise", judge_noise(noise))]
     claims += [] if transfer is None else [("Transfer", judge_transfer(transfer))]
-    curve = smoothness_curve(geometry.table, measured=geometry.measured)
     write_summary(
-        path, title=settings.name, outcome=judge_depth(geometry), figure=curve, facts=facts,
+        path, title=settings.name, outcome=judge_depth(geometry), figures=figures, facts=facts,
         table=smoothness_table(geometry), claims=claims,
     )  # fmt: skip

@@ -78,7 +78,8 @@ GEOMETRY = (
              needs={**STORES, "geometry": "geometry", **BOTH}, settings=("statistics",),
              tables={"statistics": "table", "layer_pairs": "pairs"}),
     Artefact("findings", geometry.find_recordings, TABLES,
-             needs={"geometry": "geometry", "nodes": "nodes", "layers": "layers"}, settings=("graph.part",),
+             needs={"geometry": "geometry", "distances": "distances/trained/*", "nodes": "nodes", "layers": "layers"},
+             settings=("graph.part",),
              tables={name: name for name in geometry.FINDINGS}),
     Artefact("readings/{reading}/{swept}", geometry.distances_by_reading, ARRAY,
              needs={"activations": "activations/trained"}, settings=READING, section="sensitivity"),
@@ -173,7 +174,8 @@ PAGES = (
              needs={"transfer": "transfer", "sequences": "sequences"},
              settings=("transfer.source",), section="transfer"),
     Artefact("summary", pages.summarize, forms.SUMMARY,
-             needs={"geometry": "geometry", "noise": "noise?", "transfer": "transfer?", "facts": "facts"},
+             needs={"geometry": "geometry", "noise": "noise?", "transfer": "transfer?", "nodes": "nodes",
+                    "examples": "examples", "facts": "facts"},
              settings=("name",)),
 )
 # fmt: on

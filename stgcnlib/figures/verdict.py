@@ -1,0 +1,117 @@
+"""The tests of a verdict: intervals beside the line of no effect and the smallest effect that counts."""
+
+from __future__ import annotations
+
+import textwrap
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from stgcnlib.errors import StudyError
+from stgcnlib.figures.style import FAINT, INK, MUTED, new_figure, styled
+from stgcnlib.verdicts.outcome import Outcome, Test
+
+__all__ = ["verdict_figure"]
+
+ANSWERED = {True: ("#1b7f5c", "o", "✓"), False: ("#b4541a", "X", "✗"), None: ("#5b6475", "o", "?")}
+"""Answer -> colour (as in the pages' style), marker and sign: none has to be told by its colour alone."""
+LEFTMOST, RIGHTMOST = -5.0, 10.0  # in units of the smallest effect that counts; what lies beyond gets an arrow
+_WORDS = 26  # characters of a question in one line
+_NOTE = 32  # and of a note
+_UP = 0.1  # a bar lies this much above the middle of its row: numbers stand below it
+
+
+@styled
+def verdict_figure(outcome: Outcome) -> Figure:
+    """One row per test: its value and interval, a line at no effect, a shaded zone of effects that are too small.
+
+    Rows have different units, so each is drawn in multiples of its own smallest effect that counts, from its own value
+    of no effect on: line and zone stand below each other, and a bar tells its answer by where it lies. The values at
+    both ends of the zone are written below it in the row's unit. A row without such an effect has a line alone and is
+    scaled to its interval.
+
+    Raises:
+        StudyError: the outcome has no tests.
+    """
+    tests = outcome.tests
+    if not tests:
+        raise StudyError(f"the verdict {outcome.question!r} has no tests to draw; show its text")
+    figure = new_figure(
+        0.45 + 0.5 * len(tests), width=7.0, alt="; ".join(f"{test.question}: {test.word}" for test in tests)
+    )
+    ax = figure.subplots()
+    reach = [place for test in tests for place in _places(test) if np.isfinite(place)]
+    left = float(np.clip(min(reach, default=0.0), LEFTMOST, -0.8)) - 0.3
+    right = float(np.clip(max(reach, default=0.0), 1.8, RIGHTMOST)) + 0.3
+    ax.set_xlim(left, right)
+    ax.set_ylim(len(tests) - 0.4, -0.5)
+    cut = [_row(ax, row, test) for row, test in enumerate(tests)]
+    ax.set_yticks(np.arange(len(tests)) - _UP, [textwrap.fill(test.question, _WORDS) for test in tests])
+    ax.tick_params(axis="both", length=0, pad=10, labelbottom=False)
+    ax.spines[:].set_visible(False)
+    ax.set_xlabel(_legend(outcome, arrows=any(cut)), fontsize=8, color=MUTED)
+    return figure
+
+
+def _places(test: Test) -> tuple[float, float, float]:
+    """Low, value and high in the coordinate of the picture: 0 at no effect, 1 at the smallest effect that counts."""
+    given = np.array([test.low, test.value, test.high], dtype=np.float64) - test.against
+    unit = 0.0 if test.relevant is None else test.relevant - test.against
+    if unit == 0:
+        known = np.abs(given[np.isfinite(given)])
+        unit = float(known.max()) / 2 if known.size and known.max() > 0 else 1.0
+    low, value, high = given / unit
+    return float(low), float(value), float(high)
+
+
+def _row(ax: Axes, y: int, test: Test) -> bool:
+    """Draw one test; whether its bar goes on beyond the picture."""
+    color, marker, sign = ANSWERED[test.answer]
+    ax.annotate(
+        f"{sign} {test.word}", (1, y - _UP), xycoords=("axes fraction", "data"), xytext=(6, 0), color=color,
+        textcoords="offset points", va="center", fontweight="bold", annotation_clip=False,
+    )  # fmt: skip
+    low, value, high = _places(test)
+    if not np.isfinite(value):
+        text = textwrap.fill(test.note or "not measured", _NOTE)
+        ax.text(ax.get_xlim()[1], y - _UP, text, ha="right", va="center", fontsize=7.5, color=MUTED)
+        return False
+    if test.relevant is not None and test.relevant != test.against:
+        ax.fill_between([0, 1], y - 0.42, y + 0.2, color=FAINT, linewidth=0, zorder=0)
+        _below(ax, 1, y, test.shown(test.relevant))
+    ax.plot([0, 0], [y - 0.42, y + 0.2], color=INK, linewidth=1.2, zorder=1)
+    _below(ax, 0, y, test.shown(test.against) if test.against else "0")
+    if np.isfinite([low, high]).all():
+        low, high = sorted((low, high))
+    return _bar(ax, y - _UP, (low, value, high), color, marker if np.isfinite(low) else "")
+
+
+def _bar(ax: Axes, y: float, places: tuple[float, float, float], color: str, marker: str) -> bool:
+    (left, right), (low, value, high) = ax.get_xlim(), places
+    inner = np.clip(value, left, right)
+    cut = False
+    if marker:
+        ends = np.clip([low, high], left, right)
+        ax.plot(ends, [y, y], color=color, linewidth=3.2, alpha=0.6, zorder=2)
+        for end, sign, beyond in ((left, "<", low < left), (right, ">", high > right)):
+            if beyond:
+                ax.plot([end], [y], marker=sign, color=color, markersize=7, zorder=3, clip_on=False)
+                cut = True
+    if left <= value <= right:
+        face = "white" if not marker else color
+        ax.plot([inner], [y], marker=marker or "o", color=color, markerfacecolor=face, markersize=7.5, zorder=4)
+    return cut
+
+
+def _below(ax: Axes, x: float, y: int, text: str) -> None:
+    ax.text(x, y + 0.24, text, ha="center", va="top", fontsize=7, color=MUTED)
+
+
+def _legend(outcome: Outcome, *, arrows: bool) -> str:
+    confidence = outcome.numbers.get("confidence")
+    bar = "interval" if confidence is None else f"{confidence:.0%} interval"
+    zones = [test.relevant not in (None, test.against) for test in outcome.tests]
+    parts = [f"bar: {bar}", "line: no effect" if all(zones) else "line: no effect, or the limit"]
+    parts += ["grey: too small to count"] if any(zones) else []
+    return " · ".join([*parts, *(["arrow: goes on"] if arrows else [])])
