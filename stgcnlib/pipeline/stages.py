@@ -19,7 +19,7 @@ from stgcnlib.files import fingerprint
 from stgcnlib.pipeline.notebooks import read_notebook
 from stgcnlib.pipeline.study import Study
 
-__all__ = ["FIRST_PAGE", "STAGES", "Stage", "page_mark", "TARGET_STAGES", "repeated", "shown", "stages_of"]
+__all__ = ["FIRST_PAGE", "STAGES", "TARGET_STAGES", "Stage", "page_mark", "repeated", "shown", "stages_of"]
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,9 @@ def example_nodes(geometry: LayerGeometry, *, layer: str) -> list[int]:
 def example_maps(
     nodes: SequenceSet, explained: ArrayLike, maps: Sequence[Mapping[str, RelevanceMap]], *, count: int
 ) -> list[Example]:
-    """At most `count` explained recordings with their maps, spread over the classes or targets.
+    """At most `count` explained recordings with their maps, spread over the classes.
+
+    Where there are no classes, they are spread over the targets, and the highest comes first.
 
     Args:
         nodes: N recordings.
@@ -113,8 +115,11 @@ def example_maps(
         count: how many.
     """
     indices = np.asarray(explained)
+    order = np.arange(len(indices))
+    if not nodes.class_names and nodes.targets is not None:
+        order = np.argsort(-nodes.targets[indices, 0], kind="stable")
     examples: list[Example] = []
-    for k in np.unique(np.linspace(0, len(indices) - 1, count).round().astype(int)):
+    for k in order[np.unique(np.linspace(0, len(indices) - 1, count).round().astype(int))]:
         node, found = int(indices[k]), dict(maps[k])
         output = (nodes.class_names or nodes.target_names)[next(iter(found.values())).target]
         title = f"{nodes.names[node]}: {told(nodes, node)}"

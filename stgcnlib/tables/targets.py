@@ -17,11 +17,13 @@ __all__ = ["errors_table", "estimates_table", "success_facts", "told", "told_fac
 
 
 def told(data: SequenceSet, i: int) -> str:
-    """What is told of a recording: its class, or its targets with three digits."""
+    """What is told of a recording: its class, or its target with three digits, by name where there are several."""
     if data.class_names:
         return data.class_names[data.labels[i]]
     if data.targets is None:
         return ""
+    if data.outputs == 1:
+        return f"target {data.targets[i, 0]:.3g}"
     return ", ".join(f"{name} {value:.3g}" for name, value in zip(data.target_names, data.targets[i], strict=True))
 
 
