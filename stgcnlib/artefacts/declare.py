@@ -6,6 +6,7 @@ A `Line` checks the whole table when it is made. `keys`, `store` and `schedule` 
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
@@ -80,11 +81,18 @@ class Axis:
     Attributes:
         values: the values, or a function that gives them from what is declared, as `Artefact.make`.
         needs, settings: as of an `Artefact`.
+        kinds: where values are computed, what each of them is: "trained" is the kind of "trained", "trained-2", ….
+            It tells artefacts apart whose names differ in the axis only; none: any value.
     """
 
     values: Sequence[str] | Callable[..., Sequence[str]]
     needs: Mapping[str, str] = field(default_factory=dict)
     settings: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+
+    def takes(self, value: str) -> bool:
+        """Whether a value is of one of the kinds; ``*`` is."""
+        return not self.kinds or value == "*" or re.sub(r"-\d+$", "", value) in self.kinds
 
 
 @dataclass(frozen=True)
@@ -142,7 +150,8 @@ class Line:
             template = artefact.name.split("/")
             if len(template) == len(parts) and all(_is_axis(t) or t == p for t, p in zip(template, parts, strict=True)):
                 values = {t[1:-1]: unquote(p) for t, p in zip(template, parts, strict=True) if _is_axis(t)}
-                return Place(artefact, values)
+                if all(self.axes[axis].takes(value) for axis, value in values.items()):
+                    return Place(artefact, values)
         raise ArtefactError(f"no artefact is named {name!r}; {suggest(name, list(self.artefacts))}")
 
     def need(self, name: str, axes: Mapping[str, str]) -> tuple[Place, bool]:
@@ -187,9 +196,9 @@ class Line:
             visit(artefact, artefact.name, ())
 
     def _samples(self, axes: Sequence[str]) -> Iterator[dict[str, str]]:
-        """All combinations of values of these axes; ``*`` for an axis whose values are computed."""
-        known = [self.axes[axis].values for axis in axes]
-        for each in product(*(("*",) if callable(values) else values for values in known)):
+        """All combinations of values of these axes; kinds, or ``*``, for an axis whose values are computed."""
+        known = [self.axes[axis] for axis in axes]
+        for each in product(*((axis.kinds or ("*",)) if callable(axis.values) else axis.values for axis in known)):
             yield dict(zip(axes, each, strict=True))
 
 

@@ -37,6 +37,7 @@ def nnk_graph(
     symmetrize: Symmetrize = "max",
     solver: Solver = "exact",
     exclude: ArrayLike | None = None,
+    queries: ArrayLike | None = None,
 ) -> DSGraph:
     """DS-Graph whose weights are the non-negative kernel regression of each node on its candidates.
 
@@ -61,13 +62,16 @@ def nnk_graph(
         solver: "exact" or "pynnk".
         exclude: (N,) group values, where nodes of equal value are no candidates of each other (leave one subject
             out), or an (N, N) bool mask, True where j is no candidate of i. None: everyone but i.
+        queries: (N, N) distances from another version of each node (row), say with noise, to the nodes. Each row's
+            neighbours are then searched among the nodes by these; row i is no candidate of node i. Only the directed
+            rows of such a graph have a meaning.
 
     Raises:
         GraphError: distances are no finite symmetric non-negative matrix of zero diagonal, a node has fewer than
             k admissible candidates, or an option is unknown.
     """
     check_symmetrize(symmetrize)
-    matrix, candidates, nearest = _candidates(distances, k, exclude)
+    matrix, candidates, nearest = _candidates(distances, k, exclude, queries)
     return _nnk(matrix, candidates, nearest, sigma, symmetrize, solver)
 
 
@@ -199,15 +203,22 @@ def _targets(nearest: Floats, candidates: NDArray[np.int64], width: float | Floa
     return gaussian(nearest, widths[:, None], widths[candidates]), widths
 
 
-def _candidates(distances: ArrayLike, k: int, exclude: ArrayLike | None) -> tuple[Floats, NDArray[np.int64], Floats]:
+def _candidates(
+    distances: ArrayLike, k: int, exclude: ArrayLike | None, queries: ArrayLike | None = None
+) -> tuple[Floats, NDArray[np.int64], Floats]:
     """Checked distances (N, N), candidate indices (N, K) and their distances, nearest first."""
     matrix = _checked_distances(distances)
     count = len(matrix)
+    rows = matrix if queries is None else np.array(queries, dtype=np.float64)
+    if rows.shape != matrix.shape or not (np.isfinite(rows).all() and (rows >= 0).all()):
+        raise GraphError(
+            f"queries have shape {rows.shape}; expected {matrix.shape} finite, non-negative distances to the nodes"
+        )
     check_count(k)
     check_candidates(k, exclude, count)
-    order = np.argsort(np.where(barred_pairs(exclude, count), np.inf, matrix), axis=1, kind="stable")[:, :k]
+    order = np.argsort(np.where(barred_pairs(exclude, count), np.inf, rows), axis=1, kind="stable")[:, :k]
     candidates = np.ascontiguousarray(order, dtype=np.int64)
-    return matrix, candidates, np.take_along_axis(matrix, candidates, axis=1)
+    return matrix, candidates, np.take_along_axis(rows, candidates, axis=1)
 
 
 def _checked_distances(distances: ArrayLike) -> Floats:

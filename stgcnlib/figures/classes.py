@@ -21,6 +21,14 @@ from stgcnlib.figures.style import (
 
 __all__ = ["class_mixing", "class_separation_layers"]
 
+_STATES = (
+    ("separates", "o", LEFT, LEFT),
+    ("not decided", "o", "white", LEFT),
+    ("does not", "X", "white", MUTED),
+    ("separate at the input", "D", GOOD, GOOD),
+)
+"""Status of a class, and how it is marked."""
+
 
 @styled
 def class_mixing(confusions: pd.DataFrame) -> Figure:
@@ -59,35 +67,33 @@ def class_mixing(confusions: pd.DataFrame) -> Figure:
 
 @styled
 def class_separation_layers(separation: pd.DataFrame, titles: list[str]) -> Figure:
-    """The layer at which each class separates, earliest first; bars span what leaving out one subject changes.
+    """The depth at which half of each class's fall in label smoothness is done, and whether the class separates.
+
+    Bars span what leaving out one subject changes. Classes without a fall are at the right.
 
     Args:
         separation: of `stgcnlib.geometry.class_separation`.
         titles: of all layers in order of depth, the input first.
     """
     end = len(titles)
-    place = separation["index"].to_numpy(dtype=float)
     status = separation["status"].to_numpy()
-    place = np.where(status == "separate at the input", 0.0, np.where(status == "separates", place, float(end)))
+    half = separation["half"].to_numpy(dtype=float)
+    place = np.where(status == "separate at the input", 0.0, np.where(np.isnan(half), float(end), half))
     order = np.lexsort((separation["last"].to_numpy(dtype=float), place))
     rows = separation.iloc[order]
     x, y = place[order], np.arange(len(rows))
-    figure = new_figure(0.95 + 0.235 * max(len(rows), 4), alt="The layer at which each class separates.")
+    figure = new_figure(0.95 + 0.235 * max(len(rows), 4), alt="The depth at which half of each class's fall is done.")
     ax = figure.subplots()
-    found = (rows["status"] == "separates").to_numpy()
-    clear = (rows["status"] == "separate at the input").to_numpy()
-    ax.hlines(y[~clear], rows["earliest"][~clear], rows["latest"][~clear], color="#b9cfe4", linewidth=5, zorder=1)
-    ax.scatter(x[found], y[found], s=34, color=LEFT, zorder=3, label="separates here")
-    ax.scatter(x[clear], y[clear], s=34, marker="D", color=GOOD, zorder=3, label="separate at the input")
-    for word, marker in (("not decided", "o"), ("does not", "X")):
+    spread = ((rows["status"] != "separate at the input") & rows["half"].notna()).to_numpy()
+    ax.hlines(y[spread], rows["half_least"][spread], rows["half_most"][spread], color="#b9cfe4", linewidth=5, zorder=1)
+    for word, marker, face, edge in _STATES:
         mine = (rows["status"] == word).to_numpy()
         if mine.any():
-            ax.scatter(
-                x[mine], y[mine], s=34, marker=marker, facecolors="white", edgecolors=MUTED, zorder=3, label=word
-            )
+            ax.scatter(x[mine], y[mine], s=34, marker=marker, facecolors=face, edgecolors=edge, zorder=3, label=word)
     ax.set_yticks(y, rows["class_name"].astype(str))
     ax.set_ylim(len(rows) - 0.4, -0.6)
-    layer_ticks(ax, [*titles, "nowhere"], np.arange(end + 1))
+    layer_ticks(ax, [*titles, "no fall"], np.arange(end + 1))
+    ax.set_xlabel("half of the fall is done by layer")
     ax.set_xlim(-0.4, end + 0.4)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
@@ -98,5 +104,5 @@ def class_separation_layers(separation: pd.DataFrame, titles: list[str]) -> Figu
             f"{before:.2f} → {after:.2f}", (1.0, row), xycoords=("axes fraction", "data"), xytext=(6, 0),
             textcoords="offset points", va="center", fontsize=8, color=MUTED, annotation_clip=False,
         )  # fmt: skip
-    figure.legend(loc="outside upper right", ncols=3, handletextpad=0.2)
+    figure.legend(loc="outside upper right", ncols=4, handletextpad=0.2)
     return figure

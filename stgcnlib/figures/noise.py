@@ -26,12 +26,12 @@ TITLES = {
 
 
 @styled
-def noise_smoothness(table: pd.DataFrame, *, network: str = "clean") -> Figure:
+def noise_smoothness(table: pd.DataFrame, *, network: str = "trained") -> Figure:
     """Label smoothness against layer, one panel per kind of noise, one line per level, darker with more noise.
 
     Args:
         table: `NoiseResult.table`.
-        network: "clean", or the name of a network trained on noise.
+        network: "trained", the mean over networks trained on clean recordings; or the name of one trained on noise.
 
     Raises:
         StudyError: if the table has no such network.
@@ -46,7 +46,8 @@ def noise_smoothness(table: pd.DataFrame, *, network: str = "clean") -> Figure:
     )
     axes = np.atleast_2d(figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False))
     x = clean["index"].to_numpy(dtype=float)
-    low, high = float(rows["low"].min()), float(rows["high"].max())
+    low = float(rows[["low", "smoothness"]].min().min())  # without two people there are no intervals
+    high = float(rows[["high", "smoothness"]].max().max())
     margin = 0.06 * (high - low) or 0.02
     place = np.arange(len(x), dtype=float)
     for number, ax in enumerate(axes.ravel()):
@@ -76,14 +77,19 @@ def noise_smoothness(table: pd.DataFrame, *, network: str = "clean") -> Figure:
         ax.grid(axis="y")
         ax.set_axisbelow(True)
     figure.supylabel(r"label smoothness $S_\mathrm{rw}$ (lower = smoother)", fontsize=9, parse_math=True)
-    if network != "clean":
+    if network != "trained":
         head(figure, f"Network trained on {network}; clean: the same network on clean recordings")
+    elif (count := int(clean["networks"].iloc[0])) > 1:
+        head(figure, f"Mean of {count} networks trained on clean recordings")
     return figure
 
 
 @styled
 def noise_loss(table: pd.DataFrame, accuracy: pd.DataFrame) -> Figure:
     """Share lost against level, of smoothness at the last layer and of accuracy; a row per network.
+
+    Of smoothness it is the share of what training gained, where untrained networks were measured; else, and as a thin
+    line, the share of the way to shuffled labels. Of accuracy it is the share of the way to naming the largest class.
 
     Args:
         table: `NoiseResult.table`.
@@ -98,6 +104,8 @@ def noise_loss(table: pd.DataFrame, accuracy: pd.DataFrame) -> Figure:
     kinds = _kinds(table)
     last = table[table["index"] == table["index"].max()]
     title = str(last["title"].iloc[0])
+    share = "lost" if last["lost"].notna().any() else "loss"
+    drawn = ((last, share, LEFT, "o"), (accuracy, "loss", RIGHT, "s"))
     figure = new_figure(
         0.75 + 2.2 * len(networks), alt="Share of label smoothness and of accuracy that noise takes, by level."
     )
@@ -105,12 +113,14 @@ def noise_loss(table: pd.DataFrame, accuracy: pd.DataFrame) -> Figure:
     for row, network in enumerate(networks):
         for column, kind in enumerate(kinds):
             ax: Axes = axes[row, column]
-            for number, (source, color, marker) in enumerate(((last, LEFT, "o"), (accuracy, RIGHT, "s"))):
+            for number, (source, share, color, marker) in enumerate(drawn):
                 of_network = source[source["network"] == network]
                 line = of_network[of_network["kind"] == kind].sort_values("severity")
                 x = np.arange(len(line)) + 0.12 * (number - 0.5)
-                ax.vlines(x, line["loss_low"], line["loss_high"], color=color, linewidth=2, alpha=0.45)
-                ax.plot(x, line["loss"], color=color, marker=marker, markersize=5, linewidth=1.4)
+                ax.vlines(x, line[f"{share}_low"], line[f"{share}_high"], color=color, linewidth=2, alpha=0.45)
+                ax.plot(x, line[share], color=color, marker=marker, markersize=5, linewidth=1.4)
+                if share == "lost":
+                    ax.plot(x, line["loss"], color=color, linewidth=0.9, linestyle=(0, (1.5, 1.5)))
                 labels = [shown_level(kind, float(v)).replace(" of ", "\nof ") for v in line["level"]]
                 ax.set_xticks(np.arange(len(line)), labels)
             ax.axhline(LIMIT, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
@@ -122,15 +132,21 @@ def noise_loss(table: pd.DataFrame, accuracy: pd.DataFrame) -> Figure:
             if row == 0:
                 ax.set_title(TITLES.get(kind, kind))
         if len(networks) > 1:
-            name = "trained on clean recordings" if network == "clean" else f"trained on {network}"
+            name = "trained on clean recordings" if network == "trained" else f"trained on {network}"
             axes[row, 0].set_ylabel(name)
     handles = [
         axes[0, 0].plot([], [], color=color, marker=marker, label=label)[0]
         for color, marker, label in ((LEFT, "o", f"smoothness at {title}"), (RIGHT, "s", "accuracy"))
     ]
+    if share == "lost":
+        handles += axes[0, 0].plot(
+            [], [], color=LEFT, linewidth=0.9, linestyle=(0, (1.5, 1.5)), label="of the way to shuffled labels"
+        )
     handles += axes[0, 0].plot([], [], color=MUTED, linestyle=(0, (4, 3)), linewidth=1, label=f"limit {LIMIT:.0%}")
-    figure.legend(handles=handles, loc="outside upper right", ncols=3)
-    figure.supylabel("share lost, of the way to chance", fontsize=9)
+    figure.legend(handles=handles, loc="outside upper right", ncols=len(handles))
+    figure.supylabel(
+        "share lost, of what training gained" if share == "lost" else "share lost, of the way to chance", fontsize=9
+    )
     return figure
 
 

@@ -25,6 +25,7 @@ from stgcnlib.figures.style import (
     new_figure,
     styled,
 )  # fmt: skip
+from stgcnlib.geometry.layers import INITIAL, TRAINED, UNTRAINED, kind_of
 from stgcnlib.groups import ALL, main_neighbours
 
 __all__ = ["class_heatmap", "class_smoothness", "separation", "smoothness_curve"]
@@ -36,13 +37,23 @@ _FLOOR_SHOWN = 0.005  # a lower floor cannot be told from 0
 
 
 @styled
-def smoothness_curve(table: pd.DataFrame, *, neighbours: str | None = None, measured: str = "label") -> Figure:
-    """Smoothness of each layer with its interval, beside shuffled labels and an untrained network.
+def smoothness_curve(
+    table: pd.DataFrame,
+    *,
+    mean: pd.DataFrame | None = None,
+    neighbours: str | None = None,
+    measured: str = "label",
+) -> Figure:
+    """Smoothness of each layer with its interval, beside shuffled labels (or targets) and untrained networks.
+
+    Several trained networks are thin lines around their mean. Several untrained networks are a band from the least to
+    the most of them, with their mean as a line; those with batch norm as initialised are a dotted line.
 
     The lowest value that the graphs allow is a thin line where it is above 0.005 somewhere.
 
     Args:
         table: `LayerGeometry.table`.
+        mean: `LayerGeometry.mean_curve()`: the mean of several trained networks with its interval; `None`: without one.
         neighbours: whose neighbours the main curves count; `None` takes "other subjects" (or days, …) where they
             are there. With these, the curve of all neighbours is drawn as a thin line.
         measured: what smoothness is of: `LayerGeometry.measured`.
@@ -52,20 +63,27 @@ def smoothness_curve(table: pd.DataFrame, *, neighbours: str | None = None, meas
     """
     label = _LABEL if measured == "label" else _TARGET
     kind = _neighbours(table, neighbours)
-    main, untrained = _curve(table, "trained", kind), _curve(table, "untrained", kind)
-    everyone = _curve(table, "trained", ALL) if kind != ALL else main.iloc[:0]
-    curves = pd.concat([main, untrained])
-    top = float(np.nanmax([curves["high"].max(), everyone["smoothness"].max()]))
-    bottom = float(np.nanmin([curves["low"].min(), everyone["smoothness"].min()]))
+    each, untrained, initial = (_kind(table, name, kind) for name in (TRAINED, UNTRAINED, INITIAL))
+    main = _mean(each)
+    if mean is not None and len(mean) == len(main):
+        main = main.assign(low=mean["low"].to_numpy(), high=mean["high"].to_numpy())
+    control = _mean(untrained)
+    if len(networks := untrained["network"].unique()) > 1:
+        extent = untrained.groupby("index")["smoothness"]
+        control = control.assign(low=extent.min().to_numpy(), high=extent.max().to_numpy())
+    initially = _mean(initial)
+    everyone = _mean(_kind(table, TRAINED, ALL)) if kind != ALL else main.iloc[:0]
+    curves = pd.concat([main, control, each, initially])[["smoothness", "low", "high"]]
+    top = float(np.nanmax([curves.max().max(), everyone["smoothness"].max()]))
+    bottom = float(np.nanmin([curves.min().min(), everyone["smoothness"].min()]))
     has_floor = "floor" in main and bool((main["floor"] > _FLOOR_SHOWN).any())
     if has_floor:
         bottom = min(bottom, float(main["floor"].min()))
     null_low = float(main["null_low"].min())
     broken = null_low > top + 0.25 * (top - min(bottom, 0.5 * top))
 
-    figure = new_figure(
-        4.7, alt=f"{measured.capitalize()} smoothness against layer, with interval, null and untrained network."
-    )
+    alt = f"{measured.capitalize()} smoothness against layer, with interval, null and untrained networks."
+    figure = new_figure(4.7, alt=alt)
     upper: Axes | None = None
     if broken:
         upper, ax = figure.subplots(2, 1, sharex=True, height_ratios=[1, 5.5])
@@ -83,14 +101,23 @@ def smoothness_curve(table: pd.DataFrame, *, neighbours: str | None = None, meas
     if len(everyone):
         ax.plot(everyone["index"], everyone["smoothness"], color=_THIN, linewidth=1.2, linestyle=(0, (5, 2)))
         ends.append((float(everyone["smoothness"].iloc[-1]), "trained, all neighbours", "#4f7fb0"))
-    if len(untrained):
-        u = untrained["index"].to_numpy(dtype=float)
-        band(ax, u, untrained["low"], untrained["high"], RIGHT, alpha=0.13)
-        ax.plot(u, untrained["smoothness"], color=RIGHT, linewidth=1.6, marker="s", markersize=4)
-        ends.append((float(untrained["smoothness"].iloc[-1]), "untrained network", RIGHT))
+    if len(initially):
+        ax.plot(initially["index"], initially["smoothness"], color=RIGHT, linewidth=1.1, linestyle=(0, (1.5, 1.5)))
+        ends.append((float(initially["smoothness"].iloc[-1]), "untrained, batch norm\nas initialised", RIGHT))
+    if len(control):
+        u = control["index"].to_numpy(dtype=float)
+        band(ax, u, control["low"], control["high"], RIGHT, alpha=0.13)
+        ax.plot(u, control["smoothness"], color=RIGHT, linewidth=1.6, marker="s", markersize=4)
+        name = "untrained network" if len(networks) == 1 else f"{len(networks)} untrained networks"
+        ends.append((float(control["smoothness"].iloc[-1]), name, RIGHT))
     band(ax, x, main["low"], main["high"], LEFT)
     ax.plot(x, main["smoothness"], color=LEFT, linewidth=2.6, marker="o", markersize=6, zorder=3)
-    ends.append((float(main["smoothness"].iloc[-1]), "trained network", LEFT))
+    trained = each["network"].unique()
+    if len(trained) > 1:
+        for _, line in each.groupby("network"):
+            ax.plot(line["index"], line["smoothness"], color=LEFT, linewidth=0.7, alpha=0.75)
+    name = "trained network" if len(trained) == 1 else f"mean of {len(trained)}\ntrained networks"
+    ends.append((float(main["smoothness"].iloc[-1]), name, LEFT))
 
     margin = 0.07 * (top - bottom) or 0.05
     ax.set_ylim(max(0.0, bottom - margin), top + margin)
@@ -249,9 +276,18 @@ def _neighbours(table: pd.DataFrame, wanted: str | None) -> str:
     return wanted
 
 
-def _curve(table: pd.DataFrame, network: str, neighbours: str) -> pd.DataFrame:
-    rows = (table["network"] == network) & (table["neighbours"] == neighbours)
-    found = table[rows].sort_values("index")
-    if network == "trained" and neighbours != ALL and found.empty:
+def _kind(table: pd.DataFrame, kind: str, neighbours: str) -> pd.DataFrame:
+    """Rows of all networks of a kind, in order of depth."""
+    rows = (table["network"].map(kind_of) == kind) & (table["neighbours"] == neighbours)
+    found = table[rows].sort_values("index", kind="stable")
+    if kind == TRAINED and neighbours != ALL and found.empty:
         raise GraphError(f"the table has no trained network with neighbours {neighbours!r}")
     return found
+
+
+def _mean(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row per layer: that of the only network, or means over several, whose intervals are then not known."""
+    if rows["network"].nunique() < 2:
+        return rows
+    means = rows.groupby("index").mean(numeric_only=True).assign(low=np.nan, high=np.nan).reset_index()
+    return means.assign(title=rows.drop_duplicates("index")["title"].to_numpy())

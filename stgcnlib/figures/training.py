@@ -18,11 +18,11 @@ __all__ = ["confusion", "per_class_accuracy", "training_curves"]
 
 @styled
 def training_curves(history: pd.DataFrame) -> Figure:
-    """Loss and accuracy (of targets: R²) against epoch.
+    """Loss and accuracy (of targets: R²) against epoch; of several networks the first is drawn thick, the others thin.
 
     Args:
-        history: columns epoch, train_loss, train_accuracy and, where it was measured, test_accuracy; or train_r2 and
-            test_r2.
+        history: columns epoch, train_loss, train_accuracy and, where it was measured, test_accuracy (or train_r2 and
+            test_r2); of several networks also network.
 
     Raises:
         SequenceError: if a column is missing or there is no epoch.
@@ -35,8 +35,13 @@ def training_curves(history: pd.DataFrame) -> Figure:
         raise SequenceError("history has no epoch; train for at least one")
     figure = new_figure(3.1, alt="Training loss and accuracy against epoch.")
     left, right = figure.subplots(1, 2)
+    first = history["network"].iloc[0] if "network" in history else None
+    others = [] if first is None else [each for name, each in history.groupby("network", sort=False) if name != first]
+    history = history if first is None else history[history["network"] == first]
     epoch = history["epoch"].to_numpy(dtype=float)
     marker = "o" if len(epoch) < 3 else ""
+    for other in others:
+        left.plot(other["epoch"], other["train_loss"], color=LEFT, linewidth=0.7, alpha=0.6)
     left.plot(epoch, history["train_loss"], color=LEFT, marker=marker)
     left.set_ylim(bottom=0)
     left.set_title("Loss (cross-entropy)" if measure == "accuracy" else "Loss (standardised targets)")
@@ -45,6 +50,8 @@ def training_curves(history: pd.DataFrame) -> Figure:
     for column, name, color in ((f"train_{measure}", "train", LEFT), (f"test_{measure}", "test", RIGHT)):
         if column not in history.columns or not history[column].notna().any():
             continue
+        for other in (each[each[column].notna()] for each in others):
+            right.plot(other["epoch"], other[column], color=color, linewidth=0.7, alpha=0.6)
         known = history[history[column].notna()]
         right.plot(known["epoch"], known[column], color=color, marker=marker)
         ends.append((float(known[column].iloc[-1]), f"{name} {known[column].iloc[-1]:{form}}", color))

@@ -48,7 +48,7 @@ def transfer_curve(table: pd.DataFrame, smoothness: pd.DataFrame, *, advised: in
     band(upper, x, frozen["low"], frozen["high"], LEFT)
     upper.plot(x, frozen["accuracy"], color=LEFT, linewidth=2.6, marker="o", markersize=6, zorder=3)
     ends.append((float(frozen["accuracy"].iloc[-1]), "fine-tuned", LEFT))
-    shown = table["low"].min(), table["high"].max()
+    shown = table[["low", "accuracy"]].min().min(), table[["high", "accuracy"]].max().max()
     margin = 0.06 * (shown[1] - shown[0]) or 0.02
     upper.set_ylim(max(0.0, shown[0] - margin), min(1.03, shown[1] + 2.5 * margin))
     upper.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -28,8 +29,8 @@ def verdict_figure(outcome: Outcome) -> Figure:
 
     Rows have different units, so each is drawn in multiples of its own smallest effect that counts, from its own value
     of no effect on: line and zone stand below each other, and a bar tells its answer by where it lies. The values at
-    both ends of the zone are written below it in the row's unit. A row without such an effect has a line alone and is
-    scaled to its interval.
+    both ends of the zone are written below it in the row's unit. Rows without such an effect have a line alone; those
+    of one unit share a scale.
 
     Raises:
         StudyError: the outcome has no tests.
@@ -41,12 +42,14 @@ def verdict_figure(outcome: Outcome) -> Figure:
         0.45 + 0.5 * len(tests), width=7.0, alt="; ".join(f"{test.question}: {test.word}" for test in tests)
     )
     ax = figure.subplots()
-    reach = [place for test in tests for place in _places(test) if np.isfinite(place)]
+    units = _units(tests)
+    reach = [place for test, unit in zip(tests, units, strict=True) for place in _places(test, unit)]
+    reach = [place for place in reach if np.isfinite(place)]
     left = float(np.clip(min(reach, default=0.0), LEFTMOST, -0.8)) - 0.3
     right = float(np.clip(max(reach, default=0.0), 1.8, RIGHTMOST)) + 0.3
     ax.set_xlim(left, right)
     ax.set_ylim(len(tests) - 0.4, -0.5)
-    cut = [_row(ax, row, test) for row, test in enumerate(tests)]
+    cut = [_row(ax, row, test, unit) for row, (test, unit) in enumerate(zip(tests, units, strict=True))]
     ax.set_yticks(np.arange(len(tests)) - _UP, [textwrap.fill(test.question, _WORDS) for test in tests])
     ax.tick_params(axis="both", length=0, pad=10, labelbottom=False)
     ax.spines[:].set_visible(False)
@@ -54,30 +57,48 @@ def verdict_figure(outcome: Outcome) -> Figure:
     return figure
 
 
-def _places(test: Test) -> tuple[float, float, float]:
+def _units(tests: Sequence[Test]) -> list[float]:
+    """What one step of the picture is worth, for each test.
+
+    The smallest effect that counts, from no effect on; tests without one share a scale, by their unit.
+    """
+    reach: dict[str, float] = {}
+    for test in tests:
+        given = np.abs(np.array([test.low, test.value, test.high], dtype=np.float64) - test.against)
+        if not _zone(test) and np.isfinite(given).any():
+            reach[test.unit] = max(reach.get(test.unit, 0.0), float(np.nanmax(given)))
+    return [
+        float(test.relevant) - test.against if _zone(test) and test.relevant is not None
+        else reach.get(test.unit, 0.0) / 2 or 1.0
+        for test in tests
+    ]  # fmt: skip
+
+
+def _zone(test: Test) -> bool:
+    """Whether effects up to some size are too small to count."""
+    return test.relevant is not None and test.relevant != test.against
+
+
+def _places(test: Test, unit: float) -> tuple[float, float, float]:
     """Low, value and high in the coordinate of the picture: 0 at no effect, 1 at the smallest effect that counts."""
-    given = np.array([test.low, test.value, test.high], dtype=np.float64) - test.against
-    unit = 0.0 if test.relevant is None else test.relevant - test.against
-    if unit == 0:
-        known = np.abs(given[np.isfinite(given)])
-        unit = float(known.max()) / 2 if known.size and known.max() > 0 else 1.0
-    low, value, high = given / unit
+    low, value, high = (np.array([test.low, test.value, test.high], dtype=np.float64) - test.against) / unit
     return float(low), float(value), float(high)
 
 
-def _row(ax: Axes, y: int, test: Test) -> bool:
+def _row(ax: Axes, y: int, test: Test, unit: float) -> bool:
     """Draw one test; whether its bar goes on beyond the picture."""
     color, marker, sign = ANSWERED[test.answer]
     ax.annotate(
         f"{sign} {test.word}", (1, y - _UP), xycoords=("axes fraction", "data"), xytext=(6, 0), color=color,
         textcoords="offset points", va="center", fontweight="bold", annotation_clip=False,
     )  # fmt: skip
-    low, value, high = _places(test)
+    low, value, high = _places(test, unit)
     if not np.isfinite(value):
-        text = textwrap.fill(test.note or "not measured", _NOTE)
-        ax.text(ax.get_xlim()[1], y - _UP, text, ha="right", va="center", fontsize=7.5, color=MUTED)
+        if test.note:
+            text = textwrap.fill(test.note, _NOTE)
+            ax.text(ax.get_xlim()[1], y - _UP, text, ha="right", va="center", fontsize=7.5, color=MUTED)
         return False
-    if test.relevant is not None and test.relevant != test.against:
+    if _zone(test) and test.relevant is not None:
         ax.fill_between([0, 1], y - 0.42, y + 0.2, color=FAINT, linewidth=0, zorder=0)
         _below(ax, 1, y, test.shown(test.relevant))
     ax.plot([0, 0], [y - 0.42, y + 0.2], color=INK, linewidth=1.2, zorder=1)
@@ -111,7 +132,8 @@ def _below(ax: Axes, x: float, y: int, text: str) -> None:
 def _legend(outcome: Outcome, *, arrows: bool) -> str:
     confidence = outcome.numbers.get("confidence")
     bar = "interval" if confidence is None else f"{confidence:.0%} interval"
-    zones = [test.relevant not in (None, test.against) for test in outcome.tests]
-    parts = [f"bar: {bar}", "line: no effect" if all(zones) else "line: no effect, or the limit"]
+    zones = [_zone(test) for test in outcome.tests]
+    limits = [test.against != 0 and not zone for test, zone in zip(outcome.tests, zones, strict=True)]
+    parts = [f"bar: {bar}", "line: no effect, or the limit" if any(limits) else "line: no effect"]
     parts += ["grey: too small to count"] if any(zones) else []
     return " · ".join([*parts, *(["arrow: goes on"] if arrows else [])])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from stgcnlib.geometry.baselines import baseline_distances, layer_baselines
 from stgcnlib.geometry.floor import ChosenK, choose_k, rescaled, same_class_candidates, smoothness_floor
 from stgcnlib.geometry.layers import LayerGeometry, merge_geometries
-from stgcnlib.geometry.measure import layer_geometry
+from stgcnlib.geometry.measure import layer_geometry, values_without
 from stgcnlib.geometry.neighbourhoods import (
     graph_similarity,
     intrinsic_dimension,
@@ -63,4 +63,5 @@ __all__ = [
     "suspect_labels",
     "target_null",
     "target_smoothness",
+    "values_without",
 ]

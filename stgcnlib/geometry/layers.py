@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from stgcnlib.dsgraph import DSGraph
 from stgcnlib.errors import GraphError
 from stgcnlib.files import atomic_folder, write_json
-from stgcnlib.geometry.uncertainty import Estimate, Jackknife, bootstrap_counts, deletion_groups
+from stgcnlib.geometry.uncertainty import Estimate, Jackknife, deletion_groups
 from stgcnlib.groups import SUBJECT, neighbours_label, resampled_groups
 
 __all__ = ["INITIAL", "TRAINED", "UNTRAINED", "LayerGeometry", "kind_of", "merge_geometries"]
@@ -199,10 +199,6 @@ class LayerGeometry:
     def means_without(self, network: str = TRAINED, neighbours: str | None = None) -> Floats:
         """(P, layers) smoothness of each layer without each part of the recordings."""
         return np.stack([self.jackknife.means(each) for each in self.node_values_without(network, neighbours)], axis=1)
-
-    def resamples(self) -> NDArray[np.int32]:
-        """(draws, N) bootstrap samples; see `uncertainty.bootstrap_counts`."""
-        return bootstrap_counts(len(self.labels), groups=self.resampled, seed=int(self.settings["seed"]))
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write tables (parquet), graphs and nodes (npz) and a manifest into a folder, atomically."""

@@ -194,6 +194,7 @@ def values_without(
     k: int,
     exclude: Any = None,
     build: Callable[..., DSGraph] = nnk_graph,
+    queries: ArrayLike | None = None,
     **options: Any,
 ) -> Floats:
     """(P, N) smoothness of each node on graphs that are made anew without each part of the recordings.
@@ -205,13 +206,14 @@ def values_without(
         k: as of `build`; lowered where a node has fewer candidates left.
         exclude: (N,) groups, or None.
         build: makes the graph, from distances, k and exclude.
+        queries: (N, N) distances of other versions of the recordings, as of `nnk_graph`.
         options: further ones of `build`.
 
     Returns:
         NaN for the nodes of the part that is left out, and everywhere if a node has no candidate left without it.
     """
     found = np.full((jackknife.count, len(told)), np.nan)
-    graphs = graphs_without(jackknife, distances, k=k, exclude=exclude, build=build, **options)
+    graphs = graphs_without(jackknife, distances, k=k, exclude=exclude, build=build, queries=queries, **options)
     for part, (keep, graph) in enumerate(graphs):
         if graph is not None:
             found[part, keep] = node_smoothness(graph, told[keep])
@@ -225,6 +227,7 @@ def graphs_without(
     k: int,
     exclude: Any = None,
     build: Callable[..., DSGraph] = nnk_graph,
+    queries: ArrayLike | None = None,
     **options: Any,
 ) -> Iterator[tuple[NDArray[np.int64], DSGraph | None]]:
     """(nodes, graph among them) without each part of the recordings; arguments as `values_without`.
@@ -238,7 +241,9 @@ def graphs_without(
         if fewest < 1 or jackknife.count < 2:
             yield keep, None
         else:
-            yield keep, build(matrix[np.ix_(keep, keep)], k=min(k, fewest), exclude=groups, **options)
+            both = np.ix_(keep, keep)
+            more = {} if queries is None else {"queries": np.asarray(queries)[both]}
+            yield keep, build(matrix[both], k=min(k, fewest), exclude=groups, **more, **options)
 
 
 def _told(

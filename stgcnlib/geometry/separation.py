@@ -117,8 +117,9 @@ def class_separation(geometry: LayerGeometry, *, network: str = "trained", clear
     share of cases (simulated in tests/geometry/test_separation.py).
 
     Where: at the first layer from which on, at every layer, the fall from the input is above 0, each by an interval of
-    the level that the correction left. `earliest` and `latest` are the first and the last layer at which the same
-    search ends when one subject is left out; they show how firm the layer is and are no confidence interval.
+    the level that the correction left. Without a test, `half` is the depth at which half of the fall from the input to
+    the last layer is done, and `half_least` and `half_most` are its range with nobody or one subject left out: they show
+    how firm it is and are no confidence interval.
 
     Args:
         geometry: with the input (index 0) and one layer at least.
@@ -128,10 +129,10 @@ def class_separation(geometry: LayerGeometry, *, network: str = "trained", clear
     Returns:
         One row per class that occurs: class_index, class_name, n, status ("separates"; "separate at the input";
         "does not": the interval excludes a fall of 10% of the value at the input; "not decided"), layer, index, title
-        (of the separating layer; None, NaN and None where there is none), earliest, latest (indices; the last index + 1
-        stands for no layer), input, at (smoothness at that layer, else at the last), drop, low, high (input − at, with
-        the interval of one class alone), p, p_adjusted (of the fall to the last layer; NaN for a class that is separate
-        at the input), last (smoothness at the last layer).
+        (of the separating layer; None, NaN and None where there is none), half, half_least, half_most (index of a
+        layer, with fractions; NaN without a fall), input, at (smoothness at that layer, else at the last), drop, low,
+        high (input − at, with the interval of one class alone), p, p_adjusted (of the fall to the last layer; NaN for a
+        class that is separate at the input), last (smoothness at the last layer).
 
     Raises:
         GraphError: the geometry lacks the network, the input or a further layer.
@@ -141,7 +142,7 @@ def class_separation(geometry: LayerGeometry, *, network: str = "trained", clear
     if len(curve) < 2 or curve["index"].iloc[0] != 0:
         raise GraphError(f"separation needs the input and a layer of network {network!r}; here are {len(curve)} layers")
     without = geometry.node_values_without(network)
-    indices = np.append(curve["index"].to_numpy(dtype=np.float64), curve["index"].iloc[-1] + 1)
+    indices = curve["index"].to_numpy(dtype=np.float64)
     present = np.unique(y)
     falls = {
         c: [jackknife.mean(values[0] - v, without[0] - w, nodes=y == c) for v, w in zip(values, without, strict=True)]
@@ -158,15 +159,14 @@ def class_separation(geometry: LayerGeometry, *, network: str = "trained", clear
         place, known = len(curve), c in tested
         row: dict[str, Any] = {"class_index": int(c), "class_name": names[c], "n": int((y == c).sum())}
         own = {"p": float("nan"), "p_adjusted": float("nan")}
-        first = last = float("nan")
         if known:
             own = {"p": float(p[tested.index(c)]), "p_adjusted": float(adjusted[tested.index(c)])}
             margins = np.array([replace(each, confidence=1 - level).half if level else np.inf for each in drops])
             if own["p_adjusted"] <= 1 - jackknife.confidence and drops[-1].value > 0:
                 place = int(_first_kept(np.array([each.value for each in drops]) > margins))
-            left = np.stack([jackknife.means(without[0] - w, nodes=y == c) for w in without], axis=1)  # (P, layers)
-            found = _first_kept(left > margins)
-            first, last = float(indices[found].min()), float(indices[found].max())
+        left = np.stack([jackknife.means(without[0] - w, nodes=y == c) for w in without], axis=1)  # (P, layers)
+        half = _half(np.array([each.value for each in drops]), indices)
+        halves = np.array([depth for depth in [half, *(_half(each, indices) for each in left)] if np.isfinite(depth)])
         status = "separate at the input"
         if known:
             none = drops[-1].high < RELEVANT * start[c]
@@ -177,7 +177,10 @@ def class_separation(geometry: LayerGeometry, *, network: str = "trained", clear
             row
             | {"status": status, "layer": str(curve["layer"].iloc[at]) if here else None}
             | {"index": float(curve["index"].iloc[at]) if here else float("nan")}
-            | {"title": str(curve["title"].iloc[at]) if here else None, "earliest": first, "latest": last}
+            | {"title": str(curve["title"].iloc[at]) if here else None}
+            | {"half": half}
+            | {"half_least": float(halves.min()) if halves.size else float("nan")}
+            | {"half_most": float(halves.max()) if halves.size else float("nan")}
             | {"input": start[c], "at": float(values[at, y == c].mean()), "drop": drops[at].value}
             | {"low": drops[at].low, "high": drops[at].high, **own, "last": float(values[-1, y == c].mean())}
         )
@@ -217,6 +220,18 @@ def _shares_without(geometry: LayerGeometry, distances: ArrayLike, classes: int)
         if graph is not None:
             found[part, keep] = node_shares(graph, y[keep], classes=classes)
     return found
+
+
+def _half(drops: Floats, indices: Floats) -> float:
+    """The depth at which half of the last drop is reached first, straight between layers; NaN without a fall."""
+    if not drops[-1] > 0:
+        return float("nan")
+    goal = drops[-1] / 2
+    after = int((drops >= goal).argmax())
+    if after == 0:
+        return float(indices[0])
+    share = (goal - drops[after - 1]) / (drops[after] - drops[after - 1])
+    return float(indices[after - 1] + share * (indices[after] - indices[after - 1]))
 
 
 def _first_kept(holds: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -52,12 +52,12 @@ def suspect_labels(
     At each layer a recording has a row p of shares: how much of its neighbourhood weight lies on each class. Only other
     subjects count, where subjects are known, so that a person's own mislabelled repetitions do not vouch for each
     other. Q_c is the mean row of class c's recordings, this one left out. The evidence of a layer for class c
-    against the given label y is the log-likelihood ratio Σ_d p_d log(Q_c[d] / Q_y[d]), in nats per neighbour: classes
-    that are mixed with each other anyway speak softly, classes that never are speak loudly. `score` is its mean
-    over the layers for the class where that mean is largest; above 0 the other class explains the neighbourhood better.
+    against the given label y is the log-likelihood ratio Σ_d p_d log(Q_c[d] / Q_y[d]), in nats per neighbour: a
+    neighbour's vote counts more when its class is rarely confused with this one. `score` is its mean over the layers
+    for the class where that mean is largest; above 0 the other class explains the neighbourhood better.
 
-    A network that has been trained on a wrong label may have learned it by heart and put the recording among its
-    wrong class at the last layer. Several layers are therefore joined, and where training recordings are among
+    A network that was trained on a wrong label may have memorised it and put the recording among its wrong class at the
+    last layer. Several layers are therefore joined, and where training recordings are among
     the nodes it is worth giving the earlier layers too (``layers=store.layers``).
 
     Args:

@@ -271,6 +271,54 @@ class Jackknife:
         counted[slice(None) if nodes is None else nodes] = True
         return self.of(_mean(x[counted]), self.means(x if left_out is None else left_out, nodes=counted))
 
+    def ratio(
+        self,
+        above: ArrayLike,
+        below: ArrayLike,
+        above_without: ArrayLike,
+        below_without: ArrayLike,
+        *,
+        below_error: float = 0.0,
+    ) -> tuple[float, float, float]:
+        """(value, low, high) of the ratio of two statistics, averaged over R networks before they are divided.
+
+        Fieller's interval: all ratios q for which above − q below does not differ from 0. It serves where the lower
+        statistic is small against its error, as Tukey's interval of the ratio would not.
+
+        Args:
+            above, below: (R,) of each network.
+            above_without, below_without: (R, P) without each part.
+            below_error: a further standard error of the lower statistic, independent of the others.
+
+        Returns:
+            The interval has the spread between networks in it. It is NaN where there is none: the lower statistic may
+            be 0, or a value is not known.
+        """
+        from scipy.stats import t
+
+        a, b = (np.atleast_1d(np.asarray(each, dtype=np.float64)) for each in (above, below))
+        thetas = np.stack([np.atleast_2d(each).mean(axis=0) for each in (above_without, below_without)])
+        x, y = float(a.mean()), float(b.mean())
+        value = x / y if y else float("nan")
+        P, R = thetas.shape[1], len(a)
+        if P < 2 or not (np.isfinite(thetas).all() and np.isfinite(value)):
+            return value, float("nan"), float("nan")
+        centred = thetas - thetas.mean(axis=1, keepdims=True)
+        errors, df = (P - 1) / P * centred @ centred.T, P - 1.0
+        if R > 1:
+            between, weights = np.cov(a, b) / R, np.array([1.0, -value])
+            parts = [float(weights @ each @ weights) for each in (errors, between)]
+            df = float(satterthwaite(parts, [P - 1, R - 1])[1])
+            errors = errors + between
+        errors[1, 1] += below_error**2
+        (vxx, vxy), (_, vyy) = t.ppf((1 + self.confidence) / 2, df) ** 2 * errors
+        p, q, r = y**2 - vyy, x * y - vxy, x**2 - vxx
+        if p <= 0:
+            return value, float("nan"), float("nan")
+        half = float(np.sqrt(max(q**2 - p * r, 0.0)))
+        low, high = sorted([(q - half) / p, (q + half) / p])
+        return value, float(low), float(high)
+
     def means(self, left_out: ArrayLike, *, nodes: NDArray[Any] | None = None) -> Floats:
         """(P,) mean over the nodes outside each part, from (P, N) values, or (N,) where they stay as they are."""
         x = np.broadcast_to(np.asarray(left_out, dtype=np.float64), (self.count, len(self.parts)))

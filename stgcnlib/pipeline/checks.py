@@ -38,7 +38,7 @@ def _check_noise(study: Study, made: Artefacts) -> None:
     settings = study.noise
     if settings is None:
         return
-    from stgcnlib.studies.noise_levels import corrupt
+    from stgcnlib.studies.corruption import corrupt
 
     few = made["sequences"].select([0])
     levels = [(kind, level) for kind, levels in settings.levels.items() for level in levels]
@@ -54,7 +54,7 @@ def _check_transfer(study: Study, made: Artefacts) -> None:
     if settings is None:
         return
     from stgcnlib.studies import split_classes
-    from stgcnlib.studies.transfer import plan_fits
+    from stgcnlib.studies.transfer_plan import plan_fits
 
     if settings.source.classes is not None:
         try:
@@ -62,9 +62,9 @@ def _check_transfer(study: Study, made: Artefacts) -> None:
         except SequenceError as error:
             raise StudyError(f"transfer.source.classes: {error}") from None
     # Fitted here, the source has the study's blocks; from a checkpoint, it may have others.
-    source = made["network/untrained" if settings.source.checkpoint is None else "transfer-source"]
+    source = made["network/initial" if settings.source.checkpoint is None else "transfer-source/trained"]
     try:
-        plan = plan_fits(source, settings.frozen, settings.seeds, seed=study.seed)
+        plan = plan_fits(source, settings.frozen, settings.seeds)
     except StudyError as error:
         raise StudyError(f"transfer.{error}") from None
     chosen, blocks = plan["frozen"], plan["blocks"]
@@ -89,7 +89,7 @@ def _check_neighbours(study: Study, made: Artefacts) -> None:
 
 
 def _check_layers(study: Study, made: Artefacts) -> None:
-    """Two recordings through the untrained network, where layers or axes are chosen."""
+    """Two recordings through an untrained network, where layers or axes are chosen."""
     if ":" not in study.network.name and study.network.axes is None and study.layers is None:
         return
     from stgcnlib.activations import record
@@ -97,7 +97,7 @@ def _check_layers(study: Study, made: Artefacts) -> None:
     nodes = made["nodes"]
     # The shortest and the longest: taking frames for channels shows in the difference.
     few = nodes.select(np.unique([nodes.lengths.argmin(), nodes.lengths.argmax()]))
-    found = record(made["network/untrained"], few, layers=study.layers, axes=study.network.axes, progress=False)
+    found = record(made["network/initial"], few, layers=study.layers, axes=study.network.axes, progress=False)
     if len(found.layers) < FEWEST_LAYERS:
         raise StudyError(
             f"layers: {shorten(found.layers)}; a verdict on depth needs the input and at least two of the network's"

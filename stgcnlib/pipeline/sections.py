@@ -165,11 +165,12 @@ class Training(Section):
 
 
 class Network(Section):
-    """Which network, of what size, trained here or loaded.
+    """Which network, of what size, trained here or loaded, and how many of it.
 
-    `name` is one of the zoo, "auto" for the family of the checkpoint, or ``package.module:factory`` for one of your
-    own; its module may lie in `folder` (the study file's, if left out). `axes` says how its layers' outputs lie, as
-    in `stgcnlib.record`: for all, or by name or pattern.
+    `seeds` networks are trained, with the study's seed and the next ones; one from a checkpoint stands alone. `name`
+    is one of the zoo, "auto" for the family of the checkpoint, or ``package.module:factory`` for one of your own; its
+    module may lie in `folder` (the study file's, if left out). `axes` says how its layers' outputs lie, as in
+    `stgcnlib.record`: for all, or by name or pattern.
     """
 
     name: str = "st-gcn"
@@ -178,6 +179,16 @@ class Network(Section):
     options: dict[str, Scalar] = Field(default_factory=dict)
     axes: str | dict[str, str] | None = None
     training: Training = Training()
+    seeds: Whole = Field(1, ge=1, le=99)
+
+    @model_validator(mode="after")
+    def _one_checkpoint(self) -> Network:
+        if self.checkpoint is not None and self.seeds > 1:
+            raise ValueError(
+                f"seeds: {self.seeds} networks are to be trained, but a checkpoint is one network; leave seeds or the "
+                "checkpoint out"
+            )
+        return self
 
     @property
     def trained_here(self) -> Training | None:
@@ -304,13 +315,17 @@ Numbers = tuple[Number, ...]
 
 
 class Noise(Section):
-    """Noise on the test recordings, levels per kind (none leaves the kind out), and networks trained on noise."""
+    """Noise on the test recordings, levels per kind (none leaves the kind out), and networks trained on noise.
+
+    `neighbours` of a noisy recording are searched among the noisy recordings of others, or among their clean ones.
+    """
 
     jitter: Numbers = (30.0, 20.0, 10.0)
     joint_dropout: Numbers = (0.05, 0.1, 0.2)
     frame_dropout: Numbers = (0.1, 0.25, 0.5)
     rotation: Numbers = (15.0, 30.0, 60.0)
     layers: tuple[str, ...] | None = Field(None, min_length=1)
+    neighbours: Literal["noisy", "clean"] = "noisy"
     train: dict[Literal["jitter", "joint_dropout", "frame_dropout", "rotation"], Number] = Field(default_factory=dict)
 
     @property

@@ -49,7 +49,7 @@ FIRST_PAGE = ("summary", "recordings")
 
 STAGES: tuple[Stage, ...] = (
     Stage("00_data", ("parts", "nodes", "sequences"), cost=6),
-    Stage("01_network", ("network-facts", "history", "evaluation"), cost=43),
+    Stage("01_network", ("network-facts", "history?", "evaluation"), cost=43),
     Stage("02_activations", ("activations/trained",), cost=2),
     Stage(
         "03_ds_graphs",
@@ -73,7 +73,7 @@ STAGES: tuple[Stage, ...] = (
 
 TARGET_STAGES: tuple[Stage, ...] = (
     Stage("00_series", ("parts", "nodes", "sequences")),
-    Stage("01_estimates", ("network-facts", "history", "evaluation", "nodes", "recordings")),
+    Stage("01_estimates", ("network-facts", "history?", "evaluation", "nodes", "recordings")),
     Stage("02_activations", ("activations/trained",)),
     Stage("03_neighbours", ("nodes", "activations/trained", "distances/trained/*", "grouping", "dtw", "geometry")),
     Stage("04_smoothness", ("geometry", "statistics")),

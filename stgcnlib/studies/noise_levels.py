@@ -1,6 +1,6 @@
-"""Kinds and levels of noise, and what one network does on recordings with one of them.
+"""What one network does on recordings with one kind and level of noise.
 
-Studies of many levels, and their tables, are in `noise`.
+Kinds and levels are in `corruption`; studies of many levels, and their tables, are in `noise`.
 """
 
 from __future__ import annotations
@@ -8,84 +8,24 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
-from stgcnlib import transforms
 from stgcnlib.activations import LayerStore, record
 from stgcnlib.dsgraph import nnk_graph
 from stgcnlib.dtw import DTWLike, dtw_distances
-from stgcnlib.errors import StudyError, suggest
-from stgcnlib.geometry import label_smoothness
+from stgcnlib.errors import StudyError
+from stgcnlib.geometry import Jackknife, label_smoothness, values_without
 from stgcnlib.sequences import SequenceSet
+from stgcnlib.studies.corruption import CLEAN, corrupt
 from stgcnlib.studies.kept import Values
 
-__all__ = ["CLEAN", "KINDS", "LEVELS", "UNITS", "Kind", "kinds_and_levels", "corrupt", "measure_level"]
+__all__ = ["Neighbours", "measure_level"]
 
-Kind = Literal["jitter", "joint dropout", "frame dropout", "rotation"]
-
-KINDS: tuple[Kind, ...] = get_args(Kind)
-CLEAN = "clean"
-LEVELS: Mapping[Kind, tuple[float, ...]] = {
-    "jitter": (30.0, 20.0, 10.0),
-    "joint dropout": (0.05, 0.1, 0.2),
-    "frame dropout": (0.1, 0.25, 0.5),
-    "rotation": (15.0, 30.0, 60.0),
-}
-UNITS: Mapping[Kind, str] = {
-    "jitter": "dB signal-to-noise ratio",
-    "joint dropout": "share of joints lost",
-    "frame dropout": "share of frames lost",
-    "rotation": "degrees, largest turn",
-}
-
-
-def corrupt(data: SequenceSet, kind: str, level: float | None, *, seed: int = 0) -> SequenceSet:
-    """Recordings with one kind of noise.
-
-    Args:
-        data: any recordings.
-        kind: "jitter" (level: signal-to-noise ratio in dB, less is more), "joint dropout" and "frame dropout"
-            (shares lost), "rotation" (largest turn in degrees), or "clean", for which the level is None.
-        level: see `transforms.jitter`, `drop_joints`, `drop_frames` and `rotate`.
-        seed: of the noise.
-    """
-    if kind == CLEAN or level is None:
-        return data
-    match kind:
-        case "jitter":
-            return transforms.jitter(data, snr_db=level, seed=seed)
-        case "joint dropout":
-            return transforms.drop_joints(data, level, seed=seed)
-        case "frame dropout":
-            return transforms.drop_frames(data, level, seed=seed)
-        case "rotation":
-            return transforms.rotate(data, level, seed=seed)
-    raise StudyError(f"no noise is named {kind!r}; {suggest(kind, KINDS)}")
-
-
-def kinds_and_levels(kinds: Sequence[Kind], levels: Mapping[Kind, Sequence[float]] | None) -> list[tuple[str, float]]:
-    """(kind, level) of all levels of some kinds, the mild ones of a kind first; arguments as of `noise_study`.
-
-    Raises:
-        StudyError: an unknown kind, a kind without levels, or no kind.
-    """
-    for name in [*kinds, *(levels or {})]:
-        if name not in KINDS:
-            raise StudyError(f"no noise is named {name!r}; {suggest(str(name), KINDS)}")
-    wanted: list[tuple[str, float]] = []
-    for kind in kinds:
-        # Mild first: infinity dB is no noise, and less is more.
-        chosen = sorted({float(x) for x in (levels or {}).get(kind, LEVELS[kind])}, reverse=kind == "jitter")
-        if not chosen:
-            raise StudyError(f"levels of {kind!r} are empty; give at least one, or leave the kind out of kinds")
-        wanted += [(kind, level) for level in chosen]
-    if not wanted:
-        raise StudyError("kinds is empty; name at least one kind of noise")
-    return wanted
+Neighbours = Literal["noisy", "clean"]
 
 
 def measure_level(
@@ -94,9 +34,11 @@ def measure_level(
     kind: str,
     level: float | None,
     *,
+    jackknife: Jackknife,
     groups: ArrayLike | None,
     layers: Sequence[str] | None,
     distances: Mapping[str, ArrayLike],
+    neighbours: Neighbours = "noisy",
     dtw: DTWLike,
     seed: int,
     axes: Any,
@@ -108,27 +50,37 @@ def measure_level(
     Args:
         network, data: as of `noise_study`.
         kind, level: as of `corrupt`.
-        groups, layers, distances, dtw, seed, axes, device: as of `noise_study`.
+        jackknife: its parts are left out one by one.
+        groups, layers, neighbours, dtw, seed, axes, device: as of `noise_study`.
+        distances: layer -> (N, N) distances between the clean recordings, where they are known.
         **graph: k, sigma, symmetrize and solver of the DS-Graphs.
 
     Returns:
-        Plain values: predicted, (N,) classes; layers, each with name, index, title and smoothness, (N,).
+        Plain values: predicted, (N,) classes; layers, each with name, index, title, smoothness, (N,), and without,
+        (P,): the mean smoothness on graphs that are made anew without each part.
     """
-    noisy = corrupt(data, kind, level, seed=seed)
     names = None if layers is None else [name for name in layers if name != "input"]
+    clean = kind == CLEAN or level is None
     found = []
     with tempfile.TemporaryDirectory(prefix="stgcnlib-noise-") as scratch:
-        store = record(
-            network, noisy, layers=names, store=Path(scratch) / "layers.zarr", axes=axes, device=device, progress=False
-        )  # fmt: skip
+
+        def recorded(recordings: SequenceSet, name: str) -> LayerStore:
+            return record(
+                network, recordings, layers=names, store=Path(scratch) / name, axes=axes, device=device, progress=False
+            )  # fmt: skip
+
+        store = recorded(corrupt(data, kind, level, seed=seed), "layers.zarr")
+        others = store if clean or neighbours == "noisy" else recorded(data, "clean.zarr")
         predicted = _predictions(store, network)
         for name in store.layers:
-            matrix = distances.get(name)
-            if matrix is None:
-                matrix = dtw_distances(store[name], dtw=dtw, progress=False)
-            values = label_smoothness(nnk_graph(matrix, exclude=groups, **graph), data.labels, per="node")
+            known = distances.get(name) if clean or others is not store else None
+            matrix = dtw_distances(others[name], dtw=dtw, progress=False) if known is None else np.asarray(known)
+            queries = None if others is store else dtw_distances(store[name], others[name], dtw=dtw, progress=False)
+            options = {"exclude": groups, "queries": queries, **graph}
+            values = label_smoothness(nnk_graph(matrix, **options), data.labels, per="node")
+            without = jackknife.means(values_without(jackknife, matrix, data.labels, **options))
             about = {"name": name, "index": store[name].index, "title": store[name].title}
-            found.append(about | {"smoothness": values.tolist()})
+            found.append(about | {"smoothness": values.tolist(), "without": without.tolist()})
     return {"predicted": predicted.tolist(), "layers": found}
 
 

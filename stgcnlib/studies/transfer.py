@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,37 +21,41 @@ from torch import nn
 
 from stgcnlib.activations import record
 from stgcnlib.dtw import DTWLike
-from stgcnlib.errors import SequenceError, StudyError, shorten
-from stgcnlib.geometry import LayerGeometry, bootstrap_counts, layer_geometry
-from stgcnlib.geometry.uncertainty import interval
-from stgcnlib.groups import RECORDINGS, SUBJECT, largest_k, resampled_groups
+from stgcnlib.errors import SequenceError, StudyError
+from stgcnlib.geometry import Estimate, Jackknife, LayerGeometry, layer_geometry
+from stgcnlib.geometry.layers import TRAINED
+from stgcnlib.groups import RECORDINGS, SUBJECT, largest_k
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.studies.kept import KeptResults, Values, compute_all, load_tables, network_fingerprint, save_tables
-from stgcnlib.studies.transfer_fits import FROZEN, PROBE, SCRATCH, Work, fresh_network, measure
+from stgcnlib.studies.transfer_fits import Work, fresh_network, measure
+from stgcnlib.studies.transfer_plan import EPOCHS, FROZEN, plan_fits, validation_unit
 
-__all__ = [
-    "FROZEN", "PROBE", "SCRATCH", "TransferResult", "plan_fits", "target_geometry",
-    "transfer_result", "transfer_study",
-]  # fmt: skip
+__all__ = ["TransferResult", "target_geometry", "transfer_result", "transfer_study"]
 
-EPOCHS = 15
-_TABLES = ("fits", "table", "predictions", "smoothness", "smoothness_nodes")
+_TABLES = ("fits", "table", "predictions", "smoothness", "smoothness_each")
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class TransferResult:
     """What `transfer_study` found.
 
+    Intervals leave out one part of the test recordings at a time (a person, where people are known), and have the
+    spread between fits added: other seeds, source networks and validation people.
+
     Attributes:
         fits: one row per training: method ("frozen", "from scratch", "linear probe"), frozen (blocks; -1 where the
-            method freezes none by number), seed, accuracy (test), train_accuracy, parameters (trained), seconds.
-        table: one row per method and number of frozen blocks, means over seeds: accuracy, low, high (bootstrap over
-            recordings, by subject where known, and seeds), seed_sd, against fine-tuning all blocks on the same
-            recordings change, change_low, change_high; parameters, seconds (of one fit), seeds, n.
+            method freezes none by number), seed, number (of the seed, from 0), source (number of the source network it
+            began at), accuracy (test), validation (accuracy on training people that it did not see), train_accuracy,
+            parameters (trained), seconds.
+        table: one row per method and number of frozen blocks, means over fits: accuracy, low, high, seed_sd, against
+            fine-tuning all blocks change, change_low, change_high (paired by fit and recording); validation,
+            parameters, seconds (of one fit), seeds, n.
         predictions: label, predicted and correct of each test recording in each fit.
-        smoothness: the target's labels on the source network's layers, before any fine-tuning: layer, index, title,
-            smoothness, low, high, null_mean, null_low, null_high.
-        smoothness_nodes: layer, index, node, smoothness.
+        smoothness: the target's labels on the source networks' layers, before any fine-tuning: layer, index, title,
+            smoothness, low, high, null_mean, null_low, null_high; means over the source networks.
+        smoothness_each: smoothness of each source network by itself: member, layer, index, part (-1: all recordings,
+            else without that part), smoothness.
         settings: everything that was asked for.
     """
 
@@ -58,34 +63,47 @@ class TransferResult:
     table: pd.DataFrame
     predictions: pd.DataFrame
     smoothness: pd.DataFrame
-    smoothness_nodes: pd.DataFrame
+    smoothness_each: pd.DataFrame
     settings: dict[str, Any] = field(default_factory=dict)
 
-    def correct(self, method: str, frozen: int = -1) -> NDArray[np.float64]:
-        """(seeds, N) 1 where a fit named a test recording right."""
+    @property
+    def jackknife(self) -> Jackknife:
+        """How its intervals are made."""
+        return Jackknife(np.asarray(self.settings["parts"], dtype=np.int64), float(self.settings["confidence"]))
+
+    def correct(self, method: str, frozen: int = -1) -> Floats:
+        """(fits, N) 1 where a fit named a test recording right."""
         rows = self.predictions
-        rows = rows[(rows["method"] == method) & (rows["frozen"] == frozen)].sort_values(["seed", "node"])
+        rows = rows[(rows["method"] == method) & (rows["frozen"] == frozen)].sort_values(["number", "node"])
         if rows.empty:
             raise StudyError(f"the transfer study has no fit {method!r} with {frozen} frozen blocks")
-        return rows["correct"].to_numpy(dtype=np.float64).reshape(rows["seed"].nunique(), -1)
+        return rows["correct"].to_numpy(dtype=np.float64).reshape(rows["number"].nunique(), -1)
+
+    def accuracy(self, method: str, frozen: int = -1) -> Estimate:
+        """Mean test accuracy of a method's fits."""
+        return _over_fits(self.jackknife, self.correct(method, frozen))
 
     def difference(self, first: tuple[str, int], second: tuple[str, int]) -> dict[str, float]:
-        """Accuracy of one method less that of another, on the same resampled recordings and seeds, with interval."""
-        a, b = self.correct(*first), self.correct(*second)
-        samples = self._samples(a, b)
-        low, high = interval(samples, float(self.settings["confidence"]))
-        return {"value": float(a.mean() - b.mean()), "low": low, "high": high, "se": float(samples.std())}
+        """Accuracy of one method less that of another, by the same recordings and seeds, with interval."""
+        found = _over_fits(self.jackknife, self.correct(*first) - self.correct(*second))
+        return {"value": found.value, "low": found.low, "high": found.high, "se": found.error}
 
-    def node_values(self) -> NDArray[np.float64]:
-        """(layers, N) smoothness of each test recording on the source network, in order of depth."""
-        rows = self.smoothness_nodes.sort_values(["index", "node"])
-        return rows["smoothness"].to_numpy(dtype=np.float64).reshape(rows["index"].nunique(), -1)
-
-    def counts(self) -> NDArray[np.int32]:
-        """(draws, N) the bootstrap samples of recordings that all intervals share."""
-        s = self.settings
-        drawn = resampled_groups(s.get("resample"), s["groups"])
-        return bootstrap_counts(int(s["n"]), draws=int(s["bootstrap"]), groups=drawn, seed=int(s["seed"]))
+    def smoother(self) -> tuple[Floats, Floats]:
+        """(layers,) smoothness of the target, and the standard error of each layer's distance to the smoothest one."""
+        table = self.smoothness_each.pivot_table(index=["member", "part"], columns="index", values="smoothness",
+                                                 dropna=False)  # fmt: skip
+        whole = table.xs(-1, level="part").to_numpy(dtype=np.float64)
+        without = np.stack([
+            table.loc[member].drop(index=-1).to_numpy(dtype=np.float64) for member in table.index.unique("member")
+        ]).mean(axis=0)  # fmt: skip
+        values, least = whole.mean(axis=0), int(whole.mean(axis=0).argmin())
+        found = [
+            self.jackknife.of(values[n] - values[least], without[:, n] - without[:, least]).spread_over(
+                whole[:, n] - whole[:, least]
+            )
+            for n in range(len(values))
+        ]
+        return values, np.array([each.error for each in found])
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write the tables (parquet) and the settings into a folder, atomically."""
@@ -97,12 +115,9 @@ class TransferResult:
         tables, settings = load_tables(folder, _TABLES, kind="transfer")
         return cls(**tables, settings=settings)
 
-    def _samples(self, a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-        return _resampled(a, self.counts(), 0) - _resampled(b, self.counts(), 0 if len(a) == len(b) else 1)
-
 
 def transfer_study(
-    source: nn.Module,
+    source: nn.Module | Sequence[nn.Module],
     train: SequenceSet,
     test: SequenceSet,
     *,
@@ -118,7 +133,6 @@ def transfer_study(
     graph: Mapping[str, Any] | None = None,
     dtw: DTWLike = None,
     permutations: int = 200,
-    bootstrap: int = 1000,
     confidence: float = 0.95,
     seed: int = 0,
     folder: str | os.PathLike[str] | None = None,
@@ -129,12 +143,15 @@ def transfer_study(
 ) -> TransferResult:
     """Fine-tune a source network on a target task with the first f blocks frozen, for every f, and compare.
 
-    All fits but the probe see the target's training part equally often. Training from scratch has the learning rate
-    of `stgcnlib.fit`, fine-tuning the lower one of `stgcnlib.fine_tune`, unless `training` gives one for both. The
-    linear probe is a logistic regression on the source's last layer, averaged over frames and joints.
+    Every fit leaves about a fifth of the training people out, others for each seed: on these it is decided how many
+    blocks to freeze, so that test accuracy is no part of the choice. All fits but the probe see the rest equally
+    often. Training from scratch has the learning rate of `stgcnlib.fit`, fine-tuning the lower one of
+    `stgcnlib.fine_tune`, unless `training` gives one for both. The linear probe is a logistic regression on the
+    source's last layer, averaged over frames and joints.
 
     Args:
-        source: trained on the source task; not changed.
+        source: trained on the source task; not changed. Of several, fit number j begins at source j modulo their
+            number, so that the spread between fits has that between sources in it.
         train: target recordings to learn from, prepared as for the source.
         test: N target recordings to measure.
         frozen: numbers of first blocks to freeze; None: 0 to all L.
@@ -143,10 +160,11 @@ def transfer_study(
         fresh: makes an untrained network of the same shape for the target's classes, called with ``seed=``; None:
             the source's own class with its options, which all networks of the zoo understand.
         groups: (N,) subjects of `test`, or another group; its own are no neighbours. None: unknown.
-        group, resample, unit: name of `groups`, and what intervals resample as a whole, as `layer_geometry`.
+        group, resample, unit: name of `groups`, and what intervals leave out as a whole, as `layer_geometry`. `group`
+            is also what is held out as a whole for validation, where `train.groups` knows at least three.
         k: candidates of the DS-Graphs; None: 50, or as many as every recording has.
         graph, dtw: further options of `layer_geometry`.
-        permutations, bootstrap, confidence, seed: of the intervals, see there.
+        permutations, confidence, seed: of the intervals, see there.
         folder: where each finished fit is kept; a study that was stopped goes on from there. None: nowhere.
         workers: processes at a time; None: as many as cores.
         axes: how the layers' outputs lie, for networks that do not say, as `stgcnlib.record`.
@@ -157,16 +175,17 @@ def transfer_study(
         StudyError: a number of frozen blocks out of range, no seed, or a training that fails.
         LayoutError, SequenceError: recordings and network do not belong together.
     """
-    plan = plan_fits(source, frozen, seeds, seed=seed)
+    sources = [source] if isinstance(source, nn.Module) else list(source)
+    plan = plan_fits(sources[0], frozen, seeds, sources=len(sources))
     if train.class_names != test.class_names:
         raise SequenceError("train and test name different classes; read them together and split them then")
     settings = {"epochs": EPOCHS, **(training or {})}
-    work = Work(source, train, test, settings, fresh, axes, device)
+    work = Work(sources, train, test, settings, fresh, group, axes, device)
     tasks: list[Values] = plan["fits"]
-    networks = [network_fingerprint(source), network_fingerprint(fresh_network(work, seed))]
-    shared = [networks, train.fingerprint(), test.fingerprint(), settings]
+    networks = [*(network_fingerprint(each) for each in sources), network_fingerprint(fresh_network(work, seed))]
+    shared = [networks, train.fingerprint(), test.fingerprint(), settings, group]
     geometry = target_geometry(
-        source, test, groups=groups, k=k, permutations=permutations, bootstrap=bootstrap, confidence=confidence,
+        sources[: plan["sources"]], test, groups=groups, k=k, permutations=permutations, confidence=confidence,
         seed=seed, group=group, resample=resample, unit=unit, dtw=dtw, axes=axes, device=device, **(graph or {}),
     )  # fmt: skip
     # The dearest first: what is left for the end should be short.
@@ -176,34 +195,7 @@ def transfer_study(
         description="Transfer fits", progress=progress,
     )  # fmt: skip
     results = [found[order.index(i)] for i in range(len(tasks))]
-    return transfer_result(
-        plan, results, train, test, geometry, training=settings, confidence=confidence, bootstrap=bootstrap, seed=seed
-    )
-
-
-def plan_fits(source: nn.Module, frozen: Sequence[int] | None, seeds: int | Sequence[int], *, seed: int) -> Values:
-    """What a transfer study fits: blocks of the source, frozen and seeds as chosen, and fits, the probe among them.
-
-    Args:
-        source, frozen, seeds, seed: as of `transfer_study`.
-
-    Raises:
-        StudyError: a number of frozen blocks out of range, or no seed.
-    """
-    blocks = len(getattr(source, "layer_names", ()))
-    chosen = sorted(set(range(blocks + 1) if frozen is None else frozen))
-    if not blocks or not chosen or not 0 <= chosen[0] <= chosen[-1] <= blocks:
-        raise StudyError(
-            f"frozen is {shorten(chosen)}; {type(source).__name__} has {blocks} blocks: choose 0 to {blocks}"
-        )
-    which = list(range(seeds)) if isinstance(seeds, int) else list(dict.fromkeys(seeds))
-    if not which:
-        raise StudyError(f"seeds is {seeds!r}; at least one is needed")
-    fits: list[Values] = [{"method": PROBE, "frozen": -1, "seed": seed}]
-    for each in which:
-        fits += [{"method": FROZEN, "frozen": f, "seed": each} for f in chosen]
-        fits.append({"method": SCRATCH, "frozen": -1, "seed": each})
-    return {"blocks": blocks, "frozen": chosen, "seeds": which, "fits": fits}
+    return transfer_result(plan, results, train, test, geometry, training=settings, by=group)
 
 
 def transfer_result(
@@ -214,9 +206,7 @@ def transfer_result(
     geometry: LayerGeometry,
     *,
     training: Mapping[str, Any],
-    confidence: float,
-    bootstrap: int,
-    seed: int,
+    by: str,
 ) -> TransferResult:
     """The tables of fits that were made one by one.
 
@@ -224,20 +214,39 @@ def transfer_result(
         plan: of `plan_fits`.
         results: what `transfer_fits.measure` gave for each of its fits.
         train, test: parts of the target.
-        geometry: of `target_geometry`.
+        geometry: of `target_geometry`; its parts and confidence are those of all intervals.
         training: arguments of `stgcnlib.fit` that every fit had.
-        confidence, bootstrap, seed: of the intervals.
+        by: name of the group that is held out for validation.
     """
+    unit, drawn = validation_unit(train, by), geometry.resampled
     settings = {
         "training": dict(training), "blocks": plan["blocks"], "frozen": plan["frozen"], "seeds": plan["seeds"],
-        "confidence": confidence, "bootstrap": bootstrap, "seed": seed, "classes": len(test.class_names),
-        "train_n": len(train),
+        "sources": plan["sources"], "validation": unit, "classes": len(test.class_names), "train_n": len(train),
+        "train_units": None if unit is None else len(np.unique(train.groups[unit])),
+        "groups": None if geometry.groups is None else geometry.groups.tolist(), "parts": geometry.parts.tolist(),
+        "resample": RECORDINGS if drawn is None else drawn.tolist(), "unit": geometry.resampled_unit, "n": len(test),
+        "confidence": geometry.settings["confidence"], "seed": geometry.settings["seed"],
+        "k": geometry.settings["k"], "neighbours": geometry.neighbours,
     }  # fmt: skip
-    return _tables(plan["fits"], results, test, geometry, settings)
+    plain = ("accuracy", "validation", "train_accuracy", "parameters", "seconds")
+    fits, parts = [], []
+    for task, result in zip(plan["fits"], results, strict=True):
+        own = {"source": task["number"] % plan["sources"]}
+        fits.append(task | own | {key: result[key] for key in plain})
+        predicted = np.asarray(result["predicted"])
+        right = {"label": test.labels, "predicted": predicted, "correct": predicted == test.labels}
+        parts.append(pd.DataFrame(task | {"node": np.arange(len(test))} | right))
+    nulls = geometry.curve()[["null_mean", "null_low", "null_high"]]
+    curve = geometry.mean_curve()[["layer", "index", "title", "smoothness", "low", "high"]]
+    found = TransferResult(
+        pd.DataFrame(fits), pd.DataFrame(), pd.concat(parts, ignore_index=True), pd.concat([curve, nulls], axis=1),
+        _smoothness_each(geometry), settings,
+    )  # fmt: skip
+    return replace(found, table=_summary(found))
 
 
 def target_geometry(
-    source: nn.Module,
+    sources: Sequence[nn.Module],
     test: SequenceSet,
     *,
     groups: ArrayLike | None,
@@ -246,76 +255,52 @@ def target_geometry(
     device: str,
     **options: Any,
 ) -> LayerGeometry:
-    """DS-Graphs of the target's test part on every layer of the source network; `options` as of `layer_geometry`."""
+    """DS-Graphs of the target's test part on every layer of the source networks; `options` as of `layer_geometry`."""
     if k is None:
         k = largest_k(50, groups, len(test))
-    with tempfile.TemporaryDirectory(prefix="stgcnlib-transfer-") as scratch:
-        store = record(source, test, store=Path(scratch) / "layers.zarr", axes=axes, device=device, progress=False)
+    with ExitStack() as stack:
+        stores = {}
+        for number, source in enumerate(sources):
+            scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stgcnlib-transfer-")))
+            name = TRAINED if not number else f"{TRAINED}-{number + 1}"
+            stores[name] = record(
+                source, test, store=scratch / "layers.zarr", axes=axes, device=device, progress=False
+            )  # fmt: skip
         return layer_geometry(
-            store, test.labels, class_names=test.class_names, groups=groups, k=k, progress=False, **options
+            stores, test.labels, class_names=test.class_names, groups=groups, k=k, progress=False, **options
         )
 
 
-def _tables(
-    tasks: Sequence[Values],
-    results: Sequence[Values],
-    test: SequenceSet,
-    geometry: LayerGeometry,
-    settings: dict[str, Any],
-) -> TransferResult:
-    N = len(test)
-    plain = ("accuracy", "train_accuracy", "parameters", "seconds")
-    fits = pd.DataFrame(
-        [task | {key: result[key] for key in plain} for task, result in zip(tasks, results, strict=True)]
-    )
-    parts = []
-    for task, result in zip(tasks, results, strict=True):
-        predicted = np.asarray(result["predicted"])
-        own = {"node": np.arange(N), "label": test.labels, "predicted": predicted, "correct": predicted == test.labels}
-        parts.append(pd.DataFrame(task | own))
-    curve, nodes = geometry.curve(), geometry.per_node
-    nodes = nodes[(nodes["network"] == "trained") & (nodes["neighbours"] == geometry.neighbours)]
-    shown = ["layer", "index", "title", "smoothness", "low", "high", "null_mean", "null_low", "null_high"]
-    groups, drawn = (None if codes is None else codes.tolist() for codes in (geometry.groups, geometry.resampled))
-    found = TransferResult(
-        fits,
-        pd.DataFrame(),
-        pd.concat(parts, ignore_index=True),
-        curve[shown],
-        nodes[["layer", "index", "node", "smoothness"]].reset_index(drop=True),
-        settings
-        | {"groups": groups, "resample": RECORDINGS if drawn is None else drawn, "unit": geometry.resampled_unit}
-        | {"n": N, "k": geometry.settings["k"], "neighbours": geometry.neighbours},
-    )
-    return replace(found, table=_summary(found))
+def _smoothness_each(geometry: LayerGeometry) -> pd.DataFrame:
+    found = []
+    for name in geometry.networks(TRAINED):
+        without = geometry.means_without(name)
+        for place, row in enumerate(geometry.curve(name).itertuples()):
+            parts = {"part": np.arange(-1, len(without)), "smoothness": [row.smoothness, *without[:, place]]}
+            found.append(pd.DataFrame({"member": name, "layer": row.layer, "index": row.index} | parts))
+    return pd.concat(found, ignore_index=True)
 
 
 def _summary(result: TransferResult) -> pd.DataFrame:
     """One row per method and number of frozen blocks."""
-    counts, confidence = result.counts(), float(result.settings["confidence"])
     least = int(result.settings["frozen"][0])
     rows = []
     for method, frozen in dict.fromkeys(zip(result.fits["method"], result.fits["frozen"].tolist(), strict=True)):
         each = result.fits[(result.fits["method"] == method) & (result.fits["frozen"] == frozen)]
-        correct = result.correct(method, frozen)
-        low, high = interval(_resampled(correct, counts, 0), confidence)
+        accuracy = result.accuracy(method, frozen)
         difference = result.difference((method, frozen), (FROZEN, least))
         rows.append(
             {
-                "method": method, "frozen": frozen, "accuracy": float(correct.mean()), "low": low, "high": high,
-                "seed_sd": float(each["accuracy"].std(ddof=1)) if len(each) > 1 else np.nan,
+                "method": method, "frozen": frozen, "accuracy": accuracy.value, "low": accuracy.low,
+                "high": accuracy.high, "seed_sd": float(each["accuracy"].std(ddof=1)) if len(each) > 1 else np.nan,
                 "change": difference["value"], "change_low": difference["low"], "change_high": difference["high"],
-                "parameters": int(each["parameters"].iloc[0]), "seconds": float(each["seconds"].mean()),
-                "seeds": len(each), "n": int(result.settings["n"]),
+                "validation": float(each["validation"].mean()), "parameters": int(each["parameters"].iloc[0]),
+                "seconds": float(each["seconds"].mean()), "seeds": len(each), "n": int(result.settings["n"]),
             }
         )  # fmt: skip
     return pd.DataFrame(rows)
 
 
-def _resampled(correct: NDArray[np.float64], counts: NDArray[np.int32], stream: int) -> NDArray[np.float64]:
-    """(draws,) mean accuracy of (seeds, N) over resampled recordings and resampled seeds."""
-    total = counts.sum(axis=1).astype(np.float64)
-    means = np.divide(counts @ correct.T, total[:, None])
-    S = len(correct)
-    drawn = np.random.default_rng([S, stream]).multinomial(S, np.full(S, 1 / S), size=len(counts)) / S
-    return np.asarray((means * drawn).sum(axis=1), dtype=np.float64)
+def _over_fits(jackknife: Jackknife, values: Floats) -> Estimate:
+    """Mean of (fits, N) values; its error is of the recordings left out, and of the spread between fits."""
+    return jackknife.mean(values.mean(axis=0)).spread_over(values.mean(axis=1))

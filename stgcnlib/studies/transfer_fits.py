@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,45 +21,52 @@ from torch import nn
 from stgcnlib.activations import record
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.studies.kept import Values
+from stgcnlib.studies.transfer_plan import PROBE, SCRATCH, validation_part
 from stgcnlib.training import evaluate, fine_tune, fit
 
-__all__ = ["FROZEN", "PROBE", "SCRATCH", "Work", "fresh_network", "measure"]
-
-FROZEN, SCRATCH, PROBE = "frozen", "from scratch", "linear probe"
+__all__ = ["Work", "fresh_network", "measure"]
 
 
 @dataclass(frozen=True)
 class Work:
-    """What all fits share; sent to each process once."""
+    """What all fits share; sent to each process once. `by` names the group that is held out for validation."""
 
-    source: nn.Module
+    sources: Sequence[nn.Module]
     train: SequenceSet
     test: SequenceSet
     training: dict[str, Any]
     fresh: Callable[..., nn.Module] | None
+    by: str
     axes: Any
     device: str
 
 
 def measure(work: Work, task: Values) -> Values:
-    """One training, or the probe, and what it predicts for the test part."""
+    """One training, or the probe: what it predicts for the test part, and how right it is on the validation part."""
     began = time.perf_counter()
-    if task["method"] == PROBE:
-        network, (predicted, train_accuracy, parameters) = None, _probe(work)
+    number, method = int(task["number"]), task["method"]
+    source = work.sources[number % len(work.sources)]
+    held = validation_part(work.train, number, by=work.by)
+    train, validation = work.train.select(~held), work.train.select(held)
+    if method == PROBE:
+        (known, predicted), train_accuracy, parameters = _probe(work, source, train, [validation, work.test])
     else:
         frozen, seed = max(0, int(task["frozen"])), int(task["seed"])
         options = {"device": work.device, "progress": False, **work.training}
-        if task["method"] == SCRATCH:
+        if method == SCRATCH:
             network = fresh_network(work, seed)
-            result = fit(network, work.train, seed=seed, **options)
+            result = fit(network, train, seed=seed, **options)
         else:
-            network = copy.deepcopy(work.source)
-            result = fine_tune(network, work.train, frozen=frozen, new_head=True, seed=seed, **options)
+            network = copy.deepcopy(source)
+            result = fine_tune(network, train, frozen=frozen, new_head=True, seed=seed, **options)
         train_accuracy = float(result.history["train_accuracy"].iloc[-1])
-        predicted = evaluate(network, work.test, device=work.device).predictions
+        known, predicted = (
+            evaluate(network, data, device=work.device).predictions for data in (validation, work.test)
+        )  # fmt: skip
         parameters = _trained(network, frozen)
     return {
         "accuracy": float((predicted == work.test.labels).mean()),
+        "validation": float((known == validation.labels).mean()),
         "train_accuracy": train_accuracy,
         "parameters": parameters,
         "seconds": round(time.perf_counter() - began, 2),
@@ -71,7 +78,7 @@ def fresh_network(work: Work, seed: int) -> nn.Module:
     """An untrained network of the source's shape for the target's classes."""
     if work.fresh is not None:
         return work.fresh(seed=seed)
-    source: Any = work.source
+    source: Any = work.sources[0]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         made: nn.Module = type(source)(source.layout, len(work.train.class_names), source.channels, **source.options)
@@ -86,23 +93,25 @@ def _trained(network: nn.Module, frozen: int) -> int:
     return sum(p.numel() for p in network.parameters() if id(p) not in kept)
 
 
-def _probe(work: Work) -> tuple[NDArray[np.int64], float, int]:
-    """Predictions, training accuracy and parameters of a logistic regression on the last layer."""
+def _probe(
+    work: Work, source: nn.Module, train: SequenceSet, others: Sequence[SequenceSet]
+) -> tuple[list[NDArray[np.int64]], float, int]:
+    """Predictions, training accuracy and parameters of a logistic regression on the source's last layer."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    known, unknown = (_pooled(work, part) for part in (work.train, work.test))
+    known = _pooled(work, source, train)
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000))
-    probe.fit(known, work.train.labels)
-    right = float((probe.predict(known) == work.train.labels).mean())
+    probe.fit(known, train.labels)
+    right = float((probe.predict(known) == train.labels).mean())
+    named = [np.asarray(probe.predict(_pooled(work, source, data)), dtype=np.int64) for data in others]
     weights = probe[-1]
-    return np.asarray(probe.predict(unknown), dtype=np.int64), right, weights.coef_.size + weights.intercept_.size
+    return named, right, weights.coef_.size + weights.intercept_.size
 
 
-def _pooled(work: Work, data: SequenceSet) -> NDArray[np.float64]:
+def _pooled(work: Work, source: Any, data: SequenceSet) -> NDArray[np.float64]:
     """(N, C) features of the source's last block, averaged over frames and joints."""
-    source: Any = work.source
     name = source.layer_names[-1]
     with tempfile.TemporaryDirectory(prefix="stgcnlib-probe-") as scratch:
         place = Path(scratch) / "layers.zarr"

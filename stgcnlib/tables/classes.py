@@ -27,15 +27,13 @@ def separation_table(separation: pd.DataFrame, *, layers: Sequence[Mapping[str, 
     place = separation["index"].where(separation["status"] == "separates", end)
     rows = separation.assign(place=place.where(separation["status"] != "separate at the input", 0))
     rows = rows.sort_values(["place", "last"])
-    nowhere = layers[-1]["index"] + 1
-    title = {layer["index"]: layer["title"] for layer in layers} | {nowhere: "nowhere"}
     return pd.DataFrame(
         {
             "class": rows["class_name"],
             "separates at": rows["title"].fillna("").where(rows["status"] == "separates", rows["status"]),
-            "without one subject": [
-                f"{title[int(a)]} to {title[int(b)]}" if a < nowhere else ""
-                for a, b in zip(rows["earliest"], rows["latest"], strict=True)
+            "half of the fall by layer": [
+                "" if np.isnan(half) else f"{half:.1f} ({least:.1f} to {most:.1f})"
+                for half, least, most in rows[["half", "half_least", "half_most"]].itertuples(index=False)
             ],
             "p, corrected": ["" if np.isnan(p) else f"{p:.3f}" for p in rows["p_adjusted"]],
             "S at the input": rows["input"].map("{:.2f}".format),

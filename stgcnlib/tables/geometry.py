@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from stgcnlib.errors import LayerNotFoundError, suggest
+from stgcnlib.geometry.layers import INITIAL, TRAINED, UNTRAINED
 from stgcnlib.tables.words import spans
 
 if TYPE_CHECKING:
@@ -29,33 +31,61 @@ def graphs_table(geometry: LayerGeometry) -> pd.DataFrame:
 
 
 def smoothness_table(geometry: LayerGeometry) -> pd.DataFrame:
-    """Label smoothness S against layer, with interval, floor, null, rescaled value, untrained control, kNN and RMSE.
+    """Label smoothness S against layer, with interval, floor, null, rescaled value, untrained controls, kNN and RMSE.
 
-    The floor is the lowest S that the graph allows; rescaled is (S − floor) / (null − floor). Both are of classes only.
+    The floor is the lowest S that the graph allows; rescaled is (S − floor) / (null − floor); both are of classes only.
+    All are means over the trained networks, where there are several. Of untrained networks there is the mean, with the
+    least and the most.
 
     Where the main curve bars some neighbours, a last column has S with all of them.
     """
-    main = geometry.curve().set_index("index")
-    untrained = geometry.curve("untrained").set_index("index")
+    several = len(geometry.networks(TRAINED)) > 1
+    mean = (geometry.mean_curve() if several else geometry.curve()).set_index("index")
+    main = _means(geometry, geometry.neighbours)
     table = pd.DataFrame(
         {
-            "layer": main["title"],
+            "layer": mean["title"],
             "S": main["smoothness"].map("{:.3f}".format),
-            "interval": [f"{low:.3f} to {high:.3f}" for low, high in zip(main["low"], main["high"], strict=True)],
+            "interval": [
+                "none" if np.isnan(low) else f"{low:.3f} to {high:.3f}"
+                for low, high in zip(mean["low"], mean["high"], strict=True)
+            ],
             "floor": main["floor"].map("{:.3f}".format),
             "null": main["null_mean"].map("{:.3f}".format),
             "rescaled": main["rescaled"].map("{:.3f}".format),
-            "untrained": untrained["smoothness"].map("{:.3f}".format),
+            **_controls(geometry),
             "kNN graph": main["knn_smoothness"].map("{:.3f}".format),
             "RMSE": main["rmse"].map("{:.3f}".format),
         }
     )
-    everyone = geometry.curve(neighbours="all").set_index("index")
+    everyone = _means(geometry, "all")
     if geometry.neighbours != "all" and len(everyone):
         table["all neighbours"] = everyone["smoothness"].map("{:.3f}".format)
     if geometry.targets is not None:
         table = table.drop(columns=["floor", "rescaled"])  # the floor of targets is not known
     return table.set_index("layer")
+
+
+def _means(geometry: LayerGeometry, neighbours: str) -> pd.DataFrame:
+    """Means over the trained networks by index of the layer."""
+    rows = geometry.table[geometry.table["network"].isin(geometry.networks(TRAINED))]
+    return rows[rows["neighbours"] == neighbours].groupby("index").mean(numeric_only=True)
+
+
+def _controls(geometry: LayerGeometry) -> dict[str, pd.Series]:
+    """Columns of the untrained networks, "untrained (5)" and "as initialised", as far as they were measured."""
+    columns = {}
+    for kind, name in ((UNTRAINED, "untrained"), (INITIAL, "as initialised")):
+        names = geometry.networks(kind)
+        if count := len(names):
+            rows = geometry.table[geometry.table["network"].isin(names)]
+            by_layer = rows[rows["neighbours"] == geometry.neighbours].groupby("index")["smoothness"]
+            curve = pd.DataFrame({"smoothness": by_layer.mean(), "least": by_layer.min(), "most": by_layer.max()})
+            shown = spans(curve, "smoothness", "least", "most", "{:.3f}") if count > 1 else [
+                f"{value:.3f}" for value in curve["smoothness"]
+            ]  # fmt: skip
+            columns[name if count == 1 else f"{name} ({count})"] = pd.Series(shown, index=curve.index)
+    return columns
 
 
 def baselines_table(baselines: pd.DataFrame) -> pd.DataFrame:
@@ -97,7 +127,6 @@ def layer_facts(geometry: LayerGeometry, *, layer: str) -> pd.DataFrame:
     }
     if geometry.targets is not None:
         del facts["lowest possible S"]
-    untrained = geometry.curve("untrained").set_index("layer")
-    if layer in untrained.index:
-        facts["untrained network"] = f"S = {float(untrained['smoothness'][layer]):.3f}"
+    for name, shown in _controls(geometry).items():
+        facts["untrained network" if name == "untrained" else name] = f"S = {shown.loc[row['index']]}"
     return pd.DataFrame({"value": facts})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from stgcnlib.sequences import SequenceSet
-from stgcnlib.tables.targets import success_facts, told_facts
+from stgcnlib.tables.targets import several_successes, success_facts, told_facts
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,16 +27,19 @@ def network_facts(
     data: SequenceSet,
     layers: Sequence[Mapping[str, Any]],
     history: pd.DataFrame | None = None,
+    accuracies: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Facts about the network, one per row, in the column "value".
 
     Args:
-        network: the trained network.
+        network: the trained network, the first if there are several.
         evaluation: of the network, on the test part.
         settings: the study's section `network`: its `name`, `options` and `checkpoint`.
         data: all recordings.
         layers: name, title and index of each recorded layer; index 0 is the input.
-        history: one row per epoch with its "seconds", of a network that was trained here.
+        history: one row per epoch with its "seconds", of networks that were trained here; of several, `network` says
+            which.
+        accuracies: accuracy of each trained network, where there are several: network, seed, accuracy.
     """
     facts = {
         "network": settings.name,
@@ -50,8 +53,12 @@ def network_facts(
     if settings.checkpoint:
         facts["weights"] = str(settings.checkpoint)
     elif history is not None:
-        facts["weights"] = f"trained here for {len(history)} epochs, {history['seconds'].sum():.0f} s"
-    facts |= success_facts(evaluation, counted=True)
+        first = history[history["network"] == history["network"].iloc[0]] if "network" in history else history
+        facts["weights"] = f"trained here for {len(first)} epochs, {first['seconds'].sum():.0f} s"
+    facts |= success_facts(evaluation)
+    if accuracies is not None and len(accuracies) > 1:
+        facts["trained networks"] = f"{len(accuracies)}, seeds {', '.join(map(str, accuracies['seed']))}"
+        facts |= {f"{name} of all": value for name, value in several_successes(accuracies).items()}
     return pd.DataFrame({"value": facts})
 
 

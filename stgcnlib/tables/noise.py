@@ -16,19 +16,27 @@ __all__ = ["noise_table"]
 
 
 def noise_table(result: NoiseResult) -> pd.DataFrame:
-    """Loss of smoothness at the last layer and of accuracy, by network, kind and level."""
+    """Loss of smoothness at the last layer and of accuracy, by network, kind and level.
+
+    Jitter has its level against the whole signal and, in brackets, against motion alone.
+    """
     from stgcnlib.verdicts import shown_level
 
     last = result.table[result.table["index"] == result.table["index"].max()]
     both = last.merge(result.accuracy, on=["network", "kind", "level"], suffixes=("", " of accuracy"))
     smoothness = spans(both, "smoothness", "low", "high", "{:.3f}", missing="")
-    return pd.DataFrame(
-        {
-            "trained on": both["network"],
-            "noise": [shown_level(k, v) for k, v in zip(both["kind"], both["level"], strict=True)],
-            f"S at {last['title'].iloc[0]}": smoothness,
-            "share lost": spans(both, "loss", "loss_low", "loss_high", "{:z.0%}", missing=""),
-            "accuracy": spans(both, "accuracy", "low of accuracy", "high of accuracy", "{:.0%}", missing=""),
-            "share of accuracy lost": both["loss of accuracy"].map(lambda v: "" if np.isnan(v) else f"{v:z.0%}"),
-        }
-    ).set_index("trained on")
+    names = ["clean recordings" if name == "trained" else name for name in both["network"]]
+    levels = zip(both["kind"], both["level"], both["motion_db"], strict=True)
+    shown = {
+        "trained on": names,
+        "networks": both["networks"],
+        "noise": [shown_level(kind, level, motion) for kind, level, motion in levels],
+        f"S at {last['title'].iloc[0]}": smoothness,
+        "lost of what training gained": spans(both, "lost", "lost_low", "lost_high", "{:z.0%}", missing=""),
+        "lost of the way to shuffled labels": spans(both, "loss", "loss_low", "loss_high", "{:z.0%}", missing=""),
+        "accuracy": spans(both, "accuracy", "low of accuracy", "high of accuracy", "{:.0%}", missing=""),
+        "share of accuracy lost": both["loss of accuracy"].map(lambda v: "" if np.isnan(v) else f"{v:z.0%}"),
+    }
+    if both["lost"].isna().all():
+        del shown["lost of what training gained"]
+    return pd.DataFrame(shown).set_index("trained on")

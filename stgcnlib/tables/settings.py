@@ -6,16 +6,13 @@ A study is given as it is; only its plain values are read.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from stgcnlib.groups import plural
 from stgcnlib.sequences import SequenceSet
-from stgcnlib.tables.targets import success_facts, told_facts
-
-if TYPE_CHECKING:
-    from stgcnlib.training import Evaluation, TargetEvaluation
+from stgcnlib.tables.targets import several_successes, told_facts
 
 __all__ = ["READINGS", "report_facts", "settings_facts"]
 
@@ -54,7 +51,7 @@ def report_facts(
     parts: tuple[SequenceSet, SequenceSet],
     nodes: SequenceSet,
     layers: Sequence[Mapping[str, Any]],
-    evaluation: Evaluation | TargetEvaluation,
+    accuracies: pd.DataFrame,
 ) -> dict[str, str]:
     """Short facts for the head of a report: what each is called -> its value.
 
@@ -64,13 +61,14 @@ def report_facts(
         parts: (train, test) recordings.
         nodes: recordings that are nodes of the DS-Graphs.
         layers: name, title and index of each recorded layer; index 0 is the input.
-        evaluation: of the trained network, on the test part.
+        accuracies: `accuracy` on the test part, one row per trained network.
     """
     train, test = parts
     return {
         "recordings": f"{len(data)} ({len(train)} train, {len(test)} test)",
         **{name: str(value) for name, value in told_facts(data).items()},
-        "network": f"{study.network.name}, {sum(layer['index'] > 0 for layer in layers)} layers",
-        **success_facts(evaluation),
+        "network": f"{study.network.name}, {sum(layer['index'] > 0 for layer in layers)} layers"
+        + (f", {len(accuracies)} trained" if len(accuracies) > 1 else ""),
+        **several_successes(accuracies),
         "DS-Graph": f"{len(nodes)} nodes, K = {study.graph.k}",
     }

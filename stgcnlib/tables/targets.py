@@ -13,7 +13,7 @@ from stgcnlib.sequences import SequenceSet
 if TYPE_CHECKING:
     from stgcnlib.training import Evaluation, TargetEvaluation
 
-__all__ = ["errors_table", "estimates_table", "success_facts", "told", "told_facts"]
+__all__ = ["errors_table", "estimates_table", "several_successes", "success_facts", "told", "told_facts"]
 
 
 def told(data: SequenceSet, i: int) -> str:
@@ -46,22 +46,27 @@ def told_facts(data: SequenceSet, *, short: bool = False) -> dict[str, Any]:
     }
 
 
-def success_facts(evaluation: Evaluation | TargetEvaluation, *, counted: bool = False) -> dict[str, str]:
-    """How well a network does on the test part: accuracy, or R² and mean absolute error.
-
-    Args:
-        evaluation: of classes or targets.
-        counted: whether to say of how many recordings.
-    """
+def success_facts(evaluation: Evaluation | TargetEvaluation) -> dict[str, str]:
+    """How well one network does on the test part: accuracy, or R² and mean absolute errors."""
     found: Any = evaluation
     if hasattr(found, "accuracy"):
-        of = f" of {len(found.labels)} recordings" if counted else ""
-        return {"test accuracy": f"{found.accuracy:.1%}{of}"}
-    of = f", {len(found.targets)} recordings" if counted else ""
+        return {"test accuracy": f"{found.accuracy:.1%} of {len(found.labels)} recordings"}
     return {
-        "test R²": f"{found.r2:.2f}{of}",
+        "test R²": f"{found.r2:.2f}, {len(found.targets)} recordings",
         "mean absolute error": "; ".join(f"{mae:.3g}" for mae in found.mae),
     }
+
+
+def several_successes(accuracies: pd.DataFrame) -> dict[str, str]:
+    """'84.1% (82.0%, 84.8%, 85.5%)': mean and each trained network's; one network's alone; of targets R².
+
+    Args:
+        accuracies: `accuracy`, or `r2`, on the test part, one row per trained network.
+    """
+    name, column, form = ("test accuracy", "accuracy", ".1%") if "accuracy" in accuracies else ("test R²", "r2", ".2f")
+    each = [f"{value:{form}}" for value in accuracies[column]]
+    mean = f"{accuracies[column].mean():{form}}"
+    return {name: each[0] if len(each) == 1 else f"{mean} ({', '.join(each)})"}
 
 
 def errors_table(evaluation: TargetEvaluation) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from stgcnlib.groups import plural
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.tables.words import spans
 
@@ -38,6 +39,9 @@ def transfer_facts(result: TransferResult, *, source: Any, data: SequenceSet) ->
         "training of each fit": ", ".join(f"{name} {value}" for name, value in found["training"].items()),
         "fits": f"{len(result.fits)}, {result.fits['seconds'].sum() / 60:.1f} min",
         "seeds": ", ".join(map(str, found["seeds"])),
+        "source networks": str(found["sources"]),
+        "held out of each fit for validation": "about a fifth of the training part's "
+        + ("recordings" if found["validation"] is None else plural(found["validation"])),
     }
     return pd.DataFrame({"value": facts})
 
@@ -50,6 +54,7 @@ def transfer_table(result: TransferResult) -> pd.DataFrame:
         {
             "fit": names,
             "accuracy": spans(table, "accuracy", "low", "high", "{:.1%}", missing=""),
+            "validation": table["validation"].map("{:.1%}".format),
             "sd over seeds": table["seed_sd"].map(lambda v: "" if np.isnan(v) else f"{100 * v:.1f} points"),
             "against tuning all": spans(table, "change", "change_low", "change_high", "{:+.1%}", missing=""),
             "parameters trained": table["parameters"].map("{:,}".format),
@@ -67,10 +72,11 @@ def advice_table(evidence: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "frozen": evidence["frozen"],
-            "accuracy": evidence["accuracy"].map("{:.1%}".format),
+            "validation": evidence["validation"].map("{:.1%}".format),
             "behind": [f"{100 * v:.1f} points" for v in evidence["behind"]],
             "standard error": [f"{100 * v:.1f} points" for v in evidence["standard_error"]],
             "as good": evidence["as_good"].map({True: "yes", False: "no"}),
+            "test accuracy": evidence["accuracy"].map("{:.1%}".format),
             "smoothness": evidence["smoothness"].map("{:.3f}".format),
         }
     ).set_index("frozen")

@@ -10,7 +10,9 @@ __all__ = ["span", "spans"]
 
 
 def span(value: float, low: float, high: float, form: str) -> str:
-    """``"0.31 (0.28 to 0.35)"``, each number written by the format `form`, such as "{:.2f}"."""
+    """``"0.31 (0.28 to 0.35)"`` by a format such as "{:.2f}", or the value alone where there is no interval."""
+    if math.isnan(low) or math.isnan(high):
+        return form.format(value)
     return f"{form.format(value)} ({form.format(low)} to {form.format(high)})"
 
 

@@ -6,6 +6,7 @@ Networks are changed in place and handed back in evaluation mode.
 from __future__ import annotations
 
 from stgcnlib.training.augment import Augmentation
+from stgcnlib.training.calibration import calibrate_batch_norm
 from stgcnlib.training.evaluation import Evaluation, TargetEvaluation, evaluate, evaluate_targets
 from stgcnlib.training.fitting import FitResult, fine_tune, fit
 
@@ -14,6 +15,7 @@ __all__ = [
     "Evaluation",
     "FitResult",
     "TargetEvaluation",
+    "calibrate_batch_norm",
     "evaluate",
     "evaluate_targets",
     "fine_tune",

@@ -7,7 +7,7 @@ Nothing is changed in place.
 
 from __future__ import annotations
 
-from stgcnlib.transforms.corrupt import drop_frames, drop_joints, jitter, rotate
+from stgcnlib.transforms.corrupt import drop_frames, drop_joints, jitter, motion_share, rotate
 from stgcnlib.transforms.cut import windows
 from stgcnlib.transforms.prepare import (
     centre,
@@ -43,6 +43,7 @@ __all__ = [
     "kinetics_normalize",
     "main_person",
     "mirror",
+    "motion_share",
     "motion_stream",
     "normalize",
     "ntu_normalize",

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.errors import StudyError
-from stgcnlib.geometry.uncertainty import bootstrap_means
-from stgcnlib.verdicts.outcome import Outcome
+from stgcnlib.groups import SUBJECT, plural
+from stgcnlib.verdicts.outcome import Outcome, counted, estimate
 
 if TYPE_CHECKING:
     from stgcnlib.studies import TransferResult
@@ -24,61 +24,63 @@ FLAT = 0.02
 
 
 def advise_frozen(fits: TransferResult | pd.DataFrame, *, smoothness: ArrayLike | None = None) -> Outcome:
-    """The largest number of frozen blocks whose accuracy is within the noise of the best.
+    """The largest number of frozen blocks whose validation accuracy is within the noise of the best.
 
     This is the one-standard-error rule (Breiman et al., Classification and Regression Trees, 1984, section 3.4.3): of
     all choices as good as the best within one standard error, take the simplest, here the one that trains least. The
-    standard error of the lead has two sources, added in squares: chance in training (standard deviation over seeds,
-    pooled over all numbers of frozen blocks, by √seeds, for the best and for the other), and the choice of test
-    recordings (bootstrap of the paired difference; known from a `TransferResult` only).
+    choice is by accuracy on training people that the fits did not see; the test accuracy of what was chosen is told
+    afterwards, and has no part in the choice. The standard error of the best's lead is from its differences over seeds,
+    each with its own people, start and source network: their standard deviation, pooled over all numbers of frozen
+    blocks, by √seeds.
 
     Smoothness alone advises the deepest layer at which the target's labels are as smooth as anywhere, within one
-    standard error of the paired difference, or within 0.02: up to there the source's features serve the target, after
-    it they lose it.
+    standard error of the difference, or within 0.02: up to there the source's features serve the target, after it they
+    lose it. It is of test recordings.
 
     Args:
-        fits: a `TransferResult`, or a table with columns frozen and accuracy, one row per fit (several per number
-            for several seeds).
+        fits: a `TransferResult`, or a table with columns frozen, seed and validation (accuracy on recordings that the
+            fit did not see and that are no test recordings), one row per fit; each number with the same seeds.
         smoothness: (L + 1,) label smoothness of the target at layers 0 (the input) to L of the source network, for a
             table; from a `TransferResult` it is known.
 
     Returns:
-        Nothing is claimed, so `holds` is None. Its `numbers` are: frozen, how many blocks to freeze; by_smoothness, the
-        same by smoothness alone, which costs no fine-tuning (None where it is unknown); evidence, one dict per number
-        of frozen blocks that was tried, rows for a DataFrame: frozen, accuracy (mean over seeds), behind (the best's
-        lead), standard_error (of that lead), as_good (behind by at most one standard error), and smoothness of the
+        Nothing is claimed, so `holds` is None. Its `numbers` are: frozen, how many blocks to freeze; accuracy, low,
+        high of that choice on the test part (None for a table); by_smoothness, the number by smoothness alone, which
+        costs no fine-tuning (None where it is unknown); evidence, one dict per number of frozen blocks that was tried,
+        rows for a DataFrame: frozen, validation (mean over seeds), behind (the best's lead), standard_error (of that
+        lead), as_good (behind by at most one standard error), accuracy (test; NaN for a table), and smoothness of the
         target's labels at the last frozen block on the source network (NaN where unknown).
 
     Raises:
-        StudyError: a table without these columns or rows, or a smoothness that does not cover the frozen blocks.
+        StudyError: a table without these columns or rows, numbers with different seeds, or a smoothness that does not
+            cover the frozen blocks.
     """
     if isinstance(fits, pd.DataFrame):
         table, result = fits, None
     else:
         table, result = fits.fits[fits.fits["method"] == "frozen"], fits
-    if not {"frozen", "accuracy"} <= set(table.columns) or table.empty:
-        raise StudyError("advise_frozen: fits need columns frozen and accuracy, and at least one row")
-    grouped = table.groupby("frozen")["accuracy"]
-    means, seeds = grouped.mean(), grouped.count()
-    spread = grouped.var(ddof=1).dropna()
-    freedom = (seeds - 1)[spread.index]
-    variance = float((spread * freedom).sum() / freedom.sum()) if freedom.sum() > 0 else 0.0
+    if not {"frozen", "seed", "validation"} <= set(table.columns) or table.empty:
+        raise StudyError("advise_frozen: fits need columns frozen, seed and validation, and at least one row")
+    scores = table.pivot_table(index="seed", columns="frozen", values="validation", dropna=False)
+    if scores.isna().any(axis=None):
+        raise StudyError("advise_frozen: every number of frozen blocks needs a validation accuracy for the same seeds")
+    means = scores.mean()
     tried: list[int] = means.index.astype(int).tolist()
     best = tried[int(means.to_numpy().argmax())]
-    errors = []
-    for f in tried:
-        seed_part = variance * (1 / int(seeds[f]) + 1 / int(seeds[best])) if f != best else 0.0
-        recording_part = 0.0 if result is None or f == best else _recording_error(result, f, best) ** 2
-        errors.append(float(np.sqrt(seed_part + recording_part)))
+    leads = -scores.sub(scores[best], axis=0).drop(columns=best)
+    error = float(np.sqrt(leads.var(ddof=1).mean() / len(scores))) if len(scores) > 1 and leads.shape[1] else 0.0
+    errors = [0.0 if f == best else error for f in tried]
     behind = float(means[best]) - means.to_numpy(dtype=np.float64)
     values, smooth_error = _smoothness(result, smoothness, max(tried))
+    accuracies = [np.nan if result is None else result.accuracy("frozen", f).value for f in tried]
     evidence = pd.DataFrame(
         {
             "frozen": tried,
-            "accuracy": means.to_numpy(dtype=np.float64),
+            "validation": means.to_numpy(dtype=np.float64),
             "behind": behind,
             "standard_error": errors,
             "as_good": behind <= np.asarray(errors) + 1e-12,
+            "accuracy": accuracies,
             "smoothness": [np.nan if values is None else values[f] for f in tried],
         }
     )
@@ -86,14 +88,19 @@ def advise_frozen(fits: TransferResult | pd.DataFrame, *, smoothness: ArrayLike 
     by_smoothness = None
     if values is not None and smooth_error is not None:
         by_smoothness = int(np.flatnonzero(values - values.min() <= np.fmax(smooth_error, FLAT) + 1e-12).max())
-    numbers = {"frozen": frozen, "by_smoothness": by_smoothness, "evidence": evidence.to_dict("records")}
-    return Outcome(_paragraph(evidence, frozen, by_smoothness, values, result), None, numbers, QUESTION)
-
-
-def _recording_error(result: TransferResult, frozen: int, best: int) -> float:
-    """Standard error, over test recordings, of the lead of the best; averaged over seeds, paired by recording."""
-    lead = result.correct("frozen", best).mean(axis=0) - result.correct("frozen", frozen).mean(axis=0)
-    return float(np.nanstd(bootstrap_means(lead, result.counts())))
+    numbers: dict[str, Any] = {
+        "frozen": frozen, "by_smoothness": by_smoothness, "seeds": len(scores), "evidence": evidence.to_dict("records"),
+        "accuracy": None, "low": None, "high": None,
+    }  # fmt: skip
+    if result is not None:
+        found = result.accuracy("frozen", frozen)
+        numbers |= {"accuracy": found.value, "low": found.low, "high": found.high}
+    deepest = max(tried) if result is None else int(result.settings["blocks"])
+    what = {0: "Freeze no block: train all", deepest: f"Freeze all {deepest} blocks: train the classifier alone"}.get(
+        frozen, f"Freeze the first {frozen} of {deepest} blocks"
+    )
+    details = _paragraph(evidence, numbers, values, result)
+    return Outcome(f"{what}.", None, numbers, QUESTION, details)
 
 
 def _smoothness(
@@ -101,10 +108,8 @@ def _smoothness(
 ) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
     """(L + 1,) smoothness by layer, and the standard error of each layer's distance to the smoothest."""
     if result is not None and given is None:
-        nodes = result.node_values()
-        values = nodes.mean(axis=1)
-        counts, least = result.counts(), nodes[int(values.argmin())]
-        return values, np.array([float(np.nanstd(bootstrap_means(each - least, counts))) for each in nodes])
+        values, errors = result.smoother()
+        return values, np.nan_to_num(errors)
     if given is None:
         return None, None
     values = np.asarray(given, dtype=np.float64)
@@ -116,25 +121,16 @@ def _smoothness(
 
 
 def _paragraph(
-    evidence: pd.DataFrame,
-    frozen: int,
-    by_smoothness: int | None,
-    values: NDArray[np.float64] | None,
-    result: TransferResult | None,
+    evidence: pd.DataFrame, numbers: dict[str, Any], values: NDArray[np.float64] | None, result: TransferResult | None
 ) -> str:
-    rows = evidence.set_index("frozen")
-    best = int(evidence["frozen"].iloc[int(evidence["accuracy"].to_numpy().argmax())])
-    deepest = int(rows.index.max())
-    L = deepest if result is None else int(result.settings["blocks"])
-    what = {0: "Freeze no block: train all", L: f"Freeze all {L} blocks: train the classifier alone"}.get(
-        frozen, f"Freeze the first {frozen} of {L} blocks"
-    )
+    rows, frozen, by_smoothness = evidence.set_index("frozen"), numbers["frozen"], numbers["by_smoothness"]
+    best = int(rows.index[int(rows["validation"].to_numpy().argmax())])
     here = rows.loc[frozen]
     if here["behind"] <= 0:
-        text = f"{what}. Accuracy is best there, {here['accuracy']:.1%}"
+        text = f"Validation accuracy is best there, {here['validation']:.1%}"
     else:
         text = (
-            f"{what}. Accuracy is {here['accuracy']:.1%} against {float(evidence['accuracy'].max()):.1%} at best "
+            f"Validation accuracy is {here['validation']:.1%} against {float(rows['validation'].max()):.1%} at best "
             f"(with {best:d} frozen), {100 * here['behind']:.1f} points behind, which is within one standard error "
             f"({100 * here['standard_error']:.1f} points)"
         )
@@ -146,11 +142,10 @@ def _paragraph(
             f"than one standard error ({100 * nearest['standard_error']:.1f})"
         )
     text += "."
+    if numbers["seeds"] < 2:
+        text += " With one seed, chance in training and in the choice of people is not known."
     if result is not None:
-        scratch, probe = result.correct("from scratch").mean(), result.correct("linear probe").mean()
-        text += (
-            f" Training from scratch for as long reaches {scratch:.1%}, a linear probe of the last layer {probe:.1%}."
-        )
+        text += " " + _validation(result) + " " + _tested(result, numbers, rows)
     if by_smoothness is not None and values is not None:
         place = "the input" if by_smoothness == 0 else f"layer {by_smoothness}"
         text += (
@@ -159,3 +154,30 @@ def _paragraph(
             f"{values.min():.2f}); " + ("both agree." if by_smoothness == frozen else f"the fits say {frozen}.")
         )
     return text
+
+
+def _validation(result: TransferResult) -> str:
+    """On whom the choice was made."""
+    unit, count = result.settings["validation"], result.settings["train_units"]
+    if unit is None:
+        return (
+            "The training part has too few people to spare one, so that the choice was made on other recordings of the "
+            "people that the fits have seen; it may be too hopeful about deep choices."
+        )
+    people = "people" if unit == SUBJECT else plural(unit)
+    return f"The choice was made on {people} of the training part ({count} in all) whom the fit had not seen."
+
+
+def _tested(result: TransferResult, numbers: dict[str, Any], rows: pd.DataFrame) -> str:
+    """Test accuracy of the choice, and of others."""
+    scratch, probe = result.accuracy("from scratch").value, result.accuracy("linear probe").value
+    chosen = f"{numbers['accuracy']:.1%}"
+    if np.isfinite(numbers["low"]):
+        chosen = estimate(numbers["accuracy"], numbers["low"], numbers["high"], ".1%")
+    none = f", with no block frozen {rows['accuracy'][0]:.1%}" if 0 in rows.index else ""
+    sources = counted(result.settings["sources"], "source network", "source networks")
+    return (
+        f"On the test part this choice reaches {chosen}{none}; training from scratch for as long {scratch:.1%}, a "
+        f"linear probe of the last layer {probe:.1%} (means over {counted(numbers['seeds'], 'seed', 'seeds')}, "
+        f"{sources})."
+    )

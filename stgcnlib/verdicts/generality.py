@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["CLAIM", "judge_generality", "unequal_words"]
 
 CLAIM = f"{depth.CLAIM}, on several data sets and more advanced networks"
+NAN = float("nan")
 
 
 def judge_generality(comparison: Comparison | pd.DataFrame) -> Outcome:
@@ -24,7 +25,7 @@ def judge_generality(comparison: Comparison | pd.DataFrame) -> Outcome:
     network. It does not hold if the claim on depth holds in none and fails outright in at least one. Anything between
     is only in part, with what stands against it named. Each study counts by its own curve, so that unequal settings do
     not decide; they are named, because levels cannot be compared then. The tests say for each study whether smoothness
-    falls from the input to the last layer.
+    falls from the input to the last layer, and whether its claim on depth holds.
 
     Args:
         comparison: of `compare_studies`; or a table with columns study, network, data, input, last, fall, fall_low,
@@ -41,13 +42,13 @@ def judge_generality(comparison: Comparison | pd.DataFrame) -> Outcome:
     else:
         holds = None
     rows: list[dict[str, Any]] = [{str(k): v for k, v in row.items()} for row in studies.to_dict("records")]
-    tests = tuple(_test(row) for row in rows)
+    tests = tuple(test for row, state in zip(rows, states, strict=True) for test in _tests(row, state=state))
     numbers: dict[str, Any] = {
         "holds": holds,
         "networks": networks,
         "data": sets,
         "studies": [{**row, "holds": state} for row, state in zip(rows, states, strict=True)],
-        "falls": sum(test.answer is True for test in tests),
+        "falls": sum(test.answer is True for test in tests[::2]),
         "unequal": unequal,
     }
     return Outcome(_sentence(numbers, states), holds, numbers, CLAIM, _details(numbers, unequal), tests)
@@ -65,10 +66,12 @@ def unequal_words(unequal: pd.DataFrame) -> str:
     )
 
 
-def _test(row: dict[str, Any]) -> Test:
+def _tests(row: dict[str, Any], *, state: bool | None) -> tuple[Test, Test]:
+    """Whether smoothness falls in a study, and what its verdict on depth says, which is no single number."""
     low, high = float(row["fall_low"]), float(row["fall_high"])
     answer = True if low > 0 else False if high < 0 else None
-    return Test(f"falls with depth, {row['study']}", float(row["fall"]), low, high, answer)
+    falls = Test(f"{row['study']}: falls with depth", float(row["fall"]), low, high, answer)
+    return falls, Test(f"{row['study']}: claim on depth", NAN, NAN, NAN, state)
 
 
 def _sentence(numbers: dict[str, Any], states: list[bool | None]) -> str:

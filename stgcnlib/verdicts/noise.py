@@ -2,45 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from stgcnlib.geometry.uncertainty import paired_difference
+from stgcnlib.geometry.layers import TRAINED
 from stgcnlib.groups import SUBJECT, resampled_count
-from stgcnlib.studies.noise import NoiseResult
-from stgcnlib.studies.noise_levels import CLEAN, Kind
-from stgcnlib.verdicts.outcome import Outcome, capital, interval, opening, resampled, span
+from stgcnlib.studies.corruption import CLEAN, Kind
+from stgcnlib.studies.noise_result import NoiseResult
+from stgcnlib.verdicts.outcome import Outcome, Test, capital, counted, estimate, interval, left_out, opening
 
 __all__ = ["CLAIM", "LIMIT", "MODERATE", "judge_noise", "moderate_level", "shown_level"]
 
 CLAIM = "noise on the input has limited effect on label smoothness"
 
 LIMIT = 0.2
-"""Noise has limited effect where less than this share of the way from clean to shuffled labels is lost."""
+"""Noise has limited effect where less than this share of what training gained is lost."""
 
 MODERATE: Mapping[Kind, float] = {"jitter": 20.0, "joint dropout": 0.1, "frame dropout": 0.25, "rotation": 30.0}
 """The level of each kind at which the claim is judged: noise as a worse sensor has it, not ruin."""
 
 
 def judge_noise(result: NoiseResult) -> Outcome:
-    """Compare smoothness with and without noise, node by node, at one moderate level of each kind.
+    """Compare smoothness S with and without noise at one moderate level of each kind.
 
     The level is the strongest that was measured and is no stronger than `MODERATE` (20 dB, 10% of joints,
-    25% of frames, 30°), else the mildest measured. With S the random-walk smoothness, the loss at a layer is
-    (S noisy − S clean) / (S of shuffled labels − S clean), and of all layers together the mean of their changes by
-    the mean of their rooms. Per kind, for the loss at the last layer and the loss of all layers of the network:
+    25% of frames, 30°), else the mildest measured. What is lost at a layer is (S noisy − S clean) / (S untrained −
+    S clean), a share of what training gained there; where no untrained network was measured, (S noisy − S clean) /
+    (S of shuffled labels − S clean). Over several layers, sums are divided. Per kind, for the last layer and for all
+    measured layers of the network together:
 
     - limited: the upper ends of both intervals are at most 20%;
     - not limited: the lower end of one of them is above 20%;
-    - open: anything between.
+    - open: anything between, or training gained nothing for sure that could be lost.
 
-    All kinds limited: the claim holds. None limited: it does not hold, unless all that stands against it is open.
-    Anything between: only in part, with the kinds named. Where clean labels are no smoother than shuffled ones,
-    nothing can be lost and nothing is decided.
+    All kinds limited: the claim holds. At least one not limited, and none limited: it does not hold. Anything between
+    is decided only in part, with the kinds named.
     """
-    kinds = {kind: _judged(result, CLEAN, kind) for kind in result.settings["kinds"]}
+    kinds = {kind: _judged(result, TRAINED, kind) for kind in result.settings["kinds"]}
     states = [each["state"] for each in kinds.values()]
     if all(state == "limited" for state in states):
         holds: bool | None = True
@@ -49,22 +49,27 @@ def judge_noise(result: NoiseResult) -> Outcome:
     else:
         holds = None
     trained = {
-        name: {kind: _judged(result, name, kind) for kind in kinds}
-        for name in result.settings["networks"]
-        if name != CLEAN
+        name: {kind: _judged(result, name, kind) for kind in kinds} for name in result.networks if name != TRAINED
     }
+    layers = result.layers
     numbers: dict[str, Any] = {
         "limit": LIMIT,
         "confidence": float(result.settings["confidence"]),
-        "unit": result.settings.get("unit", SUBJECT),
-        "subjects": resampled_count(result.settings.get("resample"), result.settings["groups"]),
-        "resampling": result.settings["resampling"],
-        "draws": int(result.settings["bootstrap"]),
+        "unit": result.settings["unit"],
+        "subjects": resampled_count(result.settings["resample"], result.settings["groups"]),
+        "parts": result.jackknife.count,
+        "networks": len(result.settings["members"][TRAINED]),
+        "untrained": int(result.controls["member"].nunique()) if len(result.controls) else 0,
+        "neighbours": result.settings["neighbours"],
+        "layers": [str(title) for title in layers["title"][_own(layers["index"])]],
         "kinds": kinds,
         "trained_on_noise": trained,
         "holds": holds,
     }
-    return Outcome(_paragraph(numbers), holds, numbers, CLAIM)
+    undecided = "is not decided on these data" if set(states) == {"open"} else None
+    claim = opening(CLAIM, holds=holds, because=_which(numbers), undecided=undecided)
+    networks = counted(numbers["networks"], "trained network", "trained networks")
+    return Outcome(f"{claim[:-1]} ({networks}).", holds, numbers, CLAIM, _paragraph(numbers), _tests(numbers))
 
 
 def moderate_level(result: NoiseResult, kind: str) -> float:
@@ -75,51 +80,15 @@ def moderate_level(result: NoiseResult, kind: str) -> float:
     return fit[-1] if fit else levels[0]
 
 
-def _judged(result: NoiseResult, network: str, kind: str) -> dict[str, Any]:
-    level, confidence = moderate_level(result, kind), float(result.settings["confidence"])
-    counts = result.counts()
-    table = result.table[(result.table["network"] == network)]
-    here = table[(table["kind"] == kind) & (table["level"] == level)].sort_values("index")
-    strongest = table[(table["kind"] == kind)].sort_values(["severity", "index"]).iloc[-1]
-    clean, noisy = result.node_values(network, "clean", None), result.node_values(network, kind, level)
-    own = here["index"].to_numpy() > 0 if (here["index"] > 0).any() else np.ones(len(here), dtype=bool)
-    room = float(here["null"].iloc[0]) - float(clean[own].mean())
-    last = {key: float(here.iloc[-1][name]) for key, name in _ENDS.items()}
-    mean = dict.fromkeys(_ENDS, float("nan"))
-    if room > 0:
-        difference = paired_difference(noisy[own].mean(axis=0), clean[own].mean(axis=0), counts, confidence)
-        mean = {key: value / room for key, value in zip(_ENDS, difference, strict=True)}
-    scores = result.accuracy[(result.accuracy["network"] == network)]
-    score = scores[(scores["kind"] == kind) & (scores["level"] == level)].iloc[0]
-    if not (np.isfinite(last["value"]) and np.isfinite(mean["value"])):
-        state = "open"
-    elif max(last["high"], mean["high"]) <= LIMIT:
-        state = "limited"
-    else:
-        state = "not limited" if max(last["low"], mean["low"]) > LIMIT else "open"
-    return {
-        "level": level,
-        "state": state,
-        "last_layer": str(here["title"].iloc[-1]),
-        "clean": float(clean[-1].mean()),
-        "noisy": float(noisy[-1].mean()),
-        "null": float(here["null"].iloc[-1]),
-        "last": last,
-        "all_layers": mean,
-        "accuracy": float(score["accuracy"]),
-        "clean_accuracy": float(scores[scores["kind"] == "clean"]["accuracy"].iloc[0]),
-        "strongest": {"level": float(strongest["level"]), "loss": float(strongest["loss"])},
-    }
-
-
-_ENDS = {"value": "loss", "low": "loss_low", "high": "loss_high"}
-
-
-def shown_level(kind: str, level: float) -> str:
-    """A level as a reader would say it: "20 dB", "10% of joints"."""
+def shown_level(kind: str, level: float, motion_db: float | None = None) -> str:
+    """A level as a reader would say it: "20 dB", "10% of joints"; with `motion_db` also "20 dB (9.6 of motion)"."""
     match kind:
         case "jitter":
-            return "no noise" if np.isinf(level) else f"{level:g} dB"
+            if np.isinf(level):
+                return "no noise"
+            return f"{level:g} dB" + (
+                f" ({motion_db:.1f} of motion)" if motion_db is not None and np.isfinite(motion_db) else ""
+            )
         case "joint dropout":
             return f"{level:.0%} of joints"
         case "frame dropout":
@@ -130,6 +99,75 @@ def shown_level(kind: str, level: float) -> str:
             return "clean"
 
 
+def _own(index: Any) -> Any:
+    """Which layers are the network's own: all but the input, unless only that was measured."""
+    own = np.asarray(index) > 0
+    return own if own.any() else np.ones(len(own), dtype=bool)
+
+
+def _judged(result: NoiseResult, network: str, kind: str) -> dict[str, Any]:
+    level, layers = moderate_level(result, kind), result.layers
+    every = layers["index"][_own(layers["index"])].tolist()
+    last = every[-1:]
+    table = result.table[(result.table["network"] == network) & (result.table["index"] == last[0])]
+    clean = table[table["kind"] == CLEAN].iloc[0]
+    here = table[(table["kind"] == kind) & (table["level"] == level)].iloc[0]
+    strongest = table[table["kind"] == kind].sort_values("severity").iloc[-1]
+    gained = len(result.controls) > 0
+    share = result.lost if gained else result.loss
+    scores = result.accuracy[result.accuracy["network"] == network]
+    score = scores[(scores["kind"] == kind) & (scores["level"] == level)].iloc[0]
+    found: dict[str, Any] = {
+        "level": level,
+        "motion_db": _known(score["motion_db"]),
+        "last_layer": str(here["title"]),
+        "clean": float(clean["smoothness"]),
+        "noisy": float(here["smoothness"]),
+        "null": float(here["null"]),
+        "untrained": _known(here["untrained"]),
+        "of": "gain" if gained else "null",
+        "last": _plain(share(network, kind, level, last)),
+        "measured": _plain(share(network, kind, level, every)),
+        "last_of_null": _plain(result.loss(network, kind, level, last)),
+        "accuracy": float(score["accuracy"]),
+        "clean_accuracy": float(scores[scores["kind"] == CLEAN]["accuracy"].iloc[0]),
+        "strongest": {"level": float(strongest["level"]), "lost": float(strongest["lost" if gained else "loss"])},
+    }
+    both = [found["last"], found["measured"]]
+    if all(each["high"] <= LIMIT for each in both):
+        state = "limited"
+    else:
+        state = "not limited" if any(each["low"] > LIMIT for each in both) else "open"
+    return found | {"state": state}
+
+
+def _known(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _plain(share: tuple[float, float, float]) -> dict[str, float]:
+    return dict(zip(("value", "low", "high"), share, strict=True))
+
+
+def _tests(numbers: dict[str, Any]) -> tuple[Test, ...]:
+    """Two per kind: at most 20% is lost at the last layer, and over the measured layers."""
+    tests = []
+    for kind, each in numbers["kinds"].items():
+        name = f"{_NAMES[kind]} ({shown_level(kind, each['level'])})"
+        places = [(f"at {each['last_layer']}", each["last"])]
+        if len(numbers["layers"]) > 1:
+            places.append(("over the measured layers", each["measured"]))
+        for where, share in places:
+            answer = True if share["high"] <= LIMIT else False if share["low"] > LIMIT else None
+            note = "" if np.isfinite(share["low"]) else _nothing(numbers, each)
+            tests.append(Test(f"little lost to {name} {where}", **share, answer=answer, against=LIMIT, unit="share",
+                              note=note))  # fmt: skip
+    return tuple(tests)
+
+
+# -- words -------------------------------------------------------------------------------------
+
+
 _NAMES = {
     "jitter": "Gaussian jitter",
     "joint dropout": "lost joints",
@@ -138,32 +176,53 @@ _NAMES = {
 }
 
 
+def _nothing(numbers: dict[str, Any], each: dict[str, Any]) -> str:
+    """Why there is no interval."""
+    if numbers["parts"] < 2:
+        return "one part of the recordings gives no interval"
+    if each["of"] == "gain":
+        return "it is not sure that training gained anything that could be lost"
+    return "it is not sure that clean recordings are smoother than shuffled labels"
+
+
 def _paragraph(numbers: dict[str, Any]) -> str:
     kinds, confidence = numbers["kinds"], numbers["confidence"]
     first = next(iter(kinds.values()))
+    gained = first["of"] == "gain"
+    of = (
+        f"what training gained (from {first['untrained']:.2f}, the mean of "
+        f"{counted(numbers['untrained'], 'untrained network', 'untrained networks')}, to {first['clean']:.2f} at "
+        f"{first['last_layer']})"
+        if gained
+        else f"what lies between clean recordings (smoothness {first['clean']:.2f} at {first['last_layer']}) and "
+        f"shuffled labels ({first['null']:.2f}); no untrained network was measured, so that this is not what training "
+        "gained"
+    )
     sentences = [
-        opening(CLAIM, holds=numbers["holds"], because=_which(numbers)),
-        f"Limited means: at a moderate level, at most {numbers['limit']:.0%} of what lies between clean recordings "
-        f"(smoothness {first['clean']:.2f} at {first['last_layer']}) and shuffled labels ({first['null']:.2f}) is "
-        "lost, at the last layer and over all layers, with the whole interval.",
+        f"Limited means: at a moderate level, at most {numbers['limit']:.0%} of {of} is lost, at the last layer and "
+        f"over the measured layers ({_listed_titles(numbers['layers'])}), with the whole interval."
     ]
-    if not np.isfinite(first["last"]["value"]):
-        sentences.append("Here clean recordings are no smoother than shuffled labels, so that nothing can be lost.")
-    else:
-        for kind, each in kinds.items():
-            sentences.append(_sentence(kind, each, confidence))
+    sentences += [_sentence(kind, each, confidence) for kind, each in kinds.items()]
     for name, judged in numbers["trained_on_noise"].items():
         parts = [
-            f"{_NAMES[kind]} {each['last']['value']:z.0%}" + f" (accuracy {each['accuracy']:.0%})"
+            f"{_NAMES[kind]} {_percent(each['last']['value'])} (accuracy {each['accuracy']:.0%})"
             for kind, each in judged.items()
         ]
         base = next(iter(judged.values()))
         sentences.append(
-            f"The network trained on {name} (smoothness {base['clean']:.2f} on clean recordings) loses at the same "
+            f"One network trained on {name} (smoothness {base['clean']:.2f} on clean recordings) loses at the same "
             f"levels: {', '.join(parts)}."
         )
     sentences.append(_caution(numbers))
     return " ".join(sentences)
+
+
+def _listed_titles(titles: Sequence[str]) -> str:
+    """'layers 1, 4, 7, 10' where titles are 'layer 1', …; else the titles themselves."""
+    numbers = [title.removeprefix("layer ") for title in titles]
+    if len(titles) > 1 and all(number.isdigit() for number in numbers):
+        return f"layers {', '.join(numbers)}"
+    return ", ".join(titles)
 
 
 def _which(numbers: dict[str, Any]) -> str:
@@ -179,21 +238,38 @@ def _which(numbers: dict[str, Any]) -> str:
 
 
 def _sentence(kind: str, each: dict[str, Any], confidence: float) -> str:
-    last, mean, strongest = each["last"], each["all_layers"], each["strongest"]
-    text = (
-        f"{capital(_NAMES[kind])} ({shown_level(kind, each['level'])}): {last['value']:z.0%} is lost at "
-        f"{each['last_layer']} ({interval(last['low'], last['high'], 'z.0%', confidence)}) and {mean['value']:z.0%} "
-        f"over all layers ({span(mean['low'], mean['high'], 'z.0%')}), while accuracy goes from "
-        f"{each['clean_accuracy']:.0%} to {each['accuracy']:.0%}"
-    )
-    if strongest["level"] != each["level"]:
-        text += f"; at {shown_level(kind, strongest['level'])} it is {strongest['loss']:z.0%}"
+    last, measured, strongest = each["last"], each["measured"], each["strongest"]
+    level = shown_level(kind, each["level"], each["motion_db"])
+    of = "what training gained" if each["of"] == "gain" else "the way to shuffled labels"
+    if np.isfinite(last["low"]):
+        text = (
+            f"{capital(_NAMES[kind])}, {level}: {_percent(last['value'])} of {of} is lost at {each['last_layer']} "
+            f"({interval(last['low'], last['high'], 'z.0%', confidence)}) and "
+            f"{estimate(measured['value'], measured['low'], measured['high'], 'z.0%')} over the measured layers"
+        )
+    else:
+        text = (
+            f"{capital(_NAMES[kind])}, {level}: smoothness at {each['last_layer']} goes from {each['clean']:.3f} to "
+            f"{each['noisy']:.3f}; what share of {of} that is cannot be told"
+        )
+    if each["of"] == "gain" and np.isfinite(each["last_of_null"]["value"]):
+        text += f" ({_percent(each['last_of_null']['value'])} of the way to shuffled labels)"
+    text += f", while accuracy goes from {each['clean_accuracy']:.0%} to {each['accuracy']:.0%}"
+    if strongest["level"] != each["level"] and np.isfinite(strongest["lost"]):
+        text += f"; at {shown_level(kind, strongest['level'])} it is {_percent(strongest['lost'])}"
     return text + "."
 
 
+def _percent(share: float) -> str:
+    return f"{share:z.0%}" if np.isfinite(share) else "an unknown share"
+
+
 def _caution(numbers: dict[str, Any]) -> str:
-    drawn = resampled(numbers["draws"], numbers["resampling"], numbers["subjects"], numbers["unit"])
-    return (
-        f"Intervals are of paired differences, from {drawn}; graphs, and one draw of the noise per level, are held "
-        "fixed."
+    drawn = left_out(numbers["parts"], None if numbers["subjects"] is None else numbers["unit"] or SUBJECT)
+    several = f", with the spread between {numbers['networks']} networks" if numbers["networks"] > 1 else ""
+    among = (
+        "A noisy recording's neighbours are searched among the clean recordings of others."
+        if numbers["neighbours"] == "clean"
+        else "A noisy recording's neighbours are searched among noisy ones."
     )
+    return f"{among} Intervals are from {drawn}{several}. Each level is one draw of the noise."

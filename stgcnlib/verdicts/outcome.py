@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isnan
 from typing import Any
 
 from stgcnlib.geometry.uncertainty import Estimate
@@ -162,7 +163,9 @@ def interval(low: float, high: float, form: str, confidence: float) -> str:
 
 
 def estimate(value: float, low: float, high: float, form: str) -> str:
-    """'0.15 (0.10 to 0.20)'."""
+    """'0.15 (0.10 to 0.20)', or '0.15 (no interval)' where it is not known."""
+    if isnan(low) or isnan(high):
+        return f"{value:{form}} (no interval)"
     return f"{value:{form}} ({span(low, high, form)})"
 
 

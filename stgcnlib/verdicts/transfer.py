@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from stgcnlib.errors import StudyError
 from stgcnlib.groups import SUBJECT, plural, resampled_count
-from stgcnlib.verdicts.outcome import Outcome, counted, interval, opening
+from stgcnlib.verdicts.outcome import Outcome, Test, counted, interval, left_out, opening
 
 if TYPE_CHECKING:
     from stgcnlib.studies import TransferResult
@@ -20,18 +20,18 @@ MARGIN = 0.05
 
 
 def judge_transfer(result: TransferResult) -> Outcome:
-    """Compare fits on the same test recordings and seeds; intervals resample both.
+    """Compare fits on the same test recordings and seeds.
 
-    With H the number of frozen blocks nearest to half of all (the earlier where two are equally near, and neither none
-    nor all), three differences of accuracy:
+    Intervals leave out one person at a time, with the spread between fits added: seeds, source networks and validation
+    people. With H the number of frozen blocks nearest to half of all (the earlier where two are equally near, and
+    neither none nor all), three differences of accuracy:
 
-    1. enough: H frozen less none frozen; its lower end is above -5 points;
-    2. pays: H frozen less training from scratch with the same budget; its whole interval is above 0;
-    3. needed: H frozen less all frozen; its whole interval is above 0. Else not even the deeper blocks need tuning,
-       which is said, but does not count against the claim.
+    1. "enough": H frozen less none frozen. Yes: above -5 points. No: below -5 points.
+    2. "pays": H frozen less training from scratch with the same budget. Yes: above 0. No: below 0.
+    3. "needed": H frozen less all frozen. Yes: above 0. Else not even the deeper blocks surely need tuning, which is
+       said, but does not count against the claim.
 
-    1 and 2: the claim holds. It does not where the whole interval of 1 is below -5 points, or that of 2 below 0.
-    Anything between is not decided.
+    1 and 2 yes: the claim holds. It does not where one of them is no. Anything between is not decided.
 
     Raises:
         StudyError: no number of frozen blocks between none and all was tried, or none frozen was not.
@@ -47,30 +47,41 @@ def judge_transfer(result: TransferResult) -> Outcome:
         "half": half,
         "confidence": float(result.settings["confidence"]),
         "seeds": len(result.settings["seeds"]),
+        "sources": int(result.settings["sources"]),
         "n": int(result.settings["n"]),
-        "unit": result.settings.get("unit", SUBJECT),
-        "subjects": resampled_count(result.settings.get("resample"), result.settings["groups"]),
+        "unit": result.settings["unit"] or SUBJECT,
+        "subjects": resampled_count(result.settings["resample"], result.settings["groups"]),
+        "parts": result.jackknife.count,
         "accuracy": {
-            "half": float(result.correct("frozen", half).mean()),
-            "none": float(result.correct("frozen", 0).mean()),
-            "scratch": float(result.correct("from scratch").mean()),
-            "probe": float(result.correct("linear probe").mean()),
+            "half": result.accuracy("frozen", half).value,
+            "none": result.accuracy("frozen", 0).value,
+            "scratch": result.accuracy("from scratch").value,
+            "probe": result.accuracy("linear probe").value,
         },
         "enough": result.difference(("frozen", half), ("frozen", 0)),
         "pays": result.difference(("frozen", half), ("from scratch", -1)),
         "needed": None,
     }
     if L in tried:
-        numbers["accuracy"]["all"] = float(result.correct("frozen", L).mean())
+        numbers["accuracy"]["all"] = result.accuracy("frozen", L).value
         numbers["needed"] = result.difference(("frozen", half), ("frozen", L))
-    enough, pays = numbers["enough"], numbers["pays"]
-    tests = {"enough": enough["low"] > -MARGIN, "pays": pays["low"] > 0}
-    if all(tests.values()):
-        holds: bool | None = True
-    else:
-        holds = False if enough["high"] < -MARGIN or pays["high"] < 0 else None
-    numbers |= {"tests": tests, "holds": holds}
-    return Outcome(_paragraph(numbers), holds, numbers, CLAIM)
+    tests = [_test(f"the first {half} of {L} blocks frozen are as good as none", numbers["enough"], -MARGIN),
+             _test("transfer is better than training from scratch", numbers["pays"], 0.0)]  # fmt: skip
+    answers = [test.answer for test in tests]
+    holds = True if all(answers) else False if False in answers else None
+    if numbers["needed"] is not None:
+        tests.append(_test("the deeper blocks have to be tuned", numbers["needed"], 0.0))
+    numbers |= {"tests": dict(zip(("enough", "pays"), answers, strict=False)), "holds": holds}
+    claim = opening(CLAIM, holds=holds, undecided="is not decided by these data")
+    networks = counted(numbers["sources"], "source network", "source networks")
+    seeds = counted(numbers["seeds"], "fit of each kind", "fits of each kind")
+    return Outcome(f"{claim[:-1]} ({networks}, {seeds}).", holds, numbers, CLAIM, _paragraph(numbers), tuple(tests))
+
+
+def _test(question: str, difference: dict[str, float], against: float) -> Test:
+    low, high = difference["low"], difference["high"]
+    answer = True if low > against else False if high < against else None
+    return Test(question, difference["value"], low, high, answer, against, unit="share")
 
 
 def _paragraph(numbers: dict[str, Any]) -> str:
@@ -80,30 +91,38 @@ def _paragraph(numbers: dict[str, Any]) -> str:
     seeds = counted(numbers["seeds"], "seed", "seeds")
     unit, count = numbers["unit"], numbers["subjects"]
     people = "" if count is None else f" {'by' if unit == SUBJECT else 'of'} {count} {plural(unit)}"
+    lost = {
+        True: f", so no more than {100 * MARGIN:.0f} points are lost.",
+        False: f"; a loss of {100 * MARGIN:.0f} points or more is certain.",
+        None: f"; a loss of {100 * MARGIN:.0f} points or more is not excluded.",
+    }[numbers["tests"]["enough"]]
     sentences = [
-        opening(CLAIM, holds=numbers["holds"], undecided="is not decided by these data"),
         f"With the first {half} of {L} blocks frozen, accuracy on {numbers['n']} test recordings{people} is "
         f"{accuracy['half']:.1%} (mean of {seeds}), against {accuracy['none']:.1%} when all blocks are tuned: "
-        f"{_points(enough, confidence)}"
-        + (
-            f", so no more than {100 * MARGIN:.0f} points are lost."
-            if numbers["tests"]["enough"]
-            else f"; a loss of {100 * MARGIN:.0f} points or more is "
-            + ("certain." if enough["high"] < -MARGIN else "not excluded.")
-        ),
+        f"{_points(enough, confidence)}{lost}",
         f"Training from scratch with the same budget reaches {accuracy['scratch']:.1%}, so that transfer "
         + ("pays" if pays["low"] > 0 else "costs" if pays["high"] < 0 else "makes no clear difference")
         + f": {_points(pays, confidence)}.",
     ]
     if needed is not None:
+        tuned = (
+            "they have to be tuned"
+            if needed["low"] > 0
+            else "they need no tuning"
+            if needed["high"] < 0
+            else "whether they have to be tuned is not decided"
+        )
         sentences.append(
             f"With all blocks frozen it is {accuracy['all']:.1%}; against that the deeper blocks give "
-            f"{_points(needed, confidence)}, so they "
-            + ("do have to be tuned" if needed["low"] > 0 else "hardly have to be tuned")
-            + f"; a linear probe reaches {accuracy['probe']:.1%}."
+            f"{_points(needed, confidence)}: {tuned}; a linear probe reaches {accuracy['probe']:.1%}."
         )
+    drawn = left_out(numbers["parts"], None if count is None else unit).removesuffix(", with graphs made anew")
+    spread = f", with the spread between {numbers['seeds']} fits" if numbers["seeds"] > 1 else ""
+    sentences.append(f"Intervals are from {drawn}{spread}.")
     if numbers["seeds"] < 3:
         sentences.append(f"With {seeds}, chance in training is hardly known.")
+    if numbers["sources"] < 2:
+        sentences.append("All fits begin at one source network; another may transfer otherwise.")
     return " ".join(sentences)
 
 

@@ -195,6 +195,41 @@ def test_unknown_names_and_missing_sections(tmp_path: Path) -> None:
     assert opened(tmp_path, extra={"size": 8}).get("extra") == 8
 
 
+def test_kinds_tell_artefacts_apart_that_differ_in_their_axis_only() -> None:
+    def from_numbers(numbers: Any, learned: str) -> str:
+        return f"{learned} of {numbers.size}"
+
+    def fresh_one(fresh: str) -> str:
+        return fresh
+
+    def all_names(settings: Any) -> list[str]:
+        return ["learned", "learned-2", "fresh"]
+
+    def size(net: str) -> int:
+        return len(net)
+
+    line = Line(
+        (
+            ARTEFACTS[0],
+            Artefact("net/{learned}", from_numbers, needs={"numbers": "numbers"}),
+            Artefact("net/{fresh}", fresh_one),
+            Artefact("size/{any}", size, needs={"net": "net/{any}"}),
+        ),
+        {
+            "learned": Axis(all_names, settings=("names",), kinds=("learned",)),
+            "fresh": Axis(all_names, settings=("names",), kinds=("fresh",)),
+            "any": Axis(all_names, settings=("names",), kinds=("learned", "fresh")),
+        },
+    )
+    kept = {name: line.find(f"net/{name}").artefact.name for name in ("learned", "learned-12", "fresh", "fresh-2")}
+    assert list(kept.values()) == ["net/{learned}"] * 2 + ["net/{fresh}"] * 2
+    for name in ("learned-x", "learned-", "unlearned", "other"):
+        with pytest.raises(ArtefactError, match="no artefact is named"):
+            line.find(f"net/{name}")
+    assert line.needed_by("size/{any}") == {"size/{any}", "net/{learned}", "net/{fresh}", "numbers"}
+    assert Artefacts(line, Settings(), Path("nowhere"))["size/*"] == {"learned": 12, "learned-2": 14, "fresh": 5}
+
+
 def test_files_count_by_content(tmp_path: Path) -> None:
     """Equal size and time with other content count, another time or place does not."""
     file, folder = tmp_path / "input.txt", tmp_path / "out"

@@ -175,7 +175,8 @@ def _separation(classes: int, layers: int) -> pd.DataFrame:
         kind, at = status[c % 5], float(1 + c % (layers - 1))
         rows.append(
             {"class_index": c, "class_name": name, "status": kind, "index": at if kind == "separates" else np.nan}
-            | {"earliest": max(at - 1, 0), "latest": min(at + 1, layers), "input": 0.6, "last": 0.01 * c}
+            | {"half": np.nan if kind == "does not" else at - 0.5, "half_least": max(at - 1, 0), "half_most": at}
+            | {"input": 0.6, "last": 0.01 * c}
         )
     return pd.DataFrame(rows)
 
@@ -332,6 +333,17 @@ def test_draws_without_warning_overlap_or_leak(name: str, world: World, caplog: 
         assert box.x1 <= figure.bbox.x1 + 1, f"{text!r} leaves the figure"
         assert box.y0 >= -1, f"{text!r} leaves the figure"
         assert box.y1 <= figure.bbox.y1 + 1, f"{text!r} leaves the figure"
+
+
+def test_of_several_trainings_the_first_is_named_and_all_are_drawn(world: World) -> None:
+    other = world.history.assign(network="trained-2", test_accuracy=world.history["test_accuracy"] / 2)
+    both = pd.concat([world.history.assign(network="trained"), other], ignore_index=True)
+    figure = figures.training_curves(both)
+    loss, accuracy = figure.axes
+    assert (len(loss.lines), len(accuracy.lines)) == (2, 4)
+    assert {text.get_text() for text in accuracy.texts} == {"train 100%", "test 100%"}
+    widths = sorted(line.get_linewidth() for line in loss.lines)
+    assert widths[0] < widths[1]
 
 
 def test_shows_itself_once_in_a_notebook(world: World) -> None:

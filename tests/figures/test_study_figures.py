@@ -13,18 +13,19 @@ from stgcnlib.errors import StudyError
 from stgcnlib.verdicts.noise import LIMIT
 
 
-def noise_tables(networks: tuple[str, ...] = ("clean",)) -> tuple[pd.DataFrame, pd.DataFrame]:
+def noise_tables(networks: tuple[str, ...] = ("trained",)) -> tuple[pd.DataFrame, pd.DataFrame]:
     rows, scores = [], []
     conditions = [("clean", np.nan), ("jitter", 20.0), ("jitter", 10.0), ("rotation", 30.0)]
     for network in networks:
         for severity, (kind, level) in zip((0, 1, 2, 1), conditions, strict=True):
-            where = {"network": network, "kind": kind, "level": level, "severity": severity}
+            where = {"network": network, "networks": 1, "kind": kind, "level": level, "severity": severity}
             loss = {"loss": 0.1 * severity, "loss_low": 0.1 * severity - 0.05, "loss_high": 0.1 * severity + 0.05}
             scores.append(where | loss)
             for index in range(4):
                 value = 0.5 - 0.1 * index + 0.1 * severity
                 rows.append(
                     where | loss | {"index": index, "title": f"layer {index}", "smoothness": value}
+                    | {"lost": np.nan, "lost_low": np.nan, "lost_high": np.nan}
                     | {"low": value - 0.05, "high": value + 0.05}
                 )  # fmt: skip
     return pd.DataFrame(rows), pd.DataFrame(scores)
@@ -51,7 +52,7 @@ def no_text_outside(figure: Figure) -> None:
 
 
 def test_noise_has_a_panel_per_kind_and_a_line_per_level() -> None:
-    table, accuracy = noise_tables(("clean", "jitter, 20 dB"))
+    table, accuracy = noise_tables(("trained", "jitter, 20 dB"))
     figure = figures.noise_smoothness(table)
     assert [ax.get_title(loc="left") for ax in figure.axes] == ["Gaussian jitter", "Other views"]
     assert [len(ax.lines) for ax in figure.axes] == [3, 2]
@@ -64,6 +65,13 @@ def test_noise_has_a_panel_per_kind_and_a_line_per_level() -> None:
     np.testing.assert_allclose(losses.axes[0].lines[0].get_ydata(), [0.1, 0.2])
     assert any(np.allclose(line.get_ydata(), LIMIT) for line in losses.axes[0].lines)
     no_text_outside(losses)
+    # Where untrained networks are known, the share of what training gained is the main line.
+    gained = table.assign(lost=2 * table["loss"], lost_low=table["loss"], lost_high=3 * table["loss"])
+    losses = figures.noise_loss(gained, accuracy)
+    np.testing.assert_allclose(losses.axes[0].lines[0].get_ydata(), [0.2, 0.4])
+    np.testing.assert_allclose(losses.axes[0].lines[1].get_ydata(), [0.1, 0.2])
+    no_text_outside(losses)
+    assert figures.noise_smoothness(table.assign(low=np.nan, high=np.nan)).axes  # two people give no interval
     with pytest.raises(StudyError, match="no network 'other'"):
         figures.noise_smoothness(table, network="other")
 

@@ -21,6 +21,7 @@ TESTS = (
     Test("below untrained networks of the same shape, all of them", 0.02, -0.9, 2.0, None, 0.0, 0.05),
     Test("asked of nobody", NAN, NAN, NAN, None, note="no untrained network was measured in this study at all"),
     Test("loses little", 0.05, 0.01, 0.1, True, 0.2, unit="share"),
+    Test("of no single number", NAN, NAN, NAN, False),
     Test("known without an interval", 0.3, NAN, NAN, None, 0.0, 0.1),
 )
 
@@ -38,7 +39,7 @@ def test_every_row_has_its_answer_and_its_own_unit() -> None:
     figure = figures.verdict_figure(outcome(*TESTS))
     shown = words(figure)
     assert [text for text in shown if text[0] in "✓✗?"] == [
-        "✓ yes", "✗ no", "? not decided", "? not decided", "✓ yes", "? not decided"
+        "✓ yes", "✗ no", "? not decided", "? not decided", "✓ yes", "✗ no", "? not decided"
     ]  # fmt: skip
     assert {"0", "0.060", "50%", "60%", "0.050", "20%"} <= set(shown)
     assert any("no untrained network" in text for text in shown)
@@ -56,6 +57,14 @@ def test_a_bar_lies_right_of_the_line_if_yes_and_left_of_the_zones_end_if_no() -
     bars = [np.asarray(line.get_xdata(), dtype=float) for line in ax.lines if line.get_linewidth() == 3.2]
     np.testing.assert_allclose(bars[0], [0.1 / 0.06, 0.3 / 0.06])
     np.testing.assert_allclose(bars[1], [-1.0, 0.5])
+
+
+def test_limits_of_one_unit_share_a_scale() -> None:
+    tests = [Test("a", 0.3, 0.2, 0.4, False, 0.2, unit="share"), Test("b", 0.1, 0.1, 0.1, True, 0.0, unit="share")]
+    figure = figures.verdict_figure(outcome(*tests, Test("c", 4.0, 3.0, 5.0, True, 1.0, unit="")))
+    (ax,) = figure.axes
+    bars = [np.asarray(line.get_xdata(), dtype=float) for line in ax.lines if line.get_linewidth() == 3.2]
+    np.testing.assert_allclose(bars, [[0.0, 2.0], [1.0, 1.0], [1.0, 2.0]], atol=1e-12)
 
 
 def test_nothing_overlaps_or_leaves_the_picture() -> None:

@@ -9,7 +9,7 @@ from geometry_world import World, world
 from stgcnlib.dsgraph import nnk_graph
 from stgcnlib.errors import GraphError
 from stgcnlib.geometry import class_confusions, class_separation, class_shares, label_smoothness
-from stgcnlib.geometry.separation import benjamini_hochberg, node_shares
+from stgcnlib.geometry.separation import _half, benjamini_hochberg, node_shares
 from stgcnlib.geometry.uncertainty import jackknife_interval
 
 
@@ -42,8 +42,9 @@ def test_the_layer_of_a_common_step_is_named(deepening: World) -> None:
     assert (table["status"] == "separates").all()
     assert (table["low"] > 0).all()
     assert (table["drop"].between(table["low"], table["high"])).all()
-    assert (table["earliest"] <= table["index"]).all()
-    assert (table["index"] <= table["latest"]).all()
+    assert table["half"].between(2, 4).all()  # the classes part from layer 2 to layer 4
+    assert (table["half_least"] <= table["half"]).all()
+    assert (table["half"] <= table["half_most"]).all()
     np.testing.assert_allclose(table["input"] - table["at"], table["drop"])
 
 
@@ -79,7 +80,7 @@ def test_classes_that_never_come_apart() -> None:
         none = table[table["status"] == "does not"]
         assert (none["high"] < 0.1 * none["input"]).all()
         assert table["index"].isna().all()
-        assert (table["latest"] == 4).all()
+        assert (table["half"].isna() == (table["last"] >= table["input"])).all()
 
 
 def test_few_of_many_classes_are_said_to_separate_by_chance() -> None:
@@ -98,6 +99,15 @@ def test_few_of_many_classes_are_said_to_separate_by_chance() -> None:
     assert named <= 2  # sets with any: 5% of 12 are expected at most; 3 or more would have a chance of 2%
     assert below / tested < 0.1  # and the p-values of single classes are not too small: 5% are expected
     assert below > 0
+
+
+def test_half_of_a_fall_by_hand() -> None:
+    layers = np.array([0.0, 1.0, 2.0, 3.0])
+    assert _half(np.array([0, 0.1, 0.3, 0.4]), layers) == pytest.approx(1.5)
+    assert _half(np.array([0, 0.2, 0.3, 0.4]), layers) == pytest.approx(1)
+    assert _half(np.array([0, 0.3, 0.0, 0.4]), layers) == pytest.approx(2 / 3)  # the first time counts
+    assert np.isnan(_half(np.array([0, 0.3, 0.2, 0.0]), layers))
+    assert np.isnan(_half(np.array([0, 0.3, 0.2, -0.1]), layers))
 
 
 def test_separation_corrects_for_the_number_of_classes(deepening: World) -> None:

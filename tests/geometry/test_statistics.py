@@ -90,6 +90,39 @@ def test_values_are_those_of_the_single_functions(found: LayerStatistics, traine
     assert 0 < value["polytope_diameter"] < 2
 
 
+def test_intervals_make_everything_anew_without_each_person(found: LayerStatistics, trained: World) -> None:
+    name, y, groups = "block.2", trained.labels, trained.groups
+    without: dict[str, list[float]] = {}
+    for person in range(4):
+        keep = np.flatnonzero(groups != person)
+        near = {n: trained.distances[n][np.ix_(keep, keep)] for n in (name, "input")}
+        graph, first = (nnk_graph(near[n], k=10, exclude=groups[keep]) for n in (name, "input"))
+        right = knn_predictions(near[name], y[keep], k=5, exclude=groups[keep]) == y[keep]
+        values = {
+            "neighbor_count": graph.neighbor_counts().mean(),
+            "dimension_mle": intrinsic_dimension(near[name], k=10, exclude=groups[keep]),
+            "knn_accuracy": right.mean(),
+            "overlap": neighbourhood_overlap(first, graph).mean(),
+        }
+        for statistic, value in values.items():
+            without.setdefault(statistic, []).append(float(value))
+    rows = found.table.set_index(["layer", "network", "statistic"])
+    for statistic, values in without.items():
+        if statistic == "overlap":
+            pairs = found.pairs.set_index(["first", "second", "network", "statistic"])
+            row = pairs.loc[("input", name, "trained", "nnk_overlap")]
+        else:
+            row = rows.loc[(name, "trained", statistic)]
+        low, high = jackknife_interval(row["value"], values)
+        most = 1.0 if statistic in ("overlap", "knn_accuracy") else np.inf
+        assert (row["low"], row["high"]) == pytest.approx((max(low, 0), min(high, most))), statistic
+    probe = rows.loc[(name, "trained", "probe_accuracy")]  # its predictions stay as they are
+    right = probe_predictions(pooled_features(trained.store[name]), y, groups=groups) == y
+    fixed = [right[groups != person].mean() for person in range(4)]
+    low, high = jackknife_interval(right.mean(), fixed)
+    assert (probe["low"], probe["high"]) == pytest.approx((low, min(high, 1)))
+
+
 def test_depth_shows_in_what_should_show_it(found: LayerStatistics) -> None:
     for statistic in ("knn_accuracy", "probe_accuracy"):
         curve, control = found.curve(statistic), found.curve(statistic, "untrained")

@@ -152,3 +152,61 @@ def test_no_interval_without_two_parts_or_with_gaps() -> None:
     found = Jackknife(parts).mean(np.arange(6.0), left_out, nodes=np.array([0, 1]))
     assert np.isnan(found.low)  # without the first part none of these is left
     assert found.value == 0.5
+
+
+# -- ratios ------------------------------------------------------------------------------------
+
+
+def test_a_ratio_holds_all_values_that_a_test_does_not_refuse() -> None:
+    """Fieller's interval by its definition: above − q below is tested for many q, with the jackknife's own error."""
+    rng = np.random.default_rng(0)
+    N, parts = 60, np.arange(60) % 6
+    jackknife = Jackknife(parts)
+    below = rng.normal(1.0, 0.5, N)
+    above = 0.4 * below + rng.normal(0, 0.3, N)
+    without = [jackknife.means(each)[None] for each in (above, below)]
+    value, low, high = jackknife.ratio([above.mean()], [below.mean()], *without)
+    assert value == pytest.approx(above.mean() / below.mean())
+    held = [q for q in np.linspace(value - 3, value + 3, 6001) if jackknife.mean(above - q * below).low <= 0
+            <= jackknife.mean(above - q * below).high]  # fmt: skip
+    assert (low, high) == pytest.approx((min(held), max(held)), abs=2e-3)
+
+
+def test_a_ratio_to_what_may_be_nothing_has_no_interval() -> None:
+    jackknife = Jackknife(np.arange(8))
+    below = np.array([1.0, -1.0, 1.1, -0.9, 1.0, -1.0, 0.8, -0.7])
+    value, low, high = jackknife.ratio(
+        [1.0], [below.mean()], np.ones((1, 8)), jackknife.means(below)[None]
+    )  # fmt: skip
+    assert np.isfinite(value)
+    assert np.isnan([low, high]).all()
+
+
+def test_a_ratio_of_several_networks_is_less_sure_the_more_they_differ() -> None:
+    jackknife = Jackknife(np.arange(8))
+    below = np.ones((3, 8)) + 0.01 * np.arange(8)
+    widths = []
+    for spread in (0.0, 0.1, 0.3):
+        above = np.array([0.5 - spread, 0.5, 0.5 + spread])
+        value, low, high = jackknife.ratio(above, [1.0, 1.0, 1.0], above[:, None] * below, below)
+        assert value == pytest.approx(0.5)
+        widths.append(high - low)
+    assert widths[0] < widths[1] < widths[2]
+    # Of equal networks and a constant below: Student's t of the mean of three.
+    from scipy.stats import t
+
+    assert widths[2] == pytest.approx(2 * t.ppf(0.975, 2) * 0.3 / np.sqrt(3), rel=0.05)
+
+
+def test_a_ratio_covers_at_its_level() -> None:
+    """300 sets of 8 people whose gain and loss vary together: 95% intervals hold the true share in 92 to 98%."""
+    rng = np.random.default_rng(1)
+    jackknife = Jackknife(np.arange(8))
+    covered = 0
+    for _ in range(300):
+        gain = rng.normal(0.5, 0.15, 8)
+        loss = 0.2 * gain + rng.normal(0, 0.05, 8)
+        without = [jackknife.means(each)[None] for each in (loss, gain)]
+        _, low, high = jackknife.ratio([loss.mean()], [gain.mean()], *without)
+        covered += low <= 0.2 <= high
+    assert 276 <= covered <= 295

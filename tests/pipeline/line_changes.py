@@ -30,22 +30,27 @@ BASE: Fields = {
 RECORDINGS = {"demo", "sequences"}
 PARTS = {"parts", "transfer-target"}
 NODES = {"nodes", "grouping", "explained"}
-UNTRAINED = {"network/untrained", "activations/untrained", "distances/untrained/input"}
-FITTED = {"training", "history", "network/trained", "evaluation"}
-NETWORKS = FITTED | {"network/untrained", "recordings", "network-facts", "facts"}
+INITIAL = {"network/initial", "activations/initial", "distances/initial/input"}
+UNTRAINED = {"network/untrained", "activations/untrained", "distances/untrained/input"} | INITIAL
+ALL_FITTED = {"history", "accuracies", "network-facts", "facts"}
+FITTED = {"training/trained", "network/trained", "evaluations/trained", "evaluation"} | ALL_FITTED
+NETWORKS = FITTED | {"network/untrained", "network/initial", "recordings"}
 LAYERS = {"layers", "network-facts", "facts"}
-ACTIVATIONS = {"activations/trained", "activations/untrained"} | LAYERS
+ACTIVATIONS = {"activations/trained", "activations/untrained", "activations/initial"} | LAYERS
 LATER_DISTANCES = {"distances/trained/input", "distances/trained/*", "distances/untrained/*"}
 READINGS = {"readings/segments/input", "readings/*/*"}
-DISTANCES = LATER_DISTANCES | READINGS | {"distances/untrained/input"}
-GEOMETRY = {"geometry", "statistics", "findings", "summary"}
+DISTANCES = LATER_DISTANCES | READINGS | {"distances/untrained/input", "distances/initial/input"}
+CURVES = {"curves/trained", "curves/untrained", "curves/initial"}
+OF_GEOMETRY = {"geometry", "statistics", "findings", "summary"}
+GEOMETRY = CURVES | OF_GEOMETRY
 MAPS = {"maps", "examples", "map-evaluation", "summary"}
 NOISY_NETWORKS = {"noise-training/jitter 10.0", "noise-network/jitter 10.0"}
 ALL_NOISY_NETWORKS = {"noise-training/*", "noise-network/*"}
-ALL_LEVELS = {"noise-level/*", "noise-level/*/*"}
-LEVELS = ALL_LEVELS | {"noise-level/clean", "noise-level/jitter 30.0", "noise-level/jitter 10.0/clean"}
+ALL_LEVELS = {"noise-level/*/*", "noise-trained-level/*/*"}
+ONE_LEVEL = {"noise-level/trained/clean", "noise-level/trained/jitter 30.0", "noise-trained-level/jitter 10.0/clean"}
+LEVELS = ALL_LEVELS | ONE_LEVEL
 NOISE = {"noise", "summary"}
-SOURCE = {"transfer-training", "transfer-source"}
+SOURCE = {"transfer-training/trained", "transfer-source/trained"}
 RUNS = {"transfer-fit/*", "transfer-fit/frozen, 0 blocks, seed 0"}
 TRANSFER = {"transfer", "advice", "transfer-facts", "summary"}
 MEASURED = DISTANCES | GEOMETRY | {"sensitivity", "map-evaluation"} | LEVELS | NOISE
@@ -73,6 +78,10 @@ CHANGES: list[tuple[str, Any, set[str]]] = [
     ("network.options.width", 5, EVERYTHING - BEFORE_NETWORKS),
     ("network.training.epochs", 2, EVERYTHING - BEFORE_NETWORKS - UNTRAINED),
     ("network.training.loss", "cross-entropy", EVERYTHING - BEFORE_NETWORKS - UNTRAINED),
+    ("network.seeds", 2, ALL_FITTED | OF_GEOMETRY | {"noise-level/*/*", "noise", "transfer-plan"} | RUNS | TARGET),
+    # All levels together need the distances of all networks together; no single level does.
+    ("controls.untrained", 3, OF_GEOMETRY | {"noise-level/*/*", "noise"}),
+    ("controls.initial", 0, OF_GEOMETRY | {"noise-level/*/*", "noise"}),
     (
         "network.axes",
         "NCTV",
@@ -87,10 +96,10 @@ CHANGES: list[tuple[str, Any, set[str]]] = [
     ("graph.k", 5, GEOMETRY | LEVELS | NOISE | TARGET | {"settings", "facts"}),
     ("graph.sigma", 1.0, GEOMETRY | LEVELS | NOISE | TARGET | {"sensitivity", "settings"}),
     ("graph.solver", "pynnk", GEOMETRY | LEVELS | NOISE | TARGET | {"settings"}),
-    ("graph.leave_out", None, ((MEASURED | TARGET) - DISTANCES) | {"grouping", "settings"}),
+    ("graph.leave_out", None, ((MEASURED | RUNS | TARGET) - DISTANCES) | {"grouping", "settings"}),
     ("geometry.resample", None, ((MEASURED | TARGET) - DISTANCES) | {"grouping", "settings"}),
-    ("geometry.permutations", 33, GEOMETRY | TARGET | {"sensitivity", "settings"}),
-    ("geometry.bootstrap", 77, NOISE | (TARGET - {"transfer-geometry"}) | {"sensitivity", "settings"}),
+    ("geometry.permutations", 33, GEOMETRY | {"noise"} | TARGET | {"sensitivity", "settings"}),
+    ("geometry.bootstrap", 77, {"sensitivity", "settings"}),
     ("geometry.confidence", 0.9, GEOMETRY | NOISE | TARGET | {"sensitivity", "settings"}),
     ("statistics.votes", 3, {"statistics"}),
     ("statistics.probe", 2.0, {"statistics"}),
@@ -105,7 +114,8 @@ CHANGES: list[tuple[str, Any, set[str]]] = [
     ("explain.examples", 1, {"examples", "summary"}),
     ("noise.jitter", [15], ALL_LEVELS | NOISE),
     ("noise.layers", ["st_gcn_networks.2"], LEVELS | NOISE),
-    ("noise.train.jitter", 20, {"noise-level/*/*"} | ALL_NOISY_NETWORKS | NOISE),
+    ("noise.neighbours", "clean", LEVELS | NOISE),
+    ("noise.train.jitter", 20, {"noise-trained-level/*/*"} | ALL_NOISY_NETWORKS | NOISE),
     ("transfer.source.classes", 5, {"transfer-target"} | FITTINGS),
     ("transfer.frozen", [0], {"transfer-plan", "transfer-fit/*"} | TRANSFER),
     ("transfer.seeds", 1, {"transfer-plan", "transfer-fit/*"} | TRANSFER),

@@ -25,6 +25,7 @@ TINY = {
     "data": {"demo": {"subjects": 4, "repeats": 1}, "split": {"train": [1, 3]}},
     "network": {"options": {"width": 4, "depth": 3}, "training": {"epochs": 1}},
     "graph": {"k": 4},
+    "controls": {"untrained": 1, "initial": 0},
 }
 KEYS = """
 import json, sys

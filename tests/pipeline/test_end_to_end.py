@@ -21,6 +21,7 @@ TINY = {
     },
     "network": {"name": "st-gcn", "options": {"width": 4, "depth": 3}, "training": {"epochs": 2}},
     "graph": {"k": 4},
+    "controls": {"untrained": 2},
     "geometry": {"permutations": 20, "bootstrap": 50},
     "explain": {"examples": 2, "per_class": 1, "sequences": 3, "units": ["joints"], "steps": 2, "draws": 1},
 }
@@ -54,11 +55,13 @@ def test_pages_escape_names_and_show_no_traceback(finished: Path) -> None:
 
 def test_tables_hold_the_numbers_of_the_curve(finished: Path) -> None:
     table = pd.read_parquet(finished / "tables" / "smoothness.parquet")
-    assert {"trained", "untrained"} == set(table["network"])
+    assert {"trained", "untrained", "untrained-2", "initial"} == set(table["network"])
     assert {"other subjects", "all"} == set(table["neighbours"])
     assert table["smoothness"].between(0, 1).all()
-    assert (table["low"] <= table["smoothness"] + 1e-9).all()
-    assert (table["smoothness"] <= table["high"] + 1e-9).all()
+    # Of two people, neighbours by other people are gone without either: no interval.
+    assert (table["low"].isna() == (table["neighbours"] == "other subjects")).all()
+    assert (table["low"].dropna() <= table["smoothness"][table["low"].notna()] + 1e-9).all()
+    assert (table["smoothness"][table["high"].notna()] <= table["high"].dropna() + 1e-9).all()
     assert table["kkt_residual"].max() < 1e-6
 
 
@@ -110,4 +113,4 @@ def test_more_neighbours_than_sequences_is_refused_before_any_training(tmp_path:
     run = stgcnlib.open_study({**TINY, "graph": {"k": 500}}, tmp_path / "run")
     with pytest.raises((StudyError, stgcnlib.errors.GraphError), match="500"):
         run.check()
-    assert not run.path("training").exists()
+    assert not run.path("training/trained").exists()

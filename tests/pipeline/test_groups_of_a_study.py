@@ -36,6 +36,7 @@ def study(path: Path, output: Path, **settings: Any) -> StudyRun:
         "data": {"path": str(path), "split": {"by": "subject", "train": [1]}},
         "network": {"name": "st-gcn", "options": {"width": 4, "depth": 3}, "training": {"epochs": 1}},
         "graph": {"k": 4},
+        "controls": {"untrained": 1, "initial": 0},
         "geometry": {"permutations": 5, "bootstrap": 40},
     }
     return open_study(fields | {name: fields.get(name, {}) | values for name, values in settings.items()}, output)

@@ -98,23 +98,34 @@ def test_2_a_file_counts_by_its_content_whatever_its_size_and_time(named: str, t
         assert page_mark(stage, after, notebook_folder()) != page_mark(stage, before, notebook_folder())
 
 
-SOURCES = {"transfer-other", "transfer-training", "transfer-source", "transfer-plan", "transfer-geometry", "transfer",
-           "advice", "summary"}  # fmt: skip
+SOURCES = {"transfer-other", "transfer-training/trained", "transfer-source/trained", "transfer-plan",
+           "transfer-geometry", "transfer", "advice", "summary"}  # fmt: skip
 STAYS = {"sequences", "parts", "nodes", "grouping"}
 
 
 @pytest.mark.parametrize(
     ("study", "file", "again", "stays"),
     [
-        ("files", "a.npz", STAYS | {"network/trained", "geometry", "transfer-training"}, {"transfer-other", "dtw"}),
+        (
+            "files",
+            "a.npz",
+            STAYS | {"network/trained", "geometry", "transfer-training/trained"},
+            {"transfer-other", "dtw"},
+        ),
         ("files", "a.txt", STAYS | SOURCES, {"dtw"}),
         ("files", "a.pt", {"network/trained", "network/untrained", "evaluation", "summary"}, STAYS | SOURCES),
         ("files", "b.npz", SOURCES, STAYS | {"network/trained", "geometry", "noise"}),
-        ("checkpoints", "b.pt", SOURCES, STAYS | {"training", "network/trained", "geometry", "noise"}),
+        ("checkpoints", "b.pt", SOURCES, STAYS | {"training/trained", "network/trained", "geometry", "noise"}),
         (
             "checkpoints",
             "one/own_network.py",
-            {"training", "network/trained", "network/untrained", "noise-training/jitter 10.0", "transfer-source"},
+            {
+                "training/trained",
+                "network/trained",
+                "network/untrained",
+                "noise-training/jitter 10.0",
+                "transfer-source",
+            },
             STAYS,
         ),
     ],
@@ -165,7 +176,7 @@ def test_5_the_summary_reads_a_transfer_study_that_is_there_and_trains_nothing(
     transfer = {"source": {"classes": 6}, "frozen": [0, 2], "seeds": 1, "training": {"epochs": 1}}
     fields = {**TINY, "transfer": transfer}
     told = advise_frozen(open_study(fields, tmp_path)["transfer"]).text
-    _ = open_study(fields, tmp_path)["training"]
+    _ = open_study(fields, tmp_path)["training/trained"]
 
     def refused(*_: Any, **__: Any) -> None:
         raise AssertionError("a network is trained again")
@@ -220,7 +231,7 @@ run = open_study(json.loads({study!r}), "unused")
 print(json.dumps({{name: run.key(name) for name in {names!r}}}))
 """
 LATE = {"distances/trained/input", "geometry", "statistics", "map-evaluation", "summary"}
-TRAINED = LATE | {"training", "evaluation", "recordings", "activations/trained", "layers", "maps"}
+TRAINED = LATE | {"training/trained", "evaluation", "recordings", "activations/trained", "layers", "maps"}
 
 
 def keys_in(folder: Path) -> dict[str, str]:
@@ -284,7 +295,7 @@ def test_8_neighbours_and_resampling_are_two_settings(tmp_path: Path) -> None:
 
 def test_9_opening_a_study_changes_nothing_in_the_process_or_the_folder(folder: Path) -> None:
     option = pd.get_option("display.max_colwidth")
-    unfinished = folder / "artefacts" / ".unfinished" / "training" / "somebody"
+    unfinished = folder / "artefacts" / ".unfinished" / "training" / "trained" / "somebody"
     unfinished.mkdir(parents=True)
     (unfinished / "last.ckpt").write_text("hours of work")
     run = open_study(TINY, folder)

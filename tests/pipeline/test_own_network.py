@@ -40,6 +40,7 @@ FIELDS: dict[str, Any] = {
     "network": {"name": "mean_network:Mean", "axes": "NTVC", "options": {"width": 4}, "training": {"epochs": 1}},
     "layers": ["blocks.*"],
     "graph": {"k": 3, "leave_out": None},
+    "controls": {"untrained": 1, "initial": 0},
     "explain": {"examples": 1, "per_class": 1, "sequences": 2, "units": ["joints"], "steps": 2, "draws": 1},
 }
 
@@ -96,7 +97,7 @@ def test_the_study_written_out_finds_the_module_from_anywhere(folder: Path, tmp_
 def test_a_change_of_the_module_changes_the_key_but_not_axes_or_place(folder: Path) -> None:
     def keys(**network: Any) -> tuple[str, str]:
         run = opened(folder, **network)
-        return run.key("training"), run.key("activations/trained")
+        return run.key("training/trained"), run.key("activations/trained")
 
     training, activations = keys()
     assert keys(axes={"blocks.*": "NTVC"})[0] == training
@@ -130,7 +131,7 @@ def test_what_would_fail_after_training_fails_before(folder: Path) -> None:
     wrong = stgcnlib.open_study(run.study.model_copy(update={"layers": ("layers.*",)}), folder / "out")
     with pytest.raises(LayerNotFoundError, match=r"Mean has no layer 'layers\.\*'"):
         wrong.check()
-    assert not run.path("training").exists()
+    assert not run.path("training/trained").exists()
 
 
 def test_a_checkpoint_of_unknown_family_gives_its_untrained_twin(folder: Path, tmp_path: Path) -> None:

@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from planted import BLIND, planted_recordings, planted_source
 
 from stgcnlib.errors import SequenceError, StudyError
-from stgcnlib.geometry import bootstrap_counts
+from stgcnlib.geometry.uncertainty import deletion_groups
 from stgcnlib.sequences import SequenceSet
-from stgcnlib.studies import split_classes, transfer_study
+from stgcnlib.studies import split_classes, transfer_fits, transfer_study
 from stgcnlib.studies import transfer as module
-from stgcnlib.studies.transfer import PROBE, TransferResult
+from stgcnlib.studies.transfer import TransferResult
+from stgcnlib.studies.transfer_plan import PROBE, plan_fits, validation_part, validation_unit
 from stgcnlib.verdicts import advise_frozen, judge_transfer
 
 TRAINING = {"epochs": 10, "learning_rate": 0.05, "augment": False, "batch_size": 12}
@@ -23,7 +25,7 @@ TRAINING = {"epochs": 10, "learning_rate": 0.05, "augment": False, "batch_size":
 
 def study(folder: Path | None = None, **options: Any) -> TransferResult:
     train, test = planted_recordings(24, 1), planted_recordings(36, 2)
-    chosen: dict[str, Any] = {"seeds": 2, "training": TRAINING, "bootstrap": 200, "permutations": 10, "workers": 1}
+    chosen: dict[str, Any] = {"seeds": 2, "training": TRAINING, "permutations": 10, "workers": 1}
     return transfer_study(
         planted_source(), train, test, folder=folder, **{"groups": test.groups["subject"], **chosen, **options}
     )
@@ -52,12 +54,15 @@ def test_where_only_late_blocks_differ_the_early_ones_are_to_be_frozen(finished:
 
 def test_tables_agree_with_the_runs(finished: tuple[Path, TransferResult]) -> None:
     result = finished[1]
-    assert len(result.fits) == 1 + 2 * (5 + 1)
+    assert len(result.fits) == 2 * (5 + 1 + 1)
+    assert result.fits["validation"].between(0, 1).all()
+    assert (result.fits["source"] == 0).all()
     for row in result.table.itertuples():
         fits = result.fits[(result.fits["method"] == row.method) & (result.fits["frozen"] == row.frozen)]
         assert row.accuracy == pytest.approx(fits["accuracy"].mean())
         assert row.low - 1e-9 <= row.accuracy <= row.high + 1e-9
         assert row.change_low - 1e-9 <= row.change <= row.change_high + 1e-9
+        assert row.validation == pytest.approx(fits["validation"].mean())
     rows = result.predictions.groupby(["method", "frozen", "seed"])["correct"].mean()
     np.testing.assert_allclose(
         rows.sort_index(), result.fits.set_index(["method", "frozen", "seed"])["accuracy"].sort_index()
@@ -90,24 +95,23 @@ def test_an_interrupted_study_goes_on_to_the_same_table(
     again: list[Any] = []
     monkeypatch.setattr(module, "measure", lambda work, task: (again.append(task), measure(work, task))[1])
     result = study(tmp_path, frozen=[0, 4])
-    assert len(again) == 7 - 2
+    assert len(again) == 8 - 2
     for name in ("fits", "table"):
         made, whole = getattr(result, name), getattr(finished[1], name)
         whole = whole[whole["frozen"].isin([-1, 0, 4])].reset_index(drop=True)
         pd.testing.assert_frame_equal(made.drop(columns="seconds"), whole.drop(columns="seconds"))
     monkeypatch.setattr(module, "measure", interrupted)
-    assert len(study(tmp_path, frozen=[0, 4]).fits) == 7  # everything is there, so nothing is fitted
+    assert len(study(tmp_path, frozen=[0, 4]).fits) == 8  # everything is there, so nothing is fitted
     with pytest.raises(KeyboardInterrupt):
         study(tmp_path, frozen=[0, 4], training={**TRAINING, "epochs": 3})  # other settings are other fits
 
 
 def test_processes_give_the_same_runs(finished: tuple[Path, TransferResult]) -> None:
-    result = study(frozen=[4], seeds=[1], workers=2)
+    result = study(frozen=[4], seeds=2, workers=2)
     shown = ["method", "frozen", "seed", "accuracy"]
     expected = finished[1].fits
-    expected = expected[(expected["seed"] == 1) & expected["frozen"].isin([-1, 4])]
-    own = result.fits[result.fits["method"] != PROBE]
-    pd.testing.assert_frame_equal(own[shown].reset_index(drop=True), expected[shown].reset_index(drop=True))
+    expected = expected[expected["frozen"].isin([-1, 4])]
+    pd.testing.assert_frame_equal(result.fits[shown].reset_index(drop=True), expected[shown].reset_index(drop=True))
 
 
 def test_a_result_comes_back_from_disk(tmp_path: Path, finished: tuple[Path, TransferResult]) -> None:
@@ -160,15 +164,70 @@ def test_classes_are_split_and_numbered_anew(small_set: SequenceSet) -> None:
         split_classes(data, ["a", "f"])
 
 
-def test_intervals_resample_what_is_named_whoever_is_a_neighbour(tmp_path: Path) -> None:
-    days = np.arange(36) % 3
+def test_intervals_leave_out_what_is_named_whoever_is_a_neighbour(tmp_path: Path) -> None:
+    days, halls = np.arange(36) % 3, np.arange(36) // 9
     short = {"frozen": [0, 2, 4], "seeds": 1, "training": {**TRAINING, "epochs": 1}}
-    made = study(groups=days, group="day", resample=np.arange(36) // 9, unit="hall", **short)
+    made = study(groups=days, group="day", resample=halls, unit="hall", **short)
     made.save(tmp_path / "kept")
     back = TransferResult.load(tmp_path / "kept")
     assert back.settings["neighbours"] == "other days"
-    np.testing.assert_array_equal(back.counts(), bootstrap_counts(36, draws=200, groups=np.arange(36) // 9))
+    np.testing.assert_array_equal(back.jackknife.parts, halls)
     assert "accuracy on 36 test recordings of 4 halls is" in judge_transfer(back).text
+    assert "too few people to spare one" in advise_frozen(back).text  # the training part knows no days
     alone = study(resample="recordings", **short)
-    np.testing.assert_array_equal(alone.counts(), bootstrap_counts(36, draws=200))
+    np.testing.assert_array_equal(alone.jackknife.parts, deletion_groups(36))
     assert "accuracy on 36 test recordings is" in judge_transfer(alone).text
+
+
+# -- sources and validation --------------------------------------------------------------------
+
+
+def test_fits_begin_at_one_source_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    sources = [planted_source(), planted_source()]
+    with torch.no_grad():
+        sources[1].blocks[0][0].weight.mul_(-1)
+    seen = []
+    measure = transfer_fits.fine_tune
+
+    def spied(network: Any, train: SequenceSet, **options: Any) -> Any:
+        seen.append((options["seed"], network.blocks[0][0].weight.sum().item(), train.fingerprint()))
+        return measure(network, train, **options)
+
+    monkeypatch.setattr(transfer_fits, "fine_tune", spied)
+    train, test = planted_recordings(24, 1), planted_recordings(36, 2)
+    result = transfer_study(
+        sources, train, test, frozen=[0, 2], seeds=3, training={**TRAINING, "epochs": 1}, workers=1, permutations=10,
+        groups=test.groups["subject"],
+    )  # fmt: skip
+    sums = [each.blocks[0][0].weight.sum().item() for each in sources]
+    for seed, total, data in seen:
+        assert total == pytest.approx(sums[seed % 2])
+        assert data == train.select(~validation_part(train, seed, by="subject")).fingerprint()
+    assert result.fits.groupby("seed")["source"].unique().map(list).tolist() == [[0], [1], [0]]
+    assert set(result.smoothness_each["member"]) == {"trained", "trained-2"}
+    assert "(2 source networks, 3 fits of each kind)" in judge_transfer(result).sentence
+    assert "2 source networks" in advise_frozen(result).details
+
+
+def test_everybody_is_held_out_once_before_somebody_is_again() -> None:
+    train = planted_recordings(48, 1)
+    assert validation_unit(train, "subject") == "subject"
+    subjects = train.groups["subject"]
+    held = [np.unique(subjects[validation_part(train, n, by="subject")]) for n in range(4)]
+    assert all(len(each) == 1 for each in held)
+    assert len(np.unique(np.concatenate(held))) == 4
+    np.testing.assert_array_equal(*(validation_part(train, n, by="subject") for n in (0, 4)))
+    two = train.select(np.isin(subjects, [0, 1]))
+    assert validation_unit(two, "subject") is None
+    part = validation_part(two, 0, by="subject")
+    assert [part[two.labels == c].sum() for c in range(3)] == [2, 2, 2]  # a fifth of eight
+    with pytest.raises(SequenceError, match="too few to take a validation part"):
+        validation_part(train.select([0, 1, 2]), 0, by="day")
+
+
+def test_no_fit_sees_who_chooses_or_tests() -> None:
+    plan = plan_fits(planted_source(), None, 5, sources=3)
+    assert plan["sources"] == 3
+    assert len(plan["fits"]) == 5 * (5 + 2)
+    assert all(fit["seed"] == fit["number"] for fit in plan["fits"])
+    assert plan_fits(planted_source(), None, [7, 9], sources=3)["sources"] == 2

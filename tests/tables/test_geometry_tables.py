@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 from table_results import LAYERS, geometry
 
-from stgcnlib import tables
+from stgcnlib import figures, layer_geometry, tables
 from stgcnlib.errors import LayerNotFoundError
 from stgcnlib.geometry import LayerStatistics
+
+
+class Store:
+    """What `layer_geometry` asks of a store where all distances are given."""
+
+    def __init__(self, layers: list[SimpleNamespace]) -> None:
+        self.found = {f"l{i}": layer for i, layer in enumerate(layers)}
+        self.layers = tuple(self.found)
+
+    def __getitem__(self, name: str) -> SimpleNamespace:
+        return self.found[name]
 
 
 def test_graphs_of_the_main_curve():
@@ -33,11 +46,36 @@ def test_smoothness_with_everything_beside_it():
 
 def test_where_everyone_is_a_neighbour_there_is_one_column():
     table = tables.smoothness_table(geometry(subjects=False, untrained=False))
-    assert table.columns.tolist() == [
-        "S", "interval", "floor", "null", "rescaled", "untrained", "kNN graph", "RMSE",
-    ]  # fmt: skip
+    assert table.columns.tolist() == ["S", "interval", "floor", "null", "rescaled", "kNN graph", "RMSE"]
     assert table["S"].tolist() == ["0.450", "0.350", "0.250"]
-    assert table["untrained"].isna().all()
+
+
+def test_several_networks_are_means_with_their_range():
+    labels = np.repeat([0, 1, 2], 8)
+    layers = [SimpleNamespace(index=i, title=f"layer {i}") for i in range(2)]
+    rng = np.random.default_rng(0)
+
+    def matrix() -> np.ndarray:
+        points = rng.normal(0, 1, (24, 3)) + labels[:, None]
+        return np.linalg.norm(points[:, None] - points[None], axis=-1)
+
+    names = ["trained", "trained-2", "untrained", "untrained-2", "untrained-3", "initial"]
+    distances = {name: {f"l{i}": matrix() for i in range(2)} for name in names}
+    found = layer_geometry(
+        {"trained": Store(layers)}, labels, groups=np.arange(24) % 4, distances=distances, k=5, permutations=5
+    )
+    table = tables.smoothness_table(found)
+    each = [found.curve(name)["smoothness"].to_numpy() for name in names]
+    assert [float(v) for v in table["S"]] == pytest.approx((each[0] + each[1]) / 2, abs=6e-4)
+    mean = found.mean_curve()
+    assert table["interval"].iloc[1] == f"{mean['low'][1]:.3f} to {mean['high'][1]:.3f}"
+    untrained = np.stack(each[2:5])[:, 1]
+    expected = f"{untrained.mean():.3f} ({untrained.min():.3f} to {untrained.max():.3f})"
+    assert table["untrained (3)"].iloc[1] == expected
+    assert table["as initialised"].iloc[1] == f"{each[5][1]:.3f}"
+    figure = figures.smoothness_curve(found.table, mean=mean)
+    words = {text.get_text() for axes in figure.axes for text in axes.texts}
+    assert {"mean of 2\ntrained networks", "3 untrained networks", "untrained, batch norm\nas initialised"} <= words
 
 
 def test_facts_about_one_layer():
@@ -88,18 +126,18 @@ def test_statistics_have_intervals_where_they_are_known():
 
 
 def test_classes_in_the_order_in_which_they_separate():
-    columns = ["class_name", "status", "index", "title", "earliest", "latest", "input", "at", "drop", "low", "high",
-               "p_adjusted", "last", "n"]  # fmt: skip
+    columns = ["class_name", "status", "index", "title", "half", "half_least", "half_most", "input", "at", "drop",
+               "low", "high", "p_adjusted", "last", "n"]  # fmt: skip
     rows = [
-        ("throw", "not decided", np.nan, None, 2, 3, 0.9, 0.8, 0.1, -0.001, 0.2, 0.06, 0.8, 4),
-        ("sit", "separates", 2, "layer 2", 1, 3, 0.8, 0.2, 0.6, 0.5, 0.7, 0.001, 0.2, 3),
-        ("kick", "separates", 1, "layer 1", 0, 1, 0.7, 0.3, 0.4, np.nan, np.nan, 0.02, 0.1, 3),
-        ("wave", "separate at the input", np.nan, None, np.nan, np.nan, 0.1, 0.1, 0, 0, 0, np.nan, 0.05, 2),
+        ("throw", "not decided", np.nan, None, np.nan, np.nan, np.nan, 0.9, 0.8, 0.1, -0.001, 0.2, 0.06, 0.8, 4),
+        ("sit", "separates", 2, "layer 2", 1.25, 1, 1.5, 0.8, 0.2, 0.6, 0.5, 0.7, 0.001, 0.2, 3),
+        ("kick", "separates", 1, "layer 1", 0.5, 0.25, 0.75, 0.7, 0.3, 0.4, np.nan, np.nan, 0.02, 0.1, 3),
+        ("wave", "separate at the input", np.nan, None, np.nan, np.nan, np.nan, 0.1, 0.1, 0, 0, 0, np.nan, 0.05, 2),
     ]
     table = tables.separation_table(pd.DataFrame(rows, columns=columns), layers=LAYERS)
     assert table.index.tolist() == ["wave", "kick", "sit", "throw"]
     assert table["separates at"].tolist() == ["separate at the input", "layer 1", "layer 2", "not decided"]
-    assert table["without one subject"].tolist() == ["", "input to layer 1", "layer 1 to nowhere", "layer 2 to nowhere"]
+    assert table["half of the fall by layer"].tolist() == ["", "0.5 (0.2 to 0.8)", "1.2 (1.0 to 1.5)", ""]
     assert table["p, corrected"].tolist() == ["", "0.020", "0.001", "0.060"]
     assert table["fall"].tolist() == [
         "0.00 (0.00 to 0.00)", "0.40", "0.60 (0.50 to 0.70)", "0.10 (0.00 to 0.20)",

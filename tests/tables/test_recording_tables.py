@@ -114,9 +114,10 @@ def test_settings_are_put_into_words():
 
 def test_a_report_begins_with_facts():
     data = recordings()
-    right = Evaluation(np.eye(2, dtype=np.float32)[[0, 0]], data.labels[2:4], data.class_names)
     parts = data.select(range(4)), data.select([4, 5])
-    facts = tables.report_facts(study(), data=data, parts=parts, nodes=parts[1], layers=LAYERS, evaluation=right)
+    accuracies = pd.DataFrame({"network": ["trained", "trained-2"], "seed": [7, 8], "accuracy": [0.5, 1.0]})
+    given = {"data": data, "parts": parts, "nodes": parts[1], "layers": LAYERS}
+    facts = tables.report_facts(study(), **given, accuracies=accuracies.head(1))
     assert facts == {
         "recordings": "6 (4 train, 2 test)",
         "classes": "2",
@@ -124,3 +125,6 @@ def test_a_report_begins_with_facts():
         "test accuracy": "50.0%",
         "DS-Graph": "2 nodes, K = 4",
     }
+    several = tables.report_facts(study(), **given, accuracies=accuracies)
+    assert several["network"] == "tiny, 2 layers, 2 trained"
+    assert several["test accuracy"] == "75.0% (50.0%, 100.0%)"

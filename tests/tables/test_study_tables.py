@@ -19,21 +19,27 @@ from stgcnlib.studies import Comparison, NoiseResult, TransferResult
 
 def test_noise_at_the_last_layer_beside_accuracy():
     levels = [("clean", np.nan, np.nan), ("jitter", 20.0, 0.25), ("rotation", 90.0, -0.001)]
-    where = [{"network": "clean", "kind": kind, "level": level} for kind, level, _ in levels]
+    where = [{"network": "trained", "networks": 2, "kind": kind, "level": level} for kind, level, _ in levels]
     rows = [
         each | {"index": index, "title": f"layer {index}", "smoothness": 0.4 - index / 10, "low": 0.1, "high": 0.9}
         | {"loss": loss, "loss_low": loss - 0.1, "loss_high": loss + 0.1}
+        | {"lost": 2 * loss, "lost_low": np.nan if loss < 0 else loss, "lost_high": np.nan if loss < 0 else 1.0}
         for index in (2, 1)
         for each, (_, _, loss) in zip(where, levels, strict=True)
     ]  # fmt: skip
-    accuracy = [each | {"accuracy": 0.5, "low": 0.4, "high": 0.6, "loss": loss}
+    accuracy = [each | {"accuracy": 0.5, "low": 0.4, "high": 0.6, "loss": loss, "motion_db": 9.56}
                 for each, (_, _, loss) in zip(where, levels, strict=True)]  # fmt: skip
     nothing = pd.DataFrame()
-    table = tables.noise_table(NoiseResult(pd.DataFrame(rows), pd.DataFrame(accuracy), nothing, nothing))
-    assert table.index.tolist() == ["clean"] * 3
-    assert table["noise"].tolist() == ["clean", "20 dB", "±90°"]
+    result = NoiseResult(pd.DataFrame(rows), pd.DataFrame(accuracy), nothing, nothing, nothing, nothing)
+    table = tables.noise_table(result)
+    assert table.index.tolist() == ["clean recordings"] * 3
+    assert set(table["networks"]) == {2}
+    assert table["noise"].tolist() == ["clean", "20 dB (9.6 of motion)", "±90°"]
     assert set(table["S at layer 2"]) == {"0.200 (0.100 to 0.900)"}
-    assert table["share lost"].tolist() == ["", "25% (15% to 35%)", "0% (-10% to 10%)"]
+    assert table["lost of the way to shuffled labels"].tolist() == ["", "25% (15% to 35%)", "0% (-10% to 10%)"]
+    assert table["lost of what training gained"].tolist() == ["", "50% (25% to 100%)", "0%"]
+    result.table["lost"] = np.nan  # no untrained network was measured
+    assert "lost of what training gained" not in tables.noise_table(result)
     assert set(table["accuracy"]) == {"50% (40% to 60%)"}
     assert table["share of accuracy lost"].tolist() == ["", "25%", "0%"]
 
@@ -42,13 +48,14 @@ def transfer() -> TransferResult:
     table = pd.DataFrame(
         {
             "method": ["frozen", "from scratch"], "frozen": [2, -1], "accuracy": [0.9, 0.5], "low": [0.8, 0.4],
-            "high": [1.0, 0.6], "seed_sd": [0.015, np.nan], "change": [np.nan, -0.4], "change_low": [np.nan, -0.5],
+            "high": [1.0, 0.6], "validation": [0.75, 0.5],
+            "seed_sd": [0.015, np.nan], "change": [np.nan, -0.4], "change_low": [np.nan, -0.5],
             "change_high": [np.nan, 0.1], "parameters": [1234, 56789], "seconds": [1.25, 60.0],
         }
     )  # fmt: skip
     settings = {
         "classes": 4, "train_n": 8, "n": 6, "blocks": 3, "frozen": [0, 2], "seeds": [0, 1],
-        "training": {"epochs": 5, "batch_size": 16},
+        "training": {"epochs": 5, "batch_size": 16}, "sources": 2, "validation": "subject",
     }  # fmt: skip
     nothing = pd.DataFrame()
     return TransferResult(pd.DataFrame({"seconds": [30.0, 60.0]}), table, nothing, nothing, nothing, settings)
@@ -58,6 +65,7 @@ def test_transfer_names_each_fit():
     table = tables.transfer_table(transfer())
     assert table.index.tolist() == ["2 frozen", "from scratch"]
     assert table["accuracy"].tolist() == ["90.0% (80.0% to 100.0%)", "50.0% (40.0% to 60.0%)"]
+    assert table["validation"].tolist() == ["75.0%", "50.0%"]
     assert table["sd over seeds"].tolist() == ["1.5 points", ""]
     assert table["against tuning all"].tolist() == ["", "-40.0% (-50.0% to +10.0%)"]
     assert table["parameters trained"].tolist() == ["1,234", "56,789"]
@@ -84,20 +92,23 @@ def test_transfer_says_from_where(classes, checkpoint, path, words):
         "training of each fit": "epochs 5, batch_size 16",
         "fits": "2, 1.5 min",
         "seeds": "0, 1",
+        "source networks": "2",
+        "held out of each fit for validation": "about a fifth of the training part's subjects",
     }
 
 
 def test_advice_rests_on_a_row_per_choice():
     evidence = pd.DataFrame(
         {
-            "frozen": [0, 2], "accuracy": [0.9, 0.75], "behind": [0.0, 0.15], "standard_error": [0.0, 0.021],
+            "frozen": [0, 2], "validation": [0.9, 0.75], "accuracy": [0.8, 0.7],
+            "behind": [0.0, 0.15], "standard_error": [0.0, 0.021],
             "as_good": [True, False], "smoothness": [0.5, np.nan],
         }
     )  # fmt: skip
     table = tables.advice_table(evidence)
     assert table.loc[2].to_dict() == {
-        "accuracy": "75.0%", "behind": "15.0 points", "standard error": "2.1 points", "as good": "no",
-        "smoothness": "nan",
+        "validation": "75.0%", "behind": "15.0 points", "standard error": "2.1 points", "as good": "no",
+        "test accuracy": "70.0%", "smoothness": "nan",
     }  # fmt: skip
     assert table.loc[0, "as good"] == "yes"
 

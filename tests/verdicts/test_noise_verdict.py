@@ -2,38 +2,85 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from stgcnlib.geometry import bootstrap_counts, paired_difference
-from stgcnlib.studies.noise import CLEAN, NoiseResult
+from stgcnlib.sequences import SequenceSet
+from stgcnlib.studies.corruption import CLEAN
+from stgcnlib.studies.noise_result import NoiseResult, noise_jackknife, noise_result
 from stgcnlib.verdicts import judge_noise
 from stgcnlib.verdicts.noise import LIMIT, MODERATE
 
+N, PEOPLE = 240, 8
+GROUPS = np.arange(N) % PEOPLE
+JACKKNIFE = noise_jackknife(N, GROUPS, seed=0)
 
-def made(losses: dict[str, float], *, spread: float = 0.05, N: int = 300) -> NoiseResult:
-    """A result in which each kind loses a given share of the way from smoothness 0.1 to 0.8, at every layer."""
-    rng = np.random.default_rng(1)
-    rows, scores, nodes = [], [], []
-    base = rng.normal(0.1, 0.02, (3, N))
-    base += 0.1 - base.mean(axis=1, keepdims=True)
-    for kind, loss in [(CLEAN, 0.0), *losses.items()]:
-        level = np.nan if kind == CLEAN else moderate(kind)
-        noisy = base + (0.7 * rng.normal(loss, spread, (3, N)) if kind != CLEAN else 0)
-        scores.append({"network": CLEAN, "kind": kind, "level": level, "accuracy": 0.9 - loss})
-        for index in range(3):
-            values = noisy[index]
-            change, low, high = paired_difference(values, base[index], bootstrap_counts(N, draws=300))
-            where = {"network": CLEAN, "kind": kind, "level": level, "index": index}
-            row = where | {"title": f"layer {index}", "severity": 1, "null": 0.8}
-            rows.append(row | {"loss": change / 0.7, "loss_low": low / 0.7, "loss_high": high / 0.7})
-            nodes.append(pd.DataFrame(where | {"node": np.arange(N), "smoothness": values}))
-    settings = {
-        "kinds": list(losses), "levels": [[kind, moderate(kind)] for kind in losses], "networks": [CLEAN], "n": N,
-        "groups": None, "bootstrap": 300, "resampling": "sequences", "confidence": 0.95, "seed": 0,
+
+def recordings() -> SequenceSet:
+    rng = np.random.default_rng(0)
+    coords = [rng.normal(0, 1, (4, 20, 3)) for _ in range(N)]
+    return SequenceSet(coords, labels=np.arange(N) // 12 % 5, layout="kinect-v1", class_names=list("abcde"))
+
+
+DATA = recordings()
+
+
+def level_of(values: np.ndarray, accuracy: float) -> dict[str, Any]:
+    """What `measure_level` gives, from (layers, N) smoothness; graphs without a part have the same values."""
+    right = np.arange(N) < accuracy * N
+    return {
+        "predicted": np.where(right, DATA.labels, (DATA.labels + 1) % 5).tolist(),
+        "layers": [
+            {"name": f"l{i}", "index": i, "title": f"layer {i}" if i else "input", "smoothness": each.tolist(),
+             "without": JACKKNIFE.means(each).tolist()}
+            for i, each in enumerate(values)
+        ],
     }  # fmt: skip
-    return NoiseResult(pd.DataFrame(rows), pd.DataFrame(scores), pd.concat(nodes), pd.DataFrame(), settings)
+
+
+def untrained(level: float, count: int = 3) -> SimpleNamespace:
+    """A geometry of untrained networks whose smoothness is the same at every layer, a little different for each."""
+    levels = {f"untrained-{n + 1}": level + 0.01 * (n - (count - 1) / 2) for n in range(count)}
+    return SimpleNamespace(
+        parts=JACKKNIFE.parts,
+        networks=lambda kind: list(levels),
+        curve=lambda name: pd.DataFrame(
+            {"layer": [f"l{i}" for i in range(3)], "index": range(3), "smoothness": levels[name]}
+        ),
+        means_without=lambda name: np.full((PEOPLE, 3), levels[name]),
+    )
+
+
+def made(
+    losses: dict[str, float], *, spread: float = 0.02, networks: tuple[float, ...] = (1.0,), gained: float | None = 0.5
+) -> NoiseResult:
+    """Each kind takes a given share of the way from smoothness 0.1 to 0.6 (the untrained) at every layer.
+
+    Args:
+        spread: by which people differ in what they lose.
+        networks: factor of the loss for each trained network.
+        gained: by training; None: no untrained network is known.
+    """
+    rng = np.random.default_rng(1)
+    base = 0.1 + 0 * rng.normal(0, 0.02, (3, N))
+    people = rng.normal(0, 1, PEOPLE)
+    people = ((people - people.mean()) / people.std(ddof=1))[GROUPS]
+    measured: dict[str, list[Any]] = {}
+    for number, factor in enumerate(networks):
+        name = "trained" if not number else f"trained-{number + 1}"
+        measured[name] = [(CLEAN, None, level_of(base, 0.9))]
+        for kind, loss in losses.items():
+            noisy = base + 0.5 * (loss * factor + spread * people)
+            measured[name].append((kind, moderate(kind), level_of(noisy, 0.9 - loss / 2)))
+    geometry: Any = None if gained is None else untrained(0.1 + gained)
+    return noise_result(
+        measured, DATA, groups=GROUPS, resample=None, unit="subject", dtw=None, confidence=0.95, seed=0,
+        geometry=geometry, k=5, neighbours="noisy",
+    )  # fmt: skip
 
 
 def moderate(kind: str) -> float:
@@ -43,11 +90,11 @@ def moderate(kind: str) -> float:
 @pytest.mark.parametrize(
     ("jitter", "rotation", "spread", "holds", "words"),
     [
-        (0.05, 0.1, 0.05, True, "holds on these data."),
-        (0.4, 0.5, 0.05, False, "does not hold on these data: not for Gaussian jitter and other views"),
-        (0.05, 0.5, 0.05, None, "only in part on these data: limited for Gaussian jitter, not for other views"),
-        (LIMIT, 0.5, 0.5, False, "not for other views, not decided for Gaussian jitter"),
-        (LIMIT, LIMIT, 0.5, None, "not decided for Gaussian jitter and other views"),
+        (0.05, 0.1, 0.02, True, "holds on these data (1 trained network)."),
+        (0.4, 0.5, 0.02, False, "does not hold on these data: not for Gaussian jitter and other views"),
+        (0.05, 0.5, 0.02, None, "only in part on these data: limited for Gaussian jitter, not for other views"),
+        (LIMIT, 0.9, 0.3, False, "not for other views, not decided for Gaussian jitter"),
+        (LIMIT, LIMIT, 0.3, None, "is not decided on these data: not decided for Gaussian jitter and other views"),
     ],
 )
 def test_the_claim_can_be_answered_either_way(
@@ -55,13 +102,59 @@ def test_the_claim_can_be_answered_either_way(
 ) -> None:
     verdict = judge_noise(made({"jitter": jitter, "rotation": rotation}, spread=spread))
     assert verdict.holds is holds, verdict.text
-    assert words in verdict.text
-    assert verdict.numbers["kinds"]["jitter"]["last"]["value"] == pytest.approx(jitter, abs=0.06)
+    assert words in verdict.sentence
+    assert verdict.numbers["kinds"]["jitter"]["last"]["value"] == pytest.approx(jitter, abs=0.01)
+    answers = {test.question: test.answer for test in verdict.tests}
+    assert len(answers) == 4
+    assert answers["little lost to Gaussian jitter (20 dB) at layer 2"] is (
+        None if spread > 0.1 else jitter <= LIMIT
+    )  # fmt: skip
 
 
-def test_nothing_to_lose_decides_nothing() -> None:
-    result = made({"jitter": 0.1})
-    result.table[["loss", "loss_low", "loss_high"]] = np.nan
-    verdict = judge_noise(result)
+def test_the_interval_is_that_of_people() -> None:
+    """One loss per person, all with equally many recordings: Student's t of their mean."""
+    from scipy.stats import t
+
+    last = judge_noise(made({"jitter": 0.3}, spread=0.1)).numbers["kinds"]["jitter"]["last"]
+    half = t.ppf(0.975, PEOPLE - 1) * 0.1 / np.sqrt(PEOPLE)
+    # The untrained networks' own spread of 0.01 makes it a little wider.
+    assert last["high"] - last["low"] == pytest.approx(2 * half, rel=0.05)
+    assert (last["low"] + last["high"]) / 2 == pytest.approx(0.3, abs=0.01)
+
+
+def test_the_same_loss_is_large_where_training_gained_little() -> None:
+    """0.05 of smoothness: 7% of the way to shuffled labels, but half of a gain of 0.1."""
+    little = judge_noise(made({"jitter": 0.1}, gained=0.1))
+    assert little.holds is False
+    assert little.numbers["kinds"]["jitter"]["last"]["value"] == pytest.approx(0.5, abs=0.02)
+    assert little.numbers["kinds"]["jitter"]["last_of_null"]["high"] < LIMIT
+    assert "of the way to shuffled labels" in little.details
+    unknown = judge_noise(made({"jitter": 0.1}, gained=None))
+    assert unknown.holds is True
+    assert "no untrained network was measured" in unknown.details
+
+
+def test_networks_that_differ_make_it_less_sure() -> None:
+    one = judge_noise(made({"jitter": 0.12}))
+    several = judge_noise(made({"jitter": 0.12}, networks=(0.3, 1.0, 1.7)))
+    assert one.holds is True
+    assert several.holds is None
+    assert "(3 trained networks)" in several.sentence
+    assert several.numbers["kinds"]["jitter"]["last"]["value"] == pytest.approx(0.12, abs=0.01)
+    assert "the spread between 3 networks" in several.details
+
+
+def test_nothing_gained_decides_nothing() -> None:
+    verdict = judge_noise(made({"jitter": 0.1}, gained=0.0))
     assert verdict.holds is None
-    assert "nothing can be lost" in verdict.text
+    assert "is not decided" in verdict.sentence
+    assert "cannot be told" in verdict.details
+    assert all("not sure that training gained" in test.note for test in verdict.tests)
+
+
+def test_layers_and_levels_are_named() -> None:
+    verdict = judge_noise(made({"jitter": 0.05}))
+    assert "the measured layers (layers 1, 2)" in verdict.details
+    assert "all layers" not in verdict.text
+    assert "20 dB (" in verdict.details
+    assert "of motion)" in verdict.details

@@ -7,22 +7,24 @@ import pandas as pd
 import pytest
 
 from stgcnlib.errors import StudyError
-from stgcnlib.studies.transfer import PROBE, SCRATCH, TransferResult
+from stgcnlib.studies.transfer import TransferResult
+from stgcnlib.studies.transfer_plan import PROBE, SCRATCH
 from stgcnlib.verdicts import judge_transfer
 from stgcnlib.verdicts.transfer import MARGIN
 
 
-def made(shares: dict[tuple[str, int], float], *, N: int = 400, seeds: int = 3) -> TransferResult:
+def made(shares: dict[tuple[str, int], float], *, N: int = 400, seeds: int = 3, people: int = 8) -> TransferResult:
     """A result whose methods are right on the first share of the recordings."""
     rows = []
     for (method, frozen), share in shares.items():
-        for seed in range(seeds if method != PROBE else 1):
+        for seed in range(seeds):
             right = np.random.default_rng([seed, abs(frozen), len(method)]).permutation(N) < share * N
             own = {"node": np.arange(N), "label": 0, "predicted": 1 - right.astype(int), "correct": right}
-            rows.append(pd.DataFrame({"method": method, "frozen": frozen, "seed": seed} | own))
+            rows.append(pd.DataFrame({"method": method, "frozen": frozen, "seed": seed, "number": seed} | own))
+    codes = (np.arange(N) % people).tolist()
     settings = {
-        "blocks": 4, "frozen": [0, 2, 4], "seeds": list(range(seeds)), "groups": None, "n": N, "confidence": 0.95,
-        "bootstrap": 500, "seed": 0,
+        "blocks": 4, "frozen": [0, 2, 4], "seeds": list(range(seeds)), "sources": 1, "groups": codes, "n": N,
+        "resample": codes, "parts": codes, "unit": "subject", "confidence": 0.95, "seed": 0,
     }  # fmt: skip
     empty = pd.DataFrame()
     return TransferResult(empty, empty, pd.concat(rows), empty, empty, settings)
@@ -46,10 +48,28 @@ def test_the_claim_can_be_answered_either_way(
     verdict = judge_transfer(made(shares))
     assert verdict.holds is holds, verdict.text
     assert verdict.numbers["enough"]["value"] == pytest.approx(half - none, abs=0.003)
-    assert ("hardly have to be tuned" in verdict.text) == (every >= half)
+    needed = {test.question: test for test in verdict.tests}["the deeper blocks have to be tuned"]
+    assert needed.answer is (True if every < half else None)
+    assert "(1 source network, 3 fits of each kind)" in verdict.sentence
     words = {True: "holds on", False: "does not hold", None: "is not decided"}[holds]
     assert words in verdict.text
     assert 0 < MARGIN < 0.1
+
+
+def test_fits_that_differ_make_it_less_sure() -> None:
+    """The mean over recordings is as sure as before; the fits are not."""
+    shares = {("frozen", 0): 0.9, ("frozen", 2): 0.9, ("frozen", 4): 0.5, (SCRATCH, -1): 0.8, (PROBE, -1): 0.5}
+    alike, differing = made(shares), made(shares)
+    rows = differing.predictions
+    own = (rows["method"] == "frozen") & (rows["frozen"] == 2)
+    for seed, share in enumerate((0.7, 0.98, 1.0)):
+        rows.loc[own & (rows["number"] == seed), "correct"] = np.arange(400) % 100 < 100 * share
+    sure, unsure = judge_transfer(alike), judge_transfer(differing)
+    assert sure.holds is True
+    assert unsure.holds is None
+    assert unsure.numbers["pays"]["value"] > 0.05
+    widths = [each.numbers["pays"]["high"] - each.numbers["pays"]["low"] for each in (sure, unsure)]
+    assert widths[1] > 3 * widths[0]
 
 
 def test_a_verdict_needs_a_middle() -> None:

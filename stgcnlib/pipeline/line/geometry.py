@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from stgcnlib.geometry import LayerGeometry, LayerStatistics
     from stgcnlib.groups import Grouping
 
-__all__ = ["FINDINGS", "distances", "distances_by_reading", "find_recordings", "measure_geometry",
-           "measure_sensitivity", "measure_statistics", "other_readings", "swept_layers"]  # fmt: skip
+__all__ = ["FINDINGS", "distances", "distances_by_reading", "find_recordings", "measure_curve",
+           "measure_sensitivity", "measure_statistics", "merge_curves", "other_readings", "swept_layers"]  # fmt: skip
 
 FINDINGS = ("class_confusions", "class_separation", "suspects", "suspect_layers", "outliers", "outlier_layers")
 Distances = Mapping[str, NDArray[np.float32]]
@@ -31,25 +31,31 @@ def distances(activations: LayerStore, layer: str, settings: Settings) -> NDArra
     return dtw_distances(activations[layer], dtw=settings.dtw.model_dump())
 
 
-def measure_geometry(
-    trained: LayerStore,
-    untrained: LayerStore,
+def measure_curve(
+    activations: LayerStore,
     nodes: SequenceSet,
     grouping: Grouping,
     distances: Distances,
-    untrained_distances: Distances,
+    network: str,
     settings: Settings,
 ) -> LayerGeometry:
-    """DS-Graphs of all layers and the tables read off them, with intervals and controls."""
+    """DS-Graphs of all layers of one network and the tables read off them, with intervals and null."""
     from stgcnlib.geometry import layer_geometry
 
     graph = settings.graph
     return layer_geometry(
-        {"trained": trained, "untrained": untrained}, **_told(nodes), **vars(grouping),
-        distances={"trained": distances, "untrained": untrained_distances}, k=graph.k, sigma=graph.sigma,
+        {network: activations}, **_told(nodes), **vars(grouping), distances={network: distances}, k=graph.k,
+        sigma=graph.sigma,
         symmetrize=graph.symmetrize, solver=graph.solver, seed=settings.seed,
         permutations=settings.geometry.permutations, confidence=settings.geometry.confidence,
     )  # fmt: skip
+
+
+def merge_curves(curves: Mapping[str, LayerGeometry]) -> LayerGeometry:
+    """DS-Graphs and tables of all networks together: the trained ones, and their controls."""
+    from stgcnlib.geometry import merge_geometries
+
+    return merge_geometries(list(curves.values()))
 
 
 def _told(nodes: SequenceSet) -> dict[str, Any]:

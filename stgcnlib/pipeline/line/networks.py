@@ -1,7 +1,11 @@
-"""Networks: trained here or loaded, their untrained control, what they predict, and their activations."""
+"""Networks: trained here or loaded, their untrained controls, what they predict, and their activations.
+
+The networks of a study are "trained", "trained-2", …, "untrained", "untrained-2", … and "initial", "initial-2", ….
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +22,49 @@ if TYPE_CHECKING:
     from stgcnlib.pipeline.sections import Compute
     from stgcnlib.training import Evaluation, TargetEvaluation
 
-__all__ = ["build", "evaluate_test", "fitted", "list_layers", "name_layers", "name_recordings", "record_nodes", "train",
-           "trained_network", "untrained_network"]  # fmt: skip
+__all__ = ["build", "evaluate_test", "first_evaluation", "fitted", "initial_network", "list_layers", "measure_accuracy",
+           "name_initial", "name_layers", "name_networks", "name_recordings", "name_trained", "name_untrained",
+           "record_nodes", "train", "trained_network", "training_history", "training_seed",
+           "untrained_network"]  # fmt: skip
 
 Parts = tuple[SequenceSet, SequenceSet]
+UNTRAINED_SEED = 1000
+"""Untrained networks begin at this distance from the study's seed, so that none has a trained one's first weights."""
+
+
+def name_trained(settings: Settings) -> list[str]:
+    """Names of the networks that are trained: "trained", "trained-2", …."""
+    return _names("trained", settings.network.seeds)
+
+
+def name_untrained(settings: Settings) -> list[str]:
+    """Names of the untrained networks with batch-norm statistics of the training part."""
+    return _names("untrained", settings.controls.untrained)
+
+
+def name_initial(settings: Settings) -> list[str]:
+    """Names of the untrained networks with batch norm as it was initialised."""
+    return _names("initial", settings.controls.initial)
+
+
+def name_networks(settings: Settings) -> list[str]:
+    """Names of all networks whose layers are measured."""
+    return [*name_trained(settings), *name_untrained(settings), *name_initial(settings)]
+
+
+def _names(kind: str, count: int) -> list[str]:
+    return [kind if number == 1 else f"{kind}-{number}" for number in range(1, count + 1)]
+
+
+def _number(name: str) -> int:
+    """0 for the first network of a kind, 1 for the second."""
+    number = name.rpartition("-")[2]
+    return int(number) - 1 if number.isdigit() else 0
+
+
+def training_seed(name: str, seed: int) -> int:
+    """The seed of one of the trained networks: the study's, or a next one."""
+    return seed + _number(name)
 
 
 def build(network: Any, layout: Any, channels: int, classes: int | None, **options: Any) -> nn.Module:
@@ -55,9 +98,23 @@ def fitted(
     return made, result.history
 
 
-def train(parts: Parts, settings: Settings, compute: Compute, scratch: Path) -> tuple[nn.Module, pd.DataFrame]:
+def train(
+    parts: Parts, trained: str, settings: Settings, compute: Compute, scratch: Path
+) -> tuple[nn.Module, pd.DataFrame]:
     """(network, history) trained on the training part."""
-    return fitted(*parts, settings.network, seed=settings.seed, device=compute.device, scratch=scratch)
+    seed = training_seed(trained, settings.seed)
+    return fitted(*parts, settings.network, seed=seed, device=compute.device, scratch=scratch)
+
+
+def training_history(trainings: Mapping[str, Training], settings: Settings) -> pd.DataFrame:
+    """One row per network and epoch: network, seed, and the columns of `FitResult.history`."""
+    tables = []
+    for name, training in trainings.items():
+        table = training.history.copy()
+        table.insert(0, "network", name)
+        table.insert(1, "seed", training_seed(name, settings.seed))
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
 
 
 def trained_network(training: Training | None, sequences: SequenceSet, settings: Settings) -> nn.Module:
@@ -66,11 +123,29 @@ def trained_network(training: Training | None, sequences: SequenceSet, settings:
     return build(settings.network, sequences.layout, sequences.channels, sequences.outputs, checkpoint=weights)
 
 
-def untrained_network(sequences: SequenceSet, settings: Settings) -> nn.Module:
-    """A network of the same shape with fresh random weights: the control of every curve."""
+def initial_network(sequences: SequenceSet, initial: str, settings: Settings) -> nn.Module:
+    """A network of the same shape with fresh random weights, and batch norm as it was initialised."""
+    return _fresh(sequences, initial, settings)
+
+
+def untrained_network(
+    sequences: SequenceSet, parts: Parts, untrained: str, settings: Settings, compute: Compute
+) -> nn.Module:
+    """A network of the same shape with fresh random weights: the control of every curve.
+
+    Its batch norm has the statistics of the training part, as that of the trained network has.
+    """
+    from stgcnlib.training import calibrate_batch_norm
+
+    network = _fresh(sequences, untrained, settings)
+    calibrate_batch_norm(network, parts[0], seed=settings.seed, device=compute.device)
+    return network
+
+
+def _fresh(sequences: SequenceSet, name: str, settings: Settings) -> nn.Module:
     return build(
         settings.network, sequences.layout, sequences.channels, sequences.outputs,
-        checkpoint=settings.network.checkpoint, seed=settings.seed + 1, weights="fresh",
+        checkpoint=settings.network.checkpoint, seed=settings.seed + UNTRAINED_SEED + _number(name), weights="fresh",
     )  # fmt: skip
 
 
@@ -86,6 +161,24 @@ def _evaluated(network: nn.Module, data: SequenceSet, train: SequenceSet, device
     if data.class_names:
         return evaluate(network, data, device=device)
     return evaluate_targets(network, data, like=train, device=device)
+
+
+def first_evaluation(evaluation: Evaluation | TargetEvaluation) -> Evaluation | TargetEvaluation:
+    """What the first trained network predicts for the test part: pages about single recordings show it."""
+    return evaluation
+
+
+def measure_accuracy(evaluations: Mapping[str, Evaluation | TargetEvaluation], settings: Settings) -> pd.DataFrame:
+    """Success on the test part, one row per trained network: network, seed, accuracy (of targets r2 and mae), n."""
+    rows = []
+    for name, each in evaluations.items():
+        found: Any = each
+        row: dict[str, Any] = {"network": name, "seed": training_seed(name, settings.seed)}
+        if hasattr(found, "accuracy"):
+            rows.append(row | {"accuracy": found.accuracy, "n": len(found.labels)})
+        else:
+            rows.append(row | {"r2": found.r2, "mae": float(found.mae[0]), "n": len(found.targets)})
+    return pd.DataFrame(rows)
 
 
 def name_recordings(

@@ -19,32 +19,28 @@ if TYPE_CHECKING:
     from torch import nn
 
     from stgcnlib.artefacts.keys import Settings
+    from stgcnlib.geometry import LayerGeometry
     from stgcnlib.groups import Grouping
     from stgcnlib.pipeline.sections import Compute
     from stgcnlib.studies import NoiseResult
 
-__all__ = ["CLEAN", "collect", "levels", "levels_and_clean", "measure", "measure_clean", "measure_noisy",
-           "noisy_network", "train_noisy", "trainings"]  # fmt: skip
+__all__ = ["CLEAN", "collect", "levels_and_clean", "measure", "measure_noisy_network", "noisy_network", "train_noisy",
+           "trainings"]  # fmt: skip
 
 CLEAN = "clean"
 Values = dict[str, Any]
 Layers = list[dict[str, Any]]
 
 
-def levels(settings: Settings) -> list[str]:
-    """Kinds and levels of noise, such as "jitter 20.0"; mild first within a kind."""
-    from stgcnlib.studies.noise_levels import KINDS, kinds_and_levels
+def levels_and_clean(settings: Settings) -> list[str]:
+    """ "clean", and kinds and levels of noise, such as "jitter 20.0"; mild first within a kind."""
+    from stgcnlib.studies.corruption import KINDS, kinds_and_levels
 
     if settings.noise is None:
-        return []
+        return [CLEAN]
     chosen = {kind: getattr(settings.noise, kind.replace(" ", "_")) for kind in KINDS}
     asked = {kind: values for kind, values in chosen.items() if values}
-    return [_name(kind, level) for kind, level in kinds_and_levels(list(asked), asked)]
-
-
-def levels_and_clean(settings: Settings) -> list[str]:
-    """The same after the clean recordings."""
-    return [CLEAN, *levels(settings)]
+    return [CLEAN, *(_name(kind, level) for kind, level in kinds_and_levels(list(asked), asked))]
 
 
 def trainings(settings: Settings) -> list[str]:
@@ -57,7 +53,7 @@ def train_noisy(
     parts: tuple[SequenceSet, SequenceSet], trained_level: str, settings: Settings, compute: Compute, scratch: Path
 ) -> tuple[nn.Module, pd.DataFrame]:
     """(network, history) trained as the study's own, on noisy recordings."""
-    from stgcnlib.studies.noise_levels import corrupt
+    from stgcnlib.studies.corruption import corrupt
 
     train = corrupt(parts[0], *_kind_and_level(trained_level), seed=settings.seed + 1)
     return fitted(train, None, settings.network, seed=settings.seed, device=compute.device, scratch=scratch)
@@ -69,33 +65,21 @@ def noisy_network(training: Training, sequences: SequenceSet, settings: Settings
     return build(settings.network, sequences.layout, sequences.channels, classes, checkpoint=training.weights)
 
 
-def measure_clean(
+def measure(
     network: nn.Module,
     nodes: SequenceSet,
     grouping: Grouping,
     layers: Layers,
     distances: Mapping[str, NDArray[np.float32]],
+    level: str,
     settings: Settings,
     compute: Compute,
 ) -> Values:
-    """The study's network on the clean nodes, from distances that are known."""
-    return _measured(network, nodes, grouping, layers, CLEAN, settings, compute, distances)
+    """One of the study's networks on the nodes, clean or with one kind and level of noise."""
+    return _measured(network, nodes, grouping, layers, level, settings, compute, distances)
 
 
-def measure_noisy(
-    network: nn.Module,
-    nodes: SequenceSet,
-    grouping: Grouping,
-    layers: Layers,
-    noise: str,
-    settings: Settings,
-    compute: Compute,
-) -> Values:
-    """The study's network on nodes with one kind and level of noise."""
-    return _measured(network, nodes, grouping, layers, noise, settings, compute, {})
-
-
-def measure(
+def measure_noisy_network(
     network: nn.Module,
     nodes: SequenceSet,
     grouping: Grouping,
@@ -111,26 +95,27 @@ def measure(
 def collect(
     nodes: SequenceSet,
     grouping: Grouping,
-    clean: Values,
-    levels: Mapping[str, Values],
+    geometry: LayerGeometry,
+    levels: Mapping[tuple[str, str], Values],
     others: Mapping[tuple[str, str], Values],
     settings: Settings,
 ) -> NoiseResult:
     """The tables of all networks and levels."""
-    from stgcnlib.studies.noise import noise_result
+    from stgcnlib.studies.noise_result import noise_result
     from stgcnlib.verdicts import shown_level
 
-    measured = {CLEAN: [(*_kind_and_level(name), values) for name, values in {CLEAN: clean, **levels}.items()]}
+    measured: dict[str, list[Any]] = {}
+    for (network, level), values in levels.items():
+        measured.setdefault(network, []).append((*_kind_and_level(level), values))
     for (trained_level, level), values in others.items():
         kind, trained = _kind_and_level(trained_level)
         title = f"{kind}, {shown_level(kind, float(trained or 0.0))}"
         measured.setdefault(title, []).append((*_kind_and_level(level), values))
-    geometry, graph = settings.geometry, settings.graph
+    graph = settings.graph
     return noise_result(
-        measured, nodes.labels, groups=grouping.groups, resample=grouping.resample, unit=grouping.unit, k=graph.k,
-        sigma=graph.sigma, symmetrize=graph.symmetrize,
-        solver=graph.solver, dtw=settings.dtw.model_dump(), bootstrap=geometry.bootstrap,
-        confidence=geometry.confidence, seed=settings.seed,
+        measured, nodes, groups=grouping.groups, resample=grouping.resample, unit=grouping.unit, k=graph.k,
+        sigma=graph.sigma, symmetrize=graph.symmetrize, solver=graph.solver, neighbours=settings.noise.neighbours,
+        dtw=settings.dtw.model_dump(), confidence=settings.geometry.confidence, seed=settings.seed, geometry=geometry,
     )  # fmt: skip
 
 
@@ -144,14 +129,19 @@ def _measured(
     compute: Compute,
     distances: Mapping[str, NDArray[np.float32]],
 ) -> Values:
+    from stgcnlib.groups import resampled_groups
     from stgcnlib.studies.noise_levels import measure_level
+    from stgcnlib.studies.noise_result import noise_jackknife
 
     wanted = settings.noise.layers or ("*",)
     names = [layer["name"] for layer in layers if any(fnmatchcase(layer["name"], pattern) for pattern in wanted)]
     graph = settings.graph
+    drawn = resampled_groups(grouping.resample, grouping.groups)
+    jackknife = noise_jackknife(len(nodes), drawn, seed=settings.seed)
     return measure_level(
-        network, nodes, *_kind_and_level(level), groups=grouping.groups, layers=[n for n in names if n != "input"],
-        distances=distances, k=graph.k, sigma=graph.sigma, symmetrize=graph.symmetrize, solver=graph.solver,
+        network, nodes, *_kind_and_level(level), jackknife=jackknife, groups=grouping.groups,
+        layers=[n for n in names if n != "input"], distances=distances, neighbours=settings.noise.neighbours,
+        k=graph.k, sigma=graph.sigma, symmetrize=graph.symmetrize, solver=graph.solver,
         dtw=settings.dtw.model_dump(), axes=settings.network.axes, seed=settings.seed, device=compute.device,
     )  # fmt: skip
 

@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stgcnlib.pipeline.line.forms import Training
 from stgcnlib.sequences import SequenceSet
 
 if TYPE_CHECKING:
@@ -27,17 +26,12 @@ if TYPE_CHECKING:
     from stgcnlib.studies import NoiseResult, TransferResult
     from stgcnlib.training import Evaluation, TargetEvaluation
 
-__all__ = ["choose_examples", "describe_network", "describe_report", "describe_settings", "dtw_options", "history",
+__all__ = ["choose_examples", "describe_network", "describe_report", "describe_settings", "dtw_options",
            "summarize"]  # fmt: skip
 
 Parts = tuple[SequenceSet, SequenceSet]
 Layers = list[dict[str, Any]]
 Maps = list[dict[str, "RelevanceMap"]]
-
-
-def history(training: Training | None) -> pd.DataFrame | None:
-    """One row per epoch of training, or `None` for a network from a checkpoint."""
-    return None if training is None else training.history
 
 
 def describe_network(
@@ -46,12 +40,16 @@ def describe_network(
     sequences: SequenceSet,
     layers: Layers,
     history: pd.DataFrame | None,
+    accuracies: pd.DataFrame,
     settings: Settings,
 ) -> pd.DataFrame:
     """Facts about the network, one per row."""
     from stgcnlib.tables import network_facts
 
-    return network_facts(network, evaluation, settings=settings.network, data=sequences, layers=layers, history=history)
+    return network_facts(
+        network, evaluation, settings=settings.network, data=sequences, layers=layers, history=history,
+        accuracies=accuracies,
+    )  # fmt: skip
 
 
 def dtw_options(settings: Settings) -> DTWOptions:
@@ -83,13 +81,13 @@ def describe_report(
     parts: Parts,
     nodes: SequenceSet,
     layers: Layers,
-    evaluation: Evaluation | TargetEvaluation,
+    accuracies: pd.DataFrame,
     settings: Settings,
 ) -> dict[str, str]:
     """Short facts for the head of the report."""
     from stgcnlib.tables import report_facts
 
-    return report_facts(settings, data=sequences, parts=parts, nodes=nodes, layers=layers, evaluation=evaluation)
+    return report_facts(settings, data=sequences, parts=parts, nodes=nodes, layers=layers, accuracies=accuracies)
 
 
 def summarize(
@@ -108,7 +106,7 @@ def summarize(
     from stgcnlib.tables import smoothness_table, strip_example
     from stgcnlib.verdicts import judge_depth, judge_noise, judge_transfer
 
-    curve = smoothness_curve(geometry.table, measured=geometry.measured)
+    curve = smoothness_curve(geometry.table, mean=geometry.mean_curve(), measured=geometry.measured)
     figures = {"curve": (f"{geometry.measured.capitalize()} smoothness, layer by layer", curve)}
     if len(geometry.per_class):
         figures["classes"] = ("Which classes separate, and where", class_heatmap(geometry.per_class))

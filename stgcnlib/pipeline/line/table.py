@@ -11,6 +11,7 @@ from stgcnlib.pipeline.line import data, forms, geometry, maps, networks, noise,
 __all__ = ["LINE", "NO_EFFECT"]
 
 NETWORK = ("network.name", "network.options")
+SEEDS = ("network.seeds",)
 PREPARED = ("data.format", "data.normalize", "data.centre", "data.published", "data.frame_step", "data.split")
 GROUPS = ("graph.leave_out", "geometry.resample")
 SOURCE = ("network.source",)
@@ -25,10 +26,16 @@ BOTH = {"distances": "distances/trained/*", "untrained_distances": "distances/un
 STORES = {"trained": "activations/trained", "untrained": "activations/untrained"}
 
 AXES = {
-    "network": Axis(("trained", "untrained")),
+    "trained": Axis(networks.name_trained, settings=SEEDS, kinds=("trained",)),
+    "untrained": Axis(networks.name_untrained, settings=("controls.untrained",), kinds=("untrained",)),
+    "initial": Axis(networks.name_initial, settings=("controls.initial",), kinds=("initial",)),
+    "network": Axis(
+        networks.name_networks,
+        settings=(*SEEDS, "controls.untrained", "controls.initial"),
+        kinds=("trained", "untrained", "initial"),
+    ),
     "layer": Axis(networks.name_layers, needs={"layers": "layers"}),
     "reading": Axis(geometry.other_readings, settings=("sensitivity.readings", "dtw.reading")),
-    "noise": Axis(noise.levels, settings=LEVELS),
     "level": Axis(noise.levels_and_clean, settings=LEVELS),
     "trained_level": Axis(noise.trainings, settings=("noise.train",)),
     "fit": Axis(transfer.name_fits, needs={"plan": "transfer-plan"}),
@@ -49,16 +56,23 @@ RECORDINGS = (
 )
 
 NETWORKS = (
-    Artefact("training", networks.train, forms.TRAINING,
+    Artefact("training/{trained}", networks.train, forms.TRAINING,
              needs={"parts": "parts"}, settings=(*NETWORK, "network.training", "seed"), files=SOURCE,
-             section="network.trained_here", tables={"training": "history"}),
-    Artefact("network/trained", networks.trained_network,
-             needs={"training": "training?", "sequences": "sequences"},
+             section="network.trained_here"),
+    Artefact("history", networks.training_history, TABLE, needs={"trainings": "training/*"}, settings=("seed",),
+             section="network.trained_here", tables={"training": ""}),
+    Artefact("network/{trained}", networks.trained_network,
+             needs={"training": "training/{trained}?", "sequences": "sequences"},
              settings=NETWORK, files=(*SOURCE, "network.checkpoint")),
-    Artefact("network/untrained", networks.untrained_network,
-             needs={"sequences": "sequences"}, settings=(*NETWORK, "seed"), files=(*SOURCE, "network.checkpoint")),
-    Artefact("evaluation", networks.evaluate_test, forms.EVALUATION,
-             needs={"network": "network/trained", "parts": "parts"}),
+    Artefact("network/{untrained}", networks.untrained_network, needs={"sequences": "sequences", "parts": "parts"},
+             settings=(*NETWORK, "seed"), files=(*SOURCE, "network.checkpoint")),
+    Artefact("network/{initial}", networks.initial_network, needs={"sequences": "sequences"},
+             settings=(*NETWORK, "seed"), files=(*SOURCE, "network.checkpoint")),
+    Artefact("evaluations/{trained}", networks.evaluate_test, forms.EVALUATION,
+             needs={"network": "network/{trained}", "parts": "parts"}),
+    Artefact("evaluation", networks.first_evaluation, needs={"evaluation": "evaluations/trained"}),
+    Artefact("accuracies", networks.measure_accuracy, TABLE, needs={"evaluations": "evaluations/*"}, settings=("seed",),
+             tables={"accuracies": ""}),
     Artefact("recordings", networks.name_recordings, TABLE,
              needs={"network": "network/trained", "nodes": "nodes", "parts": "parts", "evaluation": "evaluation"},
              settings=("graph.part",), tables={"recordings": ""}),
@@ -70,9 +84,11 @@ NETWORKS = (
 GEOMETRY = (
     Artefact("distances/{network}/{layer}", geometry.distances, ARRAY,
              needs={"activations": "activations/{network}"}, settings=("dtw",)),
-    Artefact("geometry", geometry.measure_geometry, forms.GEOMETRY,
-             needs={**STORES, "nodes": "nodes", "grouping": "grouping", **BOTH},
-             settings=(*GRAPH, "geometry.permutations", "geometry.confidence", "seed"),
+    Artefact("curves/{network}", geometry.measure_curve, forms.GEOMETRY,
+             needs={"activations": "activations/{network}", "nodes": "nodes", "grouping": "grouping",
+                    "distances": "distances/{network}/*"},
+             settings=(*GRAPH, "geometry.permutations", "geometry.confidence", "seed")),
+    Artefact("geometry", geometry.merge_curves, forms.GEOMETRY, needs={"curves": "curves/*"},
              tables={"smoothness": "table", "classes": "per_class", "nodes": "per_node"}),
     Artefact("statistics", geometry.measure_statistics, forms.STATISTICS,
              needs={**STORES, "geometry": "geometry", **BOTH}, settings=("statistics",),
@@ -101,54 +117,55 @@ MAPS = (
 )
 
 MEASURED = {"nodes": "nodes", "grouping": "grouping", "layers": "layers"}
-LEVEL = (*GRAPH, "dtw", "network.axes", "noise.layers", "seed")
+LEVEL = (*GRAPH, "dtw", "network.axes", "noise.layers", "noise.neighbours", "seed")
 NOISE = (
     Artefact("noise-training/{trained_level}", noise.train_noisy, forms.TRAINING,
              needs={"parts": "parts"}, settings=(*NETWORK, "network.training", "seed"), files=SOURCE, section="noise"),
     Artefact("noise-network/{trained_level}", noise.noisy_network,
              needs={"training": "noise-training/{trained_level}", "sequences": "sequences"},
              settings=NETWORK, files=SOURCE, section="noise"),
-    Artefact("noise-level/clean", noise.measure_clean, JSON,
-             needs={"network": "network/trained", **MEASURED, "distances": "distances/trained/*"},
+    Artefact("noise-level/{trained}/{level}", noise.measure, JSON,
+             needs={"network": "network/{trained}", **MEASURED, "distances": "distances/{trained}/*"},
              settings=LEVEL, section="noise"),
-    Artefact("noise-level/{noise}", noise.measure_noisy, JSON,
-             needs={"network": "network/trained", **MEASURED}, settings=LEVEL, section="noise"),
-    Artefact("noise-level/{trained_level}/{level}", noise.measure, JSON,
+    Artefact("noise-trained-level/{trained_level}/{level}", noise.measure_noisy_network, JSON,
              needs={"network": "noise-network/{trained_level}", **MEASURED}, settings=LEVEL, section="noise"),
     Artefact("noise", noise.collect, forms.NOISE,
-             needs={"nodes": "nodes", "grouping": "grouping",
-                    "clean": "noise-level/clean", "levels": "noise-level/*", "others": "noise-level/*/*"},
-             settings=(*GRAPH, *INTERVALS, "dtw", "seed"), section="noise",
-             tables={"noise": "table", "noise_accuracy": "accuracy", "noise_nodes": "per_node"}),
+             needs={"nodes": "nodes", "grouping": "grouping", "geometry": "geometry",
+                    "levels": "noise-level/*/*", "others": "noise-trained-level/*/*"},
+             settings=(*GRAPH, "geometry.confidence", "dtw", "noise.neighbours", "seed"), section="noise",
+             tables={"noise": "table", "noise_accuracy": "accuracy", "noise_networks": "each",
+                     "noise_nodes": "per_node"}),
 )
 
-TASK = {"source": "transfer-source", "target": "transfer-target"}
+SOURCES = {"sources": "transfer-source/*", "target": "transfer-target"}
 TRANSFER = (
     Artefact("transfer-other", transfer.read_other,
              settings=(*PREPARED, "data.demo", "seed", "transfer.source.format", "transfer.source.split"),
              files=("transfer.source.path", "data.skip"), section="transfer.source.path"),
-    Artefact("transfer-training", transfer.train_source, forms.TRAINING,
+    Artefact("transfer-training/{trained}", transfer.train_source, forms.TRAINING,
              needs={"sequences": "sequences", "other": "transfer-other?"},
              settings=(*NETWORK, "network.training", "data.split",
                        "transfer.source.classes", "transfer.source.split", "seed"),
              files=SOURCE, section="transfer.source.trained_here"),
-    Artefact("transfer-source", transfer.source_network,
-             needs={"training": "transfer-training?", "sequences": "sequences"},
+    Artefact("transfer-source/{trained}", transfer.source_network,
+             needs={"training": "transfer-training/{trained}?", "sequences": "sequences"},
              settings=NETWORK, files=(*SOURCE, "transfer.source.checkpoint"), section="transfer"),
     Artefact("transfer-target", transfer.target_parts,
              needs={"sequences": "sequences", "parts": "parts"},
              settings=("data.split", "transfer.source.classes"), section="transfer"),
-    Artefact("transfer-plan", transfer.plan, needs={"source": "transfer-source"},
-             settings=("transfer.frozen", "transfer.seeds", "seed"), section="transfer"),
-    Artefact("transfer-fit/{fit}", transfer.measure, JSON, needs=TASK,
-             settings=(*NETWORK, "network.axes", "transfer.training"), files=SOURCE, section="transfer"),
-    Artefact("transfer-geometry", transfer.measure_target, forms.GEOMETRY, needs=TASK,
-             settings=(*GRAPH, *GROUPS, "geometry.permutations", "geometry.confidence", "dtw", "network.axes", "seed"),
+    Artefact("transfer-plan", transfer.plan, needs={"source": "transfer-source/trained"},
+             settings=("transfer.frozen", "transfer.seeds", *SEEDS), files=("transfer.source.checkpoint",),
              section="transfer"),
+    Artefact("transfer-fit/{fit}", transfer.measure, JSON, needs=SOURCES,
+             settings=(*NETWORK, "network.axes", "graph.leave_out", "transfer.training"), files=SOURCE,
+             section="transfer"),
+    Artefact("transfer-geometry", transfer.measure_target, forms.GEOMETRY,
+             needs=SOURCES, files=("transfer.source.checkpoint",), section="transfer",
+             settings=(*GRAPH, *GROUPS, "geometry.permutations", "geometry.confidence", "dtw", "network.axes", "seed")),
     Artefact("transfer", transfer.collect, forms.TRANSFER,
              needs={"target": "transfer-target", "plan": "transfer-plan",
                     "fits": "transfer-fit/*", "geometry": "transfer-geometry"},
-             settings=("transfer.training", *INTERVALS, "seed"), section="transfer",
+             settings=("transfer.training", "graph.leave_out"), section="transfer",
              tables={"transfer_fits": "fits", "transfer_table": "table",
                      "transfer_smoothness": "smoothness", "transfer_predictions": "predictions"}),
     Artefact("advice", transfer.advise, TABLE,
@@ -156,17 +173,16 @@ TRANSFER = (
 )
 
 PAGES = (
-    Artefact("history", pages.history, needs={"training": "training?"}),
     Artefact("dtw", pages.dtw_options, settings=("dtw",)),
     Artefact("examples", pages.choose_examples,
              needs={"nodes": "nodes", "explained": "explained", "maps": "maps"}, settings=("explain.examples",)),
     Artefact("network-facts", pages.describe_network,
              needs={"network": "network/trained", "evaluation": "evaluation", "sequences": "sequences",
-                    "layers": "layers", "history": "history"},
+                    "layers": "layers", "history": "history?", "accuracies": "accuracies"},
              settings=NETWORK, files=("network.checkpoint",)),
     Artefact("facts", pages.describe_report,
              needs={"sequences": "sequences", "parts": "parts", "nodes": "nodes", "layers": "layers",
-                    "evaluation": "evaluation"},
+                    "accuracies": "accuracies"},
              settings=("network.name", "graph.k")),
     Artefact("settings", pages.describe_settings,
              needs={"nodes": "nodes", "grouping": "grouping"}, settings=("dtw", "graph", "geometry", "seed")),
@@ -183,7 +199,7 @@ PAGES = (
 LINE = Line((*RECORDINGS, *NETWORKS, *GEOMETRY, *MAPS, *NOISE, *TRANSFER, *PAGES), AXES)
 
 NO_EFFECT = {
-    "controls": "not measured yet",
+    "controls.baselines": "not measured yet",
     "compute.device": "says where the work runs; results agree within rounding",
     "compute.workers": "says how much is made at a time",
     "compute.memory_limit": "ends a process that would need more",

@@ -12,7 +12,7 @@ import pandas as pd
 from stgcnlib.errors import StudyError
 from stgcnlib.pipeline.line.data import prepare
 from stgcnlib.pipeline.line.forms import Training
-from stgcnlib.pipeline.line.networks import build, fitted
+from stgcnlib.pipeline.line.networks import build, fitted, training_seed
 from stgcnlib.sequences import SequenceSet
 
 if TYPE_CHECKING:
@@ -45,7 +45,12 @@ def read_other(settings: Settings) -> SequenceSet:
 
 
 def train_source(
-    sequences: SequenceSet, other: SequenceSet | None, settings: Settings, compute: Compute, scratch: Path
+    sequences: SequenceSet,
+    other: SequenceSet | None,
+    trained: str,
+    settings: Settings,
+    compute: Compute,
+    scratch: Path,
 ) -> tuple[nn.Module, pd.DataFrame]:
     """(network, history) trained on some classes of the study's data, or on another data set."""
     from stgcnlib.studies import split_classes
@@ -61,7 +66,8 @@ def train_source(
                 f"are on {sequences.layout.name!r} with {sequences.channels}; a transfer needs the same"
             )
     train = task.split(split.by, split.train, split.test)[0]
-    return fitted(train, None, settings.network, seed=settings.seed, device=compute.device, scratch=scratch)
+    seed = training_seed(trained, settings.seed)
+    return fitted(train, None, settings.network, seed=seed, device=compute.device, scratch=scratch)
 
 
 def source_network(training: Training | None, sequences: SequenceSet, settings: Settings) -> nn.Module:
@@ -86,10 +92,12 @@ def target_parts(sequences: SequenceSet, parts: Parts, settings: Settings) -> Pa
 
 
 def plan(source: nn.Module, settings: Settings) -> dict[str, Any]:
-    """What is fitted: blocks, frozen, seeds, and the fits themselves."""
-    from stgcnlib.studies.transfer import plan_fits
+    """What is fitted: blocks, frozen, seeds, number of source networks, and the fits themselves."""
+    from stgcnlib.studies.transfer_plan import plan_fits
 
-    return plan_fits(source, settings.transfer.frozen, settings.transfer.seeds, seed=settings.seed)
+    chosen = settings.transfer
+    sources = settings.network.seeds if chosen.source.checkpoint is None else 1
+    return plan_fits(source, chosen.frozen, chosen.seeds, sources=sources)
 
 
 def name_fits(plan: Values) -> list[str]:
@@ -97,25 +105,34 @@ def name_fits(plan: Values) -> list[str]:
     return [_name(task) for task in plan["fits"]]
 
 
-def measure(source: nn.Module, target: Parts, fit: str, settings: Settings, compute: Compute) -> Values:
-    """One training, or the probe, and what it predicts for the test part."""
+def measure(sources: Mapping[str, nn.Module], target: Parts, fit: str, settings: Settings, compute: Compute) -> Values:
+    """One training, or the probe, and what it predicts for the test part and for people that it did not see."""
     from stgcnlib.studies.transfer_fits import Work, measure
 
     train, test = target
     fresh = partial(build, settings.network, test.layout, test.channels, len(test.class_names))
-    work = Work(source, train, test, _training(settings), fresh, settings.network.axes, compute.device)
+    work = Work(
+        list(sources.values()), train, test, _training(settings), fresh, _validated(settings), settings.network.axes,
+        compute.device,
+    )  # fmt: skip
     return measure(work, _task(fit))
 
 
-def measure_target(source: nn.Module, target: Parts, settings: Settings, compute: Compute) -> LayerGeometry:
-    """DS-Graphs of the target's test part on every layer of the source network, before any fine-tuning."""
+def measure_target(
+    sources: Mapping[str, nn.Module], target: Parts, settings: Settings, compute: Compute
+) -> LayerGeometry:
+    """DS-Graphs of the target's test part on every layer of the source networks, before any fine-tuning."""
     from stgcnlib.groups import grouping, largest_k
     from stgcnlib.studies.transfer import target_geometry
 
     test, graph, geometry = target[1], settings.graph, settings.geometry
     chosen = grouping(test.groups, leave_out=graph.leave_out, resample=geometry.resample)
+    networks = list(sources.values())
+    if settings.transfer.source.checkpoint is not None:
+        networks = networks[:1]  # all the same
     return target_geometry(
-        source, test, **vars(chosen), k=largest_k(graph.k, chosen.groups, len(test)), sigma=graph.sigma,
+        networks, test, **vars(chosen),
+        k=largest_k(graph.k, chosen.groups, len(test)), sigma=graph.sigma,
         symmetrize=graph.symmetrize, solver=graph.solver, permutations=geometry.permutations,
         confidence=geometry.confidence, seed=settings.seed,
         dtw=settings.dtw.model_dump(), axes=settings.network.axes, device=compute.device,
@@ -130,7 +147,7 @@ def collect(
 
     return transfer_result(
         plan, [fits[_name(task)] for task in plan["fits"]], *target, geometry, training=_training(settings),
-        confidence=settings.geometry.confidence, bootstrap=settings.geometry.bootstrap, seed=settings.seed,
+        by=_validated(settings),
     )  # fmt: skip
 
 
@@ -149,9 +166,17 @@ def describe(transfer: TransferResult, sequences: SequenceSet, settings: Setting
 
 
 def _training(settings: Settings) -> dict[str, Any]:
-    from stgcnlib.studies.transfer import EPOCHS
+    from stgcnlib.studies.transfer_plan import EPOCHS
 
     return {"epochs": EPOCHS, **settings.transfer.training.model_dump(exclude_none=True)}
+
+
+def _validated(settings: Settings) -> str:
+    """The group that is held out as a whole for validation: the one whose members are no neighbours, or subject."""
+    from stgcnlib.groups import SUBJECT
+
+    chosen = settings.graph.leave_out
+    return SUBJECT if chosen in (None, "auto") else str(chosen)
 
 
 def _name(task: Values) -> str:
@@ -159,5 +184,7 @@ def _name(task: Values) -> str:
 
 
 def _task(name: str) -> Values:
+    """The task of a name; seeds of a study are numbered from 0."""
     method, blocks, seed = name.split(", ")
-    return {"method": method, "frozen": int(blocks.split()[0]), "seed": int(seed.split()[1])}
+    number = int(seed.split()[1])
+    return {"method": method, "frozen": int(blocks.split()[0]), "seed": number, "number": number}

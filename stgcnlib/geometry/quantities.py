@@ -1,0 +1,205 @@
+"""The quantities of `statistics`, each with its interval and chance level, for one layer or two layers at a time.
+
+They are defined in `neighbourhoods`, `readout` and `targets`. Intervals are by jackknife: everything but a probe is
+made anew without each part of the recordings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stgcnlib.dsgraph import DSGraph
+from stgcnlib.geometry.layers import LayerGeometry
+from stgcnlib.geometry.measure import graphs_without
+from stgcnlib.geometry.neighbourhoods import (
+    chance_overlap,
+    graph_similarity,
+    intrinsic_dimension,
+    neighbourhood_overlap,
+    pointwise_dimension,
+    polytope_diameters,
+)
+from stgcnlib.geometry.readout import cka_matrix, knn_predictions, probe_predictions
+from stgcnlib.geometry.targets import explained, knn_estimates, probe_estimates
+from stgcnlib.geometry.uncertainty import Estimate, interval
+from stgcnlib.groups import fewest_candidates, of_nodes
+
+__all__ = ["Graphs", "Quantities"]
+
+Floats = NDArray[np.float64]
+Nodes = NDArray[np.int64]
+Graphs = tuple[DSGraph, list[DSGraph | None]]
+"""A layer's graph, and its graphs without each part of the recordings."""
+
+
+class Quantities:
+    """What every layer of one computation shares.
+
+    Args:
+        geometry: its labels or targets, groups, settings and parts are used.
+        votes: neighbours that vote; lowered where a node has fewer candidates.
+        C: inverse penalty of the probe.
+    """
+
+    def __init__(self, geometry: LayerGeometry, votes: int, C: float) -> None:
+        self.y: Any = geometry.told
+        self.groups, self.C = geometry.groups, C
+        self.n = len(self.y)
+        self.settings = geometry.settings
+        self.k, self.seed = int(self.settings["k"]), int(self.settings["seed"])
+        self.votes, self.dimension_k = min(votes, self.k), min(20, self.k)
+        self.jackknife = geometry.jackknife
+        self.kept = self.jackknife.kept()
+        # TwoNN needs two neighbours of other groups, and CKA four recordings.
+        self.enough = len(self.kept) > 1 and all(len(keep) >= 4 and self.candidates(keep) >= 2 for keep in self.kept)
+        generator = np.random.default_rng(self.seed)
+        self.shuffled = np.stack([generator.permutation(self.y) for _ in range(int(self.settings["permutations"]))])
+
+    def candidates(self, nodes: Nodes) -> int:
+        """The fewest candidates that one of some nodes has among them."""
+        return fewest_candidates(of_nodes(self.groups, nodes), len(nodes)).candidates
+
+    def graphs(self, graph: DSGraph, distances: Floats) -> Graphs:
+        """The graph, and those made anew without each part."""
+        options = {name: self.settings[name] for name in ("sigma", "symmetrize", "solver")}
+        anew = graphs_without(self.jackknife, distances, k=self.k, exclude=self.groups, **options)
+        return graph, [each for _, each in anew]
+
+    def of_layer(self, graphs: Graphs, distances: Floats, features: Floats) -> dict[str, dict[str, Any]]:
+        """Statistic -> value, interval and null of one layer."""
+
+        def diameters(graph: DSGraph, nodes: Nodes) -> Floats:
+            among = distances[np.ix_(nodes, nodes)]
+            scale = float(among.sum() / (len(nodes) * (len(nodes) - 1)))
+            return polytope_diameters(graph, among) / (scale if scale > 0 else 1.0)
+
+        def dimension(nodes: Nodes, **method: Any) -> float:
+            among, groups = distances[np.ix_(nodes, nodes)], of_nodes(self.groups, nodes)
+            return intrinsic_dimension(among, exclude=groups, **method)
+
+        def mle(nodes: Nodes) -> float:
+            return dimension(nodes, method="mle", k=min(self.dimension_k, self.candidates(nodes)))
+
+        known = np.isfinite(pointwise_dimension(distances, k=self.dimension_k, exclude=self.groups)).sum()
+        found = {
+            "neighbor_count": self.mean(graphs, lambda graph, _: graph.neighbor_counts().astype(np.float64)),
+            "polytope_diameter": self.mean(graphs, diameters),
+            "dimension_mle": self.number(mle, least=0.0) | {"n": int(known)},
+            "dimension_twonn": self.number(lambda nodes: dimension(nodes, method="twonn"), least=0.0),
+        }
+        near, probe = self._votes(distances), self._probe(features)
+        names = ("knn_r2", "probe_r2") if self.y.ndim == 2 else ("knn_accuracy", "probe_accuracy")
+        return found | dict(zip(names, (near, probe), strict=True))
+
+    def _votes(self, distances: Floats) -> dict[str, Any]:
+        """Accuracy, or R², of neighbours; a node votes anew without each part."""
+        told: Callable[..., Any] = knn_estimates if self.y.ndim == 2 else knn_predictions
+
+        def predicted(nodes: Nodes) -> Any:
+            groups, k = of_nodes(self.groups, nodes), min(self.votes, self.candidates(nodes))
+            return told(distances[np.ix_(nodes, nodes)], self.y[nodes], k=k, exclude=groups)
+
+        without = np.full((self.jackknife.count, self.n), np.nan)
+        for part, keep in enumerate(self.kept):
+            if self.enough:
+                without[part, keep] = self._right(self.y[keep], predicted(keep))
+        return self._judged(predicted(np.arange(self.n)), without)
+
+    def _probe(self, features: Floats) -> dict[str, Any]:
+        """Accuracy, or R², of a linear probe; its predictions stay as they are."""
+        fit: Callable[..., Any] = probe_estimates if self.y.ndim == 2 else probe_predictions
+        return self._judged(fit(features, self.y, groups=self.groups, C=self.C, seed=self.seed), None)
+
+    def _right(self, told: Any, predicted: Any) -> Floats:
+        """(N,) node values whose mean is the accuracy, or R²."""
+        if self.y.ndim == 2:
+            return explained(told, predicted)
+        return np.asarray(predicted == told, dtype=np.float64)
+
+    def _judged(self, predicted: Any, without: Floats | None) -> dict[str, Any]:
+        """A score, its interval, and what the same predictions score on shuffled labels or targets."""
+        null = np.array([self._right(shuffled, predicted).mean() for shuffled in self.shuffled])
+        low, high = interval(null, self.jackknife.confidence)
+        values = self._right(self.y, predicted)
+        row = self._row(self.jackknife.mean(values, without), int(np.isfinite(values).sum()), most=1.0)
+        return row | {"null_mean": float(null.mean()), "null_low": low, "null_high": high}
+
+    def mean(self, graphs: Graphs, measure: Callable[[DSGraph, Nodes], Floats]) -> dict[str, Any]:
+        """Mean of a value of each node of a graph, made anew without each part."""
+        graph, anew = graphs
+        values, without = measure(graph, np.arange(self.n)), np.full((self.jackknife.count, self.n), np.nan)
+        for part, (keep, each) in enumerate(zip(self.kept, anew, strict=True)):
+            if each is not None:
+                without[part, keep] = measure(each, keep)
+        known = int(np.isfinite(values).sum())
+        return self._row(self.jackknife.mean(values, without), known, least=0.0)
+
+    def number(self, measure: Callable[[Nodes], float], *, least: float = -np.inf) -> dict[str, Any]:
+        """One number of some nodes, measured anew without each part."""
+        value = float(measure(np.arange(self.n)))
+        without = [measure(keep) for keep in self.kept] if self.enough else []
+        return self._row(self.jackknife.of(value, without), self.n, least=least)
+
+    def likeness(self, grams: list[Floats]) -> dict[str, Any]:
+        """CKA of two layers' features."""
+        found = self._cka(grams)
+        return self._row(self.jackknife.of(found[0][0, 1], found[1][:, 0, 1]), self.n, least=-1.0, most=1.0)
+
+    def between(self, store: Any, network: str, graphs: list[Graphs], grams: list[Floats]) -> list[dict[str, Any]]:
+        """Rows of `LayerStatistics.pairs` of one network."""
+        names = list(store.layers)
+        cka, cka_without = self._cka(grams)
+        rows: list[dict[str, Any]] = []
+        for i, first in enumerate(names):
+            for j in range(i, len(names)):
+                found = self._overlaps(graphs[i], graphs[j])
+                alike = self.jackknife.of(cka[i, j], cka_without[:, i, j])
+                found["cka"] = self._row(alike, self.n, least=-1.0, most=1.0)
+                by_chance = {"graph_similarity": float("nan"), "cka": 0.0} | {
+                    name: float(chance_overlap(graphs[i][0], graphs[j][0], of=of, exclude=self.groups).mean())
+                    for name, of in _OVERLAPS.items()
+                }
+                for statistic, row in found.items():
+                    numbers = {key: row[key] for key in ("value", "low", "high")} | {"chance": by_chance[statistic]}
+                    for a, b in {(first, names[j]), (names[j], first)}:
+                        where = {"first": a, "first_index": int(store[a].index), "first_title": str(store[a].title)}
+                        where |= {"second": b, "second_index": int(store[b].index), "second_title": str(store[b].title)}
+                        rows.append(where | {"network": network, "statistic": statistic} | numbers)
+        return sorted(rows, key=lambda row: (row["statistic"], row["first_index"], row["second_index"]))
+
+    def _overlaps(self, first: Graphs, second: Graphs) -> dict[str, dict[str, Any]]:
+        """Overlaps and similarity of two layers' graphs."""
+        measures: dict[str, Callable[[DSGraph, DSGraph], Floats]] = {
+            name: partial(neighbourhood_overlap, of=of) for name, of in _OVERLAPS.items()
+        }
+        measures["graph_similarity"] = graph_similarity
+        rows = {}
+        for name, measure in measures.items():
+            without = np.full((self.jackknife.count, self.n), np.nan)
+            for part, (keep, a, b) in enumerate(zip(self.kept, first[1], second[1], strict=True)):
+                if a is not None and b is not None:
+                    without[part, keep] = measure(a, b)
+            mean = self.jackknife.mean(measure(first[0], second[0]), without)
+            rows[name] = self._row(mean, self.n, least=0.0, most=1.0)
+        return rows
+
+    def _cka(self, grams: list[Floats]) -> tuple[Floats, Floats]:
+        """(L, L) CKA of layers, and (P, L, L) without each part; (0, L, L) where there is too little without one."""
+        value = cka_matrix(grams)
+        if not self.enough:
+            return value, np.zeros((0, *value.shape))
+        return value, np.stack([cka_matrix([K[np.ix_(keep, keep)] for K in grams]) for keep in self.kept])
+
+    @staticmethod
+    def _row(found: Estimate, n: int, *, least: float = -np.inf, most: float = np.inf) -> dict[str, Any]:
+        empty = dict.fromkeys(("null_mean", "null_low", "null_high"), float("nan"))
+        low, high = max(found.low, least), min(found.high, most)  # NaN, which comes first, stays
+        return {"value": found.value, "low": low, "high": high, **empty, "n": n}
+
+
+_OVERLAPS: dict[str, Any] = {"knn_overlap": "candidates", "nnk_overlap": "kept"}

@@ -1,0 +1,44 @@
+"""Outcomes, their tests, and the words that all verdicts share."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stgcnlib.geometry.uncertainty import Estimate
+from stgcnlib.verdicts.outcome import Outcome, Test, answered, bullets, estimate
+
+NAN = float("nan")
+
+
+@given(st.floats(-1, 1), st.floats(0, 1), st.floats(-0.5, 0.5), st.none() | st.floats(0.01, 0.5))
+def test_an_answer_needs_the_whole_interval(value: float, error: float, against: float, effect: float | None) -> None:
+    relevant = None if effect is None else against + effect
+    test = answered("it rises", Estimate(value, error, 5), against=against, relevant=relevant)
+    least = against if relevant is None else relevant
+    assert (test.answer is False) == (test.high < least)
+    assert (test.answer is True) == (test.low > against and test.high >= least)
+    assert (test.low, test.high) == (Estimate(value, error, 5).low, Estimate(value, error, 5).high)
+
+
+def test_without_an_interval_nothing_is_decided() -> None:
+    assert answered("it rises", Estimate(0.5, NAN, 5)).answer is None
+    assert answered("it rises", Estimate(0.5, 0.01, 0)).answer is None
+
+
+def test_values_are_shown_in_their_unit() -> None:
+    shown = {unit: Test("q", 0, 0, 0, None, unit=unit).shown(0.1234) for unit in ("S", "share", "")}
+    assert shown == {"S": "0.123", "share": "12%", "": "0.12"}
+
+
+def test_an_interval_that_is_not_known_is_not_printed() -> None:
+    assert estimate(0.5, 0.25, 0.75, ".2f") == "0.50 (0.25 to 0.75)"
+    assert estimate(0.5, NAN, NAN, ".2f") == "0.50 (no interval)"
+
+
+@pytest.mark.parametrize(("holds", "word"), [(True, "Yes."), (False, "No."), (None, "Not decided.")])
+def test_a_list_says_question_answer_and_text(holds: bool | None, word: str) -> None:
+    outcome = Outcome("It falls.", holds, question="It falls", details="By 0.1.")
+    assert bullets([outcome, outcome]) == "\n".join([f"- *It falls.* **{word}** It falls. By 0.1."] * 2)
+    assert str(outcome) == outcome.text == "It falls. By 0.1."
