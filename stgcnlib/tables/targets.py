@@ -19,7 +19,7 @@ __all__ = ["errors_table", "estimates_table", "several_successes", "success_fact
 def told(data: SequenceSet, i: int) -> str:
     """What is told of a recording: its class, or its target with three digits, by name where there are several."""
     if data.class_names:
-        return data.class_names[data.labels[i]]
+        return data.class_names[int(data.labels[i])]
     if data.targets is None:
         return ""
     if data.outputs == 1:

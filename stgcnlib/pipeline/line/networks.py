@@ -151,7 +151,8 @@ def _fresh(sequences: SequenceSet, name: str, settings: Settings) -> nn.Module:
 
 def evaluate_test(network: nn.Module, parts: Parts, compute: Compute) -> Evaluation | TargetEvaluation:
     """What the network predicts for the test part."""
-    return _evaluated(network, parts[1], parts[0], compute.device)
+    found: Evaluation | TargetEvaluation = _evaluated(network, parts[1], parts[0], compute.device)
+    return found
 
 
 def _evaluated(network: nn.Module, data: SequenceSet, train: SequenceSet, device: str) -> Any:
