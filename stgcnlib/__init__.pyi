@@ -20,6 +20,8 @@ from .geometry import LayerGeometry as LayerGeometry
 from .geometry import label_smoothness as label_smoothness
 from .geometry import layer_geometry as layer_geometry
 from .geometry import target_smoothness as target_smoothness
+from .leakage import Leakage as Leakage
+from .leakage import find_leakage as find_leakage
 from .networks import load_network as load_network
 from .pipeline import Study as Study
 from .pipeline import open_study as open_study

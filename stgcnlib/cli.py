@@ -60,9 +60,13 @@ def run(
     workers: Annotated[int | None, typer.Option("--workers", min=1, help="Results and notebooks at a time.")] = None,
 ) -> None:
     """Run a study from recordings to report; what is there already is skipped."""
+    from stgcnlib.report.front import front
     from stgcnlib.report.study import run_study
 
     index = run_study(study, output, force=force, workers=workers)
+    complaints = Console(stderr=True, highlight=False, soft_wrap=True)
+    for line in front(index.parent).get("warnings", ()):
+        complaints.print(Text(f"warning: {line}", style="yellow"))
     typer.echo(str(index))
 
 

@@ -166,7 +166,14 @@ class SequenceSet:
     def split(
         self, by: str, train: Iterable[Any], test: Iterable[Any] | None = None
     ) -> tuple[SequenceSet, SequenceSet]:
-        """Train and test parts by the values of one group.
+        """Train and test parts by the values of one group; arguments and errors as `split_indices`."""
+        chosen, others = self.split_indices(by, train, test)
+        return self.select(chosen), self.select(others)
+
+    def split_indices(
+        self, by: str, train: Iterable[Any], test: Iterable[Any] | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Indices of the train and test parts by the values of one group, in ascending order.
 
         Args:
             by: group name, for example "subject".
@@ -190,8 +197,10 @@ class SequenceSet:
             )
         if both := sorted(train_values & test_values, key=str):
             raise SequenceError(f"split: {by} {shorten(both)} would both train and test; name it on one side")
-        sides = [np.isin(values, np.array(sorted(side, key=str))) for side in (train_values, test_values)]
-        return self.select(sides[0]), self.select(sides[1])
+        first, second = (
+            np.flatnonzero(np.isin(values, np.array(sorted(side, key=str)))) for side in (train_values, test_values)
+        )
+        return first, second
 
     def with_coords(self, coords: Sequence[ArrayLike]) -> SequenceSet:
         """The same recordings with other coordinates (labels, targets, groups and names kept)."""

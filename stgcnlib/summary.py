@@ -6,7 +6,6 @@ judgement: every warning says what was seen and what is usually the matter.
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from stgcnlib.duplicates import equal_to_first
 from stgcnlib.errors import shorten
 from stgcnlib.sequences import SequenceSet
 
@@ -127,7 +127,6 @@ class _Look:
         with np.errstate(invalid="ignore", divide="ignore"):
             ratio = apart[:, ends[:, 0], ends[:, 1]].sum(axis=1) / max(len(ends), 1) / (apart.sum(axis=(1, 2)) / pairs)
         self.far = float(np.median(ratio)) if len(ratio) else np.nan
-        self.content = hashlib.sha256(repr(points.shape).encode() + data.coords[i].tobytes()).digest()
 
 
 def _spread(points: NDArray[np.float64], there: NDArray[np.bool_], sizes: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -159,16 +158,12 @@ def _short_still_or_equal(data: SequenceSet, looks: list[_Look]) -> Iterator[str
     still = [name for name, look, T in zip(data.names, looks, data.lengths, strict=True) if T > 1 and look.fixed.all()]
     if still:
         yield f"{_some(still, data)} no motion at all: {shorten(still, 4)}"
-    first: dict[bytes, int] = {}
-    pairs = [
-        f"{data.names[i]} = {data.names[j]}"
-        for i, look in enumerate(looks)
-        if (j := first.setdefault(look.content, i)) != i
-    ]
+    pairs = [f"{data.names[i]} = {data.names[j]}" for i, j in enumerate(equal_to_first(data)) if i != j]
     if pairs:
         yield (
             f"{len(pairs)} recordings equal another number for number, which spoils a test if they are on both "
-            f"sides of a split: {'; '.join(pairs[:3])}{'; …' * (len(pairs) > 3)}"
+            f"sides of a split (data.drop_duplicates: true leaves them out of a study): "
+            f"{'; '.join(pairs[:3])}{'; …' * (len(pairs) > 3)}"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -98,6 +99,17 @@ def test_run_passes_its_options_and_names_the_index(monkeypatch: pytest.MonkeyPa
     assert result.exit_code == 0, result.output
     assert seen == {"study": "demo", "output": tmp_path, "force": "04_geometry", "workers": 3}
     assert result.output.replace("\n", "") == str(tmp_path / "index.html")
+
+
+def test_run_prints_what_the_summary_warns_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("stgcnlib.report.study.run_study", lambda *_, **__: tmp_path / "index.html")
+    home = tmp_path / "artefacts" / "summary"
+    home.mkdir(parents=True)
+    (home / "summary.json").write_text(json.dumps({"verdict": "Falls.", "warnings": ["9 of 40 are [equal]."]}))
+    result = runner.invoke(cli.app, ["run", "demo", "-o", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    assert result.stderr == "warning: 9 of 40 are [equal].\n"
+    assert result.stdout.replace("\n", "") == str(tmp_path / "index.html")
 
 
 def test_report_of_a_folder_that_is_none(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -27,11 +27,11 @@ from .relevance import class_joint_heatmap as class_joint_heatmap
 from .relevance import joint_time_maps as joint_time_maps
 from .relevance import relevance_by_limb as relevance_by_limb
 from .relevance import skeleton_strip as skeleton_strip
+from .sensitivity import sensitivity_curves as sensitivity_curves
 from .smoothness import class_heatmap as class_heatmap
 from .smoothness import class_smoothness as class_smoothness
 from .smoothness import smoothness_curve as smoothness_curve
 from .statistics import layer_similarity as layer_similarity
-from .statistics import sensitivity_curves as sensitivity_curves
 from .statistics import statistics_curves as statistics_curves
 from .suspects import outlier_pictures as outlier_pictures
 from .suspects import suspect_pictures as suspect_pictures

@@ -118,7 +118,7 @@ def compare_classes(classes: pd.DataFrame) -> Figure:
         layer_ticks(ax, ["in" if t == "input" else str(t) for t in titles], np.arange(table.shape[1]) + 0.5)
         ax.set_title(_short(name, 12 + 3 * table.shape[1] // 2))
     scale = ScalarMappable(Normalize(0.0, top), SMOOTHNESS)
-    slim_colorbar(list(axes), scale, "label smoothness (lower = smoother)")
+    slim_colorbar(list(axes), scale, "label smoothness" if len(order) < 12 else "label smoothness (lower = smoother)")
     return figure
 
 

@@ -104,8 +104,8 @@ def noise_loss(table: pd.DataFrame, accuracy: pd.DataFrame) -> Figure:
     kinds = _kinds(table)
     last = table[table["index"] == table["index"].max()]
     title = str(last["title"].iloc[0])
-    share = "lost" if last["lost"].notna().any() else "loss"
-    drawn = ((last, share, LEFT, "o"), (accuracy, "loss", RIGHT, "s"))
+    gained = bool(last["lost"].notna().any())
+    drawn = ((last, "lost" if gained else "loss", LEFT, "o"), (accuracy, "loss", RIGHT, "s"))
     figure = new_figure(
         0.75 + 2.2 * len(networks), alt="Share of label smoothness and of accuracy that noise takes, by level."
     )
@@ -120,7 +120,7 @@ def noise_loss(table: pd.DataFrame, accuracy: pd.DataFrame) -> Figure:
                 ax.vlines(x, line[f"{share}_low"], line[f"{share}_high"], color=color, linewidth=2, alpha=0.45)
                 ax.plot(x, line[share], color=color, marker=marker, markersize=5, linewidth=1.4)
                 if share == "lost":
-                    ax.plot(x, line["loss"], color=color, linewidth=0.9, linestyle=(0, (1.5, 1.5)))
+                    ax.plot(x, line["loss"], color=color, linewidth=0.9, linestyle=(0, (1.5, 1.5)), marker=".")
                 labels = [shown_level(kind, float(v)).replace(" of ", "\nof ") for v in line["level"]]
                 ax.set_xticks(np.arange(len(line)), labels)
             ax.axhline(LIMIT, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
@@ -138,14 +138,20 @@ def noise_loss(table: pd.DataFrame, accuracy: pd.DataFrame) -> Figure:
         axes[0, 0].plot([], [], color=color, marker=marker, label=label)[0]
         for color, marker, label in ((LEFT, "o", f"smoothness at {title}"), (RIGHT, "s", "accuracy"))
     ]
-    if share == "lost":
+    if gained:
         handles += axes[0, 0].plot(
-            [], [], color=LEFT, linewidth=0.9, linestyle=(0, (1.5, 1.5)), label="of the way to shuffled labels"
+            [],
+            [],
+            color=LEFT,
+            linewidth=0.9,
+            linestyle=(0, (1.5, 1.5)),
+            marker=".",
+            label="of the way to shuffled labels",
         )
     handles += axes[0, 0].plot([], [], color=MUTED, linestyle=(0, (4, 3)), linewidth=1, label=f"limit {LIMIT:.0%}")
     figure.legend(handles=handles, loc="outside upper right", ncols=len(handles))
     figure.supylabel(
-        "share lost, of what training gained" if share == "lost" else "share lost, of the way to chance", fontsize=9
+        "share lost, of what training gained" if gained else "share lost, of the way to chance", fontsize=9
     )
     return figure
 

@@ -1,4 +1,4 @@
-"""Statistics of layers besides label smoothness: curves against depth, likeness between layers, and sensitivity."""
+"""Statistics of layers besides label smoothness: curves against depth, and likeness between layers."""
 
 from __future__ import annotations
 
@@ -19,16 +19,13 @@ from stgcnlib.figures.style import (
     WIDTH,
     band,
     head,
-    layer_colors,
     layer_ticks,
     new_figure,
     styled,
 )  # fmt: skip
 from stgcnlib.geometry.statistics import BETWEEN, STATISTICS
 
-__all__ = ["layer_similarity", "sensitivity_curves", "statistics_curves"]
-
-_READINGS = {"frames": "DTW on frames", "sliding": "sliding windows", "segments": "proportional segments"}
+__all__ = ["few_ticks", "layer_similarity", "statistics_curves"]
 
 
 @styled
@@ -64,7 +61,7 @@ def statistics_curves(table: pd.DataFrame) -> Figure:
             ax.plot(null["index"], null["null_mean"], color=MUTED, linestyle=(0, (1.5, 1.5)), linewidth=1.3,
                     label=f"shuffled {'targets' if name.endswith('r2') else 'labels'}")  # fmt: skip
         titles = mine.drop_duplicates("index").sort_values("index")
-        _few_ticks(ax, titles["title"].astype(str).tolist(), titles["index"].to_numpy(dtype=float))
+        few_ticks(ax, titles["title"].astype(str).tolist(), titles["index"].to_numpy(dtype=float))
         ax.set_title(STATISTICS[name])
         # An interval that runs away must not flatten all curves.
         top = float(np.nanmax(mine["value"]))
@@ -120,48 +117,7 @@ def layer_similarity(pairs: pd.DataFrame, *, network: str = "trained") -> Figure
     return figure
 
 
-@styled
-def sensitivity_curves(table: pd.DataFrame) -> Figure:
-    """Label smoothness against layer for each reading of windowed DTW (panels), K (colours) and kind of graph.
-
-    Args:
-        table: of `stgcnlib.geometry.sensitivity`.
-    """
-    readings = list(dict.fromkeys(table["reading"]))
-    asked = sorted(table["k_asked"].unique())
-    kinds = list(dict.fromkeys(table["kind"]))
-    figure = new_figure(3.9, alt="Label smoothness under other choices of K, graph and reading.")
-    axes = figure.subplots(1, len(readings), sharey=True, squeeze=False).ravel()
-    colors = dict(zip(asked, layer_colors(len(asked)), strict=True))
-    styles = dict(zip(kinds, ["-", (0, (4, 2)), (0, (1, 1))], strict=False))
-    for ax, reading in zip(axes, readings, strict=True):
-        for k in asked:
-            for kind in kinds:
-                rows = table[(table["reading"] == reading) & (table["k_asked"] == k) & (table["kind"] == kind)]
-                curve = rows.sort_values("index")
-                x = curve["index"].to_numpy(dtype=float)
-                if kind == kinds[0]:
-                    band(ax, x, curve["low"], curve["high"], colors[k], alpha=0.1)
-                ax.plot(x, curve["smoothness"], color=colors[k], linestyle=styles[kind], linewidth=1.7, marker="o",
-                        markersize=3, label=f"{'NNK' if kind == 'nnk' else 'kNN'}, K = {_shown(curve, k)}")  # fmt: skip
-        titles = table.drop_duplicates("index").sort_values("index")
-        _few_ticks(ax, titles["title"].astype(str).tolist(), titles["index"].to_numpy(dtype=float))
-        ax.set_title(_READINGS.get(reading, reading))
-        ax.grid(axis="y")
-        ax.set_axisbelow(True)
-    axes[0].set_ylabel(r"label smoothness $S_\mathrm{rw}$ (lower = smoother)", parse_math=True)
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 6), handlelength=2.6)
-    return figure
-
-
-def _shown(curve: pd.DataFrame, asked: int) -> str:
-    """The K that was used, with what was asked for where that was too much."""
-    used = int(curve["k"].iloc[0]) if len(curve) else asked
-    return str(asked) if used == asked else f"{used} (for {asked})"
-
-
-def _few_ticks(ax: Axes, titles: list[str], places: Any) -> None:
+def few_ticks(ax: Axes, titles: list[str], places: Any) -> None:
     """Layer names that fit a small panel: every second one of many, the input as 0."""
     step = 1 if len(titles) <= 7 else 2
     shown = ["0" if title == "input" and len(titles) > 5 else title for title in titles]

@@ -28,6 +28,10 @@ Baseline = Literal["pooled", "resampled", "duration"]
 BASELINES: tuple[Baseline, ...] = get_args(Baseline)
 
 Floats = NDArray[np.float64]
+COLUMNS = [
+    "layer", "index", "title", "baseline", "smoothness", "low", "high", "floor", "dtw", "gain", "gain_low",
+    "gain_high", "n",
+]  # fmt: skip
 _NEAR = 1e-6  # of the squared lengths: below it, a difference of products has lost half of its digits
 _WIDTH = "mean-kth/3"
 
@@ -121,7 +125,7 @@ def layer_baselines(
                 | {"dtw": dtw}
                 | {"gain": gain.value, "gain_low": gain.low, "gain_high": gain.high, "n": len(y)}
             )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def _resampled(frames: NDArray[Any], count: int) -> NDArray[np.float32]:

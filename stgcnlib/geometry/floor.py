@@ -38,13 +38,21 @@ class ChosenK:
     least: int = 0
 
     @property
+    def text(self) -> str:
+        """K, why, how many candidates a node has of its own class, and the warning, as a paragraph."""
+        words = [f"K = {self.k}: {self.why}."]
+        if self.median == self.median:
+            words.append(f"A node has {self.median:g} candidates of its own class (median; least {self.least}).")
+        return " ".join([*words, *([f"{self.warning}."] if self.warning else [])])
+
+    @property
     def warning(self) -> str | None:
         """What to know where k exceeds the candidates of a node's own class (median); None elsewhere."""
         if not self.k > self.median:
             return None
         return (
             f"K = {self.k} exceeds the {self.median:g} candidates of a node's own class (median): label smoothness "
-            f"cannot fall below a floor, which rises with K; a smaller graph.k, or none, lowers it"
+            f"cannot fall below a floor, which rises with K and is drawn as a line"
         )
 
 

@@ -1,12 +1,12 @@
-"""How much label smoothness depends on choices of ours: K, the kind of graph, the reading.
+"""How much label smoothness depends on choices of ours: each is changed by itself, and all others stay.
 
-Distances depend on the reading of windowed DTW only, so they are computed once and serve every K and kind.
+Distances depend on the options of windowed DTW only: they are computed once for each and serve every graph.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 import numpy as np
@@ -16,16 +16,35 @@ from numpy.typing import ArrayLike, NDArray
 from stgcnlib.dsgraph import knn_graph, nnk_graph
 from stgcnlib.dsgraph.graph import Kind
 from stgcnlib.dtw import DTWLike, DTWOptions, dtw_distances, dtw_options
-from stgcnlib.dtw.options import Reading, check_choice
+from stgcnlib.dtw.options import Normalization, Reading
 from stgcnlib.errors import GraphError, suggest
+from stgcnlib.geometry.baselines import Baseline, baseline_distances
+from stgcnlib.geometry.floor import choose_k, rescaled, smoothness_floor
+from stgcnlib.geometry.measure import values_without
 from stgcnlib.geometry.smoothness import check_labels, label_smoothness
-from stgcnlib.geometry.uncertainty import bootstrap_counts, bootstrap_means, interval, permutation_null
+from stgcnlib.geometry.uncertainty import Jackknife, deletion_groups, permutation_null
 from stgcnlib.groups import fewest_candidates, largest_k, resampled_groups
 from stgcnlib.progress import track
 
-__all__ = ["sensitivity", "sensitivity_summary"]
+__all__ = ["OWN", "dtw_variant", "dtw_variants", "sensitivity", "sensitivity_summary"]
 
+Floats = NDArray[np.float64]
 Distances = Callable[[str, DTWOptions], NDArray[np.float32]]
+
+OWN = "own choices"
+"""What `varied` is for the curve that all others are compared with."""
+
+
+@dataclass(frozen=True)
+class _Variant:
+    """One choice: what is varied, the value in words, and how graphs are made."""
+
+    varied: str
+    choice: str
+    distance: str  # of `dtw_variants`, "" for the own, or a baseline
+    kind: Kind = "nnk"
+    k: int = 0
+    sigma: Any = "mean-kth/3"
 
 
 def sensitivity(
@@ -34,108 +53,194 @@ def sensitivity(
     *,
     groups: ArrayLike | None = None,
     resample: ArrayLike | None = None,
-    k: Sequence[int] = (10, 50, 100),
+    k: int | None = None,
+    other_k: Sequence[int] = (10, 50, 100),
     kinds: Sequence[Kind] = ("nnk", "knn"),
     readings: Sequence[Reading] = ("frames", "sliding", "segments"),
+    windows: Sequence[int] = (5, 17),
+    normalizations: Sequence[Normalization | None] = ("path",),
+    sigmas: Sequence[Any] = ("per-node",),
+    baselines: Sequence[Baseline] = ("pooled", "resampled"),
     layers: Sequence[str] | None = None,
     dtw: DTWLike = None,
     distances: Distances | None = None,
     sigma: Any = "mean-kth/3",
     permutations: int = 50,
-    bootstrap: int = 500,
     confidence: float = 0.95,
     seed: int = 0,
     progress: bool | None = None,
 ) -> pd.DataFrame:
-    """Random-walk smoothness of every layer under every combination of K, kind of graph and reading of windowed DTW.
+    """Random-walk smoothness of every layer, with one choice changed at a time.
+
+    Each further reading, window and normalization costs all distances of its layers; all else costs graphs only.
 
     Args:
         store: a LayerStore of N recordings.
         labels: (N,) class indices.
         groups: (N,) groups, say subjects, whose own recordings are no neighbours of each other, or None.
-        resample: what intervals resample as a whole, as `layer_geometry`; None: `groups`.
-        k: candidates per node. A K that a node cannot provide is lowered to the most that all can; the table
-            says so in `k`, and what was asked for in `k_asked`.
-        kinds: "nnk", "knn".
-        readings: "frames", "sliding", "segments".
+        resample: what intervals leave out as a whole, as `layer_geometry`; None: `groups`.
+        k: the own number of candidates; None: as `choose_k`. Lowered to the most that every node can provide.
+        other_k: further numbers; one that a node cannot provide is lowered, and the words of the choice say so.
+        kinds: "nnk", "knn"; kNN graphs are made with every K.
+        readings, windows, normalizations: of windowed DTW. Windows are changed for the reading "sliding" only.
+        sigmas: kernel widths, as `nnk_graph`.
+        baselines: distances without warping, as `baseline_distances`.
         layers: names; None: all of the store.
-        dtw: a `DTWOptions` or some of its fields, equal for all readings but for `reading`.
+        dtw: the own options, a `DTWOptions` or some of its fields.
         distances: (layer name, options) -> (N, N) distances, where they are kept already; None: computed from
             the store, layer by layer, and not kept.
-        sigma: as `nnk_graph`.
-        permutations, bootstrap, confidence, seed: as `layer_geometry`.
+        sigma: the own kernel width, as `nnk_graph`.
+        permutations, confidence, seed: as `layer_geometry`.
         progress: draw a progress bar; None: on a terminal.
 
     Returns:
-        One row per (layer, reading, kind, k): layer, index, title, reading, kind, k, k_asked, smoothness, low, high,
-        null_mean, neighbor_count (mean kept), n.
+        One row per (layer, varied, choice), the own choices first: layer, index, title, varied ("own choices", "K",
+        "graph", "reading", "window", "normalization", "sigma", "distance"), choice, k, smoothness, low, high,
+        null_mean, floor, rescaled, fall (smoothness at the first of the layers less this), fall_low, fall_high,
+        neighbor_count (mean kept), n. Intervals leave out one part at a time, with graphs made anew.
 
     Raises:
-        GraphError: labels or groups do not fit, or a list is empty or names something unknown.
+        GraphError: labels or groups do not fit, or a list names something unknown.
+        SequenceError: an option of DTW is out of range or unknown.
     """
     names = tuple(layers) if layers is not None else tuple(store.layers)
-    for field, given in (("k", k), ("kinds", kinds), ("readings", readings), ("layers", names)):
-        if len(given) == 0:
-            raise GraphError(f"{field} is empty; give at least one")
+    if not names:
+        raise GraphError("layers is empty; give at least one")
     for kind in kinds:
         if kind not in get_args(Kind):
             raise GraphError(f"kind={kind!r} is unknown; {suggest(str(kind), get_args(Kind))}")
-    for reading in readings:
-        check_choice("reading", reading, get_args(Reading))
+    names = tuple(sorted(names, key=lambda name: int(store[name].index)))
     base, count = dtw_options(dtw), len(np.asarray(labels))
     y = check_labels(labels, count)
     if fewest_candidates(groups, count).candidates < 1:
         raise GraphError("some recording has no candidate neighbour; give more groups, or groups=None")
-    counts = bootstrap_counts(count, draws=bootstrap, groups=resampled_groups(resample, groups), seed=seed)
+    own = largest_k(choose_k(y, groups, wanted=k).k, groups, count)
+    options = dtw_variants(base, readings=readings, windows=windows, normalizations=normalizations)
+    variants = [_Variant(OWN, "", "", k=own, sigma=sigma)]
+    variants += _graph_variants(own, [(asked, largest_k(asked, groups, count)) for asked in other_k], kinds, sigma)
+    variants += [_Variant(*_split(name), name, k=own, sigma=sigma) for name in options]
+    variants += [_Variant("sigma", str(each), "", k=own, sigma=each) for each in sigmas if each != sigma]
+    variants += [
+        _Variant("distance", name, name, k=own, sigma=sigma if isinstance(sigma, str) else "mean-kth/3")
+        for name in baselines
+    ]
+    jackknife = Jackknife(deletion_groups(count, groups=resampled_groups(resample, groups), seed=seed), confidence)
     rows: list[dict[str, Any]] = []
-    jobs = [(name, reading) for name in names for reading in readings]
-    for name, reading in track(jobs, "sensitivity", total=len(jobs), show=progress):
-        options = replace(base, reading=reading)
-        if distances is not None:
-            matrix = distances(name, options)
-        else:
-            matrix = dtw_distances(store[name], dtw=options, progress=False)
-        if np.shape(matrix) != (count, count):
-            raise GraphError(f"distances of {name!r} ({reading}) have shape {np.shape(matrix)}; labels are ({count},)")
-        where = {"layer": name, "index": int(store[name].index), "title": str(store[name].title), "reading": reading}
-        for asked in k:
-            possible = largest_k(asked, groups, count)
-            for kind in kinds:
-                build = nnk_graph if kind == "nnk" else knn_graph
-                graph = build(matrix, k=possible, sigma=sigma, exclude=groups)
-                values = label_smoothness(graph, y, per="node")
-                low, high = interval(bootstrap_means(values, counts), confidence)
-                null = permutation_null(graph, y, permutations=permutations, seed=seed)
-                rows.append(
-                    where
-                    | {"kind": kind, "k": possible, "k_asked": int(asked)}
-                    | {"smoothness": float(values.mean()), "low": low, "high": high, "null_mean": float(null.mean())}
-                    | {"neighbor_count": float(graph.neighbor_counts().mean()), "n": count}
-                )
-    return pd.DataFrame(rows)
+    first: dict[_Variant, tuple[float, Floats]] = {}
+    for name in track(names, "sensitivity", total=len(names), show=progress):
+        known: dict[str, Floats] = {}
+        for variant in variants:
+            if variant.distance not in known:
+                chosen = options.get(variant.distance, base)
+                known[variant.distance] = _distances(store, name, variant, chosen, distances, count)
+            matrix = known[variant.distance]
+            build = nnk_graph if variant.kind == "nnk" else knn_graph
+            made = {"k": variant.k, "sigma": variant.sigma, "exclude": groups}
+            graph = build(matrix, **made)
+            values = label_smoothness(graph, y, per="node")
+            without = jackknife.means(values_without(jackknife, matrix, y, build=build, **made))
+            mean = jackknife.of(float(values.mean()), without)
+            start, start_without = first.setdefault(variant, (mean.value, without))
+            fall = jackknife.of(start - mean.value, start_without - without)
+            null = float(permutation_null(graph, y, permutations=permutations, seed=seed).mean())
+            floor = float(smoothness_floor(graph, y, groups).mean())
+            rows.append(
+                {"layer": name, "index": int(store[name].index), "title": str(store[name].title)}
+                | {"varied": variant.varied, "choice": variant.choice, "k": variant.k}
+                | {"smoothness": mean.value, "low": mean.low, "high": mean.high, "null_mean": null, "floor": floor}
+                | {"rescaled": float(rescaled(mean.value, floor, null))}
+                | {"fall": fall.value, "fall_low": fall.low, "fall_high": fall.high}
+                | {"neighbor_count": float(graph.neighbor_counts().mean()), "n": count}
+            )
+    # Layer by layer, as they were computed; a reader wants curve by curve.
+    order = [layer * len(variants) + v for v in range(len(variants)) for layer in range(len(names))]
+    return pd.DataFrame([rows[place] for place in order])
+
+
+def dtw_variants(
+    base: DTWOptions,
+    *,
+    readings: Sequence[Reading] = (),
+    windows: Sequence[int] = (),
+    normalizations: Sequence[Normalization | None] = (),
+) -> dict[str, DTWOptions]:
+    """Options that differ from `base` in one field, by name: "reading frames", "window 5", "normalization path".
+
+    What equals `base` is left out, and so are windows where the reading has none.
+
+    Raises:
+        SequenceError: a value is out of range or unknown.
+    """
+    names = [f"reading {each}" for each in readings]
+    names += [f"window {each}" for each in windows] if base.reading == "sliding" else []
+    names += [f"normalization {'none' if each is None else each}" for each in normalizations]
+    found = {name: dtw_variant(base, name) for name in dict.fromkeys(names)}
+    return {name: options for name, options in found.items() if options != base}
+
+
+def dtw_variant(base: DTWOptions, name: str) -> DTWOptions:
+    """The options that a name of `dtw_variants` means."""
+    field, value = _split(name)
+    match field:
+        case "window":
+            return replace(base, window=int(value))
+        case "normalization":
+            return replace(base, normalize=None if value == "none" else value)  # type: ignore[arg-type]
+        case _:
+            return replace(base, reading=value)  # type: ignore[arg-type]
+
+
+def _split(name: str) -> tuple[str, str]:
+    field, _, value = name.partition(" ")
+    return field, value
 
 
 def sensitivity_summary(table: pd.DataFrame) -> pd.DataFrame:
-    """What each combination says of depth: one row per (reading, kind, k) of the table of `sensitivity`.
+    """What each choice says of depth: one row per (varied, choice) of the table of `sensitivity`.
 
-    Columns: reading, kind, k, k_asked, first and last (smoothness at the first and last layer), fall (first − last),
-    relative_fall (of the first), lowest (title of the smoothest layer), rank_correlation (Spearman's, of the curve
-    over layers with that of the first combination in the table; NaN where a curve is constant).
+    Columns: varied, choice, k, first and last (smoothness at the first and last layer), fall (first − last), fall_low,
+    fall_high, relative_fall (of the first), lowest (title of the smoothest layer), rank_correlation (Spearman's, of the
+    curve over layers with that of the first choice in the table; NaN where a curve is constant).
     """
-    keys = ["reading", "kind", "k_asked"]
-    curves = {key: rows.sort_values("index") for key, rows in table.groupby(keys, sort=False)}
+    curves = {key: rows.sort_values("index") for key, rows in table.groupby(["varied", "choice"], sort=False)}
     reference = next(iter(curves.values()))["smoothness"].rank().to_numpy()
     rows = []
     for key, curve in curves.items():
-        values = curve["smoothness"].to_numpy()
-        fall = float(values[0] - values[-1])
+        values, last = curve["smoothness"].to_numpy(), curve.iloc[-1]
         ranks = curve["smoothness"].rank().to_numpy()
         constant = np.ptp(ranks) == 0 or np.ptp(reference) == 0
         rows.append(
-            dict(zip(keys, key, strict=True))
-            | {"k": int(curve["k"].iloc[0]), "first": float(values[0]), "last": float(values[-1]), "fall": fall}
-            | {"relative_fall": fall / float(values[0]) if values[0] > 0 else float("nan")}
+            dict(zip(("varied", "choice"), key, strict=True))
+            | {"k": int(last["k"]), "first": float(values[0]), "last": float(values[-1])}
+            | {name: float(last[name]) for name in ("fall", "fall_low", "fall_high")}
+            | {"relative_fall": float(last["fall"]) / float(values[0]) if values[0] > 0 else float("nan")}
             | {"lowest": str(curve["title"].iloc[int(values.argmin())])}
             | {"rank_correlation": float("nan") if constant else float(np.corrcoef(ranks, reference)[0, 1])}
         )
     return pd.DataFrame(rows)
+
+
+def _graph_variants(own: int, other_k: list[tuple[int, int]], kinds: Sequence[Kind], sigma: Any) -> list[_Variant]:
+    """Other K, and kNN graphs with every K; one that was lowered to another's number is made once."""
+    words = {own: str(own)}
+    for asked, possible in other_k:
+        words.setdefault(possible, str(possible) if possible == asked else f"{possible} (for {asked})")
+    found = [_Variant("K", text, "", "nnk", k, sigma) for k, text in words.items() if k != own]
+    if "knn" in kinds:
+        found += [_Variant("graph", f"kNN, K = {text}", "", "knn", k, sigma) for k, text in words.items()]
+    return found if "nnk" in kinds else [each for each in found if each.kind == "knn"]
+
+
+def _distances(
+    store: Any, name: str, variant: _Variant, options: DTWOptions, kept: Distances | None, count: int
+) -> Floats:
+    if variant.varied == "distance":
+        matrix: Any = baseline_distances(store[name], variant.choice)  # type: ignore[arg-type]
+    elif kept is not None:
+        matrix = kept(name, options)
+    else:
+        matrix = dtw_distances(store[name], dtw=options, progress=False)
+    if np.shape(matrix) != (count, count):
+        what = variant.distance or "own choices"
+        raise GraphError(f"distances of {name!r} ({what}) have shape {np.shape(matrix)}; labels are ({count},)")
+    return np.asarray(matrix, dtype=np.float64)

@@ -118,8 +118,8 @@ def class_separation(geometry: LayerGeometry, *, network: str = "trained", clear
 
     Where: at the first layer from which on, at every layer, the fall from the input is above 0, each by an interval of
     the level that the correction left. Without a test, `half` is the depth at which half of the fall from the input to
-    the last layer is done, and `half_least` and `half_most` are its range with nobody or one subject left out: they show
-    how firm it is and are no confidence interval.
+    the last layer is done, and `half_least` and `half_most` are its range with nobody or one subject left out: they
+    show how firm it is and are no confidence interval.
 
     Args:
         geometry: with the input (index 0) and one layer at least.
@@ -137,54 +137,63 @@ def class_separation(geometry: LayerGeometry, *, network: str = "trained", clear
     Raises:
         GraphError: the geometry lacks the network, the input or a further layer.
     """
-    y, names, jackknife = geometry.labels, class_names(geometry), geometry.jackknife
-    curve, values = geometry.curve(network), geometry.node_values(network)
+    curve = geometry.curve(network)
     if len(curve) < 2 or curve["index"].iloc[0] != 0:
         raise GraphError(f"separation needs the input and a layer of network {network!r}; here are {len(curve)} layers")
-    without = geometry.node_values_without(network)
-    indices = curve["index"].to_numpy(dtype=np.float64)
-    present = np.unique(y)
-    falls = {
-        c: [jackknife.mean(values[0] - v, without[0] - w, nodes=y == c) for v, w in zip(values, without, strict=True)]
-        for c in present
-    }
-    start = {c: float(values[0, y == c].mean()) for c in present}
-    tested = [c for c in present if start[c] > clear]
-    p = np.array([falls[c][-1].p_value for c in tested])
+    names, share = class_names(geometry), 1 - geometry.jackknife.confidence
+    classes = [_Class(geometry, network, int(c)) for c in np.unique(geometry.labels)]
+    p = np.array([each.falls[-1].p_value if each.start > clear else np.nan for each in classes])
     adjusted = benjamini_hochberg(p)
-    level = _level(p, adjusted, 1 - jackknife.confidence)
+    level = share * float((adjusted <= share).sum()) / max(1, int(np.isfinite(p).sum()))
     rows: list[dict[str, Any]] = []
-    for c in present:
-        drops = falls[c]
-        place, known = len(curve), c in tested
-        row: dict[str, Any] = {"class_index": int(c), "class_name": names[c], "n": int((y == c).sum())}
-        own = {"p": float("nan"), "p_adjusted": float("nan")}
-        if known:
-            own = {"p": float(p[tested.index(c)]), "p_adjusted": float(adjusted[tested.index(c)])}
-            margins = np.array([replace(each, confidence=1 - level).half if level else np.inf for each in drops])
-            if own["p_adjusted"] <= 1 - jackknife.confidence and drops[-1].value > 0:
-                place = int(_first_kept(np.array([each.value for each in drops]) > margins))
-        left = np.stack([jackknife.means(without[0] - w, nodes=y == c) for w in without], axis=1)  # (P, layers)
-        half = _half(np.array([each.value for each in drops]), indices)
-        halves = np.array([depth for depth in [half, *(_half(each, indices) for each in left)] if np.isfinite(depth)])
+    for each, own, corrected in zip(classes, p, adjusted, strict=True):
+        place = each.place(level) if corrected <= share else len(curve)
         status = "separate at the input"
-        if known:
-            none = drops[-1].high < RELEVANT * start[c]
+        if each.start > clear:
+            none = each.falls[-1].high < RELEVANT * each.start
             status = "separates" if place < len(curve) else "does not" if none else "not decided"
         at = min(place, len(curve) - 1)
-        here = status == "separates"
+        nowhere = {"layer": None, "index": float("nan"), "title": None}
+        where: Any = curve.iloc[at] if status == "separates" else nowhere
         rows.append(
-            row
-            | {"status": status, "layer": str(curve["layer"].iloc[at]) if here else None}
-            | {"index": float(curve["index"].iloc[at]) if here else float("nan")}
-            | {"title": str(curve["title"].iloc[at]) if here else None}
-            | {"half": half}
-            | {"half_least": float(halves.min()) if halves.size else float("nan")}
-            | {"half_most": float(halves.max()) if halves.size else float("nan")}
-            | {"input": start[c], "at": float(values[at, y == c].mean()), "drop": drops[at].value}
-            | {"low": drops[at].low, "high": drops[at].high, **own, "last": float(values[-1, y == c].mean())}
+            {"class_index": each.index, "class_name": names[each.index], "n": each.size, "status": status}
+            | {"layer": where["layer"], "index": float(where["index"]), "title": where["title"], **each.half()}
+            | {"input": each.start, "at": each.start - each.falls[at].value, "drop": each.falls[at].value}
+            | {"low": each.falls[at].low, "high": each.falls[at].high, "p": float(own), "p_adjusted": float(corrected)}
+            | {"last": each.start - each.falls[-1].value}
         )
     return pd.DataFrame(rows)
+
+
+class _Class:
+    """One class: its falls in smoothness from the input to each layer, with intervals."""
+
+    def __init__(self, geometry: LayerGeometry, network: str, index: int) -> None:
+        values, without = geometry.node_values(network), geometry.node_values_without(network)
+        jackknife, nodes = geometry.jackknife, geometry.labels == index
+        self.index, self.size = index, int(nodes.sum())
+        self.layers = geometry.curve(network)["index"].to_numpy(dtype=np.float64)
+        self.start = float(values[0, nodes].mean())
+        pairs = list(zip(values, without, strict=True))
+        self.falls = [jackknife.mean(values[0] - v, without[0] - w, nodes=nodes) for v, w in pairs]
+        self.left_out = np.stack([jackknife.means(without[0] - w, nodes=nodes) for w in without], axis=1)  # (P, layers)
+
+    def place(self, level: float) -> int:
+        """Position of the first layer from which on the fall is above 0 by intervals of that level; else their number.
+
+        The level is that at which intervals of selected classes hold together (Benjamini and Yekutieli 2005).
+        """
+        sure = np.array([replace(each, confidence=1 - level).low > 0 for each in self.falls])
+        kept = np.logical_and.accumulate(sure[::-1])[::-1]
+        return int(kept.argmax()) if kept.any() else len(kept)
+
+    def half(self) -> dict[str, float]:
+        """Where half of the fall is done, and its range with nobody or one part of the recordings left out."""
+        value = _half(np.array([each.value for each in self.falls]), self.layers)
+        depths = np.array([value, *(_half(each, self.layers) for each in self.left_out)])
+        known = depths[np.isfinite(depths)]
+        least, most = (float(known.min()), float(known.max())) if known.size else (float("nan"), float("nan"))
+        return {"half": value, "half_least": least, "half_most": most}
 
 
 def benjamini_hochberg(p_values: ArrayLike) -> Floats:
@@ -197,15 +206,6 @@ def benjamini_hochberg(p_values: ArrayLike) -> Floats:
 
         adjusted[known] = false_discovery_control(given[known])
     return adjusted
-
-
-def _level(p: Floats, adjusted: Floats, share: float) -> float:
-    """The level that the correction leaves for one class's interval: the share times the part of classes found.
-
-    It is also the level at which intervals of selected classes hold together (Benjamini and Yekutieli 2005).
-    """
-    known = np.isfinite(p)
-    return share * float((adjusted[known] <= share).sum()) / max(1, int(known.sum()))
 
 
 def _shares_without(geometry: LayerGeometry, distances: ArrayLike, classes: int) -> Floats:
@@ -232,12 +232,6 @@ def _half(drops: Floats, indices: Floats) -> float:
         return float(indices[0])
     share = (goal - drops[after - 1]) / (drops[after] - drops[after - 1])
     return float(indices[after - 1] + share * (indices[after] - indices[after - 1]))
-
-
-def _first_kept(holds: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """(…,) first position along the last axis from which on all are true; its length where there is none."""
-    kept = np.logical_and.accumulate(holds[..., ::-1], axis=-1)[..., ::-1]
-    return np.asarray(np.where(kept.any(axis=-1), kept.argmax(axis=-1), holds.shape[-1]), dtype=np.int64)
 
 
 def class_names(geometry: LayerGeometry) -> list[str]:

@@ -78,12 +78,13 @@ def _check_transfer(study: Study, made: Artefacts) -> None:
 def _check_neighbours(study: Study, made: Artefacts) -> None:
     nodes, k, groups = made["nodes"], study.graph.k, made["grouping"].groups
     fewest = fewest_candidates(groups, len(nodes))
-    if k > fewest.candidates:
-        mend = f"choose k up to {fewest.candidates}"
+    if (k or 1) > fewest.candidates:
+        asked, mend = f"{k} neighbours asked for", f"choose k up to {fewest.candidates}"
         if not fewest.candidates:
+            asked = asked if k else "each recording needs a neighbour"
             mend = "set graph.leave_out to null, or test more groups"
         raise StudyError(
-            f"graph.k: {k} neighbours asked for, but {nodes.names[fewest.node]!r} has only {fewest.candidates} "
+            f"graph.k: {asked}, but {nodes.names[fewest.node]!r} has only {fewest.candidates} "
             f"candidates among the {len(nodes)} nodes; {mend}"
         )
 

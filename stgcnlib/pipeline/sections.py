@@ -83,8 +83,9 @@ class Data(Section):
     `target` is what the network tells of a recording: its "class", or the real "value" that comes with it. `windows`
     cut each recording, a long series, into many with such a value.
     `published` names transforms that a checkpoint expects (`stgcnlib.transforms.PUBLISHED`), in place of `normalize`;
-    `skip` is a file that lists recordings to leave out, a name a line; of each recording every `frame_step`-th frame is
-    kept, from the first on.
+    `skip` is a file that lists recordings to leave out, a name a line; `drop_duplicates` leaves out test recordings
+    that equal a training recording number for number, and all but one of equal ones in each part; of each recording
+    every `frame_step`-th frame is kept, from the first on.
     """
 
     path: str = "demo"
@@ -93,6 +94,7 @@ class Data(Section):
     centre: Literal["sequence", "frame"] = "sequence"
     published: tuple[str, ...] = ()
     skip: str | None = None
+    drop_duplicates: bool = False
     frame_step: Whole = Field(1, ge=1)
     target: Literal["class", "value"] = "class"
     windows: Windows | None = None
@@ -231,13 +233,16 @@ class Dtw(Section):
 
 
 class Graph(Section):
-    """DS-Graphs: which recordings are nodes, who may be a neighbour, and how edges are weighed.
+    """DS-Graphs: which recordings are nodes, how many and who may be a neighbour, and how edges are weighed.
+
+    `k` candidates per node; `None`: the median number of candidates of a node's own class, within 5 and 50, or the root
+    of the number of nodes where there are no classes. No node has fewer.
 
     `leave_out` is the group whose members are no neighbours of each other, "auto" for subject (else block) where the
     data has it, or null for nobody.
     """
 
-    k: Whole = Field(50, ge=1)
+    k: Whole | None = Field(None, ge=1)
     sigma: Literal["mean-kth/3", "per-node", "pynnk"] | Number = "mean-kth/3"
     symmetrize: Literal["max", "mean", "mutual", "pynnk"] = "max"
     solver: Literal["exact", "pynnk"] = "exact"
@@ -279,13 +284,18 @@ class Statistics(Section):
 
 
 class Sensitivity(Section):
-    """Other choices of K, graph, reading and layers (`None`: all); each further reading costs all its distances."""
+    """Other choices, each changed by itself: K, kind of graph, options of DTW, kernel width; layers (`None`: all).
 
-    k: tuple[Annotated[Whole, Field(ge=1)], ...] = Field((10, 50, 100), min_length=1)
+    Each further reading, window and normalization costs all distances of these layers, as much as a network's
+    curve; K, kinds and sigmas cost graphs only. Windows are changed where the study's reading is "sliding".
+    """
+
+    k: tuple[Annotated[Whole, Field(ge=1)], ...] = (10, 50, 100)
     kinds: tuple[Literal["nnk", "knn"], ...] = Field(("nnk", "knn"), min_length=1)
-    readings: tuple[Literal["frames", "sliding", "segments"], ...] = Field(
-        ("frames", "sliding", "segments"), min_length=1
-    )
+    readings: tuple[Literal["frames", "sliding", "segments"], ...] = ("frames", "sliding", "segments")
+    windows: tuple[Annotated[Whole, Field(ge=1)], ...] = (5, 17)
+    normalizations: tuple[Literal["length", "path"] | None, ...] = ("path",)
+    sigmas: tuple[Literal["mean-kth/3", "per-node", "pynnk"] | Number, ...] = ("per-node",)
     layers: tuple[str, ...] | None = Field(None, min_length=1)
 
 

@@ -48,7 +48,7 @@ FIRST_PAGE = ("summary", "recordings")
 """What the index and other studies' comparisons read: made with the last stage, whose page does not show it."""
 
 STAGES: tuple[Stage, ...] = (
-    Stage("00_data", ("parts", "nodes", "sequences"), cost=6),
+    Stage("00_data", ("parts", "nodes", "sequences", "leakage"), cost=8),
     Stage("01_network", ("network-facts", "history?", "evaluation"), cost=43),
     Stage("02_activations", ("activations/trained",), cost=2),
     Stage(
@@ -56,7 +56,7 @@ STAGES: tuple[Stage, ...] = (
         ("nodes", "activations/trained", "distances/trained/*", "grouping", "dtw", "geometry"),
         cost=8,
     ),
-    Stage("04_geometry", ("geometry", "statistics"), cost=8),
+    Stage("04_geometry", ("geometry", "graph-k", "baselines", "statistics"), cost=9),
     Stage("04a_classes", ("findings", "layers", "nodes", "geometry"), cost=2),
     Stage("04b_sensitivity", ("sensitivity",), section="sensitivity"),
     Stage("06_relevance", (*MAPPED, "layers", "distances/trained/*", "map-evaluation"), cost=14),
@@ -65,14 +65,14 @@ STAGES: tuple[Stage, ...] = (
     Stage("08_transfer", ("transfer", "advice", "transfer-facts"), section="transfer"),
     Stage(
         "09_summary",
-        ("geometry", "noise?", "transfer?", "nodes", "explained", "maps", "settings", *FIRST_PAGE),
+        ("geometry", "noise?", "transfer?", "leakage", "nodes", "explained", "maps", "settings", *FIRST_PAGE),
         cost=2,
     ),
 )
 """In the order in which they run: 06 before 05, which shows its maps."""
 
 TARGET_STAGES: tuple[Stage, ...] = (
-    Stage("00_series", ("parts", "nodes", "sequences")),
+    Stage("00_series", ("parts", "nodes", "sequences", "leakage")),
     Stage("01_estimates", ("network-facts", "history?", "evaluation", "nodes", "recordings")),
     Stage("02_activations", ("activations/trained",)),
     Stage("03_neighbours", ("nodes", "activations/trained", "distances/trained/*", "grouping", "dtw", "geometry")),
@@ -83,7 +83,7 @@ TARGET_STAGES: tuple[Stage, ...] = (
         ("nodes", "explained", "maps", "examples", "geometry", "distances/trained/{layer}"),
         per_layer=True,
     ),
-    Stage("09_result", ("geometry", "nodes", "explained", "maps", "settings", *FIRST_PAGE)),
+    Stage("09_result", ("geometry", "leakage", "nodes", "explained", "maps", "settings", *FIRST_PAGE)),
 )
 """Those of a study whose target is a real value and no class."""
 

@@ -89,7 +89,7 @@ def write_comparison(comparison: Comparison, output: str | os.PathLike[str], *, 
     from stgcnlib import figures
 
     home = Path(output)
-    for title in ("studies", "curves", "classes", "pairs"):
+    for title in ("studies", "curves", "classes", "pairs", "unequal"):
         with atomic_path(home / "tables" / f"{title}.parquet") as temporary:
             getattr(comparison, title).to_parquet(temporary)
     studies, unequal = comparison.studies, unequal_words(comparison.unequal)
@@ -105,8 +105,9 @@ def write_comparison(comparison: Comparison, output: str | os.PathLike[str], *, 
     for number, rows in enumerate(rows for rows in comparison.class_groups() if len(rows)):
         shown[f"classes-{number}"] = ("Which classes separate, and where", figures.compare_classes(rows))
     shutil.rmtree(home / "summary", ignore_errors=True)
+    levels = f"Levels of label smoothness are not comparable, for settings differ: {unequal}."
     write_summary(
         home / "summary", title=name, outcome=judge_generality(comparison), figures=shown, facts=facts,
         table=studies_table(comparison),
-        warnings=[f"Levels of label smoothness are not comparable, for settings differ: {unequal}."] if unequal else [],
+        warnings=[*([levels] if unequal else []), *comparison.warnings],
     )  # fmt: skip

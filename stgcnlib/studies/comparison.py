@@ -44,6 +44,7 @@ class Comparison:
             high, p, units (how many subjects, or other parts, were left out one by one), unit ("subject", …, "part"),
             n. The scale is "S", "share" for accuracy, or "rescaled" where settings that decide levels are not equal.
         unequal: settings that decide the level of smoothness and differ: setting, study, value.
+        warnings: what makes a study's result doubtful, a sentence each that names the study.
     """
 
     studies: pd.DataFrame
@@ -51,6 +52,7 @@ class Comparison:
     classes: pd.DataFrame
     pairs: pd.DataFrame
     unequal: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["setting", "study", "value"]))
+    warnings: tuple[str, ...] = ()
 
     @property
     def names(self) -> list[str]:
@@ -90,6 +92,7 @@ def compare_finished(studies: Sequence[FinishedStudy]) -> Comparison:
         pd.concat([_classes(each) for each in studies], ignore_index=True),
         pd.DataFrame(pairs, columns=PAIRS),
         unequal_settings(studies),
+        tuple(f"{each.name}: {warning}" for each in studies for warning in each.warnings),
     )
 
 

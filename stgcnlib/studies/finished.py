@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from stgcnlib.geometry import LayerGeometry
 __all__ = ["FinishedStudy", "level_settings", "read_finished", "unequal_settings"]
 
 _FILES = ("study.yml", "tables/recordings.parquet", "artefacts/geometry/manifest.json")
+_SUMMARY = "artefacts/summary/summary.json"
 _UNKNOWN = "not known"
 
 
@@ -31,6 +33,7 @@ class FinishedStudy:
         settings: its study file.
         geometry: of its layers.
         recordings: name, class_name, predicted, correct and groups of each node, in order.
+        warnings: what makes its result doubtful, a sentence each.
     """
 
     folder: Path
@@ -38,6 +41,7 @@ class FinishedStudy:
     settings: dict[str, Any]
     geometry: LayerGeometry
     recordings: pd.DataFrame
+    warnings: tuple[str, ...] = ()
 
     @property
     def unit(self) -> str:
@@ -124,7 +128,15 @@ def _read(folder: Path) -> FinishedStudy:
         raise StudyError(
             f"{folder}: {len(recordings)} recordings, but graphs of {len(geometry.labels)} nodes; run it again"
         )
-    return FinishedStudy(folder, name, settings, geometry, recordings.reset_index(drop=True))
+    return FinishedStudy(folder, name, settings, geometry, recordings.reset_index(drop=True), _warnings(folder))
+
+
+def _warnings(folder: Path) -> tuple[str, ...]:
+    """What the study's summary warns of; nothing where it has no summary."""
+    try:
+        return tuple(json.loads((folder / _SUMMARY).read_text(encoding="utf-8")).get("warnings", ()))
+    except (OSError, ValueError):
+        return ()
 
 
 def _distinct(names: list[str], folders: list[Path]) -> list[str]:

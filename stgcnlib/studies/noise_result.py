@@ -277,7 +277,9 @@ def _accuracy(result: NoiseResult, decibels: Mapping[float, float]) -> pd.DataFr
         change, shares = here - clean, (np.nan, np.nan, np.nan)
         if clean.each.mean() > chance:
             shares = jackknife.ratio(-change.each, clean.each - chance, -change.without, clean.without - chance)
-        row = where | _estimated("accuracy", here.estimate(jackknife), ends=("low", "high")) | {"chance": chance}
+        found = here.estimate(jackknife)
+        low, high = (float(np.clip(end, 0, 1)) for end in (found.low, found.high))
+        row = where | {"accuracy": found.value, "low": low, "high": high, "chance": chance}
         row |= _estimated("change", change.estimate(jackknife)) | dict(zip(_ends("loss"), shares, strict=True))
         motion = decibels.get(level, np.nan) if kind == "jitter" else np.nan
         rows.append(row | {"motion_db": motion, "n": int(result.settings["n"])})

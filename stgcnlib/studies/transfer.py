@@ -288,11 +288,12 @@ def _summary(result: TransferResult) -> pd.DataFrame:
     for method, frozen in dict.fromkeys(zip(result.fits["method"], result.fits["frozen"].tolist(), strict=True)):
         each = result.fits[(result.fits["method"] == method) & (result.fits["frozen"] == frozen)]
         accuracy = result.accuracy(method, frozen)
+        low, high = (float(np.clip(end, 0, 1)) for end in (accuracy.low, accuracy.high))
         difference = result.difference((method, frozen), (FROZEN, least))
         rows.append(
             {
-                "method": method, "frozen": frozen, "accuracy": accuracy.value, "low": accuracy.low,
-                "high": accuracy.high, "seed_sd": float(each["accuracy"].std(ddof=1)) if len(each) > 1 else np.nan,
+                "method": method, "frozen": frozen, "accuracy": accuracy.value, "low": low, "high": high,
+                "seed_sd": float(each["accuracy"].std(ddof=1)) if len(each) > 1 else np.nan,
                 "change": difference["value"], "change_low": difference["low"], "change_high": difference["high"],
                 "validation": float(each["validation"].mean()), "parameters": int(each["parameters"].iloc[0]),
                 "seconds": float(each["seconds"].mean()), "seeds": len(each), "n": int(result.settings["n"]),

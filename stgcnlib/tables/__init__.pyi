@@ -17,6 +17,7 @@ from .geometry import baselines_table as baselines_table
 from .geometry import graphs_table as graphs_table
 from .geometry import layer_facts as layer_facts
 from .geometry import smoothness_table as smoothness_table
+from .leakage import leakage_table as leakage_table
 from .network import layers_table as layers_table
 from .network import network_facts as network_facts
 from .noise import noise_table as noise_table

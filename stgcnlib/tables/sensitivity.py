@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pandas as pd
 
+from stgcnlib.tables.words import spans
+
 __all__ = ["sensitivity_table"]
 
 
 def sensitivity_table(sensitivity: pd.DataFrame) -> pd.DataFrame:
-    """One row per combination: smoothness at the first and last layer, and whether the curve keeps its shape.
+    """One row per choice: smoothness at the first and last layer, its fall, and whether the curve keeps its shape.
 
     Args:
         sensitivity: of `stgcnlib.geometry.sensitivity`.
@@ -18,13 +20,14 @@ def sensitivity_table(sensitivity: pd.DataFrame) -> pd.DataFrame:
     rows = sensitivity_summary(sensitivity)
     return pd.DataFrame(
         {
-            "reading": rows["reading"],
-            "graph": rows["kind"].map({"nnk": "NNK", "knn": "kNN"}),
-            "K": [str(k) if k == a else f"{k} (for {a})" for k, a in zip(rows["k"], rows["k_asked"], strict=True)],
+            "varied": rows["varied"],
+            "choice": rows["choice"],
+            "K": rows["k"],
             "S at the input": rows["first"].map("{:.3f}".format),
             "S at the last layer": rows["last"].map("{:.3f}".format),
-            "fall": rows["relative_fall"].map("{:.0%}".format),
+            "fall": spans(rows, "fall", "fall_low", "fall_high", "{:.3f}"),
+            "of the input": rows["relative_fall"].map("{:.0%}".format),
             "smoothest": rows["lowest"],
-            "rank correlation with the first row": rows["rank_correlation"].map("{:.2f}".format),
+            "rank correlation with own choices": rows["rank_correlation"].map("{:.2f}".format),
         }
-    ).set_index("reading")
+    ).set_index("varied")

@@ -6,7 +6,7 @@ A study is given as it is; only its plain values are read.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -14,17 +14,23 @@ from stgcnlib.groups import plural
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.tables.targets import several_successes, told_facts
 
+if TYPE_CHECKING:
+    from stgcnlib.geometry import ChosenK
+
 __all__ = ["READINGS", "report_facts", "settings_facts"]
 
 READINGS = {"frames": "classic DTW on frames", "sliding": "sliding windows", "segments": "proportional segments"}
 
 
-def settings_facts(study: Any, *, nodes: SequenceSet, left_out: str | None, resampled: str | None) -> pd.DataFrame:
+def settings_facts(
+    study: Any, *, nodes: SequenceSet, k: ChosenK, left_out: str | None, resampled: str | None
+) -> pd.DataFrame:
     """The settings that decide the numbers, one per row, in the column "value".
 
     Args:
         study: the `Study`, or anything with its `seed` and its sections `dtw`, `graph` and `geometry`.
         nodes: recordings that are nodes of the DS-Graphs.
+        k: the number of candidates of each node.
         left_out: name of the group whose members are no neighbours of each other; `None`: everyone may be one.
         resampled: name of the group that intervals resample as a whole; `None`: recordings.
     """
@@ -34,7 +40,8 @@ def settings_facts(study: Any, *, nodes: SequenceSet, left_out: str | None, resa
         "nodes": f"{len(nodes)} recordings ({graph.part})",
         "distance": f"DTW, {READINGS[dtw.reading]}, {dtw.metric}, {band}, by {dtw.normalize}",
         "window": f"{dtw.window} input frames, stride {dtw.stride}",
-        "graph": f"NNK, K = {graph.k}, σ by {graph.sigma}, solver {graph.solver}",
+        "graph": f"NNK, K = {k.k}, σ by {graph.sigma}, solver {graph.solver}",
+        **_candidates(k),
         "left out as neighbours": "nobody" if left_out is None else f"same {left_out}",
         "resampled": "recordings" if resampled is None else f"{plural(resampled)}, then their recordings",
         "interval": f"{geometry.confidence:.0%}, {geometry.bootstrap} bootstrap draws",
@@ -42,6 +49,14 @@ def settings_facts(study: Any, *, nodes: SequenceSet, left_out: str | None, resa
         "seed": str(study.seed),
     }
     return pd.DataFrame({"value": facts})
+
+
+def _candidates(k: ChosenK) -> dict[str, str]:
+    """Why this K, how many candidates a node has of its own class, and a warning where K exceeds them."""
+    facts = {"why this K": k.why}
+    if k.median == k.median:
+        facts["candidates of a node's own class"] = f"median {k.median:g}, least {k.least}"
+    return facts | ({} if k.warning is None else {"warning": k.warning})
 
 
 def report_facts(
@@ -52,23 +67,28 @@ def report_facts(
     nodes: SequenceSet,
     layers: Sequence[Mapping[str, Any]],
     accuracies: pd.DataFrame,
+    k: ChosenK,
+    compared: str,
 ) -> dict[str, str]:
     """Short facts for the head of a report: what each is called -> its value.
 
     Args:
-        study: the `Study`, or anything with `network.name` and `graph.k`.
+        study: the `Study`, or anything with `network.name`.
         data: all recordings.
         parts: (train, test) recordings.
         nodes: recordings that are nodes of the DS-Graphs.
         layers: name, title and index of each recorded layer; index 0 is the input.
         accuracies: `accuracy` on the test part, one row per trained network.
+        k: the number of candidates of each node.
+        compared: what the comparison of the two parts found, in a few words.
     """
     train, test = parts
     return {
         "recordings": f"{len(data)} ({len(train)} train, {len(test)} test)",
+        "parts compared": compared,
         **{name: str(value) for name, value in told_facts(data).items()},
         "network": f"{study.network.name}, {sum(layer['index'] > 0 for layer in layers)} layers"
         + (f", {len(accuracies)} trained" if len(accuracies) > 1 else ""),
         **several_successes(accuracies),
-        "DS-Graph": f"{len(nodes)} nodes, K = {study.graph.k}",
+        "DS-Graph": f"{len(nodes)} nodes, K = {k.k}",
     }

@@ -94,7 +94,8 @@ def advise_frozen(fits: TransferResult | pd.DataFrame, *, smoothness: ArrayLike 
     }  # fmt: skip
     if result is not None:
         found = result.accuracy("frozen", frozen)
-        numbers |= {"accuracy": found.value, "low": found.low, "high": found.high}
+        low, high = (float(np.clip(end, 0, 1)) for end in (found.low, found.high))
+        numbers |= {"accuracy": found.value, "low": low, "high": high}
     deepest = max(tried) if result is None else int(result.settings["blocks"])
     what = {0: "Freeze no block: train all", deepest: f"Freeze all {deepest} blocks: train the classifier alone"}.get(
         frozen, f"Freeze the first {frozen} of {deepest} blocks"

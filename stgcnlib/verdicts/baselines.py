@@ -10,7 +10,7 @@ from stgcnlib.verdicts.outcome import Outcome, Test, estimate
 
 __all__ = ["QUESTION", "RELEVANT", "judge_baselines"]
 
-QUESTION = "Does warping time by DTW tell classes apart better than distances without it?"
+QUESTION = "Does warping time by DTW add to distances without it?"
 
 RELEVANT = 0.1
 """A difference of less than this share of the smoothness by DTW counts as none."""
@@ -64,9 +64,9 @@ def _sentence(ends: pd.DataFrame, decide: list[Test]) -> str:
     if rows.empty:
         return "Warping was not compared with resampling, so what it adds is not known."
     words = {
-        True: "tells classes apart better than",
-        False: "does no better than",
-        None: "is not clearly better than",
+        True: "is smoother than",
+        False: "is no smoother than",
+        None: "is not clearly smoother than",
     }
     places = [
         f"at {_place(row['title'])} (S {row['dtw']:.3f} against {row['smoothness']:.3f})" for _, row in rows.iterrows()

@@ -155,16 +155,18 @@ def _pairs(layers: int) -> pd.DataFrame:
 
 
 def _sensitivity(layers: int) -> pd.DataFrame:
+    choices = [
+        ("own choices", ""), ("K", "10"), ("K", "50"), ("K", "81 (for 100)"), ("graph", "kNN, K = 12"),
+        ("graph", "kNN, K = 81 (for 100)"), ("reading", "frames"), ("reading", "segments"), ("window", "5"),
+        ("window", "17"), ("normalization", "path"), ("sigma", "per-node"), ("distance", "pooled"),
+        ("distance", "resampled"),
+    ]  # fmt: skip
     rows = []
-    for reading, level in (("frames", 0.5), ("sliding", 0.45), ("segments", 0.4)):
-        for kind in ("nnk", "knn"):
-            for k in (10, 50, 100):
-                for i, title in enumerate(_titles(layers)):
-                    s = level + 0.02 * (kind == "knn") + k / 1000 - 0.2 * i / layers
-                    rows.append(
-                        {"index": i, "title": title, "reading": reading, "kind": kind, "k": min(k, 81), "k_asked": k}
-                        | {"smoothness": s, "low": s - 0.02, "high": s + 0.02}
-                    )
+    for number, (varied, choice) in enumerate(choices):
+        for i, title in enumerate(_titles(layers)):
+            s = 0.45 + 0.003 * number - 0.2 * i / layers
+            rows.append({"index": i, "title": title, "varied": varied, "choice": choice, "k": 12, "smoothness": s,
+                         "low": s - 0.02, "high": s + 0.02})  # fmt: skip
     return pd.DataFrame(rows)
 
 
@@ -268,6 +270,7 @@ DRAWINGS: dict[str, Callable[[World], Figure]] = {
     "statistics_curves": lambda w: figures.statistics_curves(_statistics(w.layers)),
     "layer_similarity": lambda w: figures.layer_similarity(_pairs(w.layers)),
     "sensitivity_curves": lambda w: figures.sensitivity_curves(_sensitivity(w.layers)),
+    "sensitivity_alone": lambda w: figures.sensitivity_curves(_sensitivity(w.layers).iloc[: w.layers]),
     "class_separation_layers": lambda w: figures.class_separation_layers(
         _separation(w.classes, w.layers), _titles(w.layers)
     ),
@@ -465,6 +468,7 @@ def test_no_null_no_trouble() -> None:
         (lambda w: figures.class_joint_heatmap(np.ones((2, 3)), ["a", "b"], w.data.layout), SequenceError, "(2, 20)"),
         (lambda w: figures.neighbor_counts({}), GraphError, "no graph"),
         (lambda w: figures.statistics_curves(_statistics(2).iloc[:0]), GraphError, "probe_accuracy"),
+        (lambda w: figures.sensitivity_curves(_sensitivity(2).iloc[2:]), GraphError, "own choices"),
         (lambda w: figures.layer_similarity(_pairs(2), network="untrained"), GraphError, "'trained'"),
         (lambda w: figures.suspect_pictures(_suspects(w.data), w.graph, _data(3)), GraphError, "graph's own"),
         (lambda w: figures.outlier_pictures(_suspects(w.data), w.data.select([0])), GraphError, "1 recordings"),

@@ -70,6 +70,9 @@ def test_noise_has_a_panel_per_kind_and_a_line_per_level() -> None:
     losses = figures.noise_loss(gained, accuracy)
     np.testing.assert_allclose(losses.axes[0].lines[0].get_ydata(), [0.2, 0.4])
     np.testing.assert_allclose(losses.axes[0].lines[1].get_ydata(), [0.1, 0.2])
+    assert losses.get_supylabel() == "share lost, of what training gained"
+    named = [text.get_text() for text in losses.legends[0].get_texts()]
+    assert named == ["smoothness at layer 3", "accuracy", "of the way to shuffled labels", "limit 20%"]
     no_text_outside(losses)
     assert figures.noise_smoothness(table.assign(low=np.nan, high=np.nan)).axes  # two people give no interval
     with pytest.raises(StudyError, match="no network 'other'"):

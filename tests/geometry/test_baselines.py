@@ -149,6 +149,7 @@ def test_duration_is_measured_once_and_a_wrong_store_is_refused() -> None:
         "duration": ["input"], "pooled": ["input", "block"], "resampled": ["input", "block"],
     }  # fmt: skip
     assert table[table["baseline"] == "pooled"]["gain"].abs().max() == 0
+    assert list(layer_baselines(store, geometry, baselines=()).columns) == list(table.columns)
     with pytest.raises(GraphError, match="has 3 recordings, the geometry 48"):
         layer_baselines(Store(input=Layer(sequences[:3]), block=Layer(sequences)), geometry, progress=False)
     with pytest.raises(GraphError, match="duration"):

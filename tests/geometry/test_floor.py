@@ -94,13 +94,16 @@ def test_a_given_k_is_taken_and_warned_of() -> None:
     assert (chosen.k, chosen.median, chosen.least) == (20, 12, 12)
     assert chosen.warning is not None
     assert "K = 20 exceeds the 12 candidates" in chosen.warning
+    assert chosen.text.startswith(
+        "K = 20: as the study says. A node has 12 candidates of its own class (median; least 12). K = 20 exceeds"
+    )
     assert choose_k(labels, people, wanted=12).warning is None
 
 
 def test_recordings_without_classes_take_the_root_of_their_number() -> None:
     chosen = choose_k(None, count=400)
     assert (chosen.k, chosen.warning) == (20, None)
-    assert "square root" in chosen.why
+    assert chosen.text == "K = 20: the square root of the number of nodes (400)."
     assert choose_k(None, np.repeat([0, 1], 3), count=6).k == 3
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,9 +13,11 @@ from geometry_world import World, world
 from scipy.stats import t
 
 from stgcnlib.dsgraph import knn_graph, nnk_graph
+from stgcnlib.dtw import DTWOptions
 from stgcnlib.errors import GraphError, SequenceError
 from stgcnlib.geometry import (
     LayerStatistics,
+    baseline_distances,
     debiased_cka,
     intrinsic_dimension,
     knn_predictions,
@@ -23,17 +27,12 @@ from stgcnlib.geometry import (
     pooled_features,
     probe_predictions,
     sensitivity,
+    smoothness_floor,
 )
 from stgcnlib.geometry.readout import gram
-from stgcnlib.geometry.sensitivity import sensitivity_summary
+from stgcnlib.geometry.sensitivity import OWN, dtw_variants, sensitivity_summary
 from stgcnlib.geometry.statistics import BETWEEN, STATISTICS
-from stgcnlib.geometry.uncertainty import (
-    bootstrap_counts,
-    bootstrap_means,
-    deletion_groups,
-    interval,
-    jackknife_interval,
-)
+from stgcnlib.geometry.uncertainty import deletion_groups, jackknife_interval
 
 
 @pytest.fixture(scope="module")
@@ -211,42 +210,60 @@ def test_deletion_groups() -> None:
 # -- sensitivity ------------------------------------------------------------------------------
 
 
-def test_sensitivity_is_smoothness_of_each_combination(trained: World) -> None:
-    asked: list[tuple[str, str]] = []
+def test_sensitivity_is_smoothness_with_one_choice_changed(trained: World) -> None:
+    asked: list[tuple[str, str, int]] = []
 
-    def distances(name: str, options: object) -> np.ndarray:
-        asked.append((name, options.reading))  # type: ignore[attr-defined]
-        return trained.distances[name] * (2.0 if options.reading == "frames" else 1.0)  # type: ignore[attr-defined]
+    def distances(name: str, options: DTWOptions) -> np.ndarray:
+        asked.append((name, options.reading, options.window))
+        return trained.distances[name] * (2.0 if options.reading == "frames" else 1.0)
 
     table = sensitivity(
-        trained.store, trained.labels, groups=trained.groups, k=(5, 20, 100), readings=("sliding", "frames"),
-        layers=["input", "block.2"], distances=distances, permutations=10, bootstrap=50,
+        trained.store, trained.labels, groups=trained.groups, k=12, other_k=(5, 90, 100),
+        readings=("sliding", "frames"), windows=(9, 3), normalizations=(), sigmas=("mean-kth/3", 0.5),
+        baselines=("pooled",),
+        layers=["block.2", "input"], distances=distances, permutations=10,
     )  # fmt: skip
-    assert sorted(asked) == sorted({(n, r) for n in ("input", "block.2") for r in ("sliding", "frames")})  # once each
-    assert len(table) == 2 * 2 * 3 * 2
-    assert not table.duplicated(["layer", "reading", "kind", "k_asked"]).any()
-    assert table.loc[table["k_asked"] == 100, "k"].unique().tolist() == [75]  # 100 less the own 25
-    rows = table.set_index(["layer", "reading", "kind", "k_asked"])
-    for kind, build in (("nnk", nnk_graph), ("knn", knn_graph)):
-        graph = build(trained.distances["block.2"], k=20, exclude=trained.groups)
-        expected = label_smoothness(graph, trained.labels)
-        assert rows.loc[("block.2", "sliding", kind, 20), "smoothness"] == pytest.approx(expected)
+    wanted = {("sliding", 9), ("frames", 9), ("sliding", 3)}
+    assert sorted(asked) == sorted((name, *each) for name in ("input", "block.2") for each in wanted)  # once each
+    curves = table.drop_duplicates(["varied", "choice"])[["varied", "choice", "k"]].to_records(index=False).tolist()
+    assert curves == [
+        (OWN, "", 12), ("K", "5", 5), ("K", "75 (for 90)", 75), ("graph", "kNN, K = 12", 12),
+        ("graph", "kNN, K = 5", 5), ("graph", "kNN, K = 75 (for 90)", 75), ("reading", "frames", 12),
+        ("window", "3", 12), ("sigma", "0.5", 12), ("distance", "pooled", 12),
+    ]  # fmt: skip
+    assert table["layer"].tolist() == ["input", "block.2"] * len(curves)
+    rows = table.set_index(["layer", "varied", "choice"])
+    last = trained.distances["block.2"]
+    for choice, graph in {
+        (OWN, ""): nnk_graph(last, k=12, exclude=trained.groups),
+        ("K", "5"): nnk_graph(last, k=5, exclude=trained.groups),
+        ("graph", "kNN, K = 5"): knn_graph(last, k=5, exclude=trained.groups),
+        ("sigma", "0.5"): nnk_graph(last, k=12, exclude=trained.groups, sigma=0.5),
         # The kernel width follows the distances, so their unit does not matter.
-        assert rows.loc[("block.2", "frames", kind, 20), "smoothness"] == pytest.approx(expected)
-    assert (table["low"] <= table["smoothness"]).all()
-    assert (table["smoothness"] <= table["high"]).all()
+        ("reading", "frames"): nnk_graph(last, k=12, exclude=trained.groups),
+        ("distance", "pooled"): nnk_graph(
+            baseline_distances(trained.store["block.2"], "pooled"), k=12, exclude=trained.groups
+        ),
+    }.items():
+        row = rows.loc[("block.2", *choice)]
+        assert row["smoothness"] == pytest.approx(label_smoothness(graph, trained.labels)), choice
+        assert row["neighbor_count"] == pytest.approx(graph.neighbor_counts().mean())
+        floor = smoothness_floor(graph, trained.labels, trained.groups).mean()
+        assert row["floor"] == pytest.approx(floor)
+        assert row["rescaled"] == pytest.approx((row["smoothness"] - floor) / (row["null_mean"] - floor))
+        assert row["fall"] == pytest.approx(rows.loc[("input", *choice), "smoothness"] - row["smoothness"])
+        assert row["fall_low"] <= row["fall"] <= row["fall_high"]
     assert table["null_mean"].between(0.7, 0.9).all()
-    knn = table[table["kind"] == "knn"]
-    assert (knn["neighbor_count"] == knn["k"]).all()
+    assert (table[table["layer"] == "input"][["fall", "fall_low", "fall_high"]] == 0).all().all()
 
     summary = sensitivity_summary(table)
-    assert len(summary) == 2 * 2 * 3
+    assert len(summary) == len(curves)
     assert (summary["fall"] > 0.1).all()
     assert (summary["lowest"] == "layer 3").all()
-    assert summary["rank_correlation"].tolist() == pytest.approx([1.0] * 12)
+    assert summary["rank_correlation"].tolist() == pytest.approx([1.0] * len(curves))
 
 
-def test_sensitivity_computes_distances_by_reading(rng: np.random.Generator) -> None:
+def test_sensitivity_computes_distances_by_options(rng: np.random.Generator) -> None:
     from stgcnlib.dtw import dtw_distances
 
     class Layer(list[np.ndarray]):
@@ -255,32 +272,55 @@ def test_sensitivity_computes_distances_by_reading(rng: np.random.Generator) -> 
     sequences = Layer([rng.normal(size=(8 + i % 3, 2)) for i in range(9)])
     store = {"input": sequences}
     table = sensitivity(
-        store, np.arange(9) % 2, k=(3,), kinds=("nnk",), layers=["input"], dtw={"window": 3, "segments": 2},
-        permutations=5, bootstrap=5,
-    )  # fmt: skip
-    assert table["reading"].tolist() == ["frames", "sliding", "segments"]
-    for _, row in table.iterrows():
-        matrix = dtw_distances(sequences, reading=row["reading"], window=3, segments=2)
-        assert row["smoothness"] == pytest.approx(label_smoothness(nnk_graph(matrix, k=3), np.arange(9) % 2))
+        store, np.arange(9) % 2, k=3, other_k=(), kinds=("nnk",), layers=["input"], dtw={"window": 3, "segments": 2},
+        windows=(2,), normalizations=("path", None), sigmas=(), baselines=(), permutations=5,
+    ).set_index(["varied", "choice"])  # fmt: skip
+    chosen: dict[tuple[str, str], dict[str, Any]] = {
+        (OWN, ""): {}, ("reading", "frames"): {"reading": "frames"}, ("reading", "segments"): {"reading": "segments"},
+        ("window", "2"): {"window": 2}, ("normalization", "path"): {"normalize": "path"},
+        ("normalization", "none"): {"normalize": None},
+    }  # fmt: skip
+    assert list(table.index) == list(chosen)
+    for key, options in chosen.items():
+        matrix = dtw_distances(sequences, **({"window": 3, "segments": 2} | options))
+        expected = label_smoothness(nnk_graph(matrix, k=3), np.arange(9) % 2)
+        assert table.loc[key, "smoothness"] == pytest.approx(expected), key
 
 
-def test_sensitivity_resamples_what_is_named(trained: World) -> None:
+def test_variants_of_dtw_leave_out_what_changes_nothing() -> None:
+    base = DTWOptions(window=5)
+    found = dtw_variants(base, readings=("frames", "sliding"), windows=(5, 7, 7), normalizations=("length", None))
+    assert found == {
+        "reading frames": replace(base, reading="frames"), "window 7": replace(base, window=7),
+        "normalization none": replace(base, normalize=None),
+    }  # fmt: skip
+    assert dtw_variants(DTWOptions(reading="frames"), windows=(5, 7)) == {}  # frames have no window
+    with pytest.raises(SequenceError, match="window=0"):
+        dtw_variants(base, windows=(0,))
+
+
+def test_sensitivity_leaves_out_what_is_named(trained: World) -> None:
     days = np.arange(len(trained.labels)) % 3
-    one = {"k": (8,), "kinds": ("nnk",), "readings": ("sliding",), "layers": ["block.0"], "permutations": 5}
-    for resample, drawn in ((None, trained.groups), (days, days), ("recordings", None)):
-        row = sensitivity(
-            trained.store, trained.labels, groups=trained.groups, resample=resample, bootstrap=50,
-            distances=lambda name, _: trained.distances[name], **one,
-        ).iloc[0]  # fmt: skip
-        graph = nnk_graph(trained.distances["block.0"], k=8, exclude=trained.groups)
-        counts = bootstrap_counts(len(days), draws=50, groups=drawn)
-        expected = interval(bootstrap_means(label_smoothness(graph, trained.labels, per="node"), counts))
-        assert (row["low"], row["high"]) == pytest.approx(expected)
+    few: dict[str, Any] = {"k": 8, "other_k": (), "kinds": ("knn",), "readings": (), "windows": (), "sigmas": ()}
+    few |= {"normalizations": (), "baselines": (), "layers": ["block.0"], "permutations": 5}
+    matrix, y = trained.distances["block.0"], trained.labels
+    for resample, parts in ((None, trained.groups), (days, days)):
+        table = sensitivity(
+            trained.store, y, groups=trained.groups, resample=resample, distances=lambda *_: matrix, **few
+        )
+        for row, build in zip(table.to_dict("records"), (nnk_graph, knn_graph), strict=True):
+            means = []
+            for part in np.unique(parts):
+                keep = np.flatnonzero(parts != part)
+                graph = build(matrix[np.ix_(keep, keep)], k=8, exclude=trained.groups[keep])
+                means.append(label_smoothness(graph, y[keep]))
+            low, high = jackknife_interval(row["smoothness"], means)
+            assert (row["low"], row["high"]) == pytest.approx((low, high))
 
 
 def test_bad_sensitivity(trained: World) -> None:
-    with pytest.raises(GraphError, match="k is empty"):
-        sensitivity(trained.store, trained.labels, k=())
+    with pytest.raises(GraphError, match="layers is empty"):
+        sensitivity(trained.store, trained.labels, layers=())
     with pytest.raises(GraphError, match="did you mean 'nnk'"):
         sensitivity(trained.store, trained.labels, kinds=("nkn",))  # type: ignore[arg-type]
     with pytest.raises(SequenceError, match="sliding"):
@@ -304,24 +344,27 @@ def test_the_null_of_accuracy_is_that_of_the_same_predictions_on_shuffled_labels
 
 
 def test_summary_of_sensitivity_by_hand() -> None:
-    def rows(kind: str, k: int, asked: int, curve: list[float]) -> pd.DataFrame:
+    def rows(varied: str, choice: str, k: int, curve: list[float]) -> pd.DataFrame:
         index = np.arange(len(curve))
         titles = [f"layer {i}" if i else "input" for i in index]
-        fixed = {"reading": "sliding", "kind": kind, "k": k, "k_asked": asked}
-        return pd.DataFrame({"index": index, "title": titles, "smoothness": curve}).assign(**fixed)
+        falls = curve[0] - np.array(curve)
+        table = pd.DataFrame({"index": index, "title": titles, "smoothness": curve, "fall": falls})
+        return table.assign(varied=varied, choice=choice, k=k, fall_low=falls - 0.1, fall_high=falls + 0.1)
 
-    curves = {("nnk", 5, 5): [0.8, 0.6, 0.2], ("knn", 7, 9): [0.2, 0.5, 0.4], ("knn", 5, 5): [0.0, 0.0, 0.0]}
+    curves = {(OWN, "", 5): [0.8, 0.6, 0.2], ("K", "7 (for 9)", 7): [0.2, 0.5, 0.4], ("K", "9", 9): [0.0, 0.0, 0.0]}
     table = pd.concat(rows(*key, curve).iloc[::-1] for key, curve in curves.items())
     first, second, flat = sensitivity_summary(table).to_dict("records")
-    assert (first["k"], first["k_asked"], first["first"], first["last"]) == (5, 5, 0.8, 0.2)
-    assert (first["fall"], first["relative_fall"]) == pytest.approx((0.6, 0.75))
+    assert (first["varied"], first["k"], first["first"], first["last"]) == (OWN, 5, 0.8, 0.2)
+    assert [first[name] for name in ("fall", "fall_low", "fall_high", "relative_fall")] == pytest.approx(
+        [0.6, 0.5, 0.7, 0.75]
+    )
     assert (first["lowest"], first["rank_correlation"]) == ("layer 2", pytest.approx(1))
-    assert (second["k"], second["k_asked"], second["lowest"]) == (7, 9, "input")
+    assert (second["choice"], second["k"], second["lowest"]) == ("7 (for 9)", 7, "input")
     assert second["relative_fall"] == pytest.approx(-1)
     assert second["rank_correlation"] == pytest.approx(-0.5)  # ranks 3, 2, 1 against 1, 3, 2
     assert np.isnan(flat["relative_fall"])
     assert np.isnan(flat["rank_correlation"])
-    (single,) = sensitivity_summary(rows("nnk", 5, 5, [0.4])).to_dict("records")
+    (single,) = sensitivity_summary(rows(OWN, "", 5, [0.4])).to_dict("records")
     assert (single["k"], single["first"], single["last"], single["fall"]) == (5, 0.4, 0.4, 0)
 
 

@@ -27,9 +27,10 @@ BASE: Fields = {
 }
 """A study with all sections."""
 
-RECORDINGS = {"demo", "sequences"}
-PARTS = {"parts", "transfer-target"}
-NODES = {"nodes", "grouping", "explained"}
+READ = {"demo", "prepared", "repeated"}
+RECORDINGS = READ | {"sequences"}
+PARTS = {"parts", "leakage", "transfer-target"}
+NODES = {"nodes", "grouping", "graph-k", "explained"}
 INITIAL = {"network/initial", "activations/initial", "distances/initial/input"}
 UNTRAINED = {"network/untrained", "activations/untrained", "distances/untrained/input"} | INITIAL
 ALL_FITTED = {"history", "accuracies", "network-facts", "facts"}
@@ -38,11 +39,11 @@ NETWORKS = FITTED | {"network/untrained", "network/initial", "recordings"}
 LAYERS = {"layers", "network-facts", "facts"}
 ACTIVATIONS = {"activations/trained", "activations/untrained", "activations/initial"} | LAYERS
 LATER_DISTANCES = {"distances/trained/input", "distances/trained/*", "distances/untrained/*"}
-READINGS = {"readings/segments/input", "readings/*/*"}
-DISTANCES = LATER_DISTANCES | READINGS | {"distances/untrained/input", "distances/initial/input"}
+VARIANTS = {"variants/reading segments/input", "variants/*/*"}
+DISTANCES = LATER_DISTANCES | VARIANTS | {"distances/untrained/input", "distances/initial/input"}
 CURVES = {"curves/trained", "curves/untrained", "curves/initial"}
 OF_GEOMETRY = {"geometry", "statistics", "findings", "summary"}
-GEOMETRY = CURVES | OF_GEOMETRY
+GEOMETRY = CURVES | OF_GEOMETRY | {"baselines"}
 MAPS = {"maps", "examples", "map-evaluation", "summary"}
 NOISY_NETWORKS = {"noise-training/jitter 10.0", "noise-network/jitter 10.0"}
 ALL_NOISY_NETWORKS = {"noise-training/*", "noise-network/*"}
@@ -73,6 +74,7 @@ CHANGES: list[tuple[str, Any, set[str]]] = [
     ("data.demo.noise", 0.5, EVERYTHING - {"dtw"}),
     ("data.normalize", False, EVERYTHING - {"dtw", "demo"}),
     ("data.centre", "frame", EVERYTHING - {"dtw", "demo"}),
+    ("data.drop_duplicates", True, EVERYTHING - {"dtw"} - READ),
     ("data.frame_step", 2, EVERYTHING - {"dtw", "demo"}),
     ("data.split.train", [1, 2], EVERYTHING - {"dtw", "demo"}),  # signals are standardized by the training part
     ("network.options.width", 5, EVERYTHING - BEFORE_NETWORKS),
@@ -92,20 +94,24 @@ CHANGES: list[tuple[str, Any, set[str]]] = [
     ("dtw.window", 5, MEASURED | TARGET | SHOWN),
     ("dtw.metric", "cosine", MEASURED | TARGET | SHOWN),
     ("dtw.normalize", None, MEASURED | TARGET | SHOWN),
-    ("dtw.reading", "frames", (MEASURED | TARGET | SHOWN) - {"readings/segments/input"}),
-    ("graph.k", 5, GEOMETRY | LEVELS | NOISE | TARGET | {"settings", "facts"}),
+    ("dtw.reading", "frames", MEASURED | TARGET | SHOWN),
+    ("graph.k", None, {"graph-k", "sensitivity"} | GEOMETRY | LEVELS | NOISE | TARGET | {"settings", "facts"}),
     ("graph.sigma", 1.0, GEOMETRY | LEVELS | NOISE | TARGET | {"sensitivity", "settings"}),
     ("graph.solver", "pynnk", GEOMETRY | LEVELS | NOISE | TARGET | {"settings"}),
-    ("graph.leave_out", None, ((MEASURED | RUNS | TARGET) - DISTANCES) | {"grouping", "settings"}),
-    ("geometry.resample", None, ((MEASURED | TARGET) - DISTANCES) | {"grouping", "settings"}),
+    ("graph.leave_out", None, ((MEASURED | RUNS | TARGET) - DISTANCES) | {"grouping", "graph-k", "facts", "settings"}),
+    ("geometry.resample", None, ((MEASURED | TARGET) - DISTANCES) | {"grouping", "graph-k", "facts", "settings"}),
     ("geometry.permutations", 33, GEOMETRY | {"noise"} | TARGET | {"sensitivity", "settings"}),
-    ("geometry.bootstrap", 77, {"sensitivity", "settings"}),
+    ("geometry.bootstrap", 77, {"settings"}),
     ("geometry.confidence", 0.9, GEOMETRY | NOISE | TARGET | {"sensitivity", "settings"}),
     ("statistics.votes", 3, {"statistics"}),
     ("statistics.probe", 2.0, {"statistics"}),
     ("sensitivity.k", [4], {"sensitivity"}),
-    ("sensitivity.readings", ["frames"], {"sensitivity", "readings/*/*"}),
-    ("sensitivity.layers", ["input"], {"sensitivity", "readings/*/*"}),
+    ("sensitivity.readings", ["frames"], {"sensitivity", "variants/*/*"}),
+    ("sensitivity.windows", [7], {"sensitivity", "variants/*/*"}),
+    ("sensitivity.normalizations", [None], {"sensitivity", "variants/*/*"}),
+    ("sensitivity.sigmas", [0.5], {"sensitivity"}),
+    ("sensitivity.layers", ["input"], {"sensitivity", "variants/*/*"}),
+    ("controls.baselines", ["pooled"], {"baselines"}),
     ("explain.target", "true", MAPS),
     ("explain.per_class", 1, MAPS | {"explained"}),
     ("explain.steps", 3, {"map-evaluation"}),

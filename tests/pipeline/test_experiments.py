@@ -119,6 +119,27 @@ def test_a_changed_level_leaves_the_others_and_their_networks(finished: StudyRun
     assert other.key("noise") != finished.key("noise")
 
 
+def test_networks_are_named_and_differ_in_what_they_should(finished: StudyRun) -> None:
+    several = {**TINY, "network": {**TINY["network"], "seeds": 2}, "controls": {"untrained": 3, "initial": 2}}
+    run = stgcnlib.open_study(several, "nowhere")
+    assert run.axis("trained") == ["trained", "trained-2"]
+    assert run.axis("network") == [
+        "trained", "trained-2", "untrained", "untrained-2", "untrained-3", "initial", "initial-2",
+    ]  # fmt: skip
+    assert run.key("training/trained") == finished.key("training/trained")
+    assert len({run.key(f"training/{name}") for name in run.axis("trained")}) == 2
+    for other in (finished["network/untrained-2"], finished["network/trained"]):
+        assert not torch.equal(other.fcn.weight, finished["network/untrained"].fcn.weight)
+    untrained, initial = (finished[f"network/{name}"].state_dict() for name in ("untrained", "initial"))
+    statistics = {name for name in untrained if "running" in name or "tracked" in name}
+    assert statistics
+    # The same weights; batch norm knows the training part, or nothing.
+    assert {name for name in untrained if not torch.equal(untrained[name], initial[name])} == statistics
+    assert all((initial[name] == ("var" in name)).all() for name in statistics)
+    with pytest.raises(StudyError, match=r"network: seeds: 2 networks are to be trained, but a checkpoint is one"):
+        Study.load({**several, "network": {**several["network"], "checkpoint": "a.pt"}})
+
+
 def test_recordings_are_written_for_comparisons(finished: StudyRun) -> None:
     table = pd.read_parquet(finished.output / "tables" / "recordings.parquet")
     assert table["name"].tolist() == list(finished["nodes"].names)

@@ -31,8 +31,8 @@ SMALL: dict[str, Any] = {
     "noise": {"jitter": [20], "joint_dropout": [], "frame_dropout": [], "rotation": [], "train": {"jitter": 10}},
     "transfer": {"source": {"classes": 6}, "frozen": [0, 2], "seeds": 1, "training": {"epochs": 1}},
 }
-LAST = ("summary", "recordings", "statistics", "findings", "sensitivity", "map-evaluation", "advice", "examples",
-        "network-facts", "transfer-facts", "settings", "dtw")  # fmt: skip
+LAST = ("summary", "recordings", "baselines", "statistics", "findings", "sensitivity", "map-evaluation", "advice",
+        "examples", "network-facts", "transfer-facts", "settings", "dtw")  # fmt: skip
 """These need all others."""
 
 NO_RESULT = ("artefacts/keys.py", "pipeline/sections.py")

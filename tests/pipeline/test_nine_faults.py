@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -205,7 +206,7 @@ def test_6_maps_and_all_their_checks_run_on_the_device_of_the_study(
 
         return observing
 
-    for module in (gradcam, checks, sys.modules["stgcnlib.explain.faithfulness"]):
+    for module in (gradcam, checks, import_module("stgcnlib.explain.faithfulness")):
         monkeypatch.setattr(module, "observing", spy(module))
     functions = {name: getattr(checks, name) for name in ("grad_cam", "_explain")}
     for name, function in functions.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -175,6 +176,17 @@ def test_choices_of_the_graphs_decide_levels(tmp_path: Path) -> None:
     ):  # fmt: skip
         other = finished(tmp_path / setting, name="b", **options)
         assert compare_studies([plain, other]).unequal["setting"].unique().tolist() == [setting]
+
+
+def test_what_a_study_warns_of_is_told_with_its_name(tmp_path: Path) -> None:
+    first, second = finished(tmp_path / "a", name="A"), finished(tmp_path / "b", name="B", seed=2)
+    assert compare_studies([first, second]).warnings == ()
+    home = second / "artefacts" / "summary"
+    home.mkdir()
+    (home / "summary.json").write_text(json.dumps({"warnings": ["9 of 40 test recordings are known.", "Others."]}))
+    assert compare_studies([first, second]).warnings == ("B: 9 of 40 test recordings are known.", "B: Others.")
+    (home / "summary.json").write_text(json.dumps({"verdict": "of an older version"}))
+    assert compare_studies([first, second]).warnings == ()
 
 
 def test_the_same_study_twice_differs_in_nothing(tmp_path: Path) -> None:

@@ -192,22 +192,21 @@ def test_the_worst_come_first_and_the_rest_is_left_out():
     }  # fmt: skip
 
 
-def test_sensitivity_compares_with_the_first_row():
-    curves = {("sliding", "nnk", 10, 10): (0.5, 0.4, 0.2), ("frames", "knn", 14, 50): (0.4, 0.5, 0.6)}
+def test_sensitivity_compares_with_the_own_choices():
+    curves = {("own choices", "", 10): (0.5, 0.4, 0.2), ("graph", "kNN, K = 14 (for 50)", 14): (0.4, 0.5, 0.6)}
     rows = [
-        {"reading": reading, "kind": kind, "k": k, "k_asked": asked, "index": i, "title": f"layer {i}", "smoothness": s}
-        for (reading, kind, k, asked), values in curves.items()
+        {"varied": varied, "choice": choice, "k": k, "index": i, "title": f"layer {i}", "smoothness": s,
+         "fall": values[0] - s, "fall_low": values[0] - s - 0.1, "fall_high": values[0] - s + 0.1}
+        for (varied, choice, k), values in curves.items()
         for i, s in enumerate(values)
-    ]
+    ]  # fmt: skip
     table = tables.sensitivity_table(pd.DataFrame(rows))
-    assert table.loc["sliding"].to_dict() == {
-        "graph": "NNK", "K": "10", "S at the input": "0.500", "S at the last layer": "0.200", "fall": "60%",
-        "smoothest": "layer 2", "rank correlation with the first row": "1.00",
+    assert table.loc["own choices"].to_dict() == {
+        "choice": "", "K": 10, "S at the input": "0.500", "S at the last layer": "0.200",
+        "fall": "0.300 (0.200 to 0.400)", "of the input": "60%", "smoothest": "layer 2",
+        "rank correlation with own choices": "1.00",
     }  # fmt: skip
-    assert table.loc["frames", ["graph", "K", "fall", "smoothest"]].tolist() == [
-        "kNN",
-        "14 (for 50)",
-        "-50%",
-        "layer 0",
-    ]
-    assert table.loc["frames", "rank correlation with the first row"] == "-1.00"
+    assert table.loc["graph", ["choice", "fall", "of the input", "smoothest"]].tolist() == [
+        "kNN, K = 14 (for 50)", "-0.200 (-0.300 to -0.100)", "-50%", "layer 0",
+    ]  # fmt: skip
+    assert table.loc["graph", "rank correlation with own choices"] == "-1.00"

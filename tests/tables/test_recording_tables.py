@@ -10,9 +10,10 @@ import pytest
 from table_results import LAYERS, recordings
 from tiny_network import TinyNetwork
 
-from stgcnlib import tables
+from stgcnlib import find_leakage, tables
 from stgcnlib.activations import record
 from stgcnlib.errors import SequenceError
+from stgcnlib.geometry import ChosenK
 from stgcnlib.training import Evaluation
 
 
@@ -87,18 +88,22 @@ def study(**dtw):
         seed=7,
         network=SimpleNamespace(name="tiny"),
         dtw=SimpleNamespace(**chosen, stride=2),
-        graph=SimpleNamespace(part="test", k=4, sigma="mean-kth/3", solver="exact"),
+        graph=SimpleNamespace(part="test", sigma="mean-kth/3", solver="exact"),
         geometry=SimpleNamespace(confidence=0.95, bootstrap=50, permutations=20),
     )
 
 
 def test_settings_are_put_into_words():
-    facts = tables.settings_facts(study(), nodes=recordings(), left_out="subject", resampled="day")["value"]
+    k = ChosenK(4, "as the study says", median=2.0, least=1)
+    facts = tables.settings_facts(study(), nodes=recordings(), k=k, left_out="subject", resampled="day")["value"]
     assert facts.to_dict() == {
         "nodes": "6 recordings (test)",
         "distance": "DTW, sliding windows, euclidean, no band, by length",
         "window": "9 input frames, stride 2",
         "graph": "NNK, K = 4, σ by mean-kth/3, solver exact",
+        "why this K": "as the study says",
+        "candidates of a node's own class": "median 2, least 1",
+        "warning": str(k.warning),
         "left out as neighbours": "same subject",
         "resampled": "days, then their recordings",
         "interval": "95%, 50 bootstrap draws",
@@ -106,7 +111,10 @@ def test_settings_are_put_into_words():
         "seed": "7",
     }
     chosen = study(reading="frames", band=3)
-    other = tables.settings_facts(chosen, nodes=recordings(), left_out=None, resampled=None)["value"]
+    suited = ChosenK(3, "suited")
+    other = tables.settings_facts(chosen, nodes=recordings(), k=suited, left_out=None, resampled=None)["value"]
+    assert other["why this K"] == "suited"
+    assert not {"warning", "candidates of a node's own class"} & set(other.index)
     assert other["distance"] == "DTW, classic DTW on frames, euclidean, band of radius 3, by length"
     assert other["left out as neighbours"] == "nobody"
     assert other["resampled"] == "recordings"
@@ -116,10 +124,12 @@ def test_a_report_begins_with_facts():
     data = recordings()
     parts = data.select(range(4)), data.select([4, 5])
     accuracies = pd.DataFrame({"network": ["trained", "trained-2"], "seed": [7, 8], "accuracy": [0.5, 1.0]})
-    given = {"data": data, "parts": parts, "nodes": parts[1], "layers": LAYERS}
+    given = {"data": data, "parts": parts, "nodes": parts[1], "layers": LAYERS, "k": ChosenK(4, ""),
+             "compared": "nothing equal"}  # fmt: skip
     facts = tables.report_facts(study(), **given, accuracies=accuracies.head(1))
     assert facts == {
         "recordings": "6 (4 train, 2 test)",
+        "parts compared": "nothing equal",
         "classes": "2",
         "network": "tiny, 2 layers",
         "test accuracy": "50.0%",
@@ -128,3 +138,16 @@ def test_a_report_begins_with_facts():
     several = tables.report_facts(study(), **given, accuracies=accuracies)
     assert several["network"] == "tiny, 2 layers, 2 trained"
     assert several["test accuracy"] == "75.0% (50.0%, 100.0%)"
+
+
+def test_what_parts_share_has_a_row_per_kind_and_class():
+    data = recordings()
+    test = data.select([0, 2, 4, 5]).with_coords([data.coords[0], data.coords[2], data.coords[4], data.coords[5]])
+    table = tables.leakage_table(find_leakage(data.select(range(4)), test, near=0))
+    assert list(table.columns) == ["class", "test recordings", "of", "for example"]
+    assert set(table.index) == {"equal"}
+    assert table["test recordings"].sum() == 2
+    assert (table["of"] >= table["test recordings"]).all()
+    assert f"{data.names[0]} = {data.names[0]}" in " ".join(table["for example"])
+    empty = tables.leakage_table(find_leakage(data.select(range(3)), data.select([4, 5]), near=0))
+    assert len(empty) == 0

@@ -22,11 +22,11 @@ def table(*gains: tuple[str, int, float, float, float]) -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("first", "last", "holds", "words"),
     [
-        ((0.10, 0.05, 0.15), (0.08, 0.02, 0.14), True, "better than resampling"),
-        ((0.00, -0.02, 0.02), (-0.01, -0.03, 0.01), False, "does no better than"),
-        ((0.10, -0.05, 0.25), (0.10, -0.05, 0.25), None, "is not clearly better than"),
-        ((0.10, 0.05, 0.15), (0.00, -0.02, 0.02), None, "does no better than"),
-        ((0.02, 0.01, 0.025), (0.02, 0.01, 0.025), False, "does no better than"),  # sure, and less than 10% of 0.3
+        ((0.10, 0.05, 0.15), (0.08, 0.02, 0.14), True, "is smoother than resampling"),
+        ((0.00, -0.02, 0.02), (-0.01, -0.03, 0.01), False, "is no smoother than"),
+        ((0.10, -0.05, 0.25), (0.10, -0.05, 0.25), None, "is not clearly smoother than"),
+        ((0.10, 0.05, 0.15), (0.00, -0.02, 0.02), None, "is no smoother than"),
+        ((0.02, 0.01, 0.025), (0.02, 0.01, 0.025), False, "is no smoother than"),  # sure, and less than 10% of 0.3
     ],
     ids=["adds", "adds nothing", "not decided", "at the input only", "too little to count"],
 )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from stgcnlib.groups import Grouping, grouping
@@ -12,17 +14,13 @@ from stgcnlib.sequences import SequenceSet
 
 if TYPE_CHECKING:
     from stgcnlib.artefacts.keys import Settings
+    from stgcnlib.geometry import ChosenK
+    from stgcnlib.leakage import Leakage
 
-__all__ = [
-    "explained_nodes",
-    "group_nodes",
-    "make_demo",
-    "make_sensors",
-    "pick_nodes",
-    "prepare",
-    "read_recordings",
-    "split_parts",
-]
+__all__ = ["choose_candidates", "explained_nodes", "find_leaks", "find_repeated", "group_nodes", "keep_recordings",
+           "make_demo", "make_sensors", "pick_nodes", "prepare", "read_recordings", "split_parts"]  # fmt: skip
+
+Parts = tuple[SequenceSet, SequenceSet]
 
 
 def make_demo(settings: Settings) -> SequenceSet:
@@ -71,13 +69,41 @@ def prepare(data: SequenceSet, chosen: Any, split: Any) -> SequenceSet:
     return transforms.standardize(data, like=data.split(split.by, split.train, split.test)[0])
 
 
-def split_parts(sequences: SequenceSet, settings: Settings) -> tuple[SequenceSet, SequenceSet]:
+def find_repeated(prepared: SequenceSet, settings: Settings) -> pd.DataFrame:
+    """The recordings that are in the parts twice. Preparation treats equal recordings equally, so they still are."""
+    from stgcnlib.duplicates import repeated_recordings
+
+    split = settings.data.split
+    indices = dict(zip(("train", "test"), prepared.split_indices(split.by, split.train, split.test), strict=True))
+    found = repeated_recordings(prepared.select(indices["train"]), prepared.select(indices["test"]))
+    places = [int(indices[part][i]) for part, i in zip(found["part"], found["index"], strict=True)]
+    return found.assign(index=np.array(places, dtype=np.int64))
+
+
+def keep_recordings(prepared: SequenceSet, repeated: pd.DataFrame, settings: Settings) -> SequenceSet:
+    """The recordings that the study is about: all, or those that are in it once."""
+    if not settings.data.drop_duplicates or repeated.empty:
+        return prepared
+    return prepared.select(np.setdiff1d(np.arange(len(prepared)), repeated["index"]))
+
+
+def find_leaks(parts: Parts, repeated: pd.DataFrame, settings: Settings) -> Leakage:
+    """What the test part shares with the training part, and what was left out for that."""
+    from stgcnlib.leakage import find_leakage
+
+    found = find_leakage(*parts)
+    if not settings.data.drop_duplicates:
+        return found
+    return replace(found, repeats=repeated, facts=found.facts | {"dropped": True})
+
+
+def split_parts(sequences: SequenceSet, settings: Settings) -> Parts:
     """(train, test) recordings."""
     split = settings.data.split
     return sequences.split(split.by, split.train, split.test)
 
 
-def pick_nodes(sequences: SequenceSet, parts: tuple[SequenceSet, SequenceSet], settings: Settings) -> SequenceSet:
+def pick_nodes(sequences: SequenceSet, parts: Parts, settings: Settings) -> SequenceSet:
     """The recordings that are nodes of the DS-Graphs."""
     match settings.graph.part:
         case "train":
@@ -91,6 +117,14 @@ def pick_nodes(sequences: SequenceSet, parts: tuple[SequenceSet, SequenceSet], s
 def group_nodes(nodes: SequenceSet, settings: Settings) -> Grouping:
     """Which nodes may not be neighbours of each other, and which ones intervals resample together."""
     return grouping(nodes.groups, leave_out=settings.graph.leave_out, resample=settings.geometry.resample)
+
+
+def choose_candidates(nodes: SequenceSet, grouping: Grouping, settings: Settings) -> ChosenK:
+    """How many candidates each node of a DS-Graph has: the study's K, or one that suits classes and groups."""
+    from stgcnlib.geometry import choose_k
+
+    labels = nodes.labels if nodes.targets is None else None
+    return choose_k(labels, grouping.groups, wanted=settings.graph.k, count=len(nodes))
 
 
 def explained_nodes(nodes: SequenceSet, settings: Settings) -> NDArray[np.int64]:

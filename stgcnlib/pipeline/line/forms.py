@@ -12,8 +12,8 @@ import pandas as pd
 
 from stgcnlib.artefacts import Form, saved_as
 
-__all__ = ["ACTIVATIONS", "EVALUATION", "GEOMETRY", "MAPS", "MAP_EVALUATION", "NOISE", "SEQUENCES", "STATISTICS",
-           "SUMMARY", "TRAINING", "TRANSFER", "Training"]  # fmt: skip
+__all__ = ["ACTIVATIONS", "EVALUATION", "GEOMETRY", "LEAKAGE", "MAPS", "MAP_EVALUATION", "NOISE", "SEQUENCES",
+           "STATISTICS", "SUMMARY", "TRAINING", "TRANSFER", "Training"]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,7 @@ EVALUATION = Form(".npz", _load_evaluation, _save_evaluation)
 ACTIVATIONS = Form(".zarr", _load_activations, None)
 GEOMETRY = saved_as("stgcnlib.geometry:LayerGeometry")
 STATISTICS = saved_as("stgcnlib.geometry:LayerStatistics")
+LEAKAGE = saved_as("stgcnlib.leakage:Leakage")
 MAPS = Form(".npz", _load_maps, _save_maps)
 MAP_EVALUATION = saved_as("stgcnlib.explain:MapEvaluation")
 NOISE = saved_as("stgcnlib.studies:NoiseResult")

@@ -14,11 +14,13 @@ from stgcnlib.sequences import SequenceSet
 if TYPE_CHECKING:
     from stgcnlib.activations import LayerStore
     from stgcnlib.artefacts.keys import Settings
-    from stgcnlib.geometry import LayerGeometry, LayerStatistics
+    from stgcnlib.dtw import DTWOptions
+    from stgcnlib.geometry import ChosenK, LayerGeometry, LayerStatistics
     from stgcnlib.groups import Grouping
 
-__all__ = ["FINDINGS", "distances", "distances_by_reading", "find_recordings", "measure_curve",
-           "measure_sensitivity", "measure_statistics", "merge_curves", "other_readings", "swept_layers"]  # fmt: skip
+__all__ = ["FINDINGS", "distances", "distances_by_variant", "dtw_options", "find_recordings", "measure_baselines",
+           "measure_curve", "measure_sensitivity", "measure_statistics", "merge_curves", "name_variants",
+           "swept_layers"]  # fmt: skip
 
 FINDINGS = ("class_confusions", "class_separation", "suspects", "suspect_layers", "outliers", "outlier_layers")
 Distances = Mapping[str, NDArray[np.float32]]
@@ -35,6 +37,7 @@ def measure_curve(
     activations: LayerStore,
     nodes: SequenceSet,
     grouping: Grouping,
+    k: ChosenK,
     distances: Distances,
     network: str,
     settings: Settings,
@@ -44,7 +47,7 @@ def measure_curve(
 
     graph = settings.graph
     return layer_geometry(
-        {network: activations}, **_told(nodes), **vars(grouping), distances={network: distances}, k=graph.k,
+        {network: activations}, **_told(nodes), **vars(grouping), distances={network: distances}, k=k.k,
         sigma=graph.sigma,
         symmetrize=graph.symmetrize, solver=graph.solver, seed=settings.seed,
         permutations=settings.geometry.permutations, confidence=settings.geometry.confidence,
@@ -113,11 +116,29 @@ def find_recordings(
     }
 
 
-def other_readings(settings: Settings) -> list[str]:
-    """Readings of windowed DTW that the sensitivity study adds to the study's own."""
-    if settings.sensitivity is None:
+def measure_baselines(activations: LayerStore, geometry: LayerGeometry, settings: Settings) -> pd.DataFrame:
+    """Smoothness of the first trained network's layers by distances without warping."""
+    from stgcnlib.geometry import layer_baselines
+
+    return layer_baselines(activations, geometry, baselines=settings.controls.baselines)
+
+
+def name_variants(settings: Settings) -> list[str]:
+    """Other options of windowed DTW that the sensitivity study measures, such as "window 5"."""
+    from stgcnlib.geometry.sensitivity import dtw_variants
+
+    chosen = settings.sensitivity
+    if chosen is None:
         return []
-    return [reading for reading in settings.sensitivity.readings if reading != settings.dtw.reading]
+    other = {name: getattr(chosen, name) for name in ("readings", "windows", "normalizations")}
+    return list(dtw_variants(dtw_options(settings), **other))
+
+
+def dtw_options(settings: Settings) -> DTWOptions:
+    """The study's options of windowed DTW."""
+    from stgcnlib.dtw import DTWOptions
+
+    return DTWOptions(**settings.dtw.model_dump())
 
 
 def swept_layers(layers: list[dict[str, Any]], settings: Settings) -> list[str]:
@@ -127,36 +148,36 @@ def swept_layers(layers: list[dict[str, Any]], settings: Settings) -> list[str]:
     return list(settings.sensitivity.layers)
 
 
-def distances_by_reading(activations: LayerStore, reading: Any, swept: str, settings: Settings) -> NDArray[np.float32]:
-    """(N, N) distances by another reading of windowed DTW."""
+def distances_by_variant(activations: LayerStore, variant: str, swept: str, settings: Settings) -> NDArray[np.float32]:
+    """(N, N) distances by other options of windowed DTW."""
     from stgcnlib.dtw import dtw_distances
+    from stgcnlib.geometry.sensitivity import dtw_variant
 
-    dtw = settings.dtw
-    return dtw_distances(
-        activations[swept], reading=reading, window=dtw.window, stride=dtw.stride, band=dtw.band,
-        segments=dtw.segments, metric=dtw.metric, normalize=dtw.normalize,
-    )  # fmt: skip
+    return dtw_distances(activations[swept], dtw=dtw_variant(dtw_options(settings), variant))
 
 
 def measure_sensitivity(
     activations: LayerStore,
     nodes: SequenceSet,
     grouping: Grouping,
+    k: ChosenK,
     distances: Distances,
     others: Mapping[tuple[str, str], NDArray[np.float32]],
     settings: Settings,
 ) -> pd.DataFrame:
-    """Smoothness under other choices of K, graph and reading."""
-    from stgcnlib.dtw import DTWOptions
+    """Smoothness with one choice changed at a time."""
     from stgcnlib.geometry import sensitivity
+    from stgcnlib.geometry.sensitivity import dtw_variant
+
+    own = dtw_options(settings)
+    names = {dtw_variant(own, variant): variant for variant, _ in others}
 
     def kept(layer: str, options: DTWOptions) -> NDArray[np.float32]:
-        return distances[layer] if options.reading == settings.dtw.reading else others[(options.reading, layer)]
+        return distances[layer] if options == own else others[(names[options], layer)]
 
-    geometry = settings.geometry
+    chosen = settings.sensitivity.model_dump()
     return sensitivity(
-        activations, nodes.labels, groups=grouping.groups, resample=grouping.resample,
-        dtw=settings.dtw.model_dump(), distances=kept,
-        sigma=settings.graph.sigma, permutations=geometry.permutations, bootstrap=geometry.bootstrap,
-        confidence=geometry.confidence, seed=settings.seed, **settings.sensitivity.model_dump(),
+        activations, nodes.labels, groups=grouping.groups, resample=grouping.resample, k=k.k, other_k=chosen.pop("k"),
+        dtw=own, distances=kept, sigma=settings.graph.sigma, permutations=settings.geometry.permutations,
+        confidence=settings.geometry.confidence, seed=settings.seed, **chosen,
     )  # fmt: skip

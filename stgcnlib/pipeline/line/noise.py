@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from stgcnlib.artefacts.keys import Settings
-    from stgcnlib.geometry import LayerGeometry
+    from stgcnlib.geometry import ChosenK, LayerGeometry
     from stgcnlib.groups import Grouping
     from stgcnlib.pipeline.sections import Compute
     from stgcnlib.studies import NoiseResult
@@ -69,6 +69,7 @@ def measure(
     network: nn.Module,
     nodes: SequenceSet,
     grouping: Grouping,
+    k: ChosenK,
     layers: Layers,
     distances: Mapping[str, NDArray[np.float32]],
     level: str,
@@ -76,25 +77,27 @@ def measure(
     compute: Compute,
 ) -> Values:
     """One of the study's networks on the nodes, clean or with one kind and level of noise."""
-    return _measured(network, nodes, grouping, layers, level, settings, compute, distances)
+    return _measured(network, nodes, grouping, k, layers, level, settings, compute, distances)
 
 
 def measure_noisy_network(
     network: nn.Module,
     nodes: SequenceSet,
     grouping: Grouping,
+    k: ChosenK,
     layers: Layers,
     level: str,
     settings: Settings,
     compute: Compute,
 ) -> Values:
     """A network trained on noise, on nodes with one kind and level of noise."""
-    return _measured(network, nodes, grouping, layers, level, settings, compute, {})
+    return _measured(network, nodes, grouping, k, layers, level, settings, compute, {})
 
 
 def collect(
     nodes: SequenceSet,
     grouping: Grouping,
+    k: ChosenK,
     geometry: LayerGeometry,
     levels: Mapping[tuple[str, str], Values],
     others: Mapping[tuple[str, str], Values],
@@ -113,7 +116,7 @@ def collect(
         measured.setdefault(title, []).append((*_kind_and_level(level), values))
     graph = settings.graph
     return noise_result(
-        measured, nodes, groups=grouping.groups, resample=grouping.resample, unit=grouping.unit, k=graph.k,
+        measured, nodes, groups=grouping.groups, resample=grouping.resample, unit=grouping.unit, k=k.k,
         sigma=graph.sigma, symmetrize=graph.symmetrize, solver=graph.solver, neighbours=settings.noise.neighbours,
         dtw=settings.dtw.model_dump(), confidence=settings.geometry.confidence, seed=settings.seed, geometry=geometry,
     )  # fmt: skip
@@ -123,6 +126,7 @@ def _measured(
     network: nn.Module,
     nodes: SequenceSet,
     grouping: Grouping,
+    k: ChosenK,
     layers: Layers,
     level: str,
     settings: Settings,
@@ -141,7 +145,7 @@ def _measured(
     return measure_level(
         network, nodes, *_kind_and_level(level), jackknife=jackknife, groups=grouping.groups,
         layers=[n for n in names if n != "input"], distances=distances, neighbours=settings.noise.neighbours,
-        k=graph.k, sigma=graph.sigma, symmetrize=graph.symmetrize, solver=graph.solver,
+        k=k.k, sigma=graph.sigma, symmetrize=graph.symmetrize, solver=graph.solver,
         dtw=settings.dtw.model_dump(), axes=settings.network.axes, seed=settings.seed, device=compute.device,
     )  # fmt: skip
 

@@ -19,15 +19,14 @@ if TYPE_CHECKING:
     from torch import nn
 
     from stgcnlib.artefacts.keys import Settings
-    from stgcnlib.dtw import DTWOptions
     from stgcnlib.explain import RelevanceMap
-    from stgcnlib.geometry import LayerGeometry
+    from stgcnlib.geometry import ChosenK, LayerGeometry
     from stgcnlib.groups import Grouping
+    from stgcnlib.leakage import Leakage
     from stgcnlib.studies import NoiseResult, TransferResult
     from stgcnlib.training import Evaluation, TargetEvaluation
 
-__all__ = ["choose_examples", "describe_network", "describe_report", "describe_settings", "dtw_options",
-           "summarize"]  # fmt: skip
+__all__ = ["choose_examples", "describe_network", "describe_report", "describe_settings", "summarize"]  # fmt: skip
 
 Parts = tuple[SequenceSet, SequenceSet]
 Layers = list[dict[str, Any]]
@@ -52,13 +51,6 @@ def describe_network(
     )  # fmt: skip
 
 
-def dtw_options(settings: Settings) -> DTWOptions:
-    """The reading of windowed DTW by which distances are measured."""
-    from stgcnlib.dtw import DTWOptions
-
-    return DTWOptions(**settings.dtw.model_dump())
-
-
 def choose_examples(nodes: SequenceSet, explained: NDArray[np.int64], maps: Maps, settings: Settings) -> list[Any]:
     """(title, coordinates, maps) of a few recordings, spread over the classes."""
     from stgcnlib.tables import example_maps
@@ -66,14 +58,15 @@ def choose_examples(nodes: SequenceSet, explained: NDArray[np.int64], maps: Maps
     return example_maps(nodes, explained, maps, count=settings.explain.examples)
 
 
-def describe_settings(nodes: SequenceSet, grouping: Grouping, settings: Settings) -> pd.DataFrame:
+def describe_settings(nodes: SequenceSet, grouping: Grouping, k: ChosenK, settings: Settings) -> pd.DataFrame:
     """The settings that decide the numbers, one per row."""
     from stgcnlib.groups import resampled_groups
     from stgcnlib.tables import settings_facts
 
     left_out = None if grouping.groups is None else grouping.group
     drawn = resampled_groups(grouping.resample, grouping.groups)
-    return settings_facts(settings, nodes=nodes, left_out=left_out, resampled=None if drawn is None else grouping.unit)
+    unit = None if drawn is None else grouping.unit
+    return settings_facts(settings, nodes=nodes, k=k, left_out=left_out, resampled=unit)
 
 
 def describe_report(
@@ -82,12 +75,17 @@ def describe_report(
     nodes: SequenceSet,
     layers: Layers,
     accuracies: pd.DataFrame,
+    k: ChosenK,
+    leakage: Leakage,
     settings: Settings,
 ) -> dict[str, str]:
     """Short facts for the head of the report."""
     from stgcnlib.tables import report_facts
 
-    return report_facts(settings, data=sequences, parts=parts, nodes=nodes, layers=layers, accuracies=accuracies)
+    return report_facts(
+        settings, data=sequences, parts=parts, nodes=nodes, layers=layers, accuracies=accuracies, k=k,
+        compared=leakage.in_short(),
+    )  # fmt: skip
 
 
 def summarize(
@@ -97,10 +95,11 @@ def summarize(
     nodes: SequenceSet,
     examples: list[Any],
     facts: Mapping[str, str],
+    leakage: Leakage,
     settings: Settings,
     path: Path,
 ) -> None:
-    """What the report's first page shows: verdicts, three pictures, facts and the main table."""
+    """What the report's first page shows: warnings, verdicts, three pictures, facts and the main table."""
     from stgcnlib.figures import class_heatmap, skeleton_strip, smoothness_curve
     from stgcnlib.pipeline.summary import write_summary
     from stgcnlib.tables import smoothness_table, strip_example
@@ -117,5 +116,5 @@ def summarize(
     claims += [] if transfer is None else [("Transfer", judge_transfer(transfer))]
     write_summary(
         path, title=settings.name, outcome=judge_depth(geometry), figures=figures, facts=facts,
-        table=smoothness_table(geometry), claims=claims,
+        table=smoothness_table(geometry), claims=claims, warnings=leakage.sentences(),
     )  # fmt: skip

@@ -15,10 +15,7 @@ SEEDS = ("network.seeds",)
 PREPARED = ("data.format", "data.normalize", "data.centre", "data.published", "data.frame_step", "data.split")
 GROUPS = ("graph.leave_out", "geometry.resample")
 SOURCE = ("network.source",)
-INTERVALS = ("geometry.bootstrap", "geometry.confidence")
-CHOSEN = ("geometry.permutations", *INTERVALS)
-READING = ("dtw.window", "dtw.stride", "dtw.band", "dtw.segments", "dtw.metric", "dtw.normalize")
-GRAPH = ("graph.k", "graph.sigma", "graph.symmetrize", "graph.solver")
+GRAPH = ("graph.sigma", "graph.symmetrize", "graph.solver")
 TESTS = ("explain.sequences", "explain.units", "explain.replacement", "explain.steps", "explain.draws",
          "explain.jitter", "explain.maps")  # fmt: skip
 LEVELS = ("noise.jitter", "noise.joint_dropout", "noise.frame_dropout", "noise.rotation")
@@ -35,7 +32,10 @@ AXES = {
         kinds=("trained", "untrained", "initial"),
     ),
     "layer": Axis(networks.name_layers, needs={"layers": "layers"}),
-    "reading": Axis(geometry.other_readings, settings=("sensitivity.readings", "dtw.reading")),
+    "variant": Axis(
+        geometry.name_variants,
+        settings=("sensitivity.readings", "sensitivity.windows", "sensitivity.normalizations", "dtw"),
+    ),
     "level": Axis(noise.levels_and_clean, settings=LEVELS),
     "trained_level": Axis(noise.trainings, settings=("noise.train",)),
     "fit": Axis(transfer.name_fits, needs={"plan": "transfer-plan"}),
@@ -46,12 +46,20 @@ AXES = {
 RECORDINGS = (
     Artefact("demo", data.make_demo, settings=("data.demo", "seed"), section="data.demo"),
     Artefact("sensor-demo", data.make_sensors, settings=("data.sensor_demo", "seed"), section="data.sensor_demo"),
-    Artefact("sequences", data.read_recordings, forms.SEQUENCES,
+    Artefact("prepared", data.read_recordings, forms.SEQUENCES,
              needs={"demo": "demo?", "sensors": "sensor-demo?"},
              settings=(*PREPARED, "data.target", "data.windows"), files=("data.path", "data.skip")),
+    Artefact("repeated", data.find_repeated, TABLE, needs={"prepared": "prepared"}, settings=("data.split",)),
+    Artefact("sequences", data.keep_recordings,
+             needs={"prepared": "prepared", "repeated": "repeated"}, settings=("data.drop_duplicates",)),
     Artefact("parts", data.split_parts, needs={"sequences": "sequences"}, settings=("data.split",)),
     Artefact("nodes", data.pick_nodes, needs={"sequences": "sequences", "parts": "parts"}, settings=("graph.part",)),
+    Artefact("leakage", data.find_leaks, forms.LEAKAGE,
+             needs={"parts": "parts", "repeated": "repeated"}, settings=("data.drop_duplicates",),
+             tables={"leakage": "pairs"}),
     Artefact("grouping", data.group_nodes, needs={"nodes": "nodes"}, settings=GROUPS),
+    Artefact("graph-k", data.choose_candidates, needs={"nodes": "nodes", "grouping": "grouping"},
+             settings=("graph.k",)),
     Artefact("explained", data.explained_nodes, needs={"nodes": "nodes"}, settings=("explain.per_class",)),
 )
 
@@ -85,7 +93,7 @@ GEOMETRY = (
     Artefact("distances/{network}/{layer}", geometry.distances, ARRAY,
              needs={"activations": "activations/{network}"}, settings=("dtw",)),
     Artefact("curves/{network}", geometry.measure_curve, forms.GEOMETRY,
-             needs={"activations": "activations/{network}", "nodes": "nodes", "grouping": "grouping",
+             needs={"activations": "activations/{network}", "nodes": "nodes", "grouping": "grouping", "k": "graph-k",
                     "distances": "distances/{network}/*"},
              settings=(*GRAPH, "geometry.permutations", "geometry.confidence", "seed")),
     Artefact("geometry", geometry.merge_curves, forms.GEOMETRY, needs={"curves": "curves/*"},
@@ -97,12 +105,16 @@ GEOMETRY = (
              needs={"geometry": "geometry", "distances": "distances/trained/*", "nodes": "nodes", "layers": "layers"},
              settings=("graph.part",),
              tables={name: name for name in geometry.FINDINGS}),
-    Artefact("readings/{reading}/{swept}", geometry.distances_by_reading, ARRAY,
-             needs={"activations": "activations/trained"}, settings=READING, section="sensitivity"),
+    Artefact("baselines", geometry.measure_baselines, TABLE,
+             needs={"activations": "activations/trained", "geometry": "curves/trained"},
+             settings=("controls.baselines",),
+             tables={"baselines": ""}),
+    Artefact("variants/{variant}/{swept}", geometry.distances_by_variant, ARRAY,
+             needs={"activations": "activations/trained"}, settings=("dtw",), section="sensitivity"),
     Artefact("sensitivity", geometry.measure_sensitivity, TABLE,
-             needs={"activations": "activations/trained", "nodes": "nodes", "grouping": "grouping",
-                    "distances": "distances/trained/*", "others": "readings/*/*"},
-             settings=("sensitivity", "dtw", "graph.sigma", *CHOSEN, "seed"),
+             needs={"activations": "activations/trained", "nodes": "nodes", "grouping": "grouping", "k": "graph-k",
+                    "distances": "distances/trained/*", "others": "variants/*/*"},
+             settings=("sensitivity", "dtw", "graph.sigma", "geometry.permutations", "geometry.confidence", "seed"),
              section="sensitivity", tables={"sensitivity": ""}),
 )
 
@@ -116,7 +128,7 @@ MAPS = (
              settings=(*TESTS, "network.axes", "dtw", "seed")),
 )
 
-MEASURED = {"nodes": "nodes", "grouping": "grouping", "layers": "layers"}
+MEASURED = {"nodes": "nodes", "grouping": "grouping", "layers": "layers", "k": "graph-k"}
 LEVEL = (*GRAPH, "dtw", "network.axes", "noise.layers", "noise.neighbours", "seed")
 NOISE = (
     Artefact("noise-training/{trained_level}", noise.train_noisy, forms.TRAINING,
@@ -130,7 +142,7 @@ NOISE = (
     Artefact("noise-trained-level/{trained_level}/{level}", noise.measure_noisy_network, JSON,
              needs={"network": "noise-network/{trained_level}", **MEASURED}, settings=LEVEL, section="noise"),
     Artefact("noise", noise.collect, forms.NOISE,
-             needs={"nodes": "nodes", "grouping": "grouping", "geometry": "geometry",
+             needs={"nodes": "nodes", "grouping": "grouping", "k": "graph-k", "geometry": "geometry",
                     "levels": "noise-level/*/*", "others": "noise-trained-level/*/*"},
              settings=(*GRAPH, "geometry.confidence", "dtw", "noise.neighbours", "seed"), section="noise",
              tables={"noise": "table", "noise_accuracy": "accuracy", "noise_networks": "each",
@@ -161,7 +173,8 @@ TRANSFER = (
              section="transfer"),
     Artefact("transfer-geometry", transfer.measure_target, forms.GEOMETRY,
              needs=SOURCES, files=("transfer.source.checkpoint",), section="transfer",
-             settings=(*GRAPH, *GROUPS, "geometry.permutations", "geometry.confidence", "dtw", "network.axes", "seed")),
+             settings=("graph.k", *GRAPH, *GROUPS, "geometry.permutations", "geometry.confidence", "dtw",
+                       "network.axes", "seed")),
     Artefact("transfer", transfer.collect, forms.TRANSFER,
              needs={"target": "transfer-target", "plan": "transfer-plan",
                     "fits": "transfer-fit/*", "geometry": "transfer-geometry"},
@@ -173,7 +186,7 @@ TRANSFER = (
 )
 
 PAGES = (
-    Artefact("dtw", pages.dtw_options, settings=("dtw",)),
+    Artefact("dtw", geometry.dtw_options, settings=("dtw",)),
     Artefact("examples", pages.choose_examples,
              needs={"nodes": "nodes", "explained": "explained", "maps": "maps"}, settings=("explain.examples",)),
     Artefact("network-facts", pages.describe_network,
@@ -182,16 +195,17 @@ PAGES = (
              settings=NETWORK, files=("network.checkpoint",)),
     Artefact("facts", pages.describe_report,
              needs={"sequences": "sequences", "parts": "parts", "nodes": "nodes", "layers": "layers",
-                    "accuracies": "accuracies"},
-             settings=("network.name", "graph.k")),
+                    "accuracies": "accuracies", "k": "graph-k", "leakage": "leakage"},
+             settings=("network.name",)),
     Artefact("settings", pages.describe_settings,
-             needs={"nodes": "nodes", "grouping": "grouping"}, settings=("dtw", "graph", "geometry", "seed")),
+             needs={"nodes": "nodes", "grouping": "grouping", "k": "graph-k"},
+             settings=("dtw", "graph", "geometry", "seed")),
     Artefact("transfer-facts", transfer.describe,
              needs={"transfer": "transfer", "sequences": "sequences"},
              settings=("transfer.source",), section="transfer"),
     Artefact("summary", pages.summarize, forms.SUMMARY,
              needs={"geometry": "geometry", "noise": "noise?", "transfer": "transfer?", "nodes": "nodes",
-                    "examples": "examples", "facts": "facts"},
+                    "examples": "examples", "facts": "facts", "leakage": "leakage"},
              settings=("name",)),
 )
 # fmt: on
@@ -199,7 +213,6 @@ PAGES = (
 LINE = Line((*RECORDINGS, *NETWORKS, *GEOMETRY, *MAPS, *NOISE, *TRANSFER, *PAGES), AXES)
 
 NO_EFFECT = {
-    "controls.baselines": "not measured yet",
     "compute.device": "says where the work runs; results agree within rounding",
     "compute.workers": "says how much is made at a time",
     "compute.memory_limit": "ends a process that would need more",

@@ -130,9 +130,9 @@ def measure_target(
     networks = list(sources.values())
     if settings.transfer.source.checkpoint is not None:
         networks = networks[:1]  # all the same
+    k = None if graph.k is None else largest_k(graph.k, chosen.groups, len(test))
     return target_geometry(
-        networks, test, **vars(chosen),
-        k=largest_k(graph.k, chosen.groups, len(test)), sigma=graph.sigma,
+        networks, test, **vars(chosen), k=k, sigma=graph.sigma,
         symmetrize=graph.symmetrize, solver=graph.solver, permutations=geometry.permutations,
         confidence=geometry.confidence, seed=settings.seed,
         dtw=settings.dtw.model_dump(), axes=settings.network.axes, device=compute.device,
