@@ -167,7 +167,7 @@ def check_candidates(k: int, exclude: ArrayLike | None, count: int) -> None:
 
 
 def resampled_groups(resample: ArrayLike | None, groups: ArrayLike | None) -> NDArray[Any] | None:
-    """(N,) groups that a bootstrap draws as a whole; None: every recording by itself.
+    """(N,) groups that intervals leave out as a whole; None: every recording by itself.
 
     Args:
         resample: (N,) groups, "recordings", or None for `groups`.
@@ -185,7 +185,7 @@ def resampled_groups(resample: ArrayLike | None, groups: ArrayLike | None) -> ND
 
 
 def resampled_count(resample: ArrayLike | None, groups: ArrayLike | None) -> int | None:
-    """How many groups a bootstrap draws from; None: it draws every recording by itself."""
+    """How many groups intervals leave out one by one; None: recordings are taken by themselves."""
     drawn = resampled_groups(resample, groups)
     return None if drawn is None else len(np.unique(drawn))
 

@@ -86,6 +86,10 @@ def randomisation(
             torch.manual_seed(seed + draw)
             steps = [("nothing", []), *_cascade(lost, titles)]
             for step, (_, parameters) in enumerate(steps):
+                if draw and not step:  # nothing is lost yet: as in the first draw
+                    for name in maps[0]:
+                        found[step, name].append(found[step, name][0])
+                    continue
                 _lose(lost, parameters)
                 again = _explain(
                     lost, data, classes, layers=list(maps[0]), axes=axes, signed=is_signed(maps), device=device
@@ -102,7 +106,8 @@ def randomisation(
         estimate = over_recordings(of_recordings, groups, seed=seed).spread_over(found_in)
         rows.append({
             "step": step, "randomised": steps[step][0], "layer": name, "title": maps[0][name].title,
-            "index": maps[0][name].index, "correlation": estimate.value, "low": estimate.low, "high": estimate.high,
+            "index": maps[0][name].index, "correlation": estimate.value, "low": max(estimate.low, 0.0),
+            "high": min(estimate.high, 1.0),
             "spread": float(np.std(found_in, ddof=1)) if len(found_in) > 1 else float("nan"),
             "signed": known_mean(ranks), "similarity": known_mean(alike), "chance": chance[name],
             "pairs": int(np.isfinite(ranks).sum()), "empty": int((~np.isfinite(ranks)).sum()),
