@@ -155,8 +155,8 @@ MEASURED = {"03_ds_graphs", "04_geometry", "04a_classes", "04b_sensitivity", "05
     [
         ("name", "another", {"09_summary"}),
         ("compute.device", "cuda", set()),
-        ("seed", 1, set(BY_NAME)),
-        ("network.training.epochs", 2, set(BY_NAME) - {"00_data"}),
+        ("seed", 1, {stage.name for stage in STAGES}),
+        ("network.training.epochs", 2, {stage.name for stage in STAGES} - {"00_data"}),
         ("layers", ["st_gcn_networks.2"], MEASURED | {"01_network", "02_activations"}),
         ("dtw.window", 5, MEASURED | {"08_transfer"}),
         ("graph.k", 5, (MEASURED | {"08_transfer"}) - {"06_relevance"}),

@@ -300,7 +300,7 @@ def test_what_the_real_stages_show_is_made_for_them(tmp_path: Path) -> None:
     assert "sequences" in repeated(STAGES, "00_data", run)[0]
     artefacts, stages = repeated(STAGES, "01_network", run)
     assert stages == everything - {"00_data", "08_transfer"}  # whose source is trained on other classes
-    assert "training" in artefacts
+    assert "training/{trained}" in artefacts
     assert "sequences" not in artefacts
     assert repeated(STAGES, "05_layer", run) == (set(), {"05_layer"})  # it shows what others make
     assert repeated(STAGES, "04b_sensitivity", run)[1] == {"04b_sensitivity"}
