@@ -134,6 +134,7 @@ def _legend(outcome: Outcome, *, arrows: bool) -> str:
     bar = "interval" if confidence is None else f"{confidence:.0%} interval"
     zones = [_zone(test) for test in outcome.tests]
     limits = [test.against != 0 and not zone for test, zone in zip(outcome.tests, zones, strict=True)]
-    parts = [f"bar: {bar}", "line: no effect, or the limit" if any(limits) else "line: no effect"]
+    line = "the limit" if all(limits) else "no effect, or the limit" if any(limits) else "no effect"
+    parts = [f"bar: {bar}", f"line: {line}"]
     parts += ["grey: too small to count"] if any(zones) else []
     return " · ".join([*parts, *(["arrow: goes on"] if arrows else [])])

@@ -23,7 +23,7 @@ from stgcnlib.geometry.smoothness import label_smoothness
 from stgcnlib.geometry.statistics import LayerStatistics, layer_statistics
 from stgcnlib.geometry.suspects import outliers, suspect_labels
 from stgcnlib.geometry.targets import knn_estimates, probe_estimates, r_squared, target_null, target_smoothness
-from stgcnlib.geometry.uncertainty import Estimate, Jackknife, bootstrap_counts, paired_difference, permutation_null
+from stgcnlib.geometry.uncertainty import Estimate, Jackknife, permutation_null
 
 __all__ = [
     "ChosenK",
@@ -32,7 +32,6 @@ __all__ = [
     "LayerGeometry",
     "LayerStatistics",
     "baseline_distances",
-    "bootstrap_counts",
     "choose_k",
     "class_confusions",
     "class_separation",
@@ -49,7 +48,6 @@ __all__ = [
     "merge_geometries",
     "neighbourhood_overlap",
     "outliers",
-    "paired_difference",
     "permutation_null",
     "polytope_diameters",
     "pooled_features",

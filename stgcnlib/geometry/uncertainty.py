@@ -8,33 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.dsgraph import DSGraph
-from stgcnlib.errors import GraphError, suggest
+from stgcnlib.errors import GraphError
 from stgcnlib.geometry.smoothness import check_labels, transition
 from stgcnlib.groups import group_codes
 
 __all__ = [
     "Estimate",
     "Jackknife",
-    "Resampling",
-    "bootstrap_counts",
-    "bootstrap_means",
     "deletion_groups",
     "holm",
     "interval",
     "jackknife_error",
     "jackknife_interval",
-    "paired_difference",
     "permutation_null",
     "satterthwaite",
 ]
 
-Resampling = Literal["two-level", "subjects", "sequences"]
 Floats = NDArray[np.float64]
 
 
@@ -60,67 +55,6 @@ def permutation_null(graph: DSGraph, labels: ArrayLike, *, permutations: int = 2
         shuffled = generator.permutation(y).astype(kind)
         null[draw] = 1 - edges.data[shuffled[i] == shuffled[j]].sum() / len(y)
     return null
-
-
-def bootstrap_counts(
-    count: int,
-    *,
-    draws: int = 1000,
-    groups: ArrayLike | None = None,
-    resampling: Resampling | None = None,
-    seed: int = 0,
-) -> NDArray[np.int32]:
-    """(draws, N) how often each node occurs in each bootstrap sample; one table serves every curve (they pair).
-
-    Args:
-        count: number of nodes N.
-        draws: number of bootstrap samples.
-        groups: (N,) subject of each node, or None.
-        resampling: "sequences": nodes are drawn as if independent. "subjects": whole subjects are drawn with
-            replacement (cluster bootstrap). "two-level": subjects, then nodes within each subject drawn.
-            None: "two-level" where groups are given, else "sequences".
-        seed: of the draws.
-
-    What this cannot cover: the graph is not rebuilt, so the choice of candidates counts as given. And with S
-    subjects there are few distinct samples (35 for S = 4, one in 64 of them a single person), whose spread is
-    too small by about (S − 1)/S in variance; the second level adds some of it back. On resampled demo sets the 95%
-    intervals of "two-level" cover in 93 to 97% of cases (benchmarks/interval_coverage.py); where people differ
-    from each other much more than from themselves, in 81 to 85% with 4 to 8 subjects: there
-    `jackknife_interval`, which makes the graph anew without each subject, holds its 95% at twice the width.
-
-    Raises:
-        GraphError: draws below 1, groups that do not fit or are missing, an unknown name.
-    """
-    if draws < 1:
-        raise GraphError(f"bootstrap={draws}; expected at least 1 draw")
-    how = resampling or ("sequences" if groups is None else "two-level")
-    if how not in get_args(Resampling):
-        raise GraphError(f"resampling={how!r} is unknown; {suggest(str(how), get_args(Resampling))}")
-    generator = np.random.default_rng(seed)
-    if how == "sequences":
-        return generator.multinomial(count, np.full(count, 1 / count), size=draws).astype(np.int32)
-    if groups is None:
-        raise GraphError(f"resampling={how!r} draws subjects; give groups, one value per node")
-    member = group_codes(groups, count)
-    units = int(member.max()) + 1
-    drawn = generator.multinomial(units, np.full(units, 1 / units), size=draws)
-    if how == "subjects":
-        return drawn[:, member].astype(np.int32)
-    counts = np.zeros((draws, count), dtype=np.int32)
-    for subject in range(units):
-        nodes = np.flatnonzero(member == subject)
-        trials = drawn[:, subject] * nodes.size
-        counts[:, nodes] = generator.multinomial(trials, np.full(nodes.size, 1 / nodes.size))
-    return counts
-
-
-def bootstrap_means(values: ArrayLike, counts: NDArray[np.int32]) -> Floats:
-    """(draws,) mean of (N,) per-node values in each sample; NaN for a sample without any of the nodes."""
-    weights = counts.astype(np.float64)
-    total = weights.sum(axis=1)
-    means = np.full(len(total), np.nan)
-    np.divide(weights @ np.asarray(values, np.float64), total, out=means, where=total > 0)
-    return means
 
 
 def interval(samples: Floats, confidence: float = 0.95) -> tuple[float, float]:
@@ -354,15 +288,3 @@ def jackknife_interval(value: float, left_out: ArrayLike, confidence: float = 0.
     """(low, high) of `Jackknife.of`."""
     estimate = Jackknife(np.zeros(0, dtype=np.int64), confidence).of(value, left_out)
     return estimate.low, estimate.high
-
-
-def paired_difference(
-    first: ArrayLike, second: ArrayLike, counts: NDArray[np.int32], confidence: float = 0.95
-) -> tuple[float, float, float]:
-    """Mean of first − second over the same nodes, with the interval of that difference (value, low, high).
-
-    Both curves are read on the same resampled nodes: what makes a person or recording hard at both layers
-    cancels, so two values can differ clearly although their own intervals overlap.
-    """
-    difference = np.asarray(first, np.float64) - np.asarray(second, np.float64)
-    return (float(difference.mean()), *interval(bootstrap_means(difference, counts), confidence))

@@ -251,14 +251,13 @@ class Graph(Section):
 
 
 class Geometry(Section):
-    """Uncertainty: shuffles of the labels, bootstrap draws, confidence of the intervals, and what these resample.
+    """Uncertainty: shuffles of the labels, confidence of the intervals, and what these leave out.
 
-    `resample` is the group whose recordings are drawn as a whole, "auto" for subject (else block) where the data has
-    it, or null for recordings by themselves.
+    `resample` is the group whose recordings are left out as a whole, one at a time: "auto" for subject (else block)
+    where the data has it, or null for random parts of the recordings.
     """
 
     permutations: Whole = Field(200, ge=1)
-    bootstrap: Whole = Field(1000, ge=1)
     confidence: Number = Field(0.95, gt=0, lt=1)
     resample: str | None = "auto"
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from stgcnlib.groups import plural
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.tables.targets import several_successes, told_facts
 
@@ -32,7 +31,7 @@ def settings_facts(
         nodes: recordings that are nodes of the DS-Graphs.
         k: the number of candidates of each node.
         left_out: name of the group whose members are no neighbours of each other; `None`: everyone may be one.
-        resampled: name of the group that intervals resample as a whole; `None`: recordings.
+        resampled: name of the group that intervals leave out as a whole; `None`: random parts of the recordings.
     """
     dtw, graph, geometry = study.dtw, study.graph, study.geometry
     band = "no band" if dtw.band is None else f"band of radius {dtw.band}"
@@ -43,8 +42,10 @@ def settings_facts(
         "graph": f"NNK, K = {k.k}, σ by {graph.sigma}, solver {graph.solver}",
         **_candidates(k),
         "left out as neighbours": "nobody" if left_out is None else f"same {left_out}",
-        "resampled": "recordings" if resampled is None else f"{plural(resampled)}, then their recordings",
-        "interval": f"{geometry.confidence:.0%}, {geometry.bootstrap} bootstrap draws",
+        "left out for intervals": "random parts of the recordings"
+        if resampled is None
+        else f"one {resampled} at a time",
+        "interval": f"{geometry.confidence:.0%}, graphs made anew without each part",
         "null": f"{geometry.permutations} shuffles of the {'labels' if nodes.class_names else 'targets'}",
         "seed": str(study.seed),
     }

@@ -179,20 +179,3 @@ def left_out(count: int, unit: str | None) -> str:
     if unit is None or unit == "recording":
         return f"leaving out one of {count} random parts of the recordings at a time, with graphs made anew"
     return f"leaving out one of {count} {plural(unit)} at a time, with graphs made anew"
-
-
-def resampled(draws: int, resampling: str, count: int | None, unit: str) -> str:
-    """'300 bootstrap draws of the 4 subjects and their recordings'.
-
-    Args:
-        draws: how many.
-        resampling: "sequences", "subjects" or "two-level".
-        count: how many groups are resampled as a whole; None: none are.
-        unit: name of such a group.
-    """
-    what = {
-        "sequences": "recordings as if independent",
-        "subjects": f"the {count} {plural(unit)}",
-        "two-level": f"the {count} {plural(unit)} and their recordings",
-    }["sequences" if count is None else resampling]
-    return f"{draws} bootstrap draws of {what}"

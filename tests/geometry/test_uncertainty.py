@@ -1,4 +1,4 @@
-"""The permutation null against its exact mean, the jackknife against the textbook, and what the bootstrap does."""
+"""The permutation null against its exact mean, and the jackknife against the textbook."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from scipy.stats import ttest_1samp
 
 from stgcnlib.dsgraph import nnk_graph
 from stgcnlib.errors import GraphError
-from stgcnlib.geometry import Estimate, Jackknife, bootstrap_counts, paired_difference, permutation_null
-from stgcnlib.geometry.uncertainty import bootstrap_means, holm, interval
+from stgcnlib.geometry import Estimate, Jackknife, permutation_null
+from stgcnlib.geometry.uncertainty import holm, interval
 
 
 def test_null_mean_is_the_analytic_one() -> None:
@@ -33,73 +33,9 @@ def test_null_is_deterministic_and_bounded() -> None:
     np.testing.assert_allclose(permutation_null(graph, np.zeros(20, dtype=int), permutations=3), 0, atol=1e-12)
 
 
-SUBJECTS = np.repeat([1, 2, 5, 7], [10, 10, 20, 20])
-
-
-@pytest.mark.parametrize("resampling", ["sequences", "subjects", "two-level"])
-def test_counts_follow_the_sampling(resampling: str) -> None:
-    counts = bootstrap_counts(60, draws=400, groups=SUBJECTS, resampling=resampling, seed=1)
-    assert counts.shape == (400, 60)
-    per_subject = np.stack([counts[:, s == SUBJECTS].sum(axis=1) for s in (1, 2, 5, 7)], axis=1)
-    if resampling == "sequences":
-        assert (counts.sum(axis=1) == 60).all()
-        return
-    drawn = per_subject / [10, 10, 20, 20]
-    assert (drawn == drawn.round()).all()  # whole subjects
-    assert (drawn.sum(axis=1) == 4).all()
-    assert drawn.mean() == pytest.approx(1)
-    within = [len(np.unique(row[SUBJECTS == 5])) for row in counts if row[SUBJECTS == 5].any()]
-    assert (max(within) == 1) == (resampling == "subjects")
-
-
-def test_interval_of_independent_values_is_the_usual_one() -> None:
-    values = np.random.default_rng(0).normal(size=400)
-    low, high = interval(bootstrap_means(values, bootstrap_counts(400, draws=2000)))
-    half = 1.96 * values.std() / 20
-    assert low == pytest.approx(values.mean() - half, abs=0.02)
-    assert high == pytest.approx(values.mean() + half, abs=0.02)
-
-
-def test_subjects_that_differ_widen_the_interval() -> None:
-    values = np.random.default_rng(0).normal(size=60) * 0.1 + np.repeat([0.0, 1.0, 0.5, 0.2], [10, 10, 20, 20])
-    naive = interval(bootstrap_means(values, bootstrap_counts(60)))
-    clustered = interval(bootstrap_means(values, bootstrap_counts(60, groups=SUBJECTS)))
-    assert np.diff(clustered) > 1.5 * np.diff(naive)
-
-
-def test_paired_difference_is_surer_than_two_intervals() -> None:
-    rng = np.random.default_rng(0)
-    hard = rng.uniform(size=100)
-    first, second = hard + 0.05 + 0.02 * rng.normal(size=100), hard
-    counts = bootstrap_counts(100)
-    value, low, high = paired_difference(first, second, counts)
-    assert low < value < high
-    assert low > 0
-    lows = [interval(bootstrap_means(v, counts)) for v in (first, second)]
-    assert lows[0][0] < lows[1][1]  # the curves' own intervals overlap
-    assert paired_difference(first, first, counts) == (0, 0, 0)
-
-
-def test_samples_without_a_class_are_left_out() -> None:
-    counts = np.array([[1, 0], [0, 1], [1, 1]], dtype=np.int32)
-    means = bootstrap_means([0.5], counts[:, :1])
-    np.testing.assert_array_equal(means, [0.5, np.nan, 0.5])
-    assert interval(means) == (0.5, 0.5)
+def test_the_range_of_samples_leaves_out_what_is_not_known() -> None:
+    assert interval(np.array([0.5, np.nan, 0.5])) == (0.5, 0.5)
     assert all(np.isnan(interval(np.array([np.nan]))))
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"draws": 0}, "bootstrap=0"),
-        ({"groups": [1, 2]}, r"shape \(2,\)"),
-        ({"resampling": "subjects"}, "give groups"),
-        ({"resampling": "subject"}, "'subjects'"),
-    ],
-)
-def test_bad_options(options: dict[str, object], message: str) -> None:
-    with pytest.raises(GraphError, match=message):
-        bootstrap_counts(10, **options)
 
 
 def test_bad_confidence_and_permutations() -> None:

@@ -22,7 +22,7 @@ TINY = {
     "network": {"name": "st-gcn", "options": {"width": 4, "depth": 3}, "training": {"epochs": 2}},
     "graph": {"k": 4},
     "controls": {"untrained": 2},
-    "geometry": {"permutations": 20, "bootstrap": 50},
+    "geometry": {"permutations": 20},
     "explain": {"examples": 2, "per_class": 1, "sequences": 3, "units": ["joints"], "steps": 2, "draws": 1},
 }
 

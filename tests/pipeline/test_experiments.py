@@ -28,7 +28,7 @@ TINY: dict[str, Any] = {
     "network": {"name": "st-gcn", "options": {"width": 4, "depth": 3}, "training": {"epochs": 1}},
     "graph": {"k": 4},
     "controls": {"untrained": 1, "initial": 0},
-    "geometry": {"permutations": 20, "bootstrap": 50},
+    "geometry": {"permutations": 20},
 }
 NOISE = {
     "jitter": [20], "joint_dropout": [], "frame_dropout": [], "rotation": [90], "layers": ["st_gcn_networks.2"],

@@ -44,7 +44,9 @@ def test_curve_classes_and_skeletons_come_first(
     if not classes:
         geometry = replace(geometry, per_class=geometry.per_class.iloc[:0])
     home = tmp_path / "summary"
-    summarize(geometry, None, None, nodes, examples(nodes, 5), {}, SimpleNamespace(name="it"), home)  # type: ignore[arg-type]
+    leakage: Any = SimpleNamespace(sentences=lambda: ("Beware.",))
+    name: Any = SimpleNamespace(name="it")
+    summarize(geometry, None, None, nodes, examples(nodes, 5), {}, leakage, name, home)
     content = json.loads((home / "summary.json").read_text())
     expected = ["curve.png", "classes.png", "strip.png"] if classes else ["curve.png", "strip.png"]
     assert [each["file"] for each in content["figures"]] == expected
@@ -52,6 +54,7 @@ def test_curve_classes_and_skeletons_come_first(
     assert all(each["title"] and each["alt"] and 0 < each["width"] <= 960 for each in content["figures"])
     assert len(content["tests"]["rows"]) == 4
     assert content["claims"] == []
+    assert content["warnings"] == ["Beware."]
 
 
 def test_one_strip_stands_for_all_layers_and_frames() -> None:

@@ -37,7 +37,7 @@ def study(path: Path, output: Path, **settings: Any) -> StudyRun:
         "network": {"name": "st-gcn", "options": {"width": 4, "depth": 3}, "training": {"epochs": 1}},
         "graph": {"k": 4},
         "controls": {"untrained": 1, "initial": 0},
-        "geometry": {"permutations": 5, "bootstrap": 40},
+        "geometry": {"permutations": 5},
     }
     return open_study(fields | {name: fields.get(name, {}) | values for name, values in settings.items()}, output)
 
@@ -55,8 +55,8 @@ def test_neighbours_of_other_days_are_called_so(days: Path, tmp_path: Path) -> N
     assert "If neighbours of the same day count too" in words
     assert "other subjects" not in words
     assert "leaving out one of 2 subjects at a time" in words  # who is left out for intervals is another question
-    assert run["settings"].loc[["left out as neighbours", "resampled"], "value"].tolist() == [
-        "same day", "subjects, then their recordings",
+    assert run["settings"].loc[["left out as neighbours", "left out for intervals"], "value"].tolist() == [
+        "same day", "one subject at a time",
     ]  # fmt: skip
     assert set(pd.read_parquet(tmp_path / "tables" / "nodes.parquet")["neighbours"]) == {"other days", "all"}
 
@@ -73,12 +73,12 @@ def test_subjects_are_left_out_one_by_one_where_everyone_may_be_a_neighbour(days
 
 
 def test_random_parts_of_the_recordings_are_left_out_if_the_study_says_so(days: Path, tmp_path: Path) -> None:
-    run = study(days, tmp_path, geometry={"resample": None, "permutations": 5, "bootstrap": 40})
+    run = study(days, tmp_path, geometry={"resample": None, "permutations": 5})
     geometry = run["geometry"]
     assert geometry.neighbours == "other subjects"
     assert geometry.jackknife.count == min(20, len(run["nodes"]))
     assert "random parts of the recordings at a time, with graphs made anew." in judge_depth(geometry).text
-    assert run["settings"].loc["resampled", "value"] == "recordings"
+    assert run["settings"].loc["left out for intervals", "value"] == "random parts of the recordings"
 
 
 def test_a_comparison_names_what_its_pairs_exchange() -> None:

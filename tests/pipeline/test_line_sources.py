@@ -25,7 +25,7 @@ from stgcnlib.pipeline.study import Study
 ROOT = Path(stgcnlib.__file__).parent
 SMALL: dict[str, Any] = {
     **BASE,
-    "geometry": {"permutations": 5, "bootstrap": 20},
+    "geometry": {"permutations": 5},
     "explain": {"examples": 1, "per_class": 1, "sequences": 2, "units": ["joints"], "steps": 2, "draws": 1},
     "sensitivity": {"k": [4], "readings": ["frames"]},
     "noise": {"jitter": [20], "joint_dropout": [], "frame_dropout": [], "rotation": [], "train": {"jitter": 10}},

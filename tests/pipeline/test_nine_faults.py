@@ -28,7 +28,7 @@ from stgcnlib.verdicts import advise_frozen
 
 TINY: dict[str, Any] = {
     **{name: value for name, value in BASE.items() if name not in ("noise", "transfer", "sensitivity")},
-    "geometry": {"permutations": 5, "bootstrap": 20},
+    "geometry": {"permutations": 5},
     "explain": {"examples": 1, "per_class": 1, "sequences": 2, "units": ["joints"], "steps": 2, "draws": 1},
 }
 

@@ -150,7 +150,7 @@ def test_studies_do_not_change() -> None:
 def test_bundled_studies_are_valid(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("STGCNLIB_DATA", str(tmp_path))
     study = Study.load(name)
-    assert study.graph.k == 20
+    assert study.graph.k is None  # what suits the recordings
     assert set(yaml.safe_load((bundled_folder() / f"{name}.yml").read_text())) <= set(Study.model_fields)
 
 

@@ -89,7 +89,7 @@ def study(**dtw):
         network=SimpleNamespace(name="tiny"),
         dtw=SimpleNamespace(**chosen, stride=2),
         graph=SimpleNamespace(part="test", sigma="mean-kth/3", solver="exact"),
-        geometry=SimpleNamespace(confidence=0.95, bootstrap=50, permutations=20),
+        geometry=SimpleNamespace(confidence=0.95, permutations=20),
     )
 
 
@@ -105,8 +105,8 @@ def test_settings_are_put_into_words():
         "candidates of a node's own class": "median 2, least 1",
         "warning": str(k.warning),
         "left out as neighbours": "same subject",
-        "resampled": "days, then their recordings",
-        "interval": "95%, 50 bootstrap draws",
+        "left out for intervals": "one day at a time",
+        "interval": "95%, graphs made anew without each part",
         "null": "20 shuffles of the labels",
         "seed": "7",
     }
@@ -117,7 +117,7 @@ def test_settings_are_put_into_words():
     assert not {"warning", "candidates of a node's own class"} & set(other.index)
     assert other["distance"] == "DTW, classic DTW on frames, euclidean, band of radius 3, by length"
     assert other["left out as neighbours"] == "nobody"
-    assert other["resampled"] == "recordings"
+    assert other["left out for intervals"] == "random parts of the recordings"
 
 
 def test_a_report_begins_with_facts():
