@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -99,7 +100,7 @@ class NoiseResult:
     def smoothness(self, network: str, kind: str, level: float | None, indices: Sequence[int]) -> Spread:
         """Smoothness of the networks of one name, as a mean over some layers."""
         members = self.settings["members"][network]
-        return _join([_mean_over(_chosen(self.each, member, kind, level), indices) for member in members])
+        return _join([_mean_over(self._curve(member, kind, level), indices) for member in members])
 
     def gain(self, network: str, indices: Sequence[int]) -> tuple[Spread, float] | None:
         """What training gained on clean recordings as a mean over some layers, and the untrained networks' own error.
@@ -109,7 +110,7 @@ class NoiseResult:
         if self.controls.empty:
             return None
         untrained = _join(
-            [_mean_over(rows, indices) for _, rows in self.controls.groupby("member", sort=False)]
+            [_mean_over(_curve(rows), indices) for _, rows in self.controls.groupby("member", sort=False)]
         )  # fmt: skip
         count = len(untrained.each)
         error = float(untrained.each.std(ddof=1) / np.sqrt(count)) if count > 1 else 0.0
@@ -137,7 +138,19 @@ class NoiseResult:
             return float("nan"), float("nan"), float("nan")
         return self.jackknife.ratio(change.each, room.each, change.without, room.without)
 
-    @property
+    @cached_property
+    def _curves(self) -> dict[tuple[str, str, float | None], pd.DataFrame]:
+        """(member, kind, level) -> smoothness by index of the layer and part."""
+        levels: Any = self.each.groupby(["member", "kind", "level"], dropna=False, sort=False)
+        return {(m, k, None if np.isnan(v) else float(v)): _curve(rows) for (m, k, v), rows in levels}
+
+    def _curve(self, member: str, kind: str, level: float | None) -> pd.DataFrame:
+        key = (member, kind, None if level is None or np.isnan(level) else float(level))
+        if key not in self._curves:
+            raise StudyError(f"the noise study has no network {member!r} at {kind!r} {level}")
+        return self._curves[key]
+
+    @cached_property
     def _null(self) -> tuple[float, Floats]:
         """Expected smoothness of shuffled labels, with all recordings and (P,) without each part."""
         labels = _chosen(self.predictions, self.settings["members"][TRAINED][0], CLEAN, None).sort_values("node")
@@ -307,10 +320,14 @@ def _estimated(name: str, found: Estimate, *, ends: tuple[str, str] | None = Non
     return {name: found.value, low: found.low, high: found.high}
 
 
-def _mean_over(rows: pd.DataFrame, indices: Sequence[int]) -> Spread:
-    """Mean over some layers, from rows of one member: index, part, smoothness."""
-    parts = rows[rows["index"].isin(list(indices))].groupby("part")["smoothness"].agg(lambda s: s.mean(skipna=False))
-    values: Floats = np.asarray(parts.sort_index(), dtype=np.float64)
+def _curve(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows with index, part and smoothness as a table: a row per layer, a column per part, all recordings first."""
+    return rows.pivot(index="index", columns="part", values="smoothness").sort_index(axis=1)
+
+
+def _mean_over(curve: pd.DataFrame, indices: Sequence[int]) -> Spread:
+    """Mean over some layers of one member."""
+    values: Floats = np.asarray(curve.loc[list(indices)], dtype=np.float64).mean(axis=0)
     return Spread(values[:1], values[None, 1:])
 
 

@@ -26,7 +26,7 @@ def leakage_table(leakage: Leakage, *, most: int = 10) -> pd.DataFrame:
         first = pairs.drop_duplicates("test_index")
         row: dict[str, Any] = {"kind": kind, "class": name, "test recordings": len(first)}
         row |= {"of": leakage.facts["class_counts"].get(str(name), leakage.facts["test"])}
-        shown = [f"{test} = {train}" for test, train in zip(first["test"], first["train"], strict=True)]
+        shown = [f"{test} and {train}" for test, train in zip(first["test"], first["train"], strict=True)]
         rows.append(row | {"for example": ", ".join(shown[:3]) + ", …" * (len(shown) > 3)})
     columns = ["kind", "class", "test recordings", "of", "for example"]
     return pd.DataFrame(rows, columns=columns).head(most).set_index("kind")

@@ -35,9 +35,10 @@ TINY: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the maps of a tiny study, and all that they need."""
+    """A folder with the maps of a tiny study, and all that they need, and the history of its training."""
     folder = tmp_path_factory.mktemp("tiny")
-    _ = open_study(TINY, folder)["maps"]
+    run = open_study(TINY, folder)
+    _ = run["maps"], run["history"]
     return folder
 
 
@@ -208,14 +209,14 @@ def test_6_maps_and_all_their_checks_run_on_the_device_of_the_study(
 
     for module in (gradcam, checks, import_module("stgcnlib.explain.faithfulness")):
         monkeypatch.setattr(module, "observing", spy(module))
-    functions = {name: getattr(checks, name) for name in ("grad_cam", "_explain")}
-    for name, function in functions.items():
+    for home, name in ((checks, "grad_cam"), (import_module("stgcnlib.explain.randomisation"), "_explain")):
+        function = getattr(home, name)
 
         def called(*args: Any, device: str = "none", name: str = name, function: Any = function, **kwargs: Any) -> Any:
             asked.setdefault(name, set()).add(device)
             return function(*args, device=device, **kwargs)
 
-        monkeypatch.setattr(checks, name, called)
+        monkeypatch.setattr(home, name, called)
     run = open_study({**TINY, "compute": {"device": "cuda:7"}}, folder)
     for name in ("maps", "map-evaluation"):
         run.forget(name)

@@ -148,6 +148,6 @@ def test_what_parts_share_has_a_row_per_kind_and_class():
     assert set(table.index) == {"equal"}
     assert table["test recordings"].sum() == 2
     assert (table["of"] >= table["test recordings"]).all()
-    assert f"{data.names[0]} = {data.names[0]}" in " ".join(table["for example"])
+    assert f"{data.names[0]} and {data.names[0]}" in " ".join(table["for example"])
     empty = tables.leakage_table(find_leakage(data.select(range(3)), data.select([4, 5]), near=0))
     assert len(empty) == 0
