@@ -152,8 +152,9 @@ def compare_pairs(pairs: pd.DataFrame) -> Figure:
             color = INK if clear else MUTED
             ax.hlines(y, row["low"], row["high"], color=color, linewidth=2.2, alpha=0.6)
             ax.plot(row["difference"], y, marker="o", color=color, markersize=6)
+            tested = f"p = {row['p']:.3g}" if np.isfinite(row["p"]) else "not tested"
             ax.annotate(
-                f"{row['difference']:+.3f}, p = {row['p']:.3g}", (1, y), xycoords=("axes fraction", "data"),
+                f"{row['difference']:+.3f}, {tested}", (1, y), xycoords=("axes fraction", "data"),
                 xytext=(6, 0), textcoords="offset points", va="center", fontsize=8, color=color, annotation_clip=False,
             )  # fmt: skip
             ticks.append(y)

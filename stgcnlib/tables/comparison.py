@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from stgcnlib.groups import plural
-from stgcnlib.tables.words import spans
+from stgcnlib.tables.words import span, spans
 
 if TYPE_CHECKING:
     from stgcnlib.studies import Comparison
@@ -57,8 +58,11 @@ def pairs_table(comparison: Comparison) -> pd.DataFrame:
             "scale": rows["scale"],
             "first value": rows["first_value"].map("{:.3f}".format),
             "second value": rows["second_value"].map("{:.3f}".format),
-            "difference": spans(rows, "difference", "low", "high", "{:+.3f}"),
-            "p": rows["p"].map("{:.3g}".format),
+            "difference": [
+                span(value, low, high, "{:+.3f}") if np.isfinite(low) else f"{value:+.3f}"
+                for value, low, high in zip(rows["difference"], rows["low"], rows["high"], strict=True)
+            ],
+            "p": [f"{p:.3g}" if np.isfinite(p) else "not tested" for p in rows["p"]],
             _heading(rows["unit"]): rows["units"],
         }
     ).set_index("first")

@@ -20,8 +20,8 @@ def compare_studies(outputs: Sequence[str | os.PathLike[str]]) -> Comparison:
 
     Two studies are tested against each other where their nodes are the same recordings, by name and class: smoothness
     (and accuracy) under one study less that under the other, leaving out one subject at a time. Where settings that
-    decide levels are not equal (`Comparison.unequal`), smoothness is compared as (S − floor) / (null − floor); floor
-    and null count as known there.
+    decide levels are not equal (`Comparison.unequal`), smoothness is shown as (S − floor) / (null − floor) and not
+    tested.
 
     Args:
         outputs: folders that `stgcnlib run` wrote, at least two.

@@ -104,6 +104,6 @@ def _details(numbers: dict[str, Any], unequal: str) -> str:
     if unequal:
         sentences.append(
             f"The studies are not comparable in level, because these settings are not equal: {unequal}. Rescaled "
-            f"values, (S − floor) / (null − floor), are compared instead."
+            f"values, (S − floor) / (null − floor), are shown instead, and differences are not tested."
         )
     return " ".join(sentences)

@@ -160,7 +160,9 @@ def test_comparison_figures(depths: tuple[int, ...]) -> None:
     assert {"input", "last layer"} <= texts(differences)
     assert "accuracy" not in texts(differences)
     assert "rescaled" not in differences.axes[0].get_xlabel()
-    assert "rescaled" in figures.compare_pairs(pairs.assign(scale="rescaled")).axes[0].get_xlabel()
+    untested = figures.compare_pairs(pairs.assign(scale="rescaled", low=np.nan, high=np.nan, p=np.nan))
+    assert "rescaled" in untested.axes[0].get_xlabel()
+    assert "+0.100, not tested" in texts(untested)
     no_text_outside(differences)
     with pytest.raises(StudyError, match="nothing to pair"):
         figures.compare_pairs(pairs.iloc[:0])

@@ -141,9 +141,9 @@ def test_the_same_data_at_two_k_are_not_compared_in_level(tmp_path: Path) -> Non
     floor = curves["floor"]
     expected = (curves["smoothness"] - floor) / (curves["null_mean"] - floor)
     assert curves["rescaled"].to_dict() == pytest.approx(expected.to_dict())
-    geometry = LayerGeometry.load(folders[0] / "artefacts" / "geometry")
-    assert last["units"] == geometry.jackknife.count
-    assert last["low"] <= last["difference"] <= last["high"]
+    assert smoothness[["low", "high", "p"]].isna().all().all()  # K makes a difference by itself: nothing is tested
+    accuracy = comparison.pairs.set_index("quantity").loc["accuracy"]
+    assert np.isfinite([accuracy["low"], accuracy["high"], accuracy["p"]]).all()
 
 
 @pytest.mark.parametrize(

@@ -142,6 +142,10 @@ def test_studies_side_by_side():
         "difference": "+0.250 (-0.100 to +0.600)", "p": "0.0123", "subjects": 4,
     }  # fmt: skip
     assert tables.pairs_table(Comparison(studies, studies, studies, pairs.iloc[:0])).empty
+    untested = tables.pairs_table(
+        Comparison(studies, studies, studies, pairs.assign(low=np.nan, high=np.nan, p=np.nan))
+    )
+    assert untested.loc["a", ["difference", "p"]].tolist() == ["+0.250", "not tested"]
     unequal = pd.DataFrame(
         [
             {"setting": setting, "study": study, "value": value}
