@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.errors import GraphError, StudyError, suggest
+from stgcnlib.sequences import SequenceSet
 
 __all__ = [
     "ALL",
@@ -37,6 +38,7 @@ __all__ = [
     "plural",
     "resampled_count",
     "resampled_groups",
+    "strata",
 ]
 
 ALL = "all"
@@ -47,6 +49,10 @@ BLOCK = "block"
 """The group that is used where no subjects are known: blocks of time, of windows that were cut out of series."""
 RECORDINGS = "recordings"
 """What `resample` is where every recording is resampled by itself."""
+
+
+QUARTERS = ("lowest quarter", "second quarter", "third quarter", "highest quarter")
+"""Kinds of recordings by a real target."""
 
 
 class Fewest(NamedTuple):
@@ -248,6 +254,25 @@ def _chosen(field: str, wanted: str | None, known: Iterable[str]) -> str | None:
         nearest = suggest(wanted, names) if names else "it has no groups at all: set it to null"
         raise StudyError(f"{field}: the data has no group {wanted!r}; {nearest}")
     return wanted
+
+
+# -- kinds of recordings ------------------------------------------------------------------------
+
+
+def strata(data: SequenceSet) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """(N,) a number for each recording's kind, and the names of the kinds, as pages show a few of each.
+
+    Classes; where there are none, quarters of the recordings by their first target, lowest first; without targets, all
+    are one kind.
+    """
+    if data.class_names:
+        return data.labels, data.class_names
+    if data.targets is None:
+        return np.zeros(len(data), dtype=np.int64), ("all",)
+    order = data.targets[:, 0].argsort(kind="stable")
+    codes = np.empty(len(data), dtype=np.int64)
+    codes[order] = np.arange(len(data)) * len(QUARTERS) // len(data)
+    return codes, QUARTERS
 
 
 # -- words -------------------------------------------------------------------------------------

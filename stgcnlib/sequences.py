@@ -123,6 +123,11 @@ class SequenceSet:
         return int(self.coords[0].shape[-1])
 
     @property
+    def outputs(self) -> int:
+        """How many outputs a network has that tells their class or, where there are no classes, their targets."""
+        return len(self.class_names or self.target_names)
+
+    @property
     def people_counts(self) -> NDArray[np.int64]:
         """(N,) people per recording."""
         return np.array([1 if c.ndim == 3 else c.shape[0] for c in self.coords], dtype=np.int64)

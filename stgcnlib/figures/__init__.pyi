@@ -35,6 +35,12 @@ from .statistics import layer_similarity as layer_similarity
 from .statistics import statistics_curves as statistics_curves
 from .suspects import outlier_pictures as outlier_pictures
 from .suspects import suspect_pictures as suspect_pictures
+from .targets import neighbor_targets as neighbor_targets
+from .targets import target_distances as target_distances
+from .targets import target_estimates as target_estimates
+from .targets import target_map as target_map
+from .targets import target_recordings as target_recordings
+from .targets import target_spread as target_spread
 from .training import confusion as confusion
 from .training import per_class_accuracy as per_class_accuracy
 from .training import training_curves as training_curves

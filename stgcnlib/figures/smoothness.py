@@ -31,13 +31,20 @@ from stgcnlib.groups import ALL, main_neighbours
 __all__ = ["class_heatmap", "class_smoothness", "separation", "smoothness_curve"]
 
 _LABEL = r"label smoothness $S_\mathrm{rw}$ (lower = smoother)"
+_TARGET = r"target smoothness $S$ (lower = smoother)"
 _THIN = "#7fa6cf"
 _FLOOR_SHOWN = 0.005  # a lower floor cannot be told from 0
 
 
 @styled
-def smoothness_curve(table: pd.DataFrame, *, mean: pd.DataFrame | None = None, neighbours: str | None = None) -> Figure:
-    """Label smoothness of each layer with its interval, beside shuffled labels and untrained networks.
+def smoothness_curve(
+    table: pd.DataFrame,
+    *,
+    mean: pd.DataFrame | None = None,
+    neighbours: str | None = None,
+    measured: str = "label",
+) -> Figure:
+    """Smoothness of each layer with its interval, beside shuffled labels (or targets) and untrained networks.
 
     Several trained networks are thin lines around their mean. Several untrained networks are a band from the least to
     the most of them, with their mean as a line; those with batch norm as initialised are a dotted line.
@@ -49,10 +56,12 @@ def smoothness_curve(table: pd.DataFrame, *, mean: pd.DataFrame | None = None, n
         mean: `LayerGeometry.mean_curve()`: the mean of several trained networks with its interval; `None`: without one.
         neighbours: whose neighbours the main curves count; `None` takes "other subjects" (or days, …) where they
             are there. With these, the curve of all neighbours is drawn as a thin line.
+        measured: what smoothness is of: `LayerGeometry.measured`.
 
     Raises:
         GraphError: if the table has no row for these neighbours.
     """
+    label = _LABEL if measured == "label" else _TARGET
     kind = _neighbours(table, neighbours)
     each, untrained, initial = (_kind(table, name, kind) for name in (TRAINED, UNTRAINED, INITIAL))
     main = _mean(each)
@@ -73,7 +82,8 @@ def smoothness_curve(table: pd.DataFrame, *, mean: pd.DataFrame | None = None, n
     null_low = float(main["null_low"].min())
     broken = null_low > top + 0.25 * (top - min(bottom, 0.5 * top))
 
-    figure = new_figure(4.7, alt="Label smoothness against layer, with interval, null and untrained networks.")
+    alt = f"{measured.capitalize()} smoothness against layer, with interval, null and untrained networks."
+    figure = new_figure(4.7, alt=alt)
     upper: Axes | None = None
     if broken:
         upper, ax = figure.subplots(2, 1, sharex=True, height_ratios=[1, 5.5])
@@ -83,7 +93,7 @@ def smoothness_curve(table: pd.DataFrame, *, mean: pd.DataFrame | None = None, n
     ends: list[tuple[float, str, Any]] = []
     null_ax = upper if upper is not None else ax
     _draw_null(null_ax, main)  # draws nothing where no labels were shuffled
-    null_end = (float(main["null_mean"].iloc[-1]), "shuffled labels", MUTED)
+    null_end = (float(main["null_mean"].iloc[-1]), f"shuffled {measured}s", MUTED)
     has_null = bool(np.isfinite(null_end[0]))
     if has_floor:
         ax.plot(x, main["floor"], color=INK, linewidth=0.9)
@@ -119,9 +129,9 @@ def smoothness_curve(table: pd.DataFrame, *, mean: pd.DataFrame | None = None, n
         ax.set_ylim(max(0.0, bottom - margin), np.fmax(top, main["null_high"].max()) + margin)
     direct_labels(ax, x[-1], ends)
     if broken:
-        figure.supylabel(_LABEL, fontsize=9, parse_math=True)
+        figure.supylabel(label, fontsize=9, parse_math=True)
     else:
-        ax.set_ylabel(_LABEL, parse_math=True)
+        ax.set_ylabel(label, parse_math=True)
     layer_ticks(ax, main["title"].astype(str).tolist(), x)
     ax.set_xlim(x[0] - 0.25, x[-1] + 0.15)
     ax.grid(axis="y")

@@ -18,16 +18,17 @@ __all__ = ["confusion", "per_class_accuracy", "training_curves"]
 
 @styled
 def training_curves(history: pd.DataFrame) -> Figure:
-    """Loss and accuracy against epoch; of several networks the first is drawn thick, the others thin.
+    """Loss and accuracy (of targets: R²) against epoch; of several networks the first is drawn thick, the others thin.
 
     Args:
-        history: columns epoch, train_loss, train_accuracy and, where it was measured, test_accuracy; of several
-            networks also network.
+        history: columns epoch, train_loss, train_accuracy and, where it was measured, test_accuracy (or train_r2 and
+            test_r2); of several networks also network.
 
     Raises:
         SequenceError: if a column is missing or there is no epoch.
     """
-    needed = ["epoch", "train_loss", "train_accuracy"]
+    measure = "r2" if "train_r2" in history.columns else "accuracy"
+    needed = ["epoch", "train_loss", f"train_{measure}"]
     if missing := [c for c in needed if c not in history.columns]:
         raise SequenceError(f"history lacks {', '.join(missing)}; give FitResult.history")
     if not len(history):
@@ -43,19 +44,20 @@ def training_curves(history: pd.DataFrame) -> Figure:
         left.plot(other["epoch"], other["train_loss"], color=LEFT, linewidth=0.7, alpha=0.6)
     left.plot(epoch, history["train_loss"], color=LEFT, marker=marker)
     left.set_ylim(bottom=0)
-    left.set_title("Loss (cross-entropy)")
-    right.set_title("Accuracy")
-    ends = []
-    for column, name, color in (("train_accuracy", "train", LEFT), ("test_accuracy", "test", RIGHT)):
+    left.set_title("Loss (cross-entropy)" if measure == "accuracy" else "Loss (standardised targets)")
+    right.set_title("Accuracy" if measure == "accuracy" else "R²")
+    ends, form = [], ".0%" if measure == "accuracy" else ".2f"
+    for column, name, color in ((f"train_{measure}", "train", LEFT), (f"test_{measure}", "test", RIGHT)):
         if column not in history.columns or not history[column].notna().any():
             continue
         for other in (each[each[column].notna()] for each in others):
             right.plot(other["epoch"], other[column], color=color, linewidth=0.7, alpha=0.6)
         known = history[history[column].notna()]
         right.plot(known["epoch"], known[column], color=color, marker=marker)
-        ends.append((float(known[column].iloc[-1]), f"{name} {known[column].iloc[-1]:.0%}", color))
+        ends.append((float(known[column].iloc[-1]), f"{name} {known[column].iloc[-1]:{form}}", color))
     right.set_ylim(0, 1.02)
-    right.yaxis.set_major_formatter(PercentFormatter(1.0))
+    if measure == "accuracy":
+        right.yaxis.set_major_formatter(PercentFormatter(1.0))
     direct_labels(right, float(epoch[-1]), ends)
     for ax in (left, right):
         ax.set_xlabel("epoch")

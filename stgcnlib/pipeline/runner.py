@@ -22,7 +22,7 @@ from stgcnlib.pipeline.line.table import LINE
 from stgcnlib.pipeline.notebooks import check_parameters, notebook_folder, opening, read_notebook
 from stgcnlib.pipeline.record import Record
 from stgcnlib.pipeline.run import StudyRun
-from stgcnlib.pipeline.stages import STAGES, Stage, page_mark, repeated, shown, stages_of
+from stgcnlib.pipeline.stages import Stage, page_mark, repeated, shown, stages_of
 from stgcnlib.pipeline.state import Notebook, RunState, Step
 from stgcnlib.pipeline.study import Study
 
@@ -35,7 +35,7 @@ Watch = Callable[[Path, RunState], AbstractContextManager[object]]
 def run_stages(
     study: Study,
     output: Path,
-    stages: Sequence[Stage] = STAGES,
+    stages: Sequence[Stage] | None = None,
     notebooks: Path | None = None,
     *,
     line: Line = LINE,
@@ -51,7 +51,7 @@ def run_stages(
     Args:
         study: what is measured.
         output: folder for everything that is made.
-        stages: which there are; the study's sections choose among them.
+        stages: which there are; the study's sections choose among them. `None`: those that fit the study's target.
         notebooks: folder of their sources; `None`: the library's own.
         line: the artefacts that there are.
         check: called before anything begins, if there is anything to do; raises what stands against it.

@@ -14,8 +14,9 @@ from stgcnlib.errors import AxesError
 from stgcnlib.modules import module_file
 
 __all__ = [
-    "Augment", "Compute", "Controls", "Data", "Demo", "Dtw", "Explain", "Geometry", "Graph", "Network", "Noise",
-    "Section", "Sensitivity", "Source", "Split", "Statistics", "Training", "Transfer", "Whole",
+    "Augment", "Compute", "Controls", "Data", "Demo", "Dtw", "Explain", "Geometry",
+    "Graph", "Network", "Noise", "Section", "Sensitivity", "SensorDemo", "Source", "Split",
+    "Statistics", "Training", "Transfer", "Whole", "Windows",
 ]  # fmt: skip
 
 Scalar = bool | int | float | str | None
@@ -45,6 +46,29 @@ class Demo(Section):
     noise: Number = Field(0.01, ge=0)
 
 
+class SensorDemo(Section):
+    """Size of the generated sensor network; used with ``path: sensor-demo``."""
+
+    sensors: Whole = Field(20, ge=6)
+    days: Whole = Field(24, ge=1)
+    noise: Number = Field(0.15, ge=0)
+
+
+class Windows(Section):
+    """How long series are cut into recordings with a real target: `stgcnlib.transforms.windows`.
+
+    The target is the mean of one `channel` over `joints` (indices or names; `None`: all) in the `horizon` frames after
+    a window.
+    """
+
+    length: Whole = Field(24, ge=1)
+    stride: Whole = Field(8, ge=1)
+    horizon: Whole = Field(1, ge=1)
+    block: Whole | None = Field(None, ge=2)
+    joints: tuple[Whole | str, ...] | None = Field(None, min_length=1)
+    channel: Whole = Field(0, ge=0)
+
+
 class Split(Section):
     """Which recordings train and which test, by the values of one group."""
 
@@ -56,6 +80,8 @@ class Split(Section):
 class Data(Section):
     """Recordings: where they are, how they are prepared and split.
 
+    `target` is what the network tells of a recording: its "class", or the real "value" that comes with it. `windows`
+    cut each recording, a long series, into many with such a value.
     `published` names transforms that a checkpoint expects (`stgcnlib.transforms.PUBLISHED`), in place of `normalize`;
     `skip` is a file that lists recordings to leave out, a name a line; `drop_duplicates` leaves out test recordings
     that equal a training recording number for number, and all but one of equal ones in each part; of each recording
@@ -70,7 +96,10 @@ class Data(Section):
     skip: str | None = None
     drop_duplicates: bool = False
     frame_step: Whole = Field(1, ge=1)
+    target: Literal["class", "value"] = "class"
+    windows: Windows | None = None
     demo: Demo | None = None
+    sensor_demo: SensorDemo | None = None
     split: Split = Split()
 
     @model_validator(mode="before")
@@ -78,6 +107,8 @@ class Data(Section):
     def _demo_size(cls, given: Any) -> Any:
         if not isinstance(given, dict):
             return given
+        if given.get("path") == "sensor-demo" and given.get("sensor_demo") is None:
+            given = {**given, "sensor_demo": {}}
         if given.get("path", "demo") == "demo":
             return {**given, "demo": {}} if given.get("demo") is None else given
         if given.get("demo") == Demo().model_dump():
@@ -90,6 +121,22 @@ class Data(Section):
         if demo is not None and info.data.get("path") != "demo":
             raise ValueError("only for path: demo; remove it, or set the path to demo")
         return demo
+
+    @field_validator("sensor_demo")
+    @classmethod
+    def _sensors_only(cls, sensors: SensorDemo | None, info: ValidationInfo) -> SensorDemo | None:
+        if sensors is not None and info.data.get("path") != "sensor-demo":
+            raise ValueError("only for path: sensor-demo; remove it, or set the path to sensor-demo")
+        if sensors is not None and info.data.get("windows") is None:
+            raise ValueError("is one long series; give windows to cut it")
+        return sensors
+
+    @field_validator("windows")
+    @classmethod
+    def _of_values(cls, windows: Windows | None, info: ValidationInfo) -> Windows | None:
+        if windows is not None and info.data.get("target") != "value":
+            raise ValueError("windows have no classes; set data.target to value")
+        return windows
 
 
 class Augment(Section):
@@ -111,6 +158,7 @@ class Training(Section):
     batch_size: Whole | None = Field(None, ge=2)
     learning_rate: Number | None = Field(None, gt=0)
     weight_decay: Number | None = Field(None, ge=0)
+    loss: Literal["cross-entropy", "mse", "mae"] | None = None
     label_smoothing: Number | None = Field(None, ge=0, lt=1)
     frames: Whole | None = Field(None, ge=2)
     augment: bool | Literal["mirror"] | Augment | None = None

@@ -19,7 +19,7 @@ from stgcnlib.files import fingerprint
 from stgcnlib.pipeline.notebooks import read_notebook
 from stgcnlib.pipeline.study import Study
 
-__all__ = ["FIRST_PAGE", "STAGES", "Stage", "page_mark", "repeated", "shown", "stages_of"]
+__all__ = ["FIRST_PAGE", "STAGES", "TARGET_STAGES", "Stage", "page_mark", "repeated", "shown", "stages_of"]
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,32 @@ STAGES: tuple[Stage, ...] = (
 )
 """In the order in which they run: 06 before 05, which shows its maps."""
 
+TARGET_STAGES: tuple[Stage, ...] = (
+    Stage("00_series", ("parts", "nodes", "sequences", "leakage")),
+    Stage("01_estimates", ("network-facts", "history?", "evaluation", "nodes", "recordings")),
+    Stage("02_activations", ("activations/trained",)),
+    Stage("03_neighbours", ("nodes", "activations/trained", "distances/trained/*", "grouping", "dtw", "geometry")),
+    Stage("04_smoothness", ("geometry", "statistics")),
+    Stage("06_outputs", ("nodes", "explained", "maps", "examples", "layers")),
+    Stage(
+        "05_one_layer",
+        ("nodes", "explained", "maps", "examples", "geometry", "distances/trained/{layer}"),
+        per_layer=True,
+    ),
+    Stage("09_result", ("geometry", "leakage", "nodes", "explained", "maps", "settings", *FIRST_PAGE)),
+)
+"""Those of a study whose target is a real value and no class."""
 
-def stages_of(study: Study, stages: Sequence[Stage] = STAGES) -> tuple[Stage, ...]:
-    """The stages that a study has: all but those whose section is left out."""
+
+def stages_of(study: Study, stages: Sequence[Stage] | None = None) -> tuple[Stage, ...]:
+    """The stages that a study has: all but those whose section is left out.
+
+    Args:
+        study: the settings.
+        stages: which there are; `None`: those that fit the study's target.
+    """
+    if stages is None:
+        stages = STAGES if study.data.target == "class" else TARGET_STAGES
     return tuple(stage for stage in stages if stage.section is None or getattr(study, stage.section) is not None)
 
 

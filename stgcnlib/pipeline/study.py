@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from stgcnlib.errors import StudyError, shorten
 from stgcnlib.files import fingerprint
@@ -63,6 +63,19 @@ class Study(Section):
             raise ValueError("must be one line of printable text")
         return name.strip()
 
+    @model_validator(mode="after")
+    def _values_have_no_classes(self) -> Study:
+        if self.data.target == "class":
+            if self.network.training.loss in ("mse", "mae"):
+                raise ValueError("network.training.loss: is for real values; set data.target to value, or leave it out")
+            return self
+        if self.network.training.loss == "cross-entropy":
+            raise ValueError("network.training.loss: is for classes; choose mse or mae, or leave it out")
+        for name in ("sensitivity", "noise", "transfer"):
+            if getattr(self, name) is not None:
+                raise ValueError(f"{name}: is measured for classes only; leave it out where data.target is value")
+        return self
+
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> Study:
         """Read a study file; paths in it are relative to the file, ``${NAME}`` and ``${NAME:-default}`` expand.
@@ -107,7 +120,7 @@ class Study(Section):
         except ValidationError as error:
             raise StudyError(f"{source}: " + "; ".join(complaints(error, cls))) from None
         data, network = study.data, study.network
-        if data.path != "demo":
+        if data.path not in ("demo", "sensor-demo"):
             data = data.model_copy(update={"path": _expanded(data.path, "data.path", source, base)})
         if data.skip is not None:
             data = data.model_copy(update={"skip": _expanded(data.skip, "data.skip", source, base)})

@@ -122,6 +122,8 @@ def _read(folder: Path) -> FinishedStudy:
         settings["network"]["name"], settings["data"]["path"]
     except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError, StgcnlibError) as error:
         raise StudyError(f"{folder}: its files do not belong to a finished study ({error}); run it again") from None
+    if geometry.targets is not None:
+        raise StudyError(f"{folder}: a study of a real target; what is compared is studies of classes")
     if len(recordings) != len(geometry.labels):
         raise StudyError(
             f"{folder}: {len(recordings)} recordings, but graphs of {len(geometry.labels)} nodes; run it again"

@@ -27,11 +27,14 @@ from .relevance import arms_table as arms_table
 from .relevance import checks_table as checks_table
 from .relevance import class_joint_relevance as class_joint_relevance
 from .relevance import faithfulness_table as faithfulness_table
+from .relevance import kinds as kinds
 from .relevance import limb_relevance as limb_relevance
 from .sensitivity import sensitivity_table as sensitivity_table
 from .settings import report_facts as report_facts
 from .settings import settings_facts as settings_facts
 from .statistics import statistics_table as statistics_table
+from .targets import errors_table as errors_table
+from .targets import estimates_table as estimates_table
 from .transfer import advice_table as advice_table
 from .transfer import transfer_facts as transfer_facts
 from .transfer import transfer_table as transfer_table

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.errors import LayerNotFoundError, SequenceError, suggest
 from stgcnlib.sequences import SequenceSet
+from stgcnlib.tables.targets import told
 
 if TYPE_CHECKING:
     from stgcnlib.activations.store import LayerActivations
@@ -37,7 +38,7 @@ def main_graphs(geometry: LayerGeometry) -> dict[str, DSGraph]:
 
 
 def example_pair(nodes: SequenceSet, distances: ArrayLike, *, groups: ArrayLike | None = None) -> tuple[int, int]:
-    """Two nodes of one class that may be neighbours: the pair at the median distance.
+    """Two nodes of one class (any, where there are none) that may be neighbours: the pair at the median distance.
 
     Args:
         nodes: N recordings.
@@ -74,7 +75,7 @@ def alignment(
     return {
         "x": activations.sequence(i),
         "y": activations.sequence(j),
-        "names": [f"{nodes.names[k]} ({nodes.class_names[nodes.labels[k]]})" for k in pair],
+        "names": [f"{nodes.names[k]} ({told(nodes, k)})" for k in pair],
         "title": activations.title,
         "temporal_stride": activations.temporal_stride,
         "options": asdict(options),
@@ -105,6 +106,8 @@ def example_maps(
 ) -> list[Example]:
     """At most `count` explained recordings with their maps, spread over the classes.
 
+    Where there are no classes, they are spread over the targets, and the highest comes first.
+
     Args:
         nodes: N recordings.
         explained: indices of the nodes with maps, in order.
@@ -112,11 +115,16 @@ def example_maps(
         count: how many.
     """
     indices = np.asarray(explained)
+    order = np.arange(len(indices))
+    if not nodes.class_names and nodes.targets is not None:
+        order = np.argsort(-nodes.targets[indices, 0], kind="stable")
     examples: list[Example] = []
-    for k in np.unique(np.linspace(0, len(indices) - 1, count).round().astype(int)):
+    for k in order[np.unique(np.linspace(0, len(indices) - 1, count).round().astype(int))]:
         node, found = int(indices[k]), dict(maps[k])
-        target = nodes.class_names[next(iter(found.values())).target]
-        title = f"{nodes.names[node]}: {nodes.class_names[nodes.labels[node]]}, explained as {target}"
+        output = (nodes.class_names or nodes.target_names)[next(iter(found.values())).target]
+        title = f"{nodes.names[node]}: {told(nodes, node)}"
+        if nodes.outputs > 1:
+            title += f", explained as {output}"
         examples.append((title, nodes.people(node)[0], found))
     return examples
 

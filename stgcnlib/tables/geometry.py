@@ -33,8 +33,9 @@ def graphs_table(geometry: LayerGeometry) -> pd.DataFrame:
 def smoothness_table(geometry: LayerGeometry) -> pd.DataFrame:
     """Label smoothness S against layer, with interval, floor, null, rescaled value, untrained controls, kNN and RMSE.
 
-    The floor is the lowest S that the graph allows; rescaled is (S − floor) / (null − floor). All are means over the
-    trained networks, where there are several. Of untrained networks there is the mean, with the least and the most.
+    The floor is the lowest S that the graph allows; rescaled is (S − floor) / (null − floor); both are of classes only.
+    All are means over the trained networks, where there are several. Of untrained networks there is the mean, with the
+    least and the most.
 
     Where the main curve bars some neighbours, a last column has S with all of them.
     """
@@ -60,6 +61,8 @@ def smoothness_table(geometry: LayerGeometry) -> pd.DataFrame:
     everyone = _means(geometry, "all")
     if geometry.neighbours != "all" and len(everyone):
         table["all neighbours"] = everyone["smoothness"].map("{:.3f}".format)
+    if geometry.targets is not None:
+        table = table.drop(columns=["floor", "rescaled"])  # the floor of targets is not known
     return table.set_index("layer")
 
 
@@ -113,13 +116,17 @@ def layer_facts(geometry: LayerGeometry, *, layer: str) -> pd.DataFrame:
     row = main.loc[layer]
     facts = {
         "layer": f"{row['title']} ({layer})",
-        "label smoothness S": f"{row['smoothness']:.3f}, interval {row['low']:.3f} to {row['high']:.3f}",
+        f"{geometry.measured} smoothness S": f"{row['smoothness']:.3f}, interval {row['low']:.3f} to {row['high']:.3f}",
         "lowest possible S": f"{row['floor']:.3f}, by the classes of the candidates",
-        "with shuffled labels": spans(main.loc[[layer]], "null_mean", "null_low", "null_high", "{:.3f}")[0],
+        f"with shuffled {geometry.measured}s": spans(main.loc[[layer]], "null_mean", "null_low", "null_high", "{:.3f}")[
+            0
+        ],
         "neighbours kept by NNK": f"{row['neighbor_count']:.1f} of {geometry.settings['k']} candidates (mean)",
         "kernel width σ": f"{row['sigma']:.4g}",
         "largest KKT residual": f"{row['kkt_residual']:.1e}",
     }
+    if geometry.targets is not None:
+        del facts["lowest possible S"]
     for name, shown in _controls(geometry).items():
         facts["untrained network" if name == "untrained" else name] = f"S = {shown.loc[row['index']]}"
     return pd.DataFrame({"value": facts})

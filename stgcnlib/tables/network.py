@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from stgcnlib.sequences import SequenceSet
+from stgcnlib.tables.targets import several_successes, success_facts, told_facts
 
 if TYPE_CHECKING:
     from torch import nn
 
     from stgcnlib.activations import LayerStore
-    from stgcnlib.training import Evaluation
+    from stgcnlib.training import Evaluation, TargetEvaluation
 
-__all__ = ["layers_table", "network_facts", "several_accuracies"]
+__all__ = ["layers_table", "network_facts"]
 
 
 def network_facts(
     network: nn.Module,
-    evaluation: Evaluation,
+    evaluation: Evaluation | TargetEvaluation,
     *,
     settings: Any,
     data: SequenceSet,
@@ -46,7 +47,7 @@ def network_facts(
         "parameters": f"{sum(p.numel() for p in network.parameters()):,}",
         "joints": len(data.layout),
         "channels": data.channels,
-        "classes": len(data.class_names),
+        **told_facts(data),
         **{name: str(value) for name, value in settings.options.items()},
     }
     if settings.checkpoint:
@@ -54,17 +55,11 @@ def network_facts(
     elif history is not None:
         first = history[history["network"] == history["network"].iloc[0]] if "network" in history else history
         facts["weights"] = f"trained here for {len(first)} epochs, {first['seconds'].sum():.0f} s"
-    facts["test accuracy"] = f"{evaluation.accuracy:.1%} of {len(evaluation.labels)} recordings"
+    facts |= success_facts(evaluation)
     if accuracies is not None and len(accuracies) > 1:
         facts["trained networks"] = f"{len(accuracies)}, seeds {', '.join(map(str, accuracies['seed']))}"
-        facts["test accuracy of all"] = several_accuracies(accuracies)
+        facts |= {f"{name} of all": value for name, value in several_successes(accuracies).items()}
     return pd.DataFrame({"value": facts})
-
-
-def several_accuracies(accuracies: pd.DataFrame) -> str:
-    """'84.1% (82.0%, 84.8%, 85.5%)': mean and each trained network's; one network's alone."""
-    each = [f"{value:.1%}" for value in accuracies["accuracy"]]
-    return each[0] if len(each) == 1 else f"{accuracies['accuracy'].mean():.1%} ({', '.join(each)})"
 
 
 def layers_table(store: LayerStore) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import pandas as pd
 from stgcnlib.errors import SequenceError
 from stgcnlib.groups import plural
 from stgcnlib.sequences import SequenceSet
+from stgcnlib.tables.targets import told_facts
 
 if TYPE_CHECKING:
     from stgcnlib.training import Evaluation
@@ -18,7 +19,8 @@ __all__ = ["parts_table", "recordings_table"]
 
 
 def parts_table(parts: tuple[SequenceSet, SequenceSet], *, nodes: SequenceSet) -> pd.DataFrame:
-    """One row per part: recordings, classes, values of each group, lengths in frames, most people in a recording.
+    """One row per part: recordings, classes, or mean and deviation of each target where there are none, values of each
+    group, lengths in frames, most people in a recording.
 
     Args:
         parts: (train, test) recordings.
@@ -26,7 +28,7 @@ def parts_table(parts: tuple[SequenceSet, SequenceSet], *, nodes: SequenceSet) -
     """
     rows = []
     for name, part in {"train": parts[0], "test": parts[1], "nodes of the DS-Graphs": nodes}.items():
-        row: dict[str, Any] = {"part": name, "recordings": len(part), "classes": len(np.unique(part.labels))}
+        row: dict[str, Any] = {"part": name, "recordings": len(part), **told_facts(part, short=True)}
         row |= {plural(group): len(np.unique(values)) for group, values in part.groups.items()}
         row |= {"shortest": part.lengths.min(), "mean length": round(part.lengths.mean(), 1)}
         row |= {"longest": part.lengths.max(), "most people": part.people_counts.max()}

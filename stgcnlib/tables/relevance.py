@@ -13,13 +13,14 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.errors import LayerNotFoundError, suggest
+from stgcnlib.groups import strata
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.tables.words import spans
 
 if TYPE_CHECKING:
     from stgcnlib.explain import MapEvaluation, RelevanceMap
 
-__all__ = ["arms_table", "checks_table", "class_joint_relevance", "faithfulness_table", "limb_relevance"]
+__all__ = ["arms_table", "checks_table", "class_joint_relevance", "faithfulness_table", "kinds", "limb_relevance"]
 
 STRONGEST = 5
 """Joints that stand for the parts of a graph that names none."""
@@ -33,6 +34,7 @@ def class_joint_relevance(
 ) -> NDArray[np.float64] | None:
     """(classes, V) mean relevance over frames, people and recordings of a class; rows sum to 1.
 
+    Where there are no classes, rows are the quarters of the recordings by their target (`stgcnlib.groups.strata`).
     `None` for the input where it has no map; rows of classes without a recording are NaN.
 
     Args:
@@ -48,13 +50,19 @@ def class_joint_relevance(
         if layer == "input":
             return None
         raise LayerNotFoundError(f"no map of layer {layer!r}; {suggest(layer, maps[0])}")
-    labels = nodes.labels[np.asarray(explained)]
-    total = np.full((len(nodes.class_names), len(nodes.layout)), np.nan)
+    codes, kinds = strata(nodes)
+    labels = codes[np.asarray(explained)]
+    total = np.full((len(kinds), len(nodes.layout)), np.nan)
     joints = np.stack([each[layer].values.mean(axis=(0, 1), dtype=np.float64) for each in maps])
     for c in np.unique(labels):
         mean = joints[labels == c].mean(axis=0)
         total[c] = mean / mean.sum() if mean.sum() > 0 else 0.0
     return total
+
+
+def kinds(nodes: SequenceSet) -> list[str]:
+    """Names of the rows of `class_joint_relevance`: the classes, or the quarters of the target."""
+    return list(strata(nodes)[1])
 
 
 def limb_relevance(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from stgcnlib.sequences import SequenceSet
-from stgcnlib.tables.network import several_accuracies
+from stgcnlib.tables.targets import several_successes, told_facts
 
 if TYPE_CHECKING:
     from stgcnlib.geometry import ChosenK
@@ -46,7 +46,7 @@ def settings_facts(
         if resampled is None
         else f"one {resampled} at a time",
         "interval": f"{geometry.confidence:.0%}, graphs made anew without each part",
-        "null": f"{geometry.permutations} shuffles of the labels",
+        "null": f"{geometry.permutations} shuffles of the {'labels' if nodes.class_names else 'targets'}",
         "seed": str(study.seed),
     }
     return pd.DataFrame({"value": facts})
@@ -87,9 +87,9 @@ def report_facts(
     return {
         "recordings": f"{len(data)} ({len(train)} train, {len(test)} test)",
         "parts compared": compared,
-        "classes": str(len(data.class_names)),
+        **{name: str(value) for name, value in told_facts(data).items()},
         "network": f"{study.network.name}, {sum(layer['index'] > 0 for layer in layers)} layers"
         + (f", {len(accuracies)} trained" if len(accuracies) > 1 else ""),
-        "test accuracy": several_accuracies(accuracies),
+        **several_successes(accuracies),
         "DS-Graph": f"{len(nodes)} nodes, K = {k.k}",
     }

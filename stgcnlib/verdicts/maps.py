@@ -85,7 +85,7 @@ def describe_relevance(shares: pd.DataFrame) -> str:
     change = (late - early).abs()
     most = str(change.idxmax())
     if change.max() < 0.05:
-        return text + "From early to late layers no body part's share changes by 5 points or more."
+        return text + "From early to late layers no part's share changes by 5 points or more."
     direction = "rises" if late[most] > early[most] else "falls"
     text += f"The share of the {most} changes most: it {direction} from {early[most]:.0%} to {late[most]:.0%}. "
     if abs(spread_late - spread_early) < 0.02:

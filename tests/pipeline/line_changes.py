@@ -79,6 +79,7 @@ CHANGES: list[tuple[str, Any, set[str]]] = [
     ("data.split.train", [1, 2], EVERYTHING - {"dtw", "demo"}),  # signals are standardized by the training part
     ("network.options.width", 5, EVERYTHING - BEFORE_NETWORKS),
     ("network.training.epochs", 2, EVERYTHING - BEFORE_NETWORKS - UNTRAINED),
+    ("network.training.loss", "cross-entropy", EVERYTHING - BEFORE_NETWORKS - UNTRAINED),
     ("network.seeds", 2, ALL_FITTED | OF_GEOMETRY | {"noise-level/*/*", "noise", "transfer-plan"} | RUNS | TARGET),
     # All levels together need the distances of all networks together; no single level does.
     ("controls.untrained", 3, OF_GEOMETRY | {"noise-level/*/*", "noise"}),
@@ -160,7 +161,10 @@ def with_files(root: Path) -> Path:
 
 
 def variants(root: Path) -> dict[str, Fields]:
-    """Studies with all sections: on the demo; on files; and with a source network from a checkpoint."""
+    """Studies with all sections: on the demo; on files; and with a source network from a checkpoint.
+
+    And two of real targets, which have fewer: of windows of a series, and of a file.
+    """
     own = {"name": "own_network:make", "folder": str(root / "one"), "options": {"width": 4}}
     files = {
         **BASE,
@@ -169,4 +173,7 @@ def variants(root: Path) -> dict[str, Fields]:
         "transfer": {"source": {"path": str(root / "b.npz")}},
     }
     checkpoints = {**BASE, "network": own, "transfer": {"source": {"checkpoint": str(root / "b.pt")}}}
-    return {"demo": BASE, "files": files, "checkpoints": checkpoints}
+    value = {"name": "targets", "network": BASE["network"], "graph": BASE["graph"]}
+    series = {**value, "data": {"path": "sensor-demo", "target": "value", "windows": {}, "split": {"by": "block"}}}
+    values = {**value, "data": {"path": str(root / "a.npz"), "target": "value"}}
+    return {"demo": BASE, "files": files, "checkpoints": checkpoints, "series": series, "values": values}

@@ -15,9 +15,10 @@ from line_changes import BASE, CHANGES, changed, opened
 
 from stgcnlib.pipeline.notebooks import notebook_folder
 from stgcnlib.pipeline.run import StudyRun
-from stgcnlib.pipeline.stages import FIRST_PAGE, STAGES, Stage, page_mark, stages_of
+from stgcnlib.pipeline.stages import FIRST_PAGE, STAGES, TARGET_STAGES, Stage, page_mark, stages_of
 
-BY_NAME = {stage.name: stage for stage in STAGES}
+BY_NAME = {stage.name: stage for stage in (*STAGES, *TARGET_STAGES)}
+LAST = ("09_summary", "09_result")  # with these, what the first page shows is made
 LAYERS = ("input", "st_gcn_networks.2")
 Marks = dict[tuple[str, str | None], str]
 
@@ -56,7 +57,7 @@ def read_by(stage: Stage) -> set[str]:
 @pytest.mark.parametrize("name", BY_NAME)
 def test_a_stage_shows_what_its_notebook_reads(name: str) -> None:
     stage = BY_NAME[name]
-    extra = set(FIRST_PAGE) if name == "09_summary" else set()
+    extra = set(FIRST_PAGE) if name in LAST else set()
     assert read_by(stage) | extra == set(stage.shows)
     assert not read_by(stage) & extra
     assert len(set(stage.shows)) == len(stage.shows)
@@ -154,8 +155,8 @@ MEASURED = {"03_ds_graphs", "04_geometry", "04a_classes", "04b_sensitivity", "05
     [
         ("name", "another", {"09_summary"}),
         ("compute.device", "cuda", set()),
-        ("seed", 1, set(BY_NAME)),
-        ("network.training.epochs", 2, set(BY_NAME) - {"00_data"}),
+        ("seed", 1, {stage.name for stage in STAGES}),
+        ("network.training.epochs", 2, {stage.name for stage in STAGES} - {"00_data"}),
         ("layers", ["st_gcn_networks.2"], MEASURED | {"01_network", "02_activations"}),
         ("dtw.window", 5, MEASURED | {"08_transfer"}),
         ("graph.k", 5, (MEASURED | {"08_transfer"}) - {"06_relevance"}),

@@ -24,7 +24,7 @@ from stgcnlib.pipeline.notebooks import check_parameters, notebook_folder
 from stgcnlib.pipeline.record import Record
 from stgcnlib.pipeline.run import StudyRun
 from stgcnlib.pipeline.runner import run_stages
-from stgcnlib.pipeline.stages import STAGES, Stage, repeated, shown, stages_of
+from stgcnlib.pipeline.stages import STAGES, TARGET_STAGES, Stage, repeated, shown, stages_of
 from stgcnlib.pipeline.state import RunState
 from stgcnlib.pipeline.study import Study
 from stgcnlib.threads import THREAD_VARIABLES
@@ -283,7 +283,7 @@ def test_a_damaged_record_only_costs_time(tmp_path: Path, text: str) -> None:
 
 
 def test_the_real_stages_fit_their_notebooks() -> None:
-    for stage in STAGES:
+    for stage in (*STAGES, *TARGET_STAGES):
         layer = {"layer": "input"} if stage.per_layer else {}
         check_parameters(notebook_folder() / f"{stage.name}.ipynb", {"study": "", "output": "", **layer})
 

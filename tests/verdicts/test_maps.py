@@ -175,6 +175,6 @@ def test_relevance_by_body_part_names_limbs_and_direction() -> None:
     assert "rises from 20% to 65%" in text or "falls from 80% to 35%" in text
     assert "Late maps are more uneven than early ones: 45% and 0%" in text
     flat = pd.DataFrame(rows).assign(share=lambda t: t["even"])
-    assert "no body part's share changes by 5 points" in describe_relevance(flat)
+    assert "no part's share changes by 5 points" in describe_relevance(flat)
     assert "names no body parts" in describe_relevance(flat.iloc[:0])
     assert "cannot be compared" in describe_relevance(flat[flat["index"] == 1])

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from stgcnlib.leakage import Leakage
 
 __all__ = ["choose_candidates", "explained_nodes", "find_leaks", "find_repeated", "group_nodes", "keep_recordings",
-           "make_demo", "pick_nodes", "prepare", "read_recordings", "split_parts"]  # fmt: skip
+           "make_demo", "make_sensors", "pick_nodes", "prepare", "read_recordings", "split_parts"]  # fmt: skip
 
 Parts = tuple[SequenceSet, SequenceSet]
 
@@ -30,9 +30,25 @@ def make_demo(settings: Settings) -> SequenceSet:
     return demo_sequences(seed=settings.seed, **settings.data.demo.model_dump())
 
 
-def read_recordings(demo: SequenceSet | None, settings: Settings) -> SequenceSet:
-    """All recordings of the study, prepared."""
-    return prepare(_read(settings.data) if demo is None else demo, settings.data, settings.data.split)
+def make_sensors(settings: Settings) -> SequenceSet:
+    """The generated sensor network, of the size that the study says."""
+    from stgcnlib.demo import sensor_demo
+
+    return sensor_demo(seed=settings.seed, **settings.data.sensor_demo.model_dump())
+
+
+def read_recordings(demo: SequenceSet | None, sensors: SequenceSet | None, settings: Settings) -> SequenceSet:
+    """All recordings of the study, prepared, with what it tells of them: classes, or real targets and no classes.
+
+    Raises:
+        StudyError: the recordings have no such target.
+    """
+    from stgcnlib.transforms import windows
+
+    given = demo if demo is not None else sensors if sensors is not None else _read(settings.data)
+    if settings.data.windows is not None:
+        given = windows(given, **settings.data.windows.model_dump())
+    return prepare(_told(given, settings.data.target), settings.data, settings.data.split)
 
 
 def prepare(data: SequenceSet, chosen: Any, split: Any) -> SequenceSet:
@@ -112,11 +128,34 @@ def choose_candidates(nodes: SequenceSet, grouping: Grouping, settings: Settings
 
 
 def explained_nodes(nodes: SequenceSet, settings: Settings) -> NDArray[np.int64]:
-    """Indices of the nodes that have relevance maps: a few of each class, spread over its recordings."""
-    few = settings.explain.per_class
-    members = [np.flatnonzero(nodes.labels == c) for c in np.unique(nodes.labels)]
+    """Indices of the nodes that have relevance maps: a few of each class, or quarter of the target, spread over it."""
+    from stgcnlib.groups import strata
+
+    few, codes = settings.explain.per_class, strata(nodes)[0]
+    members = [np.flatnonzero(codes == c) for c in np.unique(codes)]
     places = [np.linspace(0, len(m) - 1, min(few, len(m))).round().astype(int) for m in members]
     return np.sort(np.concatenate([m[p] for m, p in zip(members, places, strict=True)]))
+
+
+def _told(data: SequenceSet, target: str) -> SequenceSet:
+    """The same recordings with classes and no targets, or with targets and no classes."""
+    from stgcnlib.errors import StudyError
+
+    if target == "class" and not data.class_names:
+        raise StudyError("data.target is class, but the recordings have no classes; set it to value, and give windows")
+    if target == "value" and data.targets is None:
+        raise StudyError(
+            "data.target is value, but the recordings have no targets; give windows, or a set with targets"
+        )
+    if (target == "value" and not data.class_names) or (target == "class" and data.targets is None):
+        return data
+    return SequenceSet(
+        data.coords, groups=data.groups, layout=data.layout, names=data.names,
+        labels=data.labels if target == "class" else None,
+        class_names=data.class_names if target == "class" else (),
+        targets=data.targets if target == "value" else None,
+        target_names=data.target_names if target == "value" else None,
+    )  # fmt: skip
 
 
 def _read(chosen: Any) -> SequenceSet:

@@ -38,14 +38,21 @@ def _save_training(value: Any, path: Path) -> None:
 
 
 def _load_evaluation(path: Path) -> Any:
-    from stgcnlib.training import Evaluation
+    from stgcnlib.training import Evaluation, TargetEvaluation
 
     with np.load(path, allow_pickle=False) as stored:
+        if "estimates" in stored.files:
+            named = tuple(str(name) for name in stored["target_names"])
+            return TargetEvaluation(stored["estimates"], stored["targets"], named, stored["mean"], stored["scale"])
         names = tuple(str(name) for name in stored["class_names"])
         return Evaluation(stored["logits"], stored["labels"], names)
 
 
 def _save_evaluation(value: Any, path: Path) -> None:
+    if hasattr(value, "estimates"):
+        columns = {name: getattr(value, name) for name in ("estimates", "targets", "mean", "scale")}
+        np.savez(path, **columns, target_names=np.asarray(value.target_names, dtype=np.str_), allow_pickle=False)
+        return
     names = np.asarray(value.class_names, dtype=np.str_)
     np.savez(path, logits=value.logits, labels=value.labels, class_names=names, allow_pickle=False)
 

@@ -47,8 +47,8 @@ def measure_curve(
 
     graph = settings.graph
     return layer_geometry(
-        {network: activations}, nodes.labels, class_names=nodes.class_names, **vars(grouping),
-        distances={network: distances}, k=k.k, sigma=graph.sigma,
+        {network: activations}, **_told(nodes), **vars(grouping), distances={network: distances}, k=k.k,
+        sigma=graph.sigma,
         symmetrize=graph.symmetrize, solver=graph.solver, seed=settings.seed,
         permutations=settings.geometry.permutations, confidence=settings.geometry.confidence,
     )  # fmt: skip
@@ -59,6 +59,13 @@ def merge_curves(curves: Mapping[str, LayerGeometry]) -> LayerGeometry:
     from stgcnlib.geometry import merge_geometries
 
     return merge_geometries(list(curves.values()))
+
+
+def _told(nodes: SequenceSet) -> dict[str, Any]:
+    """What smoothness is of, as arguments of `layer_geometry`: classes, or targets where there are none."""
+    if nodes.class_names:
+        return {"labels": nodes.labels, "class_names": nodes.class_names}
+    return {"targets": nodes.targets, "target_names": nodes.target_names}
 
 
 def measure_statistics(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from stgcnlib.activations import LayerStore
     from stgcnlib.artefacts.keys import Settings
     from stgcnlib.pipeline.sections import Compute
-    from stgcnlib.training import Evaluation
+    from stgcnlib.training import Evaluation, TargetEvaluation
 
 __all__ = ["build", "evaluate_test", "first_evaluation", "fitted", "initial_network", "list_layers", "measure_accuracy",
            "name_initial", "name_layers", "name_networks", "name_recordings", "name_trained", "name_untrained",
@@ -92,7 +92,7 @@ def fitted(
     """(network, history) trained as the section `network` says; a training that was stopped is taken up again."""
     from stgcnlib.training import fit
 
-    made = build(network, train.layout, train.channels, len(train.class_names), seed=seed)
+    made = build(network, train.layout, train.channels, train.outputs, seed=seed)
     chosen = network.training.model_dump(exclude_none=True)
     result = fit(made, train, test, seed=seed, device=device, checkpoint_dir=scratch, **chosen)
     return made, result.history
@@ -120,7 +120,7 @@ def training_history(trainings: Mapping[str, Training], settings: Settings) -> p
 def trained_network(training: Training | None, sequences: SequenceSet, settings: Settings) -> nn.Module:
     """The network whose layers are measured: the one trained here, or that of the study's checkpoint."""
     weights = settings.network.checkpoint if training is None else training.weights
-    return build(settings.network, sequences.layout, sequences.channels, len(sequences.class_names), checkpoint=weights)
+    return build(settings.network, sequences.layout, sequences.channels, sequences.outputs, checkpoint=weights)
 
 
 def initial_network(sequences: SequenceSet, initial: str, settings: Settings) -> nn.Module:
@@ -144,45 +144,59 @@ def untrained_network(
 
 def _fresh(sequences: SequenceSet, name: str, settings: Settings) -> nn.Module:
     return build(
-        settings.network, sequences.layout, sequences.channels, len(sequences.class_names),
+        settings.network, sequences.layout, sequences.channels, sequences.outputs,
         checkpoint=settings.network.checkpoint, seed=settings.seed + UNTRAINED_SEED + _number(name), weights="fresh",
     )  # fmt: skip
 
 
-def evaluate_test(network: nn.Module, parts: Parts, compute: Compute) -> Evaluation:
+def evaluate_test(network: nn.Module, parts: Parts, compute: Compute) -> Evaluation | TargetEvaluation:
     """What the network predicts for the test part."""
-    from stgcnlib.training import evaluate
+    found: Evaluation | TargetEvaluation = _evaluated(network, parts[1], parts[0], compute.device)
+    return found
 
-    return evaluate(network, parts[1], device=compute.device)
+
+def _evaluated(network: nn.Module, data: SequenceSet, train: SequenceSet, device: str) -> Any:
+    """What a network that was trained on `train` predicts for recordings: their classes, or their targets."""
+    from stgcnlib.training import evaluate, evaluate_targets
+
+    if data.class_names:
+        return evaluate(network, data, device=device)
+    return evaluate_targets(network, data, like=train, device=device)
 
 
-def first_evaluation(evaluation: Evaluation) -> Evaluation:
+def first_evaluation(evaluation: Evaluation | TargetEvaluation) -> Evaluation | TargetEvaluation:
     """What the first trained network predicts for the test part: pages about single recordings show it."""
     return evaluation
 
 
-def measure_accuracy(evaluations: Mapping[str, Evaluation], settings: Settings) -> pd.DataFrame:
-    """Test accuracy, one row per trained network: network, seed, accuracy, n."""
-    return pd.DataFrame(
-        [
-            {"network": name, "seed": training_seed(name, settings.seed), "accuracy": each.accuracy,
-             "n": len(each.labels)}
-            for name, each in evaluations.items()
-        ]
-    )  # fmt: skip
+def measure_accuracy(evaluations: Mapping[str, Evaluation | TargetEvaluation], settings: Settings) -> pd.DataFrame:
+    """Success on the test part, one row per trained network: network, seed, accuracy (of targets r2 and mae), n."""
+    rows = []
+    for name, each in evaluations.items():
+        found: Any = each
+        row: dict[str, Any] = {"network": name, "seed": training_seed(name, settings.seed)}
+        if hasattr(found, "accuracy"):
+            rows.append(row | {"accuracy": found.accuracy, "n": len(found.labels)})
+        else:
+            rows.append(row | {"r2": found.r2, "mae": float(found.mae[0]), "n": len(found.targets)})
+    return pd.DataFrame(rows)
 
 
 def name_recordings(
-    network: nn.Module, nodes: SequenceSet, evaluation: Evaluation, settings: Settings, compute: Compute
+    network: nn.Module,
+    nodes: SequenceSet,
+    parts: Parts,
+    evaluation: Evaluation | TargetEvaluation,
+    settings: Settings,
+    compute: Compute,
 ) -> pd.DataFrame:
-    """One row per node of the DS-Graphs: node, name, label, class_name, predicted, correct, and its groups."""
-    from stgcnlib.tables import recordings_table
+    """One row per node of the DS-Graphs: `recordings_table`, or for targets `estimates_table`."""
+    from stgcnlib.tables import estimates_table, recordings_table
 
+    found: Any = evaluation
     if settings.graph.part != "test":
-        from stgcnlib.training import evaluate
-
-        evaluation = evaluate(network, nodes, device=compute.device)
-    return recordings_table(nodes, evaluation)
+        found = _evaluated(network, nodes, parts[0], compute.device)
+    return recordings_table(nodes, found) if nodes.class_names else estimates_table(nodes, found)
 
 
 def record_nodes(network: nn.Module, nodes: SequenceSet, settings: Settings, compute: Compute, path: Path) -> None:

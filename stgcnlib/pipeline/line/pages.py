@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from stgcnlib.groups import Grouping
     from stgcnlib.leakage import Leakage
     from stgcnlib.studies import NoiseResult, TransferResult
-    from stgcnlib.training import Evaluation
+    from stgcnlib.training import Evaluation, TargetEvaluation
 
 __all__ = ["choose_examples", "describe_network", "describe_report", "describe_settings", "summarize"]  # fmt: skip
 
@@ -35,7 +35,7 @@ Maps = list[dict[str, "RelevanceMap"]]
 
 def describe_network(
     network: nn.Module,
-    evaluation: Evaluation,
+    evaluation: Evaluation | TargetEvaluation,
     sequences: SequenceSet,
     layers: Layers,
     history: pd.DataFrame | None,
@@ -105,8 +105,8 @@ def summarize(
     from stgcnlib.tables import smoothness_table, strip_example
     from stgcnlib.verdicts import judge_depth, judge_noise, judge_transfer
 
-    curve = smoothness_curve(geometry.table, mean=geometry.mean_curve())
-    figures = {"curve": ("Label smoothness, layer by layer", curve)}
+    curve = smoothness_curve(geometry.table, mean=geometry.mean_curve(), measured=geometry.measured)
+    figures = {"curve": (f"{geometry.measured.capitalize()} smoothness, layer by layer", curve)}
     if len(geometry.per_class):
         figures["classes"] = ("Which classes separate, and where", class_heatmap(geometry.per_class))
     title, coordinates, maps, frames = strip_example(examples)

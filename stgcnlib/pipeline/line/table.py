@@ -45,8 +45,10 @@ AXES = {
 # fmt: off
 RECORDINGS = (
     Artefact("demo", data.make_demo, settings=("data.demo", "seed"), section="data.demo"),
+    Artefact("sensor-demo", data.make_sensors, settings=("data.sensor_demo", "seed"), section="data.sensor_demo"),
     Artefact("prepared", data.read_recordings, forms.SEQUENCES,
-             needs={"demo": "demo?"}, settings=PREPARED, files=("data.path", "data.skip")),
+             needs={"demo": "demo?", "sensors": "sensor-demo?"},
+             settings=(*PREPARED, "data.target", "data.windows"), files=("data.path", "data.skip")),
     Artefact("repeated", data.find_repeated, TABLE, needs={"prepared": "prepared"}, settings=("data.split",)),
     Artefact("sequences", data.keep_recordings,
              needs={"prepared": "prepared", "repeated": "repeated"}, settings=("data.drop_duplicates",)),
@@ -80,7 +82,7 @@ NETWORKS = (
     Artefact("accuracies", networks.measure_accuracy, TABLE, needs={"evaluations": "evaluations/*"}, settings=("seed",),
              tables={"accuracies": ""}),
     Artefact("recordings", networks.name_recordings, TABLE,
-             needs={"network": "network/trained", "nodes": "nodes", "evaluation": "evaluation"},
+             needs={"network": "network/trained", "nodes": "nodes", "parts": "parts", "evaluation": "evaluation"},
              settings=("graph.part",), tables={"recordings": ""}),
     Artefact("activations/{network}", networks.record_nodes, forms.ACTIVATIONS,
              needs={"network": "network/{network}", "nodes": "nodes"}, settings=("layers", "network.axes")),

@@ -1,0 +1,104 @@
+"""Pictures of real targets: what they show of planted data, and what they refuse."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.spatial.distance import cdist
+
+from stgcnlib import figures, sensor_demo, transforms
+from stgcnlib.dsgraph import DSGraph, nnk_graph
+from stgcnlib.errors import GraphError, SequenceError
+from stgcnlib.sequences import SequenceSet
+from stgcnlib.training import TargetEvaluation
+
+
+@pytest.fixture(scope="module")
+def parts() -> tuple[SequenceSet, SequenceSet]:
+    series = sensor_demo(sensors=8, days=6)
+    data = transforms.windows(series, 24, 24, block=96, horizon=4, joints=[6, 7], target_name="in the east (g/m³)")
+    return data.split("block", [0, 1, 2, 3])
+
+
+@pytest.fixture
+def line() -> tuple[DSGraph, np.ndarray, np.ndarray]:
+    """Recordings on a line whose target is their place."""
+    y = np.arange(30.0)
+    distances = cdist(y[:, None], y[:, None])
+    return nnk_graph(distances, k=4), y, distances
+
+
+def test_spread_has_both_parts_and_every_block(parts: tuple[SequenceSet, SequenceSet]) -> None:
+    figure = figures.target_spread(parts)
+    left, right = figure.axes
+    train, test = parts
+    assert [text.get_text() for text in left.get_legend().get_texts()] == [
+        f"train ({len(train)})",
+        f"test ({len(test)})",
+    ]
+    assert left.get_xlabel() == "in the east (g/m³)"
+    assert right.get_xlabel() == "block"
+    first, second = (np.asarray(points.get_offsets()) for points in right.collections)
+    np.testing.assert_allclose(first[:, 1], train.targets[:, 0])  # type: ignore[index]
+    assert set(first[:, 0]) == {0, 1, 2, 3}
+    assert set(second[:, 0]) == {4, 5}
+
+
+def test_without_groups_there_is_one_picture(parts: tuple[SequenceSet, SequenceSet]) -> None:
+    alone = SequenceSet(parts[0].coords, layout=parts[0].layout, targets=parts[0].targets)
+    assert len(figures.target_spread({"all": alone}).axes) == 1
+    with pytest.raises(SequenceError, match="no targets"):
+        figures.target_spread({"all": SequenceSet(parts[0].coords, layout=parts[0].layout)})
+
+
+def test_recordings_from_low_to_high(parts: tuple[SequenceSet, SequenceSet]) -> None:
+    figure = figures.target_recordings(parts[0])
+    titles = [ax.get_title(loc="left") for ax in figure.axes[:3]]
+    y = parts[0].targets[:, 0]  # type: ignore[index]
+    assert titles[0] == f"lowest: {y.min():.3g}, {parts[0].names[int(y.argmin())]}"
+    assert titles[2].startswith(f"highest: {y.max():.3g}")
+
+
+def test_estimates_against_targets() -> None:
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=(40, 2))
+    found = TargetEvaluation(y + np.array([0.0, 0.5]), y, ("a (m)", "b (s)"), np.zeros(2), np.ones(2))
+    first, second = figures.target_estimates(found).axes
+    assert "R² 1.00, mean absolute error 0" in first.get_title(loc="left")
+    assert second.get_xlabel() == "b (s)"
+    points = np.asarray(second.collections[0].get_offsets())
+    np.testing.assert_allclose(points[:, 1] - points[:, 0], 0.5)
+    assert first.get_xlim() == first.get_ylim()
+
+
+def test_neighbours_of_a_smooth_target_lie_on_the_line(line: tuple[DSGraph, np.ndarray, np.ndarray]) -> None:
+    graph, y, _ = line
+    (ax,) = figures.neighbor_targets(graph, y, name="place").axes
+    points = np.asarray(ax.collections[0].get_offsets())
+    np.testing.assert_allclose(points[2:-2, 0], points[2:-2, 1], atol=0.6)
+    assert ax.get_xlabel() == "place"
+
+
+def test_map_is_coloured_by_target(line: tuple[DSGraph, np.ndarray, np.ndarray]) -> None:
+    graph, y, distances = line
+    figure = figures.target_map(graph, y[:, None], name="place", distances=distances)
+    points = figure.axes[0].collections[-1]
+    np.testing.assert_array_equal(np.asarray(points.get_array()), y)
+    assert "target smoothness 0.0" in figure.axes[0].get_title(loc="left")
+    with pytest.raises(GraphError, match="needs distances"):
+        figures.target_map(graph, y)
+    with pytest.raises(GraphError, match="shape"):
+        figures.target_map(graph, y, embedding=np.zeros((3, 2)))
+    with pytest.raises(GraphError, match="30 nodes"):
+        figures.target_map(graph, y[:5], distances=distances)
+
+
+def test_distances_are_sorted_by_target(line: tuple[DSGraph, np.ndarray, np.ndarray]) -> None:
+    _, y, distances = line
+    order = np.random.default_rng(1).permutation(30)
+    figure = figures.target_distances(distances[np.ix_(order, order)], y[order], name="place", title="input")
+    shown = np.asarray(figure.axes[0].images[0].get_array())
+    np.testing.assert_array_equal(shown, distances)
+    assert figure.axes[0].get_xticklabels()[0].get_text() == "0"
+    with pytest.raises(GraphError, match=r"expected \(N, N\) and \(N,\)"):
+        figures.target_distances(distances[:4], y)
