@@ -232,7 +232,9 @@ def _because(tests: tuple[Test, ...], measured: str) -> str:
         reasons = [f"smoothness falls with depth{words[late.answer]}"]
     if control.answer is not True:
         missing = control.note or (
-            "untrained networks do as well" if control.answer is False else "the control does not decide"
+            "untrained networks do as well"
+            if control.answer is False
+            else "whether untrained networks do worse is not decided"
         )
         reasons.append(missing)
     if chance.answer is not True:
