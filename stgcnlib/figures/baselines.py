@@ -24,7 +24,7 @@ BASELINE_STYLES: dict[str, tuple[str, str]] = {
 
 @styled
 def baseline_curves(table: pd.DataFrame) -> Figure:
-    """Label smoothness against layer by DTW and by each baseline (left), and how much smoother DTW is (right).
+    """Smoothness against layer by DTW and by each baseline (left), and how much smoother DTW is (right).
 
     Args:
         table: of `stgcnlib.geometry.layer_baselines`.
@@ -34,7 +34,7 @@ def baseline_curves(table: pd.DataFrame) -> Figure:
     """
     if table.empty:
         raise GraphError("the table of baselines has no row; name at least one in controls.baselines")
-    figure = new_figure(3.7, alt="Label smoothness by DTW and by distances without warping, and their difference.")
+    figure = new_figure(3.7, alt="Smoothness by DTW and by distances without warping, and their difference.")
     left, right = figure.subplots(1, 2, width_ratios=[1.25, 1])
     layers = table.drop_duplicates("index").sort_values("index")
     x = layers["index"].to_numpy(dtype=float)
@@ -59,7 +59,7 @@ def baseline_curves(table: pd.DataFrame) -> Figure:
         gains.append((float(rows["gain"].iloc[-1]), name, color))
     right.axhline(0, color=INK, linewidth=0.9)
     left.set_ylim(bottom=0)
-    left.set_ylabel(r"label smoothness $S_\mathrm{rw}$ (lower = smoother)", parse_math=True)
+    left.set_ylabel(r"smoothness $S_\mathrm{rw}$ (lower = smoother)", parse_math=True)
     right.set_title("smoothness without warping − by DTW")
     titles = ["in" if title == "input" else str(title) for title in layers["title"]]
     for ax, labels in ((left, ends), (right, gains)):

@@ -76,7 +76,7 @@ TARGET_STAGES: tuple[Stage, ...] = (
     Stage("01_estimates", ("network-facts", "history?", "evaluation", "nodes", "recordings")),
     Stage("02_activations", ("activations/trained",)),
     Stage("03_neighbours", ("nodes", "activations/trained", "distances/trained/*", "grouping", "dtw", "geometry")),
-    Stage("04_smoothness", ("geometry", "statistics")),
+    Stage("04_smoothness", ("geometry", "graph-k", "baselines", "statistics")),
     Stage("06_outputs", ("nodes", "explained", "maps", "examples", "layers")),
     Stage(
         "05_one_layer",

@@ -57,7 +57,7 @@ def read_finished(outputs: Sequence[str | os.PathLike[str]]) -> list[FinishedStu
         outputs: folders that `stgcnlib run` wrote, at least two.
 
     Raises:
-        StudyError: fewer than two folders, or one that holds no finished study; says what is missing.
+        StudyError: fewer than two folders, or one that holds no finished study of classes; says what is missing.
     """
     if len(outputs) < 2:
         raise StudyError(f"compare takes at least two folders of finished studies, not {len(outputs)}")

@@ -34,6 +34,20 @@ SMALL: dict[str, Any] = {
 LAST = ("summary", "recordings", "baselines", "statistics", "findings", "sensitivity", "map-evaluation", "advice",
         "examples", "network-facts", "transfer-facts", "settings", "dtw")  # fmt: skip
 """These need all others."""
+TARGETS: dict[str, Any] = {
+    "data": {
+        "path": "sensor-demo", "target": "value", "sensor_demo": {"days": 6, "sensors": 8},
+        "windows": {"length": 12, "stride": 12, "horizon": 4, "block": 96},
+        "split": {"by": "block", "train": [0, 1, 2]},
+    },
+    "network": {
+        "options": {"width": 4, "depth": 2, "strategy": "uniform"}, "training": {"epochs": 1, "augment": False},
+    },
+    "controls": {"untrained": 1, "initial": 0},
+    "geometry": {"permutations": 5},
+    "explain": {"examples": 1, "per_class": 1},
+}  # fmt: skip
+LAST_OF_TARGETS = ("summary", "recordings", "statistics", "examples", "network-facts", "settings")
 
 NO_RESULT = ("artefacts/keys.py", "pipeline/sections.py")
 """How settings are handed over, and what a study's fields are: their values are in keys."""
@@ -86,6 +100,9 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Watched:
         patch.setattr(Settings, "__getattr__", noted)
         for name in LAST:
             _ = run[name]
+        other = StudyRun(Study.load(TARGETS), tmp_path_factory.mktemp("targets"), found.line)
+        for name in LAST_OF_TARGETS:
+            _ = other[name]
     assert set(found.ran) >= set(LINE.artefacts) - {"transfer-other", "explained", "history", "layers", "nodes"}
     return found
 

@@ -69,6 +69,13 @@ def test_every_page_is_made_and_speaks_of_no_class(finished: Path) -> None:
                     assert not re.search(wrong, words), (file.stem, wrong, words[:300])
 
 
+def test_distances_without_warping_stand_beside_the_curve(finished: Path) -> None:
+    baselines = pd.read_parquet(finished / "tables" / "baselines.parquet")
+    assert set(baselines["baseline"]) == {"pooled"}
+    assert (baselines["floor"] == 0).all()
+    assert "DTW" in (finished / "pages" / "04_smoothness.html").read_text()
+
+
 def test_the_first_page_has_curve_and_strip_and_no_class_map(finished: Path) -> None:
     summary = json.loads((finished / "artefacts" / "summary" / "summary.json").read_text())
     text = json.dumps(summary)
