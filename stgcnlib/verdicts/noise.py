@@ -11,7 +11,7 @@ from stgcnlib.geometry.layers import TRAINED
 from stgcnlib.groups import SUBJECT, resampled_count
 from stgcnlib.studies.corruption import CLEAN, Kind
 from stgcnlib.studies.noise_result import NoiseResult
-from stgcnlib.verdicts.outcome import Outcome, Test, capital, counted, estimate, interval, left_out, opening
+from stgcnlib.verdicts.outcome import Outcome, Test, capital, counted, estimate, interval, left_out, opening, series
 
 __all__ = ["CLAIM", "LIMIT", "MODERATE", "judge_noise", "moderate_level", "shown_level"]
 
@@ -233,7 +233,7 @@ def _which(numbers: dict[str, Any]) -> str:
         for state in ("limited", "not limited", "open")
     }
     words = {"limited": "limited for", "not limited": "not for", "open": "not decided for"}
-    parts = [f"{words[state]} {' and '.join(names)}" for state, names in groups.items() if names]
+    parts = [f"{words[state]} {series(names)}" for state, names in groups.items() if names]
     return f": {', '.join(parts)}"
 
 

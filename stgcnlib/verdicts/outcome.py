@@ -142,6 +142,12 @@ def listed(parts: Sequence[str]) -> str:
     return f"{', '.join(most)}, and {last}" if most else last
 
 
+def series(names: Sequence[str]) -> str:
+    """'a', 'a and b', 'a, b and c'."""
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
+
+
 def counted(number: int, one: str, many: str) -> str:
     """'1 seed', '3 seeds'."""
     return f"{number} {one if number == 1 else many}"
