@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 import warnings
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,8 @@ __all__ = ["PATTERN", "read", "recognises"]
 PATTERN = "desc.json with data.dat, or meta.json with train_data.npy"
 MOST_BYTES = 2**34
 PARTS = ("train", "val", "test")
+_DAMAGED = (ValueError, EOFError, OSError, SyntaxError, TokenError, TypeError, OverflowError)
+"""What numpy raises where a header is none."""
 _DESCRIBED = {"desc.json": "data.dat", "meta.json": "train_data.npy"}
 _NAMES = {
     *_DESCRIBED, "data.dat", "adj_mx.pkl", "adj_mx.npy", *(f"{part}_data.npy" for part in PARTS),
@@ -56,9 +59,10 @@ def read(files: list[Path], source: Path) -> SequenceSet:
     """
     folder = files[0].parent
     newer = (folder / "meta.json").is_file() and (folder / "train_data.npy").is_file()
-    description = read_json(folder / ("meta.json" if newer else "desc.json"))
+    described = folder / ("meta.json" if newer else "desc.json")
+    description = read_json(described)
     if not isinstance(description, dict):
-        raise SkeletonFormatError(f"{folder}: the description is no JSON object; is it a BasicTS folder?")
+        raise SkeletonFormatError(f"{described}: the description is no JSON object; is it a BasicTS folder?")
     parts = [part for part in PARTS if (folder / f"{part}_data.npy").is_file()] if newer else ["series"]
     series = [_array(folder / f"{part}_data.npy") for part in parts] if newer else [_described(folder, description)]
     sensors = {values.shape[1] for values in series}
@@ -90,7 +94,7 @@ def _described(folder: Path, description: dict[str, Any]) -> NDArray[np.float32]
             f"{file}: has {size} bytes, a float32 series of shape {shape} has {math.prod(shape) * 4}; "
             "copy it again, or mend 'shape' in desc.json"
         )
-    return np.fromfile(file, dtype="<f4").reshape(shape).astype(np.float32, copy=False)
+    return _finite(file, np.fromfile(file, dtype="<f4").reshape(shape).astype(np.float32, copy=False))
 
 
 def _array(file: Path) -> NDArray[np.float32]:
@@ -100,7 +104,18 @@ def _array(file: Path) -> NDArray[np.float32]:
         raise SkeletonFormatError(
             f"{file}: has shape {values.shape}; expected (frames, sensors) or one more for features"
         )
-    return np.atleast_3d(values).astype(np.float32, copy=False)
+    return _finite(file, np.atleast_3d(values).astype(np.float32, copy=False))
+
+
+def _finite(file: Path, values: NDArray[np.float32]) -> NDArray[np.float32]:
+    wrong = ~np.isfinite(values)
+    if wrong.any():
+        frame, sensor, _ = np.argwhere(wrong)[0]
+        raise SkeletonFormatError(
+            f"{file}: {int(wrong.sum())} values are NaN or infinite, the first at frame {frame}, sensor {sensor}; "
+            "fill them before the series is read"
+        )
+    return values
 
 
 def _numbers(file: Path) -> NDArray[Any]:
@@ -108,14 +123,13 @@ def _numbers(file: Path) -> NDArray[Any]:
     try:
         with file.open("rb") as stream:
             version = np.lib.format.read_magic(stream)
-            read_header = (
-                np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            )
-            shape, _, kind = read_header(stream)
+            if version != (1, 0):  # later ones tell a length of the header that may not be true
+                raise ValueError(f"npy version {version[0]}.{version[1]}, expected 1.0")
+            shape, _, kind = np.lib.format.read_array_header_1_0(stream)
             if kind.hasobject or math.prod(shape) * kind.itemsize > size:
                 raise ValueError(f"declares {shape} of {kind}")
         values: NDArray[Any] = np.load(file, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
+    except _DAMAGED as error:
         raise SkeletonFormatError(f"{file}: truncated, or no array of numbers ({error}); copy it again") from None
     if values.dtype.kind not in "biuf":
         raise SkeletonFormatError(f"{file}: holds {values.dtype}, expected numbers")

@@ -246,6 +246,29 @@ def write_long_csv(folder: Path) -> Path:
     return file
 
 
+def write_basicts(folder: Path) -> Path:
+    """The description; the series and the graph lie beside it."""
+    rng = np.random.default_rng(5)
+    (folder / "data.dat").write_bytes(rng.random((20, 4, 1), dtype=np.float32).tobytes())
+    (folder / "adj_mx.pkl").write_bytes(pickle.dumps(np.eye(4, k=1)))
+    file = folder / "desc.json"
+    file.write_text(json.dumps({"name": "toy", "shape": [20, 4, 1]}))
+    return file
+
+
+def write_basicts_graph(folder: Path) -> Path:
+    return write_basicts(folder).with_name("adj_mx.pkl")
+
+
+def write_basicts_part(folder: Path) -> Path:
+    """One part of a newer folder."""
+    (folder / "meta.json").write_text(json.dumps({"name": "toy"}))
+    file = folder / "train_data.npy"
+    np.save(file, np.random.default_rng(5).random((20, 4), dtype=np.float32))
+    np.save(folder / "adj_mx.npy", np.eye(4, k=1))
+    return file
+
+
 # What a format is called -> what writes a small file of it and says where.
 WRITERS: Mapping[str, tuple[Callable[[Path], Path], ...]] = {
     "npz": (write_npz,),
@@ -261,4 +284,5 @@ WRITERS: Mapping[str, tuple[Callable[[Path], Path], ...]] = {
     "coco": (write_coco, write_mmpose),
     "mediapipe": (write_mediapipe,),
     "keypoint-csv": (write_wide_csv, write_long_csv),
+    "basicts": (write_basicts, write_basicts_graph, write_basicts_part),
 }

@@ -18,7 +18,7 @@ from stgcnlib.readers import FORMATS, read
 from stgcnlib.sequences import SequenceSet
 
 CASES = [pytest.param(name, writer, id=writer.__name__) for name, writers in WRITERS.items() for writer in writers]
-TEXTS = [case for case in CASES if case.values[0] not in ("npz", "utd-mhad", "pyskl")]
+TEXTS = [case for case in CASES if case.values[0] not in ("npz", "utd-mhad", "pyskl", "basicts")]
 LITTLE = 32 * 2**20  # bytes; the files have some thousands
 Writer = Callable[[Path], Path]
 
