@@ -48,25 +48,25 @@ FIRST_PAGE = ("summary", "recordings")
 """What the index and other studies' comparisons read: made with the last stage, whose page does not show it."""
 
 STAGES: tuple[Stage, ...] = (
-    Stage("00_data", ("parts", "nodes", "sequences", "leakage"), cost=8),
+    Stage("00_data", ("parts", "nodes", "sequences", "leakage"), cost=9),
     Stage("01_network", ("network-facts", "history?", "evaluation"), cost=43),
     Stage("02_activations", ("activations/trained",), cost=2),
     Stage(
         "03_ds_graphs",
         ("nodes", "activations/trained", "distances/trained/*", "grouping", "dtw", "geometry"),
-        cost=8,
+        cost=14,
     ),
-    Stage("04_geometry", ("geometry", "graph-k", "baselines", "statistics"), cost=9),
+    Stage("04_geometry", ("geometry", "graph-k", "baselines", "statistics"), cost=8),
     Stage("04a_classes", ("findings", "layers", "nodes", "geometry"), cost=2),
     Stage("04b_sensitivity", ("sensitivity",), section="sensitivity"),
-    Stage("06_relevance", (*MAPPED, "layers", "distances/trained/*", "map-evaluation"), cost=14),
+    Stage("06_relevance", (*MAPPED, "layers", "distances/trained/*", "map-evaluation"), cost=21),
     Stage("05_layer", (*MAPPED, "geometry", "findings", "distances/trained/{layer}"), per_layer=True, cost=19),
-    Stage("07_noise", ("noise",), section="noise", cost=11),
+    Stage("07_noise", ("noise",), section="noise", cost=7),
     Stage("08_transfer", ("transfer", "advice", "transfer-facts"), section="transfer"),
     Stage(
         "09_summary",
         ("geometry", "noise?", "transfer?", "leakage", "nodes", "explained", "maps", "settings", *FIRST_PAGE),
-        cost=2,
+        cost=3,
     ),
 )
 """In the order in which they run: 06 before 05, which shows its maps."""
