@@ -1,6 +1,6 @@
 """Do the intervals of label smoothness cover, and how often does the verdict on depth say yes where it must not?
 
-    python benchmarks/verdict_rates.py            # the whole table, about 40 minutes on two cores
+    python benchmarks/verdict_rates.py            # the whole table, about an hour on two cores
     python benchmarks/verdict_rates.py --quick    # fewer sets, about five minutes
 
 Sets of recordings are simulated again and again: nine classes, three repetitions by each of 4, 8 or 20 people. People
@@ -208,7 +208,7 @@ def main() -> None:
     parser.add_argument("--networks", type=int, default=1, help="trained networks of each set")
     parser.add_argument("--subjects", type=int, nargs="+", help="numbers of people; 4, 8 and 20, if left out")
     options = parser.parse_args()
-    sets = options.sets or (120 if options.quick else 400)
+    sets = options.sets or (40 if options.quick else 250)
     truth, began, rows = 2 * sets, time.monotonic(), []
     with ProcessPoolExecutor(options.workers) as pool:
         for subjects in options.subjects or ((4, 8) if options.quick else (4, 8, 20)):
