@@ -27,6 +27,7 @@ __all__ = [
     "barred_pairs",
     "candidate_counts",
     "check_candidates",
+    "counted",
     "fewest_candidates",
     "group_codes",
     "grouping",
@@ -293,6 +294,11 @@ def main_neighbours(labels: Iterable[str]) -> str:
     """The label of a table's main curve: neighbours of other groups where it has them, else all."""
     names = list(dict.fromkeys(labels))
     return next((name for name in names if name != ALL), ALL)
+
+
+def counted(number: int, one: str, many: str) -> str:
+    """'1 seed', '3 seeds'."""
+    return f"{number} {one if number == 1 else many}"
 
 
 def plural(name: str) -> str:

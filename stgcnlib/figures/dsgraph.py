@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from stgcnlib.dsgraph import DSGraph
 from stgcnlib.errors import GraphError
 from stgcnlib.figures.activations import quantile_marks
-from stgcnlib.figures.embedding import embed
+from stgcnlib.figures.embedding import map_points
 from stgcnlib.figures.graph import signal_scale
 from stgcnlib.figures.matrix import class_matrix
 from stgcnlib.figures.skeleton import chronophoto
@@ -70,11 +70,7 @@ def ds_graph_map(
         GraphError: if sizes do not fit, or neither embedding nor distances are given.
     """
     codes = _codes(graph, labels)
-    if embedding is None and distances is None:
-        raise GraphError("ds_graph_map needs distances, or an embedding such as embed(distances)")
-    points = embed(distances, seed) if embedding is None and distances is not None else np.asarray(embedding, float)
-    if points.shape != (len(graph), 2):
-        raise GraphError(f"the embedding has shape {points.shape}; expected ({len(graph)}, 2)")
+    points = map_points(graph, embedding, distances, seed, what="ds_graph_map")
     present = np.unique(codes)
     numbered = len(present) > NAMED
     figure = new_figure(6.6, width=WIDTH if numbered else 8.2, alt=f"DS-Graph of {len(graph)} recordings in the plane.")

@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.manifold import smacof
 
+from stgcnlib.dsgraph import DSGraph
 from stgcnlib.errors import GraphError
 
-__all__ = ["embed"]
+__all__ = ["embed", "map_points"]
 
 
 def embed(distances: ArrayLike, seed: int = 0) -> NDArray[np.float64]:
@@ -26,6 +27,22 @@ def embed(distances: ArrayLike, seed: int = 0) -> NDArray[np.float64]:
                       normalized_stress=False)  # fmt: skip
     points: NDArray[np.float64] = np.asarray(found, dtype=np.float64)
     points -= points.mean(axis=0)
+    return points
+
+
+def map_points(
+    graph: DSGraph, embedding: ArrayLike | None, distances: ArrayLike | None, seed: int, *, what: str
+) -> NDArray[np.float64]:
+    """(N, 2) places of a graph's nodes: those given, or `embed(distances, seed)`; `what` needs them, for the message.
+
+    Raises:
+        GraphError: neither is given, or they are not one point per node.
+    """
+    if embedding is None and distances is None:
+        raise GraphError(f"{what} needs distances, or an embedding such as embed(distances)")
+    points = embed(distances, seed) if embedding is None and distances is not None else np.asarray(embedding, float)
+    if points.shape != (len(graph), 2):
+        raise GraphError(f"the embedding has shape {points.shape}; expected ({len(graph)}, 2)")
     return points
 
 

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.dsgraph import DSGraph
 from stgcnlib.errors import GraphError, SequenceError
-from stgcnlib.figures.embedding import embed
+from stgcnlib.figures.embedding import map_points
 from stgcnlib.figures.graph import signal_scale
 from stgcnlib.figures.matrix import slim_colorbar
 from stgcnlib.figures.skeleton import chronophoto
@@ -166,11 +166,7 @@ def target_map(
         GraphError: if sizes do not fit, or neither embedding nor distances are given.
     """
     y = _first(targets, graph)
-    if embedding is None and distances is None:
-        raise GraphError("target_map needs distances, or an embedding such as embed(distances)")
-    points = embed(distances, seed) if embedding is None and distances is not None else np.asarray(embedding, float)
-    if points.shape != (len(graph), 2):
-        raise GraphError(f"the embedding has shape {points.shape}; expected ({len(graph)}, 2)")
+    points = map_points(graph, embedding, distances, seed, what="target_map")
     figure = new_figure(6.2, width=8.2, alt=f"DS-Graph of {len(graph)} recordings in the plane, coloured by {name}.")
     ax = figure.subplots()
     edges = graph.undirected().tocoo()

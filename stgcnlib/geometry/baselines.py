@@ -98,7 +98,7 @@ def layer_baselines(
     for baseline in baselines:
         if baseline not in BASELINES:
             raise GraphError(f"baseline={baseline!r} is unknown; {suggest(str(baseline), BASELINES)}")
-    chosen = {name: geometry.settings[name] for name in ("k", "symmetrize", "solver", "sigma")}
+    chosen = geometry.graph_options
     if not isinstance(chosen["sigma"], str):
         chosen["sigma"] = _WIDTH
     y, codes, jackknife = geometry.told, geometry.groups, geometry.jackknife
@@ -113,9 +113,9 @@ def layer_baselines(
             if baseline == "duration" and number > 0:
                 continue
             matrix = baseline_distances(sequences, baseline)
-            graph = nnk_graph(matrix, exclude=codes, **chosen)
+            graph = nnk_graph(matrix, **chosen)
             values = node_smoothness(graph, y)
-            left_out = values_without(jackknife, matrix, y, exclude=codes, **chosen)
+            left_out = values_without(jackknife, matrix, y, **chosen)
             own = jackknife.mean(values, left_out)
             gain = jackknife.of(own.value - dtw, jackknife.means(left_out) - without[:, number])
             rows.append(

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from stgcnlib.dsgraph import DSGraph
 from stgcnlib.errors import GraphError
 from stgcnlib.files import atomic_folder, write_json
-from stgcnlib.geometry.uncertainty import Estimate, Jackknife, deletion_groups
+from stgcnlib.geometry.uncertainty import Estimate, Jackknife, Spread, deletion_groups, estimate_sum
 from stgcnlib.groups import SUBJECT, neighbours_label, resampled_groups
 
 __all__ = ["INITIAL", "TRAINED", "UNTRAINED", "LayerGeometry", "kind_of", "merge_geometries"]
@@ -89,6 +89,11 @@ class LayerGeometry:
     def told(self) -> NDArray[np.int64] | Floats:
         """What its smoothness is of: labels (N,) int64, or targets (N, Q) float64."""
         return self.labels if self.targets is None else self.targets
+
+    @property
+    def graph_options(self) -> dict[str, Any]:
+        """How its graphs were made: k, sigma, symmetrize, solver and exclude, as of `nnk_graph`."""
+        return {name: self.settings[name] for name in ("k", "sigma", "symmetrize", "solver")} | {"exclude": self.groups}
 
     def expect_classes(self) -> None:
         """Raise a `GraphError` where its smoothness is of targets, so that there are no classes to tell apart."""
@@ -158,12 +163,11 @@ class LayerGeometry:
             return pd.DataFrame(
                 columns=["layer", "index", "title", "smoothness", "low", "high", "least", "most", "networks"]
             )
-        layers = self.curve(names[0])[["layer", "index", "title"]]
-        curves = np.stack([self.curve(name)["smoothness"].to_numpy(dtype=np.float64) for name in names])
-        found = [self.contrast({kind: weights}) for weights in np.eye(len(layers))]
+        layers, spread = self.curve(names[0])[["layer", "index", "title"]], self.spread(kind)
+        found = [(spread @ weights).estimate(self.jackknife) for weights in np.eye(len(layers))]
         return layers.assign(
-            smoothness=curves.mean(axis=0), low=[e.low for e in found], high=[e.high for e in found],
-            least=curves.min(axis=0), most=curves.max(axis=0), networks=len(names),
+            smoothness=spread.each.mean(axis=0), low=[e.low for e in found], high=[e.high for e in found],
+            least=spread.each.min(axis=0), most=spread.each.max(axis=0), networks=len(names),
         )  # fmt: skip
 
     def contrast(self, weights: Mapping[str, ArrayLike], neighbours: str | None = None) -> Estimate:
@@ -180,21 +184,19 @@ class LayerGeometry:
         Raises:
             GraphError: there is no network of a kind.
         """
-        value, without = 0.0, np.zeros(self.jackknife.count)
-        spreads: list[Floats] = []
-        for kind, given in weights.items():
-            names = self.networks(kind)
-            if not names:
-                raise GraphError(f"the geometry has no network {kind!r}; it has {', '.join(self.networks())}")
-            w = np.asarray(given, dtype=np.float64)
-            each = [self.curve(name, neighbours)["smoothness"].to_numpy(dtype=np.float64) @ w for name in names]
-            value += float(np.mean(each))
-            without = without + np.mean([self.means_without(name, neighbours) @ w for name in names], axis=0)
-            spreads.append(np.array(each))
-        found = self.jackknife.of(value, without)
-        for each_kind in spreads:
-            found = found.spread_over(each_kind)
-        return found
+        return estimate_sum([self.spread(kind, neighbours) @ w for kind, w in weights.items()], self.jackknife)
+
+    def spread(self, kind: str = TRAINED, neighbours: str | None = None) -> Spread:
+        """The curves of the networks of a kind, (networks, layers), and without each part of the recordings.
+
+        Raises:
+            GraphError: there is no network of that kind.
+        """
+        names = self.networks(kind)
+        if not names:
+            raise GraphError(f"the geometry has no network {kind!r}; it has {', '.join(self.networks())}")
+        curves = [self.curve(name, neighbours)["smoothness"].to_numpy(dtype=np.float64) for name in names]
+        return Spread(np.stack(curves), np.stack([self.means_without(name, neighbours) for name in names]))
 
     def means_without(self, network: str = TRAINED, neighbours: str | None = None) -> Floats:
         """(P, layers) smoothness of each layer without each part of the recordings."""

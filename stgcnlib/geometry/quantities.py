@@ -50,15 +50,15 @@ class Quantities:
         self.y: Any = geometry.told
         self.groups, self.C = geometry.groups, C
         self.n = len(self.y)
-        self.settings = geometry.settings
-        self.k, self.seed = int(self.settings["k"]), int(self.settings["seed"])
+        self.options, settings = geometry.graph_options, geometry.settings
+        self.k, self.seed = int(settings["k"]), int(settings["seed"])
         self.votes, self.dimension_k = min(votes, self.k), min(20, self.k)
         self.jackknife = geometry.jackknife
         self.kept = self.jackknife.kept()
         # TwoNN needs two neighbours of other groups, and CKA four recordings.
         self.enough = len(self.kept) > 1 and all(len(keep) >= 4 and self.candidates(keep) >= 2 for keep in self.kept)
         generator = np.random.default_rng(self.seed)
-        self.shuffled = np.stack([generator.permutation(self.y) for _ in range(int(self.settings["permutations"]))])
+        self.shuffled = np.stack([generator.permutation(self.y) for _ in range(int(settings["permutations"]))])
 
     def candidates(self, nodes: Nodes) -> int:
         """The fewest candidates that one of some nodes has among them."""
@@ -66,9 +66,7 @@ class Quantities:
 
     def graphs(self, graph: DSGraph, distances: Floats) -> Graphs:
         """The graph, and those made anew without each part."""
-        options = {name: self.settings[name] for name in ("sigma", "symmetrize", "solver")}
-        anew = graphs_without(self.jackknife, distances, k=self.k, exclude=self.groups, **options)
-        return graph, [each for _, each in anew]
+        return graph, [each for _, each in graphs_without(self.jackknife, distances, **self.options)]
 
     def of_layer(self, graphs: Graphs, distances: Floats, features: Floats) -> dict[str, dict[str, Any]]:
         """Statistic -> value, interval and null of one layer."""

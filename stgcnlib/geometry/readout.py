@@ -22,6 +22,7 @@ __all__ = [
     "folds",
     "gram",
     "knn_predictions",
+    "nearest_admissible",
     "pooled_features",
     "probe_predictions",
 ]
@@ -81,6 +82,23 @@ def debiased_cka(first: ArrayLike, second: ArrayLike) -> float:
     return float(np.clip((A * B).sum() / scale, -1.0, 1.0)) if scale > floor else float("nan")
 
 
+def nearest_admissible(distances: ArrayLike, *, k: int, exclude: ArrayLike | None = None) -> Codes:
+    """(N, k) each node's k nearest admissible nodes, nearest first; ties go to the lower index.
+
+    Args:
+        distances: (N, N).
+        k: number of neighbours.
+        exclude: who may not be one, as in `nnk_graph`.
+
+    Raises:
+        GraphError: sizes do not fit, or a node has fewer than k candidates.
+    """
+    matrix = np.asarray(distances)
+    check_candidates(k, exclude, len(matrix))
+    barred = barred_pairs(exclude, len(matrix))
+    return np.argsort(np.where(barred, np.inf, matrix), axis=1, kind="stable")[:, :k]
+
+
 def knn_predictions(distances: ArrayLike, labels: ArrayLike, *, k: int = 5, exclude: ArrayLike | None = None) -> Codes:
     """(N,) class that most of each node's k nearest admissible nodes carry; at a tie, that of the nearest among them.
 
@@ -95,9 +113,7 @@ def knn_predictions(distances: ArrayLike, labels: ArrayLike, *, k: int = 5, excl
     """
     matrix = np.asarray(distances)
     y = check_labels(labels, len(matrix))
-    check_candidates(k, exclude, len(y))
-    nearest = np.argsort(np.where(barred_pairs(exclude, len(y)), np.inf, matrix), axis=1, kind="stable")[:, :k]
-    votes = y[nearest]
+    votes = y[nearest_admissible(matrix, k=k, exclude=exclude)]
     same = (votes[:, :, None] == votes[:, None, :]).sum(axis=2)
     # argmax takes the first of equal counts, which is the nearest.
     return np.asarray(votes[np.arange(len(y)), same.argmax(axis=1)], dtype=np.int64)

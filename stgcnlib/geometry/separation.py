@@ -210,13 +210,9 @@ def benjamini_hochberg(p_values: ArrayLike) -> Floats:
 
 def _shares_without(geometry: LayerGeometry, distances: ArrayLike, classes: int) -> Floats:
     """(P, N, C) shares of each node where graphs are made anew without each part; NaN for the part's own nodes."""
-    y, settings = geometry.labels, geometry.settings
+    y = geometry.labels
     found = np.full((geometry.jackknife.count, len(y), classes), np.nan)
-    graphs = graphs_without(
-        geometry.jackknife, distances, k=int(settings["k"]), exclude=geometry.groups, sigma=settings["sigma"],
-        symmetrize=settings["symmetrize"], solver=settings["solver"],
-    )  # fmt: skip
-    for part, (keep, graph) in enumerate(graphs):
+    for part, (keep, graph) in enumerate(graphs_without(geometry.jackknife, distances, **geometry.graph_options)):
         if graph is not None:
             found[part, keep] = node_shares(graph, y[keep], classes=classes)
     return found

@@ -13,9 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.dsgraph import DSGraph
 from stgcnlib.errors import GraphError
-from stgcnlib.geometry.readout import folds
+from stgcnlib.geometry.readout import folds, nearest_admissible
 from stgcnlib.geometry.smoothness import label_smoothness, transition
-from stgcnlib.groups import barred_pairs, check_candidates
 
 __all__ = [
     "check_targets",
@@ -122,9 +121,7 @@ def knn_estimates(distances: ArrayLike, targets: ArrayLike, *, k: int = 5, exclu
     """
     matrix = np.asarray(distances)
     y = check_targets(targets, len(matrix))
-    check_candidates(k, exclude, len(y))
-    nearest = np.argsort(np.where(barred_pairs(exclude, len(y)), np.inf, matrix), axis=1, kind="stable")[:, :k]
-    return np.asarray(y[nearest].mean(axis=1), dtype=np.float64)
+    return np.asarray(y[nearest_admissible(matrix, k=k, exclude=exclude)].mean(axis=1), dtype=np.float64)
 
 
 def probe_estimates(

@@ -21,11 +21,12 @@ from stgcnlib.groups import group_codes
 __all__ = [
     "Estimate",
     "Jackknife",
+    "Spread",
     "deletion_groups",
+    "estimate_sum",
     "holm",
     "interval",
     "jackknife_error",
-    "jackknife_interval",
     "permutation_null",
     "satterthwaite",
 ]
@@ -261,6 +262,41 @@ class Jackknife:
         return np.array([_mean(x[part, counted & (self.parts != part)]) for part in range(self.count)])
 
 
+@dataclass(frozen=True)
+class Spread:
+    """A statistic of R networks, (R, …), and the same without each of P parts of the recordings, (R, P, …)."""
+
+    each: Floats
+    without: Floats
+
+    def __sub__(self, other: Spread) -> Spread:
+        """Network by network: both are of the same ones."""
+        return Spread(self.each - other.each, self.without - other.without)
+
+    def __neg__(self) -> Spread:
+        return Spread(-self.each, -self.without)
+
+    def __matmul__(self, weights: ArrayLike) -> Spread:
+        """The weighted sum over the last axis."""
+        return Spread(self.each @ np.asarray(weights), self.without @ np.asarray(weights))
+
+    def estimate(self, jackknife: Jackknife) -> Estimate:
+        """The mean over the networks, with the spread between them in its interval."""
+        return estimate_sum([self], jackknife)
+
+
+def estimate_sum(spreads: Sequence[Spread], jackknife: Jackknife) -> Estimate:
+    """The sum of the means of statistics, (R,) each, of which every one has networks of its own.
+
+    Its error is from the parts left out of all at a time, and of each the spread between its networks is added.
+    """
+    value = sum(float(spread.each.mean()) for spread in spreads)
+    found = jackknife.of(value, np.sum([spread.without.mean(axis=0) for spread in spreads], axis=0))
+    for spread in spreads:
+        found = found.spread_over(spread.each)
+    return found
+
+
 def holm(p_values: ArrayLike) -> Floats:
     """(n,) p-values adjusted for their number after Holm: at most 1; NaN stays and is not counted."""
     given = np.asarray(p_values, dtype=np.float64)
@@ -282,9 +318,3 @@ def jackknife_error(thetas: Floats) -> Floats:
     count = len(thetas)
     squares: Floats = ((thetas - thetas.mean(axis=0)) ** 2).sum(axis=0)
     return np.asarray(np.sqrt((count - 1) / count * squares), dtype=np.float64)
-
-
-def jackknife_interval(value: float, left_out: ArrayLike, confidence: float = 0.95) -> tuple[float, float]:
-    """(low, high) of `Jackknife.of`."""
-    estimate = Jackknife(np.zeros(0, dtype=np.int64), confidence).of(value, left_out)
-    return estimate.low, estimate.high

@@ -12,6 +12,7 @@ import pandas as pd
 
 from stgcnlib.errors import SequenceError, shorten
 from stgcnlib.files import atomic_folder, write_json
+from stgcnlib.groups import counted
 
 __all__ = ["EQUAL", "NEAR_EQUAL", "SAME_PERFORMANCE", "Leakage"]
 
@@ -55,10 +56,10 @@ class Leakage:
         found = []
         for kind, adverb in ((EQUAL, ""), (NEAR_EQUAL, "nearly ")):
             if count := int(self.of(kind)["test_index"].nunique()):
-                subject = _counted(count, "test recording", "test recordings")
+                subject = counted(count, "test recording", "test recordings")
                 found.append(f"{subject} {adverb}{_equals(count)} a training one")
         if self.facts["dropped"] and len(self.repeats):
-            found.append(f"{_counted(len(self.repeats), 'equal recording', 'equal recordings')} left out")
+            found.append(f"{counted(len(self.repeats), 'equal recording', 'equal recordings')} left out")
         return ", ".join(found) or "no equal or nearly equal recordings"
 
     def save(self, folder: str | os.PathLike[str]) -> None:
@@ -133,7 +134,7 @@ class Leakage:
         ]
         if not said:
             return []
-        what = _counted(len(said), "pair of equal recordings has", "pairs of equal recordings have")
+        what = counted(len(said), "pair of equal recordings has", "pairs of equal recordings have")
         more = "; …" * (len(said) > NAMED)
         return [f"{what} two different labels, of which one must be wrong: {'; '.join(said[:NAMED])}{more}."]
 
@@ -197,16 +198,12 @@ class Leakage:
         whole = [name for name, count in self.facts["class_counts"].items() if counts.get(name, 0) == count > 0]
         if not whole:
             return ""
-        classes = _counted(len(whole), "class", "classes")
+        classes = counted(len(whole), "class", "classes")
         return f"All test recordings of {classes} are among them: {shorten(whole, NAMED)}. "
 
 
 def _equals(count: int) -> str:
     return "equals" if count == 1 else "equal"
-
-
-def _counted(count: int, one: str, many: str) -> str:
-    return f"{count} {one if count == 1 else many}"
 
 
 def _named(names: pd.Series[str]) -> str:

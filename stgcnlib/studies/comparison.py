@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from stgcnlib.geometry import Estimate, Jackknife, rescaled
 from stgcnlib.geometry.layers import TRAINED, UNTRAINED
+from stgcnlib.geometry.uncertainty import Spread, estimate_sum
 from stgcnlib.studies.finished import FinishedStudy, level_settings, unequal_settings
 
 __all__ = ["PAIRS", "Comparison", "compare_finished"]
@@ -179,11 +180,10 @@ def _tests(first: FinishedStudy, second: FinishedStudy, order: NDArray[np.int64]
     rows = []
     for quantity in ("input", "early layers", "last layer"):
         ours, theirs = a.of(quantity), b.of(quantity)
-        found = jackknife.of(ours[0].mean() - theirs[0].mean(), ours[1] - theirs[1])
-        found = found.spread_over(ours[0]).spread_over(theirs[0])
+        found = estimate_sum([ours, -theirs], jackknife)
         if scale == "rescaled":
             found = replace(found, error=float("nan"))
-        rows.append(_row(quantity, scale, ours[0].mean(), theirs[0].mean(), found) | words)
+        rows.append(_row(quantity, scale, ours.each.mean(), theirs.each.mean(), found) | words)
     right = [each.recordings["correct"].to_numpy(dtype=np.float64) for each in (first, second)]
     right[1] = right[1][order]
     found = jackknife.mean(right[0] - right[1])
@@ -216,8 +216,7 @@ class _Curves:
     ) -> None:
         """`places` as `_same_parts`; where there are none, graphs are not made anew without the first's parts."""
         geometry = study.geometry
-        self.values: list[Floats] = []  # (layers,) per network
-        self.without: list[Floats] = []  # (P, layers) per network
+        curves: list[tuple[Floats, Floats]] = []  # (layers,), and (P, layers) without each part, per network
         for name in geometry.networks(TRAINED):
             curve = geometry.curve(name)
             if places is None:
@@ -228,14 +227,13 @@ class _Curves:
             if scale == "rescaled":
                 floor, null = (curve[column].to_numpy(dtype=np.float64) for column in ("floor", "null_mean"))
                 values, without = rescaled(values, floor, null), rescaled(without, floor, null)
-            self.values.append(values)
-            self.without.append(without)
+            curves.append((values, without))
+        self.spread = Spread(*(np.stack(parts) for parts in zip(*curves, strict=True)))
 
-    def of(self, quantity: str) -> tuple[Floats, Floats]:
-        """(networks,) values, and (P,) their mean without each part; the early layers are the first third."""
-        layers = len(self.values[0])
+    def of(self, quantity: str) -> Spread:
+        """Values of the networks, and without each part; the early layers are the first third."""
+        layers = self.spread.each.shape[1]
         early = max(1, round((layers - 1) / 3))
         chosen = {"input": slice(0, 1), "early layers": slice(1, 1 + early), "last layer": slice(layers - 1, layers)}
         part = chosen[quantity]
-        without = np.mean([each[:, part].mean(axis=1) for each in self.without], axis=0)
-        return np.array([each[part].mean() for each in self.values]), np.asarray(without, dtype=np.float64)
+        return Spread(self.spread.each[:, part].mean(axis=1), self.spread.without[:, :, part].mean(axis=2))

@@ -16,7 +16,7 @@ from stgcnlib.dtw import DTWLike, dtw_options
 from stgcnlib.errors import StudyError
 from stgcnlib.geometry import Estimate, Jackknife, LayerGeometry
 from stgcnlib.geometry.layers import TRAINED, UNTRAINED, kind_of
-from stgcnlib.geometry.uncertainty import deletion_groups
+from stgcnlib.geometry.uncertainty import Spread, deletion_groups
 from stgcnlib.groups import RECORDINGS, group_codes, resampled_groups
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.studies.corruption import CLEAN, UNITS, motion_decibels
@@ -26,21 +26,6 @@ __all__ = ["NoiseResult", "noise_jackknife", "noise_result"]
 
 _TABLES = ("table", "accuracy", "each", "per_node", "predictions", "controls")
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Spread:
-    """One statistic of R networks, (R,), and the same without each of P parts of the recordings, (R, P)."""
-
-    each: Floats
-    without: Floats
-
-    def __sub__(self, other: Spread) -> Spread:
-        return Spread(self.each - other.each, self.without - other.without)
-
-    def estimate(self, jackknife: Jackknife) -> Estimate:
-        """The mean over the networks, with the spread between them in its interval."""
-        return jackknife.of(float(self.each.mean()), self.without.mean(axis=0)).spread_over(self.each)
 
 
 @dataclass(frozen=True)

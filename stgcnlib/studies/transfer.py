@@ -24,6 +24,7 @@ from stgcnlib.dtw import DTWLike
 from stgcnlib.errors import SequenceError, StudyError
 from stgcnlib.geometry import Estimate, Jackknife, LayerGeometry, layer_geometry
 from stgcnlib.geometry.layers import TRAINED
+from stgcnlib.geometry.uncertainty import Spread
 from stgcnlib.groups import RECORDINGS, SUBJECT, largest_k
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.studies.kept import KeptResults, Values, compute_all, load_tables, network_fingerprint, save_tables
@@ -95,15 +96,11 @@ class TransferResult:
         whole = table.xs(-1, level="part").to_numpy(dtype=np.float64)
         without = np.stack([
             table.loc[member].drop(index=-1).to_numpy(dtype=np.float64) for member in table.index.unique("member")
-        ]).mean(axis=0)  # fmt: skip
-        values, least = whole.mean(axis=0), int(whole.mean(axis=0).argmin())
-        found = [
-            self.jackknife.of(values[n] - values[least], without[:, n] - without[:, least]).spread_over(
-                whole[:, n] - whole[:, least]
-            )
-            for n in range(len(values))
-        ]
-        return values, np.array([each.error for each in found])
+        ])  # fmt: skip
+        values = whole.mean(axis=0)
+        unit = np.eye(len(values))
+        spread, least = Spread(whole, without), unit[int(values.argmin())]
+        return values, np.array([(spread @ (layer - least)).estimate(self.jackknife).error for layer in unit])
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write the tables (parquet) and the settings into a folder, atomically."""

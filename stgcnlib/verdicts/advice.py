@@ -9,8 +9,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.errors import StudyError
-from stgcnlib.groups import SUBJECT, plural
-from stgcnlib.verdicts.outcome import Outcome, counted, estimate
+from stgcnlib.groups import SUBJECT, counted, plural
+from stgcnlib.verdicts.outcome import Outcome, estimate
 
 if TYPE_CHECKING:
     from stgcnlib.studies import TransferResult

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from stgcnlib.errors import GraphError
-from stgcnlib.verdicts.outcome import Outcome, Test, estimate
+from stgcnlib.verdicts.outcome import Outcome, Test, decided, estimate
 
 __all__ = ["QUESTION", "RELEVANT", "judge_baselines"]
 
@@ -53,7 +53,7 @@ def judge_baselines(table: pd.DataFrame, *, confidence: float = 0.95) -> Outcome
 
 def _test(row: pd.Series) -> Test:
     low, high, relevant = float(row["gain_low"]), float(row["gain_high"]), RELEVANT * float(row["dtw"])
-    answer = False if high < relevant else True if low > 0 else None
+    answer = decided(low, high, least=relevant)
     return Test(
         f"DTW smoother than {row['baseline']}, {row['title']}", float(row["gain"]), low, high, answer, 0.0, relevant
     )

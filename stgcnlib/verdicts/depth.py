@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from stgcnlib.errors import GraphError
 from stgcnlib.geometry.layers import INITIAL, TRAINED, UNTRAINED
 from stgcnlib.geometry.uncertainty import Estimate, holm, jackknife_error, satterthwaite
+from stgcnlib.groups import counted
 from stgcnlib.verdicts.depth_words import because, paragraph
-from stgcnlib.verdicts.outcome import Outcome, Test, answered, counted, opening
+from stgcnlib.verdicts.outcome import Outcome, Test, answered, decided, opening
 
 if TYPE_CHECKING:
     from stgcnlib.geometry import LayerGeometry
@@ -83,13 +84,9 @@ def depth_tests(geometry: LayerGeometry) -> tuple[Test, ...]:
     first, last = float(curve["smoothness"].iloc[0]), float(curve["smoothness"].iloc[-1])
     falls = answered("falls with depth", geometry.contrast({TRAINED: start - end}), relevant=RELEVANT * first)
     low, half, high = depth_of_half(geometry)
-    late = Test("falls late", half, low, high, None, UNIFORM, LATE, unit="share")
+    late = Test("falls late", half, low, high, decided(low, high, above=UNIFORM, least=LATE), UNIFORM, LATE, "share")
     if falls.answer is not True:
-        late = replace(late, note="asked only where smoothness falls")
-    elif high < LATE:
-        late = replace(late, answer=False)
-    elif low > UNIFORM:
-        late = replace(late, answer=True)
+        late = replace(late, answer=None, note="asked only where smoothness falls")
     control = Test("below untrained networks", NAN, NAN, NAN, None, note="no untrained network was measured")
     if geometry.networks(UNTRAINED):
         other = float(geometry.mean_curve(UNTRAINED)["smoothness"].iloc[-1])
@@ -140,16 +137,15 @@ def _contrasts(geometry: LayerGeometry, weights: NDArray[np.float64]) -> tuple[A
     """(values, half widths of the intervals, two-sided p-values) of contrasts (n, layers) of the mean trained curve."""
     from scipy.stats import t
 
-    names, jackknife = geometry.networks(TRAINED), geometry.jackknife
-    each = np.stack([geometry.curve(name)["smoothness"].to_numpy(dtype=np.float64) for name in names]) @ weights.T
-    without = np.mean([geometry.means_without(name) for name in names], axis=0) @ weights.T  # (P, n)
+    spread, jackknife = geometry.spread(TRAINED) @ weights.T, geometry.jackknife
+    each, without = spread.each, spread.without.mean(axis=0)  # (networks, n), (P, n)
     values, nothing = each.mean(axis=0), np.full(len(weights), np.nan)
     if jackknife.count < 2 or not np.isfinite(without).all():
         return values, nothing, nothing
     variance, df = jackknife_error(without) ** 2, np.full(len(weights), jackknife.count - 1.0)
-    if len(names) > 1:
-        variances = [variance, each.var(axis=0, ddof=1) / len(names)]
-        variance, df = satterthwaite(variances, [jackknife.count - 1, len(names) - 1])
+    if len(each) > 1:
+        variances = [variance, each.var(axis=0, ddof=1) / len(each)]
+        variance, df = satterthwaite(variances, [jackknife.count - 1, len(each) - 1])
     error = np.sqrt(variance)
     ratio = np.divide(np.abs(values), error, out=np.where(values == 0, 0.0, np.inf), where=error > 0)
     return values, t.ppf((1 + jackknife.confidence) / 2, df) * error, 2 * t.sf(ratio, df)

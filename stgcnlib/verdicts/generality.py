@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from stgcnlib.groups import counted
 from stgcnlib.verdicts import depth
-from stgcnlib.verdicts.outcome import Outcome, Test, counted, opening, span
+from stgcnlib.verdicts.outcome import Outcome, Test, decided, opening, span
 
 if TYPE_CHECKING:
     from stgcnlib.studies import Comparison
@@ -69,8 +70,7 @@ def unequal_words(unequal: pd.DataFrame) -> str:
 def _tests(row: dict[str, Any], *, state: bool | None) -> tuple[Test, Test]:
     """Whether smoothness falls in a study, and what its verdict on depth says, which is no single number."""
     low, high = float(row["fall_low"]), float(row["fall_high"])
-    answer = True if low > 0 else False if high < 0 else None
-    falls = Test(f"{row['study']}: falls with depth", float(row["fall"]), low, high, answer)
+    falls = Test(f"{row['study']}: falls with depth", float(row["fall"]), low, high, decided(low, high))
     return falls, Test(f"{row['study']}: claim on depth", NAN, NAN, NAN, state)
 
 

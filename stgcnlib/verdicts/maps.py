@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from stgcnlib.verdicts.outcome import Outcome, Test, counted, estimate, listed
+from stgcnlib.groups import counted
+from stgcnlib.verdicts.outcome import Outcome, Test, decided, estimate, listed
 
 if TYPE_CHECKING:
     from stgcnlib.explain import MapEvaluation
@@ -221,7 +222,7 @@ def _smooth(table: pd.DataFrame) -> Outcome:
     first, last = table.iloc[0], table.iloc[-1]
     least = FALL * float(first["maps"])
     fall, low, high = (float(last[name]) for name in ("fall", "fall_low", "fall_high"))
-    answer = False if high < least else True if low > 0 else None
+    answer = decided(low, high, least=least)
     says = {
         True: f"more alike by {last['title']} than by {first['title']}",
         False: f"no more alike by {last['title']} than by {first['title']}",
@@ -250,7 +251,7 @@ def _arms(table: pd.DataFrame) -> Outcome:
     classes = table[(table["label"] >= 0) & (table["index"] == table["index"].max())]
     last, first = every.iloc[-1], every.iloc[0]
     above = int((classes["share"] > classes["even"]).sum())
-    answer = True if last["low"] > last["even"] else False if last["high"] < last["even"] else None
+    answer = decided(last["low"], last["high"], above=last["even"])
     best = every.sort_values("share").iloc[-1]
     says = {
         True: "has more relevance than its share of the joints",

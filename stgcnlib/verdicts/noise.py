@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from stgcnlib.geometry.layers import TRAINED
-from stgcnlib.groups import SUBJECT, resampled_count
+from stgcnlib.groups import SUBJECT, counted, resampled_count
 from stgcnlib.studies.corruption import CLEAN, Kind
 from stgcnlib.studies.noise_result import NoiseResult
-from stgcnlib.verdicts.outcome import Outcome, Test, capital, counted, estimate, interval, left_out, opening, series
+from stgcnlib.verdicts.outcome import Outcome, Test, capital, estimate, interval, left_out, opening, series
 
 __all__ = ["CLAIM", "LIMIT", "MODERATE", "judge_noise", "moderate_level", "shown_level"]
 

@@ -14,7 +14,7 @@ from typing import Any
 from stgcnlib.geometry.uncertainty import Estimate
 from stgcnlib.groups import plural
 
-__all__ = ["ANSWERS", "Outcome", "Test", "answered", "bullets"]
+__all__ = ["ANSWERS", "Outcome", "Test", "answered", "bullets", "decided"]
 
 ANSWERS: Mapping[bool | None, str] = {True: "yes", False: "no", None: "not decided"}
 """The three states of an answer in words."""
@@ -58,20 +58,23 @@ class Test:
         return {"S": f"{value:.3f}", "share": f"{value:.0%}"}.get(self.unit, f"{value:.2f}")
 
 
+def decided(low: float, high: float, *, above: float = 0.0, least: float | None = None) -> bool | None:
+    """Whether an effect is above `above`, from its interval.
+
+    True: the whole interval is above `above`, and reaches `least`. False: the whole interval is below `least`, the
+    smallest effect that counts (None: below `above`, any effect counts). None: neither, also without an interval.
+    """
+    if high < (above if least is None else least):
+        return False
+    return True if low > above else None
+
+
 def answered(
     question: str, estimate: Estimate, *, relevant: float | None = None, against: float = 0.0, **words: Any
 ) -> Test:
-    """The test that an effect is above `against`.
-
-    Yes: the whole interval is above `against`, and reaches `relevant`. No: the whole interval is below `relevant`
-    (below `against`, if any effect counts). Else not decided, also without an interval.
-    """
-    low, high, least = estimate.low, estimate.high, against if relevant is None else relevant
-    answer = None
-    if high < least:
-        answer = False
-    elif low > against:
-        answer = True
+    """The test that an effect is above `against`, and as large as `relevant`; answered as `decided`."""
+    low, high = estimate.low, estimate.high
+    answer = decided(low, high, above=against, least=relevant)
     return Test(question, estimate.value, low, high, answer, against, relevant, **words)
 
 
@@ -146,11 +149,6 @@ def series(names: Sequence[str]) -> str:
     """'a', 'a and b', 'a, b and c'."""
     *most, last = names
     return f"{', '.join(most)} and {last}" if most else last
-
-
-def counted(number: int, one: str, many: str) -> str:
-    """'1 seed', '3 seeds'."""
-    return f"{number} {one if number == 1 else many}"
 
 
 def capital(text: str) -> str:

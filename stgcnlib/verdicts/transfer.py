@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from stgcnlib.errors import StudyError
-from stgcnlib.groups import SUBJECT, plural, resampled_count
-from stgcnlib.verdicts.outcome import Outcome, Test, counted, interval, left_out, opening
+from stgcnlib.groups import SUBJECT, counted, plural, resampled_count
+from stgcnlib.verdicts.outcome import Outcome, Test, decided, interval, left_out, opening
 
 if TYPE_CHECKING:
     from stgcnlib.studies import TransferResult
@@ -80,8 +80,7 @@ def judge_transfer(result: TransferResult) -> Outcome:
 
 def _test(question: str, difference: dict[str, float], against: float) -> Test:
     low, high = difference["low"], difference["high"]
-    answer = True if low > against else False if high < against else None
-    return Test(question, difference["value"], low, high, answer, against, unit="share")
+    return Test(question, difference["value"], low, high, decided(low, high, above=against), against, unit="share")
 
 
 def _paragraph(numbers: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from textbook import jackknife_interval
 from tiny_network import TinyNetwork
 
 from stgcnlib.dtw import DTWOptions
@@ -26,7 +27,6 @@ from stgcnlib.explain import (
 from stgcnlib.explain.intervals import over_recordings
 from stgcnlib.explain.likeness import rank_correlation
 from stgcnlib.explain.limbs import limb_share
-from stgcnlib.geometry.uncertainty import jackknife_interval
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.skeleton import layout
 

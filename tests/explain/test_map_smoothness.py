@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from textbook import jackknife_interval
 
 from stgcnlib.dsgraph import nnk_graph
 from stgcnlib.dtw import dtw_distances
 from stgcnlib.errors import SequenceError
 from stgcnlib.explain import RelevanceMap, map_smoothness
 from stgcnlib.geometry import label_smoothness
-from stgcnlib.geometry.uncertainty import jackknife_interval
 
 LABELS = np.arange(12) % 3
 PEOPLE = np.arange(12) // 3

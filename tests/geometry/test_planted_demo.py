@@ -14,7 +14,7 @@ from stgcnlib.dsgraph import nnk_graph
 from stgcnlib.dtw import dtw_distances
 from stgcnlib.geometry import Jackknife, LayerGeometry, label_smoothness, layer_geometry, suspect_labels
 from stgcnlib.geometry.measure import values_without
-from stgcnlib.geometry.uncertainty import deletion_groups, jackknife_interval
+from stgcnlib.geometry.uncertainty import deletion_groups
 from stgcnlib.networks import load_network
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.training import fit
@@ -91,7 +91,8 @@ def test_jackknife_covers_where_everyone_has_a_manner(subjects: int, repeats: in
             graph = nnk_graph(distances[np.ix_(keep, keep)], k=10, exclude=groups[keep])
             left_out.append(label_smoothness(graph, labels[keep]))
         values.append(label_smoothness(nnk_graph(distances, k=10, exclude=groups), labels))
-        intervals.append(jackknife_interval(values[-1], left_out))
+        estimate = Jackknife(groups).of(values[-1], left_out)
+        intervals.append((estimate.low, estimate.high))
     covered, width = judged(intervals, values)
     assert covered >= 0.93
     assert width < 10 * np.std(values)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from geometry_world import World, world
+from textbook import jackknife_interval
 
 from stgcnlib.dsgraph import nnk_graph
 from stgcnlib.errors import GraphError
 from stgcnlib.geometry import class_confusions, class_separation, class_shares, label_smoothness
 from stgcnlib.geometry.separation import _half, benjamini_hochberg, node_shares
-from stgcnlib.geometry.uncertainty import jackknife_interval
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from geometry_world import World, world
 from scipy.stats import t
+from textbook import jackknife_interval
 
 from stgcnlib.dsgraph import knn_graph, nnk_graph
 from stgcnlib.dtw import DTWOptions
@@ -32,7 +33,7 @@ from stgcnlib.geometry import (
 from stgcnlib.geometry.readout import gram
 from stgcnlib.geometry.sensitivity import OWN, dtw_variants, sensitivity_summary
 from stgcnlib.geometry.statistics import BETWEEN, STATISTICS
-from stgcnlib.geometry.uncertainty import deletion_groups, jackknife_interval
+from stgcnlib.geometry.uncertainty import Jackknife, deletion_groups
 
 
 @pytest.fixture(scope="module")
@@ -191,11 +192,12 @@ def test_bad_statistics(found: LayerStatistics, trained: World) -> None:
 def test_jackknife_of_a_mean_is_the_t_interval() -> None:
     values = np.random.default_rng(0).normal(size=7)
     left_out = [np.delete(values, i).mean() for i in range(7)]
-    low, high = jackknife_interval(values.mean(), left_out)
+    found = Jackknife(np.arange(7)).of(values.mean(), left_out)
     half = t.ppf(0.975, 6) * values.std(ddof=1) / np.sqrt(7)
-    assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half))
-    assert all(np.isnan(jackknife_interval(1.0, [1.0])))
-    assert all(np.isnan(jackknife_interval(1.0, [1.0, np.nan])))
+    assert (found.low, found.high) == pytest.approx((values.mean() - half, values.mean() + half))
+    for left_out in ([1.0], [1.0, np.nan]):
+        estimate = Jackknife(np.arange(2)).of(1.0, left_out)
+        assert np.isnan([estimate.low, estimate.high]).all()
 
 
 def test_deletion_groups() -> None:

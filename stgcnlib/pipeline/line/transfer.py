@@ -172,7 +172,7 @@ def _training(settings: Settings) -> dict[str, Any]:
 
 
 def _validated(settings: Settings) -> str:
-    """The group that is held out as a whole for validation: the one whose members are no neighbours, or subject."""
+    """Name of the group that validation holds out as a whole: that of `graph.leave_out`, or subject."""
     from stgcnlib.groups import SUBJECT
 
     chosen = settings.graph.leave_out
