@@ -55,7 +55,7 @@ class Test:
 
     def shown(self, value: float) -> str:
         """A value in the test's unit."""
-        return {"S": f"{value:.3f}", "share": f"{value:.0%}"}.get(self.unit, f"{value:.2f}")
+        return {"S": f"{value:z.3f}", "share": f"{value:z.0%}"}.get(self.unit, f"{value:z.2f}")
 
 
 def decided(low: float, high: float, *, above: float = 0.0, least: float | None = None) -> bool | None:

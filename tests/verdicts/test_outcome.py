@@ -42,3 +42,9 @@ def test_a_list_says_question_answer_and_text(holds: bool | None, word: str) -> 
     outcome = Outcome("It falls.", holds, question="It falls", details="By 0.1.")
     assert bullets([outcome, outcome]) == "\n".join([f"- *It falls.* **{word}** It falls. By 0.1."] * 2)
     assert str(outcome) == outcome.text == "It falls. By 0.1."
+
+
+@pytest.mark.parametrize(("unit", "zero"), [("S", "0.000"), ("share", "0%"), ("", "0.00")])
+def test_no_value_is_shown_as_minus_zero(unit: str, zero: str) -> None:
+    shown = Test("a question", 0.0, -1e-9, 1e-9, None, unit=unit).shown
+    assert [shown(-1e-9), shown(1e-9)] == [zero, zero]
