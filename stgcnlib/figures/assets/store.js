@@ -2,7 +2,7 @@
 
    The store draws nothing. Maps, recording panel and controls read it and listen to it:
      store.set({colour: "class", open: "a01"})      checks, keeps, and tells listeners once per microtask
-     store.on(["colour", "panels"], changed => …)   returns the function that stops listening
+     store.on(["colour", "panels"], changed => …)   or on("all", …); returns the function that stops listening
      store.hover(node), store.on("hover", node => …)  pointing has its own channel and is told at once
    Keys told: those of the state, "maps" when a map has arrived, "theme". Nodes are numbers inside and names in the state. */
 const GREY = "#8a94a0", UNDO = 50;
@@ -112,7 +112,7 @@ class Store {
         const changed = this.touched;
         this.touched = new Set();
         for (const entry of [...this.listeners]) {
-          if (this.listeners.has(entry) && [...changed].some((k) => entry.keys.has(k))) entry.callback(changed);
+          if (this.listeners.has(entry) && (entry.keys.has("all") || [...changed].some((k) => entry.keys.has(k)))) entry.callback(changed);
         }
       });
     }
