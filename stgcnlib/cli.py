@@ -83,6 +83,20 @@ def compare(
 
 
 @app.command()
+def explore(
+    studies: Annotated[list[Path], typer.Argument(help="Folders of finished studies, one or two.")],
+    *,
+    as_app: Annotated[bool, typer.Option("--app", help="Without code, by Voilà; needs the extra 'app'.")] = False,
+    port: Annotated[int | None, typer.Option("--port", min=1, max=65535, help="A free one if left out.")] = None,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
+) -> None:
+    """Open finished studies in the workbench: JupyterLab on this machine, offline."""
+    from stgcnlib.workbench.launch import launch
+
+    launch(studies, app=as_app, port=port, browser=not no_browser)
+
+
+@app.command()
 def report(folder: Annotated[Path, typer.Argument(help="Folder that 'run' wrote to.")]) -> None:
     """Render the pages again from the executed notebooks."""
     from stgcnlib.report.html import render_report

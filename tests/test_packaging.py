@@ -29,7 +29,7 @@ def pins() -> dict[str, str]:
     return {canonicalize_name(name): version for name, version in (line.split("==") for line in lines)}
 
 
-@pytest.mark.parametrize("group", ["dependencies", "dev", "bench"])
+@pytest.mark.parametrize("group", ["dependencies", "dev", "bench", "app"])
 def test_every_requirement_has_a_lower_bound_that_its_pin_meets(group: str) -> None:
     listed = PROJECT["dependencies"] if group == "dependencies" else PROJECT["optional-dependencies"][group]
     pinned = pins()
@@ -71,7 +71,7 @@ def test_importing_the_package_loads_no_heavy_library() -> None:
     assert result.stdout.strip() == "[]"
 
 
-ROOMS = ["figures", "pipeline", "report", "studies", "tables", "verdicts"]
+ROOMS = ["figures", "pipeline", "report", "studies", "tables", "verdicts", "workbench"]
 LAZY = ["stgcnlib", *(f"stgcnlib.{room}" for room in ROOMS)]
 
 
