@@ -23,7 +23,7 @@ SCRIPTS = (
 )  # fmt: skip
 """What draws live figures, in the order in which they are joined; `pages.js` comes last on a page."""
 
-_STYLES = ("live.css", "explorer.css")
+_STYLES = ("live.css", "map.css", "explorer.css")
 _ASSETS = Path(__file__).resolve().parent / "assets"
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
