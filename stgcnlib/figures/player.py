@@ -1,20 +1,14 @@
 """The skeleton player: a recording to play, scrub and turn, its joints coloured by what a layer looks at.
 
-Python packs the numbers, one small script (assets/player.js) draws them through plotly.js. A page needs both
-scripts once; without script, and on paper, a static picture stands in their place.
+Python packs the numbers, scripts of our own draw them (assets/player.js). Without script, and on paper, a static
+picture stands in their place.
 """
 
 from __future__ import annotations
 
-import base64
-import gzip
-import html
 import io
-import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,71 +16,16 @@ from matplotlib.colors import to_hex
 from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.errors import SequenceError
-from stgcnlib.figures.player_page import PLAYER_MIME, player_assets, player_markup
+from stgcnlib.figures.live import LiveFigure
 from stgcnlib.figures.relevance import Scale, check_maps, map_colors, map_scales, skeleton_strip
 from stgcnlib.figures.skeleton import project, side_colors, upright
 from stgcnlib.figures.style import DPI
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.skeleton import SkeletonLayout
 
-__all__ = ["SkeletonPlayer", "aligned_frames", "skeleton_player"]
+__all__ = ["aligned_frames", "skeleton_player"]
 
 _MISSING = -32768
-
-
-@dataclass(frozen=True, eq=False)
-class SkeletonPlayer:
-    """A player, shown by being returned from a cell.
-
-    Attributes:
-        content: what player.js draws: plain JSON, arrays as base64.
-        picture: PNG of a few frames, for print and for readers without script.
-        width: of the picture in CSS pixels.
-        alt: what it shows, in one sentence.
-    """
-
-    content: dict[str, Any]
-    picture: bytes
-    width: int
-    alt: str
-
-    def to_html(self) -> str:
-        """A whole page that needs no network and no server, about 2 MB: plotly.js travels packed inside."""
-        assets = player_assets()
-        packed = base64.b64encode(gzip.compress(assets["plotly.min.js"].encode(), 9, mtime=0)).decode()
-        markup = player_markup(self.content, self.picture, width=self.width, alt=self.alt)
-        return (
-            f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(self.alt)}</title>'
-            f"<style>body{{margin:0;font:15px system-ui,sans-serif}}{assets['player.css']}</style></head><body>{markup}"
-            f'<script type="text/plain" id="packed">{packed}</script>'
-            f"<script>{_UNPACK}{assets['player.js']}}});</script>"
-            "</body></html>"
-        )
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write `to_html` to a file, atomically."""
-        from stgcnlib.files import write_text
-
-        write_text(Path(path), self.to_html())
-
-    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        image = base64.b64encode(self.picture).decode("ascii")
-        bundle: dict[str, Any] = {PLAYER_MIME: self.content, "image/png": image, "text/plain": f"<Player: {self.alt}>"}
-        # A stage's notebook is read as a page, which brings plotly.js along once; opened in JupyterLab it is not
-        # trusted to run scripts and shows the picture until the cell is run again.
-        if not os.environ.get("STGCNLIB_STAGE"):
-            frame = html.escape(self.to_html())
-            bundle["text/html"] = f'<iframe srcdoc="{frame}" style="width:100%;height:520px;border:0"></iframe>'
-        about = {"width": self.width, "alt": self.alt}
-        return bundle, {"image/png": about, PLAYER_MIME: about}
-
-
-# Waits for the page's own copy of plotly.js to be unpacked, then runs the player's script.
-_UNPACK = """
-const bytes = Uint8Array.from(atob(document.getElementById("packed").textContent), c => c.charCodeAt(0));
-new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text().then(text => {
-const script = document.createElement("script"); script.textContent = text; document.head.append(script);
-"""
 
 
 def skeleton_player(
@@ -100,7 +39,7 @@ def skeleton_player(
     normalize: Scale = "map",
     fps: float = 30.0,
     title: str | None = None,
-) -> SkeletonPlayer:
+) -> LiveFigure:
     """Recording `i` to play, alone or side by side with a neighbour.
 
     Args:
@@ -149,19 +88,20 @@ def skeleton_player(
         "path": None if path is None else _checked_path(path, [int(data.lengths[k]) for k in indices]),
         "bodies": [
             {
-                "title": html.escape(label),
+                "title": label,
                 "people": space.shape[0],
                 "frames": space.shape[1],
                 "camera": None if flat else _camera(space, data.layout),
-                "points": _packed(np.where(np.isfinite(space), np.round(space / unit), _MISSING), np.int16),
-                "maps": _packed_maps(each, normalize, signed=signed),
+                "points": np.where(np.isfinite(space), np.round(space / unit), _MISSING).astype(np.int16),
+                "maps": _levels(each, normalize, signed=signed),
             }
             for space, label, each in zip(spaces, titles, all_maps, strict=True)
         ],
+        "active": 0,
     }
     says = title or (titles[0] if len(titles) == 1 else f"{titles[0]} beside {titles[1]}")
     picture, width = _picture(data, i, maps, normalize, says)
-    return SkeletonPlayer(content, picture, width, f"Skeleton player, {says}.")
+    return LiveFigure("player", content, picture, width, f"Skeleton player, {says}.")
 
 
 def aligned_frames(
@@ -210,8 +150,8 @@ def _range(spaces: Sequence[NDArray[np.float64]]) -> list[list[float]]:
     return [[-round(float(r), 4), round(float(r), 4)] for r in reach]
 
 
-def _camera(space: NDArray[np.float64], layout: SkeletonLayout) -> dict[str, Any]:
-    """Look at the people from the front, a little from above and from the side."""
+def _camera(space: NDArray[np.float64], layout: SkeletonLayout) -> dict[str, float]:
+    """Where the viewer stands, in degrees: in front of the people, a little above and to the side."""
     front = np.array([0.0, -1.0])
     if layout.shoulders is not None:
         left, right = layout.shoulders
@@ -221,25 +161,18 @@ def _camera(space: NDArray[np.float64], layout: SkeletonLayout) -> dict[str, Any
         mean = (facing / np.maximum(np.linalg.norm(facing, axis=1, keepdims=True), 1e-9)).mean(axis=0)
         if np.linalg.norm(mean) > 0.5:
             front = mean / np.linalg.norm(mean)
-    turn = np.deg2rad(22)
-    x, y = np.cos(turn) * front[0] - np.sin(turn) * front[1], np.sin(turn) * front[0] + np.cos(turn) * front[1]
-    return {"eye": {"x": round(1.25 * x, 3), "y": round(1.25 * y, 3), "z": 0.3}, "projection": {"type": "orthographic"}}
+    return {"azimuth": round(float(np.rad2deg(np.arctan2(front[1], front[0]))) + 22, 1), "elevation": 13.5}
 
 
-def _packed(values: NDArray[Any], dtype: Any) -> str:
-    little = np.ascontiguousarray(values).astype(np.dtype(dtype).newbyteorder("<"))
-    return base64.b64encode(little.tobytes()).decode("ascii")
-
-
-def _packed_maps(maps: Mapping[str, Any], normalize: Scale, *, signed: bool) -> list[str]:
+def _levels(maps: Mapping[str, Any], normalize: Scale, *, signed: bool) -> list[NDArray[Any]]:
     if not maps:
         return []
     scales, _ = map_scales(maps, normalize)
     low, full, dtype = (-1, 127, np.int8) if signed else (0, 255, np.uint8)
-    return [_packed(np.round(np.clip(m.values / scales[name], low, 1) * full), dtype) for name, m in maps.items()]
+    return [np.round(np.clip(m.values / scales[name], low, 1) * full).astype(dtype) for name, m in maps.items()]
 
 
-def _checked_path(path: ArrayLike, lengths: Sequence[int]) -> str:
+def _checked_path(path: ArrayLike, lengths: Sequence[int]) -> NDArray[np.uint16]:
     pairs = np.asarray(path)
     if len(lengths) != 2:
         raise SequenceError("path: aligns two recordings, but no neighbor is given")
@@ -248,7 +181,7 @@ def _checked_path(path: ArrayLike, lengths: Sequence[int]) -> str:
         raise SequenceError(
             f"path has shape {pairs.shape}; expected (L, 2) input frames below {lengths[0]} and {lengths[1]}"
         )
-    return _packed(pairs, np.uint16)
+    return pairs.astype(np.uint16)
 
 
 def _picture(

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from stgcnlib.figures.player import SkeletonPlayer, aligned_frames, skeleton_player
+from stgcnlib.figures.live import LiveFigure
+from stgcnlib.figures.player import aligned_frames, skeleton_player
 from stgcnlib.sequences import SequenceSet
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def neighbor_player(
     options: DTWOptions,
     groups: ArrayLike | None = None,
     every_map: bool = False,
-) -> SkeletonPlayer | None:
+) -> LiveFigure | None:
     """The middle one of the explained recordings, beside the nearest of those that may be its neighbours.
 
     `None` where the data holds no positions to draw.

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from stgcnlib.figures.player_page import PLAYER_MIME, player_markup
+from stgcnlib.figures.live_page import LIVE_MIME, live_markup
 
 if TYPE_CHECKING:
     from nbconvert import HTMLExporter
@@ -56,12 +56,12 @@ class Cells:
     Attributes:
         body: the HTML.
         sections: identifier and text of each second-level heading in it.
-        players: whether it holds a skeleton player, which needs our scripts.
+        live: whether it holds a live figure, which needs our scripts.
     """
 
     body: Markup
     sections: tuple[dict[str, str], ...]
-    players: bool
+    live: bool
 
 
 def converted(notebook: Any, title: str) -> Cells:
@@ -83,22 +83,21 @@ def converted(notebook: Any, title: str) -> Cells:
         return f'<h2 id="{sections[-1]["id"]}">{match[1]}</h2>'
 
     text = re.sub(r"<h2\b[^>]*>(.*?)</h2>", numbered, text, flags=re.DOTALL)
-    return Cells(Markup(text), tuple(sections), _holds_player(notebook))  # made of cleaned parts only, see the template
+    return Cells(Markup(text), tuple(sections), _holds_live(notebook))  # made of cleaned parts only, see the template
 
 
-def _holds_player(notebook: Any) -> bool:
+def _holds_live(notebook: Any) -> bool:
     outputs = (output for cell in notebook.cells for output in cell.get("outputs", ()))
-    return any(PLAYER_MIME in output.get("data", {}) for output in outputs)
+    return any(LIVE_MIME in output.get("data", {}) for output in outputs)
 
 
-def _player(output: Any) -> Markup:
-    """A skeleton player's element; empty if its picture is missing or its numbers are damaged."""
-    content, about = output["data"][PLAYER_MIME], output.get("metadata", {}).get(PLAYER_MIME, {})
+def _live(output: Any) -> Markup:
+    """A live figure's element; empty if its picture is missing or its numbers are damaged."""
+    figure, about = output["data"][LIVE_MIME], output.get("metadata", {}).get(LIVE_MIME, {})
     try:
         picture = base64.b64decode(output["data"]["image/png"])
-        return Markup(
-            player_markup(content, picture, width=int(about.get("width", 960)), alt=str(about.get("alt", "player")))
-        )
+        width, alt = int(about.get("width", 960)), str(about.get("alt", "live figure"))
+        return Markup(live_markup(figure["kind"], figure["content"], picture, width=width, alt=alt, light=True))
     except (KeyError, TypeError, ValueError):
         return Markup("")
 
@@ -113,7 +112,7 @@ def _exporter() -> HTMLExporter:
     exporter.register_filter("safe_markdown", markdown)
     exporter.register_filter("shown_markdown", lambda text: markdown(text, escape=True))
     exporter.register_filter("safe_html", _table)
-    exporter.register_filter("player", _player)
+    exporter.register_filter("live", _live)
     exporter.register_filter("base64", lambda text: base64.b64encode(text.encode()).decode())
     exporter.register_filter("one_line", lambda text: re.sub(r"[^A-Za-z0-9+/=]", "", text))
     return exporter

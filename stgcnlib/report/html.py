@@ -1,7 +1,7 @@
 """Executed notebooks as pages that need no network, and the index that leads to them.
 
 `cells` makes the HTML of a notebook's cells, `index` what the first page shows; here they become files. Only a
-page with a skeleton player runs script: ours, from files written beside the pages.
+page with a live figure runs script: ours, from one file written beside the pages.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import yaml
 from markupsafe import Markup
 
 from stgcnlib.errors import StageError
-from stgcnlib.figures.player_page import player_assets
+from stgcnlib.figures.live_page import live_assets
 from stgcnlib.files import write_text
 from stgcnlib.pipeline.expect import duration
 from stgcnlib.pipeline.guard import in_use
@@ -34,8 +34,8 @@ __all__ = ["COMPARISON", "Report", "render_report"]
 
 COMPARISON = "comparison.yml"
 
-_SCRIPTS = ("plotly.min.js", "player.js")
-"""Written once beside the pages, for all players of a report."""
+_SCRIPT = "live.js"
+"""Written once beside the pages, for all live figures of a report."""
 
 
 def render_report(output: str | os.PathLike[str]) -> Path:
@@ -114,9 +114,8 @@ class Report:
             else contents([(page.link, page.read.about, page.record.get("seconds")) for page in pages])
         )
         self._write_pages(pages, entries)
-        if not any(page.read.cells.players for page in pages):
-            for name in _SCRIPTS:
-                (self.folder / "assets" / name).unlink(missing_ok=True)
+        if not any(page.read.cells.live for page in pages):
+            (self.folder / "assets" / _SCRIPT).unlink(missing_ok=True)
         return self._write_index(entries, progress)
 
     def update(self, progress: Progress) -> Path:
@@ -191,19 +190,18 @@ class Report:
                 body=cells.body,
                 sections=cells.sections,
                 # Only scripts with this word run, and notebooks could not know it when they wrote their outputs.
-                nonce=secrets.token_urlsafe(16) if cells.players else "",
-                player_style=Markup(player_assets()["player.css"]) if cells.players else "",
+                nonce=secrets.token_urlsafe(16) if cells.live else "",
+                live_style=Markup(live_assets()["live.css"]) if cells.live else "",
                 before=links[at - 1] if at else None,
                 after=links[at + 1] if at + 1 < len(links) else None,
                 parameters=sorted(page.record.get("parameters", {}).items()),
                 made=_made(page.record),
             )  # fmt: skip
             write_text(self.folder / "pages" / f"{page.link.name}.html", text)
-        if any(page.read.cells.players for page in pages):
-            for name in _SCRIPTS:
-                file = self.folder / "assets" / name
-                if not (file.exists() and file.read_text(encoding="utf-8") == player_assets()[name]):
-                    write_text(file, player_assets()[name])
+        if any(page.read.cells.live for page in pages):
+            file, script = self.folder / "assets" / _SCRIPT, live_assets()[_SCRIPT]
+            if not (file.exists() and file.read_text(encoding="utf-8") == script):
+                write_text(file, script)
 
     def _write_index(self, entries: list[Entry], progress: Progress | None) -> Path:
         text = _templates().get_template("index.html.j2").render(
@@ -214,7 +212,7 @@ class Report:
             title=shared["study"],
             sections=[],
             nonce="",
-            player_style="",
+            live_style="",
         )  # fmt: skip
         write_text(self.folder / "index.html", text)
         return self.folder / "index.html"

@@ -1,4 +1,4 @@
-"""The skeleton player in a real browser: it plays, scrubs, changes speed and layer, quietly and offline."""
+"""The skeleton player in a real browser: it plays, scrubs, changes speed and layer, turns, quietly and offline."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from stgcnlib.demo import demo_sequences
 from stgcnlib.explain import RelevanceMap
 from stgcnlib.figures import skeleton_player
-from stgcnlib.figures.player import SkeletonPlayer
+from stgcnlib.figures.live import LiveFigure
 from stgcnlib.pipeline.study import Study
 from stgcnlib.report.html import render_report
 from stgcnlib.sequences import SequenceSet
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-# WebGL by the processor.
-OPTIONS = ["--no-sandbox", "--disable-gpu", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+PLAYER = "document.querySelector('figure.live').player"
+HOSTILE = "<img src=http://x.invalid onerror=alert(1)></script><b>"
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def browser() -> Iterator[Any]:
     if CHROMIUM is None:
         pytest.skip("no chromium on this machine")
     with playwright.sync_playwright() as engine:
-        started = engine.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
+        started = engine.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         yield started
         started.close()
 
@@ -49,34 +49,42 @@ def rising_maps(T: int, V: int, people: int = 1) -> dict[str, RelevanceMap]:
     }
 
 
+def gappy() -> LiveFigure:
+    """Two people on 17 flat joints, one joint of the second unseen throughout; a name that is no mere name."""
+    rng = np.random.default_rng(0)
+    flat = np.abs(200 + 30 * rng.normal(size=(2, 30, 17, 2)).cumsum(axis=1))
+    data = SequenceSet([flat], layout="coco-17", names=[HOSTILE])
+    player = skeleton_player(data, 0, rising_maps(30, 17, people=2))
+    player.content["bodies"][0]["points"][1, :, 5] = -32768
+    return player
+
+
 @pytest.fixture(scope="module")
-def players() -> dict[str, SkeletonPlayer]:
+def players() -> dict[str, LiveFigure]:
     data = demo_sequences(subjects=2, repeats=1)
     T, V = int(data.lengths[0]), len(data.layout)
     other = int(data.lengths[10])
     path = np.stack([np.linspace(0, T - 1, 90).astype(int), np.linspace(0, other - 1, 90).astype(int)], axis=1)
-    rng = np.random.default_rng(0)
-    flat = 200 + 30 * rng.normal(size=(2, 30, 17, 2)).cumsum(axis=1)
-    couple = SequenceSet([np.abs(flat)], layout="coco-17", names=["two <b>people</b>"])
     return {
         "aligned": skeleton_player(
             data, 0, rising_maps(T, V), neighbor=10, neighbor_maps=rising_maps(other, V), path=path
         ),
-        "flat": skeleton_player(couple, 0, rising_maps(30, 17, people=2)),
+        "flat": gappy(),
     }
 
 
 @pytest.fixture(scope="module")
-def report(players: dict[str, SkeletonPlayer], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def report(players: dict[str, LiveFigure], tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
     (folder / "study.yml").write_text(Study.load({"name": "players"}).to_yaml())
     (folder / "notebooks").mkdir()
     for name, player in players.items():
         data, metadata = player._repr_mimebundle_()
         data.pop("text/html")
-        cell = new_code_cell("player", outputs=[new_output("display_data", data=data, metadata=metadata)])
-        notebook = new_notebook(cells=[new_markdown_cell(f"# {name}\nA player."), cell])
-        nbformat.write(notebook, folder / "notebooks" / f"{name}.ipynb")
+        old = {"application/vnd.stgcnlib.player+json": {}, "image/png": data["image/png"], "text/plain": "<Player>"}
+        outputs = [new_output("display_data", data=data, metadata=metadata), new_output("display_data", data=old)]
+        cells = [new_markdown_cell(f"# {name}\nA player."), new_code_cell("player", outputs=outputs)]
+        nbformat.write(new_notebook(cells=cells), folder / "notebooks" / f"{name}.ipynb")
     plain = new_notebook(cells=[new_markdown_cell("# Plain\nNo player.")])
     nbformat.write(plain, folder / "notebooks" / "plain.ipynb")
     (folder / "stages.json").write_text(json.dumps({"notebooks": {}}))
@@ -84,27 +92,30 @@ def report(players: dict[str, SkeletonPlayer], tmp_path_factory: pytest.TempPath
     return folder
 
 
-def opened(browser: Any, address: str, width: int) -> tuple[Any, list[str], list[str]]:
-    page = browser.new_page(viewport={"width": width, "height": 900})
+def opened(browser: Any, address: str, width: int, **options: Any) -> tuple[Any, list[str], list[str]]:
+    page = browser.new_context(viewport={"width": width, "height": 900}, **options).new_page()
     complaints: list[str] = []
     requests: list[str] = []
-    # The drivers of WebGL by software warn about their own speed.
-    page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+    page.on("console", lambda m: complaints.append(m.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("request", lambda request: requests.append(request.url))
     page.goto(address)
-    page.wait_for_selector("figure.player[data-ready]", timeout=30_000)
+    page.wait_for_selector("figure.live[data-ready]", timeout=30_000)
     return page, complaints, requests
 
 
-def trace(page: Any, k: int) -> Any:
-    """Coordinates, colours and sizes that trace k shows now."""
-    page.evaluate("document.querySelector('figure.player').player.drawing")
-    return page.evaluate(
-        "k => { const t = document.querySelector('.player-plot').data[k];"
-        " return {x: Array.from(t.x), color: t.marker && t.marker.color, size: t.marker && t.marker.size}; }",
-        k,
-    )
+def drawn(page: Any, body: int = 0) -> list[dict[str, Any]]:
+    """The joints of a body that are drawn now, by person and number."""
+    joints = [joint for joint in page.evaluate(f"{PLAYER}.drawn") if joint["body"] == body]
+    return sorted(joints, key=lambda joint: (joint["person"], joint["joint"]))
+
+
+def levels(page: Any) -> list[float]:
+    return [joint["level"] for joint in drawn(page)]
+
+
+def places(page: Any, body: int = 0) -> np.ndarray:
+    return np.array([(joint["x"], joint["y"]) for joint in drawn(page, body)])
 
 
 def wait_until(page: Any, expression: str, seconds: float = 30.0) -> None:
@@ -123,90 +134,223 @@ def test_player_plays_scrubs_and_changes_speed_and_layer(browser: Any, report: P
     assert last == (89 if name == "aligned" else 29)
 
     # The last layer is chosen at first: all relevance on joint 3.
-    assert trace(page, 1)["color"] == [float(j == 3) for j in range(len(trace(page, 1)["color"]))]
+    assert [joint["level"] for joint in drawn(page)] == [float(joint["joint"] == 3) for joint in drawn(page)]
     layer.select_option("0")
-    assert set(trace(page, 1)["color"]) == {0.0}
-    before = trace(page, 1)
+    assert set(levels(page)) == {0.0}
+    before = drawn(page)
     slider.fill(str(last))
-    after = trace(page, 1)
-    assert set(after["color"]) == {1.0}
-    assert after["x"] != before["x"]
-    assert min(after["size"]) > max(before["size"])
+    after = drawn(page)
+    assert set(levels(page)) == {1.0}
+    assert [joint["x"] for joint in after] != [joint["x"] for joint in before]
+    assert min(joint["radius"] for joint in after) > max(joint["radius"] for joint in before)
     layer.select_option("-1")
-    assert all(str(color).startswith("#") for color in trace(page, 1)["color"])
+    assert set(levels(page)) == {None}
 
     page.locator(".player-speed").select_option("0.25")
     page.click(".player-play")
     assert page.text_content(".player-play") == "Pause"
-    wait_until(page, "+document.querySelector('.player-frame').value > 0")
+    wait_until(page, f"{PLAYER}.step > 0")
     page.click(".player-play")
     stopped = slider.input_value()
     page.wait_for_timeout(300)
     assert slider.input_value() == stopped
     page.locator(".player-speed").select_option("4")
     page.click(".player-play")
-    wait_until(page, f"+document.querySelector('.player-frame').value === {last}")
+    wait_until(page, f"{PLAYER}.step === {last}")
     wait_until(page, "document.querySelector('.player-play').textContent === 'Play'")
     if name == "aligned":
         assert page.text_content(".player-readout") == "frame 58 of 58 · neighbour 82 of 82"
 
     assert complaints == []
     folder = report.as_uri()
-    assert sorted(url.removeprefix(folder) for url in requests if not url.startswith(("data:", "blob:"))) == [
-        "/assets/player.js", "/assets/plotly.min.js", f"/pages/{name}.html",
+    assert sorted(url.removeprefix(folder) for url in requests if not url.startswith("data:")) == [
+        "/assets/live.js", f"/pages/{name}.html",
     ]  # fmt: skip
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.close()
 
 
-def test_axes_are_equal_and_stay(browser: Any, report: Path) -> None:
+def test_axes_are_equal_and_lengths_come_from_the_recording(
+    browser: Any, report: Path, players: dict[str, LiveFigure]
+) -> None:
+    """Seen from straight ahead and from above, distances on the screen are those of the recording, times one scale."""
     page, *_ = opened(browser, (report / "pages" / "aligned.html").as_uri(), 1400)
-    scenes = "['scene', 'scene2'].map(s => document.querySelector('.player-plot')._fullLayout[s])"
-    measure = (
-        f"{scenes}.flatMap(s => ['x', 'y', 'z'].map(a => s.aspectratio[a] / (s[a + 'axis'].range[1] - "
-        "s[a + 'axis'].range[0])))"
-    )
-    before = page.evaluate(measure)
-    np.testing.assert_allclose(before, before[0], rtol=1e-3)
-    page.locator(".player-frame").fill("40")
-    trace(page, 0)
-    np.testing.assert_allclose(page.evaluate(measure), before)
+    content = players["aligned"].content
+    frame = np.array(content["path"]).reshape(-1, 2)[40]
+    scales = []
+    for view, axes in [("azimuth: -90, elevation: 0", (0, 2)), ("azimuth: 0, elevation: 0", (1, 2))]:
+        page.evaluate(f"{PLAYER}.views = [{{{view}}}, {{{view}}}]")
+        page.locator(".player-frame").fill("39")
+        page.locator(".player-frame").fill("40")
+        for body in range(2):
+            truth = content["bodies"][body]["points"][0, frame[body]].astype(float)[:, axes] * content["unit"]
+            shown = places(page, body) * [1, -1]
+            apart, wanted = (
+                np.linalg.norm(p[:, None] - p[None], axis=-1)[np.triu_indices(len(p), 1)] for p in (shown, truth)
+            )
+            scale = (apart @ wanted) / (wanted @ wanted)
+            np.testing.assert_allclose(apart, scale * wanted, atol=1e-6 * scale)
+            scales.append(scale)
+    np.testing.assert_allclose(scales, scales[0])
     page.close()
 
 
-def test_flat_players_show_names_as_text(browser: Any, report: Path) -> None:
-    page, *_ = opened(browser, (report / "pages" / "flat.html").as_uri(), 800)
-    assert "two <b>people</b>: class 0" in page.text_content(".player-plot")
+def test_dragging_turns_all_bodies_or_one_and_a_double_click_turns_back(browser: Any, report: Path) -> None:
+    page, complaints, _ = opened(browser, (report / "pages" / "aligned.html").as_uri(), 1000)
+    box = page.locator(".player-canvas").bounding_box()
+    middle = (box["x"] + box["width"] / 4, box["y"] + box["height"] / 2)
+
+    def dragged(x: float, y: float) -> list[dict[str, float]]:
+        page.mouse.move(*middle)
+        page.mouse.down()
+        page.mouse.move(middle[0] + x, middle[1] + y, steps=4)
+        page.mouse.up()
+        return page.evaluate(f"{PLAYER}.views")
+
+    start, before = page.evaluate(f"{PLAYER}.views"), places(page)
+    turned = dragged(80, 20)
+    for old, new in zip(start, turned, strict=True):
+        assert new == {"azimuth": old["azimuth"] - 40, "elevation": old["elevation"] + 10}
+    assert np.abs(places(page) - before).max() > 5
+    page.keyboard.down("Alt")
+    alone = dragged(-80, 0)
+    page.keyboard.up("Alt")
+    assert alone == [{**turned[0], "azimuth": turned[0]["azimuth"] + 40}, turned[1]]
+    assert dragged(0, 900)[0]["elevation"] == 90
+    page.mouse.dblclick(*middle)
+    np.testing.assert_allclose(places(page), before)
+    assert complaints == []
+    page.close()
+
+
+def test_everything_goes_by_keyboard_and_nobody_else_hears_the_keys(browser: Any, report: Path) -> None:
+    page, complaints, _ = opened(browser, (report / "pages" / "aligned.html").as_uri(), 1000)
+    page.evaluate("window.heard = []; document.addEventListener('keydown', event => heard.push(event.key))")
+    page.focus(".player-live")
+    step = f"{PLAYER}.step"
+    for key, expected in [("End", 89), ("ArrowLeft", 88), ("Home", 0), ("ArrowLeft", 0), ("ArrowRight", 1)]:
+        page.keyboard.press(key)
+        assert page.evaluate(step) == expected
+    page.keyboard.press("Space")
+    wait_until(page, f"{step} > 1")
+    page.keyboard.press("Space")
+    assert not page.evaluate(f"{PLAYER}.playing")
+    before = page.evaluate(f"{PLAYER}.views[1]")
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("Shift+ArrowUp")
+    after = {"azimuth": before["azimuth"] + 10, "elevation": before["elevation"] + 10}
+    assert page.evaluate(f"{PLAYER}.views[1]") == after
+    page.focus(".player-play")
+    page.keyboard.press("Space")  # the button itself answers, once
+    assert page.evaluate(f"{PLAYER}.playing")
+    page.keyboard.press("z")
+    assert page.evaluate("heard") == []
+    assert complaints == []
+    page.close()
+
+
+def test_a_joint_tells_its_name_and_relevance(browser: Any, report: Path, players: dict[str, LiveFigure]) -> None:
+    page, *_ = opened(browser, (report / "pages" / "aligned.html").as_uri(), 1000)
+    box = page.locator(".player-canvas").bounding_box()
+    head = drawn(page)[3]
+    page.mouse.move(box["x"] + head["x"], box["y"] + head["y"])
+    assert page.text_content(".player-tip") == f"{players['aligned'].content['joints'][3]}: 1.00"
+    assert page.is_visible(".player-tip")
+    page.mouse.move(box["x"] + 3, box["y"] + 3)
+    assert not page.is_visible(".player-tip")
+    page.close()
+
+
+def test_the_canvas_shows_joints_where_it_says_and_none_that_are_unseen(browser: Any, report: Path) -> None:
+    page, complaints, _ = opened(browser, (report / "pages" / "flat.html").as_uri(), 800, device_scale_factor=2)
+    joints = drawn(page)
+    assert [(j["person"], j["joint"]) for j in joints] == [
+        (m, v) for m in (0, 1) for v in range(17) if (m, v) != (1, 5)
+    ]
+    strong = [joint for joint in joints if joint["joint"] == 3]
+    seen = page.evaluate(
+        "places => { const canvas = document.querySelector('.player-canvas'), W = canvas.width;"
+        " const { data } = canvas.getContext('2d').getImageData(0, 0, W, canvas.height);"
+        " const at = ({x, y}) => 4 * (Math.round(2 * y) * W + Math.round(2 * x));"
+        " return [W / canvas.clientWidth, ...places.map(place => [...data.slice(at(place), at(place) + 4)])]; }",
+        strong,
+    )
+    assert seen[0] == 2
+    for joint, pixel in zip(strong, seen[1:], strict=True):
+        assert pixel == [*bytes.fromhex(joint["colour"][1:]), 255]
+    assert page.evaluate(f"{PLAYER}.content.bodies[0].title") == f"{HOSTILE}: class 0"
+    assert HOSTILE in page.get_attribute(".player-canvas", "aria-label")
+    assert complaints == []
+    page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_saved_player_needs_nothing_else(
+    browser: Any, players: dict[str, LiveFigure], tmp_path: Path, scheme: str
+) -> None:
+    players["aligned"].save(tmp_path / "player.html")
+    page, complaints, requests = opened(browser, (tmp_path / "player.html").as_uri(), 800, color_scheme=scheme)
+    page.locator(".player-layer").select_option("0")
+    assert set(levels(page)) == {0.0}
+    paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert paper == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(21, 24, 30)")
+    other = "dark" if scheme == "light" else "light"
+    page.emulate_media(color_scheme=other)
+    wait_until(page, f"getComputedStyle(document.body).backgroundColor !== '{paper}'")
+    assert complaints == []
+    assert len([url for url in requests if url.startswith(("http", "file"))]) == 1
     page.close()
 
 
 def test_paper_and_pages_without_script_show_the_picture(browser: Any, report: Path) -> None:
     page, *_ = opened(browser, (report / "pages" / "aligned.html").as_uri(), 1000)
-    assert not page.is_visible("figure.player > img")
+    assert not page.is_visible("figure.live > img")
     page.emulate_media(media="print")
-    assert page.is_visible("figure.player > img")
+    assert page.is_visible("figure.live > img")
     assert not page.is_visible(".player-live")
     page.close()
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto((report / "pages" / "aligned.html").as_uri())
-    assert page.is_visible("figure.player > img")
+    assert page.is_visible("figure.live > img")
     context.close()
+
+
+def test_damaged_numbers_leave_the_picture(browser: Any, players: dict[str, LiveFigure], tmp_path: Path) -> None:
+    text = players["aligned"].to_html().replace('"dtype":"int16"', '"dtype":"int61"', 1)
+    (tmp_path / "player.html").write_text(text)
+    page = browser.new_page()
+    page.goto((tmp_path / "player.html").as_uri())
+    page.wait_for_timeout(200)
+    assert page.is_visible("figure.live > img")
+    assert page.locator(".player-live").count() == 0
+    page.close()
+
+
+def test_a_player_shows_another_recording_and_goes_without_a_trace(
+    browser: Any, report: Path, players: dict[str, LiveFigure]
+) -> None:
+    from stgcnlib.figures.live import embedded
+
+    page, complaints, _ = opened(browser, (report / "pages" / "aligned.html").as_uri(), 1000)
+    page.locator(".player-frame").fill("40")
+    page.evaluate(f"content => {PLAYER}.setContent(content)", embedded(players["flat"].content))
+    assert page.evaluate(f"[{PLAYER}.step, {PLAYER}.steps]") == [0, 30]
+    assert len(drawn(page)) == 33
+    page.evaluate(f"{PLAYER}.play(); {PLAYER}.destroy()")
+    page.emulate_media(color_scheme="dark")
+    page.set_viewport_size({"width": 700, "height": 600})
+    page.wait_for_timeout(150)
+    assert page.evaluate(f"[{PLAYER}.step, {PLAYER}.root.childElementCount]") == [0, 0]
+    assert complaints == []
+    page.close()
 
 
 def test_script_is_only_on_pages_with_players(report: Path) -> None:
     assert "<script" not in (report / "pages" / "plain.html").read_text()
     text = (report / "pages" / "aligned.html").read_text()
-    assert text.count("<script") == 3
-    assert len(text) < 700_000  # plotly.js lies beside the pages, not in them
+    assert text.count("<script") == 2
+    assert text.count('class="live"') == 1  # the old kind of player is its picture
+    assert text.count("<img") == 2
+    assert "class Player" not in text  # the script lies beside the pages, not in them
     assert "script-src 'nonce-" in text
-
-
-def test_a_saved_player_needs_nothing_else(browser: Any, players: dict[str, SkeletonPlayer], tmp_path: Path) -> None:
-    players["aligned"].save(tmp_path / "player.html")
-    page, complaints, requests = opened(browser, (tmp_path / "player.html").as_uri(), 800)
-    page.locator(".player-layer").select_option("0")
-    assert set(trace(page, 1)["color"]) == {0.0}
-    assert complaints == []
-    assert len([url for url in requests if url.startswith(("http", "file"))]) == 1
-    page.close()

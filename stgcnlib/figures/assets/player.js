@@ -1,229 +1,232 @@
-/* The skeleton player: draws one recording, or two side by side, frame by frame through plotly.js.
+/* The skeleton player: plays one recording, or up to six side by side, frame by frame. */
 
-   Positions (16 bit) and relevance (8 bit) lie once in the page; a frame restyles the same few traces. Plotly's own
-   frames would hold positions again for every layer, about ten times as much. Nothing is fetched. */
-(() => {
-  "use strict";
-  const MISSING = -32768, SPEEDS = [0.25, 0.5, 1, 2, 4];
+const SPEEDS = [0.25, 0.5, 1, 2, 4];
 
-  const decode = (text, Kind) => new Kind(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
-
-  const make = (tag, attributes = {}, text = "") => {
-    const node = Object.assign(document.createElement(tag), attributes);
-    node.textContent = text;
-    return node;
-  };
-
-  class Player {
-    constructor(figure) {
-      const content = JSON.parse(figure.querySelector("script").textContent);
-      Object.assign(this, { figure, content, step: 0, playing: false, busy: false, wanted: null });
-      this.bodies = content.bodies.map((body) => ({
-        ...body,
-        points: decode(body.points, Int16Array),
-        maps: body.maps.map((map) => decode(map, content.signed ? Int8Array : Uint8Array)),
-      }));
-      this.path = content.path ? decode(content.path, Uint16Array) : null;
-      this.steps = this.path ? this.path.length / this.bodies.length : Math.max(...this.bodies.map((b) => b.frames));
-      this.layer = content.layers.length - 1;
-      this.speed = 1;
-      this.build();
-    }
-
-    build() {
-      const bar = make("div", { className: "player-bar" });
-      this.button = make("button", { type: "button", className: "player-play" }, "Play");
-      this.slider = make("input", { type: "range", className: "player-frame", min: 0, max: this.steps - 1, value: 0 });
-      this.slider.setAttribute("aria-label", "frame");
-      this.readout = make("output", { className: "player-readout" });
-      const speeds = SPEEDS.map((s) => [s, `${s}×`]);
-      const layers = [[-1, "no relevance"], ...this.content.layers.map((title, k) => [k, title])];
-      this.speedChoice = this.choice("player-speed", "speed", speeds, this.speed);
-      bar.append(this.button, this.slider, this.readout, this.speedChoice.parentNode);
-      if (this.content.layers.length) {
-        this.layerChoice = this.choice("player-layer", "relevance at", layers, this.layer);
-        bar.append(this.layerChoice.parentNode);
-        this.layerChoice.addEventListener("change", () => { this.layer = +this.layerChoice.value; this.show(this.step); });
-      }
-      this.plot = make("div", { className: "player-plot" });
-      const live = make("div", { className: "player-live" });
-      live.append(this.plot, bar);
-      this.figure.append(live);
-      this.button.addEventListener("click", () => (this.playing ? this.pause() : this.play()));
-      this.slider.addEventListener("input", () => { this.pause(); this.show(+this.slider.value); });
-      this.speedChoice.addEventListener("change", () => { this.speed = +this.speedChoice.value; });
-      this.figure.classList.add("is-live");
-      this.ready = Plotly.newPlot(this.plot, this.traces(0), this.layout(), {
-        displayModeBar: false, responsive: true, scrollZoom: false, showLink: false, plotlyServerURL: "",
-      }).then(() => { this.figure.dataset.ready = "yes"; this.tell(); }, () => this.figure.classList.remove("is-live"));
-    }
-
-    choice(className, label, options, value) {
-      const holder = make("label", {}, `${label} `), select = make("select", { className });
-      for (const [key, text] of options) select.append(make("option", { value: key, selected: key === value }, text));
-      holder.append(select);
-      return select;
-    }
-
-    frameOf(b, step) {
-      const frame = this.path ? this.path[step * this.bodies.length + b] : step;
-      return Math.min(frame, this.bodies[b].frames - 1);
-    }
-
-    /* Coordinates of one person at one frame: [x, y, z] or [x, y], each a list over joints, null where unseen. */
-    position(body, person, frame) {
-      const { joints, dimensions, unit } = this.content, V = joints.length;
-      const start = (person * body.frames + frame) * V * dimensions;
-      return Array.from({ length: dimensions }, (_, axis) => Array.from({ length: V }, (_, v) => {
-        const value = body.points[start + v * dimensions + axis];
-        return value === MISSING ? null : value * unit;
-      }));
-    }
-
-    relevance(body, person, frame) {
-      const V = this.content.joints.length, map = body.maps[this.layer];
-      if (!map) return null;
-      const start = (person * body.frames + frame) * V;
-      return Array.from(map.subarray(start, start + V), (value) => value / (this.content.signed ? 127 : 255));
-    }
-
-    /* The values that change with the frame: per person a trace of bones and one of joints. */
-    values(step) {
-      const { bones, sides, joints } = this.content, found = [];
-      this.bodies.forEach((body, b) => {
-        const frame = this.frameOf(b, step);
-        for (let person = 0; person < body.people; person++) {
-          const at = this.position(body, person, frame), levels = this.relevance(body, person, frame);
-          found.push({ at: at.map((axis) => bones.flatMap(([child, parent]) => [axis[child], axis[parent], null])) });
-          found.push({
-            at,
-            color: levels ?? sides,
-            size: levels ? levels.map((level) => 4 + 13 * Math.sqrt(Math.abs(level))) : joints.map(() => 6),
-            text: levels ? joints.map((name, v) => `${name}: ${levels[v].toFixed(2)}`) : joints,
-          });
-        }
-      });
-      return found;
-    }
-
-    traces(step) {
-      const { dimensions, signed, scale } = this.content, deep = dimensions === 3, axes = ["x", "y", "z"];
-      const owner = this.bodies.flatMap((body, b) => Array(2 * body.people).fill(b));
-      const values = this.values(step);
-      return values.map((value, k) => {
-        const place = owner[k] ? `${owner[k] + 1}` : "";
-        const trace = deep ? { type: "scatter3d", scene: `scene${place}` }
-          : { type: "scatter", xaxis: `x${place}`, yaxis: `y${place}` };
-        value.at.forEach((list, axis) => { trace[axes[axis]] = list; });
-        if (k % 2 === 0)
-          return { ...trace, mode: "lines", hoverinfo: "skip", line: { color: "#9aa5b1", width: deep ? 5 : 3 } };
-        return {
-          ...trace, mode: "markers", text: value.text, hovertemplate: "%{text}<extra></extra>",
-          marker: {
-            color: value.color, size: value.size, cmin: signed ? -1 : 0, cmax: 1, colorscale: scale, opacity: 1,
-            line: { color: "#5a4a52", width: deep ? 0 : 0.6 },
-            showscale: this.content.layers.length > 0 && k === values.length - 1,
-            colorbar: { title: { text: "relevance", side: "right" }, thickness: 9, len: 0.6, outlinewidth: 0 },
-          },
-        };
-      });
-    }
-
-    layout() {
-      const { dimensions, range } = this.content, count = this.bodies.length;
-      const layout = {
-        height: 440, margin: { l: 4, r: 4, t: 34, b: 4 }, showlegend: false, paper_bgcolor: "rgba(0,0,0,0)",
-        font: { family: "inherit", size: 12, color: "#1f2933" }, annotations: [], hovermode: "closest",
-      };
-      const bare = { visible: false, showgrid: false, zeroline: false };
-      this.bodies.forEach((body, b) => {
-        const place = b ? `${b + 1}` : "", domain = [b / count, (b + 1) / count - (b + 1 < count ? 0.02 : 0)];
-        const [x, y, z] = range, reach = Math.max(...range.map((limits) => limits[1]));
-        if (dimensions === 3) {
-          const floor = { showgrid: true, gridcolor: "#e3e7ec", showbackground: false, showticklabels: false,
-            zeroline: false, showspikes: false, title: { text: "" } };
-          layout[`scene${place}`] = {
-            domain: { x: domain, y: [0, 1] }, aspectmode: "manual", camera: body.camera, dragmode: "orbit",
-            // One unit of length is equally long along all axes, and the box fits the scene.
-            aspectratio: { x: (1.6 * x[1]) / reach, y: (1.6 * y[1]) / reach, z: (1.6 * z[1]) / reach },
-            xaxis: { ...floor, range: x }, yaxis: { ...floor, range: y }, zaxis: { ...floor, range: z },
-          };
-        } else {
-          layout[`xaxis${place}`] = { ...bare, domain, range: x, fixedrange: true, constrain: "domain" };
-          layout[`yaxis${place}`] = { ...bare, range: y, fixedrange: true, scaleanchor: `x${place}`, anchor: `x${place}` };
-        }
-        layout.annotations.push({ text: body.title, x: (domain[0] + domain[1]) / 2, y: 1, yshift: 26, xref: "paper",
-          yref: "paper", yanchor: "top", showarrow: false });
-      });
-      return layout;
-    }
-
-    /* Draw a step; while one is being drawn only the last wish is kept. */
-    show(step) {
-      this.step = step;
-      this.slider.value = step;
-      this.tell();
-      if (this.busy) { this.wanted = step; return this.drawing; }
-      this.busy = true;
-      const values = this.values(step), update = { x: [], y: [] };
-      if (this.content.dimensions === 3) update.z = [];
-      Object.assign(update, { "marker.color": [], "marker.size": [], text: [] });
-      for (const value of values) {
-        ["x", "y", "z"].forEach((name, axis) => { if (update[name]) update[name].push(value.at[axis]); });
-        update["marker.color"].push(value.color ?? null);
-        update["marker.size"].push(value.size ?? null);
-        update.text.push(value.text ?? null);
-      }
-      this.drawing = Plotly.restyle(this.plot, update).then(() => {
-        this.busy = false;
-        if (this.wanted !== null) { const next = this.wanted; this.wanted = null; return this.show(next); }
-        return null;
-      });
-      return this.drawing;
-    }
-
-    tell() {
-      const frames = this.bodies.map((body, b) => `${b ? "neighbour" : "frame"} ${this.frameOf(b, this.step) + 1} of ${body.frames}`);
-      this.readout.textContent = frames.join(" · ");
-    }
-
-    play() {
-      this.playing = true;
-      this.button.textContent = "Pause";
-      if (this.step >= this.steps - 1) this.step = 0;
-      let before = performance.now(), owed = 0;
-      const tick = (now) => {
-        if (!this.playing) return;
-        owed += ((now - before) / 1000) * this.content.fps * this.speed;
-        before = now;
-        // A slow machine drops frames instead of slowing the motion down.
-        if (owed >= 1 && !this.busy) {
-          const next = this.step + Math.floor(owed);
-          owed %= 1;
-          this.show(Math.min(next, this.steps - 1));
-          if (next >= this.steps - 1) return this.pause();
-        }
-        requestAnimationFrame(tick);
-      };
-      requestAnimationFrame(tick);
-    }
-
-    pause() {
-      this.playing = false;
-      this.button.textContent = "Play";
-    }
+/* `content` is what figures.skeleton_player packs. options: onstep(step), height of the drawing in CSS pixels,
+   html() -> the text of a stand-alone page, where there is one to be had. */
+class Player {
+  constructor(root, content, options = {}) {
+    Object.assign(this, { root, options, step: 0, playing: false, speed: 1, pointer: null, drawn: [] });
+    root.classList.add("stgcnlib-live", "player-live");
+    root.tabIndex = 0;
+    Object.entries({ role: "group", "aria-label": "Skeleton player", "data-lm-suppress-shortcuts": "true" }).forEach((each) => root.setAttribute(...each));
+    this.build();
+    this.setContent(content);
+    this.ends = [dress(root, () => this.draw())];
+    this.listen(root, "keydown", (event) => this.key(event));
+    this.listen(document, "pointerdown", (event) => { if (!this.menu.contains(event.target)) this.menu.open = false; });
+    const sizes = new ResizeObserver(() => this.draw());
+    sizes.observe(this.canvas);
+    this.ends.push(() => sizes.disconnect());
   }
 
-  /* A browser holds few 3-D drawings at a time, so each player starts once it comes near the screen. */
-  const start = () => {
-    const seen = new IntersectionObserver((entries) => {
-      for (const entry of entries.filter((e) => e.isIntersecting)) {
-        seen.unobserve(entry.target);
-        entry.target.player = new Player(entry.target);
+  listen(target, kind, callback) {
+    target.addEventListener(kind, callback);
+    this.ends.push(() => target.removeEventListener(kind, callback));
+  }
+
+  build() {
+    const choice = (className, label, options) => {
+      const select = make("select", { className });
+      for (const [value, text] of options) select.append(make("option", { value }, text));
+      return [make("label", {}, `${label} `, select), select];
+    };
+    this.canvas = make("canvas", { className: "player-canvas", role: "img" });
+    if (this.options.height) this.canvas.style.height = `${this.options.height}px`;
+    this.tip = make("div", { className: "player-tip", hidden: true });
+    this.button = make("button", { type: "button", className: "player-play" }, "Play");
+    this.slider = make("input", { type: "range", className: "player-frame", min: 0, "aria-label": "frame" });
+    this.readout = make("output", { className: "player-readout" });
+    const [speeds, speed] = choice("player-speed", "speed", SPEEDS.map((s) => [s, `${s}×`]));
+    const [layers, layer] = choice("player-layer", "relevance at", []);
+    speed.value = 1;
+    Object.assign(this, { layers, layerChoice: layer, menu: this.saving() });
+    this.root.replaceChildren(make("div", { className: "player-stage" }, this.canvas, this.tip),
+      make("div", { className: "player-bar" }, this.button, this.slider, this.readout, speeds, layers, this.menu));
+    this.button.onclick = () => (this.playing ? this.pause() : this.play());
+    this.slider.oninput = () => { this.pause(); this.show(+this.slider.value); };
+    speed.onchange = () => { this.speed = +speed.value; };
+    layer.onchange = () => { this.layer = +layer.value; this.draw(); };
+    this.canvas.onpointerdown = (event) => this.grip(event);
+    this.canvas.onpointermove = (event) => { this.pointer = event; this.point(); };
+    this.canvas.onpointerleave = () => { this.pointer = null; this.point(); };
+    this.canvas.ondblclick = () => { this.reset(); this.draw(); };
+  }
+
+  /* Show something else in the same place, from its first frame. */
+  setContent(content) {
+    this.pause();
+    content = this.content = unpack(content);
+    this.bodies = content.bodies.map((body) => new Recording(content, body));
+    this.steps = content.path ? content.path.length / this.bodies.length : Math.max(...this.bodies.map((b) => b.frames));
+    this.palettes = content.scale && [false, true].map((dark) => ramp(content.scale, dark));
+    this.layer = content.layers.length - 1;
+    this.layerChoice.replaceChildren(...[[-1, "no relevance"], ...content.layers.map((title, k) => [k, title])].map(([value, text]) => make("option", { value }, text)));
+    this.layerChoice.value = this.layer;
+    this.layers.hidden = !content.layers.length;
+    this.slider.max = this.steps - 1;
+    this.canvas.setAttribute("aria-label", content.bodies.map((body) => body.title).join(", beside "));
+    this.reset();
+    this.show(0);
+  }
+
+  reset() { this.views = this.content.bodies.map(({ camera }) => ({ azimuth: -60, elevation: 12, ...camera })); }
+
+  /* The frame that body `b` shows at a step. */
+  frameOf(b, step) {
+    const { path } = this.content;
+    return Math.min(path ? path[step * this.bodies.length + b] : step, this.bodies[b].frames - 1);
+  }
+
+  show(step) {
+    this.step = this.slider.value = Math.min(Math.max(Math.round(step), 0), this.steps - 1);
+    const at = this.bodies.map((body, b) => [this.frameOf(b, this.step) + 1, body.frames]);
+    const others = at.slice(1).map(([frame, frames]) => (at.length > 2 ? frame : `${frame} of ${frames}`)).join(", ");
+    this.readout.textContent = `frame ${at[0].join(" of ")}${others && ` · neighbour${at.length > 2 ? "s" : ""} ${others}`}`;
+    this.draw();
+    if (this.options.onstep) this.options.onstep(this.step);
+  }
+
+  /* The boxes of the bodies: as many columns as make them largest. */
+  cells(width, height) {
+    const count = this.bodies.length, title = 20, bar = this.layer < 0 ? 0 : 34;
+    const sizes = Array.from({ length: count }, (_, k) => Math.min((width - bar) / (k + 1), height / Math.ceil(count / (k + 1)) - title));
+    const columns = sizes.indexOf(Math.max(...sizes)) + 1, rows = Math.ceil(count / columns), w = (width - bar) / columns, h = height / rows;
+    return this.bodies.map((_, b) => ({ x: (b % columns) * w + 4, y: Math.floor(b / columns) * h + title, width: w - 8, height: h - title - 4 }));
+  }
+
+  draw() {
+    if (!this.canvas.clientWidth) return;
+    const { context, width, height } = fit(this.canvas);
+    this.drawn = this.drawTo(context, width, height);
+    this.point();
+  }
+
+  /* Draw the step shown into any context; returns the joints drawn, with their `body`. */
+  drawTo(context, width, height, colours = theme(this.root)) {
+    const { content, layer } = this, palette = this.palettes && this.palettes[+colours.dark], drawn = [];
+    this.cells(width, height).forEach((box, b) => {
+      const frame = this.frameOf(b, this.step), options = { ...this.views[b], map: layer, palette, signed: content.signed };
+      context.save();
+      context.beginPath();
+      context.rect(box.x, box.y, box.width, box.height);
+      context.clip();
+      for (const joint of drawBody(context, this.bodies[b], frame, box, colours, options)) drawn.push({ ...joint, body: b });
+      context.restore();
+      context.font = `${b === content.active && this.bodies.length > 1 ? "600 " : ""}12px system-ui, sans-serif`;
+      Object.assign(context, { fillStyle: colours.ink, textAlign: "center", textBaseline: "alphabetic" });
+      context.fillText(clipped(context, content.bodies[b].title, box.width), box.x + box.width / 2, box.y - 6);
+    });
+    if (layer >= 0 && palette) this.drawScale(context, width, height, colours, palette);
+    return drawn;
+  }
+
+  drawScale(context, width, height, colours, palette) {
+    const tall = Math.min(height * 0.6, 200), top = (height - tall) / 2, x = width - 30, low = this.content.signed ? -1 : 0;
+    for (let k = 0; k < 32; k++) {
+      context.fillStyle = palette[Math.round((k / 31) * 255)];
+      context.fillRect(x, top + tall * (1 - (k + 1) / 32), 9, tall / 32 + 0.5);
+    }
+    Object.assign(context, { font: "11px system-ui, sans-serif", fillStyle: colours.soft, textAlign: "left", textBaseline: "middle" });
+    for (const value of low ? [-1, 0, 1] : [0, 0.5, 1]) context.fillText(`${value}`.replace("-", "−"), x + 12, top + tall * (1 - (value - low) / (1 - low)));
+    context.textAlign = "right";
+    context.fillText("relevance", width - 2, top - 12);
+  }
+
+  /* Tell the joint under the pointer. */
+  point() {
+    const { pointer, canvas, tip } = this;
+    let best = null;
+    if (pointer && !this.turning) {
+      const { left, top } = canvas.getBoundingClientRect(), [x, y] = [pointer.clientX - left, pointer.clientY - top];
+      for (const joint of this.drawn) {
+        const away = Math.hypot(joint.x - x, joint.y - y) - joint.radius;
+        if (away < 6 && (!best || away <= best.away)) best = { ...joint, away };
       }
-    }, { rootMargin: "200px" });
-    document.querySelectorAll("figure.player").forEach((figure) => seen.observe(figure));
-  };
-  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
-  else start();
-})();
+    }
+    tip.hidden = !best;
+    if (!best) return;
+    const name = this.content.joints[best.joint];
+    tip.textContent = best.level === null ? name : `${name}: ${best.level.toFixed(2).replace("-", "−")}`;
+    tip.style.left = `${Math.min(best.x + 12, canvas.clientWidth - tip.offsetWidth)}px`;
+    tip.style.top = `${Math.max(best.y - 28, 0)}px`;
+  }
+
+  /* Turn all bodies by dragging; with alt, only the one under the pointer. */
+  grip(event) {
+    if (this.content.dimensions !== 3 || event.button) return;
+    const { canvas } = this, { left, top } = canvas.getBoundingClientRect(), [x, y] = [event.clientX - left, event.clientY - top];
+    const boxes = this.cells(canvas.clientWidth, canvas.clientHeight);
+    const alone = boxes.findIndex((box) => x >= box.x && x <= box.x + box.width && y <= box.y + box.height && y >= box.y - 20);
+    let last = event;
+    this.turning = true;
+    canvas.setPointerCapture(event.pointerId);
+    const move = (now) => {
+      this.turn((last.clientX - now.clientX) / 2, (now.clientY - last.clientY) / 2, event.altKey ? alone : -1);
+      last = now;
+    };
+    const end = () => {
+      this.turning = false;
+      canvas.removeEventListener("pointermove", move);
+    };
+    canvas.addEventListener("pointermove", move);
+    ["pointerup", "pointercancel"].forEach((kind) => canvas.addEventListener(kind, end, { once: true }));
+  }
+
+  /* Turn by degrees; `alone` is a body's index, or -1 for all. */
+  turn(right, up, alone = -1) {
+    this.views = this.views.map((view, b) => (alone >= 0 && alone !== b ? view
+      : { azimuth: view.azimuth + right, elevation: Math.min(Math.max(view.elevation + up, -90), 90) }));
+    this.draw();
+  }
+
+  key(event) {
+    const inner = event.target.closest("select, summary, .player-menu button, .player-play"), shift = event.shiftKey;
+    const keys = {
+      " ": () => (this.playing ? this.pause() : this.play()), Home: () => this.seek(0), End: () => this.seek(this.steps - 1),
+      ArrowLeft: () => (shift ? this.turn(-10, 0) : this.seek(this.step - 1)), ArrowRight: () => (shift ? this.turn(10, 0) : this.seek(this.step + 1)),
+    };
+    if (shift) Object.assign(keys, { ArrowUp: () => this.turn(0, 10), ArrowDown: () => this.turn(0, -10) });
+    if (event.key === "Escape" && this.menu.open) { this.menu.open = false; this.menu.firstChild.focus(); event.stopPropagation(); }
+    const act = event.ctrlKey || event.metaKey || event.altKey || inner ? null : keys[event.key];
+    if (act) { event.preventDefault(); act(); }
+    // Nobody outside acts on a player's keys; within an explorer the others are the explorer's.
+    if (act || inner || !this.root.parentElement.closest(".stgcnlib-live")) event.stopPropagation();
+  }
+
+  seek(step) { this.pause(); this.show(step); }
+
+  play() {
+    if (this.playing) return;
+    this.playing = true;
+    this.button.textContent = "Pause";
+    if (this.step >= this.steps - 1) this.show(0);
+    let before = performance.now(), owed = 0;
+    const tick = (now) => {
+      owed += (Math.max(now - before, 0) / 1000) * this.content.fps * this.speed;
+      before = now;
+      // A slow machine drops frames instead of slowing the motion down.
+      if (owed >= 1) { this.show(this.step + Math.floor(owed)); owed %= 1; }
+      if (this.step >= this.steps - 1) this.pause();
+      else if (this.playing) this.timer = requestAnimationFrame(tick);
+    };
+    this.timer = requestAnimationFrame(tick);
+  }
+
+  pause() {
+    cancelAnimationFrame(this.timer);
+    this.playing = false;
+    this.button.textContent = "Play";
+  }
+
+  saving() {
+    const menu = make("details", { className: "player-menu" }, make("summary", {}, "Save"));
+    return menu;
+  }
+
+  destroy() {
+    this.pause();
+    this.ends.forEach((end) => end());
+    this.root.replaceChildren();
+  }
+}

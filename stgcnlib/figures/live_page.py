@@ -1,0 +1,86 @@
+"""What a page needs to show a live figure: its element and the scripts, without what making a figure needs.
+
+The scripts in ``assets`` are plain pieces of one program. Joined in the order of `SCRIPTS` they share one scope; a page
+runs them inside a function, the workbench's widget as a module.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+__all__ = ["KINDS", "LIVE_MIME", "SCRIPTS", "live_assets", "live_markup", "live_page", "live_scripts"]
+
+LIVE_MIME = "application/vnd.stgcnlib.live+json"
+KINDS = ("player", "explorer")
+SCRIPTS = (
+    "canvas.js", "export.js", "body.js", "player.js", "store.js", "map.js", "recording.js", "explorer.js",
+)  # fmt: skip
+"""What draws live figures, in the order in which they are joined; `pages.js` comes last on a page."""
+
+_STYLES = ("live.css", "map.css", "explorer.css")
+_ASSETS = Path(__file__).resolve().parent / "assets"
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+
+
+def live_markup(
+    kind: str, content: Mapping[str, Any], picture: bytes, *, width: int, alt: str, light: bool = False
+) -> str:
+    """The HTML element that the scripts bring to life: the static picture and the numbers as inert JSON.
+
+    Args:
+        kind: one of `KINDS`.
+        content: JSON, see `stgcnlib.figures.live.embedded`.
+        picture: PNG for print and for readers without script.
+        width: of the picture in CSS pixels.
+        alt: what the figure shows, in one sentence.
+        light: whether the page is light whatever the reader's theme.
+
+    Raises:
+        ValueError: the kind is unknown.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"a live figure of kind {kind!r} is unknown; expected one of {', '.join(KINDS)}")
+    # "<" is all that could end the element early.
+    numbers = json.dumps({"kind": kind, "content": content}, separators=(",", ":")).replace("<", "\\u003c")
+    image = base64.b64encode(picture).decode("ascii")
+    theme = ' data-jp-theme-light="true"' if light else ""
+    return (
+        f'<figure class="live" data-kind="{kind}"{theme}>'
+        f'<img src="data:image/png;base64,{image}" alt="{html.escape(alt)}" width="{int(width)}">'
+        f'<script type="application/json">{numbers}</script></figure>'
+    )
+
+
+def live_page(kind: str, content: Mapping[str, Any], picture: bytes, *, width: int, alt: str) -> str:
+    """A whole page that needs no network and no server; arguments and errors as `live_markup`."""
+    assets = live_assets()
+    markup = live_markup(kind, content, picture, width=width, alt=alt)
+    return (
+        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}"><title>{html.escape(alt)}</title>'
+        f'<style id="live-style">{assets["live.css"]}</style></head><body class="live-page">{markup}'
+        f"<script>{assets['live.js']}</script></body></html>"
+    )
+
+
+@cache
+def live_scripts() -> str:
+    """The classes that draw live figures (`Player`, `Explorer`, …), as statements of one scope."""
+    return "\n".join(_text(name) for name in SCRIPTS if (_ASSETS / name).is_file())
+
+
+@cache
+def live_assets() -> dict[str, str]:
+    """File name -> text of what a page with live figures needs: live.js and live.css."""
+    script = f'(function live() {{\n"use strict";\n{live_scripts()}\n{_text("pages.js")}\n}})();\n'
+    return {"live.js": script, "live.css": "\n".join(_text(name) for name in _STYLES if (_ASSETS / name).is_file())}
+
+
+def _text(name: str) -> str:
+    return (_ASSETS / name).read_text(encoding="utf-8")
