@@ -42,18 +42,16 @@ def browser() -> Iterator[Any]:
 def opened(browser: Any, tmp_path: Path) -> Iterator[Open]:
     """Opens a content on a page with `store` and `maps`; in the end nothing has complained or left the machine."""
     complaints: list[str] = []
+    requests: list[str] = []
     pages = []
 
     def show(content: dict[str, Any] | None = None, *, state: dict[str, Any] | None = None, dark: bool = False) -> Any:
         content = explorer_content(N, L) if content is None else content
         page = browser.new_page(viewport={"width": 1000, "height": 620})
         pages.append(page)
-        page.on("console", lambda message: message.type == "error" and complaints.append(message.text))
+        page.on("console", lambda message: complaints.extend([message.text] * (message.type == "error")))
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on(
-            "request",
-            lambda request: request.url.startswith(("file:", "data:", "blob:")) or complaints.append(request.url),
-        )
+        page.on("request", lambda request: requests.append(request.url))
         page.goto(write_page(tmp_path / f"{len(pages)}.html", {**content, "state": state or {}}, START, dark=dark))
         page.evaluate("settled()")
         return page
@@ -62,6 +60,7 @@ def opened(browser: Any, tmp_path: Path) -> Iterator[Open]:
     for page in pages:
         page.close()
     assert complaints == []
+    assert not [url for url in requests if not url.startswith(("file:", "data:"))]
 
 
 def two_panels() -> dict[str, Any]:
