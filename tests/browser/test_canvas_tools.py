@@ -143,7 +143,8 @@ def test_svg_shows_what_a_canvas_shows(page: Any) -> None:
 def test_svg_texts_stand_where_the_canvas_puts_them(page: Any) -> None:
     text = page.evaluate(
         "(() => { const pen = new tools.SvgContext(50, 50); pen.font = '600 20px system-ui, \"A & B\"';"
-        " pen.textAlign = 'center'; pen.textBaseline = 'middle'; pen.fillText('<b>\\u0007 & \"', 25, 10); return pen.toString(); })()"
+        " pen.textAlign = 'center'; pen.textBaseline = 'middle';"
+        " pen.fillText('<b>\\u0007 & \"', 25, 10); return pen.toString(); })()"
     )
     (node,) = ElementTree.fromstring(text).iter("{http://www.w3.org/2000/svg}text")
     assert node.text == '<b>  & "'
