@@ -102,11 +102,11 @@ class Player {
     this.point();
   }
 
-  /* Draw the step shown into any context; returns the joints drawn, with their `body`. */
-  drawTo(context, width, height, colours = theme(this.root)) {
-    const { content, layer } = this, palette = this.palettes && this.palettes[+colours.dark], drawn = [];
+  /* Draw a step into any context; returns the joints drawn, with their `body`. */
+  drawTo(context, width, height, step = this.step) {
+    const { content, layer } = this, colours = theme(this.root), palette = this.palettes && this.palettes[+colours.dark], drawn = [];
     this.cells(width, height).forEach((box, b) => {
-      const frame = this.frameOf(b, this.step), options = { ...this.views[b], map: layer, palette, signed: content.signed };
+      const frame = this.frameOf(b, step), options = { ...this.views[b], map: layer, palette, signed: content.signed };
       context.save();
       context.beginPath();
       context.rect(box.x, box.y, box.width, box.height);
@@ -219,9 +219,58 @@ class Player {
     this.button.textContent = "Play";
   }
 
+  /* -- taking it away: what is seen, in the colours that are seen -- */
+
   saving() {
-    const menu = make("details", { className: "player-menu" }, make("summary", {}, "Save"));
-    return menu;
+    const film = window.MediaRecorder && ["video/mp4", "video/webm"].find((type) => MediaRecorder.isTypeSupported(type));
+    const kinds = ["gif", ...(film ? [film.slice(6)] : []), "png", "svg", ...(this.options.html ? ["html"] : [])];
+    const item = (kind) => make("button", { type: "button", onclick: () => this.save(kind) }, { html: "Page (HTML)", gif: "GIF, moving" }[kind] || kind.toUpperCase());
+    return make("details", { className: "player-menu" }, make("summary", {}, "Save"), make("div", {}, ...kinds.map(item)));
+  }
+
+  async save(kind) {
+    this.menu.open = false;
+    this.menu.firstChild.focus();
+    try {
+      download(`${this.content.bodies.map(({ title }) => title).slice(0, 2).join(" beside ")}.${kind}`, await this.take(kind));
+      this.show(this.step);
+    } catch (error) {
+      this.readout.textContent = `not saved: ${error.message}`;
+    }
+  }
+
+  /* The player as a Blob: "gif", "mp4" or "webm" of all steps, "png" or "svg" of the step shown, or a page, "html". */
+  async take(kind) {
+    if (kind === "html") return new Blob([await this.options.html()], { type: "text/html" });
+    const { clientWidth: width, clientHeight: height } = this.canvas, scale = kind === "png" ? 2 : Math.min(1, 720 / width);
+    const canvas = make("canvas", { width: 2 * Math.round((width * scale) / 2), height: 2 * Math.round((height * scale) / 2) });
+    const paint = (context, step) => {
+      context.fillStyle = theme(this.root).paper;
+      context.fillRect(0, 0, width, height);
+      this.drawTo(context, width, height, step);
+      return context;
+    };
+    if (kind === "svg") return paint(new SvgContext(width, height), this.step).toBlob();
+    const context = canvas.getContext("2d", { willReadFrequently: kind === "gif" }), wait = (ms) => new Promise((done) => setTimeout(done, ms));
+    context.scale(canvas.width / width, canvas.height / height);
+    if (kind === "png") { paint(context, this.step); return new Promise((done) => canvas.toBlob(done)); }
+    this.readout.textContent = `writing ${kind.toUpperCase()} …`;
+    await wait(30);
+    // A GIF shows at most 15 frames a second, at the speed chosen.
+    const rate = this.content.fps * this.speed, every = kind === "gif" ? Math.max(Math.round(rate / 15), 1) : 1;
+    const steps = Array.from({ length: Math.ceil(this.steps / every) }, (_, k) => k * every);
+    if (kind === "gif") {
+      const frames = steps.map((step) => () => paint(context, step).getImageData(0, 0, canvas.width, canvas.height).data);
+      return encodeGif(frames, canvas.width, canvas.height, steps.map(() => (1000 * every) / rate));
+    }
+    const recorder = new MediaRecorder(canvas.captureStream(), { mimeType: `video/${kind}`, videoBitsPerSecond: 4e6 }), parts = [];
+    recorder.ondataavailable = (event) => parts.push(event.data);
+    const done = new Promise((resolve) => { recorder.onstop = resolve; });
+    recorder.start();
+    for (const step of steps) { paint(context, step); await wait(1000 / rate); }
+    recorder.stop();
+    await done;
+    return new Blob(parts, { type: `video/${kind}` });
   }
 
   destroy() {
