@@ -78,6 +78,7 @@ function render({ model, el }) {
     el.append(root);
     link = kernelLink(model);
     explorer = new Explorer(root, { ...unpack(content, model.get("buffers")), state: kept() }, link);
+    root.explorer = explorer;
     explorer.store.on(Object.keys(explorer.store.json()), told);
   };
   open();
