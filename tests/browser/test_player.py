@@ -443,6 +443,7 @@ def test_a_player_is_taken_away_as_a_video_where_the_browser_can(
     data = saved(page, film[0], tmp_path).read_bytes()
     assert data[4:8] == b"ftyp" if film[0] == "MP4" else data[:4] == b"\x1aE\xdf\xa3"
     assert len(data) > 5000
+    wait_until(page, "document.querySelector('.player-readout').textContent.startsWith('frame')")
     assert page.text_content(".player-readout") == "frame 1 of 30"
     assert complaints == []
     page.close()

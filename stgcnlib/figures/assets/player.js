@@ -81,8 +81,7 @@ class Player {
   show(step) {
     this.step = this.slider.value = Math.min(Math.max(Math.round(step), 0), this.steps - 1);
     const at = this.bodies.map((body, b) => [this.frameOf(b, this.step) + 1, body.frames]);
-    const others = at.slice(1).map(([frame, frames]) => (at.length > 2 ? frame : `${frame} of ${frames}`)).join(", ");
-    this.readout.textContent = `frame ${at[0].join(" of ")}${others && ` · neighbour${at.length > 2 ? "s" : ""} ${others}`}`;
+    this.readout.textContent = `frame ${at[0].join(" of ")}${at.length === 2 ? ` · neighbour ${at[1].join(" of ")}` : ""}`;
     this.draw();
     if (this.options.onstep) this.options.onstep(this.step);
   }
@@ -219,18 +218,17 @@ class Player {
     this.button.textContent = "Play";
   }
 
-  /* -- taking it away: what is seen, in the colours that are seen -- */
-
   saving() {
-    const film = window.MediaRecorder && ["video/mp4", "video/webm"].find((type) => MediaRecorder.isTypeSupported(type));
-    const kinds = ["gif", ...(film ? [film.slice(6)] : []), "png", "svg", ...(this.options.html ? ["html"] : [])];
-    const item = (kind) => make("button", { type: "button", onclick: () => this.save(kind) }, { html: "Page (HTML)", gif: "GIF, moving" }[kind] || kind.toUpperCase());
-    return make("details", { className: "player-menu" }, make("summary", {}, "Save"), make("div", {}, ...kinds.map(item)));
+    const kinds = { gif: "GIF, moving", [FILM]: FILM && FILM.toUpperCase(), png: "PNG", svg: "SVG", html: this.options.html && "Page (HTML)" };
+    const items = Object.entries(kinds).filter(([, words]) => words);
+    return make("details", { className: "player-menu" }, make("summary", {}, "Save"),
+      make("div", {}, ...items.map(([kind, words]) => make("button", { type: "button", onclick: () => this.save(kind) }, words))));
   }
 
   async save(kind) {
     this.menu.open = false;
     this.menu.firstChild.focus();
+    this.readout.textContent = `writing ${kind.toUpperCase()} …`;
     try {
       download(`${this.content.bodies.map(({ title }) => title).slice(0, 2).join(" beside ")}.${kind}`, await this.take(kind));
       this.show(this.step);
@@ -239,38 +237,16 @@ class Player {
     }
   }
 
-  /* The player as a Blob: "gif", "mp4" or "webm" of all steps, "png" or "svg" of the step shown, or a page, "html". */
+  /* The player as a Blob, as it is seen: all its steps as "gif" or FILM, the step shown as "png" or "svg", or "html". */
   async take(kind) {
-    if (kind === "html") return new Blob([await this.options.html()], { type: "text/html" });
-    const { clientWidth: width, clientHeight: height } = this.canvas, scale = kind === "png" ? 2 : Math.min(1, 720 / width);
-    const canvas = make("canvas", { width: 2 * Math.round((width * scale) / 2), height: 2 * Math.round((height * scale) / 2) });
+    if (kind === "html") return new Blob([this.options.html()], { type: "text/html" });
+    const { clientWidth: width, clientHeight: height } = this.canvas, { paper } = theme(this.root);
     const paint = (context, step) => {
-      context.fillStyle = theme(this.root).paper;
+      context.fillStyle = paper;
       context.fillRect(0, 0, width, height);
       this.drawTo(context, width, height, step);
-      return context;
     };
-    if (kind === "svg") return paint(new SvgContext(width, height), this.step).toBlob();
-    const context = canvas.getContext("2d", { willReadFrequently: kind === "gif" }), wait = (ms) => new Promise((done) => setTimeout(done, ms));
-    context.scale(canvas.width / width, canvas.height / height);
-    if (kind === "png") { paint(context, this.step); return new Promise((done) => canvas.toBlob(done)); }
-    this.readout.textContent = `writing ${kind.toUpperCase()} …`;
-    await wait(30);
-    // A GIF shows at most 15 frames a second, at the speed chosen.
-    const rate = this.content.fps * this.speed, every = kind === "gif" ? Math.max(Math.round(rate / 15), 1) : 1;
-    const steps = Array.from({ length: Math.ceil(this.steps / every) }, (_, k) => k * every);
-    if (kind === "gif") {
-      const frames = steps.map((step) => () => paint(context, step).getImageData(0, 0, canvas.width, canvas.height).data);
-      return encodeGif(frames, canvas.width, canvas.height, steps.map(() => (1000 * every) / rate));
-    }
-    const recorder = new MediaRecorder(canvas.captureStream(), { mimeType: `video/${kind}`, videoBitsPerSecond: 4e6 }), parts = [];
-    recorder.ondataavailable = (event) => parts.push(event.data);
-    const done = new Promise((resolve) => { recorder.onstop = resolve; });
-    recorder.start();
-    for (const step of steps) { paint(context, step); await wait(1000 / rate); }
-    recorder.stop();
-    await done;
-    return new Blob(parts, { type: `video/${kind}` });
+    return picture(kind, width, height, paint, this.steps, this.content.fps * this.speed);
   }
 
   destroy() {
