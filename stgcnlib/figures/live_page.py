@@ -1,7 +1,7 @@
 """What a page needs to show a live figure: its element and the scripts, without what making a figure needs.
 
 The scripts in ``assets`` are plain pieces of one program. Joined in the order of `SCRIPTS` they share one scope; a page
-runs them inside a function, the workbench's widget as a module.
+runs them inside a function, the workbench's widget as a module. Comments and indentation stay behind.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -83,4 +84,8 @@ def live_assets() -> dict[str, str]:
 
 
 def _text(name: str) -> str:
-    return (_ASSETS / name).read_text(encoding="utf-8")
+    text = (_ASSETS / name).read_text(encoding="utf-8")
+    if name.endswith(".js"):
+        # Only comments that begin a line: what looks like one behind other code may be part of a string.
+        text = re.sub(r"^[ \t]*(?:/\*.*?\*/[ \t]*\n|//[^\n]*\n)", "", text, flags=re.DOTALL | re.MULTILINE)
+    return re.sub(r"\n\s+", "\n", text)
