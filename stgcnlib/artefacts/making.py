@@ -83,6 +83,12 @@ class Artefacts:
         form = place.artefact.form
         return form is None or self.store.holds(place.name, form, self.keys.of(place))
 
+    def missing(self, name: str) -> list[str]:
+        """What would be made for an artefact now, itself last; ``*`` for an axis whose values are not known yet."""
+        found: dict[str, None] = {}
+        self._miss(self.find(name), found, set())
+        return list(found)
+
     def make(self, name: str) -> Path:
         """Make an artefact if it is not there, with all that it needs; its place on disk."""
         place = self.find(name)
@@ -128,6 +134,23 @@ class Artefacts:
             place, optional = self.line.need(name, axes)
             if not optional or self.keys.has(place.artefact):
                 yield self.find(place.name)
+
+    def _miss(self, place: Place, found: dict[str, None], seen: set[str]) -> None:
+        if place.name in seen:
+            return
+        seen.add(place.name)
+        before = len(found)
+        for star in place.stars:
+            for need in self.needed(self.line.axes[star], {}):
+                self._miss(need, found, seen)
+        if place.stars and len(found) == before:
+            for each in self.places(place):
+                self._miss(each, found, seen)
+        elif place.stars or not (place.artefact.form is not None and self.held(place)):
+            for need in self.needed(place.artefact, place.axes):
+                self._miss(need, found, seen)
+            if place.artefact.form is not None:
+                found[place.name] = None
 
     def _made(self, place: Place) -> Any:
         artefact, form = place.artefact, place.artefact.form
