@@ -6,7 +6,7 @@ One is made at a time, in this process; `schedule` makes many at a time in other
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -86,7 +86,7 @@ class Artefacts:
     def missing(self, name: str) -> list[str]:
         """What would be made for an artefact now, itself last; ``*`` for an axis whose values are not known yet."""
         found: dict[str, None] = {}
-        self._miss(self.find(name), found, set())
+        self._misses([self.find(name)], found, {})
         return list(found)
 
     def make(self, name: str) -> Path:
@@ -135,22 +135,25 @@ class Artefacts:
             if not optional or self.keys.has(place.artefact):
                 yield self.find(place.name)
 
-    def _miss(self, place: Place, found: dict[str, None], seen: set[str]) -> None:
-        if place.name in seen:
-            return
-        seen.add(place.name)
-        before = len(found)
-        for star in place.stars:
-            for need in self.needed(self.line.axes[star], {}):
-                self._miss(need, found, seen)
-        if place.stars and len(found) == before:
-            for each in self.places(place):
-                self._miss(each, found, seen)
-        elif place.stars or not (place.artefact.form is not None and self.held(place)):
-            for need in self.needed(place.artefact, place.axes):
-                self._miss(need, found, seen)
-            if place.artefact.form is not None:
-                found[place.name] = None
+    def _misses(self, places: Iterable[Place], found: dict[str, None], known: dict[str, bool]) -> bool:
+        """Collect in `found` what would be made for places; `known` says of which places that is anything."""
+        for place in (places := list(places)):
+            if place.name not in known:
+                known[place.name] = self._lacks(place, found, known)
+        return any(known[place.name] for place in places)
+
+    def _lacks(self, place: Place, found: dict[str, None], known: dict[str, bool]) -> bool:
+        kept = place.artefact.form is not None
+        if place.stars:
+            axes = [self.line.axes[star] for star in place.stars]
+            if not self._misses((need for axis in axes for need in self.needed(axis, {})), found, known):
+                return self._misses(self.places(place), found, known)
+        elif kept and self.held(place):
+            return False
+        lacking = self._misses(self.needed(place.artefact, place.axes), found, known)
+        if kept:
+            found[place.name] = None
+        return kept or lacking
 
     def _made(self, place: Place) -> Any:
         artefact, form = place.artefact, place.artefact.form

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from line_changes import BASE
-from small_study import SMALL, small_study
+from small_study import SMALL
 
 import stgcnlib
 from stgcnlib.errors import StudyError
@@ -16,11 +17,6 @@ from stgcnlib.pipeline import asking
 from stgcnlib.pipeline.run import StudyRun
 from stgcnlib.pipeline.stages import STAGES
 from stgcnlib.pipeline.study import Study
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return small_study(tmp_path_factory.mktemp("small"))
 
 
 @pytest.fixture
@@ -38,11 +34,18 @@ def questions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return asked
 
 
-def test_nothing_is_asked_for_what_is_there(small: Path, questions: list[str]) -> None:
-    run = stgcnlib.open_study(SMALL, small)
-    assert len(run["geometry"].table)
-    assert len(run["distances/trained/*"]) == len(run["layers"])
+def test_nothing_is_asked_for_what_is_there(
+    tmp_path: Path, questions: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert len(stgcnlib.open_study(SMALL, tmp_path)["sequences"])
+    monkeypatch.setattr(asking, "QUICK", 0.0)
+    run = stgcnlib.open_study(SMALL, tmp_path)
+    assert len(run["sequences"])
+    assert len(run["nodes"])
     assert questions == []
+    with pytest.raises(StudyError):
+        run["training/trained"]
+    assert len(questions) == 1
 
 
 def test_a_no_says_how_to_make_it_and_makes_nothing(
@@ -98,7 +101,6 @@ def test_a_new_folder_lies_in_the_project(
 
 
 def test_a_line_says_what_is_open(
-    small: Path,
     tmp_path: Path,
     questions: list[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -108,9 +110,9 @@ def test_a_line_says_what_is_open(
     (tmp_path / "study.yml").write_text(Study.load(SMALL).to_yaml())
     pages = {"00_data": {"finished": "2026-11-26T12:30:00+00:00"}, "01": {"finished": "2026-11-26T09:30:00+00:00"}}
     (tmp_path / "stages.json").write_text(json.dumps({"notebooks": pages}))
-    monkeypatch.setenv("TZ", "UTC")
     stgcnlib.open_study(SMALL, tmp_path)
-    assert capsys.readouterr().out == f"small: {tmp_path}, made 2026-11-26 12:30\n"
+    local = datetime(2026, 11, 26, 12, 30, tzinfo=UTC).astimezone()
+    assert capsys.readouterr().out == f"small: {tmp_path}, made {local:%Y-%m-%d %H:%M}\n"
     monkeypatch.setenv("STGCNLIB_STAGE", "1")
     stgcnlib.open_study(SMALL, tmp_path)
     monkeypatch.delenv("STGCNLIB_STAGE")
