@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stgcnlib.figures.live_page import live_scripts
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 ASSETS = files("stgcnlib.figures") / "assets"
-SCRIPTS = ("canvas.js", "export.js", "body.js", "store.js", "map.js")
 HOSTILE = "</script><b onmouseover=alert(1)>x"
 
 
@@ -80,13 +81,12 @@ def write_page(
     path: Path, content: dict[str, Any], start: str, css: Sequence[str] = ("map.css",), dark: bool = False
 ) -> str:
     """A page with the scripts, `content` and #root, that then runs `start`; its address."""
-    scripts = "\n".join((ASSETS / name).read_text() for name in SCRIPTS)
     data = json.dumps(content).replace("<", "\\u003c")
     styles = "\n".join((ASSETS / name).read_text() for name in css)
     path.write_text(
         f'<!DOCTYPE html><meta charset="utf-8"><style>body {{ margin: 0 }} #root {{ display: flex; height: 600px }}\n'
         f'#root > div {{ flex: 1 }}\n{styles}</style><div id="root" data-jp-theme-light="{json.dumps(not dark)}"></div>'
-        f'<script>"use strict"; (() => {{\n{scripts}\nconst content = {data}, root = document.getElementById("root");\n'
-        f"dress(root, () => {{}});\n{start}\n}})();</script>"
+        f'<script>"use strict"; (() => {{\n{live_scripts()}\nconst content = {data};\n'
+        f'const root = document.getElementById("root");\ndress(root, () => {{}});\n{start}\n}})();</script>'
     )
     return path.as_uri()

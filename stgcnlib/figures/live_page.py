@@ -20,8 +20,9 @@ __all__ = ["KINDS", "LIVE_MIME", "SCRIPTS", "live_assets", "live_markup", "live_
 LIVE_MIME = "application/vnd.stgcnlib.live+json"
 KINDS = ("player", "explorer")
 SCRIPTS = (
-    "canvas.js", "export.js", "body.js", "player.js", "store.js", "map.js", "recording.js", "classes.js", "takeaway.js",
-    "explorer.js",
+    "canvas.js", "export.js", "body.js", "player.js",
+    "store.js", "marks.js", "card.js", "map.js",
+    "recording.js", "classes.js", "takeaway.js", "explorer.js",
 )  # fmt: skip
 """What draws live figures, in the order in which they are joined; `pages.js` comes last on a page."""
 

@@ -92,7 +92,7 @@ def server_command(
 
 def workbench_notebook() -> Path:
     """The notebook to copy: in the repository, or inside the installed package."""
-    installed = _HERE / "workbench.ipynb"
+    installed = _HERE.parent / "notebooks" / "workbench.ipynb"
     return installed if installed.is_file() else _HERE.parents[1] / "notebooks" / "workbench.ipynb"
 
 

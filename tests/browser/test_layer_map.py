@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from explorer_pages import CHROMIUM, HOSTILE, explorer_content, random_edges, write_page
+from explorer_pages import CHROMIUM, HOSTILE, explorer_content, packed, random_edges, write_page
 from matplotlib.path import Path as Polygon
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -24,7 +24,7 @@ const settled = async () => {
   do { await frame(); await frame(); }
   while (maps.some((map) => map.motion || map.frame));
 };
-Object.assign(window, { content, store, maps, settled, SvgContext });
+Object.assign(window, { content, store, maps, settled, SvgContext, drawMarker });
 """
 
 
@@ -120,11 +120,15 @@ def test_hovering_shows_who_it_is_and_moves_the_person(opened: Open) -> None:
     assert card.inner_text().splitlines() == ["a04", "class: clap", "subject: S1"]
     assert page.locator(".live-told").first.text_content() == "a04, class: clap, subject: S1"
     assert painted(page, "over", 1) > 20
-    picture = "maps[0].pose.toDataURL()"
+    picture = "maps[0].card.pose.toDataURL()"
     first = page.evaluate(picture)
-    assert painted(page, "pose") > 50
+    assert painted(page, "card.pose") > 50
     page.wait_for_timeout(400)
     assert page.evaluate(picture) != first
+    page.evaluate("store.hover(5)")  # from a list, say: the card is of what the pointer showed
+    assert card.count() == 0
+    page.mouse.move(*spots(page)[4] - 1)
+    assert card.count() == 1
     page.mouse.move(2, 300)
     page.evaluate("settled()")
     assert page.evaluate("store.hovered") == -1
@@ -314,6 +318,22 @@ def test_names_of_classes_do_not_overlap(opened: Open) -> None:
         assert not any(a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3] for b in boxes[:k])
 
 
+def test_markers_differ_and_are_about_equally_large(opened: Open) -> None:
+    """Each of matplotlib's markers that classes take: drawn, different from the others, and about as large."""
+    content = explorer_content(12, 1, classes=108, points=np.c_[np.arange(12), np.zeros(12)][None])
+    content["nodes"]["categories"][0]["codes"] = packed(np.arange(0, 108, 9).astype(np.uint16))
+    page = opened(content, state={"colour": "class"})
+    page.evaluate("maps[0].store.nodes.categories[0].values.fill('')")
+    shapes = page.evaluate("""[...store.colours().markers.slice(0, 108).filter((_, k) => k % 9 === 0)].map(marker => {
+        const context = Object.assign(document.createElement("canvas"), {width: 60, height: 60}).getContext("2d");
+        context.beginPath(); drawMarker(context, marker, 30, 30, 18); context.fill();
+        return [...context.getImageData(0, 0, 60, 60).data].filter((_, i) => i % 4 === 3); })""")
+    areas = [sum(shape) / 255 for shape in shapes]
+    assert len({tuple(shape) for shape in shapes}) == 12
+    assert min(areas) > 0.6 * np.pi * 18**2
+    assert max(areas) < 1.2 * np.pi * 18**2
+
+
 def test_keys_step_open_and_change_layer_and_mode(opened: Open) -> None:
     grid = np.stack(np.meshgrid(np.arange(8), -np.arange(5)), axis=-1).reshape(1, N, 2)  # 8 a row, downwards
     page = opened(explorer_content(N, L, points=np.repeat(grid, L, axis=0)), state={"open": "a18"})
@@ -461,7 +481,7 @@ def test_destroy_leaves_nothing(opened: Open) -> None:
     counts = page.evaluate("""async () => {
         let drawn = 0; for (const map of maps) map.draw = () => drawn++;
         store.set({colour: "degree"}); store.hover(3);
-        const pose = maps[0].pose.getContext("2d"), clear = pose.setTransform.bind(pose);
+        const pose = maps[0].card.pose.getContext("2d"), clear = pose.setTransform.bind(pose);
         pose.setTransform = (...a) => { drawn++; clear(...a); };
         await new Promise(done => setTimeout(done, 300));
         return drawn; }""")

@@ -35,7 +35,7 @@ class ClassTable {
     canvas.style.height = `${22 + 18 * (codes.length + 1)}px`;
     if (!canvas.clientWidth) return;
     const { context, width } = fit(canvas), colours = theme(canvas), left = Math.min(130, width * 0.4), wide = (width - left - 2) / L;
-    const finite = [...table].filter(Number.isFinite), low = Math.min(...finite), high = Math.max(...finite), at = Math.round(store.state.panels[this.k].at);
+    const finite = [...table].filter(Number.isFinite), low = Math.min(...finite), high = Math.max(...finite), palette = viridis(false), at = Math.round(store.state.panels[this.k].at);
     // The first row is the mean of all recordings.
     this.rows = [{ label: "all recordings", values: [...map.curve] }, ...codes.map((code) => ({ label: labels.values[code], code, values: map.layers.map((_, l) => value(code, l)) }))];
     Object.assign(this, { left, wide });
@@ -46,7 +46,7 @@ class ClassTable {
       Object.assign(context, { fillStyle: colours.ink, textAlign: "right" });
       context.fillText(clipped(context, label, left - 8), left - 6, y + 9);
       values.forEach((x, l) => {
-        context.fillStyle = Number.isFinite(x) ? VIRIDIS[clamp(Math.round((255 * (x - low)) / (high - low || 1)), 0, 255)] : UNKNOWN_COLOUR;
+        context.fillStyle = Number.isFinite(x) ? palette[clamp(Math.round((255 * (x - low)) / (high - low || 1)), 0, 255)] : UNKNOWN_COLOUR;
         context.fillRect(left + l * wide, y, wide - 1, 17);
       });
     });

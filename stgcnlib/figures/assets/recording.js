@@ -226,8 +226,8 @@ class RecordingPanel {
     const [rows, columns] = cost.values.shape, { context, width, height } = fit(this.matrix), colours = theme(this.matrix);
     if (this.painted !== cost) {
       this.painted = cost;
-      const image = new ImageData(columns, rows);
-      cost.values.forEach((value, i) => image.data.set([...rgb(VIRIDIS[value]), 255], 4 * i));
+      const image = new ImageData(columns, rows), palette = viridis(false).map(rgb);
+      cost.values.forEach((value, i) => image.data.set([...palette[value], 255], 4 * i));
       this.picture = make("canvas", { width: columns, height: rows });
       this.picture.getContext("2d").putImageData(image, 0, 0);
       const names = player.bodies.map((_, b) => player.content.bodies[b].title), number = (x) => +x.toPrecision(3);

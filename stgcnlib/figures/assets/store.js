@@ -5,7 +5,12 @@
    Told are keys of the state, "maps" when one has arrived, "theme". Nodes are numbers inside and names in the state. */
 const UNKNOWN_COLOUR = "#8a94a0", MARKERS = "os^DvPXp<>h*"; // as matplotlib names them
 const COLOURS = ["#332288", "#cc6677", "#117733", "#88ccee", "#aa4499", "#ddaa33", "#44aa99", "#882255", "#999933"];
-const VIRIDIS = ramp("440154 472d7b 3b528b 2c728e 21918c 28ae80 5ec962 addc30 fde725".split(" ").map((hex, k) => [k / 8, `#${hex}`]));
+
+/* Viridis, without the end that cannot be told from the ground. */
+const viridis = (dark) => {
+  const stops = "440154 472d7b 3b528b 2c728e 21918c 28ae80 5ec962 addc30 fde725".split(" ").slice(dark ? 2 : 0, dark ? 9 : 8);
+  return ramp(stops.map((hex, k) => [k / (stops.length - 1), `#${hex}`]));
+};
 
 /* A colour that can be seen on a dark ground. */
 const onDark = (hex) => {
@@ -176,8 +181,8 @@ class Store {
      A category has items [{label, colour, marker, count, shown}], by code; numbers have values, low, high and ramp. */
   colours(k = 0) {
     const { panels, colour } = this.values, { map, at = 0 } = panels[k] || {}, span = this.span(k), category = this.nodes.categories.find(({ key }) => key === colour);
-    const place = category ? this.dark : `${map} ${Math.round(at)} ${span.from} ${span.to}`;
-    const result = this.cached(`colours ${colour} ${place}`, () => (category ? this.categorical(category) : this.numeric(colour, this.map(map), Math.round(at), span)));
+    const place = category ? "" : `${map} ${Math.round(at)} ${span.from} ${span.to}`;
+    const result = this.cached(`colours ${colour} ${this.dark} ${place}`, () => (category ? this.categorical(category) : this.numeric(colour, this.map(map), Math.round(at), span)));
     if (category && result.counted !== this.subset) {
       for (const item of result.items) item.shown = this.chosen ? 0 : item.count;
       if (this.chosen) result.codes.forEach((code, node) => { result.items[code].shown += this.subset[node]; });
@@ -211,7 +216,15 @@ class Store {
     const sorted = Float32Array.from(all || values).filter(Number.isFinite).sort(), last = sorted.length - 1;
     const low = sorted[Math.floor(0.01 * last)] ?? 0, high = sorted[Math.ceil(0.99 * last)] ?? 1;
     const codes = Uint16Array.from(values, (x) => (Number.isFinite(x) ? Math.round(255 * Math.min(Math.max(high > low ? (x - low) / (high - low) : 0.5, 0), 1)) : 256));
-    return { kind: "number", title, codes, palette: [...VIRIDIS, UNKNOWN_COLOUR], markers: "o".repeat(257), values, low, high, ramp: VIRIDIS };
+    const colours = viridis(this.dark);
+    return { kind: "number", title, codes, palette: [...colours, UNKNOWN_COLOUR], markers: "o".repeat(257), values, low, high, ramp: colours };
+  }
+
+  /* Lines of text about a node: its name, categories, and what panel k colours by. */
+  about(node, k = 0) {
+    const { names, categories } = this.nodes, { title, items, codes, values } = this.colours(k), value = items ? items[codes[node]].label : values[node];
+    const known = categories.slice(0, 4).filter((category) => category.codes[node] in category.values).map((c) => `${c.title}: ${c.values[c.codes[node]]}`);
+    return [...new Set([names[node], ...known, `${title}: ${items ? value : Number.isFinite(value) ? +value.toPrecision(3) : "unknown"}`])];
   }
 
   /* ------------------------------------------------- choosing, searching */
