@@ -217,7 +217,15 @@ def test_a_player_shows_another_recording_and_goes_without_a_trace(
     browser: Any, report: Path, players: dict[str, LiveFigure]
 ) -> None:
     page, complaints, _ = opened(browser, (report / "pages" / "aligned.html").as_uri(), 1000)
+    # The same people again, as another layer shows them: what was chosen and turned stays.
     page.locator(".player-frame").fill("40")
+    page.evaluate(f"{PLAYER}.turn(30, 5)")
+    page.locator(".player-layer").select_option("-1")
+    before = page.evaluate(f"{PLAYER}.views")
+    page.evaluate(f"content => {PLAYER}.setContent(content)", embedded(players["aligned"].content))
+    assert page.evaluate(f"[{PLAYER}.step, {PLAYER}.layer, {PLAYER}.views]") == [0, -1, before]
+    assert page.locator(".player-layer").input_value() == "-1"
+    page.locator(".player-layer").select_option("1")
     page.evaluate(f"content => {PLAYER}.setContent(content)", embedded(players["flat"].content))
     assert page.evaluate(f"[{PLAYER}.step, {PLAYER}.steps]") == [0, 30]
     assert len(drawn(page)) == 33

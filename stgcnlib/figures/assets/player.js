@@ -36,7 +36,7 @@ class Player {
     this.tip = make("div", { className: "player-tip", hidden: true });
     this.button = make("button", { type: "button", className: "player-play" }, "Play");
     this.slider = make("input", { type: "range", className: "player-frame", min: 0, "aria-label": "frame" });
-    this.readout = make("output", { className: "player-readout" });
+    this.readout = make("output", { className: "player-readout", "aria-live": "off" });
     const [speeds, speed] = choice("player-speed", "speed", SPEEDS.map((s) => [s, `${s}×`]));
     const [layers, layer] = choice("player-layer", "relevance at", []);
     speed.value = 1;
@@ -53,20 +53,23 @@ class Player {
     this.canvas.ondblclick = () => { this.reset(); this.draw(); };
   }
 
-  /* Show something else in the same place, from its first frame. */
+  /* Show something else in the same place, from its first frame. The same cameras stay turned, and no relevance none. */
   setContent(content) {
+    const before = this.content, cameras = (each) => JSON.stringify(each.bodies.map(({ camera }) => camera));
+    const views = before && cameras(before) === cameras(content) && this.views, off = before && before.layers.length && this.layer < 0;
     this.pause();
     content = this.content = unpack(content);
     this.bodies = content.bodies.map((body) => new Recording(content, body));
     this.steps = content.path ? content.path.length / this.bodies.length : Math.max(...this.bodies.map((b) => b.frames));
     this.palettes = content.scale && [false, true].map((dark) => ramp(content.scale, dark));
-    this.layer = content.layers.length - 1;
+    this.layer = off ? -1 : content.layers.length - 1;
     this.layerChoice.replaceChildren(...[[-1, "no relevance"], ...content.layers.map((title, k) => [k, title])].map(([value, text]) => make("option", { value }, text)));
     this.layerChoice.value = this.layer;
     this.layers.hidden = !content.layers.length;
     this.slider.max = this.steps - 1;
     this.canvas.setAttribute("aria-label", content.bodies.map((body) => body.title).join(", beside "));
     this.reset();
+    this.views = views || this.views;
     this.show(0);
   }
 
@@ -81,7 +84,8 @@ class Player {
   show(step) {
     this.step = this.slider.value = Math.min(Math.max(Math.round(step), 0), this.steps - 1);
     const at = this.bodies.map((body, b) => [this.frameOf(b, this.step) + 1, body.frames]);
-    this.readout.textContent = `frame ${at[0].join(" of ")}${at.length === 2 ? ` · neighbour ${at[1].join(" of ")}` : ""}`;
+    const text = this.readout.textContent = `frame ${at[0].join(" of ")}${at.length === 2 ? ` · neighbour ${at[1].join(" of ")}` : ""}`;
+    this.slider.setAttribute("aria-valuetext", text);
     this.draw();
     if (this.options.onstep) this.options.onstep(this.step);
   }
