@@ -36,6 +36,7 @@ class ClassTable {
     const L = map.layers.length, value = (code, layer) => table[code * L + layer], last = (code) => value(code, L - 1);
     const codes = labels.values.map((_, code) => code).sort((a, b) => (last(a) ?? 9) - (last(b) ?? 9));
     canvas.style.height = `${22 + 18 * (codes.length + 1)}px`;
+    canvas.setAttribute("aria-label", `Label smoothness of ${codes.length} classes at ${L} layers; arrow keys move, Enter chooses`);
     if (!canvas.clientWidth) return;
     const { context, width } = fit(canvas), colours = theme(canvas), left = Math.min(130, width * 0.4), wide = (width - left - 2) / L;
     const finite = [...table].filter(Number.isFinite), low = Math.min(...finite), high = Math.max(...finite), palette = viridis(false), at = Math.round(store.state.panels[this.k].at);
@@ -59,7 +60,6 @@ class ClassTable {
     context.strokeStyle = colours.accent;
     context.lineWidth = 2.5;
     context.strokeRect(left + this.column * wide, 20 + 18 * this.row, wide - 1, 17);
-    canvas.setAttribute("aria-label", `Label smoothness of ${codes.length} classes at ${L} layers; arrow keys move, Enter chooses`);
   }
 
   cell({ offsetX, offsetY }) { return [Math.floor((offsetY - 20) / 18), Math.floor((offsetX - this.left) / this.wide)]; }
