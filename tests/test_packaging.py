@@ -65,6 +65,23 @@ def test_conda_environment_installs_the_same_list() -> None:
     assert PROJECT["requires-python"] == f">={python.removeprefix('python=')}"
 
 
+def test_a_wheel_holds_what_is_read_beside_the_code() -> None:
+    """Notebooks are copied into the package; scripts, styles and templates lie there, and no list leaves them out."""
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert wheel == {
+        "only-include": ["stgcnlib", "notebooks/stages", "notebooks/studies", "notebooks/workbench.ipynb"],
+        "sources": {"notebooks": "stgcnlib/notebooks"},
+    }
+    workbench = ROOT / "stgcnlib" / "workbench"
+    beside = [file for file in (ROOT / "stgcnlib").rglob("*") if file.is_file() and "__pycache__" not in file.parts]
+    assert {workbench / "assets" / "widget.js", workbench / "voila" / "templates" / "stgcnlib" / "page.html"} <= {
+        *beside
+    }
+    names = "\n".join(str(file) for file in [*beside, *(ROOT / path for path in wheel["only-include"])])
+    ignored = subprocess.run(["git", "check-ignore", "--stdin"], cwd=ROOT, input=names, capture_output=True, text=True)
+    assert (ignored.returncode, ignored.stdout) == (1, "")
+
+
 def test_importing_the_package_loads_no_heavy_library() -> None:
     code = "import stgcnlib, sys; print(sorted({'torch', 'lightning', 'numba', 'matplotlib'} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,7 +1,7 @@
 """What a page needs to show a live figure: its element and the scripts, without what making a figure needs.
 
 The scripts in ``assets`` are plain pieces of one program. Joined in the order of `SCRIPTS` they share one scope; a page
-runs them inside a function, the workbench's widget as a module.
+runs them inside a function, the workbench's widget as a module. Comments and indentation stay behind.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -19,7 +20,9 @@ __all__ = ["KINDS", "LIVE_MIME", "SCRIPTS", "live_assets", "live_markup", "live_
 LIVE_MIME = "application/vnd.stgcnlib.live+json"
 KINDS = ("player", "explorer")
 SCRIPTS = (
-    "canvas.js", "export.js", "body.js", "player.js", "store.js", "map.js", "recording.js", "explorer.js",
+    "canvas.js", "export.js", "body.js", "player.js",
+    "store.js", "marks.js", "card.js", "map.js",
+    "recording.js", "classes.js", "takeaway.js", "explorer.js",
 )  # fmt: skip
 """What draws live figures, in the order in which they are joined; `pages.js` comes last on a page."""
 
@@ -83,4 +86,8 @@ def live_assets() -> dict[str, str]:
 
 
 def _text(name: str) -> str:
-    return (_ASSETS / name).read_text(encoding="utf-8")
+    text = (_ASSETS / name).read_text(encoding="utf-8")
+    if name.endswith(".js"):
+        # Only comments that begin a line: what looks like one behind other code may be part of a string.
+        text = re.sub(r"^[ \t]*(?:/\*.*?\*/[ \t]*\n|//[^\n]*\n)", "", text, flags=re.DOTALL | re.MULTILINE)
+    return re.sub(r"\n\s+", "\n", text)

@@ -20,7 +20,7 @@ __all__ = ["check_parameters", "notebook_folder", "opening", "read_notebook"]
 
 def notebook_folder() -> Path:
     """Where the stage notebooks lie: in the repository, or inside the installed package."""
-    installed = Path(__file__).resolve().parent / "stages"
+    installed = Path(__file__).resolve().parents[1] / "notebooks" / "stages"
     return installed if installed.is_dir() else Path(__file__).resolve().parents[2] / "notebooks" / "stages"
 
 

@@ -30,7 +30,7 @@ __all__ = ["WARM", "main"]
 
 WARM = (
     "ipykernel.ipkernel", "ipykernel.kernelapp", "IPython.core.completer", "lightning.pytorch",
-    "matplotlib_inline.backend_inline", "pandas", "plotly.offline", "pyarrow.parquet", "scipy.stats", "seaborn",
+    "matplotlib_inline.backend_inline", "pandas", "pyarrow.parquet", "scipy.stats", "seaborn",
     "skdim.id", "sklearn.linear_model", "sklearn.manifold", "sklearn.model_selection", "torch", "zarr",
     "stgcnlib.activations", "stgcnlib.demo", "stgcnlib.dsgraph", "stgcnlib.dtw", "stgcnlib.explain",
     "stgcnlib.figures", "stgcnlib.geometry", "stgcnlib.networks", "stgcnlib.pipeline.run", "stgcnlib.pipeline.workers",

@@ -143,7 +143,7 @@ class Study(Section):
 
 def bundled_folder() -> Path:
     """Where the studies that come with stgcnlib lie: in the repository, or inside the installed package."""
-    installed = Path(__file__).resolve().parent / "studies"
+    installed = Path(__file__).resolve().parents[1] / "notebooks" / "studies"
     return installed if installed.is_dir() else Path(__file__).resolve().parents[2] / "notebooks" / "studies"
 
 

@@ -114,8 +114,10 @@ class Report:
             else contents([(page.link, page.read.about, page.record.get("seconds")) for page in pages])
         )
         self._write_pages(pages, entries)
-        if not any(page.read.cells.live for page in pages):
-            (self.folder / "assets" / _SCRIPT).unlink(missing_ok=True)
+        live = any(page.read.cells.live for page in pages)
+        for stale in (self.folder / "assets").glob("*.js"):  # those of older versions, too
+            if not live or stale.name != _SCRIPT:
+                stale.unlink(missing_ok=True)
         return self._write_index(entries, progress)
 
     def update(self, progress: Progress) -> Path:

@@ -1,1 +1,2 @@
-from .background import Background as Background
+from .workbench import Source as Source
+from .workbench import Workbench as Workbench

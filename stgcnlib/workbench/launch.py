@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from stgcnlib.errors import StudyError
 from stgcnlib.files import write_text
@@ -74,13 +75,16 @@ def server_command(
 ) -> tuple[list[str], Mapping[str, str]]:
     """What to run, with absolute paths, and what to add to its environment."""
     # -P: code that lies in the working directory is not imported by the server.
-    command = [sys.executable, "-P", "-m", "voila" if app else "jupyterlab", str(notebook)]
-    command += [] if browser else ["--no-browser"]
-    command += [] if port is None else [f"--port={port}"]
+    start = [sys.executable, "-P", "-m"]
+    wishes = ([] if browser else ["--no-browser"]) + ([] if port is None else [f"--port={port}"])
     if app:
-        command += ["--token", "--Voila.ip=127.0.0.1", "--template=stgcnlib"]
+        command = [*start, "voila", str(notebook), "--token", "--Voila.ip=127.0.0.1", "--template=stgcnlib", *wishes]
         return command, {"JUPYTER_PATH": _before(_HERE, "JUPYTER_PATH")}
-    command += ["--ip=127.0.0.1", *_QUIET]
+    here = Path.cwd()
+    root = here if notebook.is_relative_to(here) else notebook.parent
+    command = [*start, "jupyterlab", "--ip=127.0.0.1", *_QUIET, *wishes, f"--ServerApp.root_dir={root}"]
+    # The notebook alone on the screen; the View menu brings the rest of JupyterLab back.
+    command.append(f"--LabApp.default_url=/doc/tree/{quote(notebook.relative_to(root).as_posix())}")
     if port is not None:
         command.append("--ServerApp.port_retries=0")
     return command, {"JUPYTER_CONFIG_PATH": _before(_HERE / "config", "JUPYTER_CONFIG_PATH")}
@@ -88,7 +92,7 @@ def server_command(
 
 def workbench_notebook() -> Path:
     """The notebook to copy: in the repository, or inside the installed package."""
-    installed = _HERE / "workbench.ipynb"
+    installed = _HERE.parent / "notebooks" / "workbench.ipynb"
     return installed if installed.is_file() else _HERE.parents[1] / "notebooks" / "workbench.ipynb"
 
 

@@ -2,128 +2,43 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import numpy as np
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from player_pages import (
+    HOSTILE,
+    PLAYER,
+    drawn,
+    launched,
+    levels,
+    made_players,
+    opened,
+    places,
+    wait_until,
+    write_report,
+)
 
-from stgcnlib.demo import demo_sequences
-from stgcnlib.explain import RelevanceMap
-from stgcnlib.figures import skeleton_player
-from stgcnlib.figures.live import LiveFigure
-from stgcnlib.pipeline.study import Study
+from stgcnlib.figures.live import LiveFigure, embedded
 from stgcnlib.report.html import render_report
-from stgcnlib.sequences import SequenceSet
-
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-PLAYER = "document.querySelector('figure.live').player"
-HOSTILE = "<img src=http://x.invalid onerror=alert(1)></script><b>"
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine")
-    with playwright.sync_playwright() as engine:
-        started = engine.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+    with launched() as started:
         yield started
-        started.close()
-
-
-def rising_maps(T: int, V: int, people: int = 1) -> dict[str, RelevanceMap]:
-    """At layer 1 relevance rises with the frame, at layer 2 it sits on joint 3."""
-    rising = np.broadcast_to(np.linspace(0, 1, T)[None, :, None], (people, T, V)).astype(np.float32)
-    single = np.zeros((people, T, V), np.float32)
-    single[..., 3] = 1
-    return {
-        name: RelevanceMap(values, values, name, k, f"layer {k}", target=0)
-        for k, (name, values) in enumerate([("a", rising), ("b", single)], start=1)
-    }
-
-
-def gappy() -> LiveFigure:
-    """Two people on 17 flat joints, one joint of the second unseen throughout; a name that is no mere name."""
-    rng = np.random.default_rng(0)
-    flat = np.abs(200 + 30 * rng.normal(size=(2, 30, 17, 2)).cumsum(axis=1))
-    data = SequenceSet([flat], layout="coco-17", names=[HOSTILE])
-    player = skeleton_player(data, 0, rising_maps(30, 17, people=2))
-    player.content["bodies"][0]["points"][1, :, 5] = -32768
-    return player
 
 
 @pytest.fixture(scope="module")
 def players() -> dict[str, LiveFigure]:
-    data = demo_sequences(subjects=2, repeats=1)
-    T, V = int(data.lengths[0]), len(data.layout)
-    other = int(data.lengths[10])
-    path = np.stack([np.linspace(0, T - 1, 90).astype(int), np.linspace(0, other - 1, 90).astype(int)], axis=1)
-    return {
-        "aligned": skeleton_player(
-            data, 0, rising_maps(T, V), neighbor=10, neighbor_maps=rising_maps(other, V), path=path
-        ),
-        "flat": gappy(),
-    }
+    return made_players()
 
 
 @pytest.fixture(scope="module")
 def report(players: dict[str, LiveFigure], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("report")
-    (folder / "study.yml").write_text(Study.load({"name": "players"}).to_yaml())
-    (folder / "notebooks").mkdir()
-    for name, player in players.items():
-        data, metadata = player._repr_mimebundle_()
-        data.pop("text/html")
-        old = {"application/vnd.stgcnlib.player+json": {}, "image/png": data["image/png"], "text/plain": "<Player>"}
-        outputs = [new_output("display_data", data=data, metadata=metadata), new_output("display_data", data=old)]
-        cells = [new_markdown_cell(f"# {name}\nA player."), new_code_cell("player", outputs=outputs)]
-        nbformat.write(new_notebook(cells=cells), folder / "notebooks" / f"{name}.ipynb")
-    plain = new_notebook(cells=[new_markdown_cell("# Plain\nNo player.")])
-    nbformat.write(plain, folder / "notebooks" / "plain.ipynb")
-    (folder / "stages.json").write_text(json.dumps({"notebooks": {}}))
-    render_report(folder)
-    return folder
-
-
-def opened(browser: Any, address: str, width: int, **options: Any) -> tuple[Any, list[str], list[str]]:
-    page = browser.new_context(viewport={"width": width, "height": 900}, **options).new_page()
-    complaints: list[str] = []
-    requests: list[str] = []
-    page.on("console", lambda m: complaints.append(m.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("request", lambda request: requests.append(request.url))
-    page.goto(address)
-    page.wait_for_selector("figure.live[data-ready]", timeout=30_000)
-    return page, complaints, requests
-
-
-def drawn(page: Any, body: int = 0) -> list[dict[str, Any]]:
-    """The joints of a body that are drawn now, by person and number."""
-    joints = [joint for joint in page.evaluate(f"{PLAYER}.drawn") if joint["body"] == body]
-    return sorted(joints, key=lambda joint: (joint["person"], joint["joint"]))
-
-
-def levels(page: Any) -> list[float]:
-    return [joint["level"] for joint in drawn(page)]
-
-
-def places(page: Any, body: int = 0) -> np.ndarray:
-    return np.array([(joint["x"], joint["y"]) for joint in drawn(page, body)])
-
-
-def wait_until(page: Any, expression: str, seconds: float = 30.0) -> None:
-    """As playwright's wait_for_function, which the page's policy forbids."""
-    end = time.monotonic() + seconds
-    while not page.evaluate(expression):
-        assert time.monotonic() < end, f"{expression} never came true"
-        page.wait_for_timeout(40)
+    return write_report(players, tmp_path_factory.mktemp("report"))
 
 
 @pytest.mark.parametrize(("name", "width"), [("aligned", 1400), ("aligned", 800), ("flat", 800)])
@@ -284,24 +199,6 @@ def test_the_canvas_shows_joints_where_it_says_and_none_that_are_unseen(browser:
     page.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_saved_player_needs_nothing_else(
-    browser: Any, players: dict[str, LiveFigure], tmp_path: Path, scheme: str
-) -> None:
-    players["aligned"].save(tmp_path / "player.html")
-    page, complaints, requests = opened(browser, (tmp_path / "player.html").as_uri(), 800, color_scheme=scheme)
-    page.locator(".player-layer").select_option("0")
-    assert set(levels(page)) == {0.0}
-    paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
-    assert paper == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(21, 24, 30)")
-    other = "dark" if scheme == "light" else "light"
-    page.emulate_media(color_scheme=other)
-    wait_until(page, f"getComputedStyle(document.body).backgroundColor !== '{paper}'")
-    assert complaints == []
-    assert len([url for url in requests if url.startswith(("http", "file"))]) == 1
-    page.close()
-
-
 def test_paper_and_pages_without_script_show_the_picture(browser: Any, report: Path) -> None:
     page, *_ = opened(browser, (report / "pages" / "aligned.html").as_uri(), 1000)
     assert not page.is_visible("figure.live > img")
@@ -316,24 +213,19 @@ def test_paper_and_pages_without_script_show_the_picture(browser: Any, report: P
     context.close()
 
 
-def test_damaged_numbers_leave_the_picture(browser: Any, players: dict[str, LiveFigure], tmp_path: Path) -> None:
-    text = players["aligned"].to_html().replace('"dtype":"int16"', '"dtype":"int61"', 1)
-    (tmp_path / "player.html").write_text(text)
-    page = browser.new_page()
-    page.goto((tmp_path / "player.html").as_uri())
-    page.wait_for_timeout(200)
-    assert page.is_visible("figure.live > img")
-    assert page.locator(".player-live").count() == 0
-    page.close()
-
-
 def test_a_player_shows_another_recording_and_goes_without_a_trace(
     browser: Any, report: Path, players: dict[str, LiveFigure]
 ) -> None:
-    from stgcnlib.figures.live import embedded
-
     page, complaints, _ = opened(browser, (report / "pages" / "aligned.html").as_uri(), 1000)
+    # The same people again, as another layer shows them: what was chosen and turned stays.
     page.locator(".player-frame").fill("40")
+    page.evaluate(f"{PLAYER}.turn(30, 5)")
+    page.locator(".player-layer").select_option("-1")
+    before = page.evaluate(f"{PLAYER}.views")
+    page.evaluate(f"content => {PLAYER}.setContent(content)", embedded(players["aligned"].content))
+    assert page.evaluate(f"[{PLAYER}.step, {PLAYER}.layer, {PLAYER}.views]") == [0, -1, before]
+    assert page.locator(".player-layer").input_value() == "-1"
+    page.locator(".player-layer").select_option("1")
     page.evaluate(f"content => {PLAYER}.setContent(content)", embedded(players["flat"].content))
     assert page.evaluate(f"[{PLAYER}.step, {PLAYER}.steps]") == [0, 30]
     assert len(drawn(page)) == 33
@@ -354,3 +246,10 @@ def test_script_is_only_on_pages_with_players(report: Path) -> None:
     assert text.count("<img") == 2
     assert "class Player" not in text  # the script lies beside the pages, not in them
     assert "script-src 'nonce-" in text
+
+
+def test_scripts_of_an_older_version_leave(report: Path) -> None:
+    (report / "assets" / "plotly.min.js").write_text("old")
+    (report / "assets" / "mine.css").write_text("not ours")
+    render_report(report)
+    assert {path.name for path in (report / "assets").iterdir()} == {"live.js", "mine.css"}

@@ -82,3 +82,5 @@ def test_scripts_are_joined_in_order_and_can_stand_in_a_page():
     heads = [script.index(sign) for sign in ("const make =", "class SvgContext", "class Recording ", "class Player ")]
     assert heads == sorted(heads)
     assert SCRIPTS[0] == "canvas.js"
+    assert "Pictures to take away" not in script
+    assert not [line for line in script.splitlines() if line.startswith((" ", "//", "/*"))]

@@ -111,3 +111,14 @@ def test_the_notebook_of_the_repository_is_thin() -> None:
     notebook = nbformat.read(workbench_notebook(), 4)
     assert len(notebook.cells) <= 6
     assert not any(cell.get("outputs") for cell in notebook.cells)
+
+
+def test_jupyterlab_opens_on_the_notebook_alone(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(study.parent)
+    command, _ = server_command(place_notebook([study]), app=False, port=None, browser=True)
+    assert "--LabApp.default_url=/doc/tree/a%20%22study%22/workbench.ipynb" in command
+    assert f"--ServerApp.root_dir={study.parent.resolve()}" in command
+    (study.parent / "elsewhere").mkdir()
+    monkeypatch.chdir(study.parent / "elsewhere")
+    command, _ = server_command(place_notebook([study]), app=False, port=None, browser=True)
+    assert {"--LabApp.default_url=/doc/tree/workbench.ipynb", f"--ServerApp.root_dir={study.resolve()}"} <= set(command)

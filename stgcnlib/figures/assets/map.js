@@ -3,29 +3,7 @@
    Points, edges and names lie on one canvas; what follows the pointer (rings, the lasso) lies on a second above it, so that
    hovering draws little. The nearest point is looked for among all: 5,000 distances take less than 1 ms. */
 
-// Kinds of edges: colours, of the theme or in the light and in the dark, and dashes.
-const EDGES = { open: ["ink"], chosen: ["soft"], kept: ["soft"], lost: ["#c4541a", "#f0955f", 5, 4], gained: ["#1f6fc0", "#6db3f5", 2, 3] };
-const MOVING = 250, MOST_EDGES = 6000, MOST_LABELS = 24, FONT = "px system-ui, sans-serif";
-
-// Corners of markers: how many, angle of the first in degrees, radius of every second.
-const SHAPES = {
-  s: [4, 45], "^": [3, -90], D: [4, 0], v: [3, 90], p: [5, -90], "<": [3, 180], ">": [3, 0], h: [6, 0], "*": [10, -90, 0.45], P: [8, 0, 0.4], X: [8, 45, 0.4],
-};
-
-const drawMarker = (context, marker, x, y, r) => {
-  const [count, first, inner = 1] = SHAPES[marker] || [0];
-  if (!count) { context.moveTo(x + r, y); context.arc(x, y, r, 0, 2 * Math.PI); }
-  for (let k = 0; k < count; k++) {
-    const angle = (first / 180 + (2 * k) / count) * Math.PI, reach = 1.25 * r * (k % 2 ? inner : 1);
-    context[k ? "lineTo" : "moveTo"](x + reach * Math.cos(angle), y + reach * Math.sin(angle));
-  }
-  context.closePath();
-};
-
-const inside = (polygon, [x, y]) => polygon.reduce((within, [a, b], k) => {
-  const [c, d] = polygon.at(k - 1);
-  return (b > y) !== (d > y) && x < ((c - a) * (y - b)) / (d - b) + a ? !within : within;
-}, false);
+const MOVING = 250, MOST_EDGES = 6000, MOST_LABELS = 24;
 
 const smooth = (t) => t * t * (3 - 2 * t), blend = (a, b, share) => (share ? a.map((x, i) => x + share * (b[i] - x)) : a);
 const clamp = (x, low, high) => Math.min(Math.max(x, low), high);
@@ -33,12 +11,11 @@ const clamp = (x, low, high) => Math.min(Math.max(x, low), high);
 class LayerMap {
   /* Panel k of the store, filling `root`. */
   constructor(root, store, k = 0) {
-    [this.base, this.over, this.pose] = [0, 1, 2].map(() => make("canvas"));
-    this.lines = make("div");
-    this.card = make("div", { className: "live-card", hidden: true }, this.pose, this.lines);
+    [this.base, this.over] = [make("canvas"), make("canvas")];
     this.told = make("div", { className: "live-told", "aria-live": "polite" });
-    this.area = make("div", { className: "live-map", tabIndex: 0, role: "application" }, this.base, this.over, this.card, this.told);
-    Object.assign(this, { store, k, zoom: 1, centre: null, drag: null, carded: -1, message: "", screen: [], ending: new AbortController() });
+    this.area = make("div", { className: "live-map", tabIndex: 0, role: "application" }, this.base, this.over, this.told);
+    this.card = new Card(this.area);
+    Object.assign(this, { store, k, zoom: 1, centre: null, drag: null, message: "", screen: [], ending: new AbortController() });
     const acts = {
       pointerdown: this.press, pointermove: this.move, pointerup: this.release, pointercancel: this.drop, wheel: this.wheel,
       pointerleave: () => this.drag || this.point(-1), dblclick: this.reset, keydown: this.key,
@@ -52,7 +29,11 @@ class LayerMap {
       if (keys.has("panels") || keys.has("maps")) this.turn();
       this.request();
     };
-    this.offs = [store.on("hover", () => this.request(false)), store.on("all", changed)];
+    const hovered = (node) => {
+      if (node !== this.card.node) this.card.show(-1);
+      this.request(false);
+    };
+    this.offs = [store.on("hover", hovered), store.on("all", changed)];
     changed(new Set(["panels"]));
   }
 
@@ -61,13 +42,13 @@ class LayerMap {
     this.sizes.disconnect();
     for (const off of this.offs) off();
     cancelAnimationFrame(this.frame);
-    clearInterval(this.timer);
+    this.card.destroy();
     this.area.remove();
   }
 
   /* ------------------------------------------------------- where points lie */
 
-  get panel() { return this.store.state.panels[this.k]; }
+  get panel() { return this.store.values.panels[this.k]; }
   get map() { return this.panel && this.store.map(this.panel.map); }
 
   /* The panel shows another layer or map: its points move there, at once where it is near. */
@@ -157,29 +138,12 @@ class LayerMap {
   paint(context, screen, width, height) {
     const colours = theme(this.area), { store, map } = this;
     if (map) {
-      const { codes, palette, markers, items } = store.colours(this.k), shown = { true: palette.map(() => []), false: palette.map(() => []) };
+      const { items } = store.colours(this.k);
       this.radius = clamp(90 / Math.sqrt(store.count), 2.2, 6) * clamp(Math.sqrt(this.zoom), 1, 2);
       this.edges = this.edges || this.chosenEdges();
-      this.drawEdges(context, screen, this.edges, colours);
-      codes.forEach((code, node) => {
-        const [x, y] = this.spot(node, screen);
-        if (x > -9 && x < width + 9 && y > -9 && y < height + 9) shown[store.faded(node)][code].push(node);
-      });
-      context.strokeStyle = colours.paper;
-      context.lineWidth = 0.8;
-      for (const faded of [true, false]) {
-        context.globalAlpha = faded ? 0.16 : 0.92;
-        shown[faded].forEach((nodes, code) => {
-          if (!nodes.length) return;
-          context.beginPath();
-          for (const node of nodes) drawMarker(context, markers[code], ...this.spot(node, screen), this.radius);
-          context.fillStyle = palette[code];
-          context.fill();
-          if (!faded && store.count < 2000) context.stroke();
-        });
-      }
-      context.globalAlpha = 1;
-      if (items && items.length <= MOST_LABELS + 1) this.drawLabels(context, screen, shown.false, items, colours, width, height);
+      drawEdges(context, (node) => this.spot(node, screen), this.edges, colours);
+      const members = drawPoints(context, screen, store, this.k, this.radius, colours, width, height);
+      if (items && items.length <= MOST_LABELS + 1) drawLabels(context, members, items, colours, width, height);
     }
     context.font = `12${FONT}`;
     context.textAlign = "left";
@@ -190,7 +154,7 @@ class LayerMap {
 
   /* Edges to draw: {from, node, weight, kind}. */
   chosenEdges() {
-    const { store } = this, { map, at } = this.panel, { edges, colour } = store.state, { opened } = store, list = [];
+    const { store } = this, { map, at } = this.panel, { edges, colour } = store.values, { opened } = store, list = [];
     const add = (from, found, kind) => found.forEach((edge) => list.push({ ...edge, from, kind })), of = (node) => store.edgesOf(map, Math.round(at), node);
     if (edges === "none") return list;
     if (edges === "subset") store.subset.forEach((on, node) => on && node !== opened && add(node, of(node), "chosen"));
@@ -200,77 +164,19 @@ class LayerMap {
     return list;
   }
 
-  /* Edges, fainter with less weight, in five steps. */
-  drawEdges(context, screen, list, colours) {
-    const most = list.reduce((high, edge) => Math.max(high, edge.weight), 1e-9), groups = {};
-    for (const edge of list) {
-      const step = Math.ceil((5 * edge.weight) / most);
-      (groups[edge.kind + step] ||= { kind: edge.kind, step, edges: [] }).edges.push(edge);
-    }
-    for (const { kind, step, edges } of Object.values(groups)) {
-      const [light, dark, ...dash] = EDGES[kind], many = kind === "chosen";
-      context.globalAlpha = (many ? 0.35 : 0.85) * (0.2 + 0.16 * step);
-      context.strokeStyle = colours[light] || (colours.dark ? dark : light);
-      context.lineWidth = many ? 0.7 : 1.5;
-      context.setLineDash(dash);
-      context.beginPath();
-      for (const { from, node } of edges) {
-        const [a, b, c, d] = [...this.spot(from, screen), ...this.spot(node, screen)];
-        if (Number.isFinite(a + b + c + d)) { context.moveTo(a, b); context.lineTo(c, d); }
-      }
-      context.stroke();
-    }
-    context.setLineDash([]);
-    context.globalAlpha = 1;
-  }
-
-  /* The name of each class beside its most central recording, where there is room. */
-  drawLabels(context, screen, members, items, colours, width, height) {
-    const taken = [{ x: 0, y: 0, w: width, h: 28 }], h = 17;
-    context.font = `600 12${FONT}`;
-    context.textAlign = "center";
-    context.textBaseline = "middle";
-    items.slice(0, -1).forEach(({ label, colour }, code) => {
-      const spots = members[code].map((node) => this.spot(node, screen)), mean = [0, 1].map((k) => spots.reduce((sum, spot) => sum + spot[k], 0) / spots.length);
-      const away = ([x, y]) => Math.hypot(x - mean[0], y - mean[1]), centre = spots.reduce((best, spot) => (away(spot) < away(best) ? spot : best), spots[0]);
-      const text = clipped(context, label, 150), w = context.measureText(text).width + 8;
-      for (let k = 0; centre && k < 40; k++) {
-        const ring = 15 + 9 * Math.floor(k / 8), angle = (k / 4 - 0.5) * Math.PI;
-        const x = centre[0] + (ring + w / 2 - 8) * Math.cos(angle) - w / 2, y = centre[1] + ring * Math.sin(angle) - h / 2;
-        if (x < 2 || y < 2 || x + w > width - 2 || y + h > height - 2 || taken.some((t) => x <= t.x + t.w && x + w >= t.x && y <= t.y + t.h && y + h >= t.y)) continue;
-        taken.push({ x, y, w, h });
-        context.globalAlpha = 0.8;
-        context.fillStyle = colours.paper;
-        context.fillRect(x, y, w, h);
-        context.globalAlpha = 1;
-        context.fillStyle = colours.ink;
-        context.fillText(text, x + w / 2, y + h / 2);
-        context.fillStyle = colour;
-        context.fillRect(x + 4, y + h - 2, w - 8, 2);
-        break;
-      }
-    });
-  }
-
   rings(context, screen, hovered) {
-    context.strokeStyle = theme(this.area).ink;
-    for (const [node, weight] of [[this.store.opened, 3], [this.store.pinned, 2], [hovered, 1.5]]) {
-      const [x, y] = this.spot(node, screen);
-      if (!(x + y)) continue;
-      context.lineWidth = weight;
-      context.beginPath();
-      context.arc(x, y, this.radius + 3 + weight, 0, 2 * Math.PI);
-      context.stroke();
-    }
+    const { ink } = theme(this.area), { opened, pinned } = this.store;
+    for (const [node, weight] of [[opened, 3], [pinned, 2], [hovered, 1.5]]) drawRing(context, this.spot(node, screen), this.radius + 3 + weight, weight, ink);
   }
 
   /* What follows the pointer. */
   follow() {
-    const { context } = fit(this.over), { store, screen, drag, panel, map } = this, colours = theme(this.area), node = store.hovered, { mode } = store.state;
-    this.over.style.cursor = mode !== "point" ? "crosshair" : this.carded < 0 ? "default" : "pointer";
+    const { context } = fit(this.over), { store, screen, drag, panel, map } = this, colours = theme(this.area), node = store.hovered, { mode } = store.values;
+    this.over.style.cursor = mode !== "point" ? "crosshair" : this.card.node < 0 ? "default" : "pointer";
     if (!map) return;
-    if (node !== store.opened && store.state.edges !== "none") {
-      this.drawEdges(context, screen, store.edgesOf(panel.map, Math.round(panel.at), node).map((edge) => ({ ...edge, from: node, kind: "kept" })), colours);
+    if (node !== store.opened && store.values.edges !== "none") {
+      const edges = store.edgesOf(panel.map, Math.round(panel.at), node).map((edge) => ({ ...edge, from: node, kind: "kept" }));
+      drawEdges(context, (each) => this.spot(each), edges, colours);
     }
     this.rings(context, screen, node);
     if (drag && drag.moved && mode !== "point") {
@@ -284,51 +190,18 @@ class LayerMap {
       context.fill();
       context.globalAlpha = 1;
     }
-    if (this.carded < 0) return;
-    const { offsetWidth: w, offsetHeight: h } = this.card, [x, y] = this.spot(this.carded), gap = this.radius + 12;
-    const left = x + gap + w < this.width ? x + gap : Math.max(x - gap - w, 0);
-    this.card.style.transform = `translate(${left}px, ${clamp(y - h / 2, 0, Math.max(this.height - h, 0))}px)`;
+    if (this.card.node >= 0) this.card.place(this.spot(this.card.node), this.radius + 12, this.width, this.height);
   }
-
-  /* ---------------------------------------------------------------- card */
 
   /* Point at a node (-1: at none) from this panel, where its card is shown. */
   point(node) {
+    if (node !== this.card.node) {
+      const others = this.alike(node).length - 1, texts = node < 0 ? [] : this.store.about(node, this.k);
+      if (others > 0) texts.push(`and ${others} more at this place`);
+      this.card.show(node, texts, this.store.content.poses);
+      if (node >= 0) this.told.textContent = texts.join(", ");
+    }
     this.store.hover(node);
-    if (node === this.carded) return;
-    this.carded = node;
-    clearInterval(this.timer);
-    this.card.hidden = node < 0;
-    if (node < 0) return;
-    const texts = this.about(node), { poses } = this.store.content;
-    this.lines.replaceChildren(...texts.map((text) => make("div", {}, text)));
-    this.told.textContent = texts.join(", ");
-    this.pose.hidden = !poses;
-    if (poses) this.animate(poses, node);
-  }
-
-  /* The person moves on the card; the picture fits this recording. */
-  animate(poses, node) {
-    const { people, frames, joints, dimensions, unit, camera } = poses, size = people * frames * joints * dimensions;
-    const points = poses.points.subarray(node * size, (node + 1) * size), range = poses.range.map(() => [0, 1e-9]);
-    points.forEach((x, i) => { if (x !== MISSING) range[i % dimensions][1] = Math.max(range[i % dimensions][1], Math.abs(x * unit)); });
-    const person = new Recording({ ...poses, range }, { people, frames, points }), [azimuth, elevation] = camera || [];
-    let frame = 0;
-    const draw = () => {
-      const { context, width, height } = fit(this.pose);
-      drawBody(context, person, frame, { x: 6, y: 6, width: width - 12, height: height - 12 }, theme(this.area), { azimuth, elevation, floor: false });
-      frame = (frame + 0.6) % frames;
-    };
-    draw();
-    if (frames > 1) this.timer = setInterval(draw, 83);
-  }
-
-  /* Lines of text about a node: name, categories, what it is coloured by. */
-  about(node) {
-    const { nodes } = this.store, drawn = this.store.colours(this.k), others = this.alike(node).length - 1;
-    const texts = nodes.categories.slice(0, 4).filter(({ values, codes }) => codes[node] in values).map(({ title, values, codes }) => `${title}: ${values[codes[node]]}`);
-    const value = drawn.items ? drawn.items[drawn.codes[node]].label : Number.isFinite(drawn.values[node]) ? +drawn.values[node].toPrecision(3) : "unknown";
-    return [...new Set([nodes.names[node], ...texts, `${drawn.title}: ${value}`, ...(others ? [`and ${others} more at this place`] : [])])];
   }
 
   /* ------------------------------------------------------------- pointing */
@@ -367,7 +240,7 @@ class LayerMap {
   move(event) {
     const { drag } = this, [x, y] = this.at(event);
     if (!drag) return this.point(this.hit(x, y));
-    const [a, b] = drag.path[0], free = this.store.state.mode !== "point";
+    const [a, b] = drag.path[0], free = this.store.values.mode !== "point";
     drag.moved = drag.moved || Math.hypot(x - a, y - b) > 4;
     drag.path.push([x, y]);
     if (drag.moved && !free) this.centre = [drag.middle[0] - (x - a) / drag.scale, drag.middle[1] + (y - b) / drag.scale];
@@ -377,14 +250,14 @@ class LayerMap {
   /* The lasso, or the rectangle between its first and last point. */
   outline() {
     const { path } = this.drag, [a, b] = path[0], [c, d] = path.at(-1);
-    return this.store.state.mode === "lasso" ? path : [[a, b], [c, b], [c, d], [a, d]];
+    return this.store.values.mode === "lasso" ? path : [[a, b], [c, b], [c, d], [a, d]];
   }
 
   release(event) {
     const { drag, store } = this, { found } = store;
     if (!drag) return;
     if (!drag.moved) this.take(this.hit(...drag.path[0]), event);
-    else if (store.state.mode !== "point") {
+    else if (store.values.mode !== "point") {
       const outline = this.outline(), nodes = store.nodes.names.map((_, node) => node);
       store.choose(nodes.filter((node) => (!found || found[node]) && inside(outline, this.spot(node))), this.how(event));
     }

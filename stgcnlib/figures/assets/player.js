@@ -36,7 +36,7 @@ class Player {
     this.tip = make("div", { className: "player-tip", hidden: true });
     this.button = make("button", { type: "button", className: "player-play" }, "Play");
     this.slider = make("input", { type: "range", className: "player-frame", min: 0, "aria-label": "frame" });
-    this.readout = make("output", { className: "player-readout" });
+    this.readout = make("output", { className: "player-readout", "aria-live": "off" });
     const [speeds, speed] = choice("player-speed", "speed", SPEEDS.map((s) => [s, `${s}×`]));
     const [layers, layer] = choice("player-layer", "relevance at", []);
     speed.value = 1;
@@ -53,20 +53,23 @@ class Player {
     this.canvas.ondblclick = () => { this.reset(); this.draw(); };
   }
 
-  /* Show something else in the same place, from its first frame. */
+  /* Show something else in the same place, from its first frame. The same cameras stay turned, and no relevance none. */
   setContent(content) {
+    const before = this.content, cameras = (each) => JSON.stringify(each.bodies.map(({ camera }) => camera));
+    const views = before && cameras(before) === cameras(content) && this.views, off = before && before.layers.length && this.layer < 0;
     this.pause();
     content = this.content = unpack(content);
     this.bodies = content.bodies.map((body) => new Recording(content, body));
     this.steps = content.path ? content.path.length / this.bodies.length : Math.max(...this.bodies.map((b) => b.frames));
     this.palettes = content.scale && [false, true].map((dark) => ramp(content.scale, dark));
-    this.layer = content.layers.length - 1;
+    this.layer = off ? -1 : content.layers.length - 1;
     this.layerChoice.replaceChildren(...[[-1, "no relevance"], ...content.layers.map((title, k) => [k, title])].map(([value, text]) => make("option", { value }, text)));
     this.layerChoice.value = this.layer;
     this.layers.hidden = !content.layers.length;
     this.slider.max = this.steps - 1;
     this.canvas.setAttribute("aria-label", content.bodies.map((body) => body.title).join(", beside "));
     this.reset();
+    this.views = views || this.views;
     this.show(0);
   }
 
@@ -81,8 +84,8 @@ class Player {
   show(step) {
     this.step = this.slider.value = Math.min(Math.max(Math.round(step), 0), this.steps - 1);
     const at = this.bodies.map((body, b) => [this.frameOf(b, this.step) + 1, body.frames]);
-    const others = at.slice(1).map(([frame, frames]) => (at.length > 2 ? frame : `${frame} of ${frames}`)).join(", ");
-    this.readout.textContent = `frame ${at[0].join(" of ")}${others && ` · neighbour${at.length > 2 ? "s" : ""} ${others}`}`;
+    const text = this.readout.textContent = `frame ${at[0].join(" of ")}${at.length === 2 ? ` · neighbour ${at[1].join(" of ")}` : ""}`;
+    this.slider.setAttribute("aria-valuetext", text);
     this.draw();
     if (this.options.onstep) this.options.onstep(this.step);
   }
@@ -102,11 +105,11 @@ class Player {
     this.point();
   }
 
-  /* Draw the step shown into any context; returns the joints drawn, with their `body`. */
-  drawTo(context, width, height, colours = theme(this.root)) {
-    const { content, layer } = this, palette = this.palettes && this.palettes[+colours.dark], drawn = [];
+  /* Draw a step into any context; returns the joints drawn, with their `body`. */
+  drawTo(context, width, height, step = this.step) {
+    const { content, layer } = this, colours = theme(this.root), palette = this.palettes && this.palettes[+colours.dark], drawn = [];
     this.cells(width, height).forEach((box, b) => {
-      const frame = this.frameOf(b, this.step), options = { ...this.views[b], map: layer, palette, signed: content.signed };
+      const frame = this.frameOf(b, step), options = { ...this.views[b], map: layer, palette, signed: content.signed };
       context.save();
       context.beginPath();
       context.rect(box.x, box.y, box.width, box.height);
@@ -220,8 +223,34 @@ class Player {
   }
 
   saving() {
-    const menu = make("details", { className: "player-menu" }, make("summary", {}, "Save"));
-    return menu;
+    const kinds = { gif: "GIF, moving", [FILM]: FILM && FILM.toUpperCase(), png: "PNG", svg: "SVG", html: this.options.html && "Page (HTML)" };
+    const items = Object.entries(kinds).filter(([, words]) => words);
+    return make("details", { className: "player-menu" }, make("summary", {}, "Save"),
+      make("div", {}, ...items.map(([kind, words]) => make("button", { type: "button", onclick: () => this.save(kind) }, words))));
+  }
+
+  async save(kind) {
+    this.menu.open = false;
+    this.menu.firstChild.focus();
+    this.readout.textContent = `writing ${kind.toUpperCase()} …`;
+    try {
+      download(`${this.content.bodies.map(({ title }) => title).slice(0, 2).join(" beside ")}.${kind}`, await this.take(kind));
+      this.show(this.step);
+    } catch (error) {
+      this.readout.textContent = `not saved: ${error.message}`;
+    }
+  }
+
+  /* The player as a Blob, as it is seen: all its steps as "gif" or FILM, the step shown as "png" or "svg", or "html". */
+  async take(kind) {
+    if (kind === "html") return new Blob([this.options.html()], { type: "text/html" });
+    const { clientWidth: width, clientHeight: height } = this.canvas, { paper } = theme(this.root);
+    const paint = (context, step) => {
+      context.fillStyle = paper;
+      context.fillRect(0, 0, width, height);
+      this.drawTo(context, width, height, step);
+    };
+    return picture(kind, width, height, paint, this.steps, this.content.fps * this.speed);
   }
 
   destroy() {

@@ -1,0 +1,303 @@
+/* The opened recording: it plays beside its NNK neighbours; their weights, a cost matrix with the DTW path, and the
+   neighbours that change between two layers. With a kernel the player comes from there; without one from the poses. */
+
+const button = (text, onclick, props = {}) => make("button", { type: "button", onclick, ...props }, text);
+
+/* A label with a select; act(value). */
+const choice = (label, act) => {
+  const select = make("select", { onchange: () => act(select.value) });
+  return Object.assign(make("label", {}, make("span", {}, `${label} `), select), { select });
+};
+
+/* Give a select its options [[value, text], …], anew only where they have changed. */
+const fill = (select, options, value) => {
+  const told = JSON.stringify(options);
+  if (select.told !== told) select.replaceChildren(...options.map(([value, text]) => make("option", { value }, text)));
+  Object.assign(select, { told, value });
+};
+
+/* A marker as the map draws it. */
+const swatch = (colour, marker) => {
+  const canvas = make("canvas", { className: "explorer-swatch", width: 28, height: 28, "aria-hidden": "true" }), context = canvas.getContext("2d");
+  context.fillStyle = colour;
+  context.beginPath();
+  drawMarker(context, marker, 14, 14, 8.5);
+  context.fill();
+  return canvas;
+};
+
+const classesOf = ({ nodes }) => nodes.categories.find(({ key }) => key === "class");
+const classOf = ({ nodes: { categories: [category] } }, node) => (category ? category.values[category.codes[node]] ?? "unknown" : "");
+const layersOf = (map) => map.layers.map(({ title }, k) => [k, title]);
+
+class RecordingPanel {
+  constructor(root, store) {
+    Object.assign(this, { store, k: 0, turn: 0, shown: {}, job: null, reply: null, player: null });
+    const div = (className, ...children) => make("div", { className }, ...children), layer = (label, key) => choice(label, (value) => store.set({ [key]: +value }));
+    this.title = make("h3");
+    this.facts = make("p", { className: "explorer-soft" });
+    this.note = make("p", { className: "explorer-soft", role: "status" });
+    this.error = make("p", { className: "explorer-error", role: "alert" });
+    this.stage = div("recording-stage");
+    this.bar = make("progress", { max: 1, value: 0, "aria-label": "progress" });
+    this.words = make("span");
+    this.work = div("recording-work", this.bar, this.words, button("Cancel", () => this.cancel()));
+    this.compute = button("Relevance of this recording is not stored: compute it", () => this.relevance());
+    this.heading = make("h4");
+    this.shares = div("recording-shares");
+    this.neighbours = make("ul", { className: "explorer-list" });
+    this.matrix = make("canvas", { className: "recording-matrix", tabIndex: 0, role: "img" });
+    this.caption = make("p", { className: "explorer-soft" });
+    this.costs = div("", make("h4", {}, "Cost matrix"), this.matrix, this.caption);
+    this.from = layer("from", "from");
+    this.to = layer("to", "to");
+    this.flips = div("");
+    this.body = div("", this.error, this.stage, this.compute, this.work, this.note, this.heading, this.shares, this.neighbours, this.costs,
+      make("h4", {}, "Neighbours that change"), div("explorer-row", this.from, this.to), this.flips);
+    root.replaceChildren(this.title, this.facts, this.body);
+    this.matrix.onpointermove = (event) => this.scrub(event);
+    this.matrix.onkeydown = (event) => this.player.key(event);
+    this.sizes = new ResizeObserver(() => this.drawCosts());
+    this.sizes.observe(this.matrix);
+    this.offs = [
+      store.on(["open", "panels", "maps"], () => this.refresh()), store.on("pinned", () => this.pin()), store.on(["colour", "theme", "from", "to"], () => this.list()),
+    ];
+    if (store.link) this.offs.push(store.link.on("progress", (told) => this.progress(told)));
+    this.refresh();
+  }
+
+  destroy() {
+    this.cancel();
+    this.turn++;
+    clearTimeout(this.timer);
+    this.sizes.disconnect();
+    for (const off of this.offs) if (off) off();
+    if (this.player) this.player.destroy();
+  }
+
+  /* What is asked for: the open recording at the layer of panel k. */
+  get place() {
+    const { panels, open } = this.store.state, { map, at } = panels[this.k] || panels[0] || {};
+    return { node: open, map, layer: Math.round(at) };
+  }
+
+  refresh() {
+    const { store, shown, place } = this, { node, map, layer } = place, here = store.map(map);
+    this.body.hidden = node === null || !here;
+    this.title.textContent = node ?? "No recording is open";
+    this.facts.textContent = node === null ? "Click a recording on the map, or take one of the ways in." : this.about(store.opened);
+    if (this.body.hidden || (shown.node === node && shown.map === map && shown.layer === layer)) {
+      if (this.body.hidden && this.player) this.player.pause();
+      if (!this.body.hidden) this.list();
+      return;
+    }
+    const moved = shown.node !== node;
+    this.shown = place;
+    this.cancel();
+    this.turn++;
+    clearTimeout(this.timer);
+    this.error.textContent = "";
+    if (moved || !store.link) this.show({ player: this.posed(store.opened), costs: [], neighbours: [], posed: true });
+    this.list();
+    // A layer that is only passed by is not asked for.
+    if (store.link) this.timer = setTimeout(() => this.ask("open"), moved ? 0 : 200);
+  }
+
+  about(node) {
+    const { categories, numbers } = this.store.nodes;
+    const told = categories.filter(({ values, codes }) => codes[node] in values).map(({ title, values, codes }) => `${title} ${values[codes[node]]}`);
+    for (const { title, values } of numbers) if (Number.isFinite(values[node])) told.push(`${title} ${+values[node].toPrecision(3)}`);
+    return told.join(" · ");
+  }
+
+  /* ---------------------------------------------------- the kernel's part */
+
+  async ask(kind, more = {}) {
+    const { turn } = this;
+    this.note.textContent = this.reply && this.reply.posed ? "Asking the kernel …" : "";
+    try {
+      const reply = unpack(await this.store.link.ask(kind, { ...this.place, ...more }));
+      if (turn === this.turn) this.show(reply);
+    } catch (error) {
+      if (turn === this.turn) this.fail(error.message);
+    }
+  }
+
+  fail(message) {
+    this.error.textContent = message;
+    this.note.textContent = this.reply && this.reply.posed ? this.posedNote : "";
+  }
+
+  async relevance() {
+    const job = this.job = { id: `relevance ${Math.random()}` };
+    this.bar.value = 0;
+    this.words.textContent = "waiting …";
+    this.error.textContent = "";
+    this.offer();
+    await this.ask("relevance", job);
+    if (this.job !== job) return;
+    this.job = null;
+    this.offer();
+  }
+
+  progress({ id, share, text }) {
+    if (!this.job || id !== this.job.id) return;
+    this.bar.value = share;
+    this.words.textContent = text;
+  }
+
+  cancel() {
+    const { job } = this;
+    if (!job) return;
+    this.job = null;
+    this.turn++;  // its answer comes too late
+    this.store.link.ask("cancel", { id: job.id }).catch((error) => this.fail(error.message));
+    this.offer();
+  }
+
+  offer() {
+    this.compute.hidden = Boolean(this.job) || !this.reply || this.reply.relevance !== "absent";
+    this.work.hidden = !this.job;
+  }
+
+  /* ------------------------------------------------------------ the player */
+
+  get posedNote() {
+    const { poses } = this.store.content;
+    return poses ? `Poses at ${poses.frames} moments of each recording, not aligned: frames and DTW paths need a kernel.` : "This page has no poses.";
+  }
+
+  /* Content of a player of this node and its neighbours, from the poses that the page holds. */
+  posed(node) {
+    const { poses, nodes } = { ...this.store.content, nodes: this.store.nodes };
+    if (!poses) return null;
+    const { people, frames, joints, dimensions, camera } = poses, size = people * frames * joints * dimensions, { map, layer } = this.place;
+    const body = (k) => ({
+      title: nodes.names[k], people, frames, points: poses.points.subarray(k * size, (k + 1) * size), maps: [],
+      camera: camera && { azimuth: camera[0], elevation: camera[1] },
+    });
+    const others = this.store.edgesOf(map, layer, node).slice(0, 5).map((edge) => edge.node);
+    return {
+      ...poses, fps: frames / 2, joints: Array.from({ length: joints }, (_, j) => `joint ${j + 1}`), layers: [], scale: null, path: null,
+      bodies: [node, ...others].map(body), active: 0,
+    };
+  }
+
+  show(reply) {
+    this.reply = reply;
+    this.note.textContent = reply.posed ? this.posedNote : reply.relevance === "input" ? "The input has no relevance." : "";
+    this.error.textContent = "";
+    this.offer();
+    this.pin();
+  }
+
+  /* Where the pinned neighbour lies among those of the reply. */
+  get pinned() { return this.reply.neighbours.findIndex(({ node }) => this.number(node) === this.store.pinned); }
+
+  number(node) { return typeof node === "string" ? this.store.index(node) : node; }
+
+  /* Play all, or the pinned neighbour alone beside the recording. */
+  pin() {
+    const { reply, store, player } = this;
+    if (!reply) return;
+    for (const row of this.neighbours.querySelectorAll("[aria-pressed]")) row.setAttribute("aria-pressed", +row.value === store.pinned);
+    let content = reply.player;
+    const { pinned } = this, bodies = content ? content.bodies : [], other = pinned >= 0 ? pinned + 1 : bodies.findIndex(({ title }) => title === store.state.pinned);
+    if (other > 0 && bodies[other]) {
+      const path = content.path && content.path.filter((_, i) => [0, other].includes(i % bodies.length));
+      content = { ...content, bodies: [bodies[0], bodies[other]], path };
+    }
+    const key = `${this.shown.node} ${reply.posed}`, same = this.played === key, { step, playing } = player || {};
+    this.played = key;
+    this.stage.hidden = !content;
+    if (content && !player) this.player = new Player(this.stage, content, { height: 260, onstep: () => this.drawCosts() });
+    else if (content) player.setContent(content);
+    if (content && same) { this.player.show(step); if (playing) this.player.play(); }
+    this.drawCosts();
+  }
+
+  /* -------------------------------------------------------- the cost matrix */
+
+  drawCosts() {
+    const { reply, player, pinned } = { reply: this.reply, player: this.player, pinned: this.reply ? this.pinned : -1 };
+    const cost = pinned >= 0 && reply.costs[pinned];
+    this.costs.hidden = !cost || !player;
+    if (this.costs.hidden) return;
+    const [rows, columns] = cost.values.shape, { context, width, height } = fit(this.matrix), colours = theme(this.matrix);
+    if (this.painted !== cost) {
+      this.painted = cost;
+      const image = new ImageData(columns, rows), palette = viridis(false).map(rgb);
+      cost.values.forEach((value, i) => image.data.set([...palette[value], 255], 4 * i));
+      this.picture = make("canvas", { width: columns, height: rows });
+      this.picture.getContext("2d").putImageData(image, 0, 0);
+      const names = player.bodies.map((_, b) => player.content.bodies[b].title), number = (x) => +x.toPrecision(3);
+      this.caption.textContent = `Down: frames of ${names[0]}; across: frames of ${names[1]}. Distances from ${number(cost.low)} (dark) to ${number(cost.high)}.`;
+      this.matrix.setAttribute("aria-label", `Cost matrix of ${names.join(" and ")} with its DTW path; arrow keys move through the frames`);
+    }
+    context.imageSmoothingEnabled = false;
+    context.drawImage(this.picture, 0, 0, width, height);
+    for (const [colour, wide] of [["#000", 4], ["#fff", 2]]) {
+      context.strokeStyle = colour;
+      context.lineWidth = wide;
+      context.beginPath();
+      for (let p = 0; p < cost.path.length; p += 2) context.lineTo(((cost.path[p + 1] + 0.5) / columns) * width, ((cost.path[p] + 0.5) / rows) * height);
+      context.stroke();
+    }
+    const [y, x] = this.share(player.step);
+    context.strokeStyle = colours.dark ? "#fff" : "#e3342f";
+    context.lineWidth = 1;
+    context.strokeRect(x * width, -1, 0, height + 2);
+    context.strokeRect(-1, y * height, width + 2, 0);
+  }
+
+  /* Where the frames of a step lie in both recordings, from 0 to 1. */
+  share(step) { return this.player.bodies.slice(0, 2).map((body, b) => (this.player.frameOf(b, step) + 0.5) / body.frames); }
+
+  /* To the step that lies nearest. */
+  scrub({ offsetX, offsetY }) {
+    const { clientWidth, clientHeight } = this.matrix, at = [offsetY / clientHeight, offsetX / clientWidth];
+    let best = 0, least = Infinity;
+    for (let step = 0; step < this.player.steps; step++) {
+      const [y, x] = this.share(step), away = Math.hypot(y - at[0], x - at[1]);
+      if (away < least) [best, least] = [step, away];
+    }
+    this.player.seek(best);
+  }
+
+  /* ------------------------------------------------------------ neighbours */
+
+  /* Neighbours at this layer, and those kept, lost and gained: from the edges, without a kernel. */
+  list() {
+    const { store, place } = this, { opened } = store, map = store.map(place.map);
+    if (opened < 0 || !map) return;
+    const edges = store.edgesOf(place.map, place.layer, opened), most = edges.length ? edges[0].weight : 1, sum = edges.reduce((all, { weight }) => all + weight, 0);
+    const groups = new Map();
+    for (const { node, weight } of edges) groups.set(classOf(store, node), (groups.get(classOf(store, node)) || 0) + weight / sum);
+    this.heading.textContent = `${edges.length} neighbours, ${map.title}, ${map.layers[place.layer].title}`;
+    this.shares.textContent = [...groups].sort((a, b) => b[1] - a[1]).map(([label, share]) => `${Math.round(100 * share)} % ${label}`).join(", ");
+    this.neighbours.replaceChildren(...edges.map(({ node, weight }) => {
+      const name = store.nodes.names[node], pin = () => store.set({ pinned: store.pinned === node ? null : name });
+      const row = this.row(node, pin, weight.toFixed(2));
+      Object.assign(row, { value: node, title: "Show it alone, with its cost matrix" }).setAttribute("aria-pressed", store.pinned === node);
+      row.style.setProperty("--share", weight / most);
+      return make("li", { className: "explorer-row" }, row, button("open", () => this.open(name), { "aria-label": `open ${name}` }));
+    }));
+    const { from, to } = store.span(this.k), flips = store.flipsOf(place.map, from, to, opened);
+    fill(this.from.select, layersOf(map), from);
+    fill(this.to.select, layersOf(map), to);
+    this.flips.replaceChildren(...Object.entries(flips).flatMap(([kind, found]) => [
+      make("h5", {}, `${found.length} ${kind}`),
+      make("ul", { className: "explorer-list" }, ...found.map(({ node }) => make("li", {}, this.row(node, () => this.open(store.nodes.names[node]))))),
+    ]));
+  }
+
+  open(name) { this.store.set({ open: name, pinned: null }); }
+
+  row(node, act, more = "") {
+    const { store } = this, { palette, codes, markers } = store.colours(this.k), hover = () => store.hover(node), leave = () => store.hover(-1);
+    const row = button("", act, { className: "explorer-item", onpointerenter: hover, onfocus: hover, onpointerleave: leave, onblur: leave });
+    row.append(swatch(palette[codes[node]], markers[codes[node]]), make("span", {}, store.nodes.names[node]), make("span", { className: "explorer-soft" }, classOf(store, node)));
+    if (more) row.append(make("span", { className: "recording-weight" }, more));
+    return row;
+  }
+}

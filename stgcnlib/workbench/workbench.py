@@ -1,0 +1,238 @@
+"""The workbench in a notebook: the widget, a few controls for what needs the kernel, and what was chosen as a table.
+
+Where the numbers come from is a `Source`; `stgcnlib.workbench.explore` makes one of finished studies.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import ipywidgets
+import numpy as np
+import pandas as pd
+
+from stgcnlib.errors import StudyError, suggest
+from stgcnlib.figures.live import LiveFigure
+from stgcnlib.workbench.background import Background, Cancelled, Task
+from stgcnlib.workbench.widget import ExplorerWidget, Question
+
+__all__ = ["STATE", "Source", "Workbench"]
+
+STATE = ("panels", "colour", "open", "pinned", "subset", "mode", "search", "from", "to", "edges")
+"""What a state may say, see `stgcnlib.explore`."""
+_UNKNOWN = 65535
+_PROGRESS = "progress"
+
+
+class Source(Protocol):
+    """What a workbench asks for; all in the form that the browser reads (see `stgcnlib.figures.explorer_content`).
+
+    Attributes:
+        figure: of kind "explorer": the content and its still picture.
+    """
+
+    figure: LiveFigure
+
+    def map(self, key: str, progress: Callable[[float, str], None]) -> Mapping[str, Any]:
+        """A map that the content offers without holding it; may take long."""
+
+    def open(self, node: str, key: str, layer: int) -> Mapping[str, Any]:
+        """A recording beside its neighbours at a layer of a map; quick."""
+
+    def relevance(self, node: str, key: str, layer: int, progress: Callable[[float, str], None]) -> Mapping[str, Any]:
+        """As `open`, with relevance computed where none is stored; may take long."""
+
+
+class Workbench(ipywidgets.VBox):
+    """A finished study to explore, shown by being returned from a cell.
+
+    Args:
+        source: where its numbers come from.
+        state: what is shown and chosen at first.
+
+    Raises:
+        StudyError: the state has a key that no state has.
+    """
+
+    _source: Source | None = None  # until it is opened, and when it is closed
+
+    def __init__(self, source: Source, state: Mapping[str, Any] | None = None) -> None:
+        for key in state or {}:
+            if key not in STATE:
+                raise StudyError(f"state: {key!r} is no part of a workbench's state; {suggest(key, STATE)}")
+        self._source = source
+        self._content: Mapping[str, Any] = source.figure.content
+        self._background = Background()
+        self._maps: dict[str, Mapping[str, Any]] = {}
+        self.widget = ExplorerWidget(self._content, state or self._content.get("state"), answer=self._answer)
+        self._beside = self._chooser()
+        self._bar = ipywidgets.FloatProgress(max=1.0, layout={"width": "160px"})
+        self._words = ipywidgets.Label()
+        stop = ipywidgets.Button(description="Cancel", layout={"width": "auto"})
+        stop.on_click(lambda _: self._background.cancel())
+        self._work = ipywidgets.HBox([self._bar, self._words, stop], layout={"display": "none"})
+        controls = ipywidgets.HBox([self._beside, self._work], layout={"flex_flow": "row wrap"})
+        super().__init__([controls, self.widget])
+        self.widget.observe(self._stated, "state")
+        self._stated()
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What is shown and chosen now, as small JSON: for ``explore(..., state=…)``."""
+        return dict(self.widget.state)
+
+    @state.setter
+    def state(self, state: Mapping[str, Any]) -> None:
+        self.widget.state = dict(state)
+
+    @property
+    def selection(self) -> list[str]:
+        """Names of the chosen recordings; empty where none is chosen."""
+        return list(self.widget.state.get("subset", ()))
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The chosen recordings, or all where none is chosen: a row each with every group and number that is known."""
+        nodes = self._content["nodes"]
+        columns: dict[str, Any] = {}
+        for category in nodes["categories"]:
+            codes = np.asarray(category["codes"])
+            values = np.array([*category["values"], None], dtype=object)
+            columns[category["title"]] = values[np.where(codes == _UNKNOWN, len(values) - 1, codes)]
+        columns |= {number["title"]: np.asarray(number["values"]) for number in nodes["numbers"]}
+        table = pd.DataFrame(columns, index=pd.Index(nodes["names"], name="recording"))
+        return table[table.index.isin(self.selection)] if self.selection else table
+
+    def to_html(self, state: Mapping[str, Any] | None = None) -> str:
+        """A page of what is shown, or of `state`, that needs neither a kernel nor a network."""
+        source = self._opened()
+        shown = dict(self.state if state is None else state)
+        keys = {panel.get("map") for panel in shown.get("panels") or ()}
+        held = {each["key"] for each in self._content["maps"]}
+        more = [self._map(key, _quietly) for key in sorted(keys - held - {None})]
+        content = {**self._content, "maps": [*self._content["maps"], *more], "offered": [], "state": shown}
+        figure = source.figure
+        return LiveFigure("explorer", content, figure.picture, figure.width, figure.alt).to_html()
+
+    def close(self) -> None:
+        """End work and channels, and let go of the study; the cell shows nothing any more."""
+        if self._source is None:
+            return
+        self._source, self._content, self._maps = None, {}, {}
+        self._background.close()
+        for widget in [*_below(self), self]:
+            for part in (getattr(widget, "style", None), widget.layout):
+                if isinstance(part, ipywidgets.Widget):
+                    part.close()
+            if widget is not self:
+                widget.close()
+        super().close()
+
+    def _ipython_display_(self, **_: Any) -> None:
+        from IPython.display import display
+
+        still = self._opened().figure
+        display(_still(still), raw=True, metadata={"image/png": {"width": still.width}})
+        display({**self._repr_mimebundle_(), "text/plain": f"Workbench: {still.alt}"}, raw=True)
+
+    def __repr__(self) -> str:
+        return f"Workbench({self._content.get('title', 'closed')!r})"
+
+    def _opened(self) -> Source:
+        if self._source is None:
+            raise StudyError("the workbench is closed; open it again with stgcnlib.explore")
+        return self._source
+
+    def _chooser(self) -> ipywidgets.Dropdown:
+        maps = [*self._content["maps"], *self._content.get("offered", ())]
+        options = [("nothing", ""), *((each["title"], each["key"]) for each in maps)]
+        chooser = ipywidgets.Dropdown(options=options, description="Beside it", layout={"width": "320px"})
+        chooser.observe(self._show_beside, "value")
+        return chooser
+
+    def _show_beside(self, change: Mapping[str, Any]) -> None:
+        """Show the chosen map beside the first, at the first one's layer."""
+        panels = list(self.widget.state.get("panels") or ())
+        first = panels[0] if panels else {"map": self._content["maps"][0]["key"], "at": 0}
+        shown = panels[1]["map"] if len(panels) > 1 else ""
+        if change["new"] != shown:
+            second = [{"map": change["new"], "at": first["at"]}] if change["new"] else []
+            self.widget.state = {**self.widget.state, "panels": [first, *second]}
+
+    def _stated(self, _: Any = None) -> None:
+        """The chooser follows the browser."""
+        panels = self.widget.state.get("panels") or []
+        second = panels[1].get("map", "") if len(panels) > 1 else ""
+        if second in {value for _, value in self._beside.options}:
+            self._beside.value = second
+
+    def _map(self, key: str, progress: Callable[[float, str], None]) -> Mapping[str, Any]:
+        if key not in self._maps:
+            self._maps[key] = self._opened().map(key, progress)
+        return self._maps[key]
+
+    def _answer(self, question: Question) -> None:
+        source, given = self._opened(), question.payload
+        match question.kind:
+            case "open":
+                question.reply(source.open(given["node"], given["map"], int(given["layer"])))
+            case "html":
+                question.reply({"text": self.to_html(given.get("state"))})
+            case "map":
+                self._begin(question, lambda task: question.reply(self._map(given["key"], task.progress)))
+            case "relevance":
+                asked = (given["node"], given["map"], int(given["layer"]))
+                self._begin(question, lambda task: question.reply(source.relevance(*asked, task.progress)))
+            case "cancel":
+                self._background.cancel(given.get("id"))
+                question.reply(None)
+            case _:
+                question.fail(f"the kernel knows no question {question.kind!r}")
+
+    def _begin(self, question: Question, work: Callable[[Task], None]) -> None:
+        """Answer in the background, telling browser and bar how far it is."""
+
+        def told(share: float, text: str) -> None:
+            question.progress(share, text)
+            self._bar.value, self._words.value = share, text
+            self._work.layout.display = "flex"
+
+        def done(task: Task) -> None:
+            work(task)
+            self._work.layout.display = "none"
+
+        def failed(error: Exception) -> None:
+            if self._source is not None:
+                self._work.layout.display = "none"
+                question.fail(str(error) if isinstance(error, Cancelled) else f"{type(error).__name__}: {error}")
+
+        self._background.submit(Task(str(question.payload.get("id", question.id)), done, failed, told))
+
+
+def _quietly(share: float, text: str) -> None:
+    """Progress that nobody sees."""
+
+
+def _below(widget: Any) -> list[Any]:
+    return [each for child in getattr(widget, "children", ()) for each in [*_below(child), child]]
+
+
+# The picture hides once the widget is drawn. Reopened without its kernel, JupyterLab writes one line about a missing
+# model in the widget's place; the picture stays, and that line goes.
+_STILL = """<style>
+.jp-OutputArea:has(.stgcnlib-live) .stgcnlib-still {{ display: none }}
+.jp-OutputArea:has(.stgcnlib-still):not(:has(.stgcnlib-live)) .jupyter-widgets:not(:has(*)) {{ display: none }}
+</style><figure class="stgcnlib-still" style="margin:0"><img src="data:image/png;base64,{image}" width="{width}"
+alt="{alt}"><figcaption>Run this cell to explore.</figcaption></figure>"""
+
+
+def _still(figure: LiveFigure) -> dict[str, Any]:
+    image = base64.b64encode(figure.picture).decode("ascii")
+    return {
+        "text/html": _STILL.format(image=image, width=figure.width, alt=html.escape(figure.alt)),
+        "image/png": image,
+        "text/plain": figure.alt,
+    }
