@@ -16,10 +16,10 @@ from stgcnlib.pipeline.line.table import LINE
 from stgcnlib.pipeline.run import StudyRun
 from stgcnlib.pipeline.study import Study
 
-__all__ = ["FinishedStudy", "finished"]
+__all__ = ["FinishedStudy", "read_study"]
 
 
-def finished(folder: str | os.PathLike[str], *, line: Line = LINE) -> FinishedStudy:
+def read_study(folder: str | os.PathLike[str], *, line: Line = LINE) -> FinishedStudy:
     """What a study left in its folder, to be read only.
 
     Args:
