@@ -88,7 +88,8 @@ def _frames_of_items(length: int, options: DTWOptions) -> NDArray[np.int64]:
     """(n, frames) the frames of each item; a sequence shorter than one item repeats its last."""
     frames = options.item_frames
     starts = np.arange(0, max(length - frames, 0) + 1, options.item_stride)
-    return np.minimum(starts[:, None] + np.arange(frames), length - 1)
+    found: NDArray[np.int64] = np.minimum(starts[:, None] + np.arange(frames), length - 1)
+    return found
 
 
 def _align(costs: NDArray[np.float64], options: DTWOptions) -> tuple[NDArray[np.int64], float]:

@@ -57,18 +57,18 @@ def _last(geometry: LayerGeometry) -> int:
 def _suspects(nodes: SequenceSet, table: pd.DataFrame | None, geometry: LayerGeometry) -> Iterable[dict[str, Any]]:
     if table is None:
         return
-    for row in table[table["score"] > 0].head(_SHOWN).itertuples():
-        layers = f"{row.agreeing} of {row.layers} layers"
-        text = f"{row.name}: labelled {row.class_name}, lies with {row.alternative_name} at {layers}"
-        yield {"nodes": [int(row.node)], "text": text, "layer": _last(geometry)}
+    for row in table[table["score"] > 0].head(_SHOWN).to_dict("records"):
+        layers = f"{row['agreeing']} of {row['layers']} layers"
+        text = f"{row['name']}: labelled {row['class_name']}, lies with {row['alternative_name']} at {layers}"
+        yield {"nodes": [int(row["node"])], "text": text, "layer": _last(geometry)}
 
 
 def _outliers(nodes: SequenceSet, table: pd.DataFrame | None, geometry: LayerGeometry) -> Iterable[dict[str, Any]]:
     if table is None:
         return
-    for row in table.head(_SHOWN).itertuples():
-        text = f"{row.name}: {row.distance:.2g} times as far from its neighbours as is usual"
-        yield {"nodes": [int(row.node)], "text": text, "layer": _last(geometry)}
+    for row in table.head(_SHOWN).to_dict("records"):
+        text = f"{row['name']}: {row['distance']:.2g} times as far from its neighbours as is usual"
+        yield {"nodes": [int(row["node"])], "text": text, "layer": _last(geometry)}
 
 
 def _predictions(
@@ -77,11 +77,12 @@ def _predictions(
     if recordings is None or "predicted" not in recordings or not nodes.class_names:
         return
     predicted = recordings["predicted"].to_numpy()
-    pairs = pd.DataFrame({"label": nodes.labels, "taken": predicted, "node": np.arange(len(nodes))})
-    groups = pairs[pairs["label"] != pairs["taken"]].groupby(["label", "taken"])["node"].agg(list)
+    groups: dict[tuple[int, int], list[int]] = {}
+    for node in np.flatnonzero(predicted != nodes.labels):
+        groups.setdefault((int(nodes.labels[node]), int(predicted[node])), []).append(int(node))
     for (label, taken), members in sorted(groups.items(), key=lambda each: -len(each[1])):
         text = f"{nodes.class_names[label]} taken for {nodes.class_names[taken]}: {_recordings(len(members))}"
-        yield {"nodes": [int(node) for node in members], "text": text, "layer": _last(geometry)}
+        yield {"nodes": members, "text": text, "layer": _last(geometry)}
 
 
 def _classes(nodes: SequenceSet, geometry: LayerGeometry) -> Iterable[dict[str, Any]]:
@@ -91,9 +92,9 @@ def _classes(nodes: SequenceSet, geometry: LayerGeometry) -> Iterable[dict[str, 
     rows = table[
         (table["network"] == "trained") & (table["neighbours"] == geometry.neighbours) & (table["index"] == last)
     ].dropna(subset=["smoothness"])
-    for row in rows.sort_values("smoothness", ascending=False).itertuples():
-        text = f"{row.class_name}: label smoothness {row.smoothness:.2f} at {row.title}"
-        yield {"nodes": _members(nodes, int(row.class_index)), "text": text, "layer": last}
+    for row in rows.sort_values("smoothness", ascending=False).to_dict("records"):
+        text = f"{row['class_name']}: label smoothness {row['smoothness']:.2f} at {row['title']}"
+        yield {"nodes": _members(nodes, int(row["class_index"])), "text": text, "layer": last}
 
 
 def _confusions(nodes: SequenceSet, table: pd.DataFrame | None) -> Iterable[dict[str, Any]]:
@@ -103,20 +104,20 @@ def _confusions(nodes: SequenceSet, table: pd.DataFrame | None) -> Iterable[dict
     others = table[(table["class_index"] != table["other_index"]) & (table["index"] >= (table["index"].max() + 1) // 2)]
     others = others.rename(columns={"index": "depth"}).sort_values("share", ascending=False)
     others = others.drop_duplicates(["class_index", "other_index"])
-    for row in others[others["share"] > 2 * others["chance"]].itertuples():
-        text = f"{row.class_name}: {row.share:.0%} of its neighbourhood is {row.other_name} at {row.title}"
-        both = _members(nodes, int(row.class_index)) + _members(nodes, int(row.other_index))
-        yield {"nodes": both, "text": text, "layer": int(row.depth)}
+    for row in others[others["share"] > 2 * others["chance"]].to_dict("records"):
+        text = f"{row['class_name']}: {row['share']:.0%} of its neighbourhood is {row['other_name']} at {row['title']}"
+        both = _members(nodes, int(row["class_index"])) + _members(nodes, int(row["other_index"]))
+        yield {"nodes": both, "text": text, "layer": int(row["depth"])}
 
 
 def _flips(nodes: SequenceSet, geometry: LayerGeometry) -> Iterable[dict[str, Any]]:
     if not nodes.class_names:
         return
     titles = dict(zip(geometry.curve()["layer"], geometry.curve()["title"], strict=True))
-    for row in flip_groups(_graphs(geometry), nodes.labels).head(_SHOWN).itertuples():
-        name, at = nodes.class_names[row.class_index], geometry.curve()["layer"].tolist().index(row.layer)
-        text = f"{name}: {row.changed:.0%} of the neighbours change from {titles[row.before]} to {titles[row.layer]}"
-        yield {"nodes": _members(nodes, row.class_index), "text": text, "layer": at, "from": at - 1, "to": at}
+    for row in flip_groups(_graphs(geometry), nodes.labels).head(_SHOWN).to_dict("records"):
+        name, at = nodes.class_names[row["class_index"]], geometry.curve()["layer"].tolist().index(row["layer"])
+        text = f"{name}: {row['changed']:.0%} of the neighbours change from {titles[row['before']]} to {titles[row['layer']]}"
+        yield {"nodes": _members(nodes, row["class_index"]), "text": text, "layer": at, "from": at - 1, "to": at}
 
 
 def _movers(nodes: SequenceSet, geometry: LayerGeometry) -> Iterable[dict[str, Any]]:
