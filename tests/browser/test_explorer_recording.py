@@ -115,8 +115,9 @@ def test_late_answers_of_other_recordings_are_dropped(opened: Opened) -> None:
 def test_layers_passed_by_are_not_asked_for(opened: Opened) -> None:
     page = opened(state={"open": "r001"})
     answered(page)
-    for at in (2.6, 2.1, 1.4, 0.9, 1):
-        put(page, panels=[{"map": "trained", "at": at}])
+    page.evaluate(
+        "async () => { for (const at of [2.6, 2.1, 1.4, 0.9, 1]) { store.show(0, { at }); await 0; await 0; } }"
+    )
     waiting(page, "kernel.log.length > 1")
     page.wait_for_timeout(300)
     assert [each["layer"] for each in page.evaluate("kernel.log")] == [3, 1]
