@@ -21,7 +21,8 @@ LIVE_MIME = "application/vnd.stgcnlib.live+json"
 KINDS = ("player", "explorer")
 SCRIPTS = (
     "canvas.js", "export.js", "body.js", "player.js",
-    "store.js", "marks.js", "card.js", "map.js", "recording.js", "explorer.js",
+    "store.js", "marks.js", "card.js", "map.js",
+    "costs.js", "recording.js", "classes.js", "takeaway.js", "explorer.js",
 )  # fmt: skip
 """What draws live figures, in the order in which they are joined; `pages.js` comes last on a page."""
 

@@ -94,6 +94,12 @@ class ExplorerWidget(anywidget.AnyWidget):
         self._answer = answer
         self.on_msg(self._heard)
 
+    def show(self, content: Mapping[str, Any]) -> None:
+        """Another content in the place of this one; the state stays where it fits."""
+        plain, buffers = split(content)
+        with self.hold_sync():
+            self.buffers, self.content = buffers, plain
+
     def push(self, kind: str, payload: Mapping[str, Any]) -> None:
         """Tell the browser something that it did not ask for."""
         self.send({"push": kind, "payload": dict(payload)})
@@ -117,6 +123,5 @@ class ExplorerWidget(anywidget.AnyWidget):
         if self.comm is None:
             return
         self._answer = None
-        with self.hold_trait_notifications():
-            self.content, self.buffers = {}, []
+        self.show({})
         super().close()

@@ -14,7 +14,7 @@ import ipywidgets
 import numpy as np
 import pandas as pd
 
-from stgcnlib.errors import StudyError, suggest
+from stgcnlib.errors import StgcnlibError, StudyError, suggest
 from stgcnlib.figures.live import LiveFigure
 from stgcnlib.workbench.background import Background, Cancelled, Task
 from stgcnlib.workbench.widget import ExplorerWidget, Question
@@ -24,7 +24,12 @@ __all__ = ["STATE", "Source", "Workbench"]
 STATE = ("panels", "colour", "open", "pinned", "subset", "mode", "search", "from", "to", "edges")
 """What a state may say, see `stgcnlib.explore`."""
 _UNKNOWN = 65535
-_PROGRESS = "progress"
+Progress = Callable[[float, str], None]
+"""Called with a share from 0 to 1 and a few words; raises where the work is no longer wanted."""
+
+
+def _quietly(share: float, text: str) -> None:
+    """Progress that nobody sees."""
 
 
 class Source(Protocol):
@@ -36,13 +41,13 @@ class Source(Protocol):
 
     figure: LiveFigure
 
-    def map(self, key: str, progress: Callable[[float, str], None]) -> Mapping[str, Any]:
+    def map(self, key: str, progress: Progress) -> Mapping[str, Any]:
         """A map that the content offers without holding it; may take long."""
 
     def open(self, node: str, key: str, layer: int) -> Mapping[str, Any]:
         """A recording beside its neighbours at a layer of a map; quick."""
 
-    def relevance(self, node: str, key: str, layer: int, progress: Callable[[float, str], None]) -> Mapping[str, Any]:
+    def relevance(self, node: str, key: str, layer: int, progress: Progress) -> Mapping[str, Any]:
         """As `open`, with relevance computed where none is stored; may take long."""
 
 
@@ -52,32 +57,39 @@ class Workbench(ipywidgets.VBox):
     Args:
         source: where its numbers come from.
         state: what is shown and chosen at first.
+        others: name -> what makes a source of this study and another one together, to choose from.
 
     Raises:
         StudyError: the state has a key that no state has.
     """
 
     _source: Source | None = None  # until it is opened, and when it is closed
+    _alone: Source | None = None
 
-    def __init__(self, source: Source, state: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        state: Mapping[str, Any] | None = None,
+        *,
+        others: Mapping[str, Callable[[Progress], Source]] | None = None,
+    ) -> None:
         for key in state or {}:
             if key not in STATE:
                 raise StudyError(f"state: {key!r} is no part of a workbench's state; {suggest(key, STATE)}")
-        self._source = source
+        self._source = self._alone = source
+        self._others = dict(others or {})
         self._content: Mapping[str, Any] = source.figure.content
         self._background = Background()
         self._maps: dict[str, Mapping[str, Any]] = {}
         self.widget = ExplorerWidget(self._content, state or self._content.get("state"), answer=self._answer)
-        self._beside = self._chooser()
         self._bar = ipywidgets.FloatProgress(max=1.0, layout={"width": "160px"})
         self._words = ipywidgets.Label()
         stop = ipywidgets.Button(description="Cancel", layout={"width": "auto"})
         stop.on_click(lambda _: self._background.cancel())
         self._work = ipywidgets.HBox([self._bar, self._words, stop], layout={"display": "none"})
-        controls = ipywidgets.HBox([self._beside, self._work], layout={"flex_flow": "row wrap"})
-        super().__init__([controls, self.widget])
-        self.widget.observe(self._stated, "state")
-        self._stated()
+        super().__init__(
+            [ipywidgets.HBox([*self._chooser(), self._work], layout={"flex_flow": "row wrap"}), self.widget]
+        )
 
     @property
     def state(self) -> dict[str, Any]:
@@ -121,7 +133,8 @@ class Workbench(ipywidgets.VBox):
         """End work and channels, and let go of the study; the cell shows nothing any more."""
         if self._source is None:
             return
-        self._source, self._content, self._maps = None, {}, {}
+        self._source = self._alone = None
+        self._content, self._maps, self._others = {}, {}, {}
         self._background.close()
         for widget in [*_below(self), self]:
             for part in (getattr(widget, "style", None), widget.layout):
@@ -146,30 +159,30 @@ class Workbench(ipywidgets.VBox):
             raise StudyError("the workbench is closed; open it again with stgcnlib.explore")
         return self._source
 
-    def _chooser(self) -> ipywidgets.Dropdown:
-        maps = [*self._content["maps"], *self._content.get("offered", ())]
-        options = [("nothing", ""), *((each["title"], each["key"]) for each in maps)]
-        chooser = ipywidgets.Dropdown(options=options, description="Beside it", layout={"width": "320px"})
-        chooser.observe(self._show_beside, "value")
-        return chooser
+    def _chooser(self) -> list[ipywidgets.Dropdown]:
+        if not self._others:
+            return []
+        options = [("no other", ""), *((name, name) for name in self._others)]
+        layout, style = {"width": "360px"}, {"description_width": "initial"}
+        chooser = ipywidgets.Dropdown(options=options, description="Study beside this one", layout=layout, style=style)
+        chooser.observe(lambda change: self._put_beside(change["new"]), "value")
+        return [chooser]
 
-    def _show_beside(self, change: Mapping[str, Any]) -> None:
-        """Show the chosen map beside the first, at the first one's layer."""
-        panels = list(self.widget.state.get("panels") or ())
-        first = panels[0] if panels else {"map": self._content["maps"][0]["key"], "at": 0}
-        shown = panels[1]["map"] if len(panels) > 1 else ""
-        if change["new"] != shown:
-            second = [{"map": change["new"], "at": first["at"]}] if change["new"] else []
-            self.widget.state = {**self.widget.state, "panels": [first, *second]}
+    def _put_beside(self, name: str) -> None:
+        """Show the recordings that this study shares with another one; "" for this study alone."""
 
-    def _stated(self, _: Any = None) -> None:
-        """The chooser follows the browser."""
-        panels = self.widget.state.get("panels") or []
-        second = panels[1].get("map", "") if len(panels) > 1 else ""
-        if second in {value for _, value in self._beside.options}:
-            self._beside.value = second
+        def work(task: Task) -> None:
+            self._show(self._others[name](task.progress) if name else self._alone)
 
-    def _map(self, key: str, progress: Callable[[float, str], None]) -> Mapping[str, Any]:
+        self._background.cancel()
+        self._begin(f"beside {name}", work, failed=lambda words: self._say(1.0, words))
+
+    def _show(self, source: Source | None) -> None:
+        if source is not None and self._source is not None:
+            self._source, self._content, self._maps = source, source.figure.content, {}
+            self.widget.show(self._content)
+
+    def _map(self, key: str, progress: Progress) -> Mapping[str, Any]:
         if key not in self._maps:
             self._maps[key] = self._opened().map(key, progress)
         return self._maps[key]
@@ -182,38 +195,46 @@ class Workbench(ipywidgets.VBox):
             case "html":
                 question.reply({"text": self.to_html(given.get("state"))})
             case "map":
-                self._begin(question, lambda task: question.reply(self._map(given["key"], task.progress)))
+                self._ask(question, lambda task: self._map(given["key"], task.progress))
             case "relevance":
                 asked = (given["node"], given["map"], int(given["layer"]))
-                self._begin(question, lambda task: question.reply(source.relevance(*asked, task.progress)))
+                self._ask(question, lambda task: source.relevance(*asked, task.progress))
             case "cancel":
                 self._background.cancel(given.get("id"))
                 question.reply(None)
             case _:
                 question.fail(f"the kernel knows no question {question.kind!r}")
 
-    def _begin(self, question: Question, work: Callable[[Task], None]) -> None:
-        """Answer in the background, telling browser and bar how far it is."""
+    def _ask(self, question: Question, work: Callable[[Task], Any]) -> None:
+        """Answer in the background."""
+        id = str(question.payload.get("id", question.id))
+        self._begin(id, lambda task: question.reply(work(task)), failed=question.fail, told=question.progress)
 
-        def told(share: float, text: str) -> None:
-            question.progress(share, text)
-            self._bar.value, self._words.value = share, text
-            self._work.layout.display = "flex"
+    def _begin(
+        self, id: str, work: Callable[[Task], None], *, failed: Callable[[str], None], told: Progress = _quietly
+    ) -> None:
+        """Work in the background, with bar and Cancel beside the widget."""
+
+        def saying(share: float, text: str) -> None:
+            told(share, text)
+            self._say(share, text)
 
         def done(task: Task) -> None:
             work(task)
             self._work.layout.display = "none"
 
-        def failed(error: Exception) -> None:
+        def over(error: Exception) -> None:
             if self._source is not None:
                 self._work.layout.display = "none"
-                question.fail(str(error) if isinstance(error, Cancelled) else f"{type(error).__name__}: {error}")
+                failed(
+                    str(error) if isinstance(error, Cancelled | StgcnlibError) else f"{type(error).__name__}: {error}"
+                )
 
-        self._background.submit(Task(str(question.payload.get("id", question.id)), done, failed, told))
+        self._background.submit(Task(id, done, over, saying))
 
-
-def _quietly(share: float, text: str) -> None:
-    """Progress that nobody sees."""
+    def _say(self, share: float, text: str) -> None:
+        self._bar.value, self._words.value = share, text
+        self._work.layout.display = "flex"
 
 
 def _below(widget: Any) -> list[Any]:

@@ -84,6 +84,8 @@ class Watched:
         prompt = cell.locator(".jp-InputPrompt")
         before = prompt.inner_text()
         for _ in range(40):
+            if self.page.locator(".jp-Dialog").count():
+                self.page.locator(".jp-Dialog .jp-mod-accept").click()
             cell.locator(".cm-content").click(position={"x": 4, "y": 4})
             self.page.keyboard.press("Control+Enter")
             for _ in range(10):
@@ -104,6 +106,8 @@ class Watched:
             self.page.goto(address)
         self.page.wait_for_selector(".jp-Notebook .jp-CodeCell .cm-content", timeout=60_000)
         self.page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=60_000)
+        # Whoever runs a cell before the kernel is known is asked to choose one.
+        self.page.locator(".jp-Toolbar-kernelName", has_text="Python 3").wait_for(timeout=60_000)
 
     def heap(self) -> int:
         """Bytes of JavaScript objects that are in use."""

@@ -12,12 +12,7 @@ from explorer_pages import CHROMIUM, explorer_content, write_page
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 WIDGET = (files("stgcnlib.workbench") / "assets" / "widget.js").read_text().replace("export default", "const module =")
-# An explorer without panels: its store is what the widget talks to.
 START = f"""
-class Explorer {{
-  constructor(root, content, link) {{ this.root = root; this.store = new Store(content, link); this.link = link; }}
-  destroy() {{ this.store.destroy(); }}
-}}
 {WIDGET}
 class Model {{
   constructor(traits) {{ this.traits = traits; this.heard = []; this.sent = []; this.saved = 0; }}
@@ -117,7 +112,7 @@ def test_closing_leaves_nothing(page: Any) -> None:
     left = page.evaluate(
         """async () => {
           const close = render({model, el: root}), explorer = root.firstChild.explorer;
-          const asked = outcome(explorer.link.ask("open"));
+          const asked = outcome(explorer.store.link.ask("open"));
           explorer.store.choose([0], "replace");
           await later(0);
           close();

@@ -1,7 +1,7 @@
 /* Starts the live figures of a page, each once it comes near the screen. `live` is the function around all of this. */
 const start = (figure) => {
   const { kind, content } = JSON.parse(figure.querySelector("script").textContent), root = make("div");
-  const html = () => standalone(figure);
+  const html = (state) => standalone(figure, state);
   figure.append(root);
   try {
     if (kind === "player") figure.player = new Player(root, content, { html });
@@ -14,13 +14,18 @@ const start = (figure) => {
   }
 };
 
-/* A page of this figure alone, with its numbers, its picture and these scripts. */
-const standalone = (figure) => {
+/* A page of this figure alone, with its numbers, its picture and these scripts; an explorer's with its state. */
+const standalone = (figure, state) => {
   const copy = figure.cloneNode(true), title = copy.querySelector("img").alt.replace(/[&<]/g, " ");
   copy.classList.remove("is-live");
   delete copy.dataset.ready;
   delete copy.dataset.jpThemeLight;
   copy.querySelectorAll(":scope > div").forEach((root) => root.remove());
+  if (state) {
+    const held = JSON.parse(copy.querySelector("script").textContent);
+    held.content.state = state;
+    copy.querySelector("script").textContent = JSON.stringify(held).replace(/</g, "\\u003c");
+  }
   const policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
   return `<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${policy}">` +
     `<title>${title}</title><style id="live-style">${document.getElementById("live-style").textContent}</style></head>` +
