@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stgcnlib.errors import StudyError
+from stgcnlib.pipeline.finding import find_folder, nearest_study
 from stgcnlib.workbench.cells import closes_with_its_cell
 from stgcnlib.workbench.studies import StudySource
 from stgcnlib.workbench.workbench import Progress, Source, Workbench, quietly
@@ -39,9 +40,7 @@ def explore(
         StudyError: a folder holds no finished study, or names of networks or of parts of the state are unknown.
         ArtefactError: a result that is needed is missing or damaged.
     """
-    homes = [Path(folder) for folder in folders]
-    if not homes:
-        raise StudyError("explore: give the folder of a finished study, such as reports/demo")
+    homes = [find_folder(Path(folder)) for folder in folders] or [nearest_study()]
     workbench = Workbench(_source(homes, networks), state, others=_others(homes, networks))
     closes_with_its_cell(workbench)
     return workbench
