@@ -1,6 +1,6 @@
 """How long does the workbench take to answer? Each interaction in headless Chromium, with 430 and 5,000 recordings.
 
-    python benchmarks/workbench_latency.py [--nodes 430,5000] [--repeats 30] [--panels 2]
+    python benchmarks/workbench_latency.py [--nodes 430,5000] [--repeats 30]
 
 Milliseconds from the event until the frame after the one that draws the answer begins; up to two frames of 16.7 ms of
 them are waiting. Then the page's JavaScript heap after 20 and after 200 interactions, each after garbage collection.
@@ -21,7 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from playwright.sync_api import Page, sync_playwright
 
-from stgcnlib.figures.live_page import live_scripts
+from stgcnlib.figures.live_page import live_assets, live_scripts
 
 LAYERS, CLASSES, NEIGHBORS, FRAMES, JOINTS = 11, 10, 8, 12, 20
 OPTIONS = ["--no-sandbox", "--enable-precise-memory-info", "--js-flags=--expose-gc"]
@@ -33,16 +33,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--nodes", default="430,5000", help="numbers of recordings (430,5000)")
     parser.add_argument("--repeats", type=int, default=30, help="times that each interaction is measured (30)")
-    parser.add_argument("--panels", type=int, default=2, choices=(1, 2), help="maps side by side (2)")
     arguments = parser.parse_args()
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     with sync_playwright() as engine, tempfile.TemporaryDirectory() as folder:
         browser = engine.chromium.launch(executable_path=chromium, args=OPTIONS)
         for count in map(int, arguments.nodes.split(",")):
-            page = browser.new_page(viewport={"width": 1400, "height": 640})
+            page = browser.new_page(viewport={"width": 1400, "height": 900})
             page.set_default_timeout(600_000)
             address = Path(folder) / f"{count}.html"
-            address.write_text(as_page(synthetic(count), arguments.panels))
+            address.write_text(as_page(synthetic(count)))
             page.goto(address.as_uri())
             report(page, count, arguments.repeats)
             page.close()
@@ -65,14 +64,12 @@ def report(page: Page, count: int, repeats: int) -> None:
     print(f"\nheap after 20 interactions {early / 1e6:.1f} MB, after 200 {late / 1e6:.1f} MB: {late / early:.2f} times")
 
 
-def as_page(content: dict[str, Any], panels: int) -> str:
+def as_page(content: dict[str, Any]) -> str:
     return (
-        '<!DOCTYPE html><meta charset="utf-8"><style>body{margin:0}#root{display:flex;height:600px}#root>div{flex:1}'
-        ".live-map{position:relative;width:100%;height:100%;overflow:hidden}.live-map>canvas{position:absolute;width:100%;"
-        "height:100%}.live-card{position:absolute;top:0;left:0}.live-card canvas{width:84px;height:110px}</style>"
-        '<div id="root" data-jp-theme-light="true"></div><script>"use strict";(() => {\n'
-        f'{live_scripts()}\nconst PANELS = {panels}, root = document.getElementById("root"), content = '
-        f"{json.dumps(content)};\n{SCRIPT}}})();</script>"
+        f'<!DOCTYPE html><meta charset="utf-8"><style>{live_assets()["live.css"]}</style>'
+        '<body data-jp-theme-light="true"><div id="root"></div><script>"use strict";(() => {\n'
+        f'{live_scripts()}\nconst root = document.getElementById("root"), content = {json.dumps(content)};\n'
+        f"{SCRIPT}}})();</script></body>"
     )
 
 
@@ -98,6 +95,7 @@ def synthetic(count: int) -> dict[str, Any]:
     poses = np.cumsum(rng.integers(-1500, 1500, (count, 1, FRAMES, JOINTS, 3)), axis=2)
     classes = [f"class {c}" for c in range(CLASSES)]
     return {
+        "version": 1, "title": "synthetic", "subtitle": "", "offered": [], "lists": [], "code": {}, "state": {},
         "nodes": {
             "count": count, "names": [f"a{c:02d}_s{i % 8}_r{i}" for i, c in enumerate(labels)],
             "categories": [
@@ -112,12 +110,14 @@ def synthetic(count: int) -> dict[str, Any]:
             ],
         },
         "maps": [{
-            "key": "trained", "title": "trained network",
+            "key": "trained", "title": "trained network", "study": "synthetic",
             "layers": [{"name": str(k), "title": f"layer {k}", "index": k} for k in range(LAYERS)],
             "points": packed(points.astype(np.float32)),
             "smoothness": packed(rng.random((LAYERS, count)).astype(np.float32)),
             "edges": {"starts": packed(starts), "ends": packed(ends.astype(np.uint32)),
                       "weights": packed(rng.random(edges).astype(np.float32))},
+            "classes": packed(rng.random((CLASSES, LAYERS)).astype(np.float32)),
+            "curve": packed(np.linspace(1, 0, LAYERS).astype(np.float32)),
         }],
         "poses": {
             "frames": FRAMES, "people": 1, "joints": JOINTS, "dimensions": 3, "unit": 1 / 16000,

@@ -1,4 +1,4 @@
-"""A content of kind "explorer" that has everything: two networks, moving classes, lists, poses; and a kernel made of JavaScript."""
+"""A content of kind "explorer" that has everything: classes that come together, lists, poses."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ def study_content(N: int = 60, L: int = 4, seed: int = 0) -> dict[str, Any]:
             "categories": [
                 {"key": "class", "title": "class", "values": list(CLASSES), "codes": codes},
                 {"key": "predicted", "title": "predicted class", "values": list(CLASSES), "codes": predicted},
-                {"key": "subject", "title": "subject", "values": ["s1", "s2", "s3"], "codes": (np.arange(N) % 3).astype(np.uint16)},
+                {"key": "subject", "title": "subject", "values": ["s1", "s2", "s3"],
+                 "codes": (np.arange(N) % 3).astype(np.uint16)},
             ],
             "numbers": [{"key": "frames", "title": "frames", "values": rng.integers(30, 90, N).astype(np.float32)}],
         },
@@ -34,9 +35,11 @@ def study_content(N: int = 60, L: int = 4, seed: int = 0) -> dict[str, Any]:
         "poses": study_poses(N, rng),
         "lists": [
             {"key": "suspects", "title": "Suspect labels", "items": [
-                {"nodes": ["r002"], "text": "r002: its neighbours clap", "map": "trained", "layer": 2}, {"nodes": [4], "text": HOSTILE}]},
+                {"nodes": ["r002"], "text": "r002: its neighbours clap", "map": "trained", "layer": 2},
+                {"nodes": [4], "text": HOSTILE}]},
             {"key": "flips", "title": "Groups that change most", "items": [
-                {"nodes": ["r001", "r007"], "text": "clap from layer 1 to layer 2", "layer": 2, "from": 1, "to": 2, "colour": "flips"}]},
+                {"nodes": ["r001", "r007"], "text": "clap from layer 1 to layer 2", "layer": 2, "from": 1, "to": 2,
+                 "colour": "flips"}]},
         ],
         "code": {"folder": "reports/small"}, "state": {},
     }  # fmt: skip
@@ -71,59 +74,15 @@ def study_map(key: str, codes: NDArray[Any], L: int, rng: np.random.Generator) -
 
 def study_poses(N: int, rng: np.random.Generator, frames: int = 12) -> dict[str, Any]:
     """A stick figure of seven joints that sways."""
-    stick = np.array([[0, 0, 0], [0, 0, 0.5], [0, 0, 0.8], [0.4, 0, 0.4], [-0.4, 0, 0.4], [0.2, 0, -0.8], [-0.2, 0, -0.8]])
+    stick = np.array(
+        [[0, 0, 0], [0, 0, 0.5], [0, 0, 0.8], [0.4, 0, 0.4], [-0.4, 0, 0.4], [0.2, 0, -0.8], [-0.2, 0, -0.8]]
+    )
     sway = np.sin(np.linspace(0, 6, frames)[None, :, None, None] * (1 + np.arange(N)[:, None, None, None] % 3)) * 0.2
     points = stick[None, None] + sway * np.abs(stick[:, 2:]) + rng.normal(scale=0.01, size=(N, frames, 7, 3))
     return {
         "frames": frames, "people": 1, "joints": 7, "dimensions": 3, "unit": 1 / 16000,
-        "bones": [[1, 0], [2, 1], [3, 1], [4, 1], [5, 0], [6, 0]], "sides": ["#4a5560"] * 3 + ["#2a6fb0", "#d1601f"] * 2,
+        "bones": [[1, 0], [2, 1], [3, 1], [4, 1], [5, 0], [6, 0]],
+        "sides": ["#4a5560"] * 3 + ["#2a6fb0", "#d1601f"] * 2,
         "range": [[-1.1, 1.1]] * 3, "camera": [-60, 12],
         "points": (points[:, None] * 16000).astype(np.int16),
     }  # fmt: skip
-
-
-KERNEL = """
-/* A kernel: window.kernel = {delay, fail, log, hold: kinds whose answers wait for kernel.release(kind)}. */
-const kernel = window.kernel = { delay: 0, fail: {}, log: [], held: [], hold: new Set(), relevance: "absent", heard: new Map() };
-kernel.push = (kind, told) => (kernel.heard.get(kind) || []).forEach((callback) => callback(told));
-kernel.release = (which) => kernel.held.splice(which, 1)[0]();
-const opened = ({ node, map, layer }, stored) => {
-  const at = explorer.store.index(node), others = explorer.store.edgesOf(map, layer, at).slice(0, 5), V = 7, T = 40;
-  const base = explorer.recording.posed(at);
-  const lengths = [T, ...others.map((_, k) => 30 + 5 * k)], path = new Uint16Array(T * lengths.length);
-  path.forEach((_, i) => { const t = Math.floor(i / lengths.length), b = i % lengths.length; path[i] = Math.round((t / (T - 1)) * (lengths[b] - 1)); });
-  const bodies = base.bodies.map((body, b) => {
-    const points = new Int16Array(lengths[b] * V * 3);
-    points.forEach((_, i) => { const t = Math.floor(i / V / 3); points[i] = body.points[Math.floor((t / lengths[b]) * 12) * V * 3 + (i % (V * 3))]; });
-    return { ...body, frames: lengths[b], points, maps: stored ? [new Uint8Array(lengths[b] * V).map((_, i) => (i * 37) % 256)] : [] };
-  });
-  const costs = others.map((_, k) => {
-    const rows = 20, columns = 15 + k, values = new Uint8Array(rows * columns), cells = [];
-    values.forEach((_, i) => { values[i] = Math.min(255, 30 * Math.abs(Math.floor(i / columns) - ((i % columns) * rows) / columns)); });
-    for (let r = 0; r < rows; r++) cells.push(r, Math.floor((r * columns) / rows));
-    return { rows, columns, values: Object.assign(values, { shape: [rows, columns] }), low: 0.125, high: 3, path: Object.assign(Uint16Array.from(cells), { shape: [rows, 2] }) };
-  });
-  return {
-    player: { ...base, fps: 20, joints: ["hip", "chest", "head", "hand l", "hand r", "foot l", "foot r"], path, bodies, layers: stored ? [`layer ${layer}`] : [],
-      signed: false, scale: [[0, "#ffffff"], [1, "#b40426"]] },
-    neighbours: others.map(({ node: k, weight }) => ({ node: explorer.store.nodes.names[k], weight, distance: 1.5, frames: 30 })), costs, relevance: stored ? "stored" : kernel.relevance,
-  };
-};
-const link = {
-  on: (kind, callback) => {
-    if (!kernel.heard.has(kind)) kernel.heard.set(kind, new Set());
-    kernel.heard.get(kind).add(callback);
-    return () => kernel.heard.get(kind).delete(callback);
-  },
-  ask: (kind, payload) => new Promise((resolve, reject) => {
-    kernel.log.push({ kind, ...payload });
-    const answer = () => {
-      if (kernel.fail[kind]) return reject(new Error(kernel.fail[kind]));
-      resolve({ map: () => other, open: () => opened(payload, false), relevance: () => opened(payload, true), cancel: () => null,
-        html: () => ({ text: `<p>${JSON.stringify(payload.state.open)}</p>` }) }[kind]());
-    };
-    if (kernel.hold.has(kind)) kernel.held.push(answer);
-    else setTimeout(answer, kernel.delay);
-  }),
-};
-"""

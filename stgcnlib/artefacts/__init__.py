@@ -6,12 +6,13 @@ It knows nothing of skeletons, networks or graphs; `stgcnlib.pipeline.line` is t
 from __future__ import annotations
 
 from stgcnlib.artefacts.declare import Artefact, Axis, Form, Line, Place
-from stgcnlib.artefacts.forms import ARRAY, JSON, TABLE, TABLES, saved_as
+from stgcnlib.artefacts.forms import ARRAY, ARRAYS, JSON, TABLE, TABLES, saved_as
 from stgcnlib.artefacts.making import Artefacts
 from stgcnlib.artefacts.schedule import Event, make_all
 
 __all__ = [
     "ARRAY",
+    "ARRAYS",
     "JSON",
     "TABLE",
     "TABLES",

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from stgcnlib.artefacts.declare import Form
 
-__all__ = ["ARRAY", "JSON", "TABLE", "TABLES", "saved_as"]
+__all__ = ["ARRAY", "ARRAYS", "JSON", "TABLE", "TABLES", "saved_as"]
 
 
 def _save_array(value: NDArray[Any], path: Path) -> None:
@@ -25,6 +25,16 @@ def _save_array(value: NDArray[Any], path: Path) -> None:
 def _load_array(path: Path) -> NDArray[Any]:
     array: NDArray[Any] = np.load(path, allow_pickle=False)
     return array
+
+
+def _save_arrays(value: Mapping[str, NDArray[Any]], path: Path) -> None:
+    arrays = {f"{k:04d}": array for k, array in enumerate(value.values())}
+    np.savez(path, allow_pickle=False, names=np.asarray(list(value), dtype=np.str_), **arrays)
+
+
+def _load_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    with np.load(path, allow_pickle=False) as stored:
+        return {str(name): stored[f"{k:04d}"] for k, name in enumerate(stored["names"])}
 
 
 def _save_json(value: Any, path: Path) -> None:
@@ -50,6 +60,8 @@ def _load_tables(path: Path) -> dict[str, pd.DataFrame]:
 
 
 ARRAY = Form(".npy", _load_array, _save_array)
+ARRAYS = Form(".npz", _load_arrays, _save_arrays)
+"""A dictionary from names, such as those of layers, to arrays, in its order."""
 JSON = Form(".json", _load_json, _save_json)
 TABLE = Form(".parquet", pd.read_parquet, _save_table)
 TABLES = Form("", _load_tables, _save_tables)

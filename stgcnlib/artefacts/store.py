@@ -44,14 +44,23 @@ class Store:
         """Where an artefact lies."""
         return self.folder / f"{name}{form.suffix}"
 
-    def holds(self, name: str, form: Form, key: str) -> bool:
-        """Whether an artefact is there, was made from `key`, and is as it was written."""
+    def about(self, name: str, form: Form) -> dict[str, Any]:
+        """The manifest of an artefact; empty where it has none that can be read."""
+        try:
+            content = json.loads(self._manifest(self.path(name, form)).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return content if isinstance(content, dict) else {}
+
+    def holds(self, name: str, form: Form, key: str | None) -> bool:
+        """Whether an artefact is there, was made from `key` (`None`: from whatever), and is as it was written."""
         path = self.path(name, form)
         try:
             state = file_state(self._manifest(path))  # changes when another process makes or forgets the artefact
+            manifest = self.about(name, form)
+            key = manifest["key"] if key is None else key
             if self._whole.get(name) == (key, state) and path.exists():
                 return True
-            manifest = json.loads(self._manifest(path).read_text(encoding="utf-8"))
             whole = manifest["format"] == FORMAT and manifest["key"] == key and _intact(path, manifest["files"])
         except (OSError, ValueError, KeyError, TypeError):
             return False  # without a readable manifest it is made again

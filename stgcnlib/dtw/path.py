@@ -1,4 +1,4 @@
-"""dtw_path: which items of two sequences DTW aligns, and at what cost.
+"""dtw_path and local_costs: which items of two sequences DTW aligns, and how far each item is from each other one.
 
 For looking at one pair, entirely in float64; `dtw_distances` is for many.
 """
@@ -14,10 +14,10 @@ from scipy.spatial.distance import cdist
 
 from stgcnlib.dtw.frames import one_sequence
 from stgcnlib.dtw.kernels import band_limits, part_limits
-from stgcnlib.dtw.options import DTWKeywords, DTWLike, DTWOptions, Metric, dtw_options, names_options
+from stgcnlib.dtw.options import DTWKeywords, DTWLike, DTWOptions, dtw_options, names_options
 from stgcnlib.errors import SequenceError
 
-__all__ = ["dtw_path"]
+__all__ = ["dtw_path", "local_costs"]
 
 
 @names_options
@@ -25,6 +25,7 @@ def dtw_path(
     x: Any,
     y: Any,
     *,
+    costs: NDArray[np.float64] | None = None,
     dtw: DTWLike = None,
     **options: Unpack[DTWKeywords],
 ) -> tuple[NDArray[np.int64], float]:
@@ -33,6 +34,7 @@ def dtw_path(
     Args:
         x: (T, D) or (T, V, C).
         y: (T', D) or (T', V, C).
+        costs: (n, m) what `local_costs` gives for them; `None` computes it.
         dtw, **options: as `dtw_distances`.
 
     Returns:
@@ -46,21 +48,51 @@ def dtw_path(
         SequenceError: as `dtw_distances`.
     """
     chosen = dtw_options(dtw, **options)
-    first, second = one_sequence(x, "x"), one_sequence(y, "y")
-    if first.shape[1] != second.shape[1]:
-        raise SequenceError(f"x has {first.shape[1]} features per frame, y has {second.shape[1]}; they must agree")
+    known = local_costs(x, y, dtw=chosen) if costs is None else np.asarray(costs, dtype=np.float64)
     paths, total = [], 0.0
     for part in range(chosen.parts):
-        a, a_end = part_limits(len(first), part, chosen.parts)
-        b, b_end = part_limits(len(second), part, chosen.parts)
-        path, cost = _align(first[a:a_end], second[b:b_end], chosen)
+        a, a_end = part_limits(len(known), part, chosen.parts)
+        b, b_end = part_limits(known.shape[1], part, chosen.parts)
+        path, cost = _align(known[a:a_end, b:b_end], chosen)
         paths.append(path + np.array([a, b]))
         total += cost
     return np.concatenate(paths), total / chosen.parts
 
 
-def _align(x: NDArray[np.float64], y: NDArray[np.float64], options: DTWOptions) -> tuple[NDArray[np.int64], float]:
-    costs = _item_costs(_items(x, options), _items(y, options), options.metric)
+@names_options
+def local_costs(x: Any, y: Any, *, dtw: DTWLike = None, **options: Unpack[DTWKeywords]) -> NDArray[np.float64]:
+    """(n, m) float64 cost of each item of x with each item of y, in float64; see `DTWOptions` for what an item is.
+
+    Args:
+        x, y, dtw, **options: as `dtw_path`.
+
+    Raises:
+        SequenceError: as `dtw_distances`.
+    """
+    chosen = dtw_options(dtw, **options)
+    first, second = one_sequence(x, "x"), one_sequence(y, "y")
+    if first.shape[1] != second.shape[1]:
+        raise SequenceError(f"x has {first.shape[1]} features per frame, y has {second.shape[1]}; they must agree")
+    rows, columns = _frames_of_items(len(first), chosen), _frames_of_items(len(second), chosen)
+    if chosen.metric == "cosine":
+        return _cosine(first[rows].reshape(len(rows), -1), second[columns].reshape(len(columns), -1))
+    # Squares of windows are sums over their frames: each pair of frames is compared once.
+    frames = np.asarray(cdist(first, second, "sqeuclidean"), dtype=np.float64)
+    total = np.zeros((len(rows), len(columns)))
+    for a, b in zip(rows.T, columns.T, strict=True):
+        total += frames[np.ix_(a, b)]
+    return total if chosen.metric == "sqeuclidean" else np.sqrt(total)
+
+
+def _frames_of_items(length: int, options: DTWOptions) -> NDArray[np.int64]:
+    """(n, frames) the frames of each item; a sequence shorter than one item repeats its last."""
+    frames = options.item_frames
+    starts = np.arange(0, max(length - frames, 0) + 1, options.item_stride)
+    found: NDArray[np.int64] = np.minimum(starts[:, None] + np.arange(frames), length - 1)
+    return found
+
+
+def _align(costs: NDArray[np.float64], options: DTWOptions) -> tuple[NDArray[np.int64], float]:
     n, m = costs.shape
     low, high = np.empty(n, np.int64), np.empty(n, np.int64)
     band_limits(n, m, -1 if options.band is None else int(options.band), low, high)
@@ -73,17 +105,7 @@ def _align(x: NDArray[np.float64], y: NDArray[np.float64], options: DTWOptions) 
     return path, float(total)
 
 
-def _items(x: NDArray[np.float64], options: DTWOptions) -> NDArray[np.float64]:
-    """(n, frames * D): each item as one vector."""
-    frames = options.item_frames
-    starts = np.arange(0, max(len(x) - frames, 0) + 1, options.item_stride)
-    chosen: NDArray[np.float64] = x[np.minimum(starts[:, None] + np.arange(frames), len(x) - 1)]
-    return chosen.reshape(len(starts), -1)
-
-
-def _item_costs(x: NDArray[np.float64], y: NDArray[np.float64], metric: Metric) -> NDArray[np.float64]:
-    if metric != "cosine":
-        return np.asarray(cdist(x, y, metric), dtype=np.float64)
+def _cosine(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
     x_size, y_size = np.linalg.norm(x, axis=1), np.linalg.norm(y, axis=1)
     x_unit = x / np.where(x_size > 0, x_size, 1)[:, None]
     y_unit = y / np.where(y_size > 0, y_size, 1)[:, None]

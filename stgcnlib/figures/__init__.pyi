@@ -16,6 +16,7 @@ from .dsgraph import neighbors_of as neighbors_of
 from .dtw import distance_matrix as distance_matrix
 from .dtw import dtw_alignment as dtw_alignment
 from .embedding import embed as embed
+from .explorer import layer_maps as layer_maps
 from .faithfulness import faithfulness_areas as faithfulness_areas
 from .faithfulness import faithfulness_curves as faithfulness_curves
 from .faithfulness import randomisation_decay as randomisation_decay

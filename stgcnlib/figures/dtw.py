@@ -10,9 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial.distance import cdist
 
-from stgcnlib.dtw import DTWLike, dtw_options, dtw_path
+from stgcnlib.dtw import DTWLike, dtw_options, dtw_path, local_costs
 from stgcnlib.errors import GraphError, SequenceError
 from stgcnlib.figures.matrix import slim_colorbar
 from stgcnlib.figures.style import INK, LEFT, MUTED, RIGHT, SMOOTHNESS, new_figure, spread, styled
@@ -53,9 +52,7 @@ def dtw_alignment(
     window, stride, sliding = chosen.item_frames, chosen.item_stride, chosen.reading == "sliding"
     steps = np.asarray(path) if path is not None else dtw_path(first, second, dtw=chosen)[0]
     costs = (
-        np.asarray(cost_matrix, dtype=np.float64)
-        if cost_matrix is not None
-        else cdist(_items(first, window, stride), _items(second, window, stride), chosen.metric)
+        np.asarray(cost_matrix, dtype=np.float64) if cost_matrix is not None else local_costs(first, second, dtw=chosen)
     )
     figure = new_figure(4.1, alt=f"DTW alignment of {names[0]} and {names[1]}.")
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.25])
@@ -170,13 +167,6 @@ def distance_matrix(
 def _flat(values: ArrayLike) -> NDArray[np.float64]:
     array = np.asarray(values, dtype=np.float64)
     return array.reshape(len(array), -1)
-
-
-def _items(frames: NDArray[np.float64], window: int, stride: int) -> NDArray[np.float64]:
-    """Windows as rows; a recording shorter than one is padded by its last frame."""
-    starts = np.arange(0, max(len(frames) - window, 0) + 1, stride)
-    chosen: NDArray[np.float64] = frames[np.minimum(starts[:, None] + np.arange(window), len(frames) - 1)]
-    return chosen.reshape(len(starts), -1)
 
 
 def _cut(name: str, most: int = 34) -> str:

@@ -18,14 +18,12 @@ from numpy.typing import ArrayLike, NDArray
 from stgcnlib.errors import SequenceError
 from stgcnlib.figures.live import LiveFigure
 from stgcnlib.figures.relevance import Scale, check_maps, map_colors, map_scales, skeleton_strip
-from stgcnlib.figures.skeleton import project, side_colors, upright
+from stgcnlib.figures.skeleton import side_colors
+from stgcnlib.figures.space import camera_of, packed_points, reach_of, space_of, unit_of
 from stgcnlib.figures.style import DPI
 from stgcnlib.sequences import SequenceSet
-from stgcnlib.skeleton import SkeletonLayout
 
-__all__ = ["aligned_frames", "skeleton_player"]
-
-_MISSING = -32768
+__all__ = ["aligned_frames", "player_content", "skeleton_player"]
 
 
 def skeleton_player(
@@ -58,23 +56,50 @@ def skeleton_player(
         SequenceError: if maps, path or indices do not fit the recordings.
     """
     indices = [i] if neighbor is None else [i, neighbor]
+    content = player_content(
+        data, indices, [maps or {}, neighbor_maps or {}][: len(indices)], path=path, normalize=normalize, fps=fps
+    )
+    titles = [body["title"] for body in content["bodies"]]
+    says = title or (titles[0] if len(titles) == 1 else f"{titles[0]} beside {titles[1]}")
+    picture, width = _picture(data, i, maps, normalize, says)
+    return LiveFigure("player", content, picture, width, f"Skeleton player, {says}.")
+
+
+def player_content(
+    data: SequenceSet,
+    indices: Sequence[int],
+    maps: Sequence[Mapping[str, Any]],
+    *,
+    path: ArrayLike | None = None,
+    normalize: Scale = "map",
+    fps: float = 30.0,
+) -> dict[str, Any]:
+    """What a player of several recordings side by side draws: plain JSON with arrays as leaves.
+
+    Args:
+        data: as of `skeleton_player`.
+        indices: of B recordings.
+        maps: of each of them: layer -> map; empty for one without maps.
+        path: (L, B) input frames to show together; `None` runs all at the same speed.
+        normalize, fps: as of `skeleton_player`.
+
+    Raises:
+        SequenceError: if maps, path or indices do not fit the recordings.
+    """
     for k in indices:
         if not 0 <= k < len(data):
             raise SequenceError(f"there is no recording {k}; the set has {len(data)} (0 to {len(data) - 1})")
-    all_maps = [maps or {}, neighbor_maps or {}][: len(indices)]
-    layers = list(all_maps[0]) or list(all_maps[-1])
-    for k, each in zip(indices, all_maps, strict=True):
+    layers: list[str] = next((list(each) for each in maps if each), [])
+    for k, each in zip(indices, maps, strict=True):
         if each:
             check_maps(each, data.layout, int(data.lengths[k]))
         if each and list(each) != layers:
-            raise SequenceError(f"recording {k} has maps of {list(each)}, the other of {layers}; give the same layers")
-    colors, signed = map_colors([m for each in all_maps for m in each.values()])
-    spaces = [_space(data.people(k), data.layout) for k in indices]
-    flat = spaces[0].shape[-1] == 2
-    unit = max(float(np.nanmax(np.abs(space))) for space in spaces) / 32000 or 1.0
-    titles = [f"{data.names[k]}: {data.class_names[data.labels[k]]}" for k in indices]
-    names = {name: each[name].title for each in all_maps for name in each}
-    content: dict[str, Any] = {
+            raise SequenceError(f"recording {k} has maps of {list(each)}, another of {layers}; give the same layers")
+    colors, signed = map_colors([m for each in maps for m in each.values()])
+    spaces = [space_of(data.people(k), data.layout) for k in indices]
+    flat, unit = spaces[0].shape[-1] == 2, unit_of(spaces)
+    names = {name: each[name].title for each in maps for name in each}
+    return {
         "dimensions": 2 if flat else 3,
         "fps": float(fps),
         "unit": unit,
@@ -84,24 +109,26 @@ def skeleton_player(
         "layers": [names[name] for name in layers],
         "signed": signed,
         "scale": [[round(x, 3), to_hex(colors(x))] for x in np.linspace(0, 1, 21)],
-        "range": _range(spaces),
+        "range": reach_of(spaces),
         "path": None if path is None else _checked_path(path, [int(data.lengths[k]) for k in indices]),
         "bodies": [
             {
-                "title": label,
+                "title": _title(data, k),
                 "people": space.shape[0],
                 "frames": space.shape[1],
-                "camera": None if flat else _camera(space, data.layout),
-                "points": np.where(np.isfinite(space), np.round(space / unit), _MISSING).astype(np.int16),
+                "camera": None if flat else camera_of(space, data.layout),
+                "points": packed_points(space, unit),
                 "maps": _levels(each, normalize, signed=signed),
             }
-            for space, label, each in zip(spaces, titles, all_maps, strict=True)
+            for space, k, each in zip(spaces, indices, maps, strict=True)
         ],
         "active": 0,
     }
-    says = title or (titles[0] if len(titles) == 1 else f"{titles[0]} beside {titles[1]}")
-    picture, width = _picture(data, i, maps, normalize, says)
-    return LiveFigure("player", content, picture, width, f"Skeleton player, {says}.")
+
+
+def _title(data: SequenceSet, k: int) -> str:
+    """A recording's name, with its class where there are classes."""
+    return f"{data.names[k]}: {data.class_names[data.labels[k]]}" if data.class_names else data.names[k]
 
 
 def aligned_frames(
@@ -126,44 +153,6 @@ def aligned_frames(
     return np.concatenate(pieces)
 
 
-def _space(people: NDArray[np.float32], layout: SkeletonLayout) -> NDArray[np.float64]:
-    """(M, T, V, 3) as across, depth, up of a right-handed frame, or (M, T, V, 2) for flat layouts; centred."""
-    points = np.asarray(people, dtype=np.float64)
-    if layout.dimensions != 3 or points.shape[-1] == 2:
-        # One call for all people: which way is up is decided together.
-        joined: NDArray[np.float64] = project(points.reshape(-1, *points.shape[-2:]), layout)
-        space = joined.reshape(*points.shape[:-1], 2)
-    else:
-        up, sign = upright(points.reshape(-1, *points.shape[-2:]), layout)
-        # The two axes after `up`, in cyclic order, make a right-handed frame; a flip of up flips depth with it.
-        across, depth = (up + 1) % 3, (up + 2) % 3
-        space = np.stack([points[..., across], sign * points[..., depth], sign * points[..., up]], axis=-1)
-    low, high = np.nanmin(space, axis=(0, 1, 2)), np.nanmax(space, axis=(0, 1, 2))
-    centred: NDArray[np.float64] = space - (low + high) / 2
-    return centred
-
-
-def _range(spaces: Sequence[NDArray[np.float64]]) -> list[list[float]]:
-    """Limits per axis for all frames, people and recordings, so that sizes compare; no axis is flat."""
-    reach = np.max([np.nanmax(np.abs(space), axis=(0, 1, 2)) for space in spaces], axis=0)
-    reach = np.maximum(1.05 * reach, 0.12 * reach.max())
-    return [[-round(float(r), 4), round(float(r), 4)] for r in reach]
-
-
-def _camera(space: NDArray[np.float64], layout: SkeletonLayout) -> dict[str, float]:
-    """Where the viewer stands, in degrees: in front of the people, a little above and to the side."""
-    front = np.array([0.0, -1.0])
-    if layout.shoulders is not None:
-        left, right = layout.shoulders
-        # Facing is left x up; of two people who face each other nothing is left, and the default stays.
-        line = np.nanmean(space[..., left, :2] - space[..., right, :2], axis=1)
-        facing = np.stack([line[:, 1], -line[:, 0]], axis=-1)
-        mean = (facing / np.maximum(np.linalg.norm(facing, axis=1, keepdims=True), 1e-9)).mean(axis=0)
-        if np.linalg.norm(mean) > 0.5:
-            front = mean / np.linalg.norm(mean)
-    return {"azimuth": round(float(np.rad2deg(np.arctan2(front[1], front[0]))) + 22, 1), "elevation": 13.5}
-
-
 def _levels(maps: Mapping[str, Any], normalize: Scale, *, signed: bool) -> list[NDArray[Any]]:
     if not maps:
         return []
@@ -174,13 +163,12 @@ def _levels(maps: Mapping[str, Any], normalize: Scale, *, signed: bool) -> list[
 
 def _checked_path(path: ArrayLike, lengths: Sequence[int]) -> NDArray[np.uint16]:
     pairs = np.asarray(path)
-    if len(lengths) != 2:
+    if len(lengths) < 2:
         raise SequenceError("path: aligns two recordings, but no neighbor is given")
-    fits = pairs.ndim == 2 and pairs.shape[1] == 2 and len(pairs) and pairs.dtype.kind in "iu"
+    fits = pairs.ndim == 2 and pairs.shape[1] == len(lengths) and len(pairs) and pairs.dtype.kind in "iu"
     if not fits or (pairs < 0).any() or (pairs >= np.array(lengths)).any():
-        raise SequenceError(
-            f"path has shape {pairs.shape}; expected (L, 2) input frames below {lengths[0]} and {lengths[1]}"
-        )
+        limits = " and ".join(map(str, lengths))
+        raise SequenceError(f"path has shape {pairs.shape}; expected (L, {len(lengths)}) input frames below {limits}")
     return pairs.astype(np.uint16)
 
 

@@ -7,6 +7,7 @@ With intervals and controls. Distances and graphs come from the rooms below; wha
 from __future__ import annotations
 
 from stgcnlib.geometry.baselines import baseline_distances, layer_baselines
+from stgcnlib.geometry.flips import Flips, flip_groups, neighbor_flips
 from stgcnlib.geometry.floor import ChosenK, choose_k, rescaled, same_class_candidates, smoothness_floor
 from stgcnlib.geometry.layers import LayerGeometry, merge_geometries
 from stgcnlib.geometry.measure import layer_geometry, values_without
@@ -16,6 +17,7 @@ from stgcnlib.geometry.neighbourhoods import (
     neighbourhood_overlap,
     polytope_diameters,
 )
+from stgcnlib.geometry.planes import aligned_planes, embed, turned_onto
 from stgcnlib.geometry.readout import debiased_cka, knn_predictions, pooled_features, probe_predictions
 from stgcnlib.geometry.sensitivity import sensitivity
 from stgcnlib.geometry.separation import class_confusions, class_separation, class_shares
@@ -28,15 +30,19 @@ from stgcnlib.geometry.uncertainty import Estimate, Jackknife, permutation_null
 __all__ = [
     "ChosenK",
     "Estimate",
+    "Flips",
     "Jackknife",
     "LayerGeometry",
     "LayerStatistics",
+    "aligned_planes",
     "baseline_distances",
     "choose_k",
     "class_confusions",
     "class_separation",
     "class_shares",
     "debiased_cka",
+    "embed",
+    "flip_groups",
     "graph_similarity",
     "intrinsic_dimension",
     "knn_estimates",
@@ -46,6 +52,7 @@ __all__ = [
     "layer_geometry",
     "layer_statistics",
     "merge_geometries",
+    "neighbor_flips",
     "neighbourhood_overlap",
     "outliers",
     "permutation_null",
@@ -61,5 +68,6 @@ __all__ = [
     "suspect_labels",
     "target_null",
     "target_smoothness",
+    "turned_onto",
     "values_without",
 ]

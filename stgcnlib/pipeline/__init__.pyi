@@ -1,3 +1,5 @@
+from .finished import FinishedStudy as FinishedStudy
+from .finished import read_study as read_study
 from .run import StudyRun as StudyRun
 from .run import open_study as open_study
 from .study import Study as Study

@@ -60,7 +60,12 @@ STAGES: tuple[Stage, ...] = (
     Stage("04a_classes", ("findings", "layers", "nodes", "geometry"), cost=2),
     Stage("04b_sensitivity", ("sensitivity",), section="sensitivity"),
     Stage("06_relevance", (*MAPPED, "layers", "distances/trained/*", "map-evaluation"), cost=21),
-    Stage("05_layer", (*MAPPED, "geometry", "findings", "distances/trained/{layer}"), per_layer=True, cost=19),
+    Stage(
+        "05_layer",
+        (*MAPPED, "geometry", "findings", "planes/trained", "distances/trained/{layer}"),
+        per_layer=True,
+        cost=19,
+    ),
     Stage("07_noise", ("noise",), section="noise", cost=7),
     Stage("08_transfer", ("transfer", "advice", "transfer-facts"), section="transfer"),
     Stage(
@@ -80,7 +85,7 @@ TARGET_STAGES: tuple[Stage, ...] = (
     Stage("06_outputs", ("nodes", "explained", "maps", "examples", "layers")),
     Stage(
         "05_one_layer",
-        ("nodes", "explained", "maps", "examples", "geometry", "distances/trained/{layer}"),
+        ("nodes", "explained", "maps", "examples", "geometry", "planes/trained", "distances/trained/{layer}"),
         per_layer=True,
     ),
     Stage("09_result", ("geometry", "leakage", "nodes", "explained", "maps", "settings", *FIRST_PAGE)),

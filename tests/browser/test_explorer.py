@@ -1,124 +1,322 @@
-"""The explorer in a real browser, beside a kernel made of JavaScript that is late, fails, or answers out of order."""
+"""The explorer in a browser: layers, maps, choosing, ways in, classes, keys."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from explorer_pages import CHROMIUM, HOSTILE
-from explorer_studies import CLASSES, KERNEL, study_content, study_map
-
-from stgcnlib.figures.live import LiveFigure, embedded
-from stgcnlib.figures.live_page import live_assets, live_scripts
-
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-N, L = 60, 4
-Open = Callable[..., Any]
+from explorer_opened import L, N, Opened, answered, opening, put, side, waiting
+from explorer_pages import HOSTILE
+from explorer_studies import study_content
+from player_pages import launched
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine")
-    with playwright.sync_playwright() as engine:
-        started = engine.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with launched() as started:
         yield started
-        started.close()
 
 
 @pytest.fixture
-def opened(browser: Any, tmp_path: Path) -> Iterator[Open]:
-    """Opens `content` as `explorer` with a `kernel`; in the end nothing has complained or left the machine."""
-    complaints: list[str] = []
-    requests: list[str] = []
-    pages = []
-
-    def show(
-        content: dict[str, Any] | None = None, *, state: dict[str, Any] | None = None, kernel: bool = True, count: int = 1
-    ) -> Any:
-        content = study_content(N, L) if content is None else content
-        codes = np.asarray(content["nodes"]["categories"][0]["codes"])
-        other = study_map("untrained", codes, L, np.random.default_rng(5))
-        page = browser.new_page(viewport={"width": 1400, "height": 900})
-        pages.append(page)
-        page.on("console", lambda message: complaints.extend([message.text] * (message.type == "error")))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: requests.append(request.url))
-        data, more = (_inert(embedded(each)) for each in ({**content, "state": state or {}}, other))
-        link = "link" if kernel else "null"
-        path = tmp_path / f"{len(pages)}.html"
-        path.write_text(
-            f'<!DOCTYPE html><meta charset="utf-8"><style>{live_assets()["live.css"]}</style><body>'
-            f'<script>"use strict"; (() => {{\n{live_scripts()}\nconst content = {data}, other = {more};\n{KERNEL}\n'
-            f"window.explorers = Array.from({{ length: {count} }}, () => {{ const root = make('div'); document.body.append(root);\n"
-            f"return new Explorer(root, content, {link}, {{ html: (state) => JSON.stringify(state) }}); }});\n"
-            "window.explorer = window.explorers[0]; Object.assign(window, { store: explorer.store, kernel });\n"
-            "window.settled = async () => { for (let k = 0; k < 4; k++) await new Promise(requestAnimationFrame); };\n"
-            "})();</script>"
-        )
-        page.goto(path.as_uri())
-        page.evaluate("settled()")
-        return page
-
-    yield show
-    for page in pages:
-        page.close()
-    assert complaints == []
-    assert not [url for url in requests if not url.startswith(("file:", "data:", "blob:"))]
+def opened(browser: Any, tmp_path: Path) -> Iterator[Opened]:
+    with opening(browser, tmp_path) as opened:
+        yield opened
 
 
-def _inert(value: Any) -> str:
-    return json.dumps(value).replace("<", "\\u003c")
-
-
-def put(page: Any, **change: Any) -> None:
-    page.evaluate("change => { store.set(change); return settled(); }", change)
-
-
-def waiting(page: Any, what: str) -> None:
-    page.wait_for_function(what, timeout=5000)
-
-
-def answered(page: Any) -> None:
-    waiting(page, "explorer.recording.reply && !explorer.recording.reply.posed")
-
-
-def side(page: Any) -> Any:
-    return page.locator(".explorer-side [role=tabpanel]:visible")
-
-
-def saved(page: Any, kind: str) -> bytes:
-    page.get_by_text("Take away").click()
-    with page.expect_download() as download:
-        page.locator(f".explorer-top .player-menu button[value={kind}]").click()
-    return Path(download.value.path()).read_bytes()
-
-
-def test_a_click_plays_a_recording_beside_its_neighbours(opened: Open) -> None:
+def test_layers_by_slider_buttons_keys_and_name(opened: Opened) -> None:
     page = opened()
-    assert side(page).inner_text().startswith("No recording is open")
-    page.evaluate("kernel.hold.add('open')")
-    box = page.locator(".live-map").bounding_box()
-    x, y = page.evaluate("explorer.panels[0].view.spot(7)")
-    page.mouse.click(box["x"] + x, box["y"] + y)
-    name = page.evaluate("store.state.open")
-    assert name is not None
-    # At once from the poses, then as the kernel has it.
-    waiting(page, "kernel.held.length")
-    assert page.evaluate("explorer.recording.player.steps") == 12
-    page.evaluate("kernel.release(0)")
+    at = "store.state.panels[0].at"
+    slider = page.get_by_role("slider", name="layer")
+    slider.evaluate("(s) => { s.value = 1.4; s.dispatchEvent(new Event('input')); }")
+    assert page.evaluate(at) == 1.4
+    slider.evaluate(
+        "(s) => { s.value = 1.1; s.dispatchEvent(new Event('input')); s.dispatchEvent(new Event('change')); }"
+    )
+    assert page.evaluate(at) == 1
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate(at) == 2
+    assert slider.get_attribute("aria-valuetext") in ("layer 1", "layer 2")  # told in the next moment
+    page.keyboard.press("[")
+    page.get_by_role("button", name="layer before").click()
+    assert page.evaluate(at) == 0
+    page.locator(".explorer-panel select").last.select_option(label="layer 2")
+    assert page.evaluate(at) == 2
+    page.evaluate("settled()")
+    assert slider.input_value() == "2"
+
+
+def test_playing_through_the_layers_moves_on_and_stops_at_the_last(opened: Opened) -> None:
+    page = opened(state={"panels": [{"map": "trained", "at": 2.9}]})
+    play = page.get_by_role("button", name="Play layers")
+    play.click()
+    waiting(page, "store.state.panels[0].at === 3")
+    waiting(page, "!explorer.panels[0].timer")
+    play.click()
+    waiting(page, "store.state.panels[0].at > 0.1 && store.state.panels[0].at < 2")
+    page.get_by_role("button", name="Pause layers").click()
+    stopped = page.evaluate("store.state.panels[0].at")
+    page.wait_for_timeout(100)
+    assert page.evaluate("store.state.panels[0].at") == stopped
+
+
+def test_comparing_asks_for_the_other_network_and_shares_hover_and_choice(opened: Opened) -> None:
+    page = opened()
+    compare = page.get_by_role("button", name="Compare")
+    compare.click()
+    waiting(page, "store.map('untrained')")
+    page.evaluate("settled()")
+    assert compare.get_attribute("aria-pressed") == "true"
+    assert page.evaluate("kernel.log") == [{"kind": "map", "key": "untrained"}]
+    assert page.evaluate("explorer.panels.map(({ view }) => view.title)") == [
+        "trained network, layer 3", "untrained network, layer 3",
+    ]  # fmt: skip
+    # The recording is opened at the layer of the map that it was clicked on.
+    page.locator(".live-map").nth(1).focus()
+    page.keyboard.press("[")
+    put(page, open="r001")
     answered(page)
-    assert page.evaluate("[explorer.recording.player.steps, explorer.recording.player.bodies.length]") == [40, 6]
-    assert page.evaluate("kernel.log") == [{"kind": "open", "node": name, "map": "trained", "layer": L - 1}]
-    assert side(page).locator("h3").inner_text() == name
-    assert "5 neighbours, trained network, layer 3" in side(page).inner_text()
-    rows = side(page).locator("[aria-pressed]")
-    weights = [float(text) for text in rows.locator(".recording-weight").all_inner_texts()]
-    assert weights == sorted(weights, reverse=True)
-    assert len(weights) == 5
+    assert page.evaluate("[kernel.log.at(-1).map, kernel.log.at(-1).layer]") == ["untrained", 2]
+    page.locator(".explorer-panel").nth(1).locator("select").first.select_option(label="trained network")
+    page.evaluate("settled()")
+    assert page.evaluate("store.state.panels") == [{"map": "trained", "at": 3}, {"map": "trained", "at": 2}]
+    compare.click()
+    page.evaluate("settled()")
+    assert page.locator(".live-map").count() == 1
+
+
+def test_a_map_that_cannot_be_had_is_said_on_its_panel(opened: Opened) -> None:
+    page = opened()
+    page.evaluate("kernel.fail.map = 'no such network'")
+    page.get_by_role("button", name="Compare").click()
+    waiting(page, "explorer.panels.length === 2 && explorer.panels[1].view.message === 'no such network'")
+    put(page, open="r001")
+    answered(page)
+    page.locator(".live-map").nth(1).focus()  # a panel without a map breaks nothing
+    page.evaluate("settled()")
+    page.get_by_role("button", name="Compare").click()
+    page.evaluate("settled()")
+    assert page.locator(".live-map").count() == 1
+
+
+def test_the_legend_counts_and_chooses(opened: Opened) -> None:
+    page = opened()
+    entry = page.locator(".explorer-legend button")
+    status = page.locator(".explorer-left [role=status]").first
+    assert status.inner_text() == f"{N} recordings"
+    assert [text.replace("\n", " ") for text in entry.all_inner_texts()[:2]] == ["wave 10", "clap 10"]
+    assert entry.all_inner_texts()[4].startswith("<i>pick up</i>")
+    entry.nth(0).click()
+    entry.nth(1).click()
+    page.evaluate("settled()")
+    assert status.inner_text() == f"20 of {N} recordings chosen"
+    assert entry.all_inner_texts()[2].endswith("0 of 10")
+    assert entry.nth(0).get_attribute("aria-pressed") == "true"
+    entry.nth(0).click()
+    page.evaluate("settled()")
+    assert status.inner_text() == f"10 of {N} recordings chosen"
+    entry.nth(3).click(modifiers=["Alt"])
+    page.evaluate("settled()")
+    assert page.evaluate("store.state.subset") == [f"r{i:03d}" for i in range(3, N, 6)]
+    page.get_by_role("button", name="Undo").click()
+    page.evaluate("settled()")
+    assert page.evaluate("store.state.subset") == [f"r{i:03d}" for i in range(1, N, 6)]
+    page.get_by_role("button", name="Choose none").click()
+    page.evaluate("settled()")
+    assert status.inner_text() == f"{N} recordings"
+    page.get_by_label("colour").select_option(label="subject")
+    page.evaluate("settled()")
+    assert [text.split("\n")[0] for text in entry.all_inner_texts()] == ["s1", "s2", "s3"]
+
+
+def test_numbers_have_a_scale_and_flips_their_layers(opened: Opened) -> None:
+    page = opened()
+    page.get_by_label("colour").select_option(label="neighbours changed")
+    page.evaluate("settled()")
+    legend = page.locator(".explorer-legend")
+    assert legend.inner_text().startswith("neighbours changed, layer 2 to layer 3")
+    assert legend.locator("button").count() == 0
+    legend.get_by_label("from").select_option(label="input")
+    page.evaluate("settled()")
+    assert legend.inner_text().startswith("neighbours changed, input to layer 3")
+    page.get_by_role("button", name="Compare").click()
+    waiting(page, "store.map('untrained')")
+    page.evaluate("settled()")
+    assert "trained network: neighbours changed" in legend.inner_text()
+    assert "untrained network: neighbours changed" in legend.inner_text()
+
+
+def test_searching_tells_how_many_and_enter_takes_them(opened: Opened) -> None:
+    page = opened()
+    status = page.locator(".explorer-left [role=status]").first
+    page.keyboard.press("Tab")
+    page.locator(".explorer").focus()
+    page.keyboard.press("/")
+    page.keyboard.type("clap s2")  # letters go into the field, and are no keys
+    page.evaluate("settled()")
+    assert status.inner_text() == f"{N} recordings, 10 found"
+    assert page.evaluate("store.state.mode") == "point"
+    page.keyboard.press("Enter")
+    page.evaluate("settled()")
+    assert status.inner_text() == f"10 of {N} recordings chosen, 10 found"
+    page.locator("input[type=search]").fill("r013")
+    page.keyboard.press("Enter")
+    page.evaluate("settled()")
+    assert page.evaluate("store.state.open") == "r013"
+
+
+def test_ways_in_go_where_they_lead(opened: Opened) -> None:
+    page = opened(state={"subset": ["r000"]})
+    page.get_by_role("tab", name="Ways in").click()
+    assert side(page).locator("h4").all_inner_texts() == ["Suspect labels", "Groups that change most"]
+    side(page).get_by_text("clap from layer 1 to layer 2").click()
+    page.evaluate("settled()")
+    state = page.evaluate("store.state")
+    assert (state["subset"], state["open"], state["panels"][0]["at"]) == (["r001", "r007"], "r001", 2)
+    assert (state["colour"], state["from"], state["to"]) == ("flips", 1, 2)
+    side(page).get_by_text("r002: its neighbours clap").click()  # the list was still there
+    page.evaluate("settled()")
+    state = page.evaluate("store.state")
+    assert (state["open"], state["subset"]) == ("r002", [])
+    assert side(page).locator("h3").inner_text() == "r002"
+    page.get_by_role("tab", name="Ways in").click()
+    side(page).get_by_text(HOSTILE).click()
+    page.evaluate("settled()")
+    assert page.evaluate("store.state.open") == "r004"
+
+
+def test_the_table_of_classes_leads_to_class_and_layer(opened: Opened) -> None:
+    content = study_content(N, L)
+    table = np.array(
+        [[0.1, 0.2, 0.3, 0.9], [0.1, 0.2, 0.3, 0.2], [0.3] * 4, [0.4] * 4, [0.5] * 4, [np.nan] * 4], np.float32
+    )
+    content["maps"][0]["classes"] = table
+    page = opened(content)
+    page.get_by_role("tab", name="Classes").click()
+    page.evaluate("settled()")
+    assert page.evaluate("explorer.classes.rows.map(row => row.label)") == [
+        "all recordings", "clap", "throw", "sit down", "<i>pick up</i>", "wave", "walk",
+    ]  # fmt: skip
+    canvas = page.locator(".classes-table")
+    box = canvas.bounding_box()
+    left, wide = page.evaluate("[explorer.classes.left, explorer.classes.wide]")
+    page.mouse.move(box["x"] + left + 1.5 * wide, box["y"] + 20 + 18 * 5 + 9)
+    told = side(page).locator("[role=status]")
+    assert told.inner_text() == "wave, layer 1: 0.200"
+    page.mouse.click(box["x"] + left + 1.5 * wide, box["y"] + 20 + 18 * 5 + 9)
+    page.evaluate("settled()")
+    assert page.evaluate("store.state.panels[0].at") == 1
+    assert page.evaluate("store.state.subset") == [f"r{i:03d}" for i in range(0, N, 6)]
+    # By keys: up to the class before, right, and choose.
+    canvas.focus()
+    for key in ("ArrowUp", "ArrowRight", "Enter"):
+        page.keyboard.press(key)
+    page.evaluate("settled()")
+    assert page.evaluate("store.state.panels[0].at") == 2
+    assert page.evaluate("store.state.subset") == [f"r{i:03d}" for i in range(4, N, 6)]
+    for _ in range(9):
+        page.keyboard.press("ArrowDown")
+    assert told.inner_text() == "walk, layer 2: unknown"
+
+
+def test_recordings_with_targets_have_no_table_of_classes(opened: Opened) -> None:
+    content = study_content(N, L)
+    content["nodes"]["categories"] = content["nodes"]["categories"][2:]
+    content["maps"][0]["classes"] = None
+    page = opened(content, state={"open": "r001"})
+    page.get_by_role("tab", name="Classes").click()
+    assert side(page).inner_text() == "This map has no label smoothness by class."
+    content["nodes"]["categories"] = []
+    page = opened(content, state={"open": "r001"})
+    assert page.get_by_label("colour").input_value() == "frames"
+    assert side(page).locator("[aria-pressed]").count() == 5
+
+
+def test_everything_by_keyboard(opened: Opened) -> None:
+    page = opened()
+    outside = page.evaluate("window.heard = 0; document.addEventListener('keydown', () => heard++)")
+    assert outside is None
+    page.locator(".explorer").focus()
+    page.keyboard.press("?")
+    assert page.locator(".explorer-help").is_visible()
+    page.keyboard.press("Escape")
+    assert not page.locator(".explorer-help").is_visible()
+    for key, mode in (("l", "lasso"), ("r", "rectangle"), ("p", "point")):
+        page.keyboard.press(key)
+        assert page.evaluate("store.state.mode") == mode
+    page.keyboard.press("2")
+    assert page.get_by_role("tab", name="Ways in").get_attribute("aria-selected") == "true"
+    page.keyboard.press("c")
+    page.evaluate("settled()")
+    assert page.locator(".live-map").count() == 2
+    page.get_by_role("tab", name="Ways in").focus()
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.activeElement.textContent") == "Classes"
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.activeElement.textContent") == "Recording"
+    page.evaluate("store.choose([1, 2])")
+    page.locator(".explorer").focus()
+    page.keyboard.press("Escape")
+    assert page.evaluate("store.chosen") == 0
+    page.keyboard.press("Control+z")
+    assert page.evaluate("store.chosen") == 2
+    assert page.evaluate("heard") == 0  # JupyterLab would hear nothing
+
+
+def test_whatever_can_be_used_has_a_name_and_shows_its_focus(opened: Opened) -> None:
+    page = opened(state={"open": "r001"})
+    answered(page)
+    nameless = page.evaluate(
+        """() => [...document.querySelectorAll(".explorer :is(button, select, input, textarea, canvas[tabindex])")]
+            .filter((part) => !(part.textContent.trim() || part.getAttribute("aria-label") || part.closest("label")
+                || part.getAttribute("aria-labelledby") || ["alert", "status"].includes(part.getAttribute("role"))))
+            .map((part) => part.outerHTML)"""
+    )
+    assert nameless == []
+    for selector in (".explorer-top select", ".explorer-legend button", ".explorer-list button", "input[type=range]"):
+        page.keyboard.press("Tab")  # focus by keyboard
+        page.locator(selector).first.focus()
+        assert page.locator(selector).first.evaluate("e => getComputedStyle(e).outlineStyle") == "solid"
+
+
+def test_the_hint_goes_away(opened: Opened) -> None:
+    page = opened()
+    hint = page.locator(".explorer-hint")
+    assert hint.is_visible()
+    put(page, open="r001")
+    assert hint.count() == 0
+    page = opened()
+    page.get_by_role("button", name="Close the hint").click()
+    assert page.locator(".explorer-hint").count() == 0
+    assert opened(state={"open": "r001"}).locator(".explorer-hint").count() == 0
+
+
+def test_two_explorers_do_not_disturb_each_other(opened: Opened) -> None:
+    page = opened(count=2)
+    page.locator(".explorer").nth(1).focus()
+    page.keyboard.press("l")
+    page.keyboard.press("2")
+    assert page.evaluate("explorers.map(({ store }) => store.state.mode)") == ["point", "lasso"]
+    assert page.locator("[role=tab][aria-selected=true]").all_inner_texts() == ["Recording", "Ways in"]
+    ids = page.evaluate("[...document.querySelectorAll('.explorer [id]')].map(({ id }) => id)")
+    assert len(ids) == len(set(ids)) == 12
+    page.evaluate("explorers[0].destroy()")
+    page.keyboard.press("p")
+    assert page.evaluate("explorers[1].store.state.mode") == "point"
+    assert page.evaluate("explorers[1].panels.length") == 1
+
+
+def test_destroying_ends_everything(opened: Opened) -> None:
+    page = opened(state={"open": "r001"})
+    answered(page)
+    page.evaluate("explorer.play(); explorer.playLayers(explorer.panels[0]); kernel.hold.add('open')")
+    put(page, open="r002")
+    page.evaluate("explorer.destroy()")
+    assert page.locator(".explorer").inner_text() == ""
+    page.evaluate("kernel.held.forEach((answer) => answer())")
+    page.evaluate("window.dispatchEvent(new Event('resize')); document.body.click(); settled()")
+    assert page.evaluate("kernel.heard.get('progress').size") == 0
+    assert page.evaluate("store.listeners.size") == 0

@@ -346,8 +346,11 @@ def test_keys_step_open_and_change_layer_and_mode(opened: Open) -> None:
     assert page.locator(".live-told").text_content().startswith("a10, class: clap")
     page.keyboard.press("Enter")
     assert page.evaluate("store.state.open") == "a10"
+    for node in (11, 12, 13, 14, 15, 15):  # nobody is further to the right
+        page.keyboard.press("ArrowRight")
+        assert page.evaluate("store.hovered") == node
     page.keyboard.press("Shift+Enter")
-    assert chosen(page) == [10]
+    assert chosen(page) == [15]
     for key, at in [("[", 1), ("[", 0), ("[", 0), ("]", 1), ("]", 2), ("]", 2)]:
         page.keyboard.press(key)
         assert page.evaluate("store.state.panels[0].at") == at

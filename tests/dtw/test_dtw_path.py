@@ -8,7 +8,7 @@ from dtw_reference import cut, local_cost, reference_distance
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stgcnlib.dtw import dtw_distances, dtw_path
+from stgcnlib.dtw import dtw_distances, dtw_path, local_costs
 from stgcnlib.errors import SequenceError
 
 
@@ -57,3 +57,26 @@ def test_equal_sequences_align_on_the_diagonal(rng):
 def test_features_must_agree():
     with pytest.raises(SequenceError, match="x has 2 features per frame, y has 3"):
         dtw_path(np.zeros((2, 2)), np.zeros((2, 3)))
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n=st.integers(1, 15),
+    m=st.integers(1, 15),
+    reading=st.sampled_from(["frames", "sliding", "segments"]),
+    metric=st.sampled_from(["euclidean", "sqeuclidean", "cosine"]),
+    window=st.integers(1, 6),
+    stride=st.integers(1, 3),
+)
+def test_local_costs_are_those_of_stacked_windows_and_can_be_given(seed, n, m, reading, metric, window, stride):
+    rng = np.random.default_rng(seed)
+    x, y = rng.normal(size=(n, 3)), rng.normal(size=(m, 3))
+    options = {"reading": reading, "metric": metric, "window": window, "stride": stride, "segments": 2}
+    items = "frames" if reading == "segments" else reading
+    a, b = (cut(v, reading=items, window=window, stride=stride) for v in (x, y))
+    costs = local_costs(x, y, **options)
+    np.testing.assert_allclose(costs, [[local_cost(p, q, metric) for q in b] for p in a], rtol=1e-9, atol=1e-12)
+    path, cost = dtw_path(x, y, costs=costs, **options)
+    np.testing.assert_array_equal(path, dtw_path(x, y, **options)[0])
+    assert cost == dtw_path(x, y, **options)[1]

@@ -3,8 +3,9 @@ class ClassTable {
   constructor(root, store) {
     Object.assign(this, { store, k: 0, row: 0, column: 0 });
     this.canvas = make("canvas", { className: "classes-table", tabIndex: 0, role: "application" });
-    this.told = make("p", { className: "explorer-soft", role: "status" });
-    root.replaceChildren(this.told, this.canvas);
+    this.about = make("p", { className: "explorer-soft" });
+    this.told = make("p", { className: "classes-told", role: "status" });
+    root.replaceChildren(this.about, this.told, this.canvas);
     this.canvas.onpointermove = (event) => this.point(...this.cell(event));
     this.canvas.onclick = (event) => { this.point(...this.cell(event)); this.enter(); };
     this.canvas.onkeydown = (event) => {
@@ -28,11 +29,14 @@ class ClassTable {
 
   draw() {
     const { canvas, map, store } = this, labels = classesOf(store), table = map && map.classes;
-    canvas.hidden = !table || !labels;
-    if (canvas.hidden) { this.told.textContent = "This map has no label smoothness by class."; return; }
+    canvas.hidden = this.told.hidden = !table || !labels;
+    this.about.textContent = canvas.hidden ? "This map has no label smoothness by class."
+      : "Label smoothness by class and layer, dark is low; the least smooth at the last layer first. Click a cell to choose the class and go to the layer.";
+    if (canvas.hidden) return;
     const L = map.layers.length, value = (code, layer) => table[code * L + layer], last = (code) => value(code, L - 1);
     const codes = labels.values.map((_, code) => code).sort((a, b) => (last(a) ?? 9) - (last(b) ?? 9));
     canvas.style.height = `${22 + 18 * (codes.length + 1)}px`;
+    canvas.setAttribute("aria-label", `Label smoothness of ${codes.length} classes at ${L} layers; arrow keys move, Enter chooses`);
     if (!canvas.clientWidth) return;
     const { context, width } = fit(canvas), colours = theme(canvas), left = Math.min(130, width * 0.4), wide = (width - left - 2) / L;
     const finite = [...table].filter(Number.isFinite), low = Math.min(...finite), high = Math.max(...finite), palette = viridis(false), at = Math.round(store.state.panels[this.k].at);
@@ -56,8 +60,6 @@ class ClassTable {
     context.strokeStyle = colours.accent;
     context.lineWidth = 2.5;
     context.strokeRect(left + this.column * wide, 20 + 18 * this.row, wide - 1, 17);
-    canvas.setAttribute("aria-label", `Label smoothness of ${codes.length} classes at ${L} layers; arrow keys move, Enter chooses`);
-    if (!this.told.textContent) this.told.textContent = "Label smoothness by class and layer, dark is low; the least smooth at the last layer first. Click a cell to choose the class and go to the layer.";
   }
 
   cell({ offsetX, offsetY }) { return [Math.floor((offsetY - 20) / 18), Math.floor((offsetX - this.left) / this.wide)]; }

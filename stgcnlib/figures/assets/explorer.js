@@ -158,7 +158,7 @@ class Explorer {
   explain() {
     const { store, drawn } = this, same = this.legend.drawn && drawn.length === this.legend.drawn.length && drawn.every((one, k) => one === this.legend.drawn[k]);
     this.legend.drawn = drawn;
-    if (!same) this.legend.replaceChildren(...drawn.flatMap((one) => (one.items ? this.entries(one) : [this.scale(one)])), ...(store.state.colour === "flips" ? [this.span()] : []));
+    if (!same) this.legend.replaceChildren(...drawn.flatMap((one, k) => (one.items ? this.entries(one) : [this.scale(one, drawn.length > 1 ? `${this.mapOf(k).title}: ` : "")])), ...(store.state.colour === "flips" ? [this.span()] : []));
     if (this.flips && store.state.colour === "flips") {
       const map = store.map(store.state.panels[0].map), span = store.span();
       for (const key of ["from", "to"]) fill(this.flips[key].select, map ? layersOf(map) : [], span[key]);
@@ -181,10 +181,12 @@ class Explorer {
     })));
   }
 
-  scale({ title, low, high, ramp }) {
+  mapOf(k) { return this.store.map(this.store.state.panels[k].map) || { title: "" }; }
+
+  scale({ title, low, high, ramp }, before) {
     const bar = make("span", { className: "explorer-ramp" }), number = (x) => `${+x.toPrecision(3)}`.replace("-", "−");
     bar.style.background = `linear-gradient(to right, ${ramp.filter((_, k) => k % 15 === 0).join(", ")})`;
-    return make("span", { className: "explorer-row" }, make("span", {}, title), make("span", {}, number(low)), bar, make("span", {}, number(high)));
+    return make("span", { className: "explorer-row" }, make("span", {}, before + title), make("span", {}, number(low)), bar, make("span", {}, number(high)));
   }
 
   span() {

@@ -27,7 +27,7 @@ class LayerMap {
     const changed = (keys) => {
       this.edges = null;
       if (keys.has("panels") || keys.has("maps")) this.turn();
-      this.request();
+      this.request([...keys].some((key) => key !== "mode" && key !== "pinned"));
     };
     const hovered = (node) => {
       if (node !== this.card.node) this.card.show(-1);

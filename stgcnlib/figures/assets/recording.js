@@ -1,5 +1,4 @@
-/* The opened recording: it plays beside its NNK neighbours; their weights, a cost matrix with the DTW path, and the
-   neighbours that change between two layers. With a kernel the player comes from there; without one from the poses. */
+/* The opened recording: it plays beside its NNK neighbours; their weights, and the neighbours that change between two layers. With a kernel the player comes from there; without one from the poses. */
 
 const button = (text, onclick, props = {}) => make("button", { type: "button", onclick, ...props }, text);
 
@@ -46,21 +45,15 @@ class RecordingPanel {
     this.heading = make("h4");
     this.shares = div("recording-shares");
     this.neighbours = make("ul", { className: "explorer-list" });
-    this.matrix = make("canvas", { className: "recording-matrix", tabIndex: 0, role: "img" });
-    this.caption = make("p", { className: "explorer-soft" });
-    this.costs = div("", make("h4", {}, "Cost matrix"), this.matrix, this.caption);
+    this.costs = new CostMatrix();
     this.from = layer("from", "from");
     this.to = layer("to", "to");
     this.flips = div("");
-    this.body = div("", this.error, this.stage, this.compute, this.work, this.note, this.heading, this.shares, this.neighbours, this.costs,
+    this.body = div("", this.error, this.stage, this.compute, this.work, this.note, this.heading, this.shares, this.neighbours, this.costs.root,
       make("h4", {}, "Neighbours that change"), div("explorer-row", this.from, this.to), this.flips);
     root.replaceChildren(this.title, this.facts, this.body);
-    this.matrix.onpointermove = (event) => this.scrub(event);
-    this.matrix.onkeydown = (event) => this.player.key(event);
-    this.sizes = new ResizeObserver(() => this.drawCosts());
-    this.sizes.observe(this.matrix);
     this.offs = [
-      store.on(["open", "panels", "maps"], () => this.refresh()), store.on("pinned", () => this.pin()), store.on(["colour", "theme", "from", "to"], () => this.list()),
+      store.on(["open", "panels", "maps"], () => this.refresh()), store.on("pinned", () => this.pin()), store.on(["colour", "theme", "from", "to"], () => { this.list(); this.costs.draw(); }),
     ];
     if (store.link) this.offs.push(store.link.on("progress", (told) => this.progress(told)));
     this.refresh();
@@ -70,7 +63,7 @@ class RecordingPanel {
     this.cancel();
     this.turn++;
     clearTimeout(this.timer);
-    this.sizes.disconnect();
+    this.costs.destroy();
     for (const off of this.offs) if (off) off();
     if (this.player) this.player.destroy();
   }
@@ -97,7 +90,7 @@ class RecordingPanel {
     this.turn++;
     clearTimeout(this.timer);
     this.error.textContent = "";
-    if (moved || !store.link) this.show({ player: this.posed(store.opened), costs: [], neighbours: [], posed: true });
+    if (moved || !store.link) this.show({ player: this.posed(store.opened), neighbours: this.nearest(store.opened), costs: [], posed: true });
     this.list();
     // A layer that is only passed by is not asked for.
     if (store.link) this.timer = setTimeout(() => this.ask("open"), moved ? 0 : 200);
@@ -167,19 +160,21 @@ class RecordingPanel {
     return poses ? `Poses at ${poses.frames} moments of each recording, not aligned: frames and DTW paths need a kernel.` : "This page has no poses.";
   }
 
+  /* The neighbours that are played. */
+  nearest(node) { return this.store.edgesOf(this.place.map, this.place.layer, node).slice(0, 5); }
+
   /* Content of a player of this node and its neighbours, from the poses that the page holds. */
   posed(node) {
     const { poses, nodes } = { ...this.store.content, nodes: this.store.nodes };
     if (!poses) return null;
-    const { people, frames, joints, dimensions, camera } = poses, size = people * frames * joints * dimensions, { map, layer } = this.place;
+    const { people, frames, joints, dimensions, camera } = poses, size = people * frames * joints * dimensions;
     const body = (k) => ({
       title: nodes.names[k], people, frames, points: poses.points.subarray(k * size, (k + 1) * size), maps: [],
       camera: camera && { azimuth: camera[0], elevation: camera[1] },
     });
-    const others = this.store.edgesOf(map, layer, node).slice(0, 5).map((edge) => edge.node);
     return {
       ...poses, fps: frames / 2, joints: Array.from({ length: joints }, (_, j) => `joint ${j + 1}`), layers: [], scale: null, path: null,
-      bodies: [node, ...others].map(body), active: 0,
+      bodies: [node, ...this.nearest(node).map((edge) => edge.node)].map(body), active: 0,
     };
   }
 
@@ -202,66 +197,18 @@ class RecordingPanel {
     if (!reply) return;
     for (const row of this.neighbours.querySelectorAll("[aria-pressed]")) row.setAttribute("aria-pressed", +row.value === store.pinned);
     let content = reply.player;
-    const { pinned } = this, bodies = content ? content.bodies : [], other = pinned >= 0 ? pinned + 1 : bodies.findIndex(({ title }) => title === store.state.pinned);
-    if (other > 0 && bodies[other]) {
+    const { pinned } = this, bodies = content ? content.bodies : [], other = pinned + 1;
+    if (other && bodies[other]) {
       const path = content.path && content.path.filter((_, i) => [0, other].includes(i % bodies.length));
       content = { ...content, bodies: [bodies[0], bodies[other]], path };
     }
     const key = `${this.shown.node} ${reply.posed}`, same = this.played === key, { step, playing } = player || {};
     this.played = key;
     this.stage.hidden = !content;
-    if (content && !player) this.player = new Player(this.stage, content, { height: 260, onstep: () => this.drawCosts() });
+    if (content && !player) this.player = new Player(this.stage, content, { height: 260, onstep: () => this.costs.draw() });
     else if (content) player.setContent(content);
     if (content && same) { this.player.show(step); if (playing) this.player.play(); }
-    this.drawCosts();
-  }
-
-  /* -------------------------------------------------------- the cost matrix */
-
-  drawCosts() {
-    const { reply, player, pinned } = { reply: this.reply, player: this.player, pinned: this.reply ? this.pinned : -1 };
-    const cost = pinned >= 0 && reply.costs[pinned];
-    this.costs.hidden = !cost || !player;
-    if (this.costs.hidden) return;
-    const [rows, columns] = cost.values.shape, { context, width, height } = fit(this.matrix), colours = theme(this.matrix);
-    if (this.painted !== cost) {
-      this.painted = cost;
-      const image = new ImageData(columns, rows), palette = viridis(false).map(rgb);
-      cost.values.forEach((value, i) => image.data.set([...palette[value], 255], 4 * i));
-      this.picture = make("canvas", { width: columns, height: rows });
-      this.picture.getContext("2d").putImageData(image, 0, 0);
-      const names = player.bodies.map((_, b) => player.content.bodies[b].title), number = (x) => +x.toPrecision(3);
-      this.caption.textContent = `Down: frames of ${names[0]}; across: frames of ${names[1]}. Distances from ${number(cost.low)} (dark) to ${number(cost.high)}.`;
-      this.matrix.setAttribute("aria-label", `Cost matrix of ${names.join(" and ")} with its DTW path; arrow keys move through the frames`);
-    }
-    context.imageSmoothingEnabled = false;
-    context.drawImage(this.picture, 0, 0, width, height);
-    for (const [colour, wide] of [["#000", 4], ["#fff", 2]]) {
-      context.strokeStyle = colour;
-      context.lineWidth = wide;
-      context.beginPath();
-      for (let p = 0; p < cost.path.length; p += 2) context.lineTo(((cost.path[p + 1] + 0.5) / columns) * width, ((cost.path[p] + 0.5) / rows) * height);
-      context.stroke();
-    }
-    const [y, x] = this.share(player.step);
-    context.strokeStyle = colours.dark ? "#fff" : "#e3342f";
-    context.lineWidth = 1;
-    context.strokeRect(x * width, -1, 0, height + 2);
-    context.strokeRect(-1, y * height, width + 2, 0);
-  }
-
-  /* Where the frames of a step lie in both recordings, from 0 to 1. */
-  share(step) { return this.player.bodies.slice(0, 2).map((body, b) => (this.player.frameOf(b, step) + 0.5) / body.frames); }
-
-  /* To the step that lies nearest. */
-  scrub({ offsetX, offsetY }) {
-    const { clientWidth, clientHeight } = this.matrix, at = [offsetY / clientHeight, offsetX / clientWidth];
-    let best = 0, least = Infinity;
-    for (let step = 0; step < this.player.steps; step++) {
-      const [y, x] = this.share(step), away = Math.hypot(y - at[0], x - at[1]);
-      if (away < least) [best, least] = [step, away];
-    }
-    this.player.seek(best);
+    this.costs.show(pinned >= 0 && content ? reply.costs[pinned] : null, this.player);
   }
 
   /* ------------------------------------------------------------ neighbours */

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from stgcnlib.groups import Grouping
 
 __all__ = ["FINDINGS", "distances", "distances_by_variant", "dtw_options", "find_recordings", "measure_baselines",
-           "measure_curve", "measure_sensitivity", "measure_statistics", "merge_curves", "name_variants",
+           "measure_curve", "measure_sensitivity", "measure_statistics", "merge_curves", "name_variants", "place_nodes",
            "swept_layers"]  # fmt: skip
 
 FINDINGS = ("class_confusions", "class_separation", "suspects", "suspect_layers", "outliers", "outlier_layers")
@@ -31,6 +31,13 @@ def distances(activations: LayerStore, layer: str, settings: Settings) -> NDArra
     from stgcnlib.dtw import dtw_distances
 
     return dtw_distances(activations[layer], dtw=settings.dtw.model_dump())
+
+
+def place_nodes(distances: Distances, settings: Settings) -> dict[str, NDArray[np.float32]]:
+    """(N, 2) places of the nodes in the plane at each layer, each layer turned onto the one before."""
+    from stgcnlib.geometry import aligned_planes
+
+    return aligned_planes(distances, settings.seed)
 
 
 def measure_curve(

@@ -5,7 +5,7 @@ Adding a row is all that a new result takes: its key, its place on disk, its ord
 
 from __future__ import annotations
 
-from stgcnlib.artefacts import ARRAY, JSON, TABLE, TABLES, Artefact, Axis, Line
+from stgcnlib.artefacts import ARRAY, ARRAYS, JSON, TABLE, TABLES, Artefact, Axis, Line
 from stgcnlib.pipeline.line import data, forms, geometry, maps, networks, noise, pages, transfer
 
 __all__ = ["LINE", "NO_EFFECT"]
@@ -92,6 +92,8 @@ NETWORKS = (
 GEOMETRY = (
     Artefact("distances/{network}/{layer}", geometry.distances, ARRAY,
              needs={"activations": "activations/{network}"}, settings=("dtw",)),
+    Artefact("planes/{network}", geometry.place_nodes, ARRAYS,
+             needs={"distances": "distances/{network}/*"}, settings=("seed",)),
     Artefact("curves/{network}", geometry.measure_curve, forms.GEOMETRY,
              needs={"activations": "activations/{network}", "nodes": "nodes", "grouping": "grouping", "k": "graph-k",
                     "distances": "distances/{network}/*"},

@@ -1,0 +1,64 @@
+"""Joints in the space in which players draw them: across, depth and up, in front of the people, as small integers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stgcnlib.figures.skeleton import project, upright
+from stgcnlib.skeleton import SkeletonLayout
+
+__all__ = ["camera_of", "packed_points", "reach_of", "space_of", "unit_of"]
+
+_MISSING = -32768
+
+
+def space_of(people: NDArray[np.float32], layout: SkeletonLayout) -> NDArray[np.float64]:
+    """(M, T, V, 3) as across, depth, up of a right-handed frame, or (M, T, V, 2) for flat layouts; centred."""
+    points = np.asarray(people, dtype=np.float64)
+    if layout.dimensions != 3 or points.shape[-1] == 2:
+        # One call for all people: which way is up is decided together.
+        joined: NDArray[np.float64] = project(points.reshape(-1, *points.shape[-2:]), layout)
+        space = joined.reshape(*points.shape[:-1], 2)
+    else:
+        up, sign = upright(points.reshape(-1, *points.shape[-2:]), layout)
+        # The two axes after `up`, in cyclic order, make a right-handed frame; a flip of up flips depth with it.
+        across, depth = (up + 1) % 3, (up + 2) % 3
+        space = np.stack([points[..., across], sign * points[..., depth], sign * points[..., up]], axis=-1)
+    low, high = np.nanmin(space, axis=(0, 1, 2)), np.nanmax(space, axis=(0, 1, 2))
+    centred: NDArray[np.float64] = space - (low + high) / 2
+    return centred
+
+
+def reach_of(spaces: Sequence[NDArray[np.float64]]) -> list[list[float]]:
+    """Limits per axis for all frames, people and recordings, so that sizes compare; no axis is flat."""
+    reach = np.max([np.nanmax(np.abs(space), axis=(0, 1, 2)) for space in spaces], axis=0)
+    reach = np.maximum(1.05 * reach, 0.12 * reach.max())
+    return [[-round(float(r), 4), round(float(r), 4)] for r in reach]
+
+
+def camera_of(space: NDArray[np.float64], layout: SkeletonLayout) -> dict[str, float]:
+    """Where the viewer stands, in degrees: in front of the people, a little above and to the side."""
+    front = np.array([0.0, -1.0])
+    if layout.shoulders is not None:
+        left, right = layout.shoulders
+        # Facing is left x up; of two people who face each other nothing is left, and the default stays.
+        line = np.nanmean(space[..., left, :2] - space[..., right, :2], axis=1)
+        facing = np.stack([line[:, 1], -line[:, 0]], axis=-1)
+        mean = (facing / np.maximum(np.linalg.norm(facing, axis=1, keepdims=True), 1e-9)).mean(axis=0)
+        if np.linalg.norm(mean) > 0.5:
+            front = mean / np.linalg.norm(mean)
+    return {"azimuth": round(float(np.rad2deg(np.arctan2(front[1], front[0]))) + 22, 1), "elevation": 13.5}
+
+
+def unit_of(spaces: Sequence[NDArray[np.float64]]) -> float:
+    """Length of one step of `packed_points`, so that all these points fit."""
+    return max((float(np.nanmax(np.abs(space))) for space in spaces), default=1.0) / 32000 or 1.0
+
+
+def packed_points(space: NDArray[np.float64], unit: float) -> NDArray[np.int16]:
+    """Points as int16 in multiples of `unit`; those that are missing as the least int16."""
+    packed: NDArray[np.int16] = np.where(np.isfinite(space), np.round(space / unit), _MISSING).astype(np.int16)
+    return packed

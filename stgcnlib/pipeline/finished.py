@@ -1,0 +1,101 @@
+"""A finished study as it lies on disk: read by name, whatever made it, and never made or changed.
+
+For looking at results: a folder that was passed on opens where its recordings are gone, and one that an older version
+made shows what that version made. Making is `stgcnlib.pipeline.run`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, NoReturn
+
+from stgcnlib.artefacts import Line, Place
+from stgcnlib.errors import ArtefactError, StudyError
+from stgcnlib.pipeline.line.table import LINE
+from stgcnlib.pipeline.run import StudyRun
+from stgcnlib.pipeline.study import Study
+
+__all__ = ["FinishedStudy", "read_study"]
+
+
+def read_study(folder: str | os.PathLike[str], *, line: Line = LINE) -> FinishedStudy:
+    """What a study left in its folder, to be read only.
+
+    Args:
+        folder: that ``stgcnlib run`` wrote to.
+        line: the artefacts that there are.
+
+    Raises:
+        StudyError: the folder holds no study with results.
+    """
+    home = Path(folder)
+    file = home / "study.yml"
+    if not file.is_file():
+        raise StudyError(f"{home}: no finished study lies here (it has no study.yml); make one with: stgcnlib run")
+    study = FinishedStudy(Study.from_file(file), home, line)
+    if not study.made:
+        raise StudyError(f"{home}: the study has no results yet; make them with: stgcnlib run {file} -o {home}")
+    return study
+
+
+class FinishedStudy(StudyRun):
+    """Artefacts of a study as they are: ``study["geometry"]`` reads what is there, and makes nothing that is kept.
+
+    What is not kept, such as the nodes, is computed from what is. Files are compared with the checksums of their
+    manifests before they are read, so that damage does not pass for a result.
+    """
+
+    def has(self, name: str) -> bool:
+        """Whether an artefact can be read: it is kept and there, and its study has it."""
+        place = self.line.find(name)
+        form = place.artefact.form
+        return self.keys.has(place.artefact) and (form is None or self.store.path(place.name, form).exists())
+
+    @property
+    def made(self) -> str:
+        """When its geometry was made, or what of it is there, as ISO 8601 in UTC; "" if nothing is."""
+        return str(self._about().get("made", ""))
+
+    @property
+    def version(self) -> str:
+        """The version of the library that made it; "" if nothing is there."""
+        return str(self._about().get("stgcnlib", ""))
+
+    def held(self, place: Place) -> bool:
+        """Whether an artefact is there, by whichever settings and code it was made."""
+        return self.has(place.name)
+
+    def make(self, name: str) -> NoReturn:
+        """Refused."""
+        raise ArtefactError(f"{name}: {self.output} is only read; make it with: stgcnlib run")
+
+    def forget(self, name: str) -> NoReturn:
+        """Refused."""
+        self.make(name)
+
+    def _made(self, place: Place) -> Any:
+        form = place.artefact.form
+        if form is None:
+            return super()._made(place)
+        path = self.store.path(place.name, form)
+        if not path.exists():
+            study = self.output / "study.yml"
+            raise ArtefactError(
+                f"{self.output}: {place.name!r} is not there, and nothing is made here; "
+                f"make it with: stgcnlib run {study} -o {self.output}"
+            )
+        if not self.store.holds(place.name, form, None):
+            raise ArtefactError(
+                f"{path}: is not as it was written, or its manifest is missing; make it again with: "
+                f"stgcnlib run {self.output / 'study.yml'} -o {self.output}"
+            )
+        return form.load(path)
+
+    def _about(self) -> dict[str, Any]:
+        """The manifest of its geometry, or of the first result that is there."""
+        for artefact in sorted(self.line, key=lambda each: each.name != "geometry"):
+            form = None if artefact.axes else artefact.form
+            if form is not None and (about := self.store.about(artefact.name, form)):
+                return about
+        return {}
