@@ -18,10 +18,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.colors import to_hex
 from numpy.typing import NDArray
 from playwright.sync_api import Page, sync_playwright
 
 from stgcnlib.figures.live_page import live_assets, live_scripts
+from stgcnlib.figures.style import class_styles
 
 LAYERS, CLASSES, NEIGHBORS, FRAMES, JOINTS = 11, 10, 8, 12, 20
 OPTIONS = ["--no-sandbox", "--enable-precise-memory-info", "--js-flags=--expose-gc"]
@@ -78,6 +80,12 @@ def packed(array: NDArray[Any]) -> dict[str, Any]:
     return {"dtype": array.dtype.name, "shape": list(array.shape), "data": data}
 
 
+def category(key: str, values: list[str], codes: NDArray[Any]) -> dict[str, Any]:
+    styles = class_styles(len(values))
+    looks = {"colours": [to_hex(color) for color, _ in styles], "markers": [marker for _, marker in styles]}
+    return {"key": key, "title": key, "values": values, "codes": packed(codes.astype(np.uint16)), **looks}
+
+
 def synthetic(count: int) -> dict[str, Any]:
     """The content of a study of `count` recordings: classes come apart with depth, people walk about."""
     rng = np.random.default_rng(0)
@@ -99,11 +107,9 @@ def synthetic(count: int) -> dict[str, Any]:
         "nodes": {
             "count": count, "names": [f"a{c:02d}_s{i % 8}_r{i}" for i, c in enumerate(labels)],
             "categories": [
-                {"key": "class", "title": "class", "values": classes, "codes": packed(labels.astype(np.uint16))},
-                {"key": "predicted", "title": "predicted", "values": classes,
-                 "codes": packed(np.where(rng.random(count) < 0.1, 0, labels).astype(np.uint16))},
-                {"key": "subject", "title": "subject", "values": [f"s{k}" for k in range(8)],
-                 "codes": packed((np.arange(count) % 8).astype(np.uint16))},
+                category("class", classes, labels),
+                category("predicted", classes, np.where(rng.random(count) < 0.1, 0, labels)),
+                category("subject", [f"s{k}" for k in range(8)], np.arange(count) % 8),
             ],
             "numbers": [
                 {"key": "frames", "title": "frames", "values": packed(rng.normal(60, 9, count).astype(np.float32))},

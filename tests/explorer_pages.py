@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.colors import to_hex
 from numpy.typing import NDArray
 
 from stgcnlib.figures.live_page import live_scripts
+from stgcnlib.figures.style import class_styles
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 ASSETS = files("stgcnlib.figures") / "assets"
@@ -22,6 +24,12 @@ HOSTILE = "</script><b onmouseover=alert(1)>x"
 
 def packed(array: NDArray[Any]) -> dict[str, Any]:
     return {"dtype": array.dtype.name, "shape": list(array.shape), "data": base64.b64encode(array.tobytes()).decode()}
+
+
+def category(key: str, values: Sequence[str], codes: NDArray[Any]) -> dict[str, Any]:
+    styles = class_styles(len(values))
+    looks = {"colours": [to_hex(color) for color, _ in styles], "markers": [marker for _, marker in styles]}
+    return {"key": key, "title": key, "values": list(values), "codes": codes.astype(np.uint16), **looks}
 
 
 def random_edges(N: int, L: int, seed: int = 1) -> list[list[list[int]]]:
@@ -54,9 +62,9 @@ def explorer_content(N: int = 40, L: int = 3, classes: int = 3, points: NDArray[
         "nodes": {
             "count": N, "names": names,
             "categories": [
-                {"key": "class", "title": "class", "values": values, "codes": packed(codes)},
-                {"key": "subject", "title": "subject", "values": ["S1", "S2"],
-                 "codes": packed((np.arange(N) * 2 // max(N, 1)).astype(np.uint16))},
+                {**each, "codes": packed(each["codes"])} for each in (
+                    category("class", values, codes), category("subject", ["S1", "S2"], np.arange(N) * 2 // max(N, 1)),
+                )
             ],
             "numbers": [{"key": "seconds", "title": "seconds", "values": packed(seconds)}],
         },

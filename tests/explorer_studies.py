@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from explorer_pages import HOSTILE
+from explorer_pages import HOSTILE, category
 from numpy.typing import NDArray
 
 CLASSES = ("wave", "clap", "throw", "sit down", "<i>pick up</i>", "walk")
@@ -23,10 +23,9 @@ def study_content(N: int = 60, L: int = 4, seed: int = 0) -> dict[str, Any]:
         "nodes": {
             "count": N, "names": names,
             "categories": [
-                {"key": "class", "title": "class", "values": list(CLASSES), "codes": codes},
-                {"key": "predicted", "title": "predicted class", "values": list(CLASSES), "codes": predicted},
-                {"key": "subject", "title": "subject", "values": ["s1", "s2", "s3"],
-                 "codes": (np.arange(N) % 3).astype(np.uint16)},
+                category("class", CLASSES, codes),
+                {**category("predicted", CLASSES, predicted), "title": "predicted class"},
+                category("subject", ["s1", "s2", "s3"], np.arange(N) % 3),
             ],
             "numbers": [{"key": "frames", "title": "frames", "values": rng.integers(30, 90, N).astype(np.float32)}],
         },

@@ -212,18 +212,12 @@ def _categories(nodes: SequenceSet, recordings: pd.DataFrame | None) -> list[dic
     found = []
     names = list(nodes.class_names)
     if names:
-        styles = class_styles(len(names))
-        look = {"colours": [to_hex(color) for color, _ in styles], "markers": [marker for _, marker in styles]}
-        found.append({"key": "class", "title": "class", "values": names, "codes": _codes(nodes.labels), **look})
+        found.append(_category("class", "class", names, nodes.labels))
         if recordings is not None and "predicted" in recordings:
             predicted = recordings["predicted"].to_numpy()
-            found.append(
-                {"key": "predicted", "title": "predicted class", "values": names, "codes": _codes(predicted), **look}
-            )
+            found.append(_category("predicted", "predicted class", names, predicted))
             right = np.where(predicted == nodes.labels, 0, 1)
-            found.append(
-                {"key": "prediction", "title": "prediction", "values": ["right", "wrong"], "codes": _codes(right)}
-            )
+            found.append(_category("prediction", "prediction", ["right", "wrong"], right))
     columns = {name: pd.Series(list(values)) for name, values in nodes.groups.items()}
     if recordings is not None:
         for name in recordings.columns:
@@ -231,9 +225,20 @@ def _categories(nodes: SequenceSet, recordings: pd.DataFrame | None) -> list[dic
                 columns.setdefault(str(name), recordings[name])
     for name, column in columns.items():
         codes, values = pd.factorize(column, sort=True)
-        texts = [str(value) for value in values]
-        found.append({"key": f"group {name}", "title": str(name), "values": texts, "codes": _codes(codes)})
+        found.append(_category(f"group {name}", str(name), [str(value) for value in values], codes))
     return found
+
+
+def _category(key: str, title: str, values: Sequence[str], codes: ArrayLike) -> dict[str, Any]:
+    styles = class_styles(len(values))
+    return {
+        "key": key,
+        "title": title,
+        "values": list(values),
+        "codes": _codes(codes),
+        "colours": [to_hex(color) for color, _ in styles],
+        "markers": [marker for _, marker in styles],
+    }
 
 
 def _numbers(

@@ -9,18 +9,20 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stgcnlib.errors import StudyError, suggest
-from stgcnlib.explain import RelevanceMap
 from stgcnlib.figures.explorer import explorer_content, explorer_figure, map_content
 from stgcnlib.geometry import aligned_planes
 from stgcnlib.pipeline.finished import FinishedStudy, read_study
 from stgcnlib.workbench.recordings import open_recording, relevance_of
 from stgcnlib.workbench.workbench import Progress, quietly
+
+if TYPE_CHECKING:
+    from stgcnlib.explain import RelevanceMap
 
 __all__ = ["StudySource"]
 

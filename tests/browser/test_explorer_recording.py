@@ -115,8 +115,9 @@ def test_late_answers_of_other_recordings_are_dropped(opened: Opened) -> None:
 def test_layers_passed_by_are_not_asked_for(opened: Opened) -> None:
     page = opened(state={"open": "r001"})
     answered(page)
-    for at in (2.6, 2.1, 1.4, 0.9, 1):
-        put(page, panels=[{"map": "trained", "at": at}])
+    page.evaluate(
+        "async () => { for (const at of [2.6, 2.1, 1.4, 0.9, 1]) { store.show(0, { at }); await 0; await 0; } }"
+    )
     waiting(page, "kernel.log.length > 1")
     page.wait_for_timeout(300)
     assert [each["layer"] for each in page.evaluate("kernel.log")] == [3, 1]
@@ -228,3 +229,56 @@ def test_nothing_and_one_recording(opened: Opened) -> None:
     put(page, open=HOSTILE)
     answered(page)
     assert "0 neighbours" in page.evaluate("explorer.recording.heading.textContent")
+
+
+def test_the_strip_tells_the_classes_of_neighbours_at_every_layer(opened: Opened) -> None:
+    page = opened(state={"open": "r007"})
+    answered(page)
+    weights = page.evaluate(
+        """[0, 1, 2, 3].map((layer) => {
+            const sums = {}, { codes, values } = store.nodes.categories[0];
+            for (const { node, weight } of store.edgesOf("trained", layer, 7)) {
+                const name = values[codes[node]] ?? "unknown";
+                sums[name] = (sums[name] || 0) + weight;
+            }
+            return sums;
+        })"""
+    )
+    strip = page.locator(".recording-strip")
+    box = strip.bounding_box()
+    told = side(page).locator(".recording-strip + p")
+    seen: list[set[str]] = []
+    for layer, sums in enumerate(weights):
+        page.mouse.move(box["x"] + (layer + 0.5) / L * box["width"], box["y"] + 9)
+        where, _, shares = told.inner_text().partition(": ")
+        assert where == ("input" if layer == 0 else f"layer {layer}")
+        expected = [f"{round(100 * w / sum(sums.values()))} % {name}" for name, w in sums.items()]
+        assert sorted(shares.split(", ")) == sorted(expected)
+        seen.append(set(sums))
+    assert seen[0] != seen[-1]
+    page.mouse.click(box["x"] + 1.5 / L * box["width"], box["y"] + 9)
+    assert page.evaluate("store.state.panels[0].at") == 1
+    strip.focus()
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("store.state.panels[0].at") == 2
+    # Coloured by subject, neighbours are told apart by subject.
+    put(page, colour="subject")
+    assert told.inner_text().startswith("layer 2: ")
+    assert "% s" in told.inner_text()
+    assert "subject, layer by layer" in (strip.get_attribute("aria-label") or "")
+
+
+def test_the_strip_is_painted_in_the_shares(opened: Opened) -> None:
+    page = opened(state={"open": "r007"})
+    answered(page)
+    shares = dict(page.evaluate("explorer.recording.sharesAt(0)"))
+    column = page.evaluate(
+        """() => { const { strip } = explorer.recording, { width, height } = strip, ratio = devicePixelRatio;
+            const data = strip.getContext("2d").getImageData(Math.round(width / 8), 0, 1, height).data;
+            return [...Array(height).keys()].map((y) => hex([...data.slice(4 * y, 4 * y + 3)])); }""".replace(
+            "hex(", "((c) => '#' + c.map((x) => x.toString(16).padStart(2, '0')).join(''))("
+        )
+    )
+    palette = page.evaluate("store.colours().palette")
+    for code, share in shares.items():
+        assert column.count(palette[int(code)]) / (len(column) - 4) == pytest.approx(share, abs=0.06)

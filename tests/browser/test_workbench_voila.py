@@ -18,7 +18,7 @@ pytest.importorskip("voila", reason="voila is not installed")
 def application(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     if CHROMIUM is None:
         pytest.skip("no chromium on this machine")
-    study = small_study(tmp_path_factory.getbasetemp().parent)
+    study = small_study(tmp_path_factory)
     before = sorted(study.rglob("*"))
     with explored(study, tmp_path_factory.mktemp("voila"), "--app") as address, playwright.sync_playwright() as engine:
         browser = engine.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])

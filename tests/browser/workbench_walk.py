@@ -42,7 +42,7 @@ class Walk:
         self.root.locator(".live-map").nth(panel).scroll_into_view_if_needed()
         view = f"explorer.panels[{panel}].view"
         x, y = self.ask(f"(box => [box.left, box.top])({view}.over.getBoundingClientRect())")
-        return np.array(self.ask(f"[...{view}.screen]"), float).reshape(-1, 2) + [x, y]
+        return np.array(self.ask(f"[...{view}.screen]"), float).reshape(-1, 2) + np.array([x, y])
 
     def hover(self, node: int) -> None:
         self.page.mouse.move(*(self.spots()[node] + 1))

@@ -17,7 +17,7 @@ from stgcnlib.pipeline import read_study
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return small_study(tmp_path_factory.getbasetemp().parent)
+    return small_study(tmp_path_factory)
 
 
 @pytest.fixture

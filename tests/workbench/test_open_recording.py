@@ -18,7 +18,7 @@ from stgcnlib.workbench.recordings import local_costs_shown, open_recording, rel
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> FinishedStudy:
-    return read_study(small_study(Path(tmp_path_factory.getbasetemp().parent)))
+    return read_study(small_study(tmp_path_factory))
 
 
 @pytest.mark.parametrize("place", [0, 1, -1])

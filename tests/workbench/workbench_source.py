@@ -38,7 +38,8 @@ def small_content() -> dict[str, Any]:
     names = list("abcde")
     codes = np.array([0, 1, 0, 65535, 1], np.uint16)
     numbers = [{"key": "frames", "title": "frames", "values": np.arange(5, dtype=np.float32)}]
-    categories = [{"key": "class", "title": "class", "values": ["wave", "<b>kick</b>"], "codes": codes}]
+    looks = {"colours": ["#332288", "#cc6677"], "markers": ["o", "s"]}
+    categories = [{"key": "class", "title": "class", "values": ["wave", "<b>kick</b>"], "codes": codes, **looks}]
     return {
         "version": 1,
         "title": "small",

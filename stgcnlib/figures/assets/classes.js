@@ -1,4 +1,4 @@
-/* Label smoothness of every class at every layer, the least smooth at the last layer first; a cell leads there. */
+/* Label smoothness of every class at every layer, the least smooth (highest) at the last layer first; a cell leads there. */
 class ClassTable {
   constructor(root, store) {
     Object.assign(this, { store, k: 0, row: 0, column: 0 });
@@ -31,10 +31,10 @@ class ClassTable {
     const { canvas, map, store } = this, labels = classesOf(store), table = map && map.classes;
     canvas.hidden = this.told.hidden = !table || !labels;
     this.about.textContent = canvas.hidden ? "This map has no label smoothness by class."
-      : "Label smoothness by class and layer, dark is low; the least smooth at the last layer first. Click a cell to choose the class and go to the layer.";
+      : "Label smoothness by class and layer: the lower (darker), the better a class is set apart. The least smooth at the last layer comes first. Click a cell to choose the class and go to the layer.";
     if (canvas.hidden) return;
     const L = map.layers.length, value = (code, layer) => table[code * L + layer], last = (code) => value(code, L - 1);
-    const codes = labels.values.map((_, code) => code).sort((a, b) => (last(a) ?? 9) - (last(b) ?? 9));
+    const codes = labels.values.map((_, code) => code).sort((a, b) => (last(b) || 0) - (last(a) || 0));
     canvas.style.height = `${22 + 18 * (codes.length + 1)}px`;
     canvas.setAttribute("aria-label", `Label smoothness of ${codes.length} classes at ${L} layers; arrow keys move, Enter chooses`);
     if (!canvas.clientWidth) return;

@@ -54,7 +54,7 @@ class Explorer {
     this.comparing = button("Compare", () => this.compare());
     this.leaving = new TakeAway(this);
     this.menu = this.leaving.menu;
-    this.top = div("explorer-top", div("explorer-name", make("strong", {}, title || ""), make("span", { className: "explorer-soft" }, subtitle || "")),
+    this.top = div("explorer-top", div("explorer-name", make("strong", {}, title || ""), make("span", { className: "explorer-soft", title: subtitle || "" }, subtitle || "")),
       this.colour, this.edges, this.search, make("span", { className: "explorer-modes", role: "group", "aria-label": "choose by" }, ...this.modes),
       this.comparing, this.menu, button("?", () => this.helped(), { "aria-label": "Help: keys" }));
     this.hint = div("explorer-hint", make("span", {}, "Point at a recording: it moves. Click: it opens. [ and ] change the layer, ? lists all keys."),
@@ -247,7 +247,7 @@ class Explorer {
     const { store, focus: k } = this, found = nodes.map((node) => this.recording.number(node)), { names } = store.nodes;
     this.staying = found.length > 1;
     if (map !== undefined || layer !== undefined) store.show(k, { ...(map === undefined ? {} : { map }), ...(layer === undefined ? {} : { at: layer }) });
-    store.set({ colour, from, to, open: names[found[0]], pinned: null });
+    store.set({ colour: colour ?? (from === undefined ? undefined : "flips"), from: from ?? null, to: to ?? null, open: names[found[0]], pinned: null });
     store.choose(found.length > 1 ? found : []);
   }
 

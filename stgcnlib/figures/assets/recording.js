@@ -43,13 +43,21 @@ class RecordingPanel {
     this.work = div("recording-work", this.bar, this.words, button("Cancel", () => this.cancel()));
     this.compute = button("Relevance of this recording is not stored: compute it", () => this.relevance());
     this.heading = make("h4");
-    this.shares = div("recording-shares");
+    this.shares = make("p", { className: "explorer-soft", role: "status" });
+    this.strip = make("canvas", { className: "recording-strip", tabIndex: 0, role: "img", onpointermove: (event) => this.tell(this.column(event)) });
+    Object.assign(this.strip, { onpointerleave: () => this.tell(this.place.layer), onclick: (event) => store.show(this.k, { at: this.column(event) }) });
+    this.strip.onkeydown = (event) => {
+      const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+      if (step) { store.show(this.k, { at: this.place.layer + step }); event.preventDefault(); }
+    };
+    this.sizes = new ResizeObserver(() => this.drawStrip());
+    this.sizes.observe(this.strip);
     this.neighbours = make("ul", { className: "explorer-list" });
     this.costs = new CostMatrix();
     this.from = layer("from", "from");
     this.to = layer("to", "to");
     this.flips = div("");
-    this.body = div("", this.error, this.stage, this.compute, this.work, this.note, this.heading, this.shares, this.neighbours, this.costs.root,
+    this.body = div("", this.error, this.stage, this.compute, this.work, this.note, this.heading, this.strip, this.shares, this.neighbours, this.costs.root,
       make("h4", {}, "Neighbours that change"), div("explorer-row", this.from, this.to), this.flips);
     root.replaceChildren(this.title, this.facts, this.body);
     this.offs = [
@@ -64,6 +72,7 @@ class RecordingPanel {
     this.turn++;
     clearTimeout(this.timer);
     this.costs.destroy();
+    this.sizes.disconnect();
     for (const off of this.offs) if (off) off();
     if (this.player) this.player.destroy();
   }
@@ -217,11 +226,9 @@ class RecordingPanel {
   list() {
     const { store, place } = this, { opened } = store, map = store.map(place.map);
     if (opened < 0 || !map) return;
-    const edges = store.edgesOf(place.map, place.layer, opened), most = edges.length ? edges[0].weight : 1, sum = edges.reduce((all, { weight }) => all + weight, 0);
-    const groups = new Map();
-    for (const { node, weight } of edges) groups.set(classOf(store, node), (groups.get(classOf(store, node)) || 0) + weight / sum);
+    const edges = store.edgesOf(place.map, place.layer, opened), most = edges.length ? edges[0].weight : 1;
     this.heading.textContent = `${edges.length} neighbours, ${map.title}, ${map.layers[place.layer].title}`;
-    this.shares.textContent = [...groups].sort((a, b) => b[1] - a[1]).map(([label, share]) => `${Math.round(100 * share)} % ${label}`).join(", ");
+    this.drawStrip();
     this.neighbours.replaceChildren(...edges.map(({ node, weight }) => {
       const name = store.nodes.names[node], pin = () => store.set({ pinned: store.pinned === node ? null : name });
       const row = this.row(node, pin, weight.toFixed(2));
@@ -236,6 +243,49 @@ class RecordingPanel {
       make("h5", {}, `${found.length} ${kind}`),
       make("ul", { className: "explorer-list" }, ...found.map(({ node }) => make("li", {}, this.row(node, () => this.open(store.nodes.names[node]))))),
     ]));
+  }
+
+  /* What neighbours are told apart by: the category of the map's colours, else the first. */
+  get groups() {
+    const { store } = this, drawn = store.colours(this.k), [category] = store.nodes.categories;
+    return drawn.items ? drawn : category && store.cached(`groups ${store.dark}`, () => store.categorical(category));
+  }
+
+  /* Shares of the neighbours' weight at a layer: [[code, share], …], the largest first. */
+  sharesAt(layer) {
+    const { store, groups: { codes } } = this, sums = {}, edges = store.edgesOf(this.place.map, layer, store.opened), all = edges.reduce((sum, { weight }) => sum + weight, 0);
+    for (const { node, weight } of edges) sums[codes[node]] = (sums[codes[node]] || 0) + weight / all;
+    return Object.entries(sums).sort((a, b) => b[1] - a[1]);
+  }
+
+  /* A column for each layer: the neighbours' classes as shares of their weight. */
+  drawStrip() {
+    const { strip, groups, place } = this;
+    strip.hidden = this.shares.hidden = !groups;
+    if (!groups || this.body.hidden || !strip.clientWidth) return;
+    const L = this.layers.length, { context, width, height } = fit(strip), wide = width / L;
+    for (let layer = 0; layer < L; layer++) {
+      let top = height - 2;
+      for (const [code, share] of this.sharesAt(layer).sort(([a], [b]) => a - b)) {
+        context.fillStyle = groups.palette[code];
+        context.fillRect(layer * wide + 2, top - share * (height - 4), wide - 4, share * (height - 4));
+        top -= share * (height - 4);
+      }
+    }
+    context.strokeStyle = theme(strip).ink;
+    context.lineWidth = 1.5;
+    context.strokeRect(place.layer * wide + 1, 1, wide - 2, height - 2);
+    this.tell(place.layer);
+  }
+
+  column({ offsetX }) { return Math.min(Math.floor((offsetX / this.strip.clientWidth) * this.layers.length), this.layers.length - 1); }
+
+  get layers() { return this.store.map(this.place.map).layers; }
+
+  tell(layer) {
+    const shares = this.sharesAt(layer).map(([code, share]) => `${Math.round(100 * share)} % ${this.groups.items[code].label}`).join(", ");
+    this.shares.textContent = `${this.layers[layer].title}: ${shares || "no neighbours"}`;
+    this.strip.setAttribute("aria-label", `Neighbours by ${this.groups.title}, layer by layer; ${this.shares.textContent}`);
   }
 
   open(name) { this.store.set({ open: name, pinned: null }); }

@@ -3,8 +3,7 @@
      store.on(["colour", "panels"], changed => …)     or on("all", …); returns the function that stops listening
      store.hover(node), store.on("hover", node => …)  is told at once
    Told are keys of the state, "maps" when one has arrived, "theme". Nodes are numbers inside and names in the state. */
-const UNKNOWN_COLOUR = "#8a94a0", MARKERS = "os^DvPXp<>h*"; // as matplotlib names them
-const COLOURS = ["#332288", "#cc6677", "#117733", "#88ccee", "#aa4499", "#ddaa33", "#44aa99", "#882255", "#999933"];
+const UNKNOWN_COLOUR = "#8a94a0";
 
 /* Viridis, without the end that cannot be told from the ground. */
 const viridis = (dark) => {
@@ -191,9 +190,9 @@ class Store {
     return result;
   }
 
-  categorical({ title, values, codes: given, colours = [], markers = [] }) {
-    const codes = Uint16Array.from(given, (code) => Math.min(code, values.length)), round = (k) => Math.floor(k / COLOURS.length) % MARKERS.length;
-    const items = values.map((label, k) => ({ label, colour: colours[k] || COLOURS[k % COLOURS.length], marker: markers[k] || MARKERS[round(k)], count: 0 }));
+  categorical({ title, values, codes: given, colours, markers }) {
+    const codes = Uint16Array.from(given, (code) => Math.min(code, values.length));
+    const items = values.map((label, k) => ({ label, colour: colours[k], marker: markers[k], count: 0 }));
     items.push({ label: "unknown", colour: UNKNOWN_COLOUR, marker: "o", count: 0 });
     for (const code of codes) items[code].count++;
     if (this.dark) for (const item of items) item.colour = onDark(item.colour);
