@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from small_study import small_study
 
+import stgcnlib
 from stgcnlib.errors import StudyError
 from stgcnlib.workbench.pair import merge_contents
 
@@ -108,3 +112,24 @@ def test_two_studies_of_one_name_are_told_apart_and_strangers_refused():
     assert [each["key"] for each in merged["maps"]] == ["one/trained", "one (2)/trained"]
     with pytest.raises(StudyError, match="no recording of 'one' has the name of one of 'two'"):
         merge_contents(content("one", ["a", "b", "c"], 0), content("two", ["d", "e", "f"], 0))
+
+
+def test_two_finished_studies_are_opened_as_one(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> None:
+    first = small_study(tmp_path_factory)
+    second = Path(shutil.copytree(first, tmp_path / "other"))
+    workbench = stgcnlib.explore(first, second)
+    source = workbench._opened()
+    keys = [each["key"] for each in source.figure.content["maps"]]
+    assert keys == ["small/trained", "small (2)/trained"]
+    one, two = (each["points"] for each in source.figure.content["maps"])
+    np.testing.assert_allclose(one, two, atol=1e-5)
+    name = source.figure.content["nodes"]["names"][3]
+    replies = [source.open(name, key, 1) for key in keys]
+    assert replies[0]["neighbours"] == replies[1]["neighbours"]
+    offered = [each["key"] for each in source.figure.content["offered"]]
+    assert "small (2)/untrained" in offered
+    untrained = [
+        source.map(key, lambda share, text: None)["points"] for key in ("small/untrained", "small (2)/untrained")
+    ]
+    np.testing.assert_allclose(*untrained, atol=1e-4)
+    workbench.close()
