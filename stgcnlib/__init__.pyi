@@ -44,3 +44,4 @@ from .transforms import windows as windows
 from .verdicts import advise_frozen as advise_frozen
 from .verdicts import compare_studies as compare_studies
 from .version import __version__ as __version__
+from .workbench import explore as explore

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
+import pytest
 from filelock import FileLock
 
 import stgcnlib
@@ -27,8 +29,10 @@ SHOWN = ("geometry", "findings", "maps", "recordings", "summary")
 """What a workbench reads, and with it all that these need."""
 
 
-def small_study(folder: Path) -> Path:
-    """The folder of the study, below `folder`; made by whoever comes first."""
+def small_study(temporary: pytest.TempPathFactory) -> Path:
+    """The folder of the study; made by whichever test process comes first, and left as it is by all."""
+    base = temporary.getbasetemp()
+    folder = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     home = folder / "small"
     with FileLock(folder / "small.lock"):
         if not (home / "study.yml").is_file():

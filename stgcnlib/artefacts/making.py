@@ -6,7 +6,7 @@ One is made at a time, in this process; `schedule` makes many at a time in other
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -83,6 +83,12 @@ class Artefacts:
         form = place.artefact.form
         return form is None or self.store.holds(place.name, form, self.keys.of(place))
 
+    def missing(self, name: str) -> list[str]:
+        """What would be made for an artefact now, itself last; ``*`` for an axis whose values are not known yet."""
+        found: dict[str, None] = {}
+        self._misses([self.find(name)], found, {})
+        return list(found)
+
     def make(self, name: str) -> Path:
         """Make an artefact if it is not there, with all that it needs; its place on disk."""
         place = self.find(name)
@@ -128,6 +134,26 @@ class Artefacts:
             place, optional = self.line.need(name, axes)
             if not optional or self.keys.has(place.artefact):
                 yield self.find(place.name)
+
+    def _misses(self, places: Iterable[Place], found: dict[str, None], known: dict[str, bool]) -> bool:
+        """Collect in `found` what would be made for places; `known` says of which places that is anything."""
+        for place in (places := list(places)):
+            if place.name not in known:
+                known[place.name] = self._lacks(place, found, known)
+        return any(known[place.name] for place in places)
+
+    def _lacks(self, place: Place, found: dict[str, None], known: dict[str, bool]) -> bool:
+        kept = place.artefact.form is not None
+        if place.stars:
+            axes = [self.line.axes[star] for star in place.stars]
+            if not self._misses((need for axis in axes for need in self.needed(axis, {})), found, known):
+                return self._misses(self.places(place), found, known)
+        elif kept and self.held(place):
+            return False
+        lacking = self._misses(self.needed(place.artefact, place.axes), found, known)
+        if kept:
+            found[place.name] = None
+        return kept or lacking
 
     def _made(self, place: Place) -> Any:
         artefact, form = place.artefact, place.artefact.form

@@ -10,7 +10,6 @@ from matplotlib.colors import Normalize
 from numpy.typing import NDArray
 
 from stgcnlib.figures.embedding import embed
-from stgcnlib.networks.graph import hop_distance
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.skeleton import SkeletonLayout
 
@@ -20,6 +19,8 @@ __all__ = ["node_positions", "signal_scale"]
 def node_positions(layout: SkeletonLayout) -> NDArray[np.float64]:
     """(V, 2) places of a graph's nodes: as the layout gives them (three coordinates are seen from above), else laid
     out so that distances in the plane follow the number of edges between nodes (Kamada and Kawai 1989)."""
+    from stgcnlib.networks.graph import hop_distance  # beside it lies torch, which takes seconds
+
     if layout.positions is not None:
         return np.array(layout.positions, dtype=np.float64)[:, :2]
     return embed(hop_distance(layout))

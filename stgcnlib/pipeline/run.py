@@ -13,7 +13,9 @@ from typing import Any
 
 from stgcnlib.artefacts import Artefacts, Line
 from stgcnlib.errors import LayerNotFoundError, suggest
+from stgcnlib.pipeline import asking
 from stgcnlib.pipeline.checks import check_study
+from stgcnlib.pipeline.finding import find_file, find_output, nearest_study, project_folder
 from stgcnlib.pipeline.line.table import LINE
 from stgcnlib.pipeline.study import Study
 
@@ -21,19 +23,41 @@ __all__ = ["StudyRun", "open_study"]
 
 
 def open_study(
-    study: Study | Mapping[str, Any] | str | os.PathLike[str] = "demo", output: str | os.PathLike[str] | None = None
+    study: Study | Mapping[str, Any] | str | os.PathLike[str] | None = None,
+    output: str | os.PathLike[str] | None = None,
 ) -> StudyRun:
-    """A study and the folder that keeps its artefacts.
+    """A study and the folder that keeps its artefacts; in a notebook, a line says which and from when.
+
+    Relative paths that are not there from the working directory are looked up in the folders above it, up to the top
+    of the repository: a notebook in ``notebooks/stages`` finds ``reports/demo`` beside ``notebooks``.
 
     Args:
-        study: a `Study`, its fields, a path to a study file, or the name of a bundled one.
-        output: folder for artefacts; `None` means ``reports/NAME`` below the working directory.
+        study: a `Study`, its fields, a path to a study file, or the name of a bundled one. `None`: the study in
+            `output`; without that, the nearest finished one (`stgcnlib.pipeline.finding.nearest_study`).
+        output: folder for artefacts; `None` means ``reports/NAME``. One that is nowhere is made below the working
+            directory, or where someone can be asked first, in the project's own folder.
 
     Raises:
-        StudyError: if the study file has an unknown key or a value out of range.
+        StudyError: the study file has an unknown key or a value out of range, or no study is named and none is near.
     """
-    loaded = Study.load(study)
-    return StudyRun(loaded, Path(output) if output is not None else Path("reports") / loaded.name)
+    if study is None:
+        folder = nearest_study() if output is None else find_file(Path(output) / "study.yml").parent
+        loaded, asked = Study.from_file(folder / "study.yml"), folder
+    else:
+        if isinstance(study, str | os.PathLike) and Path(study).suffix:  # the name of a bundled study has none
+            study = find_file(Path(study))
+        loaded = Study.load(study)
+        asked = Path(output) if output is not None else Path("reports") / loaded.name
+    folder = find_output(loaded, asked)
+    if asking.attended() and not folder.exists():
+        folder = project_folder() / folder
+    run = StudyRun(loaded, folder)
+    if study is None:
+        study = folder / "study.yml"
+    if isinstance(study, str | os.PathLike):
+        run.given = str(study)
+    asking.say(loaded, folder)
+    return run
 
 
 class StudyRun(Artefacts):
@@ -42,12 +66,30 @@ class StudyRun(Artefacts):
     Attributes:
         study: the validated study.
         output: the folder; artefacts lie in ``output/artefacts``, tables in ``output/tables``.
+        given: the study file or bundled name that it was opened by; "STUDY.yml" if by neither.
     """
 
     def __init__(self, study: Study, output: Path, line: Line = LINE) -> None:
         super().__init__(line, study, output)
         self.study = study
         self.output = output
+        self.given = "STUDY.yml"
+        self._asking = False
+
+    def __getitem__(self, name: str) -> Any:
+        """As of `Artefacts`; in a notebook, long work begins only once someone has agreed to it (`asking`).
+
+        Raises:
+            StudyError: nobody agreed; says how to make it in a terminal.
+        """
+        if self._asking or not asking.attended():
+            return super().__getitem__(name)
+        self._asking = True  # what is made on the way is not asked for again
+        try:
+            asking.agree(self, self.study, name, self.given)
+            return super().__getitem__(name)
+        finally:
+            self._asking = False
 
     def __repr__(self) -> str:
         return f"StudyRun({self.study.name!r}, output={str(self.output)!r})"

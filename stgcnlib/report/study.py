@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from stgcnlib.pipeline.run import open_study
+from stgcnlib.pipeline.run import StudyRun
 from stgcnlib.pipeline.runner import run_stages
 from stgcnlib.pipeline.study import Study
 from stgcnlib.report.live import LivePages
@@ -40,7 +40,8 @@ def run_study(
         StudyError: the study cannot be run; nothing has been started.
         StageError: a notebook failed: which cell, with which parameters and error. Finished ones stay.
     """
-    run = open_study(study, output)
+    loaded = Study.load(study)
+    run = StudyRun(loaded, Path("reports") / loaded.name if output is None else Path(output))
     pages = partial(LivePages, show=progress)
     run_stages(run.study, run.output, check=run.check, watch=pages, force=force, workers=workers, progress=progress)
     return run.output / "index.html"

@@ -19,7 +19,7 @@ from stgcnlib.figures.live import LiveFigure
 from stgcnlib.workbench.background import Background, Cancelled, Task
 from stgcnlib.workbench.widget import ExplorerWidget, Question
 
-__all__ = ["STATE", "Source", "Workbench"]
+__all__ = ["STATE", "Progress", "Source", "Workbench", "quietly"]
 
 STATE = ("panels", "colour", "open", "pinned", "subset", "mode", "search", "from", "to", "edges")
 """What a state may say, see `stgcnlib.explore`."""
@@ -28,7 +28,7 @@ Progress = Callable[[float, str], None]
 """Called with a share from 0 to 1 and a few words; raises where the work is no longer wanted."""
 
 
-def _quietly(share: float, text: str) -> None:
+def quietly(share: float, text: str) -> None:
     """Progress that nobody sees."""
 
 
@@ -124,7 +124,7 @@ class Workbench(ipywidgets.VBox):
         shown = dict(self.state if state is None else state)
         keys = {panel.get("map") for panel in shown.get("panels") or ()}
         held = {each["key"] for each in self._content["maps"]}
-        more = [self._map(key, _quietly) for key in sorted(keys - held - {None})]
+        more = [self._map(key, quietly) for key in sorted(keys - held - {None})]
         content = {**self._content, "maps": [*self._content["maps"], *more], "offered": [], "state": shown}
         figure = source.figure
         return LiveFigure("explorer", content, figure.picture, figure.width, figure.alt).to_html()
@@ -211,7 +211,7 @@ class Workbench(ipywidgets.VBox):
         self._begin(id, lambda task: question.reply(work(task)), failed=question.fail, told=question.progress)
 
     def _begin(
-        self, id: str, work: Callable[[Task], None], *, failed: Callable[[str], None], told: Progress = _quietly
+        self, id: str, work: Callable[[Task], None], *, failed: Callable[[str], None], told: Progress = quietly
     ) -> None:
         """Work in the background, with bar and Cancel beside the widget."""
 

@@ -158,6 +158,30 @@ def test_keys_are_known_before_anything_is_made(tmp_path: Path) -> None:
     assert opened(tmp_path / "elsewhere").key("total") == keys["total"]
 
 
+def test_what_is_missing_is_told_before_anything_is_made(tmp_path: Path) -> None:
+    study = opened(tmp_path)
+    assert study.missing("total") == ["numbers", "scaled/a", "scaled/b%2Fc", "total"]
+    assert study.missing("doubled") == ["numbers"]
+    assert (MADE, list(tmp_path.iterdir())) == ([], [])
+    study["scaled/a"]
+    assert study.missing("total") == ["scaled/b%2Fc", "total"]
+    assert study.missing("rows") == ["rows"]
+    study["total"]
+    assert study.missing("total") == study.missing("scaled/*") == study.missing("doubled") == []
+
+
+def test_what_is_missing_is_told_where_an_axis_is_not_known_yet(tmp_path: Path) -> None:
+    """Two artefacts for each value of an axis that is computed from what is missing."""
+    parts = Axis(lambda numbers: [str(each) for each in numbers], needs={"numbers": "numbers"})
+    each = (Artefact(f"{name}/{{part}}", scaled, ARRAY, needs={"numbers": "numbers"}) for name in ("one", "other"))
+    both = Artefact("both", lambda one, other: len(one) + len(other), JSON, needs={"one": "one/*", "other": "other/*"})
+    study = Artefacts(Line((ARTEFACTS[0], *each, both), {"part": parts}), Settings(), tmp_path)
+    assert study.missing("both") == ["numbers", "one/*", "other/*", "both"]
+    assert MADE == []
+    study["numbers"]
+    assert study.missing("both") == [*(f"{name}/{k}" for name in ("one", "other") for k in range(3)), "both"]
+
+
 def test_a_function_can_read_only_what_is_declared(tmp_path: Path) -> None:
     def greedy(settings: Any) -> int:
         return int(settings.inner.unused)

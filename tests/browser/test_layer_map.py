@@ -136,8 +136,10 @@ def test_hovering_shows_who_it_is_and_moves_the_person(opened: Open) -> None:
     assert painted(page, "over", 1) == 0
 
 
-def test_the_card_stays_within_its_panel(opened: Open) -> None:
-    page = opened(state=two_panels())
+def test_the_card_stays_within_its_panel_beside_its_point(opened: Open) -> None:
+    content = explorer_content(N, L)
+    content["nodes"]["categories"][1]["values"] = ["a subject of a rather long name for a card"] * 2
+    page = opened(content, state=two_panels())
     for panel in (0, 1):
         left = 500 * panel
         for place in spots(page, panel)[::5]:
@@ -148,6 +150,9 @@ def test_the_card_stays_within_its_panel(opened: Open) -> None:
             assert box["x"] + box["width"] <= left + 500
             assert box["y"] >= 0
             assert box["y"] + box["height"] <= 600
+            # What is pointed at stays in sight.
+            right, bottom = box["x"] + box["width"], box["y"] + box["height"]
+            assert not (box["x"] <= place[0] <= right and box["y"] <= place[1] <= bottom)
 
 
 def test_a_click_opens_and_keys_add_or_remove(opened: Open) -> None:

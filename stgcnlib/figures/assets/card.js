@@ -34,10 +34,12 @@ class Card {
     if (frames > 1) this.timer = setInterval(draw, 83);
   }
 
-  /* Beside a place of its map, within the map. */
+  /* Beside a place of its map, or above or below it, within the map. */
   place([x, y], gap, width, height) {
-    const { offsetWidth: w, offsetHeight: h } = this.root, left = x + gap + w < width ? x + gap : Math.max(x - gap - w, 0);
-    this.root.style.transform = `translate(${left}px, ${Math.max(Math.min(y - h / 2, height - h), 0)}px)`;
+    const { offsetWidth: w, offsetHeight: h } = this.root, within = (from, size, whole) => Math.max(Math.min(from, whole - size), 0);
+    const beside = [x + gap, x - gap - w].find((left) => left >= 0 && left + w <= width);
+    const [left, top] = beside === undefined ? [within(x - w / 2, w, width), y + gap + h <= height ? y + gap : y - gap - h] : [beside, within(y - h / 2, h, height)];
+    this.root.style.transform = `translate(${left}px, ${top}px)`;
   }
 
   destroy() { clearInterval(this.timer); }

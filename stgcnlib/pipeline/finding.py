@@ -1,0 +1,118 @@
+"""Where finished studies lie: found from the working directory upwards, so that a notebook finds them.
+
+The search goes up to the first folder that is the top of a repository, to the home folder, or to the root.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from stgcnlib.errors import StgcnlibError, StudyError, shorten
+from stgcnlib.pipeline.study import Study
+
+__all__ = ["find_file", "find_output", "nearest_study", "project_folder", "written"]
+
+_REPORTS = "reports"
+
+
+def nearest_study(start: Path | None = None) -> Path:
+    """The folder of the study that is meant where none is named.
+
+    It is the study in whose folder `start` lies. Elsewhere it is a finished study in the folder ``reports`` of `start`
+    or of the nearest folder above it that has one, and of several the one that was finished last.
+
+    Args:
+        start: a folder; `None`: the working directory.
+
+    Raises:
+        StudyError: there is none; says where it was looked for and how to make one.
+    """
+    looked: list[str] = []
+    unfinished: list[str] = []
+    for folder in _upwards(start):
+        if _is_study(folder):
+            return folder
+        studies = [each for each in sorted((folder / _REPORTS).glob("*/")) if _is_study(each)]
+        finished = [each for each in studies if not (each / "progress.json").exists()]
+        if finished:
+            return max(finished, key=written)
+        looked.append(str(folder / _REPORTS))
+        unfinished += [str(each) for each in studies]
+    if unfinished:
+        raise StudyError(
+            f"{unfinished[0]}: this study is not finished, and no other is near; run it to its end with: "
+            f"stgcnlib run {Path(unfinished[0]) / 'study.yml'} --output {unfinished[0]}"
+        )
+    raise StudyError(
+        f"no finished study lies in {shorten(looked)}; make one with 'stgcnlib run demo', or give the folder of one"
+    )
+
+
+def find_output(study: Study, output: Path, start: Path | None = None) -> Path:
+    """The folder that keeps a study's artefacts: `output`, or a folder of that name that is found further up.
+
+    Args:
+        study: whose artefacts. A folder further up is taken only where it keeps a study with the same settings, so
+            that no study is written over another.
+        output: as given; an absolute path, and one that is there, stay as they are.
+        start: where a relative `output` begins; `None`: the working directory.
+    """
+    if output.is_absolute():
+        return output
+    for folder in _upwards(start):
+        found = folder / output
+        if found.is_dir() and folder == _start(start):
+            return output
+        if _is_study(found) and _same(found, study):
+            return found
+    return output
+
+
+def find_file(path: Path, start: Path | None = None) -> Path:
+    """A file by its relative path, in the working directory or the nearest folder above that has it; else `path`."""
+    if path.is_absolute() or (_start(start) / path).exists():
+        return path
+    return next((folder / path for folder in _upwards(start) if (folder / path).is_file()), path)
+
+
+def project_folder(start: Path | None = None) -> Path:
+    """The nearest folder that has ``reports``, ``pyproject.toml`` or ``.git``; without one, `start` itself."""
+    marks = (_REPORTS, "pyproject.toml", ".git")
+    found = (folder for folder in _upwards(start) if any((folder / mark).exists() for mark in marks))
+    return next(found, _start(start))
+
+
+def written(folder: Path) -> datetime:
+    """When the last page of a study was finished, or else when its study file was written."""
+    try:
+        pages = json.loads((folder / "stages.json").read_text(encoding="utf-8"))["notebooks"].values()
+        return max(datetime.fromisoformat(page["finished"]) for page in pages)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return datetime.fromtimestamp((folder / "study.yml").stat().st_mtime, UTC)
+
+
+def _start(start: Path | None) -> Path:
+    return (start or Path.cwd()).resolve()
+
+
+def _upwards(start: Path | None) -> Iterator[Path]:
+    """A folder and those above it, to the top of its repository, the home folder or the root."""
+    first = _start(start)
+    for folder in (first, *first.parents):
+        yield folder
+        if (folder / ".git").exists() or folder == Path.home().resolve():
+            return
+
+
+def _is_study(folder: Path) -> bool:
+    return (folder / "study.yml").is_file() and (folder / "artefacts").is_dir()
+
+
+def _same(folder: Path, study: Study) -> bool:
+    try:
+        return Study.from_file(folder / "study.yml").fingerprint() == study.fingerprint()
+    except StgcnlibError:  # of another version
+        return False

@@ -1,0 +1,59 @@
+"""The workbench as an application: Voilà on a finished study, with other machines out of reach."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from explorer_pages import CHROMIUM
+from jupyter_pages import Watched, explored
+from small_study import small_study
+from workbench_walk import Walk, interactions, walk
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+pytest.importorskip("voila", reason="voila is not installed")
+
+
+@pytest.fixture(scope="module")
+def application(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    if CHROMIUM is None:
+        pytest.skip("no chromium on this machine")
+    study = small_study(tmp_path_factory)
+    before = sorted(study.rglob("*"))
+    with explored(study, tmp_path_factory.mktemp("voila"), "--app") as address, playwright.sync_playwright() as engine:
+        browser = engine.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        watched = Watched(browser)
+        watched.page.goto(address)
+        yield watched
+        browser.close()
+    assert sorted(study.rglob("*")) == before
+
+
+def test_everything_that_one_does(application: Watched) -> None:
+    walk(application.page)
+    assert application.page.locator(".jp-InputArea-editor").count() == 0
+    assert application.page.locator(".stgcnlib-still").is_hidden()
+    assert (application.complaints, application.strangers) == ([], [])
+
+
+def test_memory_does_not_grow_with_use(application: Watched) -> None:
+    here = Walk(application.page)
+    interactions(here, 20)
+    before = application.heap()
+    interactions(here, 180)
+    assert application.heap() <= 1.2 * before
+
+
+def test_a_reload_starts_anew(application: Watched) -> None:
+    application.page.reload()
+    here = Walk(application.page)
+    assert here.ask("explorer.store.state.open") is None
+    here.open(2)
+    assert (application.complaints, application.strangers) == ([], [])
+
+
+def test_without_the_token_nothing_is_shown(application: Watched) -> None:
+    stranger = application.context.browser.new_context()
+    answer = stranger.request.get(application.page.url.split("?")[0])
+    assert answer.status in (403, 401) or "explorer" not in answer.text()
+    stranger.close()
