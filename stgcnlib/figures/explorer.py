@@ -8,6 +8,7 @@ stands in its place.
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,7 +26,7 @@ from stgcnlib.figures.style import DPI, class_styles, new_figure, styled
 from stgcnlib.geometry import LayerGeometry
 from stgcnlib.sequences import SequenceSet
 
-__all__ = ["drawable", "explorer_content", "explorer_figure", "layer_maps", "map_content"]
+__all__ = ["distinct_names", "drawable", "explorer_content", "explorer_figure", "layer_maps", "map_content"]
 
 UNKNOWN = 65535
 """Code of a category that is not known."""
@@ -105,7 +106,7 @@ def explorer_content(
         "subtitle": subtitle,
         "nodes": {
             "count": len(nodes),
-            "names": list(nodes.names),
+            "names": distinct_names(nodes.names),
             "categories": _categories(nodes, recordings),
             "numbers": _numbers(nodes, recordings, findings or {}),
         },
@@ -186,6 +187,19 @@ def explorer_figure(content: Mapping[str, Any]) -> LiveFigure:
     figure.savefig(buffer, format="png", dpi=DPI)
     alt = f"Maps of {len(first['layers'])} layers, {nodes['count']} recordings{_of(content['title'])}."
     return LiveFigure("explorer", content, buffer.getvalue(), round(figure.get_figwidth() * 100), alt)
+
+
+def distinct_names(names: Sequence[str]) -> list[str]:
+    """Names of recordings such that each names one: of equal ones the second becomes "name (2)", and so on."""
+    used, counts, found = set(names), Counter[str](), []
+    for name in names:
+        counts[name] += 1
+        text = name
+        while counts[name] > 1 and (text := f"{name} ({counts[name]})") in used:
+            counts[name] += 1
+        used.add(text)
+        found.append(str(text))
+    return found
 
 
 def drawable(nodes: SequenceSet) -> bool:

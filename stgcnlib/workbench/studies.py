@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stgcnlib.errors import StudyError, suggest
-from stgcnlib.figures.explorer import explorer_content, explorer_figure, map_content
+from stgcnlib.figures.explorer import distinct_names, explorer_content, explorer_figure, map_content
 from stgcnlib.geometry import aligned_planes
 from stgcnlib.pipeline.finished import FinishedStudy, read_study
 from stgcnlib.workbench.recordings import open_recording, relevance_of
@@ -87,8 +87,7 @@ class StudySource:
 
     def open(self, node: str, key: str, layer: int) -> dict[str, Any]:
         """A recording beside its neighbours, see `open_recording`; recordings go by their names."""
-        nodes = self.study["nodes"]
-        names = [str(name) for name in nodes.names]
+        names = distinct_names(self.study["nodes"].names)
         if node not in names:
             raise StudyError(f"the study has no recording {node!r}; {suggest(node, names)}")
         at = names.index(node)
@@ -100,7 +99,7 @@ class StudySource:
         if key != self._geometry.table["network"].iloc[0]:
             raise StudyError(f"relevance is computed of the network that the study explains, not of {key!r}")
         progress(0.05, f"relevance of {node}: reading the network")
-        at = [str(name) for name in self.study["nodes"].names].index(node)
+        at = distinct_names(self.study["nodes"].names).index(node)
         if at not in self._made:
             self._made[at] = relevance_of(self.study, at)
         progress(0.9, f"relevance of {node}")
