@@ -11,6 +11,7 @@ from typing import Any
 from stgcnlib.errors import StudyError
 from stgcnlib.pipeline.finding import find_folder, nearest_study
 from stgcnlib.workbench.cells import closes_with_its_cell
+from stgcnlib.workbench.pair import PairSource
 from stgcnlib.workbench.studies import StudySource
 from stgcnlib.workbench.workbench import Progress, Source, Workbench, quietly
 
@@ -50,7 +51,7 @@ def _source(homes: Sequence[Path], networks: Sequence[str] | None, progress: Pro
     if len(homes) > 2:
         raise StudyError(f"explore: shows one study or two, not {len(homes)}")
     sources = [StudySource(home, networks=networks, progress=progress) for home in homes]
-    return sources[0]
+    return sources[0] if len(sources) == 1 else PairSource(*sources)
 
 
 def _others(homes: Sequence[Path], networks: Sequence[str] | None) -> dict[str, Callable[[Progress], Source]]:
