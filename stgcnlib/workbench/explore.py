@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stgcnlib.errors import StudyError
-from stgcnlib.pipeline.finding import nearest_study
+from stgcnlib.pipeline.finding import find_folder, nearest_study
 from stgcnlib.workbench.cells import closes_with_its_cell
 from stgcnlib.workbench.pair import PairSource
 from stgcnlib.workbench.studies import StudySource
@@ -41,7 +41,7 @@ def explore(
         StudyError: a folder holds no finished study, or names of networks or of parts of the state are unknown.
         ArtefactError: a result that is needed is missing or damaged.
     """
-    homes = [Path(folder) for folder in folders] or [nearest_study()]
+    homes = [find_folder(Path(folder)) for folder in folders] or [nearest_study()]
     workbench = Workbench(_source(homes, networks), state, others=_others(homes, networks))
     closes_with_its_cell(workbench)
     return workbench
