@@ -75,14 +75,14 @@ def live_page(kind: str, content: Mapping[str, Any], picture: bytes, *, width: i
 @cache
 def live_scripts() -> str:
     """The classes that draw live figures (`Player`, `Explorer`, …), as statements of one scope."""
-    return "\n".join(_text(name) for name in SCRIPTS if (_ASSETS / name).is_file())
+    return "\n".join(_text(name) for name in SCRIPTS)
 
 
 @cache
 def live_assets() -> dict[str, str]:
     """File name -> text of what a page with live figures needs: live.js and live.css."""
     script = f'(function live() {{\n"use strict";\n{live_scripts()}\n{_text("pages.js")}\n}})();\n'
-    return {"live.js": script, "live.css": "\n".join(_text(name) for name in _STYLES if (_ASSETS / name).is_file())}
+    return {"live.js": script, "live.css": "\n".join(_text(name) for name in _STYLES)}
 
 
 def _text(name: str) -> str:

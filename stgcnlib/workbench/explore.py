@@ -44,6 +44,7 @@ def explore(
     homes = [find_folder(folder) for folder in folders] or [nearest_study()]
     workbench = Workbench(_source(homes, networks), state, others=_others(homes, networks))
     closes_with_its_cell(workbench)
+    workbench.prepare()
     return workbench
 
 

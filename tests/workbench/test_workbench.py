@@ -74,6 +74,12 @@ def test_a_recording_is_opened_and_its_arrays_travel_as_bytes(workbench: Workben
     assert [bytes(buffer) for buffer in buffers] == [bytes(4)]
 
 
+def test_the_first_click_finds_everything_loaded(workbench: Workbench, source: SmallSource) -> None:
+    workbench.prepare()
+    wait_for(lambda: source.asked == [("open", "a", "trained", 0)])
+    assert channel(workbench).customs == []
+
+
 @pytest.mark.parametrize(
     ("kind", "payload", "says"),
     [
