@@ -84,16 +84,19 @@ def compare(
 
 @app.command()
 def explore(
-    studies: Annotated[list[Path], typer.Argument(help="Folders of finished studies, one or two.")],
+    studies: Annotated[
+        list[Path] | None, typer.Argument(help="Folders of finished studies, one or two; the nearest one if left out.")
+    ] = None,
     *,
     as_app: Annotated[bool, typer.Option("--app", help="Without code, by Voilà; needs the extra 'app'.")] = False,
     port: Annotated[int | None, typer.Option("--port", min=1, max=65535, help="A free one if left out.")] = None,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
 ) -> None:
     """Open finished studies in the workbench: JupyterLab on this machine, offline."""
+    from stgcnlib.pipeline.finding import nearest_study
     from stgcnlib.workbench.launch import launch
 
-    launch(studies, app=as_app, port=port, browser=not no_browser)
+    launch(studies or [nearest_study()], app=as_app, port=port, browser=not no_browser)
 
 
 @app.command()

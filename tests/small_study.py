@@ -25,7 +25,7 @@ SMALL: dict[str, Any] = {
     "geometry": {"permutations": 20},
     "explain": {"examples": 2, "per_class": 1, "sequences": 3, "units": ["joints"], "steps": 2, "draws": 1},
 }
-SHOWN = ("geometry", "findings", "maps", "recordings", "summary")
+SHOWN = ("geometry", "planes/trained", "findings", "maps", "recordings", "summary")
 """What a workbench reads, and with it all that these need."""
 
 

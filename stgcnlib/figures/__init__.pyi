@@ -23,6 +23,7 @@ from .faithfulness import randomisation_decay as randomisation_decay
 from .noise import noise_loss as noise_loss
 from .noise import noise_smoothness as noise_smoothness
 from .player import skeleton_player as skeleton_player
+from .players import class_player as class_player
 from .players import neighbor_player as neighbor_player
 from .relevance import class_joint_heatmap as class_joint_heatmap
 from .relevance import joint_time_maps as joint_time_maps

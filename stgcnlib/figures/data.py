@@ -18,7 +18,7 @@ from stgcnlib.figures.skeleton import chronophoto
 from stgcnlib.figures.style import COUNTS, INK, LEFT, MUTED, RIGHT, SIGNAL, WIDTH, layer_colors, new_figure, styled
 from stgcnlib.sequences import SequenceSet
 
-__all__ = ["class_counts", "lengths", "poses"]
+__all__ = ["class_counts", "lengths", "middle_recording", "poses"]
 
 
 @styled
@@ -40,9 +40,7 @@ def poses(data: SequenceSet, *, frames: int = 3) -> Figure:
         ax.set_axis_off()
     scale = None if body else signal_scale(data)
     for ax, c in zip(axes, present, strict=False):
-        members = np.flatnonzero(data.labels == c)
-        example = members[np.argsort(data.lengths[members], kind="stable")[len(members) // 2]]
-        chronophoto(ax, data.people(int(example)), data.layout, count=frames, scale=scale)
+        chronophoto(ax, data.people(middle_recording(data, int(c))), data.layout, count=frames, scale=scale)
         ax.set_title(textwrap.fill(data.class_names[c], 30), fontsize=8.5, fontweight="normal", loc="center", pad=4)
     if scale is not None:
         slim_colorbar(list(axes), ScalarMappable(scale, SIGNAL), "channel 0", shrink=0.8)
@@ -50,6 +48,12 @@ def poses(data: SequenceSet, *, frames: int = 3) -> Figure:
         handles = [Line2D([], [], color=LEFT, label="left side"), Line2D([], [], color=RIGHT, label="right side")]
         figure.legend(handles=handles, loc="outside upper right", ncols=2, handlelength=1.2)
     return figure
+
+
+def middle_recording(data: SequenceSet, c: int) -> int:
+    """Index of class c's recording of median length."""
+    members = np.flatnonzero(data.labels == c)
+    return int(members[np.argsort(data.lengths[members], kind="stable")[len(members) // 2]])
 
 
 @styled

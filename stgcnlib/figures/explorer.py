@@ -21,12 +21,12 @@ from stgcnlib.errors import GraphError
 from stgcnlib.figures.explorer_lists import ways_in
 from stgcnlib.figures.live import LiveFigure
 from stgcnlib.figures.skeleton import side_colors
-from stgcnlib.figures.space import camera_of, packed_points, reach_of, space_of, unit_of
+from stgcnlib.figures.space import camera_of, drawable, packed_points, reach_of, space_of, unit_of
 from stgcnlib.figures.style import DPI, class_styles, new_figure, styled
 from stgcnlib.geometry import LayerGeometry
 from stgcnlib.sequences import SequenceSet
 
-__all__ = ["distinct_names", "drawable", "explorer_content", "explorer_figure", "layer_maps", "map_content"]
+__all__ = ["distinct_names", "explorer_content", "explorer_figure", "layer_maps", "map_content"]
 
 UNKNOWN = 65535
 """Code of a category that is not known."""
@@ -200,11 +200,6 @@ def distinct_names(names: Sequence[str]) -> list[str]:
         used.add(text)
         found.append(str(text))
     return found
-
-
-def drawable(nodes: SequenceSet) -> bool:
-    """Whether recordings hold positions that can be drawn as bodies."""
-    return nodes.channels >= 2 or nodes.layout.dimensions == 0
 
 
 def _of(title: str) -> str:

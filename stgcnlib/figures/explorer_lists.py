@@ -116,7 +116,8 @@ def _flips(nodes: SequenceSet, geometry: LayerGeometry) -> Iterable[dict[str, An
     titles = dict(zip(geometry.curve()["layer"], geometry.curve()["title"], strict=True))
     for row in flip_groups(_graphs(geometry), nodes.labels).head(_SHOWN).to_dict("records"):
         name, at = nodes.class_names[row["class_index"]], geometry.curve()["layer"].tolist().index(row["layer"])
-        text = f"{name}: {row['changed']:.0%} of the neighbours change from {titles[row['before']]} to {titles[row['layer']]}"
+        step = f"from {titles[row['before']]} to {titles[row['layer']]}"
+        text = f"{name}: {row['changed']:.0%} of the neighbours change {step}"
         yield {"nodes": _members(nodes, row["class_index"]), "text": text, "layer": at, "from": at - 1, "to": at}
 
 

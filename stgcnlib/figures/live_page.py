@@ -22,7 +22,7 @@ KINDS = ("player", "explorer")
 SCRIPTS = (
     "canvas.js", "export.js", "body.js", "player.js",
     "store.js", "marks.js", "card.js", "map.js",
-    "costs.js", "recording.js", "classes.js", "takeaway.js", "explorer.js",
+    "costs.js", "recording.js", "members.js", "classes.js", "takeaway.js", "explorer.js",
 )  # fmt: skip
 """What draws live figures, in the order in which they are joined; `pages.js` comes last on a page."""
 
@@ -75,14 +75,14 @@ def live_page(kind: str, content: Mapping[str, Any], picture: bytes, *, width: i
 @cache
 def live_scripts() -> str:
     """The classes that draw live figures (`Player`, `Explorer`, …), as statements of one scope."""
-    return "\n".join(_text(name) for name in SCRIPTS if (_ASSETS / name).is_file())
+    return "\n".join(_text(name) for name in SCRIPTS)
 
 
 @cache
 def live_assets() -> dict[str, str]:
     """File name -> text of what a page with live figures needs: live.js and live.css."""
     script = f'(function live() {{\n"use strict";\n{live_scripts()}\n{_text("pages.js")}\n}})();\n'
-    return {"live.js": script, "live.css": "\n".join(_text(name) for name in _STYLES if (_ASSETS / name).is_file())}
+    return {"live.js": script, "live.css": "\n".join(_text(name) for name in _STYLES)}
 
 
 def _text(name: str) -> str:

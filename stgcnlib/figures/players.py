@@ -1,7 +1,8 @@
-"""A recording to play beside its nearest other, aligned as one layer aligns them."""
+"""Several recordings to play side by side: one of each class, or a recording and its nearest other."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -9,8 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from stgcnlib.errors import SequenceError
+from stgcnlib.figures.data import middle_recording, poses
 from stgcnlib.figures.live import LiveFigure
-from stgcnlib.figures.player import aligned_frames, skeleton_player
+from stgcnlib.figures.player import aligned_frames, player_content, skeleton_player
+from stgcnlib.figures.space import drawable
+from stgcnlib.figures.style import DPI
 from stgcnlib.sequences import SequenceSet
 
 if TYPE_CHECKING:
@@ -18,7 +23,36 @@ if TYPE_CHECKING:
     from stgcnlib.dtw import DTWOptions
     from stgcnlib.explain import RelevanceMap
 
-__all__ = ["neighbor_player"]
+__all__ = ["class_player", "neighbor_player"]
+
+
+def class_player(data: SequenceSet, *, most: int = 6) -> LiveFigure | None:
+    """One recording of each class to play, side by side at the same speed; the shorter ones wait at their end.
+
+    The recording is the class's one of median length, as in `poses`. `None` where the data holds no positions to draw.
+
+    Args:
+        data: recordings with classes.
+        most: classes at most, from 1 to 6; of more, so many are taken evenly from first to last.
+
+    Raises:
+        SequenceError: there are no recordings with classes.
+    """
+    if not drawable(data):
+        return None
+    if not data.class_names:
+        raise SequenceError("class_player: the recordings have no classes; play a single one with skeleton_player")
+    present = np.unique(data.labels)
+    taken = present[np.linspace(0, len(present) - 1, min(most, len(present))).round().astype(int)]
+    indices = [middle_recording(data, int(c)) for c in taken]
+    content = player_content(data, indices, [{}] * len(indices))
+    buffer = io.BytesIO()
+    figure = poses(data.select(indices))
+    figure.savefig(buffer, format="png", dpi=DPI)
+    names = ", ".join(data.class_names[c] for c in taken)
+    return LiveFigure(
+        "player", content, buffer.getvalue(), round(figure.get_figwidth() * 100), f"Skeleton player, {names}."
+    )
 
 
 def neighbor_player(
@@ -51,7 +85,7 @@ def neighbor_player(
     """
     from stgcnlib.dtw import dtw_path
 
-    if nodes.channels < 2 and nodes.layout.dimensions > 0:
+    if not drawable(nodes):
         return None
     indices = np.asarray(explained)
     k = len(indices) // 2

@@ -8,11 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stgcnlib.figures.skeleton import project, upright
+from stgcnlib.sequences import SequenceSet
 from stgcnlib.skeleton import SkeletonLayout
 
-__all__ = ["camera_of", "packed_points", "reach_of", "space_of", "unit_of"]
+__all__ = ["camera_of", "drawable", "packed_points", "reach_of", "space_of", "unit_of"]
 
 _MISSING = -32768
+
+
+def drawable(nodes: SequenceSet) -> bool:
+    """Whether recordings hold positions that can be drawn as bodies."""
+    return nodes.channels >= 2 or nodes.layout.dimensions == 0
 
 
 def space_of(people: NDArray[np.float32], layout: SkeletonLayout) -> NDArray[np.float64]:

@@ -6,14 +6,14 @@ The search goes up to the first folder that is the top of a repository, to the h
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 from stgcnlib.errors import StgcnlibError, StudyError, shorten
 from stgcnlib.pipeline.study import Study
 
-__all__ = ["find_file", "find_output", "nearest_study", "project_folder", "written"]
+__all__ = ["find_file", "find_folder", "find_output", "nearest_study", "project_folder", "written"]
 
 _REPORTS = "reports"
 
@@ -73,9 +73,12 @@ def find_output(study: Study, output: Path, start: Path | None = None) -> Path:
 
 def find_file(path: Path, start: Path | None = None) -> Path:
     """A file by its relative path, in the working directory or the nearest folder above that has it; else `path`."""
-    if path.is_absolute() or (_start(start) / path).exists():
-        return path
-    return next((folder / path for folder in _upwards(start) if (folder / path).is_file()), path)
+    return _found(path, start, Path.is_file)
+
+
+def find_folder(path: Path, start: Path | None = None) -> Path:
+    """The folder of a study by its relative path, as `find_file`."""
+    return _found(path, start, _is_study)
 
 
 def project_folder(start: Path | None = None) -> Path:
@@ -96,6 +99,12 @@ def written(folder: Path) -> datetime:
 
 def _start(start: Path | None) -> Path:
     return (start or Path.cwd()).resolve()
+
+
+def _found(path: Path, start: Path | None, fits: Callable[[Path], bool]) -> Path:
+    if path.is_absolute() or (_start(start) / path).exists():
+        return path
+    return next((folder / path for folder in _upwards(start) if fits(folder / path)), path)
 
 
 def _upwards(start: Path | None) -> Iterator[Path]:

@@ -53,7 +53,7 @@ STAGES: tuple[Stage, ...] = (
     Stage("02_activations", ("activations/trained",), cost=2),
     Stage(
         "03_ds_graphs",
-        ("nodes", "activations/trained", "distances/trained/*", "grouping", "dtw", "geometry"),
+        ("nodes", "activations/trained", "distances/trained/*", "grouping", "dtw", "geometry", "planes/trained"),
         cost=14,
     ),
     Stage("04_geometry", ("geometry", "graph-k", "baselines", "statistics"), cost=8),
@@ -80,7 +80,10 @@ TARGET_STAGES: tuple[Stage, ...] = (
     Stage("00_series", ("parts", "nodes", "sequences", "leakage")),
     Stage("01_estimates", ("network-facts", "history?", "evaluation", "nodes", "recordings")),
     Stage("02_activations", ("activations/trained",)),
-    Stage("03_neighbours", ("nodes", "activations/trained", "distances/trained/*", "grouping", "dtw", "geometry")),
+    Stage(
+        "03_neighbours",
+        ("nodes", "activations/trained", "distances/trained/*", "grouping", "dtw", "geometry", "planes/trained"),
+    ),
     Stage("04_smoothness", ("geometry", "graph-k", "baselines", "statistics")),
     Stage("06_outputs", ("nodes", "explained", "maps", "examples", "layers")),
     Stage(

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from stgcnlib.errors import StudyError
+from stgcnlib.pipeline.finding import find_folder, nearest_study
 from stgcnlib.workbench.cells import closes_with_its_cell
+from stgcnlib.workbench.pair import PairSource
 from stgcnlib.workbench.studies import StudySource
 from stgcnlib.workbench.workbench import Progress, Source, Workbench, quietly
 
@@ -39,11 +41,10 @@ def explore(
         StudyError: a folder holds no finished study, or names of networks or of parts of the state are unknown.
         ArtefactError: a result that is needed is missing or damaged.
     """
-    homes = [Path(folder) for folder in folders]
-    if not homes:
-        raise StudyError("explore: give the folder of a finished study, such as reports/demo")
+    homes = [find_folder(Path(folder)) for folder in folders] or [nearest_study()]
     workbench = Workbench(_source(homes, networks), state, others=_others(homes, networks))
     closes_with_its_cell(workbench)
+    workbench.prepare()
     return workbench
 
 
@@ -51,7 +52,7 @@ def _source(homes: Sequence[Path], networks: Sequence[str] | None, progress: Pro
     if len(homes) > 2:
         raise StudyError(f"explore: shows one study or two, not {len(homes)}")
     sources = [StudySource(home, networks=networks, progress=progress) for home in homes]
-    return sources[0]
+    return sources[0] if len(sources) == 1 else PairSource(*sources)
 
 
 def _others(homes: Sequence[Path], networks: Sequence[str] | None) -> dict[str, Callable[[Progress], Source]]:

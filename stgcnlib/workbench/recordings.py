@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from stgcnlib.dtw import dtw_path, local_costs
 from stgcnlib.errors import ArtefactError, SequenceError
-from stgcnlib.figures.explorer import drawable
 from stgcnlib.figures.player import aligned_frames, player_content
+from stgcnlib.figures.space import drawable
 
 if TYPE_CHECKING:
     from stgcnlib.activations.store import LayerActivations

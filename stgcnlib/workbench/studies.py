@@ -117,8 +117,8 @@ class StudySource:
 
     def _subtitle(self, folder: str | os.PathLike[str]) -> str:
         made = datetime.fromisoformat(self.study.made).astimezone().strftime("%Y-%m-%d %H:%M")
-        placed = f"; places of {', '.join(self._placed)} computed now" if self._placed else ""
-        return f"{Path(folder)}, made {made}{placed}"
+        placed = "; places computed now" if self._placed else ""
+        return f"{Path(*Path(folder).resolve().parts[-2:])}, made {made}{placed}"
 
 
 class _Read(Mapping[str, NDArray[np.float32]]):

@@ -129,6 +129,17 @@ class Workbench(ipywidgets.VBox):
         figure = source.figure
         return LiveFigure("explorer", content, figure.picture, figure.width, figure.alt).to_html()
 
+    def prepare(self) -> None:
+        """Load in the background what opening a recording needs, so that the first click need not wait for it."""
+        shown, names = self._content["maps"][0], self._content["nodes"]["names"]
+
+        def work(_: Task) -> None:
+            self._opened().open(names[0], shown["key"], len(shown["layers"]) - 1)
+
+        if names:
+            # What fails here fails again, and is said, when a recording is opened.
+            self._background.submit(Task("prepare", work, lambda error: None))
+
     def close(self) -> None:
         """End work and channels, and let go of the study; the cell shows nothing any more."""
         if self._source is None:

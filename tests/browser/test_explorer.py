@@ -171,7 +171,7 @@ def test_searching_tells_how_many_and_enter_takes_them(opened: Opened) -> None:
 def test_ways_in_go_where_they_lead(opened: Opened) -> None:
     page = opened(state={"subset": ["r000"]})
     page.get_by_role("tab", name="Ways in").click()
-    assert side(page).locator("h4").all_inner_texts() == ["Suspect labels", "Groups that change most"]
+    assert side(page).locator("h4").all_inner_texts()[1:] == ["Suspect labels", "Groups that change most"]
     side(page).get_by_text("clap from layer 1 to layer 2").click()
     page.evaluate("settled()")
     state = page.evaluate("store.state")
@@ -320,3 +320,38 @@ def test_destroying_ends_everything(opened: Opened) -> None:
     page.evaluate("window.dispatchEvent(new Event('resize')); document.body.click(); settled()")
     assert page.evaluate("kernel.heard.get('progress').size") == 0
     assert page.evaluate("store.listeners.size") == 0
+
+
+def test_those_chosen_or_found_are_listed_and_their_neighbours_compared(opened: Opened) -> None:
+    content = study_content(N, L)
+    page = opened(content)
+    page.get_by_role("tab", name="Ways in").click()
+    assert (
+        side(page)
+        .inner_text()
+        .startswith("All recordings\n\nTheir neighbours at trained network, layer 3:\nsame class: ")
+    )
+    codes = np.asarray(content["nodes"]["categories"][2]["codes"])
+    first = content["maps"][0]
+    starts, ends, weights = (np.asarray(first["edges"][key]) for key in ("starts", "ends", "weights"))
+    chosen = [0, 1, 2, 3]
+    of_all = np.concatenate([np.arange(starts[3, i], starts[3, i + 1]) for i in chosen])
+    own = np.concatenate([np.full(starts[3, i + 1] - starts[3, i], codes[i]) for i in chosen])
+    share = weights[of_all][codes[ends[of_all]] == own].sum() / weights[of_all].sum()
+    put(page, subset=[f"r{i:03d}" for i in chosen])
+    told = side(page).inner_text()
+    assert told.startswith("4 chosen\n\nTheir neighbours")
+    # 20 of 60 are of each subject.
+    assert f"same subject: {share:.0%} (by chance {19 / 59:.0%})".replace("%", " %") in told
+    rows = side(page).locator(".members-list button")
+    assert rows.locator("span:nth-child(2)").all_inner_texts() == ["r000", "r001", "r002", "r003"]
+    rows.nth(2).hover()
+    assert page.evaluate("store.hovered") == 2
+    rows.nth(2).click()
+    page.evaluate("settled()")
+    assert page.evaluate("store.state.open") == "r002"
+    page.get_by_role("tab", name="Ways in").click()
+    put(page, subset=[], search="s1")
+    assert side(page).inner_text().startswith("20 found\n")
+    put(page, search="r")
+    assert rows.count() == N

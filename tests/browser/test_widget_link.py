@@ -129,3 +129,12 @@ def test_a_model_that_the_kernel_closed_shows_nothing(page: Any) -> None:
     assert page.evaluate("root.children.length") == 1
     page.evaluate("model.traits.buffers = []; model.set('content', {})")
     assert page.evaluate("[root.children.length, model.heard.filter(([e]) => e === 'msg:custom').length]") == [0, 0]
+
+
+def test_the_theme_is_that_of_where_the_notebook_puts_it(page: Any) -> None:
+    page.evaluate("root.dataset.jpThemeLight = 'false'; window.later_on = document.createElement('div')")
+    page.evaluate("void render({model, el: later_on})")
+    assert page.evaluate("later_on.children.length") == 0
+    page.evaluate("void root.append(later_on)")
+    page.wait_for_function("later_on.children.length === 1")
+    assert page.evaluate("later_on.firstChild.style.colorScheme") == "dark"

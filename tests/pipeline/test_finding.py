@@ -117,6 +117,17 @@ def test_a_study_file_above_is_found(project: Path) -> None:
     assert stgcnlib.open_study(output="reports/here").output == home
 
 
+def test_the_workbench_opens_the_nearest_study(project: Path) -> None:
+    with pytest.raises(StudyError, match="no finished study lies in"):
+        stgcnlib.explore()
+    finished(project / "reports" / "here")
+    for asked in ([], ["reports/here"]):
+        with pytest.raises(StudyError, match="reports/here: the study has no results yet"):
+            stgcnlib.explore(*asked)
+    with pytest.raises(StudyError, match="nowhere"):
+        stgcnlib.explore("nowhere")
+
+
 def test_the_command_writes_where_it_is_told(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run from a folder below a finished study makes a folder of its own."""
     finished(project / "reports" / "here")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import gc
+import gzip
 import json
 import re
 import threading
@@ -17,7 +19,7 @@ from small_line import wait_for
 from workbench_source import RecordedComm, SmallSource, recorded
 
 from stgcnlib.errors import ArtefactError, StudyError
-from stgcnlib.workbench.widget import widget_script
+from stgcnlib.workbench.widget import widget_script, widget_source
 from stgcnlib.workbench.workbench import Workbench
 
 
@@ -53,10 +55,14 @@ def test_content_travels_once_as_bytes(workbench: Workbench) -> None:
     assert "base64" not in json.dumps(state["content"])
 
 
-def test_the_script_of_the_widget_is_one_module() -> None:
-    script = widget_script()
-    assert script.count("export default") == 1
-    assert re.search(r"^\s*import\b|\bimport\(|\bexport \{", script, re.MULTILINE) is None
+def test_the_script_of_the_widget_is_one_module_that_travels_packed() -> None:
+    source, script = widget_source(), widget_script()
+    assert source.count("export default") == 1
+    assert re.search(r"^\s*import\b|\bimport\(|\bexport \{", source, re.MULTILINE) is None
+    packed = re.search(r'PACKED = "([A-Za-z0-9+/=]+)"', script)
+    assert packed is not None
+    assert gzip.decompress(base64.b64decode(packed[1])).decode() == source
+    assert len(script) < 60_000
 
 
 def test_a_recording_is_opened_and_its_arrays_travel_as_bytes(workbench: Workbench, source: SmallSource) -> None:
@@ -66,6 +72,12 @@ def test_a_recording_is_opened_and_its_arrays_travel_as_bytes(workbench: Workben
     assert answer["id"] == "q1"
     assert answer["reply"]["costs"] == {"dtype": "uint8", "shape": [2, 2], "buffer": 0}
     assert [bytes(buffer) for buffer in buffers] == [bytes(4)]
+
+
+def test_the_first_click_finds_everything_loaded(workbench: Workbench, source: SmallSource) -> None:
+    workbench.prepare()
+    wait_for(lambda: source.asked == [("open", "a", "trained", 0)])
+    assert channel(workbench).customs == []
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ class Explorer {
     this.panels.splice(0).forEach((panel) => this.drop(panel));
     this.recording.destroy();
     this.classes.destroy();
+    this.members.destroy();
     this.store.destroy();
     this.root.replaceChildren();
   }
@@ -63,6 +64,7 @@ class Explorer {
     this.legend = div("explorer-legend");
     this.status = make("span", { role: "status" });
     this.clear = button("Choose none", () => store.choose([]));
+    this.undo = button("Undo", () => store.undo());
     this.tabs = TABS.map(([key, text]) => button(text, () => this.tab(key), { value: key, role: "tab", id: `${id}-${key}`, "aria-controls": `${id}-${key}-panel` }));
     this.sides = TABS.map(([key]) => make("div", { role: "tabpanel", id: `${id}-${key}-panel`, "aria-labelledby": `${id}-${key}`, tabIndex: 0 }));
     const bar = make("div", { role: "tablist", className: "explorer-tabs" }, ...this.tabs);
@@ -73,10 +75,11 @@ class Explorer {
     this.help = make("div", { className: "explorer-help", role: "dialog", "aria-label": "Keys", hidden: true, tabIndex: -1 },
       make("dl", {}, ...KEYS.flatMap(([keys, text]) => [make("dt", {}, keys), make("dd", {}, text)])), button("Close", () => this.helped(false)));
     this.root.replaceChildren(this.top, this.hint, this.leaving.paper, div("explorer-main",
-      div("explorer-left", this.mapsPlace, this.legend, div("explorer-row", this.status, this.clear, button("Undo", () => store.undo()), this.leaving.told)),
+      div("explorer-left", this.mapsPlace, this.legend, div("explorer-row", this.status, this.clear, this.undo, this.leaving.told)),
       div("explorer-side", bar, ...this.sides)), this.help);
     this.recording = new RecordingPanel(this.sides[0], store);
-    this.sides[1].replaceChildren(...this.ways(lists || []));
+    this.sides[1].replaceChildren(div(""), ...this.ways(lists || []));
+    this.members = new Members(this.sides[1].firstChild, store, (node) => this.recording.row(node, () => this.recording.open(store.nodes.names[node])));
     this.classes = new ClassTable(this.sides[2], store);
   }
 
@@ -87,6 +90,7 @@ class Explorer {
       tab.tabIndex = on ? 0 : -1;
       this.sides[k].hidden = !on;
     });
+    this.members.draw();
   }
 
   helped(on = this.help.hidden) {
@@ -109,8 +113,18 @@ class Explorer {
       slider, button("]", () => near(1), { "aria-label": "layer after" }), panel.layer, panel.play), place);
     this.mapsPlace.append(panel.box);
     panel.view = new LayerMap(place, store, k);
-    panel.box.addEventListener("focusin", () => { this.focus = this.recording.k = this.classes.k = k; this.recording.refresh(); this.classes.draw(); });
+    panel.box.addEventListener("focusin", () => this.attend(k));
     return panel;
+  }
+
+  /* What lies beside the maps is about the map used last. */
+  attend(k) {
+    const { recording, classes, members } = this;
+    if (k === this.focus) return;
+    this.focus = recording.k = classes.k = members.k = k;
+    recording.refresh();
+    classes.draw();
+    members.draw();
   }
 
   drop(panel) {
@@ -124,7 +138,7 @@ class Explorer {
   update(changed) {
     const { store, panels } = this, { state } = store;
     while (panels.length > state.panels.length) this.drop(panels.pop());
-    this.focus = this.recording.k = this.classes.k = Math.min(this.focus, Math.max(state.panels.length - 1, 0));
+    this.attend(Math.min(this.focus, Math.max(state.panels.length - 1, 0)));
     while (panels.length < state.panels.length) panels.push(this.panel(panels.length));
     const maps = [...store.maps, ...(store.link ? store.offered.filter(({ key }) => !store.map(key)) : [])].map(({ key, title }) => [key, title]);
     panels.forEach(({ map, layer, slider, play }, k) => {
@@ -145,6 +159,7 @@ class Explorer {
     const found = store.found ? `, ${store.found.reduce((sum, on) => sum + on, 0)} found` : "";
     this.status.textContent = `${store.chosen ? `${store.chosen} of ` : ""}${store.count} recordings${store.chosen ? " chosen" : ""}${found}`;
     this.clear.disabled = !store.chosen;
+    this.undo.disabled = !store.undone.length;
     this.explain();
     if (state.open !== null) this.hint.remove();
     if (changed.has("open") && state.open !== null && !this.staying) this.tab("recording");

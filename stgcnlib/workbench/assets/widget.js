@@ -81,12 +81,17 @@ function render({ model, el }) {
     root.explorer = explorer;
     explorer.store.on(Object.keys(explorer.store.json()), told);
   };
-  open();
+  // The notebook puts the element into the page later; the theme is known only there.
+  const placed = new ResizeObserver(() => { if (el.isConnected) { placed.disconnect(); open(); } });
+  if (el.isConnected) open();
+  else placed.observe(el);
   model.on("change:state", changed);
-  model.on("change:content", open);
+  const renewed = () => { if (explorer || el.isConnected) open(); };
+  model.on("change:content", renewed);
   return () => {
+    placed.disconnect();
     model.off("change:state", changed);
-    model.off("change:content", open);
+    model.off("change:content", renewed);
     close();
   };
 }

@@ -1,0 +1,48 @@
+/* Who is chosen or found, and whether neighbours at the layer shown are alike: more than by chance, or not. */
+
+const MOST_ROWS = 100;
+
+class Members {
+  /* row(node) makes the button of a node. */
+  constructor(root, store, row) {
+    Object.assign(this, { root, store, row, k: 0 });
+    this.heading = make("h4");
+    this.alike = make("p", { className: "members-alike" });
+    this.list = make("ul", { className: "explorer-list members-list" });
+    root.append(this.heading, this.alike, this.list);
+    this.off = store.on(["subset", "search", "panels", "maps", "colour", "theme"], () => this.draw());
+  }
+
+  destroy() { this.off(); }
+
+  draw() {
+    const { store, root, k } = this, { panels } = store.values, { map: key, at } = panels[Math.min(k, panels.length - 1)] || {}, map = store.map(key);
+    if (root.closest("[hidden]")) return;
+    const mask = store.chosen ? store.subset : store.found, nodes = [...store.nodes.names.keys()].filter((node) => !mask || mask[node]), layer = Math.round(at);
+    this.heading.textContent = !mask ? "All recordings" : `${nodes.length} ${store.chosen ? "chosen" : "found"}`;
+    const lines = map ? this.shares(nodes, nodes.map((node) => store.edgesOf(key, layer, node))) : [];
+    this.alike.textContent = lines.length ? [`Their neighbours at ${map.title}, ${map.layers[layer].title}:`, ...lines].join("\n") : "";
+    const shown = mask ? nodes.slice(0, MOST_ROWS) : [], rest = mask ? nodes.length - shown.length : 0;
+    this.list.replaceChildren(...[...shown.map((node) => this.row(node)), ...(rest ? [`and ${rest} more`] : [])].map((row) => make("li", {}, row)));
+  }
+
+  /* For each category: how much of the neighbours' weight is of the recording's own kind, and how much by chance. */
+  shares(nodes, edges) {
+    return this.store.nodes.categories.flatMap(({ title, values, codes }) => {
+      const counts = values.map(() => 0), known = (node) => codes[node] in values;
+      let all = 0, alike = 0, chance = 0, seen = 0, total = 0;
+      codes.forEach((code) => { if (code in values) { counts[code]++; total++; } });
+      nodes.forEach((node, i) => {
+        if (!known(node)) return;
+        seen++;
+        chance += (counts[codes[node]] - 1) / (total - 1);
+        for (const { node: other, weight } of edges[i]) {
+          if (!known(other)) continue;
+          all += weight;
+          if (codes[other] === codes[node]) alike += weight;
+        }
+      });
+      return all && values.length > 1 ? [`same ${title}: ${Math.round((100 * alike) / all)} % (by chance ${Math.round((100 * chance) / seen)} %)`] : [];
+    });
+  }
+}
