@@ -27,7 +27,7 @@ const drawPoints = (context, screen, store, k, radius, colours, width, height, h
   context.lineWidth = 0.8;
   // Each by itself: one path of many circles takes 20 times as long.
   for (const faded of [true, false]) {
-    context.globalAlpha = faded ? 0.16 : 0.92;
+    context.globalAlpha = !faded ? 0.92 : hasty ? 0.1 : 0.16;
     codes.forEach((code, node) => {
       const x = screen[2 * node], y = screen[2 * node + 1];
       if (store.faded(node) !== faded || !(x > -9 && x < width + 9 && y > -9 && y < height + 9)) return;
