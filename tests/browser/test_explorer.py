@@ -139,7 +139,7 @@ def test_numbers_have_a_scale_and_flips_their_layers(opened: Opened) -> None:
     legend = page.locator(".explorer-legend")
     assert legend.inner_text().startswith("neighbours changed, layer 2 to layer 3")
     assert legend.locator("button").count() == 0
-    legend.get_by_label("from").select_option(label="input")
+    page.locator(".explorer-left").get_by_label("from").select_option(label="input")
     page.evaluate("settled()")
     assert legend.inner_text().startswith("neighbours changed, input to layer 3")
     page.get_by_role("button", name="Compare").click()
@@ -355,3 +355,38 @@ def test_those_chosen_or_found_are_listed_and_their_neighbours_compared(opened: 
     assert side(page).inner_text().startswith("20 found\n")
     put(page, search="r")
     assert rows.count() == N
+
+
+def test_the_focus_stays_where_lists_are_drawn_anew(opened: Opened) -> None:
+    page = opened(state={"open": "r007"})
+    answered(page)
+    focused = "document.activeElement.closest('.explorer') && document.activeElement.className"
+    row = page.locator(".explorer-list button[aria-pressed]").nth(2)
+    row.focus()
+    page.keyboard.press("[")
+    page.evaluate("settled()")
+    assert page.evaluate("store.state.panels[0].at") == 2
+    assert page.evaluate(focused) is not None
+    page.keyboard.press("[")  # still heard
+    page.evaluate("settled()")
+    assert page.evaluate("store.state.panels[0].at") == 1
+    page.locator(".explorer-list button[aria-pressed]").first.focus()
+    node = page.evaluate("document.activeElement.value")
+    put(page, colour="subject")
+    assert page.evaluate("document.activeElement.value") == node
+    put(page, colour="flips")
+    chosen = page.locator(".explorer-left").get_by_label("from")
+    chosen.focus()
+    page.keyboard.press("ArrowUp")
+    page.evaluate("settled()")
+    assert chosen.evaluate("select => select === document.activeElement")
+
+
+def test_a_list_chosen_twice_does_not_keep_the_next_recording_away(opened: Opened) -> None:
+    page = opened()
+    page.get_by_role("tab", name="Ways in").click()
+    for _ in range(2):
+        side(page).get_by_text("clap from layer 1 to layer 2").click()
+        page.evaluate("settled()")
+    put(page, open="r020")
+    assert page.get_by_role("tab", name="Recording").get_attribute("aria-selected") == "true"

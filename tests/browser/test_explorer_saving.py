@@ -15,8 +15,10 @@ from explorer_opened import L, N, Opened, answered, opening, put, saved, waiting
 from explorer_pages import HOSTILE
 from explorer_studies import CLASSES, study_content
 from player_pages import launched
+from small_study import small_study
 
 from stgcnlib.figures.live import LiveFigure
+from stgcnlib.workbench.studies import StudySource
 
 
 @pytest.fixture(scope="module")
@@ -176,3 +178,19 @@ def test_a_live_figure_is_a_page_that_keeps_its_state(browser: Any, tmp_path: Pa
     assert (state["open"], state["subset"]) == ("r003", ["r003", "r004"])
     page.close()
     assert complaints == []
+
+
+def test_the_copied_code_runs_on_a_finished_study(
+    opened: Opened, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = small_study(tmp_path_factory)
+    source = StudySource(folder)
+    names = list(source.figure.content["nodes"]["names"])
+    page = opened(dict(source.figure.content), state={"open": names[2], "subset": names[1:4], "colour": "degree"})
+    answered(page)
+    monkeypatch.chdir(folder)
+    results: dict[str, Any] = {}
+    exec(compile(page.evaluate("explorer.leaving.code"), "copied", "exec"), results)
+    assert results["workbench"].table.index.tolist() == names[1:4]
+    assert results["workbench"].state == page.evaluate("store.json()")
+    results["workbench"].close()

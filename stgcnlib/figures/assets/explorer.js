@@ -62,6 +62,7 @@ class Explorer {
       button("×", () => this.hint.remove(), { "aria-label": "Close the hint" }));
     this.mapsPlace = div("explorer-maps");
     this.legend = div("explorer-legend");
+    this.span = div("explorer-row", ...["from", "to"].map((key) => Object.assign(choice(key, (value) => store.set({ [key]: +value })), { key })));
     this.status = make("span", { role: "status" });
     this.clear = button("Choose none", () => store.choose([]));
     this.undo = button("Undo", () => store.undo());
@@ -75,7 +76,7 @@ class Explorer {
     this.help = make("div", { className: "explorer-help", role: "dialog", "aria-label": "Keys", hidden: true, tabIndex: -1 },
       make("dl", {}, ...KEYS.flatMap(([keys, text]) => [make("dt", {}, keys), make("dd", {}, text)])), button("Close", () => this.helped(false)));
     this.root.replaceChildren(this.top, this.hint, this.leaving.paper, div("explorer-main",
-      div("explorer-left", this.mapsPlace, this.legend, div("explorer-row", this.status, this.clear, this.undo, this.leaving.told)),
+      div("explorer-left", this.mapsPlace, this.legend, this.span, div("explorer-row", this.status, this.clear, this.undo, this.leaving.told)),
       div("explorer-side", bar, ...this.sides)), this.help);
     this.recording = new RecordingPanel(this.sides[0], store);
     this.sides[1].replaceChildren(div(""), ...this.ways(lists || []));
@@ -163,7 +164,6 @@ class Explorer {
     this.explain();
     if (state.open !== null) this.hint.remove();
     if (changed.has("open") && state.open !== null && !this.staying) this.tab("recording");
-    this.staying = false;
   }
 
   /* ------------------------------------------------------------- legend */
@@ -173,11 +173,10 @@ class Explorer {
   explain() {
     const { store, drawn } = this, same = this.legend.drawn && drawn.length === this.legend.drawn.length && drawn.every((one, k) => one === this.legend.drawn[k]);
     this.legend.drawn = drawn;
-    if (!same) this.legend.replaceChildren(...drawn.flatMap((one, k) => (one.items ? this.entries(one) : [this.scale(one, drawn.length > 1 ? `${this.mapOf(k).title}: ` : "")])), ...(store.state.colour === "flips" ? [this.span()] : []));
-    if (this.flips && store.state.colour === "flips") {
-      const map = store.map(store.state.panels[0].map), span = store.span();
-      for (const key of ["from", "to"]) fill(this.flips[key].select, map ? layersOf(map) : [], span[key]);
-    }
+    if (!same) renew(this.legend, drawn.flatMap((one, k) => (one.items ? this.entries(one) : [this.scale(one, drawn.length > 1 ? `${this.mapOf(k).title}: ` : "")])));
+    const map = store.map(store.state.panels[0]?.map), span = store.span();
+    for (const label of this.span.children) fill(label.select, map ? layersOf(map) : [], span[label.key]);
+    this.span.hidden = store.state.colour !== "flips";
     for (const entry of this.legend.querySelectorAll("[aria-pressed]")) {
       const { shown, count } = drawn[0].items[entry.value];
       entry.lastChild.textContent = store.chosen ? `${shown} of ${count}` : count;
@@ -202,12 +201,6 @@ class Explorer {
     const bar = make("span", { className: "explorer-ramp" }), number = (x) => `${+x.toPrecision(3)}`.replace("-", "−");
     bar.style.background = `linear-gradient(to right, ${ramp.filter((_, k) => k % 15 === 0).join(", ")})`;
     return make("span", { className: "explorer-row" }, make("span", {}, before + title), make("span", {}, number(low)), bar, make("span", {}, number(high)));
-  }
-
-  span() {
-    const layer = (key) => choice(key, (value) => this.store.set({ [key]: +value }));
-    this.flips = { from: layer("from"), to: layer("to") };
-    return make("span", { className: "explorer-row" }, this.flips.from, this.flips.to);
   }
 
   /* ------------------------------------------------------------ doing */
@@ -261,6 +254,7 @@ class Explorer {
   enter({ nodes, map, layer, colour, from, to }) {
     const { store, focus: k } = this, found = nodes.map((node) => this.recording.number(node)), { names } = store.nodes;
     this.staying = found.length > 1;
+    setTimeout(() => { this.staying = false; });
     if (map !== undefined || layer !== undefined) store.show(k, { ...(map === undefined ? {} : { map }), ...(layer === undefined ? {} : { at: layer }) });
     store.set({ colour: colour ?? (from === undefined ? undefined : "flips"), from: from ?? null, to: to ?? null, open: names[found[0]], pinned: null });
     store.choose(found.length > 1 ? found : []);

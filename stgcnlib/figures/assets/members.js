@@ -23,7 +23,7 @@ class Members {
     const lines = map ? this.shares(nodes, nodes.map((node) => store.edgesOf(key, layer, node))) : [];
     this.alike.textContent = lines.length ? [`Their neighbours at ${map.title}, ${map.layers[layer].title}:`, ...lines].join("\n") : "";
     const shown = mask ? nodes.slice(0, MOST_ROWS) : [], rest = mask ? nodes.length - shown.length : 0;
-    this.list.replaceChildren(...[...shown.map((node) => this.row(node)), ...(rest ? [`and ${rest} more`] : [])].map((row) => make("li", {}, row)));
+    renew(this.list, [...shown.map((node) => this.row(node)), ...(rest ? [`and ${rest} more`] : [])].map((row) => make("li", {}, row)));
   }
 
   /* For each category: how much of the neighbours' weight is of the recording's own kind, and how much by chance. */

@@ -15,6 +15,13 @@ const fill = (select, options, value) => {
   Object.assign(select, { told, value });
 };
 
+/* Other children in a place; the focus stays on the button of the same value, or within the explorer. */
+const renew = (place, children) => {
+  const held = document.activeElement, within = place.contains(held);
+  place.replaceChildren(...children);
+  if (within) ((held.value && place.querySelector(`button[value="${held.value}"]`)) || place.closest(".explorer")).focus({ preventScroll: true });
+};
+
 /* A marker as the map draws it. */
 const swatch = (colour, marker) => {
   const canvas = make("canvas", { className: "explorer-swatch", width: 28, height: 28, "aria-hidden": "true" }), context = canvas.getContext("2d");
@@ -229,17 +236,18 @@ class RecordingPanel {
     const edges = store.edgesOf(place.map, place.layer, opened), most = edges.length ? edges[0].weight : 1;
     this.heading.textContent = `${edges.length} neighbours, ${map.title}, ${map.layers[place.layer].title}`;
     this.drawStrip();
-    this.neighbours.replaceChildren(...edges.map(({ node, weight }) => {
+    renew(this.neighbours, edges.map(({ node, weight }) => {
       const name = store.nodes.names[node], pin = () => store.set({ pinned: store.pinned === node ? null : name });
       const row = this.row(node, pin, weight.toFixed(2));
-      Object.assign(row, { value: node, title: "Show it alone, with its cost matrix" }).setAttribute("aria-pressed", store.pinned === node);
+      row.title = "Show it alone, with its cost matrix";
+      row.setAttribute("aria-pressed", store.pinned === node);
       row.style.setProperty("--share", weight / most);
       return make("li", { className: "explorer-row" }, row, button("open", () => this.open(name), { "aria-label": `open ${name}` }));
     }));
     const { from, to } = store.span(this.k), flips = store.flipsOf(place.map, from, to, opened);
     fill(this.from.select, layersOf(map), from);
     fill(this.to.select, layersOf(map), to);
-    this.flips.replaceChildren(...Object.entries(flips).flatMap(([kind, found]) => [
+    renew(this.flips, Object.entries(flips).flatMap(([kind, found]) => [
       make("h5", {}, `${found.length} ${kind}`),
       make("ul", { className: "explorer-list" }, ...found.map(({ node }) => make("li", {}, this.row(node, () => this.open(store.nodes.names[node]))))),
     ]));
@@ -292,7 +300,7 @@ class RecordingPanel {
 
   row(node, act, more = "") {
     const { store } = this, { palette, codes, markers } = store.colours(this.k), hover = () => store.hover(node), leave = () => store.hover(-1);
-    const row = button("", act, { className: "explorer-item", onpointerenter: hover, onfocus: hover, onpointerleave: leave, onblur: leave });
+    const row = button("", act, { className: "explorer-item", value: node, onpointerenter: hover, onfocus: hover, onpointerleave: leave, onblur: leave });
     row.append(swatch(palette[codes[node]], markers[codes[node]]), make("span", {}, store.nodes.names[node]), make("span", { className: "explorer-soft" }, classOf(store, node)));
     if (more) row.append(make("span", { className: "recording-weight" }, more));
     return row;
