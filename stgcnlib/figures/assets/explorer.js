@@ -157,6 +157,7 @@ class Explorer {
     if (this.search.value !== state.search) this.search.value = state.search;
     for (const mode of this.modes) mode.setAttribute("aria-pressed", mode.value === state.mode);
     this.comparing.setAttribute("aria-pressed", panels.length > 1);
+    this.comparing.disabled = !panels.length;
     const found = store.found ? `, ${store.found.reduce((sum, on) => sum + on, 0)} found` : "";
     this.status.textContent = `${store.chosen ? `${store.chosen} of ` : ""}${store.count} recordings${store.chosen ? " chosen" : ""}${found}`;
     this.clear.disabled = !store.chosen;
@@ -233,7 +234,7 @@ class Explorer {
   /* A second map: another network or study where there is one, else the next layer. */
   compare() {
     const { store } = this, [first, second] = store.state.panels, other = [...store.maps, ...(store.link ? store.offered : [])].find(({ key }) => key !== first.map);
-    const last = store.map(first.map).layers.length - 1, at = Math.round(first.at);
+    const last = (store.map(first.map)?.layers.length || 1) - 1, at = Math.round(first.at);
     store.set({ panels: second ? [first] : [first, other ? { map: other.key, at: first.at } : { map: first.map, at: at < last ? at + 1 : Math.max(at - 1, 0) }] });
   }
 
@@ -270,7 +271,7 @@ class Explorer {
       return this.helped(false);
     }
     if (typing || pressing || event.defaultPrevented) return;
-    const acts = { "?": () => this.helped(), "/": () => this.search.focus(), c: () => this.compare() };
+    const acts = { "?": () => this.helped(), "/": () => this.search.focus(), c: () => this.comparing.click() };
     TABS.forEach(([tab], k) => { acts[k + 1] = () => this.tab(tab); });
     if (acts[key] && !event.ctrlKey && !event.metaKey && !event.altKey) {
       acts[key]();
