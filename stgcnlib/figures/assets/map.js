@@ -121,7 +121,7 @@ class LayerMap {
         if (t < 1) this.request(); else this.motion = null;
       }
       this.screen = this.places(width, height);
-      this.paint(context, this.screen, width, height);
+      this.paint(context, this.screen, width, height, this.store.count > 2000);
     }
     this.follow();
   }
@@ -135,14 +135,14 @@ class LayerMap {
     this.rings(context, screen, -1);
   }
 
-  paint(context, screen, width, height) {
+  paint(context, screen, width, height, hasty = false) {
     const colours = theme(this.area), { store, map } = this;
     if (map) {
       const { items } = store.colours(this.k);
       this.radius = clamp(90 / Math.sqrt(store.count), 2.2, 6) * clamp(Math.sqrt(this.zoom), 1, 2);
       this.edges = this.edges || this.chosenEdges();
       drawEdges(context, (node) => this.spot(node, screen), this.edges, colours);
-      const members = drawPoints(context, screen, store, this.k, this.radius, colours, width, height);
+      const members = drawPoints(context, screen, store, this.k, this.radius, colours, width, height, hasty);
       if (items && items.length <= MOST_LABELS + 1) drawLabels(context, members, items, colours, width, height);
     }
     context.font = `12${FONT}`;

@@ -19,24 +19,28 @@ const drawMarker = (context, marker, x, y, r) => {
   context.closePath();
 };
 
-/* The points of panel k, faded ones first; returns the places of the others by code. */
-const drawPoints = (context, screen, store, k, radius, colours, width, height) => {
+/* The points of panel k, faded ones first; returns the places of the others by code. Hastily drawn, circles are two
+   rectangles each: a software canvas fills 5,000 of those in 5 ms, and circles in 30 ms. */
+const drawPoints = (context, screen, store, k, radius, colours, width, height, hasty) => {
   const { codes, palette, markers } = store.colours(k), members = palette.map(() => []);
   context.strokeStyle = colours.paper;
   context.lineWidth = 0.8;
   // Each by itself: one path of many circles takes 20 times as long.
   for (const faded of [true, false]) {
-    context.globalAlpha = faded ? 0.16 : 0.92;
+    context.globalAlpha = !faded ? 0.92 : hasty ? 0.1 : 0.16;
     codes.forEach((code, node) => {
       const x = screen[2 * node], y = screen[2 * node + 1];
       if (store.faded(node) !== faded || !(x > -9 && x < width + 9 && y > -9 && y < height + 9)) return;
       context.fillStyle = palette[code];
+      if (!faded) members[code].push([x, y]);
+      if (hasty && markers[code] === "o") {
+        for (const [a, b] of [[radius, 0.6 * radius], [0.6 * radius, radius]]) context.fillRect(x - a, y - b, 2 * a, 2 * b);
+        return;
+      }
       context.beginPath();
       drawMarker(context, markers[code], x, y, radius);
       context.fill();
-      if (faded) return;
-      members[code].push([x, y]);
-      if (store.count < 2000) context.stroke();
+      if (!faded && !hasty) context.stroke();
     });
   }
   context.globalAlpha = 1;

@@ -212,8 +212,11 @@ class Store {
       }
     }
     // A few extreme values shall not take the whole ramp.
-    const sorted = Float32Array.from(all || values).filter(Number.isFinite).sort(), last = sorted.length - 1;
-    const low = sorted[Math.floor(0.01 * last)] ?? 0, high = sorted[Math.ceil(0.99 * last)] ?? 1;
+    const range = () => {
+      const sorted = Float32Array.from(all || values).filter(Number.isFinite).sort(), last = sorted.length - 1;
+      return [sorted[Math.floor(0.01 * last)] ?? 0, sorted[Math.ceil(0.99 * last)] ?? 1];
+    };
+    const [low, high] = all ? this.cached(`range ${map.key}`, range) : range();
     const codes = Uint16Array.from(values, (x) => (Number.isFinite(x) ? Math.round(255 * Math.min(Math.max(high > low ? (x - low) / (high - low) : 0.5, 0), 1)) : 256));
     const colours = viridis(this.dark);
     return { kind: "number", title, codes, palette: [...colours, UNKNOWN_COLOUR], markers: "o".repeat(257), values, low, high, ramp: colours };
