@@ -1,3 +1,5 @@
+from .finding import find_folder as find_folder
+from .finding import project_folder as project_folder
 from .finished import FinishedStudy as FinishedStudy
 from .finished import read_study as read_study
 from .run import StudyRun as StudyRun

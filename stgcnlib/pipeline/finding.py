@@ -6,6 +6,7 @@ The search goes up to the first folder that is the top of a repository, to the h
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -76,9 +77,9 @@ def find_file(path: Path, start: Path | None = None) -> Path:
     return _found(path, start, Path.is_file)
 
 
-def find_folder(path: Path, start: Path | None = None) -> Path:
+def find_folder(path: str | os.PathLike[str], start: Path | None = None) -> Path:
     """The folder of a study by its relative path, as `find_file`."""
-    return _found(path, start, _is_study)
+    return _found(Path(path), start, _is_study)
 
 
 def project_folder(start: Path | None = None) -> Path:

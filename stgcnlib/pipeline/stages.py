@@ -57,7 +57,7 @@ STAGES: tuple[Stage, ...] = (
         cost=14,
     ),
     Stage("04_geometry", ("geometry", "graph-k", "baselines", "statistics"), cost=8),
-    Stage("04a_classes", ("findings", "layers", "nodes", "geometry"), cost=2),
+    Stage("04a_classes", ("findings", "layers", "nodes", "geometry", "planes/trained"), cost=2),
     Stage("04b_sensitivity", ("sensitivity",), section="sensitivity"),
     Stage("06_relevance", (*MAPPED, "layers", "distances/trained/*", "map-evaluation"), cost=21),
     Stage(

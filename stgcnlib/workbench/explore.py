@@ -41,7 +41,7 @@ def explore(
         StudyError: a folder holds no finished study, or names of networks or of parts of the state are unknown.
         ArtefactError: a result that is needed is missing or damaged.
     """
-    homes = [find_folder(Path(folder)) for folder in folders] or [nearest_study()]
+    homes = [find_folder(folder) for folder in folders] or [nearest_study()]
     workbench = Workbench(_source(homes, networks), state, others=_others(homes, networks))
     closes_with_its_cell(workbench)
     workbench.prepare()

@@ -28,6 +28,9 @@ _QUIET = (
     "--LabApp.extension_manager=readonly",
 )
 
+# A page that is closed ends its kernel; that of a browser that crashed ends after an hour.
+_CULLED = ("--MappingKernelManager.cull_idle_timeout=3600", "--MappingKernelManager.cull_interval=300")
+
 
 def launch(folders: Sequence[Path], *, app: bool = False, port: int | None = None, browser: bool = True) -> None:
     """Serve the workbench on finished studies until it is interrupted; this process becomes the server.
@@ -78,7 +81,16 @@ def server_command(
     start = [sys.executable, "-P", "-m"]
     wishes = ([] if browser else ["--no-browser"]) + ([] if port is None else [f"--port={port}"])
     if app:
-        command = [*start, "voila", str(notebook), "--token", "--Voila.ip=127.0.0.1", "--template=stgcnlib", *wishes]
+        command = [
+            *start,
+            "voila",
+            str(notebook),
+            "--token",
+            "--Voila.ip=127.0.0.1",
+            "--template=stgcnlib",
+            *_CULLED,
+            *wishes,
+        ]
         return command, {"JUPYTER_PATH": _before(_HERE, "JUPYTER_PATH")}
     here = Path.cwd()
     root = here if notebook.is_relative_to(here) else notebook.parent

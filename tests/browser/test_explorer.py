@@ -147,6 +147,9 @@ def test_numbers_have_a_scale_and_flips_their_layers(opened: Opened) -> None:
     page.evaluate("settled()")
     assert "trained network: neighbours changed" in legend.inner_text()
     assert "untrained network: neighbours changed" in legend.inner_text()
+    put(page, colour="frames")  # the same on both maps
+    assert legend.inner_text().split("\n")[0] == "frames"
+    assert legend.locator(".explorer-ramp").count() == 1
 
 
 def test_searching_tells_how_many_and_enter_takes_them(opened: Opened) -> None:
@@ -390,3 +393,19 @@ def test_a_list_chosen_twice_does_not_keep_the_next_recording_away(opened: Opene
         page.evaluate("settled()")
     put(page, open="r020")
     assert page.get_by_role("tab", name="Recording").get_attribute("aria-selected") == "true"
+
+
+def test_content_without_maps_and_maps_that_are_not_there(opened: Opened) -> None:
+    content = {**study_content(N, L), "maps": [], "offered": []}
+    page = opened(content, kernel=False)
+    assert page.get_by_role("button", name="Compare").is_disabled()
+    page.locator(".explorer").focus()
+    page.keyboard.press("c")
+    page.keyboard.press("]")
+    assert page.evaluate("store.state.panels") == []
+    page = opened(state={"panels": [{"map": "untrained", "at": 1}], "open": "r001"}, kernel=False)
+    assert page.evaluate("explorer.panels[0].view.message").startswith('the map "untrained" is not in this page')
+    assert side(page).locator("h3").inner_text() == "r001"
+    page.get_by_role("button", name="Compare").click()
+    page.evaluate("settled()")
+    assert page.evaluate("explorer.panels[1].view.title") == "trained network, layer 1"

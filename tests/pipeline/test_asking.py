@@ -6,8 +6,10 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from jupyter_client.manager import start_new_kernel
 from line_changes import BASE
 from small_study import SMALL
 
@@ -141,3 +143,26 @@ def test_the_expected_time_is_that_of_the_stages_that_are_missing(tmp_path: Path
     )
     assert seconds(tmp_path, {}, "transfer") is None
     assert seconds(tmp_path, {}, "distances/trained/*", path=str(tmp_path)) is None
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_kernel_asks_the_reader_alone(there: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A notebook's kernel, as JupyterLab runs it (a reader can answer) and as `nbclient` does (nobody can)."""
+    monkeypatch.delenv("STGCNLIB_STAGE", raising=False)
+    questions: list[str] = []
+    manager, client = start_new_kernel(kernel_name="python3", cwd=str(tmp_path))
+
+    def answer(message: dict[str, Any]) -> None:
+        questions.append(message["content"]["prompt"])
+        client.input("no")
+
+    code = f"import stgcnlib\nlen(stgcnlib.open_study({SMALL!r}, 'out')['sequences'])"
+    try:
+        reply = client.execute_interactive(
+            code, allow_stdin=there, stdin_hook=answer, output_hook=lambda message: None, timeout=120
+        )
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    assert len(questions) == there
+    assert (reply["content"].get("ename"), (tmp_path / "out").exists()) == ("StudyError" if there else None, not there)

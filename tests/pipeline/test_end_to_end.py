@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from by_hand import output_text, run_by_hand, state_of, tree
 
 import stgcnlib
 from stgcnlib.errors import LayerNotFoundError, StudyError
+from stgcnlib.pipeline.stages import stages_of
+from stgcnlib.pipeline.study import Study
 
 TINY = {
     "name": "tiny <b>study</b>",
@@ -114,3 +118,25 @@ def test_more_neighbours_than_sequences_is_refused_before_any_training(tmp_path:
     with pytest.raises((StudyError, stgcnlib.errors.GraphError), match="500"):
         run.check()
     assert not run.path("training/trained").exists()
+
+
+def test_its_notebooks_run_by_hand_where_they_lie(
+    finished: Path, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    """In their own folder, beside the finished study: nothing is computed again, and no folder is made."""
+    stages = tree(tmp_path / "tree", {"tiny": finished})
+    before = state_of(tmp_path / "tree")
+    given = {"study": "reports/tiny/study.yml", "output": "reports/tiny"}
+    told = run_by_hand(stages, {stage.name: given for stage in stages_of(Study.load(TINY))})
+    assert state_of(tmp_path / "tree") == before
+    for name, (seconds, notebook) in told.items():
+        record_property(name, f"{seconds:.1f} s")
+        assert f"{tmp_path}/tree/reports/tiny, made 20" in output_text(notebook), name
+
+
+def test_studies_are_compared_by_hand(finished: Path, tmp_path: Path) -> None:
+    """The report goes to the repository's own folder."""
+    stages = tree(tmp_path / "tree", {"tiny": finished, "other": finished})
+    run_by_hand(stages, {"compare": {"studies": ["reports/tiny", "reports/other"]}})
+    assert (tmp_path / "tree" / "reports" / "comparison" / "summary" / "summary.json").is_file()
+    assert {path.suffix for path in stages.rglob("*")} == {".ipynb"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from by_hand import output_text, run_by_hand, state_of, tree
 from line_changes import changed, covers, opened, variants
 
 import stgcnlib
@@ -210,3 +212,17 @@ def test_the_bundled_study_is_complete() -> None:
     assert study.data.windows is not None
     assert covers("data", "data.windows")
     assert study.data.windows.block == 96
+
+
+def test_its_notebooks_run_by_hand_where_they_lie(
+    finished: Path, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    """In their own folder, beside the finished study: nothing is computed again, and no folder is made."""
+    stages = tree(tmp_path / "tree", {"sensors": finished})
+    before = state_of(tmp_path / "tree")
+    given = {"study": "reports/sensors/study.yml", "output": "reports/sensors"}
+    told = run_by_hand(stages, {stage.name: given for stage in stages_of(Study.load(SMALL))})
+    assert state_of(tmp_path / "tree") == before
+    for name, (seconds, notebook) in told.items():
+        record_property(name, f"{seconds:.1f} s")
+        assert f"{tmp_path}/tree/reports/sensors, made 20" in output_text(notebook), name

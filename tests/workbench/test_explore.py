@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -106,3 +108,12 @@ def test_chosen_networks_come_first(folder: Path) -> None:
     assert [each["key"] for each in content["maps"]] == ["untrained", "trained"]
     assert content["maps"][0]["title"] == "untrained network"
     assert {each["key"] for each in content["offered"]}.isdisjoint({"untrained", "trained"})
+
+
+def test_a_workbench_opens_without_torch(folder: Path) -> None:
+    """It takes seconds to load, and only opening recordings needs it."""
+    code = f"from stgcnlib.workbench.studies import StudySource; StudySource({str(folder)!r}); import sys; "
+    result = subprocess.run(
+        [sys.executable, "-c", code + "print('torch' in sys.modules)"], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "False"
