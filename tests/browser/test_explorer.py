@@ -147,6 +147,9 @@ def test_numbers_have_a_scale_and_flips_their_layers(opened: Opened) -> None:
     page.evaluate("settled()")
     assert "trained network: neighbours changed" in legend.inner_text()
     assert "untrained network: neighbours changed" in legend.inner_text()
+    put(page, colour="frames")  # the same on both maps
+    assert legend.inner_text().split("\n")[0] == "frames"
+    assert legend.locator(".explorer-ramp").count() == 1
 
 
 def test_searching_tells_how_many_and_enter_takes_them(opened: Opened) -> None:

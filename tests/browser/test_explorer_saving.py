@@ -89,7 +89,8 @@ def test_pictures_taken_away_show_maps_and_legend(opened: Opened) -> None:
         node.text
         for node in ElementTree.fromstring(saved(page, "svg").decode()).iter("{http://www.w3.org/2000/svg}text")
     ]
-    assert any(text and text.startswith("degree, layer 3: ") for text in texts)
+    for layer in (3, 1):
+        assert any(text and text.startswith(f"trained network: degree, layer {layer}: ") for text in texts)
 
 
 def test_the_opened_recording_is_taken_away_as_gif(opened: Opened) -> None:

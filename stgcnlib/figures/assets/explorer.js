@@ -169,12 +169,21 @@ class Explorer {
 
   /* ------------------------------------------------------------- legend */
 
-  get drawn() { return [...new Set(this.panels.map((_, k) => this.store.colours(k)))]; }
+  /* What colours mean; each map by itself where they depend on it. */
+  get drawn() {
+    const { store } = this, { categories, numbers } = store.nodes, drawn = this.panels.map((_, k) => store.colours(k));
+    return [...categories, ...numbers].some(({ key }) => key === store.values.colour) ? drawn.slice(0, 1) : drawn;
+  }
+
+  titleOf({ title }, k) {
+    const map = this.store.map(this.store.values.panels[k].map);
+    return this.drawn.length > 1 && map ? `${map.title}: ${title}` : title;
+  }
 
   explain() {
     const { store, drawn } = this, same = this.legend.drawn && drawn.length === this.legend.drawn.length && drawn.every((one, k) => one === this.legend.drawn[k]);
     this.legend.drawn = drawn;
-    if (!same) renew(this.legend, drawn.flatMap((one, k) => (one.items ? this.entries(one) : [this.scale(one, drawn.length > 1 ? `${this.mapOf(k).title}: ` : "")])));
+    if (!same) renew(this.legend, drawn.flatMap((one, k) => (one.items ? this.entries(one) : [this.scale(one, this.titleOf(one, k))])));
     const map = store.map(store.state.panels[0]?.map), span = store.span();
     for (const label of this.span.children) fill(label.select, map ? layersOf(map) : [], span[label.key]);
     this.span.hidden = store.state.colour !== "flips";
@@ -196,12 +205,10 @@ class Explorer {
     })));
   }
 
-  mapOf(k) { return this.store.map(this.store.state.panels[k].map) || { title: "" }; }
-
-  scale({ title, low, high, ramp }, before) {
+  scale({ low, high, ramp }, title) {
     const bar = make("span", { className: "explorer-ramp" }), number = (x) => `${+x.toPrecision(3)}`.replace("-", "−");
     bar.style.background = `linear-gradient(to right, ${ramp.filter((_, k) => k % 15 === 0).join(", ")})`;
-    return make("span", { className: "explorer-row" }, make("span", {}, before + title), make("span", {}, number(low)), bar, make("span", {}, number(high)));
+    return make("span", { className: "explorer-row" }, make("span", {}, title), make("span", {}, number(low)), bar, make("span", {}, number(high)));
   }
 
   /* ------------------------------------------------------------ doing */

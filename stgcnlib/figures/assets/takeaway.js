@@ -120,7 +120,8 @@ class TakeAway {
     const room = (need) => { if (x > 12 && x + need > width - 12) { x = 12; y += step; } };
     const text = (words) => { context.fillStyle = ink; context.fillText(words, x, y); x += context.measureText(words).width + 14; };
     Object.assign(context, { font: "12px system-ui, sans-serif", textAlign: "left", textBaseline: "middle" });
-    for (const { title, items, low, high, ramp } of this.explorer.drawn) {
+    this.explorer.drawn.forEach((drawn, k) => {
+      const { items, low, high, ramp } = drawn;
       for (const { label, colour, marker, count } of items || []) {
         if (!count) continue;
         room(30 + context.measureText(label).width);
@@ -131,14 +132,14 @@ class TakeAway {
         x += 16;
         text(clipped(context, label, width - 60));
       }
-      if (items) continue;
+      if (items) return;
       x = 12;
-      text(`${title}: ${+low.toPrecision(3)}`);
-      for (let k = 0; k < 64; k++) { context.fillStyle = ramp[4 * k]; context.fillRect(x + 2 * k, y - 6, 2.5, 12); }
+      text(`${this.explorer.titleOf(drawn, k)}: ${+low.toPrecision(3)}`);
+      for (let j = 0; j < 64; j++) { context.fillStyle = ramp[4 * j]; context.fillRect(x + 2 * j, y - 6, 2.5, 12); }
       x += 140;
       text(`${+high.toPrecision(3)}`);
       y += step;
-    }
+    });
     return y - top + 16;
   }
 }
