@@ -238,7 +238,7 @@ class RecordingPanel {
     this.drawStrip();
     renew(this.neighbours, edges.map(({ node, weight }) => {
       const name = store.nodes.names[node], pin = () => store.set({ pinned: store.pinned === node ? null : name });
-      const row = this.row(node, pin, weight.toFixed(2));
+      const row = this.row(node, pin, `${+weight.toPrecision(2)}`);
       row.title = "Show it alone, with its cost matrix";
       row.setAttribute("aria-pressed", store.pinned === node);
       row.style.setProperty("--share", weight / most);
@@ -299,9 +299,9 @@ class RecordingPanel {
   open(name) { this.store.set({ open: name, pinned: null }); }
 
   row(node, act, more = "") {
-    const { store } = this, { palette, codes, markers } = store.colours(this.k), hover = () => store.hover(node), leave = () => store.hover(-1);
+    const { store } = this, { palette, codes, markers } = store.colours(this.k), name = store.nodes.names[node], label = classOf(store, node), hover = () => store.hover(node), leave = () => store.hover(-1);
     const row = button("", act, { className: "explorer-item", value: node, onpointerenter: hover, onfocus: hover, onpointerleave: leave, onblur: leave });
-    row.append(swatch(palette[codes[node]], markers[codes[node]]), make("span", {}, store.nodes.names[node]), make("span", { className: "explorer-soft" }, classOf(store, node)));
+    row.append(swatch(palette[codes[node]], markers[codes[node]]), make("span", {}, name), make("span", { className: "explorer-soft" }, name.includes(label) ? "" : label));
     if (more) row.append(make("span", { className: "recording-weight" }, more));
     return row;
   }
