@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -18,7 +19,10 @@ pytest.importorskip("voila", reason="voila is not installed")
 def application(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     if CHROMIUM is None:
         pytest.skip("no chromium on this machine")
-    study = small_study(tmp_path_factory)
+    study = tmp_path_factory.mktemp("reports") / "small"
+    shutil.copytree(small_study(tmp_path_factory), study)
+    other = shutil.copytree(study, study.with_name("other")) / "study.yml"
+    other.write_text(other.read_text().replace("name: small", "name: other"))
     before = sorted(study.rglob("*"))
     with explored(study, tmp_path_factory.mktemp("voila"), "--app") as address, playwright.sync_playwright() as engine:
         browser = engine.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
@@ -33,6 +37,20 @@ def test_everything_that_one_does(application: Watched) -> None:
     walk(application.page)
     assert application.page.locator(".jp-InputArea-editor").count() == 0
     assert application.page.locator(".stgcnlib-still").is_hidden()
+    assert (application.complaints, application.strangers) == ([], [])
+
+
+def test_another_study_is_put_beside_this_one(application: Watched) -> None:
+    here = Walk(application.page)
+    application.page.get_by_label("Study beside this one").select_option("other")
+    here.until("explorer.store.content.title === 'small and other'")
+    here.until("explorer.panels.length > 0")
+    here.root.get_by_text("Compare", exact=True).click()
+    here.until("explorer.store.state.panels.map(({ map }) => map).join() === 'small/trained,other/trained'")
+    here.open(1)
+    assert here.ask("explorer.recording.error.textContent") == ""
+    application.page.get_by_label("Study beside this one").select_option("no other")
+    here.until("explorer.store.content.title === 'small'")
     assert (application.complaints, application.strangers) == ([], [])
 
 
@@ -54,6 +72,8 @@ def test_a_reload_starts_anew(application: Watched) -> None:
 
 def test_without_the_token_nothing_is_shown(application: Watched) -> None:
     stranger = application.context.browser.new_context()
-    answer = stranger.request.get(application.page.url.split("?")[0])
-    assert answer.status in (403, 401) or "explorer" not in answer.text()
+    shown = [
+        context.request.get(application.page.url.split("?")[0]).text() for context in (application.context, stranger)
+    ]
+    assert ["rendered_cells" in text for text in shown] == [True, False]
     stranger.close()
