@@ -51,7 +51,7 @@ class Members {
 
   /* Of which kinds, by the colour, the neighbours of those chosen are. */
   kinds(edges) {
-    const { store } = this, category = store.category(store.values.colour) || store.nodes.categories[0], sums = new Map();
+    const { categories } = this.store.nodes, category = categories.find(({ key }) => key === this.store.values.colour) || categories[0], sums = new Map();
     if (!category) return [];
     let all = 0;
     for (const { node, weight } of edges.flat()) {
