@@ -107,6 +107,7 @@ def explorer_content(
         "nodes": {
             "count": len(nodes),
             "names": distinct_names(nodes.names),
+            "apart": None if geometry.groups is None else f"group {geometry.group}",
             "categories": _categories(nodes, recordings),
             "numbers": _numbers(nodes, recordings, findings or {}),
         },

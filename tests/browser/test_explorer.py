@@ -346,6 +346,10 @@ def test_those_chosen_or_found_are_listed_and_their_neighbours_compared(opened: 
     assert told.startswith("4 chosen\n\nTheir neighbours")
     # 20 of 60 are of each subject.
     assert f"same subject: {share:.0%} (by chance {19 / 59:.0%})".replace("%", " %") in told
+    classes = told.split("Their neighbours by class: ")[1].splitlines()[0]
+    shares = [int(part.split(" % ")[0]) for part in classes.split(", ")]
+    assert shares == sorted(shares, reverse=True)
+    assert sum(shares) == pytest.approx(100, abs=3)
     rows = side(page).locator(".members-list button")
     assert rows.locator("span:nth-child(2)").all_inner_texts() == ["r000", "r001", "r002", "r003"]
     rows.nth(2).hover()

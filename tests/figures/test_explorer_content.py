@@ -99,6 +99,7 @@ def test_recordings_can_be_coloured_by_all_that_is_known_of_them(nodes, geometry
     wrong = categories["prediction"]["codes"] == categories["prediction"]["values"].index("wrong")
     np.testing.assert_array_equal(wrong, recordings["predicted"] != recordings["label"])
     assert set(categories["room"]["codes"].tolist()) == {0, UNKNOWN}
+    assert content["nodes"]["apart"] == "group subject"  # whose members are no neighbours of each other
     numbers = {each["title"]: each["values"] for each in content["nodes"]["numbers"]}
     np.testing.assert_array_equal(numbers["frames"], nodes.lengths)
     assert numbers["suspect score"][3] == 2
@@ -115,7 +116,9 @@ def test_ways_in_name_the_recordings_that_they_lead_to(nodes, geometry, recordin
     wrong = sorted(node for item in lists["predictions"] for node in item["nodes"])
     assert wrong == np.flatnonzero(recordings["predicted"] != recordings["label"]).tolist()
     graphs = [geometry.graphs[(layer, "trained", geometry.neighbours)] for layer in LAYERS]
-    first = lists["flips"][0]
+    assert [item["to"] for item in lists["flips"]] == [1, 1, 2, 2]
+    first = lists["flips"][2]
+    assert first["text"].startswith("the middle to the last: ")
     changed = neighbor_flips(graphs[first["from"]], graphs[first["to"]]).changed[first["nodes"]].mean()
     assert f"{changed:.0%}" in first["text"]
     assert set(nodes.labels[first["nodes"]].tolist()) == {int(nodes.labels[first["nodes"][0]])}

@@ -20,7 +20,8 @@ class Members {
     if (root.closest("[hidden]")) return;
     const mask = store.chosen ? store.subset : store.found, nodes = [...store.nodes.names.keys()].filter((node) => !mask || mask[node]), layer = Math.round(at);
     this.heading.textContent = !mask ? "All recordings" : `${nodes.length} ${store.chosen ? "chosen" : "found"}`;
-    const lines = map ? this.shares(nodes, nodes.map((node) => store.edgesOf(key, layer, node))) : [];
+    const edges = map ? nodes.map((node) => store.edgesOf(key, layer, node)) : [];
+    const lines = map ? [...this.shares(nodes, edges), ...(mask ? this.kinds(edges) : [])] : [];
     this.alike.textContent = lines.length ? [`Their neighbours at ${map.title}, ${map.layers[layer].title}:`, ...lines].join("\n") : "";
     const shown = mask ? nodes.slice(0, MOST_ROWS) : [], rest = mask ? nodes.length - shown.length : 0;
     renew(this.list, [...shown.map((node) => this.row(node)), ...(rest ? [`and ${rest} more`] : [])].map((row) => make("li", {}, row)));
@@ -28,7 +29,9 @@ class Members {
 
   /* For each category: how much of the neighbours' weight is of the recording's own kind, and how much by chance. */
   shares(nodes, edges) {
-    return this.store.nodes.categories.flatMap(({ title, values, codes }) => {
+    const { categories, apart } = this.store.nodes;
+    return categories.flatMap(({ key, title, values, codes }) => {
+      if (key === apart) return [`same ${title}: none, these are no neighbours in this study`];
       const counts = values.map(() => 0), known = (node) => codes[node] in values;
       let all = 0, alike = 0, chance = 0, seen = 0, total = 0;
       codes.forEach((code) => { if (code in values) { counts[code]++; total++; } });
@@ -44,5 +47,18 @@ class Members {
       });
       return all && values.length > 1 ? [`same ${title}: ${Math.round((100 * alike) / all)} % (by chance ${Math.round((100 * chance) / seen)} %)`] : [];
     });
+  }
+
+  /* Of which kinds, by the colour, the neighbours of those chosen are. */
+  kinds(edges) {
+    const { categories } = this.store.nodes, category = categories.find(({ key }) => key === this.store.values.colour) || categories[0], sums = new Map();
+    if (!category) return [];
+    let all = 0;
+    for (const { node, weight } of edges.flat()) {
+      sums.set(category.codes[node], (sums.get(category.codes[node]) || 0) + weight);
+      all += weight;
+    }
+    const shares = [...sums].sort((a, b) => b[1] - a[1]).slice(0, 6).map(([code, sum]) => `${Math.round((100 * sum) / all)} % ${category.values[code] ?? "unknown"}`);
+    return all ? [`Their neighbours by ${category.title}: ${shares.join(", ")}`] : [];
   }
 }
