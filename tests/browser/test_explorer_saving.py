@@ -18,6 +18,7 @@ from player_pages import launched
 from small_study import small_study
 
 from stgcnlib.figures.live import LiveFigure
+from stgcnlib.workbench.pair import PairSource
 from stgcnlib.workbench.studies import StudySource
 
 
@@ -134,7 +135,8 @@ def test_state_and_code_are_copied_and_make_the_same_again(opened: Opened) -> No
 
         table = None
 
-    exec(compile(code.replace("import stgcnlib\n", ""), "copied", "exec"), {"stgcnlib": Library})
+    view = code[code.index("# The same view") :]
+    exec(compile(view, "copied", "exec"), {"stgcnlib": Library})
     assert calls == [(("reports/small",), kept)]
     again = opened(state=kept)
     assert again.evaluate("store.json()") == kept
@@ -194,4 +196,26 @@ def test_the_copied_code_runs_on_a_finished_study(
     exec(compile(page.evaluate("explorer.leaving.code"), "copied", "exec"), results)
     assert results["workbench"].table.index.tolist() == names[1:4]
     assert results["workbench"].state == page.evaluate("store.json()")
+    assert list(results["chosen"].names) == names[1:4]
+    assert results["layer"] == source.figure.content["maps"][0]["layers"][-1]["name"]
+    assert len(results["graph"]) == len(names)
+    results["workbench"].close()
+
+
+def test_the_copied_code_of_two_studies_takes_each_map_from_its_own(
+    opened: Opened, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = small_study(tmp_path_factory)
+    pair = PairSource(StudySource(folder), StudySource(folder))
+    maps = [each["key"] for each in pair.figure.content["maps"]]
+    names = list(pair.figure.content["nodes"]["names"])
+    panels = [{"map": maps[0], "at": 0}, {"map": maps[1], "at": 2}]
+    page = opened(dict(pair.figure.content), state={"panels": panels, "subset": names[2:4]})
+    code = page.evaluate("explorer.leaving.code")
+    assert code.count(f'stgcnlib.read_study("{folder}")') == 2
+    results: dict[str, Any] = {}
+    exec(compile(code, "copied", "exec"), results)
+    assert (results["network"], results["layer"]) == ("trained", pair.figure.content["maps"][1]["layers"][2]["name"])
+    assert list(results["chosen"].names) == names[2:4]
+    assert results["workbench"].state["panels"] == panels
     results["workbench"].close()

@@ -264,7 +264,9 @@ class Explorer {
     this.staying = found.length > 1;
     setTimeout(() => { this.staying = false; });
     if (map !== undefined || layer !== undefined) store.show(k, { ...(map === undefined ? {} : { map }), ...(layer === undefined ? {} : { at: layer }) });
-    store.set({ colour: colour ?? (from === undefined ? undefined : "flips"), from: from ?? null, to: to ?? null, open: names[found[0]], pinned: null });
+    // What changes between two layers is coloured so; other ways in take that back.
+    const { colour: now } = store.values, usual = now === "flips" ? store.choices[0].key : now;
+    store.set({ colour: colour ?? (from === undefined ? usual : "flips"), from: from ?? null, to: to ?? null, open: names[found[0]], pinned: null });
     store.choose(found.length > 1 ? found : []);
   }
 

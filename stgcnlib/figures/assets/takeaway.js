@@ -70,9 +70,36 @@ class TakeAway {
 
   /* Python that makes the same view and choice. */
   get code() {
-    const { code = {} } = this.store.content, folders = [].concat(code.folders || code.folder || []);
-    return folders.length && `import stgcnlib\n\nstate = ${python(this.store.json())}\nworkbench = stgcnlib.explore(${folders.map((folder) => `${python(folder)}, `).join("")}state=state)\n`
-      + "workbench.table  # the chosen recordings, or all where none is chosen\nworkbench\n";
+    const { store } = this, { code = {} } = store.content, folders = [].concat(code.folders || code.folder || []);
+    if (!folders.length) return "";
+    const given = folders.map((folder) => `${python(folder)}, `).join("");
+    return [
+      "import stgcnlib", "from stgcnlib import figures", "",
+      ...this.figures(folders), "",
+      "# The same view in the workbench; its table has the chosen recordings, or all where none is chosen.",
+      `state = ${python(store.json())}`, `workbench = stgcnlib.explore(${given}state=state)`, "workbench.table", "workbench", "",
+    ].join("\n");
+  }
+
+  /* Code of the chosen recordings, and of the picture of each map shown. */
+  figures(folders) {
+    const { store } = this, { names, categories } = store.nodes, chosen = [...names.keys()].filter((node) => store.subset[node]);
+    const studies = [...new Set(store.maps.map(({ study }) => study))], lines = [];
+    for (const { map: key, at } of store.state.panels) {
+      const map = store.map(key);
+      if (!map) continue;
+      const pair = folders.length > 1, folder = folders[pair ? Math.max(studies.indexOf(map.study), 0) : 0];
+      const network = pair ? key.slice(map.study.length + 1) : key, layer = map.layers[Math.round(at)].name;
+      const told = categories.some((category) => category.key === "class") ? "ds_graph_map(graph, nodes.labels, nodes.class_names, " : "target_map(graph, nodes.targets, name=nodes.target_names[0], ";
+      const picked = pair ? `[list(nodes.names).index(name) for name in ${python(chosen.map((node) => names[node]))}]` : python(chosen);
+      lines.push(
+        `study = stgcnlib.read_study(${python(folder)})`, `network, layer = ${python(network)}, ${python(layer)}`,
+        'nodes, geometry = study["nodes"], study["geometry"]', ...(chosen.length ? [`chosen = nodes.select(${picked})`] : []),
+        "graph = geometry.graphs[(layer, network, geometry.neighbours)]",
+        `figures.${told}distances=study[f"distances/{network}/{layer}"])`,
+      );
+    }
+    return lines;
   }
 
   /* CSV of the chosen recordings, or of all: every category and number, smoothness and degree at the layers shown. */
