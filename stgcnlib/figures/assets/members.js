@@ -1,4 +1,4 @@
-/* Who is chosen or found, and whether neighbours at the layer shown are alike: more than by chance, or not. */
+/* Who is chosen or found, whether neighbours at the layer shown are alike, more than by chance or not, and of what kinds the others are. */
 
 const MOST_ROWS = 100;
 
@@ -10,7 +10,7 @@ class Members {
     this.alike = make("p", { className: "members-alike" });
     this.list = make("ul", { className: "explorer-list members-list" });
     root.append(this.heading, this.alike, this.list);
-    this.off = store.on(["subset", "search", "panels", "maps", "colour", "theme"], () => this.draw());
+    this.off = store.on(["subset", "search", "panels", "maps", "colour", "from", "to", "theme"], () => this.draw());
   }
 
   destroy() { this.off(); }
@@ -20,16 +20,39 @@ class Members {
     if (root.closest("[hidden]")) return;
     const mask = store.chosen ? store.subset : store.found, nodes = [...store.nodes.names.keys()].filter((node) => !mask || mask[node]), layer = Math.round(at);
     this.heading.textContent = !mask ? "All recordings" : `${nodes.length} ${store.chosen ? "chosen" : "found"}`;
-    const lines = map ? this.shares(nodes, nodes.map((node) => store.edgesOf(key, layer, node))) : [];
-    this.alike.textContent = lines.length ? [`Their neighbours at ${map.title}, ${map.layers[layer].title}:`, ...lines].join("\n") : "";
-    const shown = mask ? nodes.slice(0, MOST_ROWS) : [], rest = mask ? nodes.length - shown.length : 0;
-    renew(this.list, [...shown.map((node) => this.row(node)), ...(rest ? [`and ${rest} more`] : [])].map((row) => make("li", {}, row)));
+    const edges = map ? nodes.map((node) => store.edgesOf(key, layer, node)) : [], lines = map ? this.shares(nodes, edges) : [];
+    const told = lines.length ? [`Their neighbours at ${map.title}, ${map.layers[layer].title}:`, ...lines] : [];
+    if (map && store.values.colour === "flips") told.push(...this.changes(map, nodes));
+    this.alike.textContent = told.join("\n");
+    const rows = mask ? this.mixed(nodes, edges) : [], rest = rows.length - MOST_ROWS;
+    renew(this.list, [...rows.slice(0, MOST_ROWS).map(([node, share]) => this.row(node, share)), ...(rest > 0 ? [`and ${rest} more`] : [])].map((row) => make("li", {}, row)));
   }
 
-  /* For each category: how much of the neighbours' weight is of the recording's own kind, and how much by chance. */
+  /* [[node, share of its neighbours' weight that is of its own class], …], the smallest share first. */
+  mixed(nodes, edges) {
+    const { categories: [category] } = this.store.nodes, sum = (found) => found.reduce((all, { weight }) => all + weight, 0);
+    if (!category || !edges.length) return nodes.map((node) => [node, ""]);
+    const own = nodes.map((node, i) => sum(edges[i].filter((edge) => category.codes[edge.node] === category.codes[node])) / sum(edges[i]));
+    return [...nodes.keys()].sort((a, b) => own[a] - own[b]).map((i) => [nodes[i], Number.isFinite(own[i]) ? `${Math.round(100 * own[i])} %` : ""]);
+  }
+
+  /* Of what classes the neighbours are that were gained and lost between the two layers that are compared. */
+  changes(map, nodes) {
+    const { store, k } = this, { from, to } = store.span(k), { categories: [category] } = store.nodes, flips = nodes.map((node) => store.flipsOf(map.key, from, to, node));
+    if (!category) return [];
+    return ["gained", "lost"].map((kind) => {
+      const ends = flips.flatMap((each) => each[kind]).map(({ node }) => category.values[category.codes[node]] ?? "unknown"), counts = {};
+      for (const end of ends) counts[end] = (counts[end] || 0) + 1;
+      const most = Object.entries(counts).sort((a, b) => b[1] - a[1]).slice(0, 4).map(([value, count]) => `${Math.round((100 * count) / ends.length)} % ${value}`);
+      return `${kind} from ${map.layers[from].title} to ${map.layers[to].title}: ${ends.length}${ends.length ? `, ${most.join(", ")}` : ""}`;
+    });
+  }
+
+  /* For each category: how much of the neighbours' weight is of the recording's own kind, how much by chance, and of what kind most of the others are. */
   shares(nodes, edges) {
-    return this.store.nodes.categories.flatMap(({ title, values, codes }) => {
-      const counts = values.map(() => 0), known = (node) => codes[node] in values;
+    return this.store.nodes.categories.flatMap(({ title, values, codes, apart }) => {
+      if (apart) return [`same ${title}: never, the graphs keep them apart`];
+      const others = values.map(() => 0), counts = values.map(() => 0), known = (node) => codes[node] in values;
       let all = 0, alike = 0, chance = 0, seen = 0, total = 0;
       codes.forEach((code) => { if (code in values) { counts[code]++; total++; } });
       nodes.forEach((node, i) => {
@@ -39,10 +62,12 @@ class Members {
         for (const { node: other, weight } of edges[i]) {
           if (!known(other)) continue;
           all += weight;
-          if (codes[other] === codes[node]) alike += weight;
+          if (codes[other] === codes[node]) alike += weight; else others[codes[other]] += weight;
         }
       });
-      return all && values.length > 1 ? [`same ${title}: ${Math.round((100 * alike) / all)} % (by chance ${Math.round((100 * chance) / seen)} %)`] : [];
+      const most = Math.max(...others), percent = (share) => `${Math.round(100 * share)} %`;
+      if (!all || values.length < 2) return [];
+      return [`same ${title}: ${percent(alike / all)} (by chance ${percent(chance / seen)})${values.length > 2 && most ? `, then ${values[others.indexOf(most)]}: ${percent(most / all)}` : ""}`];
     });
   }
 }
