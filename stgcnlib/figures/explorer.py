@@ -107,7 +107,8 @@ def explorer_content(
         "nodes": {
             "count": len(nodes),
             "names": distinct_names(nodes.names),
-            "categories": _categories(nodes, recordings, geometry.groups),
+            "apart": None if geometry.groups is None else f"group {geometry.group}",
+            "categories": _categories(nodes, recordings),
             "numbers": _numbers(nodes, recordings, findings or {}),
         },
         "maps": list(maps),
@@ -217,9 +218,7 @@ def _classes(geometry: LayerGeometry, network: str, layers: Sequence[str]) -> ND
     return wide.reindex(index=range(count), columns=list(layers)).to_numpy(dtype=np.float32)
 
 
-def _categories(
-    nodes: SequenceSet, recordings: pd.DataFrame | None, groups: NDArray[np.int64] | None
-) -> list[dict[str, Any]]:
+def _categories(nodes: SequenceSet, recordings: pd.DataFrame | None) -> list[dict[str, Any]]:
     found = []
     names = list(nodes.class_names)
     if names:
@@ -237,15 +236,7 @@ def _categories(
     for name, column in columns.items():
         codes, values = pd.factorize(column, sort=True)
         found.append(_category(f"group {name}", str(name), [str(value) for value in values], codes))
-    for category in found:
-        category["apart"] = groups is not None and _kept_apart(category["codes"], groups)
     return found
-
-
-def _kept_apart(codes: ArrayLike, groups: NDArray[np.int64]) -> bool:
-    """Whether no two nodes of one value can be neighbours: all of one value are of one group that graphs exclude."""
-    known = np.asarray(codes) != UNKNOWN
-    return bool(known.any() and (pd.Series(groups[known]).groupby(np.asarray(codes)[known]).nunique() == 1).all())
 
 
 def _category(key: str, title: str, values: Sequence[str], codes: ArrayLike) -> dict[str, Any]:

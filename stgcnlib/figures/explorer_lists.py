@@ -15,7 +15,7 @@ from stgcnlib.sequences import SequenceSet
 
 __all__ = ["ways_in"]
 
-_SHOWN = 15  # entries of a list
+_SHOWN = 20  # entries of a list
 
 
 def ways_in(
@@ -39,7 +39,7 @@ def ways_in(
         ("predictions", "Wrong predictions", _predictions(nodes, recordings, geometry)),
         ("classes", "Least smooth classes", _classes(nodes, geometry)),
         ("confusions", "Classes that mix", _confusions(nodes, findings.get("class_confusions"))),
-        ("flips", "Neighbourhoods that change most", _flips(nodes, geometry)),
+        ("flips", "Classes whose neighbours change most, layer by layer", _flips(nodes, geometry)),
         ("movers", "Recordings that change most neighbours", _movers(nodes, geometry)),
         ("outliers", "Far from all others", _outliers(nodes, findings.get("outliers"), geometry)),
     ]
@@ -112,13 +112,14 @@ def _confusions(nodes: SequenceSet, table: pd.DataFrame | None) -> Iterable[dict
 
 
 def _flips(nodes: SequenceSet, geometry: LayerGeometry) -> Iterable[dict[str, Any]]:
+    """The two classes whose neighbours change most from each layer to the next, in order of depth."""
     if not nodes.class_names:
         return
-    titles = dict(zip(geometry.curve()["layer"], geometry.curve()["title"], strict=True))
-    for row in flip_groups(_graphs(geometry), nodes.labels).head(_SHOWN).to_dict("records"):
-        name, at = nodes.class_names[row["class_index"]], geometry.curve()["layer"].tolist().index(row["layer"])
-        step = f"from {titles[row['before']]} to {titles[row['layer']]}"
-        text = f"{name}: {row['changed']:.0%} of the neighbours change {step}"
+    titles = geometry.curve()["title"].tolist()
+    table = flip_groups(_graphs(geometry), nodes.labels).groupby("index").head(2).sort_values("index", kind="stable")
+    for row in table.to_dict("records"):
+        at, name = int(row["index"]), nodes.class_names[row["class_index"]]
+        text = f"{titles[at - 1]} to {titles[at]}: {name}, {row['changed']:.0%} of the neighbours change"
         yield {"nodes": _members(nodes, row["class_index"]), "text": text, "layer": at, "from": at - 1, "to": at}
 
 

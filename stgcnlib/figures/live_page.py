@@ -22,7 +22,7 @@ KINDS = ("player", "explorer")
 SCRIPTS = (
     "canvas.js", "export.js", "body.js", "player.js",
     "store.js", "marks.js", "card.js", "map.js",
-    "costs.js", "recording.js", "members.js", "classes.js", "takeaway.js", "explorer.js",
+    "controls.js", "costs.js", "recording.js", "members.js", "classes.js", "takeaway.js", "explorer.js",
 )  # fmt: skip
 """What draws live figures, in the order in which they are joined; `pages.js` comes last on a page."""
 

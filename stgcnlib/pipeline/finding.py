@@ -61,15 +61,10 @@ def find_output(study: Study, output: Path, start: Path | None = None) -> Path:
         output: as given; an absolute path, and one that is there, stay as they are.
         start: where a relative `output` begins; `None`: the working directory.
     """
-    if output.is_absolute():
+    if output.is_absolute() or (_start(start) / output).is_dir():
         return output
-    for folder in _upwards(start):
-        found = folder / output
-        if found.is_dir() and folder == _start(start):
-            return output
-        if _is_study(found) and _same(found, study):
-            return found
-    return output
+    above = (folder / output for folder in _upwards(start))
+    return next((each for each in above if _is_study(each) and _same(each, study)), output)
 
 
 def find_file(path: Path, start: Path | None = None) -> Path:

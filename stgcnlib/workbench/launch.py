@@ -99,6 +99,8 @@ def server_command(
     command.append(f"--LabApp.default_url=/doc/tree/{quote(notebook.relative_to(root).as_posix())}")
     if port is not None:
         command.append("--ServerApp.port_retries=0")
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--allow-root")  # as in containers; who started this as root meant it
     return command, {"JUPYTER_CONFIG_PATH": _before(_HERE / "config", "JUPYTER_CONFIG_PATH")}
 
 

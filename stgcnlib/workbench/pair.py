@@ -136,7 +136,11 @@ def _nodes(
     def texts(column: Mapping[str, Any]) -> list[str | None]:
         return [column["values"][code] if code < len(column["values"]) else None for code in column["codes"]]
 
-    found: dict[str, Any] = {"count": len(kept[0]), "names": [first["names"][k] for k in kept[0]]}
+    found: dict[str, Any] = {
+        "count": len(kept[0]),
+        "names": [first["names"][k] for k in kept[0]],
+        "apart": first["apart"] if first["apart"] == second["apart"] else None,
+    }
     for kind, values in (("categories", "codes"), ("numbers", "values")):
         mine, theirs = at(first[kind], kept[0], values), at(second[kind], kept[1], values)
         known = {column["key"]: column for column in mine}

@@ -30,7 +30,6 @@ def explored(study: Path, home: Path, *options: str, dark: bool = False) -> Iter
     settings = home / "config" / "lab" / "user-settings" / THEMES
     settings.parent.mkdir(parents=True)
     settings.write_text(json.dumps({"theme": "JupyterLab Dark" if dark else "JupyterLab Light"}))
-    (home / "config" / "jupyter_server_config.json").write_text(json.dumps({"ServerApp": {"allow_root": True}}))
     environment = {**os.environ, "JUPYTER_CONFIG_DIR": str(home / "config"), "JUPYTER_DATA_DIR": str(home / "data")}
     code = "import sys; from stgcnlib.cli import main; main()"
     command = [sys.executable, "-c", code, "explore", str(study), "--no-browser", f"--port={free_port()}", *options]

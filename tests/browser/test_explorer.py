@@ -350,8 +350,6 @@ def test_those_chosen_or_found_are_listed_and_their_neighbours_compared(opened: 
     of_all = np.concatenate([np.arange(starts[1, i], starts[1, i + 1]) for i in chosen])
     own = np.concatenate([np.full(starts[1, i + 1] - starts[1, i], codes[i]) for i in chosen])
     labels = np.asarray(content["nodes"]["categories"][0]["codes"])
-    own_class = np.concatenate([np.full(starts[1, i + 1] - starts[1, i], labels[i]) for i in chosen])
-    codes_of = labels[ends[of_all]]
     titles = [layer["title"] for layer in first["layers"]]
     share = weights[of_all][codes[ends[of_all]] == own].sum() / weights[of_all].sum()
     put(page, subset=[f"r{i:03d}" for i in chosen])
@@ -359,6 +357,10 @@ def test_those_chosen_or_found_are_listed_and_their_neighbours_compared(opened: 
     assert told.startswith("4 chosen\n\nTheir neighbours")
     # 20 of 60 are of each subject.
     assert f"same subject: {share:.0%} (by chance {19 / 59:.0%})".replace("%", " %") in told
+    classes = told.split("Their neighbours by class: ")[1].splitlines()[0]
+    shares = [int(part.split(" % ")[0]) for part in classes.split(", ")]
+    assert shares == sorted(shares, reverse=True)
+    assert sum(shares) == pytest.approx(100, abs=3)
     rows = side(page).locator(".members-list button")
     # Those come first whose neighbours are of other classes.
     span = [np.arange(starts[1, i], starts[1, i + 1]) for i in chosen]
@@ -377,13 +379,7 @@ def test_those_chosen_or_found_are_listed_and_their_neighbours_compared(opened: 
         assert page.evaluate("store.state.open") == order[2]
         assert page.get_by_role("tab", name="Recording").get_attribute("aria-selected") == "true"
         page.get_by_role("tab", name="Ways in").click()
-    # Of other classes most are told, and where neighbours that changed are shown, of what classes these are.
-    names = content["nodes"]["categories"][0]["values"]
-    of_other = [weights[of_all][(codes_of == k) & (codes_of != own_class)].sum() for k in range(len(names))]
-    assert (
-        f", then {names[int(np.argmax(of_other))]}: {max(of_other) / weights[of_all].sum():.0%}".replace("%", " %")
-        in told
-    )
+    # Where neighbours that changed are shown, of what classes these are.
     assert "gained" not in told
     put(page, colour="flips")
     before = [set(ends[starts[0, i] : starts[0, i + 1]]) for i in chosen]
@@ -391,10 +387,8 @@ def test_those_chosen_or_found_are_listed_and_their_neighbours_compared(opened: 
         end for i, old in zip(chosen, before, strict=True) for end in set(ends[starts[1, i] : starts[1, i + 1]]) - old
     ]
     assert f"gained from {titles[0]} to {titles[1]}: {len(gained)}" in side(page).inner_text()
-    page.evaluate("store.nodes.categories[2].apart = true")
     put(page, subset=[], search="s1")
     assert side(page).inner_text().startswith("20 found\n")
-    assert "same subject: never, the graphs keep them apart" in side(page).inner_text()
     put(page, search="r")
     assert rows.count() == N
 

@@ -38,7 +38,7 @@ def page(browser: Any, tmp_path: Path) -> Iterator[Any]:
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
     start = "const told = [], store = new Store(content); store.on('all', changed => told.push([...changed]));"
-    start += "Object.assign(window, { content, Store, store, told });"
+    start += "Object.assign(window, { content, Store, store, told, rgb });"
     page.goto(write_page(tmp_path / "page.html", explorer_content(N, L), start))
     yield page
     page.close()
@@ -165,6 +165,11 @@ def test_colours_of_numbers_leave_the_unknown_out(page: Any) -> None:
     known = [c for k, c in enumerate(codes) if k != 3]
     assert known == sorted(known)
     assert (known[0], known[-1]) == (0, 255)
+    # The ends of the ramp: yellow is left out on white, deep violet in the dark.
+    ends = "store.colours().ramp.filter((_, k) => k % 255 === 0).map(hex => Math.max(...rgb(hex)))"
+    assert page.evaluate(ends) == [0x54, 0xDC]
+    assert page.evaluate(f"store.setDark(true); {ends}") == [0x8B, 0xFD]
+    page.evaluate("store.setDark(false)")
     for key in ("smoothness", "degree", "flips"):
         drawn = page.evaluate(
             f"store.set({{colour: '{key}'}}); (c => [c.kind, c.title, c.low < c.high])(store.colours())"

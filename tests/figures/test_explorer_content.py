@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from types import SimpleNamespace
 
 import numpy as np
@@ -100,24 +99,12 @@ def test_recordings_can_be_coloured_by_all_that_is_known_of_them(nodes, geometry
     wrong = categories["prediction"]["codes"] == categories["prediction"]["values"].index("wrong")
     np.testing.assert_array_equal(wrong, recordings["predicted"] != recordings["label"])
     assert set(categories["room"]["codes"].tolist()) == {0, UNKNOWN}
+    assert content["nodes"]["apart"] == "group subject"  # whose members are no neighbours of each other
     numbers = {each["title"]: each["values"] for each in content["nodes"]["numbers"]}
     np.testing.assert_array_equal(numbers["frames"], nodes.lengths)
     assert numbers["suspect score"][3] == 2
     assert np.isnan(numbers["suspect score"][0])
     assert numbers["margin"][-1] == 1
-
-
-def test_kinds_that_the_graphs_keep_apart_are_marked(nodes, geometry, recordings, distances):
-    first = map_content(geometry, aligned_planes(distances))
-
-    def apart(graph: LayerGeometry) -> dict[str, bool]:
-        content = explorer_content(nodes, graph, [first], recordings=recordings)
-        return {each["title"]: each["apart"] for each in content["nodes"]["categories"]}
-
-    told = apart(geometry)
-    assert told["subject"] is True
-    assert not any(value for title, value in told.items() if title != "subject")
-    assert not any(apart(dataclasses.replace(geometry, groups=None)).values())
 
 
 def test_classes_that_mix_more_than_by_chance_are_a_way_in(nodes, geometry, recordings, distances):
@@ -144,7 +131,9 @@ def test_ways_in_name_the_recordings_that_they_lead_to(nodes, geometry, recordin
     wrong = sorted(node for item in lists["predictions"] for node in item["nodes"])
     assert wrong == np.flatnonzero(recordings["predicted"] != recordings["label"]).tolist()
     graphs = [geometry.graphs[(layer, "trained", geometry.neighbours)] for layer in LAYERS]
-    first = lists["flips"][0]
+    assert [item["to"] for item in lists["flips"]] == [1, 1, 2, 2]
+    first = lists["flips"][2]
+    assert first["text"].startswith("the middle to the last: ")
     changed = neighbor_flips(graphs[first["from"]], graphs[first["to"]]).changed[first["nodes"]].mean()
     assert f"{changed:.0%}" in first["text"]
     assert set(nodes.labels[first["nodes"]].tolist()) == {int(nodes.labels[first["nodes"][0]])}

@@ -123,20 +123,20 @@ def test_more_neighbours_than_sequences_is_refused_before_any_training(tmp_path:
 def test_its_notebooks_run_by_hand_where_they_lie(
     finished: Path, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    """In their own folder, beside the finished study: nothing is computed again, and no folder is made."""
-    stages = tree(tmp_path / "tree", {"tiny": finished})
+    """In their own folder, beside finished studies: nothing is computed again, and only a comparison writes."""
+    stages = tree(tmp_path / "tree", {"tiny": finished, "other": finished})
     before = state_of(tmp_path / "tree")
     given = {"study": "reports/tiny/study.yml", "output": "reports/tiny"}
-    told = run_by_hand(stages, {stage.name: given for stage in stages_of(Study.load(TINY))})
-    assert state_of(tmp_path / "tree") == before
+    names = [stage.name for stage in stages_of(Study.load(TINY))]
+    told = run_by_hand(
+        stages, {**dict.fromkeys(names, given), "compare": {"studies": ["reports/tiny", "reports/other"]}}
+    )
+    after = state_of(tmp_path / "tree")
+    assert {file for file in after if before.get(file) != after[file]} == {
+        file for file in after if file.startswith("reports/comparison/")
+    }
+    assert set(before) < set(after)
+    assert "reports/comparison/summary/summary.json" in after
     for name, (seconds, notebook) in told.items():
         record_property(name, f"{seconds:.1f} s")
-        assert f"{tmp_path}/tree/reports/tiny, made 20" in output_text(notebook), name
-
-
-def test_studies_are_compared_by_hand(finished: Path, tmp_path: Path) -> None:
-    """The report goes to the repository's own folder."""
-    stages = tree(tmp_path / "tree", {"tiny": finished, "other": finished})
-    run_by_hand(stages, {"compare": {"studies": ["reports/tiny", "reports/other"]}})
-    assert (tmp_path / "tree" / "reports" / "comparison" / "summary" / "summary.json").is_file()
-    assert {path.suffix for path in stages.rglob("*")} == {".ipynb"}
+        assert name == "compare" or f"{tmp_path}/tree/reports/tiny, made 20" in output_text(notebook), name

@@ -122,3 +122,10 @@ def test_jupyterlab_opens_on_the_notebook_alone(study: Path, monkeypatch: pytest
     monkeypatch.chdir(study.parent / "elsewhere")
     command, _ = server_command(place_notebook([study]), app=False, port=None, browser=True)
     assert {"--LabApp.default_url=/doc/tree/workbench.ipynb", f"--ServerApp.root_dir={study.resolve()}"} <= set(command)
+
+
+@pytest.mark.parametrize("user", [0, 1000])
+def test_jupyterlab_starts_in_a_container_too(study: Path, monkeypatch: pytest.MonkeyPatch, user: int) -> None:
+    monkeypatch.setattr(launching.os, "geteuid", lambda: user)
+    command, _ = server_command(study / "workbench.ipynb", app=False, port=None, browser=False)
+    assert ("--allow-root" in command) == (user == 0)

@@ -42,7 +42,7 @@ def content(title: str, names: list[str], seed: int, *, predicted: list[int] | N
     return {
         "version": 1, "title": title, "subtitle": f"where {title} lies",
         "nodes": {
-            "count": count, "names": names,
+            "count": count, "names": names, "apart": None,
             "categories": [
                 {"key": "class", "title": "class", "values": letters, "codes": codes},
                 {"key": "predicted", "title": "predicted class", "values": letters, "codes": taken},

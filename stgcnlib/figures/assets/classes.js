@@ -34,7 +34,7 @@ class ClassTable {
     const { canvas, map, store } = this, labels = classesOf(store), table = map && map.classes;
     canvas.hidden = this.told.hidden = !table || !labels;
     this.about.textContent = canvas.hidden ? "This map has no label smoothness by class."
-      : "Label smoothness by class and layer: the lower (darker), the better a class is set apart. The least smooth at the last layer comes first. Click a cell to choose the class and go to the layer.";
+      : `${map.title}: label smoothness by class and layer. The lower (darker), the better a class is set apart. The least smooth at the last layer comes first. Click a cell to choose the class and go to the layer.`;
     if (canvas.hidden) return;
     const L = map.layers.length, value = (code, layer) => table[code * L + layer], last = (code) => value(code, L - 1);
     const codes = labels.values.map((_, code) => code).filter((code) => map.layers.some((_, l) => Number.isFinite(value(code, l)))).sort((a, b) => (last(b) || 0) - (last(a) || 0));

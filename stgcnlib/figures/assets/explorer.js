@@ -105,7 +105,7 @@ class Explorer {
   /* One map with its controls. */
   panel(k) {
     const { store } = this, show = (change) => { this.stop(panel); store.show(k, change); }, near = (step) => show({ at: (step < 0 ? Math.ceil : Math.floor)(store.state.panels[k].at) + step });
-    const slider = make("input", { type: "range", min: 0, step: "any", "aria-label": "layer" }), place = make("div", { className: "explorer-map" });
+    const slider = make("input", { type: "range", min: 0, step: "any", "aria-label": "slide through the layers" }), place = make("div", { className: "explorer-map" });
     const panel = { k, slider, map: choice("map", (map) => show({ map })), layer: choice("layer", (at) => show({ at: +at })), play: button("Play layers", () => this.playLayers(panel)) };
     slider.oninput = () => show({ at: +slider.value });
     slider.onchange = () => { if (Math.abs(slider.value - Math.round(slider.value)) < 0.15) show({ at: Math.round(slider.value) }); };

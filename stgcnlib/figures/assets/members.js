@@ -1,4 +1,4 @@
-/* Who is chosen or found, whether neighbours at the layer shown are alike, more than by chance or not, and of what kinds the others are. */
+/* Who is chosen or found, and whether neighbours at the layer shown are alike: more than by chance, or not. */
 
 const MOST_ROWS = 100;
 
@@ -8,7 +8,7 @@ class Members {
     Object.assign(this, { root, store, row, k: 0 });
     this.heading = make("h4");
     this.alike = make("p", { className: "members-alike" });
-    this.list = make("ul", { className: "explorer-list members-list" });
+    this.list = make("ul", { className: "explorer-list members-list", title: "The share says how much of its neighbourhood is of its own class: the most mixed come first" });
     root.append(this.heading, this.alike, this.list);
     this.off = store.on(["subset", "search", "panels", "maps", "colour", "from", "to", "theme"], () => this.draw());
   }
@@ -20,7 +20,8 @@ class Members {
     if (root.closest("[hidden]")) return;
     const mask = store.chosen ? store.subset : store.found, nodes = [...store.nodes.names.keys()].filter((node) => !mask || mask[node]), layer = Math.round(at);
     this.heading.textContent = !mask ? "All recordings" : `${nodes.length} ${store.chosen ? "chosen" : "found"}`;
-    const edges = map ? nodes.map((node) => store.edgesOf(key, layer, node)) : [], lines = map ? this.shares(nodes, edges) : [];
+    const edges = map ? nodes.map((node) => store.edgesOf(key, layer, node)) : [];
+    const lines = map ? [...this.shares(nodes, edges), ...(mask ? this.kinds(edges) : [])] : [];
     const told = lines.length ? [`Their neighbours at ${map.title}, ${map.layers[layer].title}:`, ...lines] : [];
     if (map && store.values.colour === "flips") told.push(...this.changes(map, nodes));
     this.alike.textContent = told.join("\n");
@@ -33,7 +34,8 @@ class Members {
     const { categories: [category] } = this.store.nodes, sum = (found) => found.reduce((all, { weight }) => all + weight, 0);
     if (!category || !edges.length) return nodes.map((node) => [node, ""]);
     const own = nodes.map((node, i) => sum(edges[i].filter((edge) => category.codes[edge.node] === category.codes[node])) / sum(edges[i]));
-    return [...nodes.keys()].sort((a, b) => own[a] - own[b]).map((i) => [nodes[i], Number.isFinite(own[i]) ? `${Math.round(100 * own[i])} %` : ""]);
+    const order = [...nodes.keys()].sort((a, b) => (own[a] >= 0 ? own[a] : 2) - (own[b] >= 0 ? own[b] : 2)); // without neighbours: last
+    return order.map((i) => [nodes[i], own[i] >= 0 ? `${Math.round(100 * own[i])} %` : ""]);
   }
 
   /* Of what classes the neighbours are that were gained and lost between the two layers that are compared. */
@@ -48,11 +50,12 @@ class Members {
     });
   }
 
-  /* For each category: how much of the neighbours' weight is of the recording's own kind, how much by chance, and of what kind most of the others are. */
+  /* For each category: how much of the neighbours' weight is of the recording's own kind, and how much by chance. */
   shares(nodes, edges) {
-    return this.store.nodes.categories.flatMap(({ title, values, codes, apart }) => {
-      if (apart) return [`same ${title}: never, the graphs keep them apart`];
-      const others = values.map(() => 0), counts = values.map(() => 0), known = (node) => codes[node] in values;
+    const { categories, apart } = this.store.nodes;
+    return categories.flatMap(({ key, title, values, codes }) => {
+      if (key === apart) return [`same ${title}: none, these are no neighbours in this study`];
+      const counts = values.map(() => 0), known = (node) => codes[node] in values;
       let all = 0, alike = 0, chance = 0, seen = 0, total = 0;
       codes.forEach((code) => { if (code in values) { counts[code]++; total++; } });
       nodes.forEach((node, i) => {
@@ -62,12 +65,23 @@ class Members {
         for (const { node: other, weight } of edges[i]) {
           if (!known(other)) continue;
           all += weight;
-          if (codes[other] === codes[node]) alike += weight; else others[codes[other]] += weight;
+          if (codes[other] === codes[node]) alike += weight;
         }
       });
-      const most = Math.max(...others), percent = (share) => `${Math.round(100 * share)} %`;
-      if (!all || values.length < 2) return [];
-      return [`same ${title}: ${percent(alike / all)} (by chance ${percent(chance / seen)})${values.length > 2 && most ? `, then ${values[others.indexOf(most)]}: ${percent(most / all)}` : ""}`];
+      return all && values.length > 1 ? [`same ${title}: ${Math.round((100 * alike) / all)} % (by chance ${Math.round((100 * chance) / seen)} %)`] : [];
     });
+  }
+
+  /* Of which kinds, by the colour, the neighbours of those chosen are. */
+  kinds(edges) {
+    const { categories } = this.store.nodes, category = categories.find(({ key }) => key === this.store.values.colour) || categories[0], sums = new Map();
+    if (!category) return [];
+    let all = 0;
+    for (const { node, weight } of edges.flat()) {
+      sums.set(category.codes[node], (sums.get(category.codes[node]) || 0) + weight);
+      all += weight;
+    }
+    const shares = [...sums].sort((a, b) => b[1] - a[1]).slice(0, 6).map(([code, sum]) => `${Math.round((100 * sum) / all)} % ${category.values[code] ?? "unknown"}`);
+    return all ? [`Their neighbours by ${category.title}: ${shares.join(", ")}`] : [];
   }
 }

@@ -1,41 +1,5 @@
 /* The opened recording: it plays beside its NNK neighbours; their weights, and the neighbours that change between two layers. With a kernel the player comes from there; without one from the poses. */
 
-const button = (text, onclick, props = {}) => make("button", { type: "button", onclick, ...props }, text);
-
-/* A label with a select; act(value). */
-const choice = (label, act) => {
-  const select = make("select", { onchange: () => act(select.value) });
-  return Object.assign(make("label", {}, make("span", {}, `${label} `), select), { select });
-};
-
-/* Give a select its options [[value, text], …], anew only where they have changed. */
-const fill = (select, options, value) => {
-  const told = JSON.stringify(options);
-  if (select.told !== told) select.replaceChildren(...options.map(([value, text]) => make("option", { value }, text)));
-  Object.assign(select, { told, value });
-};
-
-/* Other children in a place; the focus stays on the button of the same value, or within the explorer. */
-const renew = (place, children) => {
-  const held = document.activeElement, within = place.contains(held);
-  place.replaceChildren(...children);
-  if (within) ((held.value && place.querySelector(`button[value="${held.value}"]`)) || place.closest(".explorer")).focus({ preventScroll: true });
-};
-
-/* A marker as the map draws it. */
-const swatch = (colour, marker) => {
-  const canvas = make("canvas", { className: "explorer-swatch", width: 28, height: 28, "aria-hidden": "true" }), context = canvas.getContext("2d");
-  context.fillStyle = colour;
-  context.beginPath();
-  drawMarker(context, marker, 14, 14, 8.5);
-  context.fill();
-  return canvas;
-};
-
-const classesOf = ({ nodes }) => nodes.categories.find(({ key }) => key === "class");
-const classOf = ({ nodes: { categories: [category] } }, node) => (category ? category.values[category.codes[node]] ?? "unknown" : "");
-const layersOf = (map) => map.layers.map(({ title }, k) => [k, title]);
-
 class RecordingPanel {
   constructor(root, store) {
     Object.assign(this, { store, k: 0, turn: 0, shown: {}, job: null, reply: null, player: null });
@@ -238,7 +202,7 @@ class RecordingPanel {
     this.drawStrip();
     renew(this.neighbours, edges.map(({ node, weight }) => {
       const name = store.nodes.names[node], pin = () => store.set({ pinned: store.pinned === node ? null : name });
-      const row = this.row(node, pin, weight.toFixed(2));
+      const row = this.row(node, pin, `${+weight.toPrecision(2)}`);
       row.title = "Show it alone, with its cost matrix";
       row.setAttribute("aria-pressed", store.pinned === node);
       row.style.setProperty("--share", weight / most);
@@ -299,9 +263,9 @@ class RecordingPanel {
   open(name) { this.store.set({ open: name, pinned: null }); }
 
   row(node, act, more = "") {
-    const { store } = this, { palette, codes, markers } = store.colours(this.k), hover = () => store.hover(node), leave = () => store.hover(-1);
+    const { store } = this, { palette, codes, markers } = store.colours(this.k), name = store.nodes.names[node], label = classOf(store, node), hover = () => store.hover(node), leave = () => store.hover(-1);
     const row = button("", act, { className: "explorer-item", value: node, onpointerenter: hover, onfocus: hover, onpointerleave: leave, onblur: leave });
-    row.append(swatch(palette[codes[node]], markers[codes[node]]), make("span", {}, store.nodes.names[node]), make("span", { className: "explorer-soft" }, classOf(store, node)));
+    row.append(swatch(palette[codes[node]], markers[codes[node]]), make("span", {}, name), make("span", { className: "explorer-soft" }, name.includes(label) ? "" : label));
     if (more) row.append(make("span", { className: "recording-weight" }, more));
     return row;
   }
