@@ -29,8 +29,8 @@ def open_study(
     """A study and the folder that keeps its artefacts; in a notebook, a line says which and from when.
 
     Relative paths that are not there from the working directory are looked up in the folders above it, up to the top
-    of the repository: a notebook in ``notebooks/stages`` finds ``reports/demo`` beside ``notebooks``. A folder further up is taken
-    only where the study in it has the same settings.
+    of the repository: a notebook in ``notebooks/stages`` finds ``reports/demo`` beside ``notebooks``. A folder
+    further up is taken only where the study in it has the same settings.
 
     Args:
         study: a `Study`, its fields, a path to a study file, or the name of a bundled one. `None`: the study in
