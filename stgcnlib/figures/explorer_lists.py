@@ -98,14 +98,15 @@ def _classes(nodes: SequenceSet, geometry: LayerGeometry) -> Iterable[dict[str, 
 
 
 def _confusions(nodes: SequenceSet, table: pd.DataFrame | None) -> Iterable[dict[str, Any]]:
-    """The pairs of classes that mix most, each at the layer where it does so most in the later half."""
+    """The pairs of classes that mix more than by chance, each at the layer where it does so most in the later half."""
     if table is None:
         return
     others = table[(table["class_index"] != table["other_index"]) & (table["index"] >= (table["index"].max() + 1) // 2)]
     others = others.rename(columns={"index": "depth"}).sort_values("share", ascending=False)
     others = others.drop_duplicates(["class_index", "other_index"])
     for row in others[others["share"] > others["chance"]].to_dict("records"):
-        text = f"{row['class_name']}: {row['share']:.0%} of its neighbourhood is {row['other_name']} at {row['title']}"
+        share = f"{row['share']:.0%} of its neighbourhood (by chance {row['chance']:.0%})"
+        text = f"{row['class_name']}: {share} is {row['other_name']} at {row['title']}"
         both = _members(nodes, int(row["class_index"])) + _members(nodes, int(row["other_index"]))
         yield {"nodes": both, "text": text, "layer": int(row["depth"])}
 

@@ -201,7 +201,7 @@ def test_the_table_of_classes_leads_to_class_and_layer(opened: Opened) -> None:
     page.get_by_role("tab", name="Classes").click()
     page.evaluate("settled()")
     assert page.evaluate("explorer.classes.rows.map(row => row.label)") == [
-        "all recordings", "wave", "<i>pick up</i>", "sit down", "throw", "clap", "walk",
+        "all recordings", "wave", "<i>pick up</i>", "sit down", "throw", "clap",
     ]  # fmt: skip
     canvas = page.locator(".classes-table")
     box = canvas.bounding_box()
@@ -222,7 +222,15 @@ def test_the_table_of_classes_leads_to_class_and_layer(opened: Opened) -> None:
     assert page.evaluate("store.state.subset") == [f"r{i:03d}" for i in range(2, N, 6)]
     for _ in range(9):
         page.keyboard.press("ArrowDown")
-    assert told.inner_text() == "walk, layer 2: unknown"
+    assert told.inner_text() == "clap, layer 2: 0.300"
+    # Beside a second map, its value at the same layer too; both share one scale of colours.
+    page.evaluate("""() => {
+        const [map] = store.maps;
+        store.maps.push({ ...map, key: "other", title: "other network", classes: map.classes.map((x) => x + 1) });
+    }""")
+    put(page, panels=[{"map": "trained", "at": 2}, {"map": "other", "at": 2}])
+    page.keyboard.press("ArrowLeft")
+    assert told.inner_text() == "clap, layer 1: 0.200; other network: 1.200"
 
 
 def test_recordings_with_targets_have_no_table_of_classes(opened: Opened) -> None:
@@ -334,12 +342,15 @@ def test_those_chosen_or_found_are_listed_and_their_neighbours_compared(opened: 
         .inner_text()
         .startswith("All recordings\n\nTheir neighbours at trained network, layer 3:\nsame class: ")
     )
+    put(page, panels=[{"map": "trained", "at": 1}])
     codes = np.asarray(content["nodes"]["categories"][2]["codes"])
     first = content["maps"][0]
     starts, ends, weights = (np.asarray(first["edges"][key]) for key in ("starts", "ends", "weights"))
     chosen = [0, 1, 2, 3]
-    of_all = np.concatenate([np.arange(starts[3, i], starts[3, i + 1]) for i in chosen])
-    own = np.concatenate([np.full(starts[3, i + 1] - starts[3, i], codes[i]) for i in chosen])
+    of_all = np.concatenate([np.arange(starts[1, i], starts[1, i + 1]) for i in chosen])
+    own = np.concatenate([np.full(starts[1, i + 1] - starts[1, i], codes[i]) for i in chosen])
+    labels = np.asarray(content["nodes"]["categories"][0]["codes"])
+    titles = [layer["title"] for layer in first["layers"]]
     share = weights[of_all][codes[ends[of_all]] == own].sum() / weights[of_all].sum()
     put(page, subset=[f"r{i:03d}" for i in chosen])
     told = side(page).inner_text()
@@ -351,13 +362,31 @@ def test_those_chosen_or_found_are_listed_and_their_neighbours_compared(opened: 
     assert shares == sorted(shares, reverse=True)
     assert sum(shares) == pytest.approx(100, abs=3)
     rows = side(page).locator(".members-list button")
-    assert rows.locator("span:nth-child(2)").all_inner_texts() == ["r000", "r001", "r002", "r003"]
+    # Those come first whose neighbours are of other classes.
+    span = [np.arange(starts[1, i], starts[1, i + 1]) for i in chosen]
+    alike = [
+        weights[of][labels[ends[of]] == labels[i]].sum() / weights[of].sum() for i, of in zip(chosen, span, strict=True)
+    ]
+    order = [f"r{i:03d}" for i in np.argsort(alike, kind="stable")]
+    assert rows.locator("span:nth-child(2)").all_inner_texts() == order
+    assert rows.locator(".recording-weight").all_inner_texts() == [f"{100 * x:.0f} %" for x in sorted(alike)]
     rows.nth(2).hover()
-    assert page.evaluate("store.hovered") == 2
-    rows.nth(2).click()
-    page.evaluate("settled()")
-    assert page.evaluate("store.state.open") == "r002"
-    page.get_by_role("tab", name="Ways in").click()
+    assert page.evaluate("store.state.open") is None
+    assert page.evaluate("store.nodes.names[store.hovered]") == order[2]
+    for _ in range(2):  # the second time it is open already
+        rows.nth(2).click()
+        page.evaluate("settled()")
+        assert page.evaluate("store.state.open") == order[2]
+        assert page.get_by_role("tab", name="Recording").get_attribute("aria-selected") == "true"
+        page.get_by_role("tab", name="Ways in").click()
+    # Where neighbours that changed are shown, of what classes these are.
+    assert "gained" not in told
+    put(page, colour="flips")
+    before = [set(ends[starts[0, i] : starts[0, i + 1]]) for i in chosen]
+    gained = [
+        end for i, old in zip(chosen, before, strict=True) for end in set(ends[starts[1, i] : starts[1, i + 1]]) - old
+    ]
+    assert f"gained from {titles[0]} to {titles[1]}: {len(gained)}" in side(page).inner_text()
     put(page, subset=[], search="s1")
     assert side(page).inner_text().startswith("20 found\n")
     put(page, search="r")

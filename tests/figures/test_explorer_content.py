@@ -107,6 +107,21 @@ def test_recordings_can_be_coloured_by_all_that_is_known_of_them(nodes, geometry
     assert numbers["margin"][-1] == 1
 
 
+def test_classes_that_mix_more_than_by_chance_are_a_way_in(nodes, geometry, recordings, distances):
+    pair = {"class_index": 0, "class_name": "a", "chance": 0.1, "title": "the last"}
+    table = pd.DataFrame([
+        {**pair, "other_index": 1, "other_name": "b", "share": 0.15, "index": 2},
+        {**pair, "other_index": 1, "other_name": "b", "share": 0.3, "index": 0},  # in the earlier half
+        {**pair, "other_index": 2, "other_name": "c", "share": 0.09, "index": 2},  # less than by chance
+        {**pair, "other_index": 0, "other_name": "a", "share": 0.5, "index": 2},  # its own
+    ])  # fmt: skip
+    first = map_content(geometry, aligned_planes(distances))
+    content = explorer_content(nodes, geometry, [first], findings={"class_confusions": table})
+    (mixed,) = [each["items"] for each in content["lists"] if each["key"] == "confusions"]
+    assert [item["text"] for item in mixed] == ["a: 15% of its neighbourhood (by chance 10%) is b at the last"]
+    assert sorted(mixed[0]["nodes"]) == np.flatnonzero(np.isin(nodes.labels, [0, 1])).tolist()
+
+
 def test_ways_in_name_the_recordings_that_they_lead_to(nodes, geometry, recordings, distances):
     content = explorer_content(
         nodes, geometry, [map_content(geometry, aligned_planes(distances))], recordings=recordings

@@ -27,6 +27,9 @@ class ClassTable {
 
   get map() { return this.store.map((this.store.state.panels[this.k] || {}).map); }
 
+  /* The maps of all panels that have a table, each once: they share one scale. */
+  get maps() { return [...new Set(this.store.state.panels.map(({ map }) => this.store.map(map)))].filter((map) => map && map.classes); }
+
   draw() {
     const { canvas, map, store } = this, labels = classesOf(store), table = map && map.classes;
     canvas.hidden = this.told.hidden = !table || !labels;
@@ -34,12 +37,12 @@ class ClassTable {
       : `${map.title}: label smoothness by class and layer. The lower (darker), the better a class is set apart. The least smooth at the last layer comes first. Click a cell to choose the class and go to the layer.`;
     if (canvas.hidden) return;
     const L = map.layers.length, value = (code, layer) => table[code * L + layer], last = (code) => value(code, L - 1);
-    const codes = labels.values.map((_, code) => code).sort((a, b) => (last(b) || 0) - (last(a) || 0));
+    const codes = labels.values.map((_, code) => code).filter((code) => map.layers.some((_, l) => Number.isFinite(value(code, l)))).sort((a, b) => (last(b) || 0) - (last(a) || 0));
     canvas.style.height = `${22 + 18 * (codes.length + 1)}px`;
     canvas.setAttribute("aria-label", `Label smoothness of ${codes.length} classes at ${L} layers; arrow keys move, Enter chooses`);
     if (!canvas.clientWidth) return;
     const { context, width } = fit(canvas), colours = theme(canvas), left = Math.min(130, width * 0.4), wide = (width - left - 2) / L;
-    const finite = [...table].filter(Number.isFinite), low = Math.min(...finite), high = Math.max(...finite), palette = viridis(false), at = Math.round(store.state.panels[this.k].at);
+    const finite = this.maps.flatMap(({ classes }) => [...classes]).filter(Number.isFinite), low = Math.min(...finite), high = Math.max(...finite), palette = viridis(false), at = Math.round(store.state.panels[this.k].at);
     // The first row is the mean of all recordings.
     this.rows = [{ label: "all recordings", values: [...map.curve] }, ...codes.map((code) => ({ label: labels.values[code], code, values: map.layers.map((_, l) => value(code, l)) }))];
     Object.assign(this, { left, wide });
@@ -68,8 +71,12 @@ class ClassTable {
     const { map, rows } = this;
     this.row = clamp(row, 0, rows.length - 1);
     this.column = clamp(column, 0, map.layers.length - 1);
-    const { label, values } = rows[this.row], value = values[this.column];
-    this.told.textContent = `${label}, ${map.layers[this.column].title}: ${Number.isFinite(value) ? value.toFixed(3) : "unknown"}`;
+    const { label, code, values } = rows[this.row], value = values[this.column], text = (x) => (Number.isFinite(x) ? x.toFixed(3) : "unknown");
+    this.told.textContent = `${label}, ${map.layers[this.column].title}: ${text(value)}`;
+    for (const other of this.maps) {
+      const l = other.layers.findIndex(({ name }) => name === map.layers[this.column].name);
+      if (other !== map && l >= 0) this.told.textContent += `; ${other.title}: ${text(code === undefined ? other.curve[l] : other.classes[code * other.layers.length + l])}`;
+    }
     this.draw();
   }
 

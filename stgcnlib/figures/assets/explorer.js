@@ -80,7 +80,10 @@ class Explorer {
       div("explorer-side", bar, ...this.sides)), this.help);
     this.recording = new RecordingPanel(this.sides[0], store);
     this.sides[1].replaceChildren(div(""), ...this.ways(lists || []));
-    this.members = new Members(this.sides[1].firstChild, store, (node) => this.recording.row(node, () => this.recording.open(store.nodes.names[node])));
+    this.members = new Members(this.sides[1].firstChild, store, (node, share) => this.recording.row(node, () => {
+      this.recording.open(store.nodes.names[node]);
+      this.tab("recording"); // where it is open already, too
+    }, share));
     this.classes = new ClassTable(this.sides[2], store);
   }
 
@@ -248,7 +251,10 @@ class Explorer {
   /* What was found: open it, or choose all of it. */
   take() {
     const { store } = this, nodes = store.found ? [...store.found.keys()].filter((node) => store.found[node]) : [];
-    if (nodes.length === 1) this.recording.open(store.nodes.names[nodes[0]]);
+    if (nodes.length === 1) {
+      this.recording.open(store.nodes.names[nodes[0]]);
+      this.tab("recording");
+    }
     else if (nodes.length) store.choose(nodes);
   }
 

@@ -8,9 +8,9 @@ class Members {
     Object.assign(this, { root, store, row, k: 0 });
     this.heading = make("h4");
     this.alike = make("p", { className: "members-alike" });
-    this.list = make("ul", { className: "explorer-list members-list" });
+    this.list = make("ul", { className: "explorer-list members-list", title: "The share says how much of its neighbourhood is of its own class: the most mixed come first" });
     root.append(this.heading, this.alike, this.list);
-    this.off = store.on(["subset", "search", "panels", "maps", "colour", "theme"], () => this.draw());
+    this.off = store.on(["subset", "search", "panels", "maps", "colour", "from", "to", "theme"], () => this.draw());
   }
 
   destroy() { this.off(); }
@@ -22,9 +22,32 @@ class Members {
     this.heading.textContent = !mask ? "All recordings" : `${nodes.length} ${store.chosen ? "chosen" : "found"}`;
     const edges = map ? nodes.map((node) => store.edgesOf(key, layer, node)) : [];
     const lines = map ? [...this.shares(nodes, edges), ...(mask ? this.kinds(edges) : [])] : [];
-    this.alike.textContent = lines.length ? [`Their neighbours at ${map.title}, ${map.layers[layer].title}:`, ...lines].join("\n") : "";
-    const shown = mask ? nodes.slice(0, MOST_ROWS) : [], rest = mask ? nodes.length - shown.length : 0;
-    renew(this.list, [...shown.map((node) => this.row(node)), ...(rest ? [`and ${rest} more`] : [])].map((row) => make("li", {}, row)));
+    const told = lines.length ? [`Their neighbours at ${map.title}, ${map.layers[layer].title}:`, ...lines] : [];
+    if (map && store.values.colour === "flips") told.push(...this.changes(map, nodes));
+    this.alike.textContent = told.join("\n");
+    const rows = mask ? this.mixed(nodes, edges) : [], rest = rows.length - MOST_ROWS;
+    renew(this.list, [...rows.slice(0, MOST_ROWS).map(([node, share]) => this.row(node, share)), ...(rest > 0 ? [`and ${rest} more`] : [])].map((row) => make("li", {}, row)));
+  }
+
+  /* [[node, share of its neighbours' weight that is of its own class], …], the smallest share first. */
+  mixed(nodes, edges) {
+    const { categories: [category] } = this.store.nodes, sum = (found) => found.reduce((all, { weight }) => all + weight, 0);
+    if (!category || !edges.length) return nodes.map((node) => [node, ""]);
+    const own = nodes.map((node, i) => sum(edges[i].filter((edge) => category.codes[edge.node] === category.codes[node])) / sum(edges[i]));
+    const order = [...nodes.keys()].sort((a, b) => (own[a] >= 0 ? own[a] : 2) - (own[b] >= 0 ? own[b] : 2)); // without neighbours: last
+    return order.map((i) => [nodes[i], own[i] >= 0 ? `${Math.round(100 * own[i])} %` : ""]);
+  }
+
+  /* Of what classes the neighbours are that were gained and lost between the two layers that are compared. */
+  changes(map, nodes) {
+    const { store, k } = this, { from, to } = store.span(k), { categories: [category] } = store.nodes, flips = nodes.map((node) => store.flipsOf(map.key, from, to, node));
+    if (!category) return [];
+    return ["gained", "lost"].map((kind) => {
+      const ends = flips.flatMap((each) => each[kind]).map(({ node }) => category.values[category.codes[node]] ?? "unknown"), counts = {};
+      for (const end of ends) counts[end] = (counts[end] || 0) + 1;
+      const most = Object.entries(counts).sort((a, b) => b[1] - a[1]).slice(0, 4).map(([value, count]) => `${Math.round((100 * count) / ends.length)} % ${value}`);
+      return `${kind} from ${map.layers[from].title} to ${map.layers[to].title}: ${ends.length}${ends.length ? `, ${most.join(", ")}` : ""}`;
+    });
   }
 
   /* For each category: how much of the neighbours' weight is of the recording's own kind, and how much by chance. */
