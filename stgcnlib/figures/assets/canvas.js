@@ -13,7 +13,12 @@ const make = (tag, props = {}, ...children) => {
 };
 
 const KINDS = {
-  uint8: Uint8Array, int8: Int8Array, uint16: Uint16Array, int16: Int16Array, uint32: Uint32Array, float32: Float32Array,
+  uint8: Uint8Array,
+  int8: Int8Array,
+  uint16: Uint16Array,
+  int16: Int16Array,
+  uint32: Uint32Array,
+  float32: Float32Array,
 };
 
 /* Content with its arrays as typed arrays (with a `shape`), whether they came as base64 or as the k-th of `buffers`;
@@ -23,20 +28,28 @@ const unpack = (value, buffers = []) => {
   if (Array.isArray(value)) return value.map((item) => unpack(item, buffers));
   if (!("dtype" in value && "shape" in value))
     return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, unpack(item, buffers)]));
-  const Kind = KINDS[value.dtype], size = value.shape.reduce((a, b) => a * b, 1), packed = buffers[value.buffer];
+  const Kind = KINDS[value.dtype],
+    size = value.shape.reduce((a, b) => a * b, 1),
+    packed = buffers[value.buffer];
   if (!Kind) throw new Error(`an array has the type ${value.dtype}`);
   let bytes;
   if ("data" in value) bytes = Uint8Array.from(atob(value.data), (c) => c.charCodeAt(0));
-  else bytes = ArrayBuffer.isView(packed) ? new Uint8Array(packed.buffer, packed.byteOffset, packed.byteLength) : new Uint8Array(packed);
+  else
+    bytes = ArrayBuffer.isView(packed)
+      ? new Uint8Array(packed.buffer, packed.byteOffset, packed.byteLength)
+      : new Uint8Array(packed);
   if (bytes.byteOffset % Kind.BYTES_PER_ELEMENT) bytes = bytes.slice();
-  if (bytes.byteLength !== size * Kind.BYTES_PER_ELEMENT) throw new Error(`an array of shape ${value.shape} has ${bytes.byteLength} bytes`);
+  if (bytes.byteLength !== size * Kind.BYTES_PER_ELEMENT)
+    throw new Error(`an array of shape ${value.shape} has ${bytes.byteLength} bytes`);
   return Object.assign(new Kind(bytes.buffer, bytes.byteOffset, size), { shape: value.shape });
 };
 
 /* Size a canvas to its place on the screen; draw in CSS pixels. The canvas is cleared. */
 const fit = (canvas) => {
-  const ratio = window.devicePixelRatio || 1, context = canvas.getContext("2d");
-  const width = canvas.clientWidth, height = canvas.clientHeight;
+  const ratio = window.devicePixelRatio || 1,
+    context = canvas.getContext("2d");
+  const width = canvas.clientWidth,
+    height = canvas.clientHeight;
   canvas.width = Math.round(width * ratio);
   canvas.height = Math.round(height * ratio);
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
@@ -44,8 +57,28 @@ const fit = (canvas) => {
 };
 
 const THEMES = {
-  light: { dark: false, ink: "#1d2433", soft: "#5b6475", line: "#dfe3ea", paper: "#ffffff", wash: "#f6f7f9", accent: "#1f5fa8", bone: "#9aa5b1", rim: "#5a4a52" },
-  dark: { dark: true, ink: "#e6e9ef", soft: "#a3adbd", line: "#3a4250", paper: "#15181e", wash: "#20252d", accent: "#7db4ee", bone: "#77828f", rim: "#d5c8ce" },
+  light: {
+    dark: false,
+    ink: "#1d2433",
+    soft: "#5b6475",
+    line: "#dfe3ea",
+    paper: "#ffffff",
+    wash: "#f6f7f9",
+    accent: "#1f5fa8",
+    bone: "#9aa5b1",
+    rim: "#5a4a52",
+  },
+  dark: {
+    dark: true,
+    ink: "#e6e9ef",
+    soft: "#a3adbd",
+    line: "#3a4250",
+    paper: "#15181e",
+    wash: "#20252d",
+    accent: "#7db4ee",
+    bone: "#77828f",
+    rim: "#d5c8ce",
+  },
 };
 const NIGHT = window.matchMedia("(prefers-color-scheme: dark)");
 
@@ -63,11 +96,15 @@ const dress = (root, changed) => {
     root.style.colorScheme = colours.dark ? "dark" : "light";
     changed();
   };
-  const said = root.closest("[data-jp-theme-light]"), watch = new MutationObserver(apply);
+  const said = root.closest("[data-jp-theme-light]"),
+    watch = new MutationObserver(apply);
   if (said) watch.observe(said, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
   NIGHT.addEventListener("change", apply);
   apply();
-  return () => { watch.disconnect(); NIGHT.removeEventListener("change", apply); };
+  return () => {
+    watch.disconnect();
+    NIGHT.removeEventListener("change", apply);
+  };
 };
 
 const rgb = (hex) => [1, 3, 5].map((k) => parseInt(hex.slice(k, k + 2), 16));
@@ -76,20 +113,33 @@ const hex = (colour) => `#${colour.map((c) => Math.round(c).toString(16).padStar
 const turned = (colour) => colour.map((c) => c + 255 - Math.max(...colour) - Math.min(...colour));
 
 /* 256 CSS colours along [[x, "#hex"], …] with x from 0 to 1. */
-const ramp = (stops, dark = false) => Array.from({ length: 256 }, (_, k) => {
-  const x = k / 255, i = Math.min(Math.max(stops.findIndex(([at]) => at >= x), 1), stops.length - 1);
-  const [from, a] = stops[i - 1], [to, b] = stops[i], t = Math.min(Math.max((x - from) / (to - from || 1), 0), 1), end = rgb(b);
-  const mixed = rgb(a).map((c, j) => c + (end[j] - c) * t);
-  return hex(dark ? turned(mixed) : mixed);
-});
+const ramp = (stops, dark = false) =>
+  Array.from({ length: 256 }, (_, k) => {
+    const x = k / 255,
+      i = Math.min(
+        Math.max(
+          stops.findIndex(([at]) => at >= x),
+          1,
+        ),
+        stops.length - 1,
+      );
+    const [from, a] = stops[i - 1],
+      [to, b] = stops[i],
+      t = Math.min(Math.max((x - from) / (to - from || 1), 0), 1),
+      end = rgb(b);
+    const mixed = rgb(a).map((c, j) => c + (end[j] - c) * t);
+    return hex(dark ? turned(mixed) : mixed);
+  });
 
 /* `text`, cut to `width` with an ellipsis. */
 const clipped = (context, text, width) => {
   if (context.measureText(text).width <= width) return text;
-  let low = 0, high = text.length;
+  let low = 0,
+    high = text.length;
   while (low < high) {
     const middle = (low + high + 1) >> 1;
-    if (context.measureText(`${text.slice(0, middle)}…`).width <= width) low = middle; else high = middle - 1;
+    if (context.measureText(`${text.slice(0, middle)}…`).width <= width) low = middle;
+    else high = middle - 1;
   }
   return low ? `${text.slice(0, low)}…` : "";
 };

@@ -17,14 +17,19 @@ const fill = (select, options, value) => {
 
 /* Other children in a place; the focus stays on the button of the same value, or within the explorer. */
 const renew = (place, children) => {
-  const held = document.activeElement, within = place.contains(held);
+  const held = document.activeElement,
+    within = place.contains(held);
   place.replaceChildren(...children);
-  if (within) ((held.value && place.querySelector(`button[value="${held.value}"]`)) || place.closest(".explorer")).focus({ preventScroll: true });
+  if (within)
+    ((held.value && place.querySelector(`button[value="${held.value}"]`)) || place.closest(".explorer")).focus({
+      preventScroll: true,
+    });
 };
 
 /* A marker as the map draws it. */
 const swatch = (colour, marker) => {
-  const canvas = make("canvas", { className: "explorer-swatch", width: 28, height: 28, "aria-hidden": "true" }), context = canvas.getContext("2d");
+  const canvas = make("canvas", { className: "explorer-swatch", width: 28, height: 28, "aria-hidden": "true" }),
+    context = canvas.getContext("2d");
   context.fillStyle = colour;
   context.beginPath();
   drawMarker(context, marker, 14, 14, 8.5);
@@ -33,5 +38,12 @@ const swatch = (colour, marker) => {
 };
 
 const classesOf = ({ nodes }) => nodes.categories.find(({ key }) => key === "class");
-const classOf = ({ nodes: { categories: [category] } }, node) => (category ? category.values[category.codes[node]] ?? "unknown" : "");
+const classOf = (
+  {
+    nodes: {
+      categories: [category],
+    },
+  },
+  node,
+) => (category ? (category.values[category.codes[node]] ?? "unknown") : "");
 const layersOf = (map) => map.layers.map(({ title }, k) => [k, title]);

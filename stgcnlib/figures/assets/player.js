@@ -9,12 +9,16 @@ class Player {
     Object.assign(this, { root, options, step: 0, playing: false, speed: 1, pointer: null, drawn: [] });
     root.classList.add("stgcnlib-live", "player-live");
     root.tabIndex = 0;
-    Object.entries({ role: "group", "aria-label": "Skeleton player", "data-lm-suppress-shortcuts": "true" }).forEach((each) => root.setAttribute(...each));
+    Object.entries({ role: "group", "aria-label": "Skeleton player", "data-lm-suppress-shortcuts": "true" }).forEach(
+      (each) => root.setAttribute(...each),
+    );
     this.build();
     this.setContent(content);
     this.ends = [dress(root, () => this.draw())];
     this.listen(root, "keydown", (event) => this.key(event));
-    this.listen(document, "pointerdown", (event) => { if (!this.menu.contains(event.target)) this.menu.open = false; });
+    this.listen(document, "pointerdown", (event) => {
+      if (!this.menu.contains(event.target)) this.menu.open = false;
+    });
     const sizes = new ResizeObserver(() => this.draw());
     sizes.observe(this.canvas);
     this.ends.push(() => sizes.disconnect());
@@ -37,33 +41,64 @@ class Player {
     this.button = make("button", { type: "button", className: "player-play" }, "Play");
     this.slider = make("input", { type: "range", className: "player-frame", min: 0, "aria-label": "frame" });
     this.readout = make("output", { className: "player-readout", "aria-live": "off" });
-    const [speeds, speed] = choice("player-speed", "speed", SPEEDS.map((s) => [s, `${s}×`]));
+    const [speeds, speed] = choice(
+      "player-speed",
+      "speed",
+      SPEEDS.map((s) => [s, `${s}×`]),
+    );
     const [layers, layer] = choice("player-layer", "relevance at", []);
     speed.value = 1;
     Object.assign(this, { layers, layerChoice: layer, menu: this.saving() });
-    this.root.replaceChildren(make("div", { className: "player-stage" }, this.canvas, this.tip),
-      make("div", { className: "player-bar" }, this.button, this.slider, this.readout, speeds, layers, this.menu));
+    this.root.replaceChildren(
+      make("div", { className: "player-stage" }, this.canvas, this.tip),
+      make("div", { className: "player-bar" }, this.button, this.slider, this.readout, speeds, layers, this.menu),
+    );
     this.button.onclick = () => (this.playing ? this.pause() : this.play());
-    this.slider.oninput = () => { this.pause(); this.show(+this.slider.value); };
-    speed.onchange = () => { this.speed = +speed.value; };
-    layer.onchange = () => { this.layer = +layer.value; this.draw(); };
+    this.slider.oninput = () => {
+      this.pause();
+      this.show(+this.slider.value);
+    };
+    speed.onchange = () => {
+      this.speed = +speed.value;
+    };
+    layer.onchange = () => {
+      this.layer = +layer.value;
+      this.draw();
+    };
     this.canvas.onpointerdown = (event) => this.grip(event);
-    this.canvas.onpointermove = (event) => { this.pointer = event; this.point(); };
-    this.canvas.onpointerleave = () => { this.pointer = null; this.point(); };
-    this.canvas.ondblclick = () => { this.reset(); this.draw(); };
+    this.canvas.onpointermove = (event) => {
+      this.pointer = event;
+      this.point();
+    };
+    this.canvas.onpointerleave = () => {
+      this.pointer = null;
+      this.point();
+    };
+    this.canvas.ondblclick = () => {
+      this.reset();
+      this.draw();
+    };
   }
 
   /* Show something else in the same place, from its first frame. The same cameras stay turned, and no relevance none. */
   setContent(content) {
-    const before = this.content, cameras = (each) => JSON.stringify(each.bodies.map(({ camera }) => camera));
-    const views = before && cameras(before) === cameras(content) && this.views, off = before && before.layers.length && this.layer < 0;
+    const before = this.content,
+      cameras = (each) => JSON.stringify(each.bodies.map(({ camera }) => camera));
+    const views = before && cameras(before) === cameras(content) && this.views,
+      off = before && before.layers.length && this.layer < 0;
     this.pause();
     content = this.content = unpack(content);
     this.bodies = content.bodies.map((body) => new Recording(content, body));
-    this.steps = content.path ? content.path.length / this.bodies.length : Math.max(...this.bodies.map((b) => b.frames));
+    this.steps = content.path
+      ? content.path.length / this.bodies.length
+      : Math.max(...this.bodies.map((b) => b.frames));
     this.palettes = content.scale && [false, true].map((dark) => ramp(content.scale, dark));
     this.layer = off ? -1 : content.layers.length - 1;
-    this.layerChoice.replaceChildren(...[[-1, "no relevance"], ...content.layers.map((title, k) => [k, title])].map(([value, text]) => make("option", { value }, text)));
+    this.layerChoice.replaceChildren(
+      ...[[-1, "no relevance"], ...content.layers.map((title, k) => [k, title])].map(([value, text]) =>
+        make("option", { value }, text),
+      ),
+    );
     this.layerChoice.value = this.layer;
     this.layers.hidden = !content.layers.length;
     this.slider.max = this.steps - 1;
@@ -73,7 +108,9 @@ class Player {
     this.show(0);
   }
 
-  reset() { this.views = this.content.bodies.map(({ camera }) => ({ azimuth: -60, elevation: 12, ...camera })); }
+  reset() {
+    this.views = this.content.bodies.map(({ camera }) => ({ azimuth: -60, elevation: 12, ...camera }));
+  }
 
   /* The frame that body `b` shows at a step. */
   frameOf(b, step) {
@@ -84,7 +121,8 @@ class Player {
   show(step) {
     this.step = this.slider.value = Math.min(Math.max(Math.round(step), 0), this.steps - 1);
     const at = this.bodies.map((body, b) => [this.frameOf(b, this.step) + 1, body.frames]);
-    const text = this.readout.textContent = `frame ${at[0].join(" of ")}${at.length === 2 ? ` · neighbour ${at[1].join(" of ")}` : ""}`;
+    const text =
+      (this.readout.textContent = `frame ${at[0].join(" of ")}${at.length === 2 ? ` · neighbour ${at[1].join(" of ")}` : ""}`);
     this.slider.setAttribute("aria-valuetext", text);
     this.draw();
     if (this.options.onstep) this.options.onstep(this.step);
@@ -92,10 +130,22 @@ class Player {
 
   /* The boxes of the bodies: as many columns as make them largest. */
   cells(width, height) {
-    const count = this.bodies.length, title = 20, bar = this.layer < 0 ? 0 : 34;
-    const sizes = Array.from({ length: count }, (_, k) => Math.min((width - bar) / (k + 1), height / Math.ceil(count / (k + 1)) - title));
-    const columns = sizes.indexOf(Math.max(...sizes)) + 1, rows = Math.ceil(count / columns), w = (width - bar) / columns, h = height / rows;
-    return this.bodies.map((_, b) => ({ x: (b % columns) * w + 4, y: Math.floor(b / columns) * h + title, width: w - 8, height: h - title - 4 }));
+    const count = this.bodies.length,
+      title = 20,
+      bar = this.layer < 0 ? 0 : 34;
+    const sizes = Array.from({ length: count }, (_, k) =>
+      Math.min((width - bar) / (k + 1), height / Math.ceil(count / (k + 1)) - title),
+    );
+    const columns = sizes.indexOf(Math.max(...sizes)) + 1,
+      rows = Math.ceil(count / columns),
+      w = (width - bar) / columns,
+      h = height / rows;
+    return this.bodies.map((_, b) => ({
+      x: (b % columns) * w + 4,
+      y: Math.floor(b / columns) * h + title,
+      width: w - 8,
+      height: h - title - 4,
+    }));
   }
 
   draw() {
@@ -107,14 +157,19 @@ class Player {
 
   /* Draw a step into any context; returns the joints drawn, with their `body`. */
   drawTo(context, width, height, step = this.step) {
-    const { content, layer } = this, colours = theme(this.root), palette = this.palettes && this.palettes[+colours.dark], drawn = [];
+    const { content, layer } = this,
+      colours = theme(this.root),
+      palette = this.palettes && this.palettes[+colours.dark],
+      drawn = [];
     this.cells(width, height).forEach((box, b) => {
-      const frame = this.frameOf(b, step), options = { ...this.views[b], map: layer, palette, signed: content.signed };
+      const frame = this.frameOf(b, step),
+        options = { ...this.views[b], map: layer, palette, signed: content.signed };
       context.save();
       context.beginPath();
       context.rect(box.x, box.y, box.width, box.height);
       context.clip();
-      for (const joint of drawBody(context, this.bodies[b], frame, box, colours, options)) drawn.push({ ...joint, body: b });
+      for (const joint of drawBody(context, this.bodies[b], frame, box, colours, options))
+        drawn.push({ ...joint, body: b });
       context.restore();
       context.font = `${b === content.active && this.bodies.length > 1 ? "600 " : ""}12px system-ui, sans-serif`;
       Object.assign(context, { fillStyle: colours.ink, textAlign: "center", textBaseline: "alphabetic" });
@@ -125,13 +180,22 @@ class Player {
   }
 
   drawScale(context, width, height, colours, palette) {
-    const tall = Math.min(height * 0.6, 200), top = (height - tall) / 2, x = width - 30, low = this.content.signed ? -1 : 0;
+    const tall = Math.min(height * 0.6, 200),
+      top = (height - tall) / 2,
+      x = width - 30,
+      low = this.content.signed ? -1 : 0;
     for (let k = 0; k < 32; k++) {
       context.fillStyle = palette[Math.round((k / 31) * 255)];
       context.fillRect(x, top + tall * (1 - (k + 1) / 32), 9, tall / 32 + 0.5);
     }
-    Object.assign(context, { font: "11px system-ui, sans-serif", fillStyle: colours.soft, textAlign: "left", textBaseline: "middle" });
-    for (const value of low ? [-1, 0, 1] : [0, 0.5, 1]) context.fillText(`${value}`.replace("-", "−"), x + 12, top + tall * (1 - (value - low) / (1 - low)));
+    Object.assign(context, {
+      font: "11px system-ui, sans-serif",
+      fillStyle: colours.soft,
+      textAlign: "left",
+      textBaseline: "middle",
+    });
+    for (const value of low ? [-1, 0, 1] : [0, 0.5, 1])
+      context.fillText(`${value}`.replace("-", "−"), x + 12, top + tall * (1 - (value - low) / (1 - low)));
     context.textAlign = "right";
     context.fillText("relevance", width - 2, top - 12);
   }
@@ -141,7 +205,8 @@ class Player {
     const { pointer, canvas, tip } = this;
     let best = null;
     if (pointer && !this.turning) {
-      const { left, top } = canvas.getBoundingClientRect(), [x, y] = [pointer.clientX - left, pointer.clientY - top];
+      const { left, top } = canvas.getBoundingClientRect(),
+        [x, y] = [pointer.clientX - left, pointer.clientY - top];
       for (const joint of this.drawn) {
         const away = Math.hypot(joint.x - x, joint.y - y) - joint.radius;
         if (away < 6 && (!best || away <= best.away)) best = { ...joint, away };
@@ -158,9 +223,13 @@ class Player {
   /* Turn all bodies by dragging; with alt, only the one under the pointer. */
   grip(event) {
     if (this.content.dimensions !== 3 || event.button) return;
-    const { canvas } = this, { left, top } = canvas.getBoundingClientRect(), [x, y] = [event.clientX - left, event.clientY - top];
+    const { canvas } = this,
+      { left, top } = canvas.getBoundingClientRect(),
+      [x, y] = [event.clientX - left, event.clientY - top];
     const boxes = this.cells(canvas.clientWidth, canvas.clientHeight);
-    const alone = boxes.findIndex((box) => x >= box.x && x <= box.x + box.width && y <= box.y + box.height && y >= box.y - 20);
+    const alone = boxes.findIndex(
+      (box) => x >= box.x && x <= box.x + box.width && y <= box.y + box.height && y >= box.y - 20,
+    );
     let last = event;
     this.turning = true;
     canvas.setPointerCapture(event.pointerId);
@@ -178,38 +247,59 @@ class Player {
 
   /* Turn by degrees; `alone` is a body's index, or -1 for all. */
   turn(right, up, alone = -1) {
-    this.views = this.views.map((view, b) => (alone >= 0 && alone !== b ? view
-      : { azimuth: view.azimuth + right, elevation: Math.min(Math.max(view.elevation + up, -90), 90) }));
+    this.views = this.views.map((view, b) =>
+      alone >= 0 && alone !== b
+        ? view
+        : { azimuth: view.azimuth + right, elevation: Math.min(Math.max(view.elevation + up, -90), 90) },
+    );
     this.draw();
   }
 
   key(event) {
-    const inner = event.target.closest("select, summary, .player-menu button, .player-play"), shift = event.shiftKey;
+    const inner = event.target.closest("select, summary, .player-menu button, .player-play"),
+      shift = event.shiftKey;
     const keys = {
-      " ": () => (this.playing ? this.pause() : this.play()), Home: () => this.seek(0), End: () => this.seek(this.steps - 1),
-      ArrowLeft: () => (shift ? this.turn(-10, 0) : this.seek(this.step - 1)), ArrowRight: () => (shift ? this.turn(10, 0) : this.seek(this.step + 1)),
+      " ": () => (this.playing ? this.pause() : this.play()),
+      Home: () => this.seek(0),
+      End: () => this.seek(this.steps - 1),
+      ArrowLeft: () => (shift ? this.turn(-10, 0) : this.seek(this.step - 1)),
+      ArrowRight: () => (shift ? this.turn(10, 0) : this.seek(this.step + 1)),
     };
     if (shift) Object.assign(keys, { ArrowUp: () => this.turn(0, 10), ArrowDown: () => this.turn(0, -10) });
-    if (event.key === "Escape" && this.menu.open) { this.menu.open = false; this.menu.firstChild.focus(); event.stopPropagation(); }
+    if (event.key === "Escape" && this.menu.open) {
+      this.menu.open = false;
+      this.menu.firstChild.focus();
+      event.stopPropagation();
+    }
     const act = event.ctrlKey || event.metaKey || event.altKey || inner ? null : keys[event.key];
-    if (act) { event.preventDefault(); act(); }
+    if (act) {
+      event.preventDefault();
+      act();
+    }
     // Nobody outside acts on a player's keys; within an explorer the others are the explorer's.
     if (act || inner || !this.root.parentElement.closest(".stgcnlib-live")) event.stopPropagation();
   }
 
-  seek(step) { this.pause(); this.show(step); }
+  seek(step) {
+    this.pause();
+    this.show(step);
+  }
 
   play() {
     if (this.playing) return;
     this.playing = true;
     this.button.textContent = "Pause";
     if (this.step >= this.steps - 1) this.show(0);
-    let before = performance.now(), owed = 0;
+    let before = performance.now(),
+      owed = 0;
     const tick = (now) => {
       owed += (Math.max(now - before, 0) / 1000) * this.content.fps * this.speed;
       before = now;
       // A slow machine drops frames instead of slowing the motion down.
-      if (owed >= 1) { this.show(this.step + Math.floor(owed)); owed %= 1; }
+      if (owed >= 1) {
+        this.show(this.step + Math.floor(owed));
+        owed %= 1;
+      }
       if (this.step >= this.steps - 1) this.pause();
       else if (this.playing) this.timer = requestAnimationFrame(tick);
     };
@@ -223,10 +313,24 @@ class Player {
   }
 
   saving() {
-    const kinds = { gif: "GIF, moving", [FILM]: FILM && FILM.toUpperCase(), png: "PNG", svg: "SVG", html: this.options.html && "Page (HTML)" };
+    const kinds = {
+      gif: "GIF, moving",
+      [FILM]: FILM && FILM.toUpperCase(),
+      png: "PNG",
+      svg: "SVG",
+      html: this.options.html && "Page (HTML)",
+    };
     const items = Object.entries(kinds).filter(([, words]) => words);
-    return make("details", { className: "player-menu" }, make("summary", {}, "Save"),
-      make("div", {}, ...items.map(([kind, words]) => make("button", { type: "button", onclick: () => this.save(kind) }, words))));
+    return make(
+      "details",
+      { className: "player-menu" },
+      make("summary", {}, "Save"),
+      make(
+        "div",
+        {},
+        ...items.map(([kind, words]) => make("button", { type: "button", onclick: () => this.save(kind) }, words)),
+      ),
+    );
   }
 
   async save(kind) {
@@ -234,7 +338,13 @@ class Player {
     this.menu.firstChild.focus();
     this.readout.textContent = `writing ${kind.toUpperCase()} …`;
     try {
-      download(`${this.content.bodies.map(({ title }) => title).slice(0, 2).join(" beside ")}.${kind}`, await this.take(kind));
+      download(
+        `${this.content.bodies
+          .map(({ title }) => title)
+          .slice(0, 2)
+          .join(" beside ")}.${kind}`,
+        await this.take(kind),
+      );
       this.show(this.step);
     } catch (error) {
       this.readout.textContent = `not saved: ${error.message}`;
@@ -244,7 +354,8 @@ class Player {
   /* The player as a Blob, as it is seen: all its steps as "gif" or FILM, the step shown as "png" or "svg", or "html". */
   async take(kind) {
     if (kind === "html") return new Blob([this.options.html()], { type: "text/html" });
-    const { clientWidth: width, clientHeight: height } = this.canvas, { paper } = theme(this.root);
+    const { clientWidth: width, clientHeight: height } = this.canvas,
+      { paper } = theme(this.root);
     const paint = (context, step) => {
       context.fillStyle = paper;
       context.fillRect(0, 0, width, height);

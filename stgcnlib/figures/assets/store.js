@@ -7,48 +7,103 @@ const UNKNOWN_COLOUR = "#8a94a0";
 
 /* Viridis, without the end that cannot be told from the ground. */
 const viridis = (dark) => {
-  const stops = "440154 472d7b 3b528b 2c728e 21918c 28ae80 5ec962 addc30 fde725".split(" ").slice(dark ? 2 : 0, dark ? 9 : 8);
+  const stops = "440154 472d7b 3b528b 2c728e 21918c 28ae80 5ec962 addc30 fde725"
+    .split(" ")
+    .slice(dark ? 2 : 0, dark ? 9 : 8);
   return ramp(stops.map((hex, k) => [k / (stops.length - 1), `#${hex}`]));
 };
 
 /* A colour that can be seen on a dark ground. */
 const onDark = (hex) => {
-  const [r, g, b] = rgb(hex), light = (0.3 * r + 0.59 * g + 0.11 * b) / 255;
-  return light < 0.5 ? ramp([[0, hex], [1, "#ffffff"]])[Math.round(140 - 230 * light)] : hex;
+  const [r, g, b] = rgb(hex),
+    light = (0.3 * r + 0.59 * g + 0.11 * b) / 255;
+  return light < 0.5
+    ? ramp([
+        [0, hex],
+        [1, "#ffffff"],
+      ])[Math.round(140 - 230 * light)]
+    : hex;
 };
 
 class Store {
   /* content: of kind "explorer", packed or not. link: to a kernel, or null. */
   constructor(content, link = null, buffers = []) {
     const { nodes, maps, offered = [], state = {} } = (this.content = unpack(content, buffers));
-    Object.assign(this, { link, nodes, offered, count: nodes.count, maps: [...maps], listeners: new Set(), touched: new Set(), cache: new Map(), waiting: {} });
-    Object.assign(this, { subset: new Uint8Array(nodes.count), chosen: 0, undone: [], found: null, hovered: -1, dark: false });
+    Object.assign(this, {
+      link,
+      nodes,
+      offered,
+      count: nodes.count,
+      maps: [...maps],
+      listeners: new Set(),
+      touched: new Set(),
+      cache: new Map(),
+      waiting: {},
+    });
+    Object.assign(this, {
+      subset: new Uint8Array(nodes.count),
+      chosen: 0,
+      undone: [],
+      found: null,
+      hovered: -1,
+      dark: false,
+    });
     this.numbers = new Map(nodes.names.map((name, node) => [name, node]).reverse()); // the first of equal names
     this.values = {
-      panels: maps.slice(0, 1).map(({ key, layers }) => ({ map: key, at: layers.length - 1 })), colour: this.choices[0].key,
-      open: null, pinned: null, mode: "point", search: "", from: null, to: null, edges: "open",
+      panels: maps.slice(0, 1).map(({ key, layers }) => ({ map: key, at: layers.length - 1 })),
+      colour: this.choices[0].key,
+      open: null,
+      pinned: null,
+      mode: "point",
+      search: "",
+      from: null,
+      to: null,
+      edges: "open",
     };
     this.set(state);
     this.touched.clear();
   }
 
-  destroy() { this.listeners.clear(); this.cache.clear(); }
+  destroy() {
+    this.listeners.clear();
+    this.cache.clear();
+  }
 
   /* ------------------------------------------------------------ state */
 
-  get state() { return { ...this.values, subset: this.cached("subset", () => this.nodes.names.filter((_, node) => this.subset[node])) }; }
+  get state() {
+    return {
+      ...this.values,
+      subset: this.cached("subset", () => this.nodes.names.filter((_, node) => this.subset[node])),
+    };
+  }
 
   /* Nodes opened and pinned, or -1. */
-  get opened() { return this.index(this.values.open); }
-  get pinned() { return this.index(this.values.pinned); }
+  get opened() {
+    return this.index(this.values.open);
+  }
+  get pinned() {
+    return this.index(this.values.pinned);
+  }
 
   /* What cannot be is left as it was. */
   set(change) {
-    const among = (...list) => (value) => list.includes(value), node = (value) => value === null || this.numbers.has(value);
+    const among =
+        (...list) =>
+        (value) =>
+          list.includes(value),
+      node = (value) => value === null || this.numbers.has(value);
     const layer = (value) => value === null || (Number.isInteger(value) && value >= 0);
     const checks = {
-      panels: Array.isArray, colour: among(...this.choices.map(({ key }) => key)), open: node, pinned: node, mode: among("point", "lasso", "rectangle"),
-      search: (value) => typeof value === "string", from: layer, to: layer, edges: among("open", "subset", "none"),
+      panels: Array.isArray,
+      colour: among(...this.choices.map(({ key }) => key)),
+      open: node,
+      pinned: node,
+      mode: among("point", "lasso", "rectangle"),
+      search: (value) => typeof value === "string",
+      from: layer,
+      to: layer,
+      edges: among("open", "subset", "none"),
     };
     for (const [key, check] of Object.entries(checks)) {
       if (!check(change[key])) continue;
@@ -58,24 +113,35 @@ class Store {
       if (key === "search") this.found = value.trim() ? this.mask(this.matches(value)) : null;
       this.touch(key);
     }
-    if (Array.isArray(change.subset)) this.choose(change.subset.map((name) => this.index(name)).filter((found) => found >= 0));
+    if (Array.isArray(change.subset))
+      this.choose(change.subset.map((name) => this.index(name)).filter((found) => found >= 0));
   }
 
   /* The panels that can be shown: of maps that are here or on offer, at a layer that is there. */
   panelsOf(panels) {
-    const possible = panels.slice(0, 2).filter((panel) => panel && [...this.maps, ...this.offered].some(({ key }) => key === panel.map));
-    return possible.length ? possible.map(({ map, at }) => {
-      const last = (this.map(map)?.layers.length ?? Infinity) - 1;
-      return { map, at: Number.isFinite(at) ? Math.min(Math.max(at, 0), last) : last };
-    }) : this.values.panels;
+    const possible = panels
+      .slice(0, 2)
+      .filter((panel) => panel && [...this.maps, ...this.offered].some(({ key }) => key === panel.map));
+    return possible.length
+      ? possible.map(({ map, at }) => {
+          const last = (this.map(map)?.layers.length ?? Infinity) - 1;
+          return { map, at: Number.isFinite(at) ? Math.min(Math.max(at, 0), last) : last };
+        })
+      : this.values.panels;
   }
 
   /* Move panel k to a layer (a fraction lies between two) or to another map. */
-  show(k, change) { this.set({ panels: this.values.panels.map((panel, i) => (i === k ? { ...panel, ...change } : panel)) }); }
+  show(k, change) {
+    this.set({ panels: this.values.panels.map((panel, i) => (i === k ? { ...panel, ...change } : panel)) });
+  }
 
-  json() { return JSON.parse(JSON.stringify(this.state)); }
+  json() {
+    return JSON.parse(JSON.stringify(this.state));
+  }
 
-  restore(json) { this.set({ subset: [], open: null, pinned: null, search: "", from: null, to: null, ...json }); }
+  restore(json) {
+    this.set({ subset: [], open: null, pinned: null, search: "", from: null, to: null, ...json });
+  }
 
   /* --------------------------------------------------------- listening */
 
@@ -86,15 +152,17 @@ class Store {
   }
 
   tell(changed, message) {
-    for (const entry of [...this.listeners]) if (this.listeners.has(entry) && entry.keys.some((key) => changed.has(key))) entry.callback(message);
+    for (const entry of [...this.listeners])
+      if (this.listeners.has(entry) && entry.keys.some((key) => changed.has(key))) entry.callback(message);
   }
 
   touch(key) {
-    if (!this.touched.size) queueMicrotask(() => {
-      const changed = this.touched;
-      this.touched = new Set();
-      if (changed.size) this.tell(new Set([...changed, "all"]), changed);
-    });
+    if (!this.touched.size)
+      queueMicrotask(() => {
+        const changed = this.touched;
+        this.touched = new Set();
+        if (changed.size) this.tell(new Set([...changed, "all"]), changed);
+      });
     this.touched.add(key);
   }
 
@@ -112,35 +180,45 @@ class Store {
 
   /* ------------------------------------------------------ maps, layers, edges */
 
-  index(name) { return this.numbers.get(name) ?? -1; }
+  index(name) {
+    return this.numbers.get(name) ?? -1;
+  }
 
-  map(key) { return this.maps.find((map) => map.key === key); }
+  map(key) {
+    return this.maps.find((map) => map.key === key);
+  }
 
   /* The map of this key, asked from the kernel where it is only on offer. */
   async load(key) {
     if (this.map(key)) return this.map(key);
     if (!this.link) throw new Error(`the map "${key}" is not in this page, and no kernel can be asked for it`);
-    this.waiting[key] ||= this.link.ask("map", { key }).then((reply) => {
-      this.maps.push(unpack(reply));
-      this.set({ panels: this.values.panels }); // layers that it has
-      this.touch("maps");
-    }).finally(() => delete this.waiting[key]);
+    this.waiting[key] ||= this.link
+      .ask("map", { key })
+      .then((reply) => {
+        this.maps.push(unpack(reply));
+        this.set({ panels: this.values.panels }); // layers that it has
+        this.touch("maps");
+      })
+      .finally(() => delete this.waiting[key]);
     await this.waiting[key];
     return this.map(key);
   }
 
   /* Two layers to compare: those set, or the layer that panel k shows and the one before it. */
   span(k = 0) {
-    const panel = this.values.panels[k], last = (this.map(panel?.map)?.layers.length || 1) - 1;
+    const panel = this.values.panels[k],
+      last = (this.map(panel?.map)?.layers.length || 1) - 1;
     const to = Math.min(this.values.to ?? Math.round(panel?.at || 0), last);
     return { from: Math.min(this.values.from ?? Math.max(to - 1, 0), last), to };
   }
 
   /* A node's NNK neighbours, the heaviest first: [{node, weight}]. */
   edgesOf(key, layer, node) {
-    const map = this.map(key), edges = [];
+    const map = this.map(key),
+      edges = [];
     if (!map || node < 0) return edges;
-    const { starts, ends, weights } = map.edges, at = layer * (this.count + 1) + node;
+    const { starts, ends, weights } = map.edges,
+      at = layer * (this.count + 1) + node;
     for (let e = starts[at]; e < starts[at + 1]; e++) edges.push({ node: ends[e], weight: weights[e] });
     return edges.sort((a, b) => b.weight - a.weight);
   }
@@ -149,21 +227,33 @@ class Store {
   degree(key, layer) {
     return this.cached(`degree ${key} ${layer}`, () => {
       const joined = this.nodes.names.map(() => new Set());
-      joined.forEach((own, i) => { for (const { node } of this.edgesOf(key, layer, i)) { own.add(node); joined[node].add(i); } });
+      joined.forEach((own, i) => {
+        for (const { node } of this.edgesOf(key, layer, i)) {
+          own.add(node);
+          joined[node].add(i);
+        }
+      });
       return Uint16Array.from(joined, (own) => own.size);
     });
   }
 
   /* Neighbours of a node kept, lost and gained between two layers, as edges; those kept with their weight at `to`. */
   flipsOf(key, from, to, node) {
-    const before = this.edgesOf(key, from, node), after = this.edgesOf(key, to, node), [a, b] = [before, after].map((edges) => new Set(edges.map((e) => e.node)));
-    return { kept: after.filter((e) => a.has(e.node)), lost: before.filter((e) => !b.has(e.node)), gained: after.filter((e) => !a.has(e.node)) };
+    const before = this.edgesOf(key, from, node),
+      after = this.edgesOf(key, to, node),
+      [a, b] = [before, after].map((edges) => new Set(edges.map((e) => e.node)));
+    return {
+      kept: after.filter((e) => a.has(e.node)),
+      lost: before.filter((e) => !b.has(e.node)),
+      gained: after.filter((e) => !a.has(e.node)),
+    };
   }
 
   /* How many they are, for every node: {kept, lost, gained}, each (N,). */
   flips(key, from, to) {
     return this.cached(`flips ${key} ${from} ${to}`, () => {
-      const found = this.nodes.names.map((_, node) => this.flipsOf(key, from, to, node)), count = (kind) => Uint16Array.from(found, (each) => each[kind].length);
+      const found = this.nodes.names.map((_, node) => this.flipsOf(key, from, to, node)),
+        count = (kind) => Uint16Array.from(found, (each) => each[kind].length);
       return { kept: count("kept"), lost: count("lost"), gained: count("gained") };
     });
   }
@@ -173,18 +263,30 @@ class Store {
   /* What recordings can be coloured by: [{key, title}]. */
   get choices() {
     const others = { smoothness: "label smoothness", degree: "degree", flips: "neighbours changed" };
-    return [...this.nodes.categories, ...this.nodes.numbers, ...Object.entries(others).map(([key, title]) => ({ key, title }))].map(({ key, title }) => ({ key, title }));
+    return [
+      ...this.nodes.categories,
+      ...this.nodes.numbers,
+      ...Object.entries(others).map(([key, title]) => ({ key, title })),
+    ].map(({ key, title }) => ({ key, title }));
   }
 
   /* For panel k: {kind, title, codes (N,) into palette and markers, …}; the last of the palette means unknown.
      A category has items [{label, colour, marker, count, shown}], by code; numbers have values, low, high and ramp. */
   colours(k = 0) {
-    const { panels, colour } = this.values, { map, at = 0 } = panels[k] || {}, span = this.span(k), category = this.nodes.categories.find(({ key }) => key === colour);
+    const { panels, colour } = this.values,
+      { map, at = 0 } = panels[k] || {},
+      span = this.span(k),
+      category = this.nodes.categories.find(({ key }) => key === colour);
     const place = category ? "" : `${map} ${Math.round(at)} ${span.from} ${span.to}`;
-    const result = this.cached(`colours ${colour} ${this.dark} ${place}`, () => (category ? this.categorical(category) : this.numeric(colour, this.map(map), Math.round(at), span)));
+    const result = this.cached(`colours ${colour} ${this.dark} ${place}`, () =>
+      category ? this.categorical(category) : this.numeric(colour, this.map(map), Math.round(at), span),
+    );
     if (category && result.counted !== this.subset) {
       for (const item of result.items) item.shown = this.chosen ? 0 : item.count;
-      if (this.chosen) result.codes.forEach((code, node) => { result.items[code].shown += this.subset[node]; });
+      if (this.chosen)
+        result.codes.forEach((code, node) => {
+          result.items[code].shown += this.subset[node];
+        });
       result.counted = this.subset;
     }
     return result;
@@ -196,12 +298,23 @@ class Store {
     items.push({ label: "unknown", colour: UNKNOWN_COLOUR, marker: "o", count: 0 });
     for (const code of codes) items[code].count++;
     if (this.dark) for (const item of items) item.colour = onDark(item.colour);
-    return { kind: "category", title, codes, items, palette: items.map(({ colour }) => colour), markers: items.map(({ marker }) => marker) };
+    return {
+      kind: "category",
+      title,
+      codes,
+      items,
+      palette: items.map(({ colour }) => colour),
+      markers: items.map(({ marker }) => marker),
+    };
   }
 
   numeric(key, map, layer, { from, to }) {
-    const { count } = this, named = this.nodes.numbers.find((number) => number.key === key), name = (l) => map.layers[l].title;
-    let { title } = this.choices.find((choice) => choice.key === key), values = named?.values || new Float32Array(count).fill(NaN), all;
+    const { count } = this,
+      named = this.nodes.numbers.find((number) => number.key === key),
+      name = (l) => map.layers[l].title;
+    let { title } = this.choices.find((choice) => choice.key === key),
+      values = named?.values || new Float32Array(count).fill(NaN),
+      all;
     if (!named && map) {
       title += key === "flips" ? `, ${name(from)} to ${name(to)}` : `, ${name(layer)}`;
       if (key === "smoothness") values = (all = map.smoothness).subarray(layer * count, (layer + 1) * count);
@@ -213,20 +326,48 @@ class Store {
     }
     // A few extreme values shall not take the whole ramp.
     const range = () => {
-      const sorted = Float32Array.from(all || values).filter(Number.isFinite).sort(), last = sorted.length - 1;
+      const sorted = Float32Array.from(all || values)
+          .filter(Number.isFinite)
+          .sort(),
+        last = sorted.length - 1;
       return [sorted[Math.floor(0.01 * last)] ?? 0, sorted[Math.ceil(0.99 * last)] ?? 1];
     };
     const [low, high] = all ? this.cached(`range ${map.key}`, range) : range();
-    const codes = Uint16Array.from(values, (x) => (Number.isFinite(x) ? Math.round(255 * Math.min(Math.max(high > low ? (x - low) / (high - low) : 0.5, 0), 1)) : 256));
+    const codes = Uint16Array.from(values, (x) =>
+      Number.isFinite(x)
+        ? Math.round(255 * Math.min(Math.max(high > low ? (x - low) / (high - low) : 0.5, 0), 1))
+        : 256,
+    );
     const colours = viridis(this.dark);
-    return { kind: "number", title, codes, palette: [...colours, UNKNOWN_COLOUR], markers: "o".repeat(257), values, low, high, ramp: colours };
+    return {
+      kind: "number",
+      title,
+      codes,
+      palette: [...colours, UNKNOWN_COLOUR],
+      markers: "o".repeat(257),
+      values,
+      low,
+      high,
+      ramp: colours,
+    };
   }
 
   /* Lines of text about a node: its name, categories, and what panel k colours by. */
   about(node, k = 0) {
-    const { names, categories } = this.nodes, { title, items, codes, values } = this.colours(k), value = items ? items[codes[node]].label : values[node];
-    const known = categories.slice(0, 4).filter((category) => category.codes[node] in category.values).map((c) => `${c.title}: ${c.values[c.codes[node]]}`);
-    return [...new Set([names[node], ...known, `${title}: ${items ? value : Number.isFinite(value) ? +value.toPrecision(3) : "unknown"}`])];
+    const { names, categories } = this.nodes,
+      { title, items, codes, values } = this.colours(k),
+      value = items ? items[codes[node]].label : values[node];
+    const known = categories
+      .slice(0, 4)
+      .filter((category) => category.codes[node] in category.values)
+      .map((c) => `${c.title}: ${c.values[c.codes[node]]}`);
+    return [
+      ...new Set([
+        names[node],
+        ...known,
+        `${title}: ${items ? value : Number.isFinite(value) ? +value.toPrecision(3) : "unknown"}`,
+      ]),
+    ];
   }
 
   /* ------------------------------------------------- choosing, searching */
@@ -244,7 +385,9 @@ class Store {
     this.keep(mask);
   }
 
-  undo() { if (this.undone.length) this.keep(this.undone.pop()); }
+  undo() {
+    if (this.undone.length) this.keep(this.undone.pop());
+  }
 
   keep(mask) {
     this.subset = mask;
@@ -255,13 +398,20 @@ class Store {
 
   /* Nodes whose name, class, subject and other categories hold every word of the text. */
   matches(text) {
-    const words = text.toLowerCase().split(/\s+/), { names, categories } = this.nodes;
-    const texts = this.cached("texts", () => names.map((name, node) => [name, ...categories.map(({ values, codes }) => values[codes[node]])].join("\n").toLowerCase()));
+    const words = text.toLowerCase().split(/\s+/),
+      { names, categories } = this.nodes;
+    const texts = this.cached("texts", () =>
+      names.map((name, node) =>
+        [name, ...categories.map(({ values, codes }) => values[codes[node]])].join("\n").toLowerCase(),
+      ),
+    );
     return [...texts.keys()].filter((node) => words.every((word) => texts[node].includes(word)));
   }
 
   /* Whether a node is faded: outside of what is chosen, or not found. */
-  faded(node) { return (this.chosen > 0 && !this.subset[node]) || (this.found !== null && !this.found[node]); }
+  faded(node) {
+    return (this.chosen > 0 && !this.subset[node]) || (this.found !== null && !this.found[node]);
+  }
 
   cached(key, make) {
     if (!this.cache.has(key)) {

@@ -3,30 +3,60 @@
 /* JSON as Python writes it. */
 const python = (value) => {
   if (Array.isArray(value)) return `[${value.map(python).join(", ")}]`;
-  if (value && typeof value === "object") return `{${Object.entries(value).map(([key, item]) => `${python(key)}: ${python(item)}`).join(", ")}}`;
-  return typeof value === "string" ? JSON.stringify(value) : { null: "None", true: "True", false: "False" }[value] ?? `${value}`;
+  if (value && typeof value === "object")
+    return `{${Object.entries(value)
+      .map(([key, item]) => `${python(key)}: ${python(item)}`)
+      .join(", ")}}`;
+  return typeof value === "string"
+    ? JSON.stringify(value)
+    : ({ null: "None", true: "True", false: "False" }[value] ?? `${value}`);
 };
 
 class TakeAway {
   constructor(explorer) {
     Object.assign(this, { explorer, store: explorer.store });
-    this.paper = make("textarea", { readOnly: true, hidden: true, className: "explorer-paper", "aria-label": "Text to copy" });
+    this.paper = make("textarea", {
+      readOnly: true,
+      hidden: true,
+      className: "explorer-paper",
+      "aria-label": "Text to copy",
+    });
     this.told = make("span", { className: "explorer-soft", role: "status" });
     this.menu = this.build();
   }
 
-  destroy() { clearTimeout(this.timer); }
+  destroy() {
+    clearTimeout(this.timer);
+  }
 
   build() {
-    const kinds = { csv: "Table of those chosen (CSV)", png: "Picture (PNG)", svg: "Picture (SVG)", gif: "Opened recording (GIF)", html: "Page (HTML)", code: "Copy as code", state: "Copy state" };
+    const kinds = {
+      csv: "Table of those chosen (CSV)",
+      png: "Picture (PNG)",
+      svg: "Picture (SVG)",
+      gif: "Opened recording (GIF)",
+      html: "Page (HTML)",
+      code: "Copy as code",
+      state: "Copy state",
+    };
     if (!this.store.link && !this.explorer.options.html) delete kinds.html;
     if (!this.code) delete kinds.code;
     const item = ([kind, text]) => button(text, () => this.save(kind), { value: kind });
-    return make("details", { className: "player-menu" }, make("summary", {}, "Take away"), make("div", {}, ...Object.entries(kinds).map(item)));
+    return make(
+      "details",
+      { className: "player-menu" },
+      make("summary", {}, "Take away"),
+      make("div", {}, ...Object.entries(kinds).map(item)),
+    );
   }
 
   async save(kind) {
-    const { store, explorer: { recording, options } } = this, name = `${store.content.title || "explorer"}.${kind}`, state = store.json();
+    const {
+        store,
+        explorer: { recording, options },
+      } = this,
+      name = `${store.content.title || "explorer"}.${kind}`,
+      state = store.json();
     this.menu.open = false;
     this.menu.firstChild.focus();
     try {
@@ -38,7 +68,10 @@ class TakeAway {
       }
       let blob;
       if (kind === "csv") blob = new Blob([this.table()], { type: "text/csv" });
-      else if (kind === "html") blob = new Blob([store.link ? (await store.link.ask("html", { state })).text : await options.html(state)], { type: "text/html" });
+      else if (kind === "html")
+        blob = new Blob([store.link ? (await store.link.ask("html", { state })).text : await options.html(state)], {
+          type: "text/html",
+        });
       else blob = await this.draw(kind);
       download(name, blob);
       this.say(`Saved ${name}`);
@@ -50,7 +83,9 @@ class TakeAway {
   say(text) {
     this.told.textContent = text;
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => { this.told.textContent = ""; }, 8000);
+    this.timer = setTimeout(() => {
+      this.told.textContent = "";
+    }, 8000);
   }
 
   /* To the clipboard, or into a field to copy from where a page may not. */
@@ -70,31 +105,51 @@ class TakeAway {
 
   /* Python that makes the same view and choice. */
   get code() {
-    const { store } = this, { code = {} } = store.content, folders = [].concat(code.folders || code.folder || []);
+    const { store } = this,
+      { code = {} } = store.content,
+      folders = [].concat(code.folders || code.folder || []);
     if (!folders.length) return "";
     const given = folders.map((folder) => `${python(folder)}, `).join("");
     return [
-      "import stgcnlib", "from stgcnlib import figures", "",
-      ...this.figures(folders), "",
+      "import stgcnlib",
+      "from stgcnlib import figures",
+      "",
+      ...this.figures(folders),
+      "",
       "# The same view in the workbench; its table has the chosen recordings, or all where none is chosen.",
-      `state = ${python(store.json())}`, `workbench = stgcnlib.explore(${given}state=state)`, "workbench.table", "workbench", "",
+      `state = ${python(store.json())}`,
+      `workbench = stgcnlib.explore(${given}state=state)`,
+      "workbench.table",
+      "workbench",
+      "",
     ].join("\n");
   }
 
   /* Code of the chosen recordings, and of the picture of each map shown. */
   figures(folders) {
-    const { store } = this, { names, categories } = store.nodes, chosen = [...names.keys()].filter((node) => store.subset[node]);
-    const studies = [...new Set(store.maps.map(({ study }) => study))], lines = [];
+    const { store } = this,
+      { names, categories } = store.nodes,
+      chosen = [...names.keys()].filter((node) => store.subset[node]);
+    const studies = [...new Set(store.maps.map(({ study }) => study))],
+      lines = [];
     for (const { map: key, at } of store.state.panels) {
       const map = store.map(key);
       if (!map) continue;
-      const pair = folders.length > 1, folder = folders[pair ? Math.max(studies.indexOf(map.study), 0) : 0];
-      const network = pair ? key.slice(map.study.length + 1) : key, layer = map.layers[Math.round(at)].name;
-      const told = categories.some((category) => category.key === "class") ? "ds_graph_map(graph, nodes.labels, nodes.class_names, " : "target_map(graph, nodes.targets, name=nodes.target_names[0], ";
-      const picked = pair ? `[list(nodes.names).index(name) for name in ${python(chosen.map((node) => names[node]))}]` : python(chosen);
+      const pair = folders.length > 1,
+        folder = folders[pair ? Math.max(studies.indexOf(map.study), 0) : 0];
+      const network = pair ? key.slice(map.study.length + 1) : key,
+        layer = map.layers[Math.round(at)].name;
+      const told = categories.some((category) => category.key === "class")
+        ? "ds_graph_map(graph, nodes.labels, nodes.class_names, "
+        : "target_map(graph, nodes.targets, name=nodes.target_names[0], ";
+      const picked = pair
+        ? `[list(nodes.names).index(name) for name in ${python(chosen.map((node) => names[node]))}]`
+        : python(chosen);
       lines.push(
-        `study = stgcnlib.read_study(${python(folder)})`, `network, layer = ${python(network)}, ${python(layer)}`,
-        'nodes, geometry = study["nodes"], study["geometry"]', ...(chosen.length ? [`chosen = nodes.select(${picked})`] : []),
+        `study = stgcnlib.read_study(${python(folder)})`,
+        `network, layer = ${python(network)}, ${python(layer)}`,
+        'nodes, geometry = study["nodes"], study["geometry"]',
+        ...(chosen.length ? [`chosen = nodes.select(${picked})`] : []),
         "graph = geometry.graphs[(layer, network, geometry.neighbours)]",
         `figures.${told}distances=study[f"distances/{network}/{layer}"])`,
       );
@@ -104,24 +159,38 @@ class TakeAway {
 
   /* CSV of the chosen recordings, or of all: every category and number, smoothness and degree at the layers shown. */
   table() {
-    const { store } = this, { names, categories, numbers } = store.nodes, columns = [["recording", (node) => names[node]]];
+    const { store } = this,
+      { names, categories, numbers } = store.nodes,
+      columns = [["recording", (node) => names[node]]];
     for (const { title, values, codes } of categories) columns.push([title, (node) => values[codes[node]] ?? ""]);
-    for (const { title, values } of numbers) columns.push([title, (node) => (Number.isFinite(values[node]) ? +values[node].toPrecision(7) : "")]);
+    for (const { title, values } of numbers)
+      columns.push([title, (node) => (Number.isFinite(values[node]) ? +values[node].toPrecision(7) : "")]);
     for (const { map: key, at } of store.state.panels) {
-      const map = store.map(key), layer = Math.round(at);
+      const map = store.map(key),
+        layer = Math.round(at);
       if (!map) continue;
-      const where = `${map.title}, ${map.layers[layer].title}`, degree = store.degree(key, layer), smooth = map.smoothness.subarray(layer * store.count);
-      columns.push([`label smoothness, ${where}`, (node) => (Number.isFinite(smooth[node]) ? +smooth[node].toPrecision(7) : "")], [`degree, ${where}`, (node) => degree[node]]);
+      const where = `${map.title}, ${map.layers[layer].title}`,
+        degree = store.degree(key, layer),
+        smooth = map.smoothness.subarray(layer * store.count);
+      columns.push(
+        [`label smoothness, ${where}`, (node) => (Number.isFinite(smooth[node]) ? +smooth[node].toPrecision(7) : "")],
+        [`degree, ${where}`, (node) => degree[node]],
+      );
     }
     const cell = (value) => (/[",\r\n]/.test(value) ? `"${`${value}`.replace(/"/g, '""')}"` : value);
-    const rows = [...names.keys()].filter((node) => !store.chosen || store.subset[node]).map((node) => columns.map(([, of]) => of(node)));
+    const rows = [...names.keys()]
+      .filter((node) => !store.chosen || store.subset[node])
+      .map((node) => columns.map(([, of]) => of(node)));
     return [columns.map(([title]) => title), ...rows].map((row) => `${row.map(cell).join(",")}\r\n`).join("");
   }
 
   /* The maps beside each other with their legend, as a Blob: "png" or "svg". */
   draw(kind) {
-    const views = this.explorer.panels.map(({ view }) => view), sizes = views.map(({ area }) => [area.clientWidth, area.clientHeight]);
-    const width = sizes.reduce((sum, [w]) => sum + w, 0), tall = Math.max(...sizes.map(([, h]) => h)), height = tall + this.legendTo(new SvgContext(1, 1), width, tall);
+    const views = this.explorer.panels.map(({ view }) => view),
+      sizes = views.map(({ area }) => [area.clientWidth, area.clientHeight]);
+    const width = sizes.reduce((sum, [w]) => sum + w, 0),
+      tall = Math.max(...sizes.map(([, h]) => h)),
+      height = tall + this.legendTo(new SvgContext(1, 1), width, tall);
     return picture(kind, width, height, (context) => {
       context.fillStyle = theme(this.explorer.root).paper;
       context.fillRect(0, 0, width, height);
@@ -142,10 +211,21 @@ class TakeAway {
 
   /* Draw the legend from `top` on; returns its height. */
   legendTo(context, width, top) {
-    const { ink } = theme(this.explorer.root), step = 20;
-    let x = 12, y = top + 16;
-    const room = (need) => { if (x > 12 && x + need > width - 12) { x = 12; y += step; } };
-    const text = (words) => { context.fillStyle = ink; context.fillText(words, x, y); x += context.measureText(words).width + 14; };
+    const { ink } = theme(this.explorer.root),
+      step = 20;
+    let x = 12,
+      y = top + 16;
+    const room = (need) => {
+      if (x > 12 && x + need > width - 12) {
+        x = 12;
+        y += step;
+      }
+    };
+    const text = (words) => {
+      context.fillStyle = ink;
+      context.fillText(words, x, y);
+      x += context.measureText(words).width + 14;
+    };
     Object.assign(context, { font: "12px system-ui, sans-serif", textAlign: "left", textBaseline: "middle" });
     this.explorer.drawn.forEach((drawn, k) => {
       const { items, low, high, ramp } = drawn;
@@ -162,7 +242,10 @@ class TakeAway {
       if (items) return;
       x = 12;
       text(`${this.explorer.titleOf(drawn, k)}: ${+low.toPrecision(3)}`);
-      for (let j = 0; j < 64; j++) { context.fillStyle = ramp[4 * j]; context.fillRect(x + 2 * j, y - 6, 2.5, 12); }
+      for (let j = 0; j < 64; j++) {
+        context.fillStyle = ramp[4 * j];
+        context.fillRect(x + 2 * j, y - 6, 2.5, 12);
+      }
       x += 140;
       text(`${+high.toPrecision(3)}`);
       y += step;

@@ -9,13 +9,14 @@ function kernelLink(model, patience = 30000) {
   let count = 0;
   const settle = (id, message, buffers) => {
     const question = waiting.get(id);
-    if (!question) return;  // of another view, or given up
+    if (!question) return; // of another view, or given up
     waiting.delete(id);
     clearTimeout(question.timer);
     if (message.error !== undefined) question.reject(new Error(message.error));
     else question.resolve(unpack(message.reply, buffers));
   };
-  const wait = id => setTimeout(() => settle(id, { error: "The kernel does not answer; it is busy or gone." }), patience);
+  const wait = (id) =>
+    setTimeout(() => settle(id, { error: "The kernel does not answer; it is busy or gone." }), patience);
   const heard = (message, buffers) => {
     for (const [id, question] of waiting) {
       clearTimeout(question.timer);
@@ -26,15 +27,16 @@ function kernelLink(model, patience = 30000) {
   };
   model.on("msg:custom", heard);
   return {
-    ask: (kind, payload = {}) => new Promise((resolve, reject) => {
-      const id = `${self}-${count++}`;
-      waiting.set(id, { resolve, reject, timer: wait(id) });
-      try {
-        model.send({ id, kind, payload });
-      } catch (error) {
-        settle(id, { error: `The kernel cannot be asked: ${error.message}` });
-      }
-    }),
+    ask: (kind, payload = {}) =>
+      new Promise((resolve, reject) => {
+        const id = `${self}-${count++}`;
+        waiting.set(id, { resolve, reject, timer: wait(id) });
+        try {
+          model.send({ id, kind, payload });
+        } catch (error) {
+          settle(id, { error: `The kernel cannot be asked: ${error.message}` });
+        }
+      }),
     on: (kind, callback) => {
       if (!listeners.has(kind)) listeners.set(kind, new Set());
       listeners.get(kind).add(callback);
@@ -51,7 +53,7 @@ function kernelLink(model, patience = 30000) {
 function render({ model, el }) {
   let explorer, link, timer;
   const kept = () => model.get("state");
-  const same = state => JSON.stringify(state) === JSON.stringify(kept());
+  const same = (state) => JSON.stringify(state) === JSON.stringify(kept());
   const tell = () => {
     timer = 0;
     const state = explorer.store.json();
@@ -60,8 +62,12 @@ function render({ model, el }) {
     model.save_changes();
   };
   // A slider moves many times a second; the kernel hears of it a few times.
-  const told = () => { timer ||= setTimeout(tell, 150); };
-  const changed = () => { if (explorer && !same(explorer.store.json())) explorer.store.restore(kept()); };
+  const told = () => {
+    timer ||= setTimeout(tell, 150);
+  };
+  const changed = () => {
+    if (explorer && !same(explorer.store.json())) explorer.store.restore(kept());
+  };
   const close = () => {
     clearTimeout(timer);
     timer = 0;
@@ -73,7 +79,7 @@ function render({ model, el }) {
   const open = () => {
     close();
     const content = model.get("content");
-    if (!content.version) return;  // closed in the kernel
+    if (!content.version) return; // closed in the kernel
     const root = document.createElement("div");
     el.append(root);
     link = kernelLink(model);
@@ -82,11 +88,18 @@ function render({ model, el }) {
     explorer.store.on(Object.keys(explorer.store.json()), told);
   };
   // The notebook puts the element into the page later; the theme is known only there.
-  const placed = new ResizeObserver(() => { if (el.isConnected) { placed.disconnect(); open(); } });
+  const placed = new ResizeObserver(() => {
+    if (el.isConnected) {
+      placed.disconnect();
+      open();
+    }
+  });
   if (el.isConnected) open();
   else placed.observe(el);
   model.on("change:state", changed);
-  const renewed = () => { if (explorer || el.isConnected) open(); };
+  const renewed = () => {
+    if (explorer || el.isConnected) open();
+  };
   model.on("change:content", renewed);
   return () => {
     placed.disconnect();
