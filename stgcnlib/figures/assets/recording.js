@@ -1,5 +1,13 @@
 /* The opened recording: it plays beside its NNK neighbours; their weights, and the neighbours that change between two layers. With a kernel the player comes from there; without one from the poses. */
 
+/* The joints that a layer looks at most, in words: a line for each recording with relevance, its mean over frames. */
+const lookedAt = ({ bodies, joints, layers }) => bodies.filter(({ maps }) => layers.length && maps[layers.length - 1]).map(({ title, maps }) => {
+  const map = maps[layers.length - 1], scale = (map instanceof Int8Array ? 127 : 255) * (map.length / joints.length), sums = joints.map(() => 0);
+  map.forEach((x, k) => { sums[k % joints.length] += x / scale; });
+  const most = [...sums.keys()].sort((a, b) => Math.abs(sums[b]) - Math.abs(sums[a])).slice(0, 4);
+  return `${title}: ${most.map((joint) => `${joints[joint]} ${sums[joint].toFixed(2).replace("-", "−")}`).join(", ")}`;
+});
+
 class RecordingPanel {
   constructor(root, store) {
     Object.assign(this, { store, k: 0, turn: 0, shown: {}, job: null, reply: null, player: null });
@@ -9,6 +17,7 @@ class RecordingPanel {
     this.note = make("p", { className: "explorer-soft", role: "status" });
     this.error = make("p", { className: "explorer-error", role: "alert" });
     this.stage = div("recording-stage");
+    this.looks = make("p", { className: "recording-looks members-alike explorer-soft" });
     this.bar = make("progress", { max: 1, value: 0, "aria-label": "progress" });
     this.words = make("span");
     this.work = div("recording-work", this.bar, this.words, button("Cancel", () => this.cancel()));
@@ -28,7 +37,7 @@ class RecordingPanel {
     this.from = layer("from", "from");
     this.to = layer("to", "to");
     this.flips = div("");
-    this.body = div("", this.error, this.stage, this.compute, this.work, this.note, this.heading, this.strip, this.shares, this.neighbours, this.costs.root,
+    this.body = div("", this.error, this.stage, this.looks, this.compute, this.work, this.note, this.heading, this.strip, this.shares, this.neighbours, this.costs.root,
       make("h4", {}, "Neighbours that change"), div("explorer-row", this.from, this.to), this.flips);
     root.replaceChildren(this.title, this.facts, this.body);
     this.offs = [
@@ -185,6 +194,8 @@ class RecordingPanel {
     const key = `${this.shown.node} ${reply.posed}`, same = this.played === key, { step, playing } = player || {};
     this.played = key;
     this.stage.hidden = !content;
+    const looks = content ? lookedAt(content) : [];
+    this.looks.textContent = looks.length ? ["Most relevant joints, mean over frames:", ...looks].join("\n") : "";
     if (content && !player) this.player = new Player(this.stage, content, { height: 260, onstep: () => this.costs.draw() });
     else if (content) player.setContent(content);
     if (content && same) { this.player.show(step); if (playing) this.player.play(); }
