@@ -57,7 +57,7 @@ def _last(geometry: LayerGeometry) -> int:
 def _suspects(nodes: SequenceSet, table: pd.DataFrame | None, geometry: LayerGeometry) -> Iterable[dict[str, Any]]:
     if table is None:
         return
-    for row in table[table["score"] > 0].head(_SHOWN).to_dict("records"):
+    for row in table[(table["score"] > 0) & (table["agreeing"] > 0)].head(_SHOWN).to_dict("records"):
         layers = f"{row['agreeing']} of {row['layers']} layers"
         text = f"{row['name']}: labelled {row['class_name']}, lies with {row['alternative_name']} at {layers}"
         yield {"nodes": [int(row["node"])], "text": text, "layer": _last(geometry)}

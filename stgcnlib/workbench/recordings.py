@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from stgcnlib.dtw import DTWOptions
     from stgcnlib.explain import RelevanceMap
     from stgcnlib.pipeline.finished import FinishedStudy
-    from stgcnlib.sequences import SequenceSet
 
 __all__ = ["local_costs_shown", "open_recording", "relevance_of"]
 
+EXPLAINED = "trained"  # the network whose relevance a study keeps
 SHOWN = 5  # neighbours that play beside a recording
 CELLS = 64  # of a matrix of local costs, along each axis
 
@@ -53,7 +53,8 @@ def open_recording(
         neighbours: node, weight, distance and frames of each.
         costs: for each, local costs of at most 64 x 64 blocks of items: values uint8 (rows, columns) from low (0) to
             high (255), and path (P, 2) uint16, the blocks that the DTW path crosses.
-        relevance: "stored" if there is a map of the recording at this layer, "absent", or "input".
+        relevance: "stored" if there is a map of the recording at this layer, else "absent", or why there can't be one:
+            "input", or "unexplained" for another network than the one that is explained.
 
     Raises:
         ArtefactError: the study lacks a result that is needed.
@@ -69,7 +70,7 @@ def open_recording(
     features = study[f"activations/{network}"][layer]
     options = study["dtw"].at_temporal_stride(features.temporal_stride)
     frames, costs = _aligned(features, node, others, nodes.lengths, options)
-    shown = _stored(study, nodes, features, network) | {k: dict(v) for k, v in (maps or {}).items()}
+    shown = {**_maps_of(study), **(maps or {})} if network == EXPLAINED else {}
     at_layer = [_at(shown.get(k), layer) for k in [node, *others]]
     return {
         "player": player_content(nodes, [node, *others], at_layer, path=frames) if drawable(nodes) else None,
@@ -78,7 +79,7 @@ def open_recording(
             for k, (_, weight) in zip(others, near, strict=True)
         ],
         "costs": costs,
-        "relevance": "input" if features.index == 0 else "stored" if at_layer[0] else "absent",
+        "relevance": _relevance(features, network, stored=bool(at_layer[0])),
     }
 
 
@@ -91,12 +92,12 @@ def relevance_of(study: FinishedStudy, node: int) -> dict[str, RelevanceMap]:
     from stgcnlib.explain import grad_cam_set
 
     nodes = study["nodes"]
-    stored = _maps(study).get(node)
+    stored = _maps_of(study).get(node)
     if stored:
         return dict(stored)
     names = [layer["name"] for layer in study["layers"] if layer["index"] > 0]
     made = grad_cam_set(
-        study["network/trained"], nodes.select([node]), layers=names, axes=study.study.network.axes,
+        study[f"network/{EXPLAINED}"], nodes.select([node]), layers=names, axes=study.study.network.axes,
         target=study.study.explain.target, progress=False,
     )  # fmt: skip
     return made[0]
@@ -146,23 +147,21 @@ def _aligned(
     return (np.stack(table, axis=1) if others else None), pictures
 
 
-def _maps(study: FinishedStudy) -> dict[int, Mapping[str, RelevanceMap]]:
-    """node -> stored maps; empty where the study has none."""
-    if not study.has("maps"):
-        return {}
-    return {int(node): maps for node, maps in zip(study["explained"], study["maps"], strict=True)}
-
-
-def _stored(
-    study: FinishedStudy, nodes: SequenceSet, features: LayerActivations, network: str
-) -> dict[int, Mapping[str, RelevanceMap]]:
-    """Stored maps are of the first trained network's layers; the input has none."""
-    if network != "trained" or features.index == 0:
-        return {}
+def _maps_of(study: FinishedStudy) -> dict[int, Mapping[str, RelevanceMap]]:
+    """node -> stored maps; empty where the study has none, and where they are damaged: the rest can be seen."""
     try:
-        return _maps(study)
+        stored = zip(study["explained"], study["maps"], strict=True) if study.has("maps") else ()
+        return {int(node): maps for node, maps in stored}
     except ArtefactError:
-        return {}  # damaged maps leave the rest to be seen
+        return {}
+
+
+def _relevance(features: LayerActivations, network: str, *, stored: bool) -> str:
+    if features.index == 0:
+        return "input"
+    if network != EXPLAINED:
+        return "unexplained"
+    return "stored" if stored else "absent"
 
 
 def _at(maps: Mapping[str, RelevanceMap] | None, layer: str) -> dict[str, RelevanceMap]:

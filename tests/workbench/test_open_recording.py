@@ -102,10 +102,12 @@ def test_relevance_is_stored_absent_or_of_no_layer_and_can_be_computed(study: Fi
     assert open_recording(study, stored, layer=last)["relevance"] == "stored"
     assert open_recording(study, stored, layer="input")["relevance"] == "input"
     assert open_recording(study, absent, layer=last)["relevance"] == "absent"
-    assert open_recording(study, stored, layer=last, network="untrained")["relevance"] == "absent"
+    assert open_recording(study, stored, layer=last, network="untrained")["relevance"] == "unexplained"
     made = relevance_of(study, absent)
     reply = open_recording(study, absent, layer=last, maps={absent: made})
     assert reply["relevance"] == "stored"
+    elsewhere = open_recording(study, absent, layer=last, network="untrained", maps={absent: made})
+    assert elsewhere["player"]["bodies"][0]["maps"] == []  # relevance of one network is not shown on another
     levels = reply["player"]["bodies"][0]["maps"][0]
     values = made[last].values
     np.testing.assert_allclose(levels / 255, values / max(values.max(), 1e-12), atol=0.003)
