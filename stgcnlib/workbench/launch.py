@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from stgcnlib.errors import StudyError
 from stgcnlib.files import write_text
+from stgcnlib.pipeline.finished import read_study
 from stgcnlib.pipeline.notebooks import read_notebook
 
 __all__ = ["launch", "place_notebook", "server_command", "workbench_notebook"]
@@ -46,6 +47,8 @@ def launch(folders: Sequence[Path], *, app: bool = False, port: int | None = Non
     """
     if app and find_spec("voila") is None:
         raise StudyError("explore --app needs Voilà; install it with: pip install 'stgcnlib[app]'")
+    for folder in folders:
+        read_study(folder)  # a study without results is refused here, not in a browser
     notebook = place_notebook(folders, keep=not app)
     command, environment = server_command(notebook, app=app, port=port, browser=browser)
     os.execve(command[0], command, {**os.environ, **environment})
@@ -58,11 +61,6 @@ def place_notebook(folders: Sequence[Path], *, keep: bool = True) -> Path:
     left as it is where it is there already. Where that folder cannot be written, or with `keep` false, it lies in a
     temporary folder.
     """
-    for folder in folders:
-        if not (folder / "study.yml").is_file():
-            raise StudyError(
-                f"{folder}: no finished study lies here (it has no study.yml); make one with: stgcnlib run"
-            )
     home = folders[0].resolve()
     name = "-".join(["workbench", *(folder.resolve().name for folder in folders[1:])]) + ".ipynb"
     if (home / name).is_file():

@@ -150,6 +150,15 @@ def test_relevance_is_computed_with_progress(opened: Opened) -> None:
     assert "a quarter" in side(page).inner_text()
     page.evaluate("kernel.release(0)")
     waiting(page, "explorer.recording.reply.relevance === 'stored'")
+    # Where a layer looks is told in words as well: the joints of the highest mean over frames, for each recording.
+    joints = page.evaluate("explorer.recording.reply.player.joints")
+    lines = page.locator(".recording-looks").inner_text().splitlines()
+    bodies = page.evaluate("explorer.recording.reply.player.bodies.map(({title, maps}) => [title, [...maps[0]]])")
+    assert len(lines) == 1 + len(bodies)
+    for line, (title, values) in zip(lines[1:], bodies, strict=True):
+        means = np.reshape(values, (-1, len(joints))).mean(axis=0) / 255
+        most = int(means.argmax())
+        assert line.startswith(f"{title}: {joints[most]} {means[most]:.2f}, ")
     assert page.evaluate("explorer.recording.player.content.layers") == ["layer 3"]
     assert not side(page).get_by_role("button", name="Relevance of this recording").is_visible()
     assert not page.locator(".recording-work").is_visible()

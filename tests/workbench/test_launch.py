@@ -71,7 +71,13 @@ def test_a_folder_that_cannot_be_written_is_not(study: Path) -> None:
 
 def test_a_folder_without_a_study_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match=r"nowhere.*study\.yml.*stgcnlib run"):
-        place_notebook([tmp_path / "nowhere"])
+        launch([tmp_path / "nowhere"])
+
+
+def test_a_study_without_results_is_refused(study: Path) -> None:
+    with pytest.raises(StudyError, match=r"has no results yet.*stgcnlib run"):
+        launch([study])
+    assert [path.name for path in study.iterdir()] == ["study.yml"]
 
 
 @pytest.mark.parametrize("app", [False, True])
@@ -81,6 +87,7 @@ def test_the_server_listens_here_alone_and_keeps_its_token(
     monkeypatch.setenv("JUPYTER_CONFIG_PATH", "/mine")
     started: list[tuple[str, list[str], dict[str, str]]] = []
     monkeypatch.setattr(launching.os, "execve", lambda *arguments: started.append(arguments))
+    monkeypatch.setattr(launching, "read_study", lambda folder: folder)  # as if it had results
     launch([study], app=app, port=8999, browser=False)
     ((program, command, environment),) = started
     assert program == sys.executable

@@ -1,5 +1,20 @@
 /* The opened recording: it plays beside its NNK neighbours; their weights, and the neighbours that change between two layers. With a kernel the player comes from there; without one from the poses. */
 
+/* The joints that a layer looks at most, in words: a line for each recording with relevance, its mean over frames. */
+const lookedAt = ({ bodies, joints, layers }) =>
+  bodies
+    .filter(({ maps }) => layers.length && maps[layers.length - 1])
+    .map(({ title, maps }) => {
+      const map = maps[layers.length - 1],
+        scale = (map instanceof Int8Array ? 127 : 255) * (map.length / joints.length),
+        sums = joints.map(() => 0);
+      map.forEach((x, k) => {
+        sums[k % joints.length] += x / scale;
+      });
+      const most = [...sums.keys()].sort((a, b) => Math.abs(sums[b]) - Math.abs(sums[a])).slice(0, 4);
+      return `${title}: ${most.map((joint) => `${joints[joint]} ${sums[joint].toFixed(2).replace("-", "−")}`).join(", ")}`;
+    });
+
 class RecordingPanel {
   constructor(root, store) {
     Object.assign(this, { store, k: 0, turn: 0, shown: {}, job: null, reply: null, player: null });
@@ -10,6 +25,7 @@ class RecordingPanel {
     this.note = make("p", { className: "explorer-soft", role: "status" });
     this.error = make("p", { className: "explorer-error", role: "alert" });
     this.stage = div("recording-stage");
+    this.looks = make("p", { className: "recording-looks members-alike explorer-soft" });
     this.bar = make("progress", { max: 1, value: 0, "aria-label": "progress" });
     this.words = make("span");
     this.work = div(
@@ -49,6 +65,7 @@ class RecordingPanel {
       "",
       this.error,
       this.stage,
+      this.looks,
       this.compute,
       this.work,
       this.note,
@@ -257,6 +274,8 @@ class RecordingPanel {
       { step, playing } = player || {};
     this.played = key;
     this.stage.hidden = !content;
+    const looks = content ? lookedAt(content) : [];
+    this.looks.textContent = looks.length ? ["Most relevant joints, mean over frames:", ...looks].join("\n") : "";
     if (content && !player)
       this.player = new Player(this.stage, content, { height: 260, onstep: () => this.costs.draw() });
     else if (content) player.setContent(content);
