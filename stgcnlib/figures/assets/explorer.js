@@ -523,6 +523,7 @@ class Explorer {
     if (acts[key] && !event.ctrlKey && !event.metaKey && !event.altKey) {
       acts[key]();
       event.preventDefault();
-    } else if (panels.length && (target === this.root || !/^Arrow|^Enter/.test(key))) panels[this.focus].view.key(event);
+    } else if (panels.length && (target === this.root || !/^Arrow|^Enter/.test(key)))
+      panels[this.focus].view.key(event);
   }
 }
