@@ -399,6 +399,21 @@ def test_those_chosen_or_found_are_listed_and_their_neighbours_compared(opened: 
     assert rows.count() == N
 
 
+def test_arrows_and_enter_walk_from_the_explorer_itself(opened: Opened) -> None:
+    page = opened()
+    page.locator(".explorer").focus()
+    page.keyboard.press("ArrowRight")
+    hovered = page.evaluate("store.hovered")
+    assert hovered >= 0
+    page.keyboard.press("Enter")
+    page.evaluate("settled()")
+    assert page.evaluate("store.opened") == hovered
+    # Arrows within the side's lists scroll there.
+    page.get_by_role("tabpanel").focus()
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("store.hovered") == hovered
+
+
 def test_the_focus_stays_where_lists_are_drawn_anew(opened: Opened) -> None:
     page = opened(state={"open": "r007"})
     answered(page)
