@@ -297,7 +297,7 @@ def test_the_strip_is_painted_in_the_shares(opened: Opened) -> None:
     answered(page)
     shares = dict(page.evaluate("explorer.recording.strip.sharesAt(0)"))
     column = page.evaluate(
-        """() => { const { strip } = explorer.recording, { width, height } = strip, ratio = devicePixelRatio;
+        """() => { const strip = explorer.recording.strip.canvas, { width, height } = strip;
             const data = strip.getContext("2d").getImageData(Math.round(width / 8), 0, 1, height).data;
             return [...Array(height).keys()].map((y) => hex([...data.slice(4 * y, 4 * y + 3)])); }""".replace(
             "hex(", "((c) => '#' + c.map((x) => x.toString(16).padStart(2, '0')).join(''))("

@@ -86,8 +86,9 @@ const drawFloor = (context, recording, place, colours) => {
 };
 
 /* Draw one frame into box {x, y, width, height}; `colours` come from theme().
-   options: azimuth and elevation in degrees, map: index of the relevance map or -1, palette: its 256 colours (see ramp),
-   signed, floor: whether to draw it. Returns the drawn joints, the far ones first: {person, joint, x, y, radius, colour, level}. */
+   options: azimuth and elevation in degrees, map: index of the relevance map or -1, palette: its 256 colours (see
+   ramp), signed, floor: whether to draw it. Returns the drawn joints, the far ones first: {person, joint, x, y, radius,
+   colour, level}. */
 const drawBody = (context, recording, frame, box, colours, options = {}) => {
   const { skeleton } = recording;
   const { azimuth = -60, elevation = 12, map = -1, palette, signed, floor = true } = options;

@@ -1,7 +1,7 @@
 /* Tools of all live figures: elements, arrays, themes, colours, and pictures to take away. Nothing is fetched, and text
    becomes text only. These scripts are joined into one function, so that their names stay private. */
 
-/* An element; `props` are properties, and attributes where the name has a dash or is "role"; strings become text nodes. */
+/* An element; `props` are properties, and attributes where the name has a dash or is "role"; strings become text. */
 const make = (tag, props = {}, ...children) => {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(props)) {

@@ -1,4 +1,13 @@
-/* Label smoothness of every class at every layer, the least smooth (highest) at the last layer first; a cell leads there. */
+/* Label smoothness of every class at every layer, the least smooth (highest) at the last layer first; a cell leads
+   there. */
+
+const TABLE_HELP =
+  "label smoothness by class and layer. The lower (darker), the better a class is set apart. " +
+  "The least smooth at the last layer comes first. Click a cell to choose the class and go to the layer.";
+
+/* Label smoothness of a class at a layer of a map. */
+const cellOf = ({ classes, layers }, code, layer) => classes[code * layers.length + layer];
+
 class ClassTable {
   constructor(root, store) {
     Object.assign(this, { store, k: 0, row: 0, column: 0 });
@@ -46,10 +55,10 @@ class ClassTable {
     canvas.hidden = this.told.hidden = !table || !labels;
     this.about.textContent = canvas.hidden
       ? "This map has no label smoothness by class."
-      : `${map.title}: label smoothness by class and layer. The lower (darker), the better a class is set apart. The least smooth at the last layer comes first. Click a cell to choose the class and go to the layer.`;
+      : `${map.title}: ${TABLE_HELP}`;
     if (canvas.hidden) return;
     const L = map.layers.length;
-    const value = (code, layer) => table[code * L + layer];
+    const value = (code, layer) => cellOf(map, code, layer);
     const last = (code) => value(code, L - 1);
     const codes = labels.values
       .map((_, code) => code)
@@ -119,7 +128,7 @@ class ClassTable {
     for (const other of this.maps) {
       const l = other.layers.findIndex(({ name }) => name === map.layers[this.column].name);
       if (other !== map && l >= 0)
-        this.told.textContent += `; ${other.title}: ${text(code === undefined ? other.curve[l] : other.classes[code * other.layers.length + l])}`;
+        this.told.textContent += `; ${other.title}: ${text(code === undefined ? other.curve[l] : cellOf(other, code, l))}`;
     }
     this.draw();
   }

@@ -1,4 +1,5 @@
-/* The local cost matrix of two recordings at a layer with its DTW path; a cross-hair follows the player, pointing moves it. */
+/* The local cost matrix of two recordings at a layer with its DTW path; a cross-hair follows the player, pointing
+   moves it. */
 
 class CostMatrix {
   constructor() {

@@ -1,7 +1,7 @@
 /* The map of one layer: recordings as points, NNK edges of those chosen, names of classes; for pointing and choosing.
 
-   Points, edges and names lie on one canvas; what follows the pointer (rings, the lasso) lies on a second above it, so that
-   hovering draws little. The nearest point is looked for among all: 5,000 distances take less than 1 ms. */
+   Points, edges and names lie on one canvas; what follows the pointer (rings, the lasso) lies on a second above it, so
+   that hovering draws little. The nearest point is looked for among all: 5,000 distances take less than 1 ms. */
 
 const MOVING = 250;
 const MOST_EDGES = 6000;

@@ -54,7 +54,8 @@ class Members {
     const own = nodes.map(
       (node, i) => sum(edges[i].filter((edge) => category.codes[edge.node] === category.codes[node])) / sum(edges[i]),
     );
-    const order = [...nodes.keys()].sort((a, b) => (own[a] >= 0 ? own[a] : 2) - (own[b] >= 0 ? own[b] : 2)); // without neighbours: last
+    // Those without neighbours come last.
+    const order = [...nodes.keys()].sort((a, b) => (own[a] >= 0 ? own[a] : 2) - (own[b] >= 0 ? own[b] : 2));
     return order.map((i) => [nodes[i], own[i] >= 0 ? `${Math.round(100 * own[i])} %` : ""]);
   }
 
@@ -75,7 +76,8 @@ class Members {
         .sort((a, b) => b[1] - a[1])
         .slice(0, 4)
         .map(([value, count]) => `${Math.round((100 * count) / ends.length)} % ${value}`);
-      return `${kind} from ${map.layers[from].title} to ${map.layers[to].title}: ${ends.length}${ends.length ? `, ${most.join(", ")}` : ""}`;
+      const told = [ends.length, ...most].join(", ");
+      return `${kind} from ${map.layers[from].title} to ${map.layers[to].title}: ${told}`;
     });
   }
 

@@ -80,7 +80,8 @@ class Player {
     };
   }
 
-  /* Show something else in the same place, from its first frame. The same cameras stay turned, and no relevance none. */
+  /* Show something else in the same place, from its first frame. The same cameras stay turned; where no relevance was
+     shown, none is. */
   setContent(content) {
     const before = this.content;
     const cameras = (each) => JSON.stringify(each.bodies.map(({ camera }) => camera));
@@ -303,7 +304,7 @@ class Player {
     }
   }
 
-  /* The player as a Blob, as it is seen: all its steps as "gif" or FILM, the step shown as "png" or "svg", or "html". */
+  /* The player as a Blob, as it is seen: all its steps as "gif" or FILM, the one shown as "png" or "svg", or "html". */
   async take(kind) {
     if (kind === "html") return new Blob([this.options.html()], { type: "text/html" });
     const { clientWidth: width, clientHeight: height } = this.canvas;

@@ -89,7 +89,8 @@ class Pointing {
     return altKey ? "remove" : shiftKey || ctrlKey || metaKey ? "add" : "replace";
   }
 
-  /* Open a node, or the next at its place where it is open already; with a key held add it to those chosen, or remove it. */
+  /* Open a node, or the next at its place where it is open already; with a key held add it to those chosen, or
+     remove it. */
   take(node, event) {
     const { store } = this;
     const how = this.how(event);

@@ -18,7 +18,8 @@ const lookedAt = ({ bodies, joints, layers }) => {
       sums[k % joints.length] += x / scale;
     });
     const most = [...sums.keys()].sort((a, b) => Math.abs(sums[b]) - Math.abs(sums[a])).slice(0, 4);
-    return `${title}: ${most.map((joint) => `${joints[joint]} ${sums[joint].toFixed(2).replace("-", "−")}`).join(", ")}`;
+    const told = most.map((joint) => `${joints[joint]} ${sums[joint].toFixed(2).replace("-", "−")}`);
+    return `${title}: ${told.join(", ")}`;
   };
   return bodies.filter(({ maps }) => maps[last]).map(line);
 };
