@@ -150,3 +150,20 @@ const drawBody = (context, recording, frame, box, colours, options = {}) => {
   context.restore();
   return drawn;
 };
+
+/* The joints that a layer looks at most, in words: a line for each recording with relevance, its mean over frames. */
+const lookedAt = ({ bodies, joints, layers }) => {
+  const last = layers.length - 1;
+  const line = ({ title, maps }) => {
+    const map = maps[last];
+    const scale = (map instanceof Int8Array ? 127 : 255) * (map.length / joints.length);
+    const sums = joints.map(() => 0);
+    map.forEach((x, k) => {
+      sums[k % joints.length] += x / scale;
+    });
+    const most = [...sums.keys()].sort((a, b) => Math.abs(sums[b]) - Math.abs(sums[a])).slice(0, 4);
+    const told = most.map((joint) => `${joints[joint]} ${sums[joint].toFixed(2).replace("-", "−")}`);
+    return `${title}: ${told.join(", ")}`;
+  };
+  return bodies.filter(({ maps }) => maps[last]).map(line);
+};

@@ -112,10 +112,10 @@ class Explorer {
     const help = button("?", () => this.helped(), { "aria-label": "Help: keys" });
     const name = div("explorer-name", make("strong", {}, title || ""), soft);
     const top = div("explorer-top", name, this.colour, this.edges, this.search, modes, this.comparing, this.menu, help);
-    const pointing = poses ? "Point at a recording: it moves. " : "";
+    const pointing = poses ? "Point at a recording: it moves. Click it: it opens." : "Click a recording: it opens.";
     this.hint = div(
       "explorer-hint",
-      make("span", {}, `${pointing}Click a recording: it opens. [ and ] change the layer, ? lists all keys.`),
+      make("span", {}, `${pointing} [ and ] change the layer, ? lists all keys.`),
       button("×", () => this.hint.remove(), { "aria-label": "Close the hint" }),
     );
     this.mapsPlace = div("explorer-maps");
