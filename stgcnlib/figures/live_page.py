@@ -20,9 +20,10 @@ __all__ = ["KINDS", "LIVE_MIME", "SCRIPTS", "live_assets", "live_markup", "live_
 LIVE_MIME = "application/vnd.stgcnlib.live+json"
 KINDS = ("player", "explorer")
 SCRIPTS = (
-    "canvas.js", "export.js", "body.js", "player.js",
-    "store.js", "marks.js", "card.js", "map.js",
-    "controls.js", "costs.js", "recording.js", "members.js", "classes.js", "takeaway.js", "explorer.js",
+    "canvas.js", "svg.js", "gif.js", "export.js", "body.js", "stage.js", "player.js",
+    "colours.js", "store.js", "marks.js", "card.js", "pointing.js", "map.js",
+    "controls.js", "costs.js", "strip.js", "recording.js", "members.js", "classes.js",
+    "takeaway.js", "legend.js", "panel.js", "explorer.js",
 )  # fmt: skip
 """What draws live figures, in the order in which they are joined; `pages.js` comes last on a page."""
 

@@ -305,6 +305,12 @@ def test_the_hint_goes_away(opened: Opened) -> None:
     assert opened(state={"open": "r001"}).locator(".explorer-hint").count() == 0
 
 
+def test_the_hint_promises_movement_only_where_there_are_poses(opened: Opened) -> None:
+    assert "it moves" in opened().locator(".explorer-hint").inner_text()
+    page = opened({**study_content(N, L), "poses": None}, kernel=False)
+    assert page.locator(".explorer-hint span").inner_text().startswith("Click a recording: it opens.")
+
+
 def test_two_explorers_do_not_disturb_each_other(opened: Opened) -> None:
     page = opened(count=2)
     page.locator(".explorer").nth(1).focus()
@@ -323,7 +329,7 @@ def test_two_explorers_do_not_disturb_each_other(opened: Opened) -> None:
 def test_destroying_ends_everything(opened: Opened) -> None:
     page = opened(state={"open": "r001"})
     answered(page)
-    page.evaluate("explorer.play(); explorer.playLayers(explorer.panels[0]); kernel.hold.add('open')")
+    page.evaluate("explorer.play(); explorer.panels[0].playLayers(); kernel.hold.add('open')")
     put(page, open="r002")
     page.evaluate("explorer.destroy()")
     assert page.locator(".explorer").inner_text() == ""

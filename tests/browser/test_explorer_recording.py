@@ -164,6 +164,21 @@ def test_relevance_is_computed_with_progress(opened: Opened) -> None:
     assert not page.locator(".recording-work").is_visible()
 
 
+def test_relevance_of_other_networks_is_explained_and_not_offered(opened: Opened) -> None:
+    page = opened()
+    page.evaluate("kernel.relevance = 'unexplained'")
+    put(page, open="r001")
+    answered(page)
+    note = page.locator(".recording-work + p")
+    assert note.inner_text() == "Relevance is kept of the first trained network only."
+    assert not side(page).get_by_role("button", name="Relevance of this recording").is_visible()
+    page.evaluate("kernel.relevance = 'absent'")
+    put(page, open="r002")
+    answered(page)
+    assert note.inner_text() == ""
+    assert side(page).get_by_role("button", name="Relevance of this recording").is_visible()
+
+
 def test_relevance_can_be_cancelled_and_its_answer_comes_to_nothing(opened: Opened) -> None:
     page = opened(state={"open": "r001"})
     answered(page)
@@ -280,9 +295,9 @@ def test_the_strip_tells_the_classes_of_neighbours_at_every_layer(opened: Opened
 def test_the_strip_is_painted_in_the_shares(opened: Opened) -> None:
     page = opened(state={"open": "r007"})
     answered(page)
-    shares = dict(page.evaluate("explorer.recording.sharesAt(0)"))
+    shares = dict(page.evaluate("explorer.recording.strip.sharesAt(0)"))
     column = page.evaluate(
-        """() => { const { strip } = explorer.recording, { width, height } = strip, ratio = devicePixelRatio;
+        """() => { const strip = explorer.recording.strip.canvas, { width, height } = strip;
             const data = strip.getContext("2d").getImageData(Math.round(width / 8), 0, 1, height).data;
             return [...Array(height).keys()].map((y) => hex([...data.slice(4 * y, 4 * y + 3)])); }""".replace(
             "hex(", "((c) => '#' + c.map((x) => x.toString(16).padStart(2, '0')).join(''))("

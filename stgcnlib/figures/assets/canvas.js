@@ -1,7 +1,7 @@
 /* Tools of all live figures: elements, arrays, themes, colours, and pictures to take away. Nothing is fetched, and text
    becomes text only. These scripts are joined into one function, so that their names stay private. */
 
-/* An element; `props` are properties, and attributes where the name has a dash or is "role"; strings become text nodes. */
+/* An element; `props` are properties, and attributes where the name has a dash or is "role"; strings become text. */
 const make = (tag, props = {}, ...children) => {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(props)) {
@@ -28,9 +28,9 @@ const unpack = (value, buffers = []) => {
   if (Array.isArray(value)) return value.map((item) => unpack(item, buffers));
   if (!("dtype" in value && "shape" in value))
     return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, unpack(item, buffers)]));
-  const Kind = KINDS[value.dtype],
-    size = value.shape.reduce((a, b) => a * b, 1),
-    packed = buffers[value.buffer];
+  const Kind = KINDS[value.dtype];
+  const size = value.shape.reduce((a, b) => a * b, 1);
+  const packed = buffers[value.buffer];
   if (!Kind) throw new Error(`an array has the type ${value.dtype}`);
   let bytes;
   if ("data" in value) bytes = Uint8Array.from(atob(value.data), (c) => c.charCodeAt(0));
@@ -46,10 +46,10 @@ const unpack = (value, buffers = []) => {
 
 /* Size a canvas to its place on the screen; draw in CSS pixels. The canvas is cleared. */
 const fit = (canvas) => {
-  const ratio = window.devicePixelRatio || 1,
-    context = canvas.getContext("2d");
-  const width = canvas.clientWidth,
-    height = canvas.clientHeight;
+  const ratio = window.devicePixelRatio || 1;
+  const context = canvas.getContext("2d");
+  const width = canvas.clientWidth;
+  const height = canvas.clientHeight;
   canvas.width = Math.round(width * ratio);
   canvas.height = Math.round(height * ratio);
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
@@ -96,8 +96,8 @@ const dress = (root, changed) => {
     root.style.colorScheme = colours.dark ? "dark" : "light";
     changed();
   };
-  const said = root.closest("[data-jp-theme-light]"),
-    watch = new MutationObserver(apply);
+  const said = root.closest("[data-jp-theme-light]");
+  const watch = new MutationObserver(apply);
   if (said) watch.observe(said, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
   NIGHT.addEventListener("change", apply);
   apply();
@@ -115,18 +115,13 @@ const turned = (colour) => colour.map((c) => c + 255 - Math.max(...colour) - Mat
 /* 256 CSS colours along [[x, "#hex"], …] with x from 0 to 1. */
 const ramp = (stops, dark = false) =>
   Array.from({ length: 256 }, (_, k) => {
-    const x = k / 255,
-      i = Math.min(
-        Math.max(
-          stops.findIndex(([at]) => at >= x),
-          1,
-        ),
-        stops.length - 1,
-      );
-    const [from, a] = stops[i - 1],
-      [to, b] = stops[i],
-      t = Math.min(Math.max((x - from) / (to - from || 1), 0), 1),
-      end = rgb(b);
+    const x = k / 255;
+    const after = stops.findIndex(([at]) => at >= x);
+    const i = Math.min(Math.max(after, 1), stops.length - 1);
+    const [from, a] = stops[i - 1];
+    const [to, b] = stops[i];
+    const t = Math.min(Math.max((x - from) / (to - from || 1), 0), 1);
+    const end = rgb(b);
     const mixed = rgb(a).map((c, j) => c + (end[j] - c) * t);
     return hex(dark ? turned(mixed) : mixed);
   });
@@ -134,8 +129,8 @@ const ramp = (stops, dark = false) =>
 /* `text`, cut to `width` with an ellipsis. */
 const clipped = (context, text, width) => {
   if (context.measureText(text).width <= width) return text;
-  let low = 0,
-    high = text.length;
+  let low = 0;
+  let high = text.length;
   while (low < high) {
     const middle = (low + high + 1) >> 1;
     if (context.measureText(`${text.slice(0, middle)}…`).width <= width) low = middle;

@@ -1,4 +1,13 @@
-/* Label smoothness of every class at every layer, the least smooth (highest) at the last layer first; a cell leads there. */
+/* Label smoothness of every class at every layer, the least smooth (highest) at the last layer first; a cell leads
+   there. */
+
+const TABLE_HELP =
+  "label smoothness by class and layer. The lower (darker), the better a class is set apart. " +
+  "The least smooth at the last layer comes first. Click a cell to choose the class and go to the layer.";
+
+/* Label smoothness of a class at a layer of a map. */
+const cellOf = ({ classes, layers }, code, layer) => classes[code * layers.length + layer];
+
 class ClassTable {
   constructor(root, store) {
     Object.assign(this, { store, k: 0, row: 0, column: 0 });
@@ -40,17 +49,17 @@ class ClassTable {
   }
 
   draw() {
-    const { canvas, map, store } = this,
-      labels = classesOf(store),
-      table = map && map.classes;
+    const { canvas, map, store } = this;
+    const labels = classesOf(store);
+    const table = map && map.classes;
     canvas.hidden = this.told.hidden = !table || !labels;
     this.about.textContent = canvas.hidden
       ? "This map has no label smoothness by class."
-      : `${map.title}: label smoothness by class and layer. The lower (darker), the better a class is set apart. The least smooth at the last layer comes first. Click a cell to choose the class and go to the layer.`;
+      : `${map.title}: ${TABLE_HELP}`;
     if (canvas.hidden) return;
-    const L = map.layers.length,
-      value = (code, layer) => table[code * L + layer],
-      last = (code) => value(code, L - 1);
+    const L = map.layers.length;
+    const value = (code, layer) => cellOf(map, code, layer);
+    const last = (code) => value(code, L - 1);
     const codes = labels.values
       .map((_, code) => code)
       .filter((code) => map.layers.some((_, l) => Number.isFinite(value(code, l))))
@@ -61,15 +70,15 @@ class ClassTable {
       `Label smoothness of ${codes.length} classes at ${L} layers; arrow keys move, Enter chooses`,
     );
     if (!canvas.clientWidth) return;
-    const { context, width } = fit(canvas),
-      colours = theme(canvas),
-      left = Math.min(130, width * 0.4),
-      wide = (width - left - 2) / L;
-    const finite = this.maps.flatMap(({ classes }) => [...classes]).filter(Number.isFinite),
-      low = Math.min(...finite),
-      high = Math.max(...finite),
-      palette = viridis(false),
-      at = Math.round(store.state.panels[this.k].at);
+    const { context, width } = fit(canvas);
+    const colours = theme(canvas);
+    const left = Math.min(130, width * 0.4);
+    const wide = (width - left - 2) / L;
+    const finite = this.maps.flatMap(({ classes }) => [...classes]).filter(Number.isFinite);
+    const low = Math.min(...finite);
+    const high = Math.max(...finite);
+    const palette = viridis(false);
+    const at = Math.round(store.state.panels[this.k].at);
     // The first row is the mean of all recordings.
     this.rows = [
       { label: "all recordings", values: [...map.curve] },
@@ -112,23 +121,23 @@ class ClassTable {
     const { map, rows } = this;
     this.row = clamp(row, 0, rows.length - 1);
     this.column = clamp(column, 0, map.layers.length - 1);
-    const { label, code, values } = rows[this.row],
-      value = values[this.column],
-      text = (x) => (Number.isFinite(x) ? x.toFixed(3) : "unknown");
+    const { label, code, values } = rows[this.row];
+    const value = values[this.column];
+    const text = (x) => (Number.isFinite(x) ? x.toFixed(3) : "unknown");
     this.told.textContent = `${label}, ${map.layers[this.column].title}: ${text(value)}`;
     for (const other of this.maps) {
       const l = other.layers.findIndex(({ name }) => name === map.layers[this.column].name);
       if (other !== map && l >= 0)
-        this.told.textContent += `; ${other.title}: ${text(code === undefined ? other.curve[l] : other.classes[code * other.layers.length + l])}`;
+        this.told.textContent += `; ${other.title}: ${text(code === undefined ? other.curve[l] : cellOf(other, code, l))}`;
     }
     this.draw();
   }
 
   /* Choose the class and go to the layer. */
   enter() {
-    const { store, rows, row, k } = this,
-      { code } = rows[row],
-      { codes } = classesOf(store);
+    const { store, rows, row, k } = this;
+    const { code } = rows[row];
+    const { codes } = classesOf(store);
     store.choose(code === undefined ? [] : [...codes.keys()].filter((node) => codes[node] === code));
     store.set({ colour: "class" });
     store.show(k, { at: this.column });

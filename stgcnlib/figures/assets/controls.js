@@ -17,8 +17,8 @@ const fill = (select, options, value) => {
 
 /* Other children in a place; the focus stays on the button of the same value, or within the explorer. */
 const renew = (place, children) => {
-  const held = document.activeElement,
-    within = place.contains(held);
+  const held = document.activeElement;
+  const within = place.contains(held);
   place.replaceChildren(...children);
   if (within)
     ((held.value && place.querySelector(`button[value="${held.value}"]`)) || place.closest(".explorer")).focus({
@@ -28,8 +28,8 @@ const renew = (place, children) => {
 
 /* A marker as the map draws it. */
 const swatch = (colour, marker) => {
-  const canvas = make("canvas", { className: "explorer-swatch", width: 28, height: 28, "aria-hidden": "true" }),
-    context = canvas.getContext("2d");
+  const canvas = make("canvas", { className: "explorer-swatch", width: 28, height: 28, "aria-hidden": "true" });
+  const context = canvas.getContext("2d");
   context.fillStyle = colour;
   context.beginPath();
   drawMarker(context, marker, 14, 14, 8.5);
@@ -38,12 +38,10 @@ const swatch = (colour, marker) => {
 };
 
 const classesOf = ({ nodes }) => nodes.categories.find(({ key }) => key === "class");
-const classOf = (
-  {
-    nodes: {
-      categories: [category],
-    },
-  },
-  node,
-) => (category ? (category.values[category.codes[node]] ?? "unknown") : "");
+/* A node's value of the first category, or "" where there are none. */
+const classOf = ({ nodes }, node) => {
+  const [category] = nodes.categories;
+  return category ? (category.values[category.codes[node]] ?? "unknown") : "";
+};
+/* Layers of a map as options of a select. */
 const layersOf = (map) => map.layers.map(({ title }, k) => [k, title]);

@@ -1,4 +1,5 @@
-/* The local cost matrix of two recordings at a layer with its DTW path; a cross-hair follows the player, pointing moves it. */
+/* The local cost matrix of two recordings at a layer with its DTW path; a cross-hair follows the player, pointing
+   moves it. */
 
 class CostMatrix {
   constructor() {
@@ -25,14 +26,14 @@ class CostMatrix {
     Object.assign(this, { cost, player });
     this.root.hidden = !cost;
     if (!cost) return;
-    const [rows, columns] = cost.values.shape,
-      image = new ImageData(columns, rows),
-      palette = viridis(false).map(rgb);
+    const [rows, columns] = cost.values.shape;
+    const image = new ImageData(columns, rows);
+    const palette = viridis(false).map(rgb);
     cost.values.forEach((value, i) => image.data.set([...palette[value], 255], 4 * i));
     this.picture = make("canvas", { width: columns, height: rows });
     this.picture.getContext("2d").putImageData(image, 0, 0);
-    const [one, other] = player.content.bodies.map(({ title }) => title),
-      [low, high] = [cost.low, cost.high].map((x) => +x.toPrecision(3));
+    const [one, other] = player.content.bodies.map(({ title }) => title);
+    const [low, high] = [cost.low, cost.high].map((x) => +x.toPrecision(3));
     this.caption.textContent = `Down: frames of ${one}; across: frames of ${other}. Distances from ${low} (dark) to ${high}.`;
     this.canvas.setAttribute(
       "aria-label",
@@ -44,9 +45,9 @@ class CostMatrix {
   draw() {
     const { cost, canvas, player } = this;
     if (!cost || !canvas.clientWidth) return;
-    const [rows, columns] = cost.values.shape,
-      { context, width, height } = fit(canvas),
-      [y, x] = this.share(player.step);
+    const [rows, columns] = cost.values.shape;
+    const { context, width, height } = fit(canvas);
+    const [y, x] = this.share(player.step);
     context.imageSmoothingEnabled = false;
     context.drawImage(this.picture, 0, 0, width, height);
     for (const [colour, wide] of [
@@ -73,13 +74,13 @@ class CostMatrix {
 
   /* To the step that lies nearest. */
   scrub({ offsetX, offsetY }) {
-    const { clientWidth, clientHeight } = this.canvas,
-      { player } = this;
-    let best = 0,
-      least = Infinity;
+    const { clientWidth, clientHeight } = this.canvas;
+    const { player } = this;
+    let best = 0;
+    let least = Infinity;
     for (let step = 0; step < player.steps; step++) {
-      const [y, x] = this.share(step),
-        away = Math.hypot(y - offsetY / clientHeight, x - offsetX / clientWidth);
+      const [y, x] = this.share(step);
+      const away = Math.hypot(y - offsetY / clientHeight, x - offsetX / clientWidth);
       if (away < least) [best, least] = [step, away];
     }
     player.seek(best);

@@ -1,14 +1,14 @@
 /* The map of one layer: recordings as points, NNK edges of those chosen, names of classes; for pointing and choosing.
 
-   Points, edges and names lie on one canvas; what follows the pointer (rings, the lasso) lies on a second above it, so that
-   hovering draws little. The nearest point is looked for among all: 5,000 distances take less than 1 ms. */
+   Points, edges and names lie on one canvas; what follows the pointer (rings, the lasso) lies on a second above it, so
+   that hovering draws little. The nearest point is looked for among all: 5,000 distances take less than 1 ms. */
 
-const MOVING = 250,
-  MOST_EDGES = 6000,
-  MOST_LABELS = 24;
+const MOVING = 250;
+const MOST_EDGES = 6000;
+const MOST_LABELS = 24;
 
-const smooth = (t) => t * t * (3 - 2 * t),
-  blend = (a, b, share) => (share ? a.map((x, i) => x + share * (b[i] - x)) : a);
+const smooth = (t) => t * t * (3 - 2 * t);
+const blend = (a, b, share) => (share ? a.map((x, i) => x + share * (b[i] - x)) : a);
 const clamp = (x, low, high) => Math.min(Math.max(x, low), high);
 
 class LayerMap {
@@ -29,24 +29,11 @@ class LayerMap {
       k,
       zoom: 1,
       centre: null,
-      drag: null,
       message: "",
       screen: [],
-      ending: new AbortController(),
     });
-    const acts = {
-      pointerdown: this.press,
-      pointermove: this.move,
-      pointerup: this.release,
-      pointercancel: this.drop,
-      wheel: this.wheel,
-      pointerleave: () => this.drag || this.point(-1),
-      dblclick: this.reset,
-      keydown: this.key,
-    };
-    for (const [type, act] of Object.entries(acts))
-      this.area.addEventListener(type, act.bind(this), { signal: this.ending.signal, passive: false });
     root.append(this.area);
+    this.hand = new Pointing(this);
     this.sizes = new ResizeObserver(() => this.request());
     this.sizes.observe(this.area);
     const changed = (keys) => {
@@ -63,7 +50,7 @@ class LayerMap {
   }
 
   destroy() {
-    this.ending.abort();
+    this.hand.destroy();
     this.sizes.disconnect();
     for (const off of this.offs) off();
     cancelAnimationFrame(this.frame);
@@ -92,10 +79,10 @@ class LayerMap {
       });
       return;
     }
-    const { layers, points } = map,
-      n = 2 * store.count,
-      low = Math.floor(panel.at),
-      at = (l) => points.subarray(l * n, (l + 1) * n);
+    const { layers, points } = map;
+    const n = 2 * store.count;
+    const low = Math.floor(panel.at);
+    const at = (l) => points.subarray(l * n, (l + 1) * n);
     this.aim = blend(at(low), at(low + 1), smooth(panel.at - low));
     const far =
       shown &&
@@ -140,10 +127,10 @@ class LayerMap {
   }
 
   zoomAt(x, y, factor) {
-    const { scale, middle } = this.view(),
-      dx = x - this.width / 2,
-      dy = this.height / 2 - y,
-      zoom = clamp(this.zoom * factor, 0.5, 60);
+    const { scale, middle } = this.view();
+    const dx = x - this.width / 2;
+    const dy = this.height / 2 - y;
+    const zoom = clamp(this.zoom * factor, 0.5, 60);
     const shift = (1 - this.zoom / zoom) / scale;
     this.centre = [middle[0] + dx * shift, middle[1] + dy * shift];
     this.zoom = zoom;
@@ -171,8 +158,8 @@ class LayerMap {
   draw() {
     if (this.stale) {
       this.stale = false;
-      const { context, width, height } = fit(this.base),
-        { motion } = this;
+      const { context, width, height } = fit(this.base);
+      const { motion } = this;
       Object.assign(this, { width, height });
       this.store.setDark(theme(this.area).dark);
       if (motion) {
@@ -197,8 +184,8 @@ class LayerMap {
   }
 
   paint(context, screen, width, height, hasty = false) {
-    const colours = theme(this.area),
-      { store, map } = this;
+    const colours = theme(this.area);
+    const { store, map } = this;
     if (map) {
       const { items } = store.colours(this.k);
       this.radius = clamp(90 / Math.sqrt(store.count), 2.2, 6) * clamp(Math.sqrt(this.zoom), 1, 2);
@@ -216,13 +203,13 @@ class LayerMap {
 
   /* Edges to draw: {from, node, weight, kind}. */
   chosenEdges() {
-    const { store } = this,
-      { map, at } = this.panel,
-      { edges, colour } = store.values,
-      { opened } = store,
-      list = [];
-    const add = (from, found, kind) => found.forEach((edge) => list.push({ ...edge, from, kind })),
-      of = (node) => store.edgesOf(map, Math.round(at), node);
+    const { store } = this;
+    const { map, at } = this.panel;
+    const { edges, colour } = store.values;
+    const { opened } = store;
+    const list = [];
+    const add = (from, found, kind) => found.forEach((edge) => list.push({ ...edge, from, kind }));
+    const of = (node) => store.edgesOf(map, Math.round(at), node);
     if (edges === "none") return list;
     if (edges === "subset") store.subset.forEach((on, node) => on && node !== opened && add(node, of(node), "chosen"));
     list.sort((a, b) => b.weight - a.weight).splice(MOST_EDGES);
@@ -234,8 +221,8 @@ class LayerMap {
   }
 
   rings(context, screen, hovered) {
-    const { ink } = theme(this.area),
-      { opened, pinned } = this.store;
+    const { ink } = theme(this.area);
+    const { opened, pinned } = this.store;
     for (const [node, weight] of [
       [opened, 3],
       [pinned, 2],
@@ -246,11 +233,12 @@ class LayerMap {
 
   /* What follows the pointer. */
   follow() {
-    const { context } = fit(this.over),
-      { store, screen, drag, panel, map } = this,
-      colours = theme(this.area),
-      node = store.hovered,
-      { mode } = store.values;
+    const { context } = fit(this.over);
+    const { store, screen, panel, map } = this;
+    const { drag } = this.hand;
+    const colours = theme(this.area);
+    const node = store.hovered;
+    const { mode } = store.values;
     this.over.style.cursor = mode !== "point" ? "crosshair" : this.card.node < 0 ? "default" : "pointer";
     if (!map) return;
     if (node !== store.opened && store.values.edges !== "none") {
@@ -262,7 +250,7 @@ class LayerMap {
     this.rings(context, screen, node);
     if (drag && drag.moved && mode !== "point") {
       context.beginPath();
-      for (const [x, y] of this.outline()) context.lineTo(x, y);
+      for (const [x, y] of this.hand.outline()) context.lineTo(x, y);
       context.closePath();
       context.strokeStyle = context.fillStyle = colours.accent;
       context.lineWidth = 1.5;
@@ -277,8 +265,8 @@ class LayerMap {
   /* Point at a node (-1: at none) from this panel, where its card is shown. */
   point(node) {
     if (node !== this.card.node) {
-      const others = this.alike(node).length - 1,
-        texts = node < 0 ? [] : this.store.about(node, this.k);
+      const others = this.alike(node).length - 1;
+      const texts = node < 0 ? [] : this.store.about(node, this.k);
       if (others > 0) texts.push(`and ${others} more at this place`);
       this.card.show(node, texts, this.store.content.poses);
       if (node >= 0) this.told.textContent = texts.join(", ");
@@ -312,134 +300,5 @@ class LayerMap {
     return this.store.nodes.names
       .map((_, k) => k)
       .filter((k) => Math.hypot(this.screen[2 * k] - x, this.screen[2 * k + 1] - y) < 0.5);
-  }
-
-  at(event) {
-    const box = this.over.getBoundingClientRect();
-    return [event.clientX - box.left, event.clientY - box.top];
-  }
-
-  press(event) {
-    if (event.button || !this.map) return;
-    this.area.focus({ preventScroll: true });
-    this.area.setPointerCapture(event.pointerId);
-    this.drag = { path: [this.at(event)], moved: false, ...this.view() };
-  }
-
-  move(event) {
-    const { drag } = this,
-      [x, y] = this.at(event);
-    if (!drag) return this.point(this.hit(x, y));
-    const [a, b] = drag.path[0],
-      free = this.store.values.mode !== "point";
-    drag.moved = drag.moved || Math.hypot(x - a, y - b) > 4;
-    drag.path.push([x, y]);
-    if (drag.moved && !free)
-      this.centre = [drag.middle[0] - (x - a) / drag.scale, drag.middle[1] + (y - b) / drag.scale];
-    this.request(!free);
-  }
-
-  /* The lasso, or the rectangle between its first and last point. */
-  outline() {
-    const { path } = this.drag,
-      [a, b] = path[0],
-      [c, d] = path.at(-1);
-    return this.store.values.mode === "lasso"
-      ? path
-      : [
-          [a, b],
-          [c, b],
-          [c, d],
-          [a, d],
-        ];
-  }
-
-  release(event) {
-    const { drag, store } = this,
-      { found } = store;
-    if (!drag) return;
-    if (!drag.moved) this.take(this.hit(...drag.path[0]), event);
-    else if (store.values.mode !== "point") {
-      const outline = this.outline(),
-        nodes = store.nodes.names.map((_, node) => node);
-      store.choose(
-        nodes.filter((node) => (!found || found[node]) && inside(outline, this.spot(node))),
-        this.how(event),
-      );
-    }
-    this.drop();
-  }
-
-  drop() {
-    this.drag = null;
-    this.request(false);
-  }
-
-  how({ altKey, shiftKey, ctrlKey, metaKey }) {
-    return altKey ? "remove" : shiftKey || ctrlKey || metaKey ? "add" : "replace";
-  }
-
-  /* Open a node, or the next at its place where it is open already; with a key held add it to those chosen, or remove it. */
-  take(node, event) {
-    const { store } = this,
-      how = this.how(event),
-      nodes = this.alike(node);
-    if (node < 0) return;
-    if (how !== "replace") store.choose([node], how);
-    else store.set({ open: store.nodes.names[nodes[(nodes.indexOf(store.opened) + 1) % nodes.length]], pinned: null });
-  }
-
-  /* Only where the map has the focus, so that a page scrolls past it. */
-  wheel(event) {
-    if (!this.map || !(event.ctrlKey || this.area.matches(":focus-within"))) return;
-    event.preventDefault();
-    this.zoomAt(...this.at(event), Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0015)));
-  }
-
-  /* To the nearest node in a direction of the screen, from the one pointed at, the open one, or the middle. */
-  walk(dx, dy) {
-    const { store } = this,
-      from = store.hovered < 0 ? store.opened : store.hovered,
-      [x, y] = from < 0 ? [this.width / 2, this.height / 2] : this.spot(from);
-    const node = this.best((a, b, k) => {
-      const far = Math.hypot(a - x, b - y),
-        along = (a - x) * dx + (b - y) * dy;
-      return k === from || store.faded(k) || along <= far / 2 ? Infinity : 2 * far - along;
-    });
-    if (node < 0) return;
-    const [a, b] = this.spot(node);
-    if (a < 0 || b < 0 || a > this.width || b > this.height) {
-      this.centre = this.spot(node, this.world);
-      this.request();
-    }
-    this.point(node);
-  }
-
-  key(event) {
-    const { store, panel, k } = this,
-      { key } = event,
-      command = event.ctrlKey || event.metaKey;
-    const acts = {
-      ArrowLeft: () => this.walk(-1, 0),
-      ArrowRight: () => this.walk(1, 0),
-      ArrowUp: () => this.walk(0, -1),
-      ArrowDown: () => this.walk(0, 1),
-      Enter: () => this.take(store.hovered, event),
-      Escape: () => (this.drag ? this.drop() : store.choose([])),
-      "[": () => store.show(k, { at: Math.ceil(panel.at) - 1 }),
-      "]": () => store.show(k, { at: Math.floor(panel.at) + 1 }),
-      "+": () => this.zoomAt(this.width / 2, this.height / 2, 1.4),
-      "-": () => this.zoomAt(this.width / 2, this.height / 2, 1 / 1.4),
-      0: () => this.reset(),
-      l: () => store.set({ mode: "lasso" }),
-      r: () => store.set({ mode: "rectangle" }),
-      p: () => store.set({ mode: "point" }),
-      " ": () => this.area.dispatchEvent(new CustomEvent("stgcnlib-play", { bubbles: true })),
-    };
-    const act = command ? { z: () => store.undo(), Enter: acts.Enter }[key] : acts[key];
-    if (!act || !this.map) return;
-    act();
-    event.preventDefault();
-    event.stopPropagation();
   }
 }

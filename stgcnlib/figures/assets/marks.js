@@ -32,8 +32,8 @@ const drawMarker = (context, marker, x, y, r) => {
     context.arc(x, y, r, 0, 2 * Math.PI);
   }
   for (let k = 0; k < count; k++) {
-    const angle = (first / 180 + (2 * k) / count) * Math.PI,
-      reach = r * (count === 3 || count > 6 ? 1.45 : 1.15) * (k % 2 ? inner : 1);
+    const angle = (first / 180 + (2 * k) / count) * Math.PI;
+    const reach = r * (count === 3 || count > 6 ? 1.45 : 1.15) * (k % 2 ? inner : 1);
     context[k ? "lineTo" : "moveTo"](x + reach * Math.cos(angle), y + reach * Math.sin(angle));
   }
   context.closePath();
@@ -42,16 +42,16 @@ const drawMarker = (context, marker, x, y, r) => {
 /* The points of panel k, faded ones first; returns the places of the others by code. Hastily drawn, circles are two
    rectangles each: a software canvas fills 5,000 of those in 5 ms, and circles in 30 ms. */
 const drawPoints = (context, screen, store, k, radius, colours, width, height, hasty) => {
-  const { codes, palette, markers } = store.colours(k),
-    members = palette.map(() => []);
+  const { codes, palette, markers } = store.colours(k);
+  const members = palette.map(() => []);
   context.strokeStyle = colours.paper;
   context.lineWidth = 0.8;
   // Each by itself: one path of many circles takes 20 times as long.
   for (const faded of [true, false]) {
     context.globalAlpha = !faded ? 0.92 : hasty ? 0.1 : 0.16;
     codes.forEach((code, node) => {
-      const x = screen[2 * node],
-        y = screen[2 * node + 1];
+      const x = screen[2 * node];
+      const y = screen[2 * node + 1];
       if (store.faded(node) !== faded || !(x > -9 && x < width + 9 && y > -9 && y < height + 9)) return;
       context.fillStyle = palette[code];
       if (!faded) members[code].push([x, y]);
@@ -86,10 +86,10 @@ const drawRing = (context, [x, y], radius, weight, colour) => {
 const drawEdges = (context, spot, list, colours) => {
   const most = list.reduce((high, edge) => Math.max(high, edge.weight), 1e-9);
   for (const { from, node, weight, kind } of list) {
-    const [light, dark, ...dash] = EDGES[kind],
-      many = kind === "chosen",
-      [a, b] = spot(from),
-      [c, d] = spot(node);
+    const [light, dark, ...dash] = EDGES[kind];
+    const many = kind === "chosen";
+    const [a, b] = spot(from);
+    const [c, d] = spot(node);
     if (!Number.isFinite(a + b + c + d)) continue;
     context.globalAlpha = (many ? 0.3 : 0.85) * (0.2 + (0.8 * weight) / most);
     context.strokeStyle = colours[light] || (colours.dark ? dark : light);
@@ -106,23 +106,23 @@ const drawEdges = (context, spot, list, colours) => {
 
 /* The name of each item beside the most central of its members' places, where there is room. */
 const drawLabels = (context, members, items, colours, width, height) => {
-  const taken = [{ x: 0, y: 0, w: width, h: 28 }],
-    h = 17;
+  const taken = [{ x: 0, y: 0, w: width, h: 28 }];
+  const h = 17;
   context.font = `600 12${FONT}`;
   context.textAlign = "center";
   context.textBaseline = "middle";
   items.slice(0, -1).forEach(({ label, colour }, code) => {
-    const spots = members[code],
-      mean = [0, 1].map((k) => spots.reduce((sum, spot) => sum + spot[k], 0) / spots.length);
-    const away = ([x, y]) => Math.hypot(x - mean[0], y - mean[1]),
-      centre = spots.reduce((best, spot) => (away(spot) < away(best) ? spot : best), spots[0]);
-    const text = clipped(context, label, 150),
-      w = context.measureText(text).width + 8;
+    const spots = members[code];
+    const mean = [0, 1].map((k) => spots.reduce((sum, spot) => sum + spot[k], 0) / spots.length);
+    const away = ([x, y]) => Math.hypot(x - mean[0], y - mean[1]);
+    const centre = spots.reduce((best, spot) => (away(spot) < away(best) ? spot : best), spots[0]);
+    const text = clipped(context, label, 150);
+    const w = context.measureText(text).width + 8;
     for (let k = 0; centre && k < 40; k++) {
-      const ring = 15 + 9 * Math.floor(k / 8),
-        angle = (k / 4 - 0.5) * Math.PI;
-      const x = centre[0] + (ring + w / 2 - 8) * Math.cos(angle) - w / 2,
-        y = centre[1] + ring * Math.sin(angle) - h / 2;
+      const ring = 15 + 9 * Math.floor(k / 8);
+      const angle = (k / 4 - 0.5) * Math.PI;
+      const x = centre[0] + (ring + w / 2 - 8) * Math.cos(angle) - w / 2;
+      const y = centre[1] + ring * Math.sin(angle) - h / 2;
       if (
         x < 2 ||
         y < 2 ||

@@ -21,22 +21,22 @@ class Members {
   }
 
   draw() {
-    const { store, root, k } = this,
-      { panels } = store.values,
-      { map: key, at } = panels[Math.min(k, panels.length - 1)] || {},
-      map = store.map(key);
+    const { store, root, k } = this;
+    const { panels } = store.values;
+    const { map: key, at } = panels[Math.min(k, panels.length - 1)] || {};
+    const map = store.map(key);
     if (root.closest("[hidden]")) return;
-    const mask = store.chosen ? store.subset : store.found,
-      nodes = [...store.nodes.names.keys()].filter((node) => !mask || mask[node]),
-      layer = Math.round(at);
+    const mask = store.chosen ? store.subset : store.found;
+    const nodes = [...store.nodes.names.keys()].filter((node) => !mask || mask[node]);
+    const layer = Math.round(at);
     this.heading.textContent = !mask ? "All recordings" : `${nodes.length} ${store.chosen ? "chosen" : "found"}`;
     const edges = map ? nodes.map((node) => store.edgesOf(key, layer, node)) : [];
     const lines = map ? [...this.shares(nodes, edges), ...(mask ? this.kinds(edges) : [])] : [];
     const told = lines.length ? [`Their neighbours at ${map.title}, ${map.layers[layer].title}:`, ...lines] : [];
     if (map && store.values.colour === "flips") told.push(...this.changes(map, nodes));
     this.alike.textContent = told.join("\n");
-    const rows = mask ? this.mixed(nodes, edges) : [],
-      rest = rows.length - MOST_ROWS;
+    const rows = mask ? this.mixed(nodes, edges) : [];
+    const rest = rows.length - MOST_ROWS;
     renew(
       this.list,
       [
@@ -48,38 +48,36 @@ class Members {
 
   /* [[node, share of its neighbours' weight that is of its own class], …], the smallest share first. */
   mixed(nodes, edges) {
-    const {
-        categories: [category],
-      } = this.store.nodes,
-      sum = (found) => found.reduce((all, { weight }) => all + weight, 0);
+    const [category] = this.store.nodes.categories;
+    const sum = (found) => found.reduce((all, { weight }) => all + weight, 0);
     if (!category || !edges.length) return nodes.map((node) => [node, ""]);
     const own = nodes.map(
       (node, i) => sum(edges[i].filter((edge) => category.codes[edge.node] === category.codes[node])) / sum(edges[i]),
     );
-    const order = [...nodes.keys()].sort((a, b) => (own[a] >= 0 ? own[a] : 2) - (own[b] >= 0 ? own[b] : 2)); // without neighbours: last
+    // Those without neighbours come last.
+    const order = [...nodes.keys()].sort((a, b) => (own[a] >= 0 ? own[a] : 2) - (own[b] >= 0 ? own[b] : 2));
     return order.map((i) => [nodes[i], own[i] >= 0 ? `${Math.round(100 * own[i])} %` : ""]);
   }
 
   /* Of what classes the neighbours are that were gained and lost between the two layers that are compared. */
   changes(map, nodes) {
-    const { store, k } = this,
-      { from, to } = store.span(k),
-      {
-        categories: [category],
-      } = store.nodes,
-      flips = nodes.map((node) => store.flipsOf(map.key, from, to, node));
+    const { store, k } = this;
+    const { from, to } = store.span(k);
+    const [category] = store.nodes.categories;
+    const flips = nodes.map((node) => store.flipsOf(map.key, from, to, node));
     if (!category) return [];
     return ["gained", "lost"].map((kind) => {
       const ends = flips
-          .flatMap((each) => each[kind])
-          .map(({ node }) => category.values[category.codes[node]] ?? "unknown"),
-        counts = {};
+        .flatMap((each) => each[kind])
+        .map(({ node }) => category.values[category.codes[node]] ?? "unknown");
+      const counts = {};
       for (const end of ends) counts[end] = (counts[end] || 0) + 1;
       const most = Object.entries(counts)
         .sort((a, b) => b[1] - a[1])
         .slice(0, 4)
         .map(([value, count]) => `${Math.round((100 * count) / ends.length)} % ${value}`);
-      return `${kind} from ${map.layers[from].title} to ${map.layers[to].title}: ${ends.length}${ends.length ? `, ${most.join(", ")}` : ""}`;
+      const told = [ends.length, ...most].join(", ");
+      return `${kind} from ${map.layers[from].title} to ${map.layers[to].title}: ${told}`;
     });
   }
 
@@ -88,13 +86,13 @@ class Members {
     const { categories, apart } = this.store.nodes;
     return categories.flatMap(({ key, title, values, codes }) => {
       if (key === apart) return [`same ${title}: none, these are no neighbours in this study`];
-      const counts = values.map(() => 0),
-        known = (node) => codes[node] in values;
-      let all = 0,
-        alike = 0,
-        chance = 0,
-        seen = 0,
-        total = 0;
+      const counts = values.map(() => 0);
+      const known = (node) => codes[node] in values;
+      let all = 0;
+      let alike = 0;
+      let chance = 0;
+      let seen = 0;
+      let total = 0;
       codes.forEach((code) => {
         if (code in values) {
           counts[code]++;
@@ -119,9 +117,9 @@ class Members {
 
   /* Of which kinds, by the colour, the neighbours of those chosen are. */
   kinds(edges) {
-    const { categories } = this.store.nodes,
-      category = categories.find(({ key }) => key === this.store.values.colour) || categories[0],
-      sums = new Map();
+    const { categories } = this.store.nodes;
+    const category = categories.find(({ key }) => key === this.store.values.colour) || categories[0];
+    const sums = new Map();
     if (!category) return [];
     let all = 0;
     for (const { node, weight } of edges.flat()) {

@@ -1,7 +1,7 @@
 /* Starts the live figures of a page, each once it comes near the screen. `live` is the function around all of this. */
 const start = (figure) => {
-  const { kind, content } = JSON.parse(figure.querySelector("script").textContent),
-    root = make("div");
+  const { kind, content } = JSON.parse(figure.querySelector("script").textContent);
+  const root = make("div");
   const html = (state) => standalone(figure, state);
   figure.append(root);
   try {
@@ -17,8 +17,8 @@ const start = (figure) => {
 
 /* A page of this figure alone, with its numbers, its picture and these scripts; an explorer's with its state. */
 const standalone = (figure, state) => {
-  const copy = figure.cloneNode(true),
-    title = copy.querySelector("img").alt.replace(/[&<]/g, " ");
+  const copy = figure.cloneNode(true);
+  const title = copy.querySelector("img").alt.replace(/[&<]/g, " ");
   copy.classList.remove("is-live");
   delete copy.dataset.ready;
   delete copy.dataset.jpThemeLight;

@@ -80,12 +80,13 @@ class Player {
     };
   }
 
-  /* Show something else in the same place, from its first frame. The same cameras stay turned, and no relevance none. */
+  /* Show something else in the same place, from its first frame. The same cameras stay turned; where no relevance was
+     shown, none is. */
   setContent(content) {
-    const before = this.content,
-      cameras = (each) => JSON.stringify(each.bodies.map(({ camera }) => camera));
-    const views = before && cameras(before) === cameras(content) && this.views,
-      off = before && before.layers.length && this.layer < 0;
+    const before = this.content;
+    const cameras = (each) => JSON.stringify(each.bodies.map(({ camera }) => camera));
+    const views = before && cameras(before) === cameras(content) && this.views;
+    const off = before && before.layers.length && this.layer < 0;
     this.pause();
     content = this.content = unpack(content);
     this.bodies = content.bodies.map((body) => new Recording(content, body));
@@ -121,31 +122,15 @@ class Player {
   show(step) {
     this.step = this.slider.value = Math.min(Math.max(Math.round(step), 0), this.steps - 1);
     const at = this.bodies.map((body, b) => [this.frameOf(b, this.step) + 1, body.frames]);
-    const text =
-      (this.readout.textContent = `frame ${at[0].join(" of ")}${at.length === 2 ? ` · neighbour ${at[1].join(" of ")}` : ""}`);
-    this.slider.setAttribute("aria-valuetext", text);
+    const neighbour = at.length === 2 ? ` · neighbour ${at[1].join(" of ")}` : "";
+    this.readout.textContent = `frame ${at[0].join(" of ")}${neighbour}`;
+    this.slider.setAttribute("aria-valuetext", this.readout.textContent);
     this.draw();
     if (this.options.onstep) this.options.onstep(this.step);
   }
 
-  /* The boxes of the bodies: as many columns as make them largest. */
-  cells(width, height) {
-    const count = this.bodies.length,
-      title = 20,
-      bar = this.layer < 0 ? 0 : 34;
-    const sizes = Array.from({ length: count }, (_, k) =>
-      Math.min((width - bar) / (k + 1), height / Math.ceil(count / (k + 1)) - title),
-    );
-    const columns = sizes.indexOf(Math.max(...sizes)) + 1,
-      rows = Math.ceil(count / columns),
-      w = (width - bar) / columns,
-      h = height / rows;
-    return this.bodies.map((_, b) => ({
-      x: (b % columns) * w + 4,
-      y: Math.floor(b / columns) * h + title,
-      width: w - 8,
-      height: h - title - 4,
-    }));
+  boxes(width, height) {
+    return stageBoxes(this.bodies.length, width, height, this.layer >= 0);
   }
 
   draw() {
@@ -157,13 +142,13 @@ class Player {
 
   /* Draw a step into any context; returns the joints drawn, with their `body`. */
   drawTo(context, width, height, step = this.step) {
-    const { content, layer } = this,
-      colours = theme(this.root),
-      palette = this.palettes && this.palettes[+colours.dark],
-      drawn = [];
-    this.cells(width, height).forEach((box, b) => {
-      const frame = this.frameOf(b, step),
-        options = { ...this.views[b], map: layer, palette, signed: content.signed };
+    const { content, layer } = this;
+    const colours = theme(this.root);
+    const palette = this.palettes && this.palettes[+colours.dark];
+    const drawn = [];
+    this.boxes(width, height).forEach((box, b) => {
+      const frame = this.frameOf(b, step);
+      const options = { ...this.views[b], map: layer, palette, signed: content.signed };
       context.save();
       context.beginPath();
       context.rect(box.x, box.y, box.width, box.height);
@@ -175,29 +160,8 @@ class Player {
       Object.assign(context, { fillStyle: colours.ink, textAlign: "center", textBaseline: "alphabetic" });
       context.fillText(clipped(context, content.bodies[b].title, box.width), box.x + box.width / 2, box.y - 6);
     });
-    if (layer >= 0 && palette) this.drawScale(context, width, height, colours, palette);
+    if (layer >= 0 && palette) drawScale(context, width, height, colours, palette, content.signed);
     return drawn;
-  }
-
-  drawScale(context, width, height, colours, palette) {
-    const tall = Math.min(height * 0.6, 200),
-      top = (height - tall) / 2,
-      x = width - 30,
-      low = this.content.signed ? -1 : 0;
-    for (let k = 0; k < 32; k++) {
-      context.fillStyle = palette[Math.round((k / 31) * 255)];
-      context.fillRect(x, top + tall * (1 - (k + 1) / 32), 9, tall / 32 + 0.5);
-    }
-    Object.assign(context, {
-      font: "11px system-ui, sans-serif",
-      fillStyle: colours.soft,
-      textAlign: "left",
-      textBaseline: "middle",
-    });
-    for (const value of low ? [-1, 0, 1] : [0, 0.5, 1])
-      context.fillText(`${value}`.replace("-", "−"), x + 12, top + tall * (1 - (value - low) / (1 - low)));
-    context.textAlign = "right";
-    context.fillText("relevance", width - 2, top - 12);
   }
 
   /* Tell the joint under the pointer. */
@@ -205,8 +169,8 @@ class Player {
     const { pointer, canvas, tip } = this;
     let best = null;
     if (pointer && !this.turning) {
-      const { left, top } = canvas.getBoundingClientRect(),
-        [x, y] = [pointer.clientX - left, pointer.clientY - top];
+      const { left, top } = canvas.getBoundingClientRect();
+      const [x, y] = [pointer.clientX - left, pointer.clientY - top];
       for (const joint of this.drawn) {
         const away = Math.hypot(joint.x - x, joint.y - y) - joint.radius;
         if (away < 6 && (!best || away <= best.away)) best = { ...joint, away };
@@ -223,10 +187,10 @@ class Player {
   /* Turn all bodies by dragging; with alt, only the one under the pointer. */
   grip(event) {
     if (this.content.dimensions !== 3 || event.button) return;
-    const { canvas } = this,
-      { left, top } = canvas.getBoundingClientRect(),
-      [x, y] = [event.clientX - left, event.clientY - top];
-    const boxes = this.cells(canvas.clientWidth, canvas.clientHeight);
+    const { canvas } = this;
+    const { left, top } = canvas.getBoundingClientRect();
+    const [x, y] = [event.clientX - left, event.clientY - top];
+    const boxes = this.boxes(canvas.clientWidth, canvas.clientHeight);
     const alone = boxes.findIndex(
       (box) => x >= box.x && x <= box.x + box.width && y <= box.y + box.height && y >= box.y - 20,
     );
@@ -256,8 +220,8 @@ class Player {
   }
 
   key(event) {
-    const inner = event.target.closest("select, summary, .player-menu button, .player-play"),
-      shift = event.shiftKey;
+    const inner = event.target.closest("select, summary, .player-menu button, .player-play");
+    const shift = event.shiftKey;
     const keys = {
       " ": () => (this.playing ? this.pause() : this.play()),
       Home: () => this.seek(0),
@@ -290,8 +254,8 @@ class Player {
     this.playing = true;
     this.button.textContent = "Pause";
     if (this.step >= this.steps - 1) this.show(0);
-    let before = performance.now(),
-      owed = 0;
+    let before = performance.now();
+    let owed = 0;
     const tick = (now) => {
       owed += (Math.max(now - before, 0) / 1000) * this.content.fps * this.speed;
       before = now;
@@ -312,6 +276,7 @@ class Player {
     this.button.textContent = "Play";
   }
 
+  /* The menu of what can be saved here. */
   saving() {
     const kinds = {
       gif: "GIF, moving",
@@ -320,17 +285,10 @@ class Player {
       svg: "SVG",
       html: this.options.html && "Page (HTML)",
     };
-    const items = Object.entries(kinds).filter(([, words]) => words);
-    return make(
-      "details",
-      { className: "player-menu" },
-      make("summary", {}, "Save"),
-      make(
-        "div",
-        {},
-        ...items.map(([kind, words]) => make("button", { type: "button", onclick: () => this.save(kind) }, words)),
-      ),
-    );
+    const items = Object.entries(kinds)
+      .filter(([, words]) => words)
+      .map(([kind, words]) => make("button", { type: "button", onclick: () => this.save(kind) }, words));
+    return make("details", { className: "player-menu" }, make("summary", {}, "Save"), make("div", {}, ...items));
   }
 
   async save(kind) {
@@ -338,24 +296,19 @@ class Player {
     this.menu.firstChild.focus();
     this.readout.textContent = `writing ${kind.toUpperCase()} …`;
     try {
-      download(
-        `${this.content.bodies
-          .map(({ title }) => title)
-          .slice(0, 2)
-          .join(" beside ")}.${kind}`,
-        await this.take(kind),
-      );
+      const titles = this.content.bodies.slice(0, 2).map(({ title }) => title);
+      download(`${titles.join(" beside ")}.${kind}`, await this.take(kind));
       this.show(this.step);
     } catch (error) {
       this.readout.textContent = `not saved: ${error.message}`;
     }
   }
 
-  /* The player as a Blob, as it is seen: all its steps as "gif" or FILM, the step shown as "png" or "svg", or "html". */
+  /* The player as a Blob, as it is seen: all its steps as "gif" or FILM, the one shown as "png" or "svg", or "html". */
   async take(kind) {
     if (kind === "html") return new Blob([this.options.html()], { type: "text/html" });
-    const { clientWidth: width, clientHeight: height } = this.canvas,
-      { paper } = theme(this.root);
+    const { clientWidth: width, clientHeight: height } = this.canvas;
+    const { paper } = theme(this.root);
     const paint = (context, step) => {
       context.fillStyle = paper;
       context.fillRect(0, 0, width, height);

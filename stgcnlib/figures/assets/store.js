@@ -3,28 +3,6 @@
      store.on(["colour", "panels"], changed => …)     or on("all", …); returns the function that stops listening
      store.hover(node), store.on("hover", node => …)  is told at once
    Told are keys of the state, "maps" when one has arrived, "theme". Nodes are numbers inside and names in the state. */
-const UNKNOWN_COLOUR = "#8a94a0";
-
-/* Viridis, without the end that cannot be told from the ground. */
-const viridis = (dark) => {
-  const stops = "440154 472d7b 3b528b 2c728e 21918c 28ae80 5ec962 addc30 fde725"
-    .split(" ")
-    .slice(dark ? 2 : 0, dark ? 9 : 8);
-  return ramp(stops.map((hex, k) => [k / (stops.length - 1), `#${hex}`]));
-};
-
-/* A colour that can be seen on a dark ground. */
-const onDark = (hex) => {
-  const [r, g, b] = rgb(hex),
-    light = (0.3 * r + 0.59 * g + 0.11 * b) / 255;
-  return light < 0.5
-    ? ramp([
-        [0, hex],
-        [1, "#ffffff"],
-      ])[Math.round(140 - 230 * light)]
-    : hex;
-};
-
 class Store {
   /* content: of kind "explorer", packed or not. link: to a kernel, or null. */
   constructor(content, link = null, buffers = []) {
@@ -88,22 +66,19 @@ class Store {
 
   /* What cannot be is left as it was. */
   set(change) {
-    const among =
-        (...list) =>
-        (value) =>
-          list.includes(value),
-      node = (value) => value === null || this.numbers.has(value);
+    const among = (list) => (value) => list.includes(value);
+    const node = (value) => value === null || this.numbers.has(value);
     const layer = (value) => value === null || (Number.isInteger(value) && value >= 0);
     const checks = {
       panels: Array.isArray,
-      colour: among(...this.choices.map(({ key }) => key)),
+      colour: among(this.choices.map(({ key }) => key)),
       open: node,
       pinned: node,
-      mode: among("point", "lasso", "rectangle"),
+      mode: among(["point", "lasso", "rectangle"]),
       search: (value) => typeof value === "string",
       from: layer,
       to: layer,
-      edges: among("open", "subset", "none"),
+      edges: among(["open", "subset", "none"]),
     };
     for (const [key, check] of Object.entries(checks)) {
       if (!check(change[key])) continue;
@@ -206,19 +181,19 @@ class Store {
 
   /* Two layers to compare: those set, or the layer that panel k shows and the one before it. */
   span(k = 0) {
-    const panel = this.values.panels[k],
-      last = (this.map(panel?.map)?.layers.length || 1) - 1;
+    const panel = this.values.panels[k];
+    const last = (this.map(panel?.map)?.layers.length || 1) - 1;
     const to = Math.min(this.values.to ?? Math.round(panel?.at || 0), last);
     return { from: Math.min(this.values.from ?? Math.max(to - 1, 0), last), to };
   }
 
   /* A node's NNK neighbours, the heaviest first: [{node, weight}]. */
   edgesOf(key, layer, node) {
-    const map = this.map(key),
-      edges = [];
+    const map = this.map(key);
+    const edges = [];
     if (!map || node < 0) return edges;
-    const { starts, ends, weights } = map.edges,
-      at = layer * (this.count + 1) + node;
+    const { starts, ends, weights } = map.edges;
+    const at = layer * (this.count + 1) + node;
     for (let e = starts[at]; e < starts[at + 1]; e++) edges.push({ node: ends[e], weight: weights[e] });
     return edges.sort((a, b) => b.weight - a.weight);
   }
@@ -239,9 +214,9 @@ class Store {
 
   /* Neighbours of a node kept, lost and gained between two layers, as edges; those kept with their weight at `to`. */
   flipsOf(key, from, to, node) {
-    const before = this.edgesOf(key, from, node),
-      after = this.edgesOf(key, to, node),
-      [a, b] = [before, after].map((edges) => new Set(edges.map((e) => e.node)));
+    const before = this.edgesOf(key, from, node);
+    const after = this.edgesOf(key, to, node);
+    const [a, b] = [before, after].map((edges) => new Set(edges.map((e) => e.node)));
     return {
       kept: after.filter((e) => a.has(e.node)),
       lost: before.filter((e) => !b.has(e.node)),
@@ -252,8 +227,8 @@ class Store {
   /* How many they are, for every node: {kept, lost, gained}, each (N,). */
   flips(key, from, to) {
     return this.cached(`flips ${key} ${from} ${to}`, () => {
-      const found = this.nodes.names.map((_, node) => this.flipsOf(key, from, to, node)),
-        count = (kind) => Uint16Array.from(found, (each) => each[kind].length);
+      const found = this.nodes.names.map((_, node) => this.flipsOf(key, from, to, node));
+      const count = (kind) => Uint16Array.from(found, (each) => each[kind].length);
       return { kept: count("kept"), lost: count("lost"), gained: count("gained") };
     });
   }
@@ -273,13 +248,13 @@ class Store {
   /* For panel k: {kind, title, codes (N,) into palette and markers, …}; the last of the palette means unknown.
      A category has items [{label, colour, marker, count, shown}], by code; numbers have values, low, high and ramp. */
   colours(k = 0) {
-    const { panels, colour } = this.values,
-      { map, at = 0 } = panels[k] || {},
-      span = this.span(k),
-      category = this.nodes.categories.find(({ key }) => key === colour);
+    const { panels, colour } = this.values;
+    const { map, at = 0 } = panels[k] || {};
+    const span = this.span(k);
+    const category = this.nodes.categories.find(({ key }) => key === colour);
     const place = category ? "" : `${map} ${Math.round(at)} ${span.from} ${span.to}`;
     const result = this.cached(`colours ${colour} ${this.dark} ${place}`, () =>
-      category ? this.categorical(category) : this.numeric(colour, this.map(map), Math.round(at), span),
+      category ? categorical(category, this.dark) : numeric(this, colour, this.map(map), Math.round(at), span),
     );
     if (category && result.counted !== this.subset) {
       for (const item of result.items) item.shown = this.chosen ? 0 : item.count;
@@ -292,71 +267,11 @@ class Store {
     return result;
   }
 
-  categorical({ title, values, codes: given, colours, markers }) {
-    const codes = Uint16Array.from(given, (code) => Math.min(code, values.length));
-    const items = values.map((label, k) => ({ label, colour: colours[k], marker: markers[k], count: 0 }));
-    items.push({ label: "unknown", colour: UNKNOWN_COLOUR, marker: "o", count: 0 });
-    for (const code of codes) items[code].count++;
-    if (this.dark) for (const item of items) item.colour = onDark(item.colour);
-    return {
-      kind: "category",
-      title,
-      codes,
-      items,
-      palette: items.map(({ colour }) => colour),
-      markers: items.map(({ marker }) => marker),
-    };
-  }
-
-  numeric(key, map, layer, { from, to }) {
-    const { count } = this,
-      named = this.nodes.numbers.find((number) => number.key === key),
-      name = (l) => map.layers[l].title;
-    let { title } = this.choices.find((choice) => choice.key === key),
-      values = named?.values || new Float32Array(count).fill(NaN),
-      all;
-    if (!named && map) {
-      title += key === "flips" ? `, ${name(from)} to ${name(to)}` : `, ${name(layer)}`;
-      if (key === "smoothness") values = (all = map.smoothness).subarray(layer * count, (layer + 1) * count);
-      else if (key === "degree") values = this.degree(map.key, layer);
-      else {
-        const { lost, gained } = this.flips(map.key, from, to);
-        values = lost.map((n, node) => n + gained[node]);
-      }
-    }
-    // A few extreme values shall not take the whole ramp.
-    const range = () => {
-      const sorted = Float32Array.from(all || values)
-          .filter(Number.isFinite)
-          .sort(),
-        last = sorted.length - 1;
-      return [sorted[Math.floor(0.01 * last)] ?? 0, sorted[Math.ceil(0.99 * last)] ?? 1];
-    };
-    const [low, high] = all ? this.cached(`range ${map.key}`, range) : range();
-    const codes = Uint16Array.from(values, (x) =>
-      Number.isFinite(x)
-        ? Math.round(255 * Math.min(Math.max(high > low ? (x - low) / (high - low) : 0.5, 0), 1))
-        : 256,
-    );
-    const colours = viridis(this.dark);
-    return {
-      kind: "number",
-      title,
-      codes,
-      palette: [...colours, UNKNOWN_COLOUR],
-      markers: "o".repeat(257),
-      values,
-      low,
-      high,
-      ramp: colours,
-    };
-  }
-
   /* Lines of text about a node: its name, categories, and what panel k colours by. */
   about(node, k = 0) {
-    const { names, categories } = this.nodes,
-      { title, items, codes, values } = this.colours(k),
-      value = items ? items[codes[node]].label : values[node];
+    const { names, categories } = this.nodes;
+    const { title, items, codes, values } = this.colours(k);
+    const value = items ? items[codes[node]].label : values[node];
     const known = categories
       .slice(0, 4)
       .filter((category) => category.codes[node] in category.values)
@@ -398,8 +313,8 @@ class Store {
 
   /* Nodes whose name, class, subject and other categories hold every word of the text. */
   matches(text) {
-    const words = text.toLowerCase().split(/\s+/),
-      { names, categories } = this.nodes;
+    const words = text.toLowerCase().split(/\s+/);
+    const { names, categories } = this.nodes;
     const texts = this.cached("texts", () =>
       names.map((name, node) =>
         [name, ...categories.map(({ values, codes }) => values[codes[node]])].join("\n").toLowerCase(),

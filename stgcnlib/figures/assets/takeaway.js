@@ -51,12 +51,10 @@ class TakeAway {
   }
 
   async save(kind) {
-    const {
-        store,
-        explorer: { recording, options },
-      } = this,
-      name = `${store.content.title || "explorer"}.${kind}`,
-      state = store.json();
+    const { store } = this;
+    const { recording, options } = this.explorer;
+    const name = `${store.content.title || "explorer"}.${kind}`;
+    const state = store.json();
     this.menu.open = false;
     this.menu.firstChild.focus();
     try {
@@ -105,9 +103,9 @@ class TakeAway {
 
   /* Python that makes the same view and choice. */
   get code() {
-    const { store } = this,
-      { code = {} } = store.content,
-      folders = [].concat(code.folders || code.folder || []);
+    const { store } = this;
+    const { code = {} } = store.content;
+    const folders = [].concat(code.folders || code.folder || []);
     if (!folders.length) return "";
     const given = folders.map((folder) => `${python(folder)}, `).join("");
     return [
@@ -127,18 +125,18 @@ class TakeAway {
 
   /* Code of the chosen recordings, and of the picture of each map shown. */
   figures(folders) {
-    const { store } = this,
-      { names, categories } = store.nodes,
-      chosen = [...names.keys()].filter((node) => store.subset[node]);
-    const studies = [...new Set(store.maps.map(({ study }) => study))],
-      lines = [];
+    const { store } = this;
+    const { names, categories } = store.nodes;
+    const chosen = [...names.keys()].filter((node) => store.subset[node]);
+    const studies = [...new Set(store.maps.map(({ study }) => study))];
+    const lines = [];
     for (const { map: key, at } of store.state.panels) {
       const map = store.map(key);
       if (!map) continue;
-      const pair = folders.length > 1,
-        folder = folders[pair ? Math.max(studies.indexOf(map.study), 0) : 0];
-      const network = pair ? key.slice(map.study.length + 1) : key,
-        layer = map.layers[Math.round(at)].name;
+      const pair = folders.length > 1;
+      const folder = folders[pair ? Math.max(studies.indexOf(map.study), 0) : 0];
+      const network = pair ? key.slice(map.study.length + 1) : key;
+      const layer = map.layers[Math.round(at)].name;
       const told = categories.some((category) => category.key === "class")
         ? "ds_graph_map(graph, nodes.labels, nodes.class_names, "
         : "target_map(graph, nodes.targets, name=nodes.target_names[0], ";
@@ -159,19 +157,19 @@ class TakeAway {
 
   /* CSV of the chosen recordings, or of all: every category and number, smoothness and degree at the layers shown. */
   table() {
-    const { store } = this,
-      { names, categories, numbers } = store.nodes,
-      columns = [["recording", (node) => names[node]]];
+    const { store } = this;
+    const { names, categories, numbers } = store.nodes;
+    const columns = [["recording", (node) => names[node]]];
     for (const { title, values, codes } of categories) columns.push([title, (node) => values[codes[node]] ?? ""]);
     for (const { title, values } of numbers)
       columns.push([title, (node) => (Number.isFinite(values[node]) ? +values[node].toPrecision(7) : "")]);
     for (const { map: key, at } of store.state.panels) {
-      const map = store.map(key),
-        layer = Math.round(at);
+      const map = store.map(key);
+      const layer = Math.round(at);
       if (!map) continue;
-      const where = `${map.title}, ${map.layers[layer].title}`,
-        degree = store.degree(key, layer),
-        smooth = map.smoothness.subarray(layer * store.count);
+      const where = `${map.title}, ${map.layers[layer].title}`;
+      const degree = store.degree(key, layer);
+      const smooth = map.smoothness.subarray(layer * store.count);
       columns.push(
         [`label smoothness, ${where}`, (node) => (Number.isFinite(smooth[node]) ? +smooth[node].toPrecision(7) : "")],
         [`degree, ${where}`, (node) => degree[node]],
@@ -186,11 +184,11 @@ class TakeAway {
 
   /* The maps beside each other with their legend, as a Blob: "png" or "svg". */
   draw(kind) {
-    const views = this.explorer.panels.map(({ view }) => view),
-      sizes = views.map(({ area }) => [area.clientWidth, area.clientHeight]);
-    const width = sizes.reduce((sum, [w]) => sum + w, 0),
-      tall = Math.max(...sizes.map(([, h]) => h)),
-      height = tall + this.legendTo(new SvgContext(1, 1), width, tall);
+    const views = this.explorer.panels.map(({ view }) => view);
+    const sizes = views.map(({ area }) => [area.clientWidth, area.clientHeight]);
+    const width = sizes.reduce((sum, [w]) => sum + w, 0);
+    const tall = Math.max(...sizes.map(([, h]) => h));
+    const height = tall + this.legendTo(new SvgContext(1, 1), width, tall);
     return picture(kind, width, height, (context) => {
       context.fillStyle = theme(this.explorer.root).paper;
       context.fillRect(0, 0, width, height);
@@ -211,10 +209,10 @@ class TakeAway {
 
   /* Draw the legend from `top` on; returns its height. */
   legendTo(context, width, top) {
-    const { ink } = theme(this.explorer.root),
-      step = 20;
-    let x = 12,
-      y = top + 16;
+    const { ink } = theme(this.explorer.root);
+    const step = 20;
+    let x = 12;
+    let y = top + 16;
     const room = (need) => {
       if (x > 12 && x + need > width - 12) {
         x = 12;
@@ -227,7 +225,7 @@ class TakeAway {
       x += context.measureText(words).width + 14;
     };
     Object.assign(context, { font: "12px system-ui, sans-serif", textAlign: "left", textBaseline: "middle" });
-    this.explorer.drawn.forEach((drawn, k) => {
+    this.explorer.legend.drawn.forEach((drawn, k) => {
       const { items, low, high, ramp } = drawn;
       for (const { label, colour, marker, count } of items || []) {
         if (!count) continue;
@@ -241,7 +239,7 @@ class TakeAway {
       }
       if (items) return;
       x = 12;
-      text(`${this.explorer.titleOf(drawn, k)}: ${+low.toPrecision(3)}`);
+      text(`${this.explorer.legend.titleOf(drawn, k)}: ${+low.toPrecision(3)}`);
       for (let j = 0; j < 64; j++) {
         context.fillStyle = ramp[4 * j];
         context.fillRect(x + 2 * j, y - 6, 2.5, 12);
