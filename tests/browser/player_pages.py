@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import numpy as np
-import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from stgcnlib.demo import demo_sequences
@@ -23,21 +19,8 @@ from stgcnlib.pipeline.study import Study
 from stgcnlib.report.html import render_report
 from stgcnlib.sequences import SequenceSet
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PLAYER = "document.querySelector('figure.live').player"
 HOSTILE = "<img src=http://x.invalid onerror=alert(1)></script><b>"
-
-
-@contextmanager
-def launched() -> Iterator[Any]:
-    """The system's Chromium."""
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine")
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as engine:
-        started = engine.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield started
-        started.close()
 
 
 def rising_maps(T: int, V: int, people: int = 1) -> dict[str, RelevanceMap]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import shutil
-from collections.abc import Iterator
 from typing import Any
 from xml.etree import ElementTree
 
@@ -17,21 +15,15 @@ from stgcnlib.figures.live import embedded, split
 from stgcnlib.figures.live_page import live_scripts
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 TOOLS = "make, unpack, fit, theme, ramp, clipped, SvgContext, encodeGif, drawBody, Recording"
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine")
-    with playwright.sync_playwright() as engine:
-        browser = engine.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        opened = browser.new_page()
-        opened.set_content("<div data-jp-theme-light='false'><p id='dark'></p></div><p id='plain'></p>")
-        opened.add_script_tag(content=f"window.tools = (() => {{ {live_scripts()}; return {{ {TOOLS} }}; }})();")
-        yield opened
-        browser.close()
+def page(browser: Any) -> Any:
+    opened = browser.new_page()
+    opened.set_content("<div data-jp-theme-light='false'><p id='dark'></p></div><p id='plain'></p>")
+    opened.add_script_tag(content=f"window.tools = (() => {{ {live_scripts()}; return {{ {TOOLS} }}; }})();")
+    return opened
 
 
 # -- arrays -----------------------------------------------------------------------------------

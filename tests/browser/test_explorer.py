@@ -11,13 +11,6 @@ import pytest
 from explorer_opened import L, N, Opened, answered, opening, put, side, waiting
 from explorer_pages import HOSTILE
 from explorer_studies import study_content
-from player_pages import launched
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with launched() as started:
-        yield started
 
 
 @pytest.fixture

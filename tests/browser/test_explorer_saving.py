@@ -14,18 +14,11 @@ import pytest
 from explorer_opened import L, N, Opened, answered, opening, put, saved, waiting
 from explorer_pages import HOSTILE
 from explorer_studies import CLASSES, study_content
-from player_pages import launched
 from small_study import small_study
 
 from stgcnlib.figures.live import LiveFigure
 from stgcnlib.workbench.pair import PairSource
 from stgcnlib.workbench.studies import StudySource
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with launched() as started:
-        yield started
 
 
 @pytest.fixture

@@ -7,28 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from explorer_pages import CHROMIUM, HOSTILE, explorer_content, random_edges, write_page
+from explorer_pages import HOSTILE, explorer_content, random_edges, write_page
 from matplotlib.colors import to_hex
 
 from stgcnlib.figures.style import class_styles
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 N, L = 40, 3
 
 
 @pytest.fixture(scope="module")
 def edges() -> list[list[list[int]]]:
     return random_edges(N, L)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine")
-    with playwright.sync_playwright() as engine:
-        started = engine.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.fixture

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from explorer_pages import CHROMIUM, HOSTILE, explorer_content, packed, random_edges, write_page
+from explorer_pages import HOSTILE, explorer_content, packed, random_edges, write_page
 from matplotlib.path import Path as Polygon
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 N, L = 40, 3
 Open = Callable[..., Any]
 START = """
@@ -26,16 +25,6 @@ const settled = async () => {
 };
 Object.assign(window, { content, store, maps, settled, SvgContext, drawMarker });
 """
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine")
-    with playwright.sync_playwright() as engine:
-        started = engine.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from player_pages import (
     HOSTILE,
     PLAYER,
     drawn,
-    launched,
     levels,
     made_players,
     opened,
@@ -23,12 +21,6 @@ from player_pages import (
 
 from stgcnlib.figures.live import LiveFigure, embedded
 from stgcnlib.report.html import render_report
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with launched() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -13,7 +12,6 @@ from PIL import Image
 from player_pages import (
     HOSTILE,
     PLAYER,
-    launched,
     levels,
     made_players,
     opened,
@@ -23,12 +21,6 @@ from player_pages import (
 )
 
 from stgcnlib.figures.live import LiveFigure
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with launched() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

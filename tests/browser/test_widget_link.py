@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from explorer_pages import CHROMIUM, explorer_content, write_page
+from explorer_pages import explorer_content, write_page
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 WIDGET = (files("stgcnlib.workbench") / "assets" / "widget.js").read_text().replace("export default", "const module =")
 START = f"""
 {WIDGET}
@@ -32,16 +31,6 @@ const outcome = (promise) => promise.then((reply) => ({{ reply }}), (error) => (
 Object.assign(window, {{ content, model, render: module.render, kernelLink, later, outcome, root }});
 """
 Open = Callable[[], Any]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine")
-    with playwright.sync_playwright() as engine:
-        started = engine.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.fixture
