@@ -32,7 +32,7 @@ SMALL: dict[str, Any] = {
     "transfer": {"source": {"classes": 6}, "frozen": [0, 2], "seeds": 1, "training": {"epochs": 1}},
 }
 LAST = ("summary", "recordings", "baselines", "statistics", "findings", "sensitivity", "map-evaluation", "advice",
-        "examples", "network-facts", "transfer-facts", "settings", "dtw")  # fmt: skip
+        "examples", "network-facts", "transfer-facts", "settings", "dtw", "planes/trained")  # fmt: skip
 """These need all others."""
 TARGETS: dict[str, Any] = {
     "data": {
