@@ -57,10 +57,11 @@ class Store:
         path = self.path(name, form)
         try:
             state = file_state(self._manifest(path))  # changes when another process makes or forgets the artefact
+            known, seen = self._whole.get(name, (None, None))
+            if seen == state and key in (None, known) and path.exists():
+                return True
             manifest = self.about(name, form)
             key = manifest["key"] if key is None else key
-            if self._whole.get(name) == (key, state) and path.exists():
-                return True
             whole = manifest["format"] == FORMAT and manifest["key"] == key and _intact(path, manifest["files"])
         except (OSError, ValueError, KeyError, TypeError):
             return False  # without a readable manifest it is made again

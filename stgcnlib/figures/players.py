@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.errors import SequenceError
 from stgcnlib.figures.data import middle_recording, poses
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from stgcnlib.dtw import DTWOptions
     from stgcnlib.explain import RelevanceMap
 
-__all__ = ["class_player", "neighbor_player"]
+__all__ = ["Alignment", "align", "class_player", "neighbor_player"]
 
 
 def class_player(data: SequenceSet, *, most: int = 6) -> LiveFigure | None:
@@ -83,8 +83,6 @@ def neighbor_player(
     Raises:
         SequenceError: maps do not fit the recordings.
     """
-    from stgcnlib.dtw import dtw_path
-
     if not drawable(nodes):
         return None
     indices = np.asarray(explained)
@@ -99,13 +97,44 @@ def neighbor_player(
     if activations.index > 0:
         names = list(maps[k]) if every_map else [activations.name]
         shown, beside = ({name: maps[n][name] for name in names} for n in (k, j))
-    there = options.at_temporal_stride(activations.temporal_stride)
-    path, _ = dtw_path(activations.sequence(node), activations.sequence(other), **asdict(there))
-    frames = aligned_frames(
-        path,
-        (int(nodes.lengths[node]), int(nodes.lengths[other])),
-        temporal_stride=activations.temporal_stride,
-        window=there.item_frames,
-        stride=there.item_stride,
-    )
+    lengths = (int(nodes.lengths[node]), int(nodes.lengths[other]))
+    features = activations.sequence(node), activations.sequence(other)
+    frames = align(*features, lengths, options, activations.temporal_stride).frames
     return skeleton_player(nodes, node, shown, neighbor=other, neighbor_maps=beside, path=frames)
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """How DTW aligns two recordings at a layer.
+
+    Attributes:
+        frames: (L, 2) input frames to show together, see `aligned_frames`.
+        path: (P, 2) aligned items.
+        costs: (n, m) float64 local costs of the items.
+    """
+
+    frames: NDArray[np.int64]
+    path: NDArray[np.int64]
+    costs: NDArray[np.float64]
+
+
+def align(
+    first: ArrayLike, second: ArrayLike, lengths: tuple[int, int], options: DTWOptions, temporal_stride: int
+) -> Alignment:
+    """Two recordings aligned by a layer's features.
+
+    Args:
+        first, second: (T_l, D) features.
+        lengths: input frames of the two recordings.
+        options: of DTW, in input frames.
+        temporal_stride: input frames per frame of the layer.
+    """
+    from stgcnlib.dtw import dtw_path, local_costs
+
+    there = options.at_temporal_stride(temporal_stride)
+    costs = local_costs(first, second, dtw=there)
+    path, _ = dtw_path(first, second, costs=costs, dtw=there)
+    frames = aligned_frames(
+        path, lengths, temporal_stride=temporal_stride, window=there.item_frames, stride=there.item_stride
+    )
+    return Alignment(frames, path, costs)

@@ -74,10 +74,10 @@ def merge_contents(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[
     Raises:
         StudyError: no recording has the same name in both.
     """
-    kept = _common(first, second)
-    prefixes = _prefixes((first, second))
-    maps = [[_map_of(each, idx, name) for each in content["maps"]] for content, idx, name in _three(first, second)]
-    left_out = [content["nodes"]["count"] - len(idx) for content, idx in zip((first, second), kept, strict=True)]
+    kept, prefixes = _common(first, second), _prefixes((first, second))
+    both = list(zip((first, second), kept, prefixes, strict=True))
+    maps = [[_map_of(each, idx, name) for each in content["maps"]] for content, idx, name in both]
+    left_out = [content["nodes"]["count"] - len(idx) for content, idx, _ in both]
     missing = " and ".join(f"{count} of {name}" for count, name in zip(left_out, prefixes, strict=True) if count)
     said = f"; {missing} left out" if missing else ""
     poses = first["poses"] and {**first["poses"], "points": first["poses"]["points"][kept[0]]}
@@ -89,24 +89,19 @@ def merge_contents(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[
         "maps": [*maps[0], *(_turned(each, maps[0][0]) for each in maps[1])],
         "offered": [
             {"key": f"{name}/{each['key']}", "title": f"{each['title']}, {name}"}
-            for content, _, name in _three(first, second)
+            for content, _, name in both
             for each in content["offered"]
         ],
         "poses": poses,
         "lists": [
             {**each, "key": f"{name}/{each['key']}", "title": f"{each['title']}, {name}", "items": items}
-            for content, idx, name in _three(first, second)
+            for content, idx, name in both
             for each in content["lists"]
             if (items := list(_items(each["items"], idx, name, content["nodes"]["count"])))
         ],
         "code": {"folders": [*first["code"]["folders"], *second["code"]["folders"]]},
         "state": {},
     }
-
-
-def _three(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], Indices, str]]:
-    """Each content, the recordings of it that are kept, and its study's name."""
-    return list(zip((first, second), _common(first, second), _prefixes((first, second)), strict=True))
 
 
 def _prefixes(contents: Sequence[Mapping[str, Any]]) -> tuple[str, str]:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stgcnlib.dtw import dtw_path, local_costs
 from stgcnlib.errors import ArtefactError, SequenceError
-from stgcnlib.figures.player import aligned_frames, player_content
+from stgcnlib.figures.player import player_content
+from stgcnlib.figures.players import align
 from stgcnlib.figures.space import drawable
 
 if TYPE_CHECKING:
@@ -68,8 +68,7 @@ def open_recording(
     others = [int(other) for other, _ in near]
     candidates = dict(zip(graph.candidates[node].tolist(), graph.candidate_distances[node].tolist(), strict=True))
     features = study[f"activations/{network}"][layer]
-    options = study["dtw"].at_temporal_stride(features.temporal_stride)
-    frames, costs = _aligned(features, node, others, nodes.lengths, options)
+    frames, costs = _aligned(features, node, others, nodes.lengths, study["dtw"])
     shown = {**_maps_of(study), **(maps or {})} if network == EXPLAINED else {}
     at_layer = [_at(shown.get(k), layer) for k in [node, *others]]
     return {
@@ -132,14 +131,10 @@ def _aligned(
     mine = features.sequence(node)
     table, pictures = [np.arange(int(lengths[node]))], []
     for other in others:
-        theirs = features.sequence(other)
-        costs = local_costs(mine, theirs, dtw=options)
-        path, _ = dtw_path(mine, theirs, costs=costs, dtw=options)
-        pictures.append(local_costs_shown(costs, path))
-        pairs = aligned_frames(
-            path, (int(lengths[node]), int(lengths[other])), temporal_stride=features.temporal_stride,
-            window=options.item_frames, stride=options.item_stride,
-        )  # fmt: skip
+        both = (int(lengths[node]), int(lengths[other]))
+        found = align(mine, features.sequence(other), both, options, features.temporal_stride)
+        pictures.append(local_costs_shown(found.costs, found.path))
+        pairs = found.frames
         # Of several frames that are aligned with one, the middle one is shown.
         first = np.searchsorted(pairs[:, 0], table[0], side="left")
         last = np.searchsorted(pairs[:, 0], table[0], side="right") - 1

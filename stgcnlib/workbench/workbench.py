@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from stgcnlib.errors import StgcnlibError, StudyError, suggest
+from stgcnlib.figures.explorer import UNKNOWN
 from stgcnlib.figures.live import LiveFigure
 from stgcnlib.workbench.background import Background, Cancelled, Task
 from stgcnlib.workbench.widget import ExplorerWidget, Question
@@ -23,7 +24,6 @@ __all__ = ["STATE", "Progress", "Source", "Workbench", "quietly"]
 
 STATE = ("panels", "colour", "open", "pinned", "subset", "mode", "search", "from", "to", "edges")
 """What a state may say, see `stgcnlib.explore`."""
-_UNKNOWN = 65535
 Progress = Callable[[float, str], None]
 """Called with a share from 0 to 1 and a few words; raises where the work is no longer wanted."""
 
@@ -113,7 +113,7 @@ class Workbench(ipywidgets.VBox):
         for category in nodes["categories"]:
             codes = np.asarray(category["codes"])
             values = np.array([*category["values"], None], dtype=object)
-            columns[category["title"]] = values[np.where(codes == _UNKNOWN, len(values) - 1, codes)]
+            columns[category["title"]] = values[np.where(codes == UNKNOWN, len(values) - 1, codes)]
         columns |= {number["title"]: np.asarray(number["values"]) for number in nodes["numbers"]}
         table = pd.DataFrame(columns, index=pd.Index(nodes["names"], name="recording"))
         return table[table.index.isin(self.selection)] if self.selection else table

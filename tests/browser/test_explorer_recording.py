@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 import pytest
-from explorer_opened import L, N, Opened, answered, opening, put, side, waiting
+from explorer_opened import L, N, Opened, answered, put, side, waiting
 from explorer_pages import HOSTILE
 from explorer_studies import study_content
-
-
-@pytest.fixture
-def opened(browser: Any, tmp_path: Path) -> Iterator[Opened]:
-    with opening(browser, tmp_path) as opened:
-        yield opened
 
 
 def test_a_click_plays_a_recording_beside_its_neighbours(opened: Opened) -> None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from explorer_opened import L, N, Opened, answered, opening, put, saved, waiting
+from explorer_opened import L, N, Opened, answered, put, saved, waiting
 from explorer_pages import HOSTILE
 from explorer_studies import CLASSES, study_content
 from small_study import small_study
@@ -19,12 +18,6 @@ from small_study import small_study
 from stgcnlib.figures.live import LiveFigure
 from stgcnlib.workbench.pair import PairSource
 from stgcnlib.workbench.studies import StudySource
-
-
-@pytest.fixture
-def opened(browser: Any, tmp_path: Path) -> Iterator[Opened]:
-    with opening(browser, tmp_path) as opened:
-        yield opened
 
 
 def copied(page: Any, kind: str) -> str:

@@ -12,25 +12,13 @@ from player_pages import (
     PLAYER,
     drawn,
     levels,
-    made_players,
     opened,
     places,
     wait_until,
-    write_report,
 )
 
 from stgcnlib.figures.live import LiveFigure, embedded
 from stgcnlib.report.html import render_report
-
-
-@pytest.fixture(scope="module")
-def players() -> dict[str, LiveFigure]:
-    return made_players()
-
-
-@pytest.fixture(scope="module")
-def report(players: dict[str, LiveFigure], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_report(players, tmp_path_factory.mktemp("report"))
 
 
 @pytest.mark.parametrize(("name", "width"), [("aligned", 1400), ("aligned", 800), ("flat", 800)])

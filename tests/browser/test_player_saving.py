@@ -13,24 +13,12 @@ from player_pages import (
     HOSTILE,
     PLAYER,
     levels,
-    made_players,
     opened,
     places,
     wait_until,
-    write_report,
 )
 
 from stgcnlib.figures.live import LiveFigure
-
-
-@pytest.fixture(scope="module")
-def players() -> dict[str, LiveFigure]:
-    return made_players()
-
-
-@pytest.fixture(scope="module")
-def report(players: dict[str, LiveFigure], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_report(players, tmp_path_factory.mktemp("report"))
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -10,25 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from by_hand import output_text, run_by_hand, state_of, tree
+from small_study import SMALL
 
 import stgcnlib
 from stgcnlib.errors import LayerNotFoundError, StudyError
 from stgcnlib.pipeline.stages import stages_of
 from stgcnlib.pipeline.study import Study
 
-TINY = {
-    "name": "tiny <b>study</b>",
-    "data": {
-        "path": "demo",
-        "demo": {"subjects": 4, "repeats": 1},
-        "split": {"by": "subject", "train": [1, 3]},
-    },
-    "network": {"name": "st-gcn", "options": {"width": 4, "depth": 3}, "training": {"epochs": 2}},
-    "graph": {"k": 4},
-    "controls": {"untrained": 2},
-    "geometry": {"permutations": 20},
-    "explain": {"examples": 2, "per_class": 1, "sequences": 3, "units": ["joints"], "steps": 2, "draws": 1},
-}
+TINY = {**SMALL, "name": "tiny <b>study</b>", "controls": {"untrained": 2}}
 
 
 @pytest.fixture(scope="module")

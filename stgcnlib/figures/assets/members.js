@@ -67,15 +67,8 @@ class Members {
     const flips = nodes.map((node) => store.flipsOf(map.key, from, to, node));
     if (!category) return [];
     return ["gained", "lost"].map((kind) => {
-      const ends = flips
-        .flatMap((each) => each[kind])
-        .map(({ node }) => category.values[category.codes[node]] ?? "unknown");
-      const counts = {};
-      for (const end of ends) counts[end] = (counts[end] || 0) + 1;
-      const most = Object.entries(counts)
-        .sort((a, b) => b[1] - a[1])
-        .slice(0, 4)
-        .map(([value, count]) => `${Math.round((100 * count) / ends.length)} % ${value}`);
+      const ends = flips.flatMap((each) => each[kind]).map(({ node }) => ({ node, weight: 1 }));
+      const most = this.words(ends, category, 4);
       const told = [ends.length, ...most].join(", ");
       return `${kind} from ${map.layers[from].title} to ${map.layers[to].title}: ${told}`;
     });
@@ -119,17 +112,14 @@ class Members {
   kinds(edges) {
     const { categories } = this.store.nodes;
     const category = categories.find(({ key }) => key === this.store.values.colour) || categories[0];
-    const sums = new Map();
     if (!category) return [];
-    let all = 0;
-    for (const { node, weight } of edges.flat()) {
-      sums.set(category.codes[node], (sums.get(category.codes[node]) || 0) + weight);
-      all += weight;
-    }
-    const shares = [...sums]
-      .sort((a, b) => b[1] - a[1])
-      .slice(0, 6)
-      .map(([code, sum]) => `${Math.round((100 * sum) / all)} % ${category.values[code] ?? "unknown"}`);
-    return all ? [`Their neighbours by ${category.title}: ${shares.join(", ")}`] : [];
+    const told = this.words(edges.flat(), category, 6);
+    return told.length ? [`Their neighbours by ${category.title}: ${told.join(", ")}`] : [];
+  }
+
+  /* The largest shares of edges' ends in words: ["45 % wave", …]. */
+  words(edges, { codes, values }, most) {
+    const shares = this.store.sharesOf(edges, codes).slice(0, most);
+    return shares.map(([code, share]) => `${Math.round(100 * share)} % ${values[code] ?? "unknown"}`);
   }
 }

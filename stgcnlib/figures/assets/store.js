@@ -198,6 +198,17 @@ class Store {
     return edges.sort((a, b) => b.weight - a.weight);
   }
 
+  /* Shares of the weight of edges by what `codes` says of their ends: [[code, share], …], the largest first. */
+  sharesOf(edges, codes) {
+    const sums = new Map();
+    let all = 0;
+    for (const { node, weight } of edges) {
+      sums.set(codes[node], (sums.get(codes[node]) || 0) + weight);
+      all += weight;
+    }
+    return [...sums].map(([code, sum]) => [code, sum / all]).sort((a, b) => b[1] - a[1]);
+  }
+
   /* (N,) how many recordings are joined with each, in either direction. */
   degree(key, layer) {
     return this.cached(`degree ${key} ${layer}`, () => {

@@ -39,12 +39,7 @@ class NeighbourStrip {
   /* Shares of the neighbours' weight at a layer: [[code, share], …], the largest first. */
   sharesAt(layer) {
     const { store } = this;
-    const { codes } = this.groups;
-    const edges = store.edgesOf(this.recording.place.map, layer, store.opened);
-    const all = edges.reduce((sum, { weight }) => sum + weight, 0);
-    const sums = {};
-    for (const { node, weight } of edges) sums[codes[node]] = (sums[codes[node]] || 0) + weight / all;
-    return Object.entries(sums).sort((a, b) => b[1] - a[1]);
+    return store.sharesOf(store.edgesOf(this.recording.place.map, layer, store.opened), this.groups.codes);
   }
 
   draw() {
