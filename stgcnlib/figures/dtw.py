@@ -136,6 +136,7 @@ def distance_matrix(
     shown = np.ma.masked_invalid(matrix[np.ix_(order, order)])
     count = len(matrix)
     figure = new_figure(7.0, width=8.6, alt="Distances between all recordings, sorted by class.")
+    figure.set_layout_engine("compressed")  # a square of fixed aspect: names beside it keep their room
     ax = figure.subplots()
     # Few pairs are much farther than the rest; they would take the colours of all others.
     apart = shown[~np.eye(count, dtype=bool)].compressed()

@@ -328,6 +328,9 @@ def test_draws_without_warning_overlap_or_leak(name: str, world: World, caplog: 
         low, high = sorted(ax.get_ylim())
         ys = [t.label1 for t in ax.yaxis.get_major_ticks() if low <= t.get_loc() <= high]
         _assert_apart(_boxes(xs, renderer) + _boxes([ax.xaxis.label], renderer), "x axis")
+        for text, box in _boxes([*xs, *ys, *ax.texts, ax.xaxis.label, ax.yaxis.label], renderer):
+            inside = box.x0 > -2 and box.y0 > -2 and box.x1 < figure.bbox.x1 + 2 and box.y1 < figure.bbox.y1 + 2
+            assert inside, f"{text!r} is cut by the edge of the figure: {box}"
         _assert_apart(_boxes(ys, renderer) + _boxes([ax.yaxis.label], renderer), "y axis")
         _assert_apart(_boxes(list(ax.texts), renderer), "texts")
     names = [axis.label for ax in labelled for axis in (ax.xaxis, ax.yaxis)]
@@ -478,3 +481,13 @@ def test_bad_input_is_named(draw: Callable[[World], Figure], error: type[Stgcnli
     with pytest.raises(error) as caught:
         draw(World(2, 2))
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize("name", [f"squat with {arms}arms forward" for arms in ("", "two ", "both ", "both its ")])
+def test_names_beside_a_square_of_distances_are_not_cut(name: str) -> None:
+    labels = np.repeat([0, 1], 4)
+    distances = np.add.outer(labels, labels) * 6.0
+    figure = figures.distance_matrix(distances, labels, [name, "wave"], title="input")
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    assert min(box.x0 for _, box in _boxes(figure.axes[0].texts, canvas.get_renderer())) > 0
