@@ -52,7 +52,7 @@ def _options(
 def run(
     study: Annotated[str, typer.Argument(help="A study file, or the name of a bundled study such as demo.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder for everything made; reports/NAME if left out.")
+        str | None, typer.Option("--output", "-o", help="Folder for everything made; reports/NAME if left out.")
     ] = None,
     force: Annotated[
         str | None, typer.Option("--force", metavar="STAGE", help="Repeat this stage and those that build on it.")
@@ -65,8 +65,11 @@ def run(
 
     index = run_study(study, output, force=force, workers=workers)
     complaints = Console(stderr=True, highlight=False, soft_wrap=True)
-    for line in front(index.parent).get("warnings", ()):
+    page = front(index.parent)
+    for line in page.get("warnings", ()):
         complaints.print(Text(f"warning: {line}", style="yellow"))
+    for line in page.get("notes", ()):
+        complaints.print(Text(f"note: {line}"))
     typer.echo(str(index))
 
 

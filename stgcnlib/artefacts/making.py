@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from stgcnlib.artefacts.declare import Artefact, Axis, Form, Line, Place, instance
+from stgcnlib.artefacts.effort import measured
 from stgcnlib.artefacts.keys import Keys
 from stgcnlib.artefacts.stamps import Stamps
 from stgcnlib.artefacts.store import Store
@@ -177,21 +178,22 @@ class Artefacts:
                     (_member(value, member) if member else value).to_parquet(temporary)
 
     def _write(self, place: Place, form: Form, key: str) -> None:
-        artefact = place.artefact
-        given = self._arguments(artefact, artefact.make, place.name, place.axes)
+        with measured() as effort:
+            artefact = place.artefact
+            given = self._arguments(artefact, artefact.make, place.name, place.axes)
 
-        def write(path: Path) -> None:
-            if form.save is None:
-                artefact.make(**given, path=path)
+            def write(path: Path) -> None:
+                if form.save is None:
+                    artefact.make(**given, path=path)
+                else:
+                    form.save(artefact.make(**given), path)
+
+            basis = self.keys.basis(place)
+            if "scratch" in inspect.signature(artefact.make).parameters:
+                with self.store.scratch(place.name, key) as given["scratch"]:
+                    self.store.write(place.name, form, key, basis, write, effort.so_far)
             else:
-                form.save(artefact.make(**given), path)
-
-        basis = self.keys.basis(place)
-        if "scratch" in inspect.signature(artefact.make).parameters:
-            with self.store.scratch(place.name, key) as given["scratch"]:
-                self.store.write(place.name, form, key, basis, write)
-        else:
-            self.store.write(place.name, form, key, basis, write)
+                self.store.write(place.name, form, key, basis, write, effort.so_far)
 
     def _arguments(self, owner: Artefact | Axis, function: Any, name: str, axes: Mapping[str, str]) -> dict[str, Any]:
         """What a function gets: exactly what is declared."""

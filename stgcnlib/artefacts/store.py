@@ -69,8 +69,19 @@ class Store:
             self._whole[name] = (key, state)
         return whole
 
-    def write(self, name: str, form: Form, key: str, basis: Mapping[str, Any], make: Callable[[Path], None]) -> None:
-        """Have `make` write to a path that does not exist yet, and put that in the artefact's place."""
+    def write(
+        self,
+        name: str,
+        form: Form,
+        key: str,
+        basis: Mapping[str, Any],
+        make: Callable[[Path], None],
+        effort: Callable[[], Mapping[str, float]] = dict,
+    ) -> None:
+        """Have `make` write to a path that does not exist yet, and put that in the artefact's place.
+
+        The manifest says from which key and `basis` it was made, and what that took: `effort` is asked afterwards.
+        """
         path = self.path(name, form)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._whole.pop(name, None)
@@ -90,6 +101,7 @@ class Store:
                 "key": key,
                 "stgcnlib": __version__,
                 "made": datetime.now(UTC).isoformat(timespec="seconds"),
+                "effort": dict(effort()),
                 "from": dict(basis),
                 "files": {file: [total, file_state(path / file if file else path)] for file, total in sums.items()},
             },
