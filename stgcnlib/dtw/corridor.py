@@ -17,9 +17,9 @@ from stgcnlib.dtw.recursion import (
     advance,
     hide,
     lane_limits,
+    products_listed,
     retreat,
     row_minima,
-    squares_listed,
     squares_of,
     window_sums,
 )
@@ -29,7 +29,7 @@ __all__ = ["corridor_tile"]
 FLOAT32 = 2.0**-24
 CHUNK = 1312  # features summed in one go, by eight or more vector lanes: rounding stays below 1e-5
 PATH_CELLS = 1.2  # cells of an optimal path per frame of the longer sequence, for a guess
-CHECKED = 4  # rows of the recursion after which it is seen whether a path within the limits is left
+CHECKED = 8  # rows of the recursion after which it is seen whether a path within the limits is left
 
 
 @njit(cache=True, nogil=True)
@@ -223,7 +223,8 @@ def corridor_tile(
     # bounds alone need the last row or two of everything: row a lies at a modulo so many
     costs_kept, reached_kept = (tall, tall) if exact else (1, 2)
     short = np.empty((frames, wide_frames * LANES), np.float32)
-    sums = np.empty(wide * LANES if frames * stride > 1 else 0, np.float32)
+    beside_each_other = np.empty(wide_frames * LANES if listed else 0, np.float32)
+    sums, nothing, one = np.empty(wide * LANES, np.float32), np.zeros(wide * LANES, np.float32), np.float32(1)
     costs = np.empty((costs_kept, wide * LANES), np.float32)
     reached = np.empty((reached_kept, (wide + 1) * LANES), np.float32)
     beside, other = np.empty((wide + 1) * LANES, np.float32), np.empty((wide + 1) * LANES, np.float32)
@@ -256,25 +257,28 @@ def corridor_tile(
         masked = band >= 0 or (exact and ends.min() < m)
         if masked:
             lane_limits(n, ends, band, low, high)
+        direct = frames * stride == 1 and not masked
         above = other[: cells + LANES]
         above[:] = np.inf
         above[:LANES] = 0
         alive = True
         for a in range(n):
+            cost, now = costs[a % costs_kept, :cells], reached[a % reached_kept, : cells + LANES]
             for r in range(max(a * stride, (a - 1) * stride + frames if a else 0), a * stride + frames):
-                row, into = x_rows[i] + r, short[r % frames, :width]
+                row = x_rows[i] + r
+                here = own[0, :0] if listed else products[row, y_rows[g] : y_rows[g] + width]
                 if listed:
-                    squares_listed(own, r, y_lengths[g], x_norms[row], norms, keep, into)
+                    here = beside_each_other[:width]
+                    products_listed(own, r, y_lengths[g], here)
+                if direct:
+                    advance(here, x_norms[row], norms, keep, slack, squared, above, cost, now)
                 else:
-                    squares_of(products[row, y_rows[g] : y_rows[g] + width], x_norms[row], norms, keep, into)
-            cost, here = costs[a % costs_kept, :cells], short[0, :cells]
-            if frames * stride > 1:
-                here = sums[:cells]
-                window_sums(short, a, frames, stride, here)
-            if masked:
-                hide(here, a, low, high)
-            now = reached[a % reached_kept, : cells + LANES]
-            advance(here, slack, squared, above, cost, now)
+                    squares_of(here, x_norms[row], norms, keep, short[r % frames, :width])
+            if not direct:
+                window_sums(short, a, frames, stride, sums[:cells])
+                if masked:
+                    hide(sums[:cells], a, low, high)
+                advance(nothing[:cells], slack - slack, sums[:cells], one, slack, squared, above, cost, now)
             above = now
             if a % CHECKED == CHECKED - 1:
                 row_minima(now[LANES:], least)

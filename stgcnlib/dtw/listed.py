@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 
 from stgcnlib.dtw.frames import on_threads
 from stgcnlib.dtw.kernels import LANES
-from stgcnlib.dtw.tile_costs import TileCosts
+from stgcnlib.dtw.tile_costs import TileCosts, still_allowed
 
 __all__ = ["listed_costs"]
 
-ROWS, COLUMNS = 8, 64
-"""Sequences, successive in the order, whose pairs with each other follow each other."""
+ROWS = 8
+"""Sequences, successive in the order, whose pairs follow each other."""
+ALIKE = 4 * LANES
+"""Pairs of one row that follow each other, in the mean; more fill lanes better, fewer have columns that are near."""
 
 PAIRS = 1024  # of one piece of work
 
@@ -71,7 +73,9 @@ def _pieces(
     swap = (often[second] > often[first]) | ((often[second] == often[first]) & (rank[second] < rank[first]))
     rows, columns = np.where(swap, second, first), np.where(swap, first, second)
     block = rank[rows] // min(ROWS, rows_at_once)
-    keys = (lengths[columns], rank[rows], rank[columns] // COLUMNS, block)
+    per_row = len(pairs) / len(np.unique(rows))
+    alike = max(1, int(ALIKE / per_row * len(lengths)))
+    keys = (lengths[columns], rank[rows], rank[columns] // alike, block)
     order = np.lexsort(keys)
     rows, columns, block = rows[order], columns[order], block[order]
     # a piece ends with its rows, or earlier where these have many pairs
@@ -102,16 +106,15 @@ def _piece_costs(
     filled = columns[np.maximum.accumulate(filled)]
     own, number = np.unique(rows[runs], return_inverse=True)
     jobs = np.stack([np.repeat(number, groups), np.arange(int(groups.sum()))], axis=1)
-    most = np.full((len(jobs), LANES), np.inf)
+    most = np.full((len(jobs), LANES), -1.0)
     parts = costs.x.options.parts
-    if limits is not None:
-        most.reshape(-1)[slot] = limits * parts
+    most.reshape(-1)[slot] = np.inf if limits is None else limits * parts
     total = np.zeros(most.shape)
     none = np.empty((0, 0), costs.x.values.dtype)
     for part in range(parts):
         side = costs.x.rows(own, part)
         lanes = costs.y.lanes(filled, part, copied=costs.multiplied, used=used)
         products = side.values @ lanes.values.T if costs.multiplied else none
-        total += costs(side, lanes, jobs, products, most - total)
+        total += costs(side, lanes, jobs, products, still_allowed(most, total))
     result: NDArray[np.float64] = (total / parts).reshape(-1)[slot]
     return result

@@ -14,7 +14,7 @@ from numba import njit
 
 from stgcnlib.dtw.kernels import FAST, LANES, band_limits
 
-__all__ = ["advance", "hide", "lane_limits", "retreat", "row_minima", "squares_listed", "squares_of", "window_sums"]
+__all__ = ["advance", "hide", "lane_limits", "products_listed", "retreat", "row_minima", "squares_of", "window_sums"]
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
@@ -27,8 +27,8 @@ def squares_of(products: Any, x_norm: Any, norms: Any, keep: Any, out: Any) -> N
 
 
 @njit(cache=True, nogil=True)
-def squares_listed(products: Any, r: int, lengths: Any, x_norm: Any, norms: Any, keep: Any, out: Any) -> None:
-    """The same of row r of each lane's own products, which lie one lane after the other; the last column repeats."""
+def products_listed(products: Any, r: int, lengths: Any, out: Any) -> None:
+    """Row r of each lane's own products, which lie one lane after the other, side by side; the last column repeats."""
     width = out.shape[0] // LANES
     for lane in range(LANES):
         frames = min(lengths[lane], width)  # more where a stride leaves some
@@ -41,7 +41,6 @@ def squares_listed(products: Any, r: int, lengths: Any, x_norm: Any, norms: Any,
             out[b * LANES + lane] = row[b]
         for b in range(frames, width):
             out[b * LANES + lane] = row[frames - 1]
-    squares_of(out, x_norm, norms, keep, out)
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
@@ -65,26 +64,33 @@ def window_sums(squares: Any, a: int, frames: int, stride: int, out: Any) -> Non
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
-def advance(squares: Any, slack: Any, squared: int, above: Any, cost: Any, out: Any) -> None:
+def advance(
+    products: Any, x_norm: Any, norms: Any, keep: Any, slack: Any, squared: int, above: Any, cost: Any, out: Any
+) -> None:
     """One row of ``F(a, b) = c(a, b) + min(F(a-1, b), F(a, b-1), F(a-1, b-1))``; `above` is the row before.
 
     Costs are roots of squares, lowered by what rounding moved their windows, and squared again where they are to be.
-    `above` and `out` have one more column, on their left: infinite, but 0 in the row above the first.
+    Squares are those of `squares_of`; where they are there, they are given as norms, with products of 0 and a `keep`
+    of 1. `above` and `out` have one more column, on their left: infinite, but 0 in the row above the first.
     """
     zero = slack - slack
     out[:LANES] = np.inf
-    for first in range(0, squares.shape[0], LANES):
-        square, kept = squares[first : first + LANES], cost[first : first + LANES]
+    for first in range(0, products.shape[0], LANES):
+        product, norm, kept = (
+            products[first : first + LANES], norms[first : first + LANES], cost[first : first + LANES]
+        )  # fmt: skip
         diagonal, before = above[first : first + LANES], above[first + LANES : first + 2 * LANES]
         left, into = out[first : first + LANES], out[first + LANES : first + 2 * LANES]
-        for lane in range(LANES):  # a few vector instructions
-            here = np.sqrt(square[lane]) - slack
+        for lane in range(LANES):  # a few vector instructions, as long as squares begin by a product
+            square = (x_norm + norm[lane]) * keep - (product[lane] + product[lane])
+            square = square if square > zero else zero
+            here = np.sqrt(square) - slack
             here = here if here > zero else zero
             here = here * here if squared else here
             kept[lane] = here
             best = before[lane] if before[lane] < diagonal[lane] else diagonal[lane]
-            best = best if best < left[lane] else left[lane]
-            into[lane] = here + best
+            other = left[lane]
+            into[lane] = here + (best if best < other else other)
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)

@@ -27,8 +27,6 @@ TIE = 1e-10
 COSINE_FLOOR = 1e-20
 """Cosine distances below it are rounding: parallel vectors."""
 
-AMONG_ROWS = 1024  # sequences whose candidates' pairs are listed at a time
-
 
 class Executor(Protocol):
     """Where tasks run. Each is a function of what all tasks share and of its own item, and of nothing else."""
@@ -63,20 +61,23 @@ class PairCache:
         self.computed = len(self.known)
         self.recomputed = 0
         self._executor = executor or HereExecutor()
+        self._beyond = np.empty(0, np.int64)  # pairs as keys, known to exceed what limits were: they only fall
 
     def fill(self, pairs: NDArray[np.int64], limits: NDArray[np.float64] | None = None) -> None:
         """Compute the pairs (P, 2), ends in any order, that are not known yet.
 
-        What is further than its limit (P,) does not become known; of a pair that is given twice the first one counts.
+        What is further than its limit (P,) does not become known, nor is it computed again under a limit: limits may
+        only fall. Of a pair that is given twice the first limit counts.
 
         Raises:
             SequenceError: a distance exceeds float32.
         """
         ends = np.sort(pairs, axis=1)
-        _, first = np.unique(ends[:, 0] * self.count + ends[:, 1], return_index=True)
-        first = first[~self.known.knows(*ends[first].T)]
+        keys, first = np.unique(ends[:, 0] * self.count + ends[:, 1], return_index=True)
+        wanted = ~self.known.knows(*ends[first].T)
         if limits is not None:
-            first = first[limits[first] >= 0]
+            wanted &= (limits[first] >= 0) & ~np.isin(keys, self._beyond, assume_unique=True)
+        keys, first = keys[wanted], first[wanted]
         ends = ends[first]
         most = None if limits is None else limits[first]
         found = self._costs(ends, most, precise=False)
@@ -86,21 +87,8 @@ class PairCache:
         if not np.isfinite(values).all():
             raise SequenceError("DTW distances exceed float32; scale the features down")
         self.known.add(ends[near, 0], ends[near, 1], values)
+        self._beyond = np.union1d(self._beyond, keys[~near])
         self.computed += len(ends)
-
-    def fill_among(self, candidates: NDArray[np.int64]) -> None:
-        """Compute what is missing among the candidates (n, K) of each sequence."""
-        first, second = np.triu_indices(candidates.shape[1], 1)
-        found = []
-        for start in range(0, len(candidates), AMONG_ROWS):
-            own = np.sort(candidates[start : start + AMONG_ROWS], axis=1)
-            found.append(np.unique(own[:, first] * self.count + own[:, second]))
-        codes = np.unique(np.concatenate(found))
-        self.fill(np.stack([codes // self.count, codes % self.count], axis=1))
-
-    def fill_all(self) -> None:
-        """Compute every pair."""
-        self.fill(np.stack(np.triu_indices(self.count, 1), axis=1))
 
     def precise(self, pairs: NDArray[np.int64]) -> NDArray[np.float64]:
         """(P,) distances of pairs (P, 2), i < j, to 1e-11 relative, by products in float64."""

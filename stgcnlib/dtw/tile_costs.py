@@ -20,7 +20,7 @@ from stgcnlib.dtw.options import DTWOptions
 from stgcnlib.dtw.projection import Projection
 from stgcnlib.dtw.source import FrameSource
 
-__all__ = ["DenseCosts", "ShortCosts", "TileCosts"]
+__all__ = ["DenseCosts", "ShortCosts", "TileCosts", "still_allowed"]
 
 METRICS = {"euclidean": kernels.EUCLIDEAN, "sqeuclidean": kernels.SQEUCLIDEAN, "cosine": kernels.COSINE}
 NORMALIZATIONS = {None: kernels.BY_NOTHING, "length": kernels.BY_LENGTH, "path": kernels.BY_PATH}
@@ -203,6 +203,11 @@ class ShortCosts:
             self.scale, int(self.exact), costs,
         )  # fmt: skip
         return costs
+
+
+def still_allowed(limits: NDArray[np.float64], costs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What is left of limits after the costs of some parts; -1 where one of these was beyond its own."""
+    return np.subtract(limits, costs, out=np.full(limits.shape, -1.0), where=np.isfinite(costs))
 
 
 def _band(options: DTWOptions) -> int:

@@ -20,7 +20,7 @@ from stgcnlib.dtw.frames import FrameTable, threads
 from stgcnlib.dtw.options import DTWOptions
 from stgcnlib.dtw.projection import Projection
 from stgcnlib.dtw.source import FrameSource
-from stgcnlib.dtw.tile_costs import SCALES, DenseCosts, ShortCosts, TileCosts
+from stgcnlib.dtw.tile_costs import SCALES, DenseCosts, ShortCosts, TileCosts, still_allowed
 from stgcnlib.errors import SequenceError
 from stgcnlib.progress import track
 
@@ -99,8 +99,8 @@ def tile_costs(
     for part in range(parts):
         side, other = costs.x.rows(rows, part), lanes[part]
         done = total[jobs[:, 0], jobs[:, 1]]
-        found = costs(side, other, jobs, side.values @ other.values.T, None if most is None else most - done)
-        total[jobs[:, 0], jobs[:, 1]] = done + found
+        left = None if most is None else still_allowed(most, done)
+        total[jobs[:, 0], jobs[:, 1]] = done + costs(side, other, jobs, side.values @ other.values.T, left)
     return total / parts
 
 

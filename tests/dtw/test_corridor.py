@@ -152,11 +152,13 @@ import numpy as np
 from stgcnlib.dtw import DTWOptions
 from stgcnlib.dtw.frames import frame_table
 from stgcnlib.dtw.projection import Projection
-from stgcnlib.dtw.tiles import lower_bounds, pair_costs
+from stgcnlib.dtw.source import FrameSource
+from stgcnlib.dtw.tiles import pair_costs
+from dtw_bounds import lower_bounds
 rng = np.random.default_rng(0)
 def bounds(lengths):
     table = frame_table([rng.normal(size=(t, 300)).cumsum(axis=0) for t in lengths])
-    lower = lower_bounds(DTWOptions(), Projection.fit(table, 8, centred=True), progress=False)
+    lower = lower_bounds(DTWOptions(), Projection.fit(FrameSource.of(table), 8, centred=True))
     return lower, table
 bounds((20, 30, 40))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -166,6 +168,6 @@ exact = pair_costs(DTWOptions(), table, None, progress=False)
 assert (lower <= exact).all() and lower[0, 1] > 0.1 * exact[0, 1]
 assert grown < 400 * 1024, grown  # 256 MB of products; all cells, three times over, would be 768 MB more
 """
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
