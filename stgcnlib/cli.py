@@ -52,7 +52,7 @@ def _options(
 def run(
     study: Annotated[str, typer.Argument(help="A study file, or the name of a bundled study such as demo.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder for everything made; reports/NAME if left out.")
+        str | None, typer.Option("--output", "-o", help="Folder for everything made; reports/NAME if left out.")
     ] = None,
     force: Annotated[
         str | None, typer.Option("--force", metavar="STAGE", help="Repeat this stage and those that build on it.")

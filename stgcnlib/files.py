@@ -1,7 +1,7 @@
 """Writing results so that a kill leaves nothing half-written, and fingerprinting what made them.
 
 A file is written beside its place, synced and renamed over it; a fingerprint is a SHA-256 of a
-value's canonical JSON, or of a file's bytes.
+value's canonical JSON, or of a file's bytes. A ``file://`` URL is as good as the path that it names.
 """
 
 from __future__ import annotations
@@ -15,8 +15,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
-__all__ = ["atomic_folder", "atomic_path", "fingerprint", "fingerprint_file", "write_json", "write_text"]
+__all__ = [
+    "atomic_folder", "atomic_path", "fingerprint", "fingerprint_file", "is_remote", "local_path", "write_json",
+    "write_text",
+]  # fmt: skip
 
 
 @contextmanager
@@ -60,6 +65,18 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
             temporary.rename(target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def is_remote(path: str | os.PathLike[str]) -> bool:
+    """Whether a path is a URL of another kind than ``file://``, such as ``s3://bucket/features.zarr``."""
+    return isinstance(path, str) and "://" in path and not path.startswith("file://")
+
+
+def local_path(path: str | os.PathLike[str]) -> Path:
+    """The path of a file or folder of this machine, which a ``file://`` URL may name as well; for no other URL."""
+    if isinstance(path, str) and path.startswith("file://"):
+        return Path(url2pathname(urlsplit(path).path))
+    return Path(path)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

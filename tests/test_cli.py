@@ -90,14 +90,14 @@ def test_run_refuses_a_wrong_study_before_anything_is_written(
 def test_run_passes_its_options_and_names_the_index(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     seen: dict[str, Any] = {}
 
-    def fake(study: str, output: Path, **options: Any) -> Path:
+    def fake(study: str, output: str, **options: Any) -> Path:
         seen.update(study=study, output=output, **options)
-        return output / "index.html"
+        return Path(output) / "index.html"
 
     monkeypatch.setattr("stgcnlib.report.study.run_study", fake)
     result = runner.invoke(cli.app, ["run", "demo", "-o", str(tmp_path), "--force", "04_geometry", "--workers", "3"])
     assert result.exit_code == 0, result.output
-    assert seen == {"study": "demo", "output": tmp_path, "force": "04_geometry", "workers": 3}
+    assert seen == {"study": "demo", "output": str(tmp_path), "force": "04_geometry", "workers": 3}
     assert result.output.replace("\n", "") == str(tmp_path / "index.html")
 
 

@@ -33,7 +33,7 @@ from stgcnlib.activations.observe import (
 )
 from stgcnlib.activations.store import FORMAT, VERSION, LayerStore, write_layer, write_scores
 from stgcnlib.errors import AxesError, SkeletonFormatError
-from stgcnlib.files import atomic_folder
+from stgcnlib.files import atomic_folder, is_remote, local_path
 from stgcnlib.networks.batches import check_fit, equal_batches, network_batch
 from stgcnlib.progress import track
 from stgcnlib.sequences import SequenceSet
@@ -221,7 +221,11 @@ def _destination(store: str | os.PathLike[str] | None) -> Iterator[tuple[Path | 
     if store is None:
         yield None, zarr.create_group(MemoryStore())
         return
-    target = Path(store)
+    if is_remote(store):
+        raise SkeletonFormatError(
+            f"{store}: features are recorded to a folder; copy it there afterwards, and LayerStore.open reads them"
+        )
+    target = local_path(store)
     if target.exists() and not (target.is_dir() and (LayerStore.is_one(target) or not any(target.iterdir()))):
         raise SkeletonFormatError(
             f"{target}: exists and is not a LayerStore, so it is not replaced; give another path or remove it"

@@ -1,4 +1,4 @@
-"""LayerStore: every layer's features of every recording, ragged, in memory or in a zarr folder.
+"""LayerStore: every layer's features of every recording, ragged, in memory, in a zarr folder or at a URL.
 
 One array (sum of T_l, V*C) float32 per layer, recordings one after another, and a manifest that says
 what made it. Chunks are about 1 MiB and not compressed: on layers 4 and 10 of an ST-GCN over UTD-MHAD, lz4
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ import zarr
 from numpy.typing import NDArray
 
 from stgcnlib.errors import LayerNotFoundError, SkeletonFormatError, suggest
+from stgcnlib.files import is_remote, local_path
 
 __all__ = ["FORMAT", "VERSION", "LayerActivations", "LayerStore", "write_layer", "write_scores"]
 
@@ -142,12 +142,19 @@ class LayerStore:
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> LayerStore:
-        """Open a folder that `record` wrote; features are read when they are asked for.
+        """Open what `record` wrote; features are read when they are asked for.
+
+        Args:
+            path: a folder, or a URL of one that fsspec reads, such as ``s3://bucket/trained.zarr``; zarr reads it
+                through fsspec, which asks for a package of its own for most kinds of URL.
 
         Raises:
-            SkeletonFormatError: if the folder is missing, incomplete, or something else.
+            SkeletonFormatError: if nothing is there, or it is incomplete or something else, or fsspec cannot read URLs
+                of this kind.
         """
-        folder = Path(path)
+        if is_remote(path):
+            return cls(_remote_group(str(path)), origin=str(path))
+        folder = local_path(path)
         if not folder.is_dir():
             raise SkeletonFormatError(f"{folder}: no such folder; record() writes one")
         try:
@@ -162,7 +169,7 @@ class LayerStore:
     def is_one(path: str | os.PathLike[str]) -> bool:
         """Whether the folder was written by `record`, even if it is incomplete by now."""
         try:
-            return bool(zarr.open_group(str(path), mode="r").attrs.get("format") == FORMAT)
+            return bool(zarr.open_group(str(local_path(path)), mode="r").attrs.get("format") == FORMAT)
         except (OSError, ValueError, KeyError, TypeError):
             return False
 
@@ -204,6 +211,20 @@ class LayerStore:
     def __repr__(self) -> str:
         first = next(iter(self._layers.values()))
         return f"LayerStore({len(self)} layers of {len(first)} recordings: {', '.join(self._layers)})"
+
+
+def _remote_group(url: str) -> zarr.Group:
+    try:
+        return zarr.open_group(url, mode="r")
+    except ImportError as error:
+        raise SkeletonFormatError(
+            f"{url}: fsspec needs a package for it ({error}); install that, say with pip"
+        ) from None
+    except Exception as error:  # each kind of store has errors of its own
+        raise SkeletonFormatError(
+            f"{url}: no LayerStore can be read there ({type(error).__name__}: {error}); copy a folder that record() "
+            "wrote to it, files and names unchanged"
+        ) from None
 
 
 def write_scores(root: zarr.Group, scores: NDArray[np.float32]) -> None:

@@ -12,9 +12,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from stgcnlib.errors import StgcnlibError, StudyError, shorten
+from stgcnlib.files import is_remote, local_path
 from stgcnlib.pipeline.study import Study
 
-__all__ = ["find_file", "find_folder", "find_output", "nearest_study", "project_folder", "written"]
+__all__ = [
+    "find_file", "find_folder", "find_output", "nearest_study", "output_folder", "project_folder", "written"
+]  # fmt: skip
 
 _REPORTS = "reports"
 
@@ -50,6 +53,20 @@ def nearest_study(start: Path | None = None) -> Path:
     raise StudyError(
         f"no finished study lies in {shorten(looked)}; make one with 'stgcnlib run demo', or give the folder of one"
     )
+
+
+def output_folder(output: str | os.PathLike[str]) -> Path:
+    """The folder of a study's artefacts, which a ``file://`` URL may name as well as a path.
+
+    Raises:
+        StudyError: it is a URL of another kind.
+    """
+    if is_remote(output):
+        raise StudyError(
+            f"output {output}: a run needs a folder, for several processes write to it, lock it and run notebooks in "
+            "it; give one that all machines share under the same path"
+        )
+    return local_path(output)
 
 
 def find_output(study: Study, output: Path, start: Path | None = None) -> Path:

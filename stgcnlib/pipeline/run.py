@@ -15,7 +15,7 @@ from stgcnlib.artefacts import Artefacts, Line
 from stgcnlib.errors import LayerNotFoundError, suggest
 from stgcnlib.pipeline import asking
 from stgcnlib.pipeline.checks import check_study
-from stgcnlib.pipeline.finding import find_file, find_output, nearest_study, project_folder
+from stgcnlib.pipeline.finding import find_file, find_output, nearest_study, output_folder, project_folder
 from stgcnlib.pipeline.line.table import LINE
 from stgcnlib.pipeline.study import Study
 
@@ -35,20 +35,20 @@ def open_study(
     Args:
         study: a `Study`, its fields, a path to a study file, or the name of a bundled one. `None`: the study in
             `output`; without that, the nearest finished one (`stgcnlib.pipeline.finding.nearest_study`).
-        output: folder for artefacts; `None` means ``reports/NAME``. One that is nowhere is made below the working
-            directory, or where someone can be asked first, in the project's own folder.
+        output: folder for artefacts, or its ``file://`` URL; `None` means ``reports/NAME``. One that is nowhere is
+            made below the working directory, or where someone can be asked first, in the project's own folder.
 
     Raises:
         StudyError: the study file has an unknown key or a value out of range, or no study is named and none is near.
     """
     if study is None:
-        folder = nearest_study() if output is None else find_file(Path(output) / "study.yml").parent
+        folder = nearest_study() if output is None else find_file(output_folder(output) / "study.yml").parent
         loaded, asked = Study.from_file(folder / "study.yml"), folder
     else:
         if isinstance(study, str | os.PathLike) and Path(study).suffix:  # the name of a bundled study has none
             study = find_file(Path(study))
         loaded = Study.load(study)
-        asked = Path(output) if output is not None else Path("reports") / loaded.name
+        asked = output_folder(output) if output is not None else Path("reports") / loaded.name
     folder = find_output(loaded, asked)
     if asking.attended() and not folder.exists():
         folder = project_folder() / folder

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from stgcnlib.pipeline.finding import output_folder
 from stgcnlib.pipeline.run import StudyRun
 from stgcnlib.pipeline.runner import run_stages
 from stgcnlib.pipeline.study import Study
@@ -28,7 +29,8 @@ def run_study(
 
     Args:
         study: a `Study`, its fields, a path to a study file, or the name of a bundled one.
-        output: folder for everything that is made; `None` means ``reports/NAME`` below the working directory.
+        output: folder for everything that is made, or its ``file://`` URL; `None` means ``reports/NAME`` below the
+            working directory.
         force: name of a stage to repeat, with every result and stage that builds on what is made for it.
         workers: results and notebooks at a time; `None` takes the study's, or as many as there are cores.
         progress: `False` for silence; `None` shows rows on a terminal and lines elsewhere.
@@ -41,7 +43,7 @@ def run_study(
         StageError: a notebook failed: which cell, with which parameters and error. Finished ones stay.
     """
     loaded = Study.load(study)
-    run = StudyRun(loaded, Path("reports") / loaded.name if output is None else Path(output))
+    run = StudyRun(loaded, Path("reports") / loaded.name if output is None else output_folder(output))
     pages = partial(LivePages, show=progress)
     run_stages(run.study, run.output, check=run.check, watch=pages, force=force, workers=workers, progress=progress)
     return run.output / "index.html"
