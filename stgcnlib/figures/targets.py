@@ -181,8 +181,8 @@ def target_map(
     if len(points) > CROWDED:
         crowd(ax, points, shown.to_rgba(y))
     else:
-        size = float(np.clip(9000 / len(points), 13, 60))
-        ax.scatter(*points.T, s=size, c=shown.to_rgba(y), edgecolors="white", linewidths=0.5, zorder=3)
+        size, colors = float(np.clip(9000 / len(points), 13, 60)), {"cmap": SIGNAL, "norm": _scale(y)}
+        ax.scatter(*points.T, s=size, c=y, edgecolors="white", linewidths=0.5, zorder=3, **colors)
     ax.margins(0.06)
     ax.set_aspect("equal", adjustable="datalim")
     ax.set_xticks([])

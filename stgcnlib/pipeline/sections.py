@@ -240,6 +240,9 @@ class Graph(Section):
 
     `leave_out` is the group whose members are no neighbours of each other, "auto" for subject (else block) where the
     data has it, or null for nobody.
+
+    `distances` are those of all pairs of recordings, or to the nearest "neighbours" of each, as graphs need them;
+    "auto" takes all pairs of up to 2,000 recordings.
     """
 
     k: Whole | None = Field(None, ge=1)
@@ -248,6 +251,7 @@ class Graph(Section):
     solver: Literal["exact", "pynnk"] = "exact"
     part: Literal["test", "train", "all"] = "test"
     leave_out: str | None = "auto"
+    distances: Literal["auto", "all", "neighbours"] = "auto"
 
 
 class Geometry(Section):

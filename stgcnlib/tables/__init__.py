@@ -40,6 +40,7 @@ What each takes:
     settings_facts(study, *, nodes, k, left_out, resampled)
     main_graphs(geometry)
     example_pair(nodes, distances, *, groups=None)
+    all_pairs_told(distances)
     alignment(pair, activations, *, nodes, options)
     example_nodes(geometry, *, layer)
     example_maps(nodes, explained, maps, *, count)

@@ -6,6 +6,7 @@ from .comparison import pairs_table as pairs_table
 from .comparison import studies_table as studies_table
 from .comparison import unequal_table as unequal_table
 from .examples import alignment as alignment
+from .examples import all_pairs_told as all_pairs_told
 from .examples import example_maps as example_maps
 from .examples import example_nodes as example_nodes
 from .examples import example_pair as example_pair
