@@ -79,7 +79,7 @@ def nearest_distances(
         if found is None:
             return LayerDistances.all_pairs(dtw_distances(activations, dtw=options, progress=False))
         table, known = found
-        pairs.add(*known.pairs.T, known.values)
+        pairs.add(known.pairs[:, 0], known.pairs[:, 1], known.values)
         tables.append(table)
     made = LayerDistances.of_table(
         tables[0], pairs, exclude=exclude, everyone=tables[1] if len(tables) > 1 else None, fill=None
@@ -131,9 +131,10 @@ def _filling(distances: LayerDistances, activations: Any, options: DTWOptions) -
     cache = PairCache(options.at_temporal_stride(table.temporal_stride), table)
 
     def fill(pairs: NDArray[np.int64]) -> None:
+        i, j = pairs[:, 0], pairs[:, 1]
         wanted = np.zeros(cache.known.shape, dtype=np.bool_)
-        wanted[pairs[:, 0], pairs[:, 1]] = True
+        wanted[i, j] = True
         cache.fill(wanted)
-        distances.pairs.add(*pairs.T, cache.known[pairs[:, 0], pairs[:, 1]])
+        distances.pairs.add(i, j, cache.known[i, j])
 
     return fill

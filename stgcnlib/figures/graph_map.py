@@ -113,7 +113,8 @@ def ds_graph_map(
 def crowd(ax: Axes, points: NDArray[Any], colors: NDArray[Any]) -> None:
     """Many points (N, 2), small and without rims, in an order that hides none of the colours (N, 3) or (N, 4)."""
     order = np.random.default_rng(0).permutation(len(points))
-    ax.scatter(*points[order].T, s=5.0, c=colors[order], linewidths=0, zorder=3)
+    x, y = points[order].T
+    ax.scatter(x, y, s=5.0, c=colors[order], linewidths=0, zorder=3)
 
 
 def heaviest_pairs(graph: DSGraph) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64], int]:

@@ -181,8 +181,18 @@ def target_map(
     if len(points) > CROWDED:
         crowd(ax, points, shown.to_rgba(y))
     else:
-        size, colors = float(np.clip(9000 / len(points), 13, 60)), {"cmap": SIGNAL, "norm": _scale(y)}
-        ax.scatter(*points.T, s=size, c=y, edgecolors="white", linewidths=0.5, zorder=3, **colors)
+        size = float(np.clip(9000 / len(points), 13, 60))
+        ax.scatter(
+            points[:, 0],
+            points[:, 1],
+            s=size,
+            c=y,
+            cmap=SIGNAL,
+            norm=_scale(y),
+            edgecolors="white",
+            linewidths=0.5,
+            zorder=3,
+        )
     ax.margins(0.06)
     ax.set_aspect("equal", adjustable="datalim")
     ax.set_xticks([])

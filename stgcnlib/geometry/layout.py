@@ -23,7 +23,8 @@ Floats = NDArray[np.float64]
 MOST_NEIGHBOURS = 90
 """More neighbours than these say nothing more about a place: a perplexity of 30, as is usual."""
 _STEPS = 500
-_START = 1e-4  # spread of the start, as scikit-learn's own
+_SQUEEZED = 1e-4  # spread of a first start, as scikit-learn's own
+_EXAGGERATED = 12.0  # attraction at first, as is usual; from the layer before none, so that points move no more than due
 _DENSE = 40  # graphs of fewer recordings have all their eigenvectors computed
 
 
@@ -67,13 +68,15 @@ def place_by_neighbours(
     starts = np.arange(0, rows.size + 1, k + 1)
     graph = sp.csr_matrix((values.ravel(), rows.ravel(), starts), shape=(count, count))
     method = TSNE(
-        metric="precomputed", perplexity=(k - 0.5) / 3, init=(_START * first).astype(np.float32), max_iter=_STEPS,
-        random_state=seed, n_jobs=1,
+        metric="precomputed", perplexity=(k - 0.5) / 3, max_iter=_STEPS, random_state=seed, n_jobs=1,
+        init=((_SQUEEZED if start is None else 1.0) * first).astype(np.float32),
+        early_exaggeration=_EXAGGERATED if start is None else 1.0,
     )  # fmt: skip
     with threadpool_limits(limits=1), warnings.catch_warnings():
         warnings.simplefilter("ignore", sp.SparseEfficiencyWarning)
         points: Floats = method.fit_transform(graph).astype(np.float64)
-    return points - points.mean(axis=0)
+    points -= points.mean(axis=0)
+    return points
 
 
 def _slow_directions(near: NDArray[np.int64], far: Floats, seed: int) -> Floats:
@@ -91,7 +94,9 @@ def _slow_directions(near: NDArray[np.int64], far: Floats, seed: int) -> Floats:
         vectors = np.linalg.eigh(walk.toarray())[1][:, ::-1]
     else:
         try:
-            values, vectors = eigsh(walk, 3, which="LA", v0=random.normal(size=count), tol=1e-3)
+            values, vectors = eigsh(
+                walk, 3, which="LA", v0=random.normal(size=(count,)), tol=1e-3, return_eigenvectors=True
+            )
             vectors = vectors[:, values.argsort()[::-1]]
         except ArpackNoConvergence as stopped:
             vectors = stopped.eigenvectors

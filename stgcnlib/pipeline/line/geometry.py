@@ -158,7 +158,7 @@ def measure_sensitivity(
     own = dtw_options(settings)
     names = {dtw_variant(own, variant): variant for variant, _ in others}
 
-    def kept(layer: str, options: DTWOptions) -> LayerDistances:
+    def kept(layer: str, options: DTWOptions) -> Any:
         return distances[layer] if options == own else others[(names[options], layer)]
 
     chosen = settings.sensitivity.model_dump()
