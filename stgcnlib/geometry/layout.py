@@ -24,7 +24,7 @@ MOST_NEIGHBOURS = 90
 """More neighbours than these say nothing more about a place: a perplexity of 30, as is usual."""
 _STEPS = 500
 _SQUEEZED = 1e-4  # spread of a first start, as scikit-learn's own
-_EXAGGERATED = 12.0  # attraction at first, as is usual; from the layer before none, so that points move no more than due
+_EXAGGERATED = 12.0  # attraction at first, as is usual; none from the layer before: points move no more than due
 _DENSE = 40  # graphs of fewer recordings have all their eigenvectors computed
 
 
