@@ -16,8 +16,8 @@ from stgcnlib.pipeline.data_sections import Split
 from stgcnlib.pipeline.fields import Number, Section, Whole
 
 __all__ = [
-    "Augment", "Compute", "Controls", "Dtw", "Explain", "Geometry", "Graph", "Network", "Noise", "Sample",
-    "Sensitivity", "Source", "Statistics", "Training", "Transfer",
+    "Activations", "Augment", "Compute", "Controls", "Dtw", "Explain", "Geometry", "Graph", "Network", "Noise",
+    "Sample", "Sensitivity", "Source", "Statistics", "Training", "Transfer",
 ]  # fmt: skip
 
 Scalar = bool | int | float | str | None
@@ -102,6 +102,17 @@ class Network(Section):
             except AxesError as error:
                 raise ValueError(str(error)) from None
         return axes
+
+
+class Activations(Section):
+    """How features are kept on disk: "float16" takes half of the room, and page 02 says what it does to distances."""
+
+    dtype: Literal["float32", "float16"] = "float32"
+
+    @property
+    def rounded(self) -> bool | None:
+        """`True` where features are rounded; `None` where they are kept as the network put them out."""
+        return True if self.dtype != "float32" else None
 
 
 class Dtw(Section):

@@ -103,6 +103,7 @@ CHANGES: list[tuple[str, Any, set[str]]] = [
         ACTIVATIONS | MEASURED | MAPS | RUNS | TARGET,
     ),
     ("layers", ["st_gcn_networks.2"], ACTIVATIONS | MEASURED | MAPS),  # a transfer is measured at all layers
+    ("activations.dtype", "float16", ACTIVATIONS | MEASURED | MAPS),
     ("graph.part", "all", NODES | ACTIVATIONS | MEASURED | MAPS | {"recordings", "settings"}),
     (
         "graph.sample.nodes",

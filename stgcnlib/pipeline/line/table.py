@@ -90,7 +90,12 @@ NETWORKS = (
                     "sample": "sample?"},
              settings=("graph.part",), tables={"recordings": ""}),
     Artefact("activations/{network}", networks.record_nodes, forms.ACTIVATIONS,
-             needs={"network": "network/{network}", "nodes": "nodes"}, settings=("layers", "network.axes")),
+             needs={"network": "network/{network}", "nodes": "nodes"},
+             settings=("layers", "network.axes", "activations.dtype")),
+    Artefact("rounding", networks.measure_rounding, TABLE,
+             needs={"network": "network/trained", "nodes": "nodes"},
+             settings=("layers", "network.axes", "activations.dtype", "dtw", "seed"), section="activations.rounded",
+             tables={"rounding": ""}),
     Artefact("layers", networks.list_layers, JSON, needs={"activations": "activations/trained"}),
 )
 
