@@ -14,6 +14,7 @@ __all__ = [
     "AxesError",
     "CheckpointError",
     "ClusterError",
+    "DeviceError",
     "GraphError",
     "LayerNotFoundError",
     "LayoutError",
@@ -45,6 +46,10 @@ class LayoutError(StgcnlibError, ValueError):
 
 class CheckpointError(StgcnlibError, ValueError):
     """A checkpoint cannot be read safely, or belongs to another network."""
+
+
+class DeviceError(StgcnlibError, ValueError):
+    """A device is named that is not there, or its memory is full."""
 
 
 class LayerNotFoundError(StgcnlibError, LookupError):

@@ -11,13 +11,19 @@ from typing import Any, Unpack
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from stgcnlib.dsgraph.asking import ask_among
 from stgcnlib.dsgraph.graph import DSGraph, Kind, Symmetrize, check_symmetrize
 from stgcnlib.dsgraph.kernel import Sigma, gaussian, kernel_width, project_psd
 from stgcnlib.dsgraph.nnk import Solver, merge_twins, share, solve_blocks
-from stgcnlib.dtw.neighbors import Method, search
+from stgcnlib.dtw.distances import dtw_distances
+from stgcnlib.dtw.known import LayerDistances, as_layer_distances
+from stgcnlib.dtw.neighbors import Method, NeighborTable, search
 from stgcnlib.dtw.options import DTWKeywords, DTWLike, dtw_options, names_options
+from stgcnlib.dtw.pairs import KnownPairs
+from stgcnlib.dtw.refine import PairCache
+from stgcnlib.dtw.square import nearest_rows
 from stgcnlib.errors import GraphError, suggest
-from stgcnlib.groups import barred_pairs, check_candidates
+from stgcnlib.groups import check_candidates
 
 __all__ = ["ds_graph", "knn_graph", "nnk_graph"]
 
@@ -26,11 +32,10 @@ Floats = NDArray[np.float64]
 _FAINT = float(np.finfo(np.float64).tiny)
 """Weight of an edge whose kernel value underflows: present, and next to nothing."""
 _BLOCK_BYTES = 2**26  # kernel blocks held at once
-_TOLERANCE = 1e-5  # of the largest distance: float32 rounding of the two halves of a distance matrix
 
 
 def nnk_graph(
-    distances: ArrayLike,
+    distances: LayerDistances | ArrayLike,
     *,
     k: int = 50,
     sigma: Sigma | float = "mean-kth/3",
@@ -55,7 +60,8 @@ def nnk_graph(
     None of the three applies to ``solver="pynnk"``, which reproduces the published behaviour (`nnk.solve_blocks`).
 
     Args:
-        distances: (N, N) symmetric, non-negative, zero diagonal. Halves that differ by rounding are averaged.
+        distances: (N, N) symmetric, non-negative, zero diagonal, or a `LayerDistances`, which computes what it lacks.
+            Halves that differ by rounding are averaged.
         k: number of candidates per node, K.
         sigma: kernel width: "mean-kth/3", "per-node", "pynnk" or a number (see `kernel.kernel_width`).
         symmetrize: what `DSGraph.undirected` does by default; each node's own weights do not depend on it.
@@ -68,33 +74,34 @@ def nnk_graph(
 
     Raises:
         GraphError: distances are no finite symmetric non-negative matrix of zero diagonal, a node has fewer than
-            k admissible candidates, or an option is unknown.
+            k admissible candidates, an option is unknown, or a distance is not known and can't be computed.
     """
     check_symmetrize(symmetrize)
-    matrix, candidates, nearest = _candidates(distances, k, exclude, queries)
-    return _nnk(matrix, candidates, nearest, sigma, symmetrize, solver)
+    known, candidates, nearest = _candidates(distances, k, exclude, queries)
+    return _nnk(known, candidates, nearest, sigma, symmetrize, solver)
 
 
 def _nnk(
-    matrix: NDArray[np.floating],
+    distances: LayerDistances,
     candidates: NDArray[np.int64],
     nearest: Floats,
     sigma: Sigma | float,
     symmetrize: Symmetrize,
     solver: Solver,
 ) -> DSGraph:
-    """The graph from checked input; of `matrix` only distances among each node's candidates are read."""
-    width = kernel_width(sigma, matrix, candidates, nearest)
+    """The graph from checked input; of the distances only those among each node's candidates are read."""
+    width = kernel_width(sigma, distances, candidates, nearest)
     targets, widths = _targets(nearest, candidates, width)
     count, k = candidates.shape
     weights, residual, errors = np.zeros((count, k)), np.zeros(count), np.zeros(count)
     projected = np.zeros(count, dtype=np.bool_)
     step = max(1, _BLOCK_BYTES // (8 * k * k))
+    ask_among(distances, candidates)
     for start in range(0, count, step):
         part = slice(start, start + step)
         chosen = candidates[part]
         local = widths[chosen]
-        among = matrix[chosen[:, :, None], chosen[:, None, :]].astype(np.float64)
+        among = distances.among(chosen)
         blocks, aims, first = gaussian(among, local[:, :, None], local[:, None, :]), targets[part], None
         if solver == "exact":
             blocks, aims, first = merge_twins(blocks, aims)
@@ -113,7 +120,7 @@ def _nnk(
 
 
 def knn_graph(
-    distances: ArrayLike,
+    distances: LayerDistances | ArrayLike,
     *,
     k: int = 50,
     sigma: Sigma | float = "mean-kth/3",
@@ -126,18 +133,18 @@ def knn_graph(
     Arguments and errors as `nnk_graph`.
     """
     check_symmetrize(symmetrize)
-    matrix, candidates, nearest = _candidates(distances, k, exclude)
-    return _knn(matrix, candidates, nearest, sigma, symmetrize)
+    known, candidates, nearest = _candidates(distances, k, exclude)
+    return _knn(known, candidates, nearest, sigma, symmetrize)
 
 
 def _knn(
-    matrix: NDArray[np.floating],
+    distances: LayerDistances,
     candidates: NDArray[np.int64],
     nearest: Floats,
     sigma: Sigma | float,
     symmetrize: Symmetrize,
 ) -> DSGraph:
-    width = kernel_width(sigma, matrix, candidates, nearest)
+    width = kernel_width(sigma, distances, candidates, nearest)
     targets, _ = _targets(nearest, candidates, width)
     weights = np.maximum(targets, _FAINT)
     return DSGraph(candidates, nearest, weights, width, np.zeros(len(candidates)), "knn", symmetrize)
@@ -179,16 +186,37 @@ def ds_graph(
     check_symmetrize(symmetrize)
     check_count(k)
     chosen = dtw_options(dtw, **options)
+    if sigma == "pynnk":
+        given: dict[str, Any] = {"k": k, "sigma": sigma, "symmetrize": symmetrize, "exclude": exclude}
+        every = dtw_distances(activations, dtw=chosen, progress=progress)
+        return knn_graph(every, **given) if kind == "knn" else nnk_graph(every, solver=solver, **given)
     table, cache = search(
         activations, k, chosen, exclude=exclude, method=method, dimensions=dimensions, progress=progress
     )
-    if sigma == "pynnk":
-        cache.fill(np.ones_like(cache.known, dtype=np.bool_))
     nearest = table.distances.astype(np.float64)
+    distances = _searched(table, cache, exclude)
     if kind == "knn":
-        return _knn(cache.known, table.indices, nearest, sigma, symmetrize)
-    cache.fill_among(table.indices)
-    return _nnk(cache.known, table.indices, nearest, sigma, symmetrize, solver)
+        return _knn(distances, table.indices, nearest, sigma, symmetrize)
+    return _nnk(distances, table.indices, nearest, sigma, symmetrize, solver)
+
+
+def _searched(table: NeighborTable, cache: PairCache, exclude: ArrayLike | None) -> LayerDistances:
+    """What a search knows, and its cache to compute more."""
+    pairs = KnownPairs(len(table))
+
+    def take() -> None:
+        i, j = np.nonzero(np.triu(~np.isnan(cache.known), 1))
+        pairs.add(i, j, cache.known[i, j])
+
+    def fill(wanted: NDArray[np.int64]) -> None:
+        mask = np.zeros(cache.known.shape, dtype=np.bool_)
+        mask[wanted[:, 0], wanted[:, 1]] = True
+        cache.fill(mask)
+        take()
+
+    take()
+    codes = exclude if exclude is not None and np.ndim(exclude) == 1 else None
+    return LayerDistances.of_table(table, pairs, exclude=codes, fill=fill)
 
 
 def check_count(k: int) -> None:
@@ -204,46 +232,18 @@ def _targets(nearest: Floats, candidates: NDArray[np.int64], width: float | Floa
 
 
 def _candidates(
-    distances: ArrayLike, k: int, exclude: ArrayLike | None, queries: ArrayLike | None = None
-) -> tuple[Floats, NDArray[np.int64], Floats]:
-    """Checked distances (N, N), candidate indices (N, K) and their distances, nearest first."""
-    matrix = _checked_distances(distances)
-    count = len(matrix)
-    rows = matrix if queries is None else np.array(queries, dtype=np.float64)
-    if rows.shape != matrix.shape or not (np.isfinite(rows).all() and (rows >= 0).all()):
-        raise GraphError(
-            f"queries have shape {rows.shape}; expected {matrix.shape} finite, non-negative distances to the nodes"
-        )
+    distances: LayerDistances | ArrayLike, k: int, exclude: ArrayLike | None, queries: ArrayLike | None = None
+) -> tuple[LayerDistances, NDArray[np.int64], Floats]:
+    """Checked distances, candidate indices (N, K) and their distances, nearest first."""
+    known = as_layer_distances(distances)
     check_count(k)
-    check_candidates(k, exclude, count)
-    order = np.argsort(np.where(barred_pairs(exclude, count), np.inf, rows), axis=1, kind="stable")[:, :k]
-    candidates = np.ascontiguousarray(order, dtype=np.int64)
-    return matrix, candidates, np.take_along_axis(rows, candidates, axis=1)
-
-
-def _checked_distances(distances: ArrayLike) -> Floats:
-    """Distances as a symmetric float64 matrix of exactly zero diagonal."""
-    matrix = np.array(distances, dtype=np.float64)
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or len(matrix) == 0:
-        raise GraphError(f"distances have shape {matrix.shape}; expected a square (N, N) matrix")
-    if not np.isfinite(matrix).all():
-        i, j = np.argwhere(~np.isfinite(matrix))[0]
-        raise GraphError(f"distances[{i}, {j}] is {matrix[i, j]}; every distance must be finite")
-    if (matrix < 0).any():
-        i, j = np.argwhere(matrix < 0)[0]
-        raise GraphError(f"distances[{i}, {j}] is {matrix[i, j]:.6g}; distances must not be negative")
-    slack = _TOLERANCE * matrix.max()
-    diagonal = matrix.diagonal()
-    if diagonal.max() > slack:
-        i = int(diagonal.argmax())
-        raise GraphError(f"distances[{i}, {i}] is {diagonal[i]:.6g}; a node's distance to itself must be 0")
-    gap = np.abs(matrix - matrix.T)
-    if gap.max() > slack:
-        i, j = np.unravel_index(int(gap.argmax()), gap.shape)
+    if queries is None:
+        return known, *known.nearest(k, exclude=exclude)
+    rows = np.array(queries, dtype=np.float64)
+    if rows.shape != (known.count, known.count) or not (np.isfinite(rows).all() and (rows >= 0).all()):
         raise GraphError(
-            f"distances[{i}, {j}] is {matrix[i, j]:.6g} but distances[{j}, {i}] is {matrix[j, i]:.6g}; "
-            "give a symmetric matrix (the mean of both, say)"
+            f"queries have shape {rows.shape}; expected ({known.count}, {known.count}) finite, non-negative distances "
+            "to the nodes"
         )
-    matrix = (matrix + matrix.T) / 2
-    np.fill_diagonal(matrix, 0.0)
-    return matrix
+    check_candidates(k, exclude, known.count)
+    return known, *nearest_rows(rows, k, exclude)

@@ -11,6 +11,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from stgcnlib.dtw.known import LayerDistances
 from stgcnlib.errors import GraphError, suggest
 
 __all__ = ["PSD_FLOOR", "Sigma", "gaussian", "kernel_width", "project_psd"]
@@ -25,7 +26,7 @@ _RULES = ("mean-kth/3", "per-node", "pynnk")
 
 
 def kernel_width(
-    rule: Sigma | float, distances: NDArray[np.floating], candidates: NDArray[np.int64], candidate_distances: Floats
+    rule: Sigma | float, distances: LayerDistances, candidates: NDArray[np.int64], candidate_distances: Floats
 ) -> float | Floats:
     """The kernel width σ, in units of the distance; 0 where only exact duplicates set it.
 
@@ -35,14 +36,14 @@ def kernel_width(
             indexes whole columns, so that it takes the mean of *all* distances to those nodes that are some
             node's K-th candidate, divided by 3 (its K-th comes from an unordered partition; here the K-th by
             distance and index). A positive number: σ itself.
-        distances: (N, N).
+        distances: of the N nodes; only "pynnk" reads them, and needs all pairs.
         candidates, candidate_distances: (N, K), nearest first.
 
     Returns:
         A float, or (N,) for "per-node".
 
     Raises:
-        GraphError: an unknown rule, or a number that is not positive and finite.
+        GraphError: an unknown rule, a number that is not positive and finite, or "pynnk" without all pairs.
     """
     if isinstance(rule, bool):
         raise GraphError(f"sigma={rule!r}; expected a positive number or one of {', '.join(_RULES)}")
@@ -57,7 +58,7 @@ def kernel_width(
         case "per-node":
             return np.asarray(kth / 3)
         case "pynnk":
-            return float(distances.mean(axis=0)[candidates[:, -1]].mean()) / 3
+            return float(distances.matrix().mean(axis=0, dtype=np.float64)[candidates[:, -1]].mean()) / 3
     raise GraphError(f"sigma={rule!r} is unknown; {suggest(str(rule), _RULES)}, or give a positive number")
 
 

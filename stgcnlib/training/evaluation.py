@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix
 from torch import Tensor, nn
 
+from stgcnlib.devices import usable_device
 from stgcnlib.errors import SequenceError
 from stgcnlib.networks.batches import check_fit, check_scores, equal_batches, network_batch
 from stgcnlib.sequences import SequenceSet
@@ -35,6 +36,10 @@ class Evaluation:
     logits: NDArray[np.float32]
     labels: NDArray[np.int64]
     class_names: tuple[str, ...]
+
+    def select(self, indices: NDArray[np.int64]) -> Evaluation:
+        """The predictions for some of the recordings, (n,) indices, in this order."""
+        return Evaluation(self.logits[indices], self.labels[indices], self.class_names)
 
     @property
     def predictions(self) -> NDArray[np.int64]:
@@ -82,6 +87,10 @@ class TargetEvaluation:
     target_names: tuple[str, ...]
     mean: NDArray[np.float64]
     scale: NDArray[np.float64]
+
+    def select(self, indices: NDArray[np.int64]) -> TargetEvaluation:
+        """The estimates for some of the recordings, (n,) indices, in this order."""
+        return replace(self, estimates=self.estimates[indices], targets=self.targets[indices])
 
     @property
     def mae(self) -> NDArray[np.float64]:
@@ -162,15 +171,16 @@ def evaluate_targets(
 
 def _outputs(network: nn.Module, data: SequenceSet, device: str) -> NDArray[np.float32]:
     """(N, outputs) of a network in evaluation mode."""
+    place = usable_device(device)
     modes = {module: module.training for module in network.modules()}
     outputs: list[NDArray[np.float32]] = [np.empty(0, np.float32)] * len(data)
     first = next(network.parameters(), None)
-    home = torch.device(device) if first is None else first.device
+    home = place if first is None else first.device
     try:
-        network.eval().to(device)
+        network.eval().to(place)
         with torch.inference_mode():
             for batch in equal_batches(data, BATCH_FRAMES):
-                x = network_batch([data.people(i) for i in batch]).to(device)
+                x = network_batch([data.people(i) for i in batch]).to(place)
                 scores: Tensor = check_scores(network(x), x)
                 for i, score in zip(batch, scores.cpu().numpy(), strict=True):
                     outputs[i] = score

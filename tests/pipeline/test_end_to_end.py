@@ -17,7 +17,16 @@ from stgcnlib.errors import LayerNotFoundError, StudyError
 from stgcnlib.pipeline.stages import stages_of
 from stgcnlib.pipeline.study import Study
 
-TINY = {**SMALL, "name": "tiny <b>study</b>", "controls": {"untrained": 2}}
+LAST = "st_gcn_networks.2"
+TINY = {
+    **SMALL,
+    "name": "tiny <b>study</b>",
+    "controls": {"untrained": 2},
+    "sensitivity": {"k": [3], "readings": ["frames"], "windows": [5], "normalizations": [], "layers": ["input", LAST]},
+    "noise": {"jitter": [20], "joint_dropout": [], "frame_dropout": [], "rotation": [], "layers": [LAST]},
+    "transfer": {"source": {"classes": 6}, "frozen": [0, 2, 3], "seeds": 1, "training": {"epochs": 1}},
+}
+"""Every stage has its section."""
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +43,7 @@ def test_every_stage_has_a_page_and_an_executed_notebook(finished: Path) -> None
     for kind, suffix in (("notebooks", "ipynb"), ("pages", "html")):
         names = {path.stem for path in (finished / kind).glob(f"*.{suffix}")}
         assert {"00_data", "01_network", "02_activations", "03_ds_graphs", "04_geometry"} <= names
-        assert {"06_relevance", "09_summary"} <= names
+        assert {"04a_classes", "04b_sensitivity", "06_relevance", "07_noise", "08_transfer", "09_summary"} <= names
         assert len([name for name in names if name.startswith("05_layer")]) == len(layers)
 
 

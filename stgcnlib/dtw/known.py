@@ -1,0 +1,347 @@
+"""LayerDistances: what is known of the distances between the recordings of one layer.
+
+Either all pairs, as a matrix, or a table of the nearest of each recording and the pairs that were asked for. What reads
+distances (graphs, votes, dimensions) takes one of these, and an array becomes one by `as_layer_distances`.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from stgcnlib.dtw.neighbors import NeighborTable
+from stgcnlib.dtw.pairs import KnownPairs
+from stgcnlib.dtw.reach import FIELDS, ReachTable, finer, sampled_pairs
+from stgcnlib.dtw.square import checked_square, nearest_rows
+from stgcnlib.errors import GraphError
+from stgcnlib.files import atomic_path
+from stgcnlib.groups import check_candidates, group_codes
+
+__all__ = ["LayerDistances", "as_layer_distances"]
+
+Codes = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+FORMAT = "stgcnlib-layer-distances"
+
+
+class LayerDistances:
+    """The distances between the N recordings of one layer, as far as they are known.
+
+    Make one with `all_pairs`, `of_table` or `load`.
+
+    Attributes:
+        count: recordings, N.
+        complete: every pair is known.
+        reach: so many neighbours of each recording are known to be its nearest admissible ones.
+        fill: computes pairs (P, 2) of recordings and adds them to what is known; None: what is unknown stays so.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        *,
+        matrix: NDArray[np.floating] | None = None,
+        tables: Sequence[ReachTable] = (),
+        pairs: KnownPairs | None = None,
+        nodes: Codes | None = None,
+        fill: Callable[[Codes], object] | None = None,
+    ) -> None:
+        self.count, self.fill = count, fill
+        self._matrix, self._tables = matrix, tuple(tables)
+        self._pairs = KnownPairs(count) if pairs is None else pairs
+        self._nodes = np.arange(count) if nodes is None else nodes  # their numbers in the pairs
+        self._rows: tuple[int, Any] | None = None
+
+    @classmethod
+    def all_pairs(cls, distances: ArrayLike) -> LayerDistances:
+        """Of all pairs.
+
+        Args:
+            distances: (N, N) symmetric, non-negative, zero diagonal. Halves that differ by rounding are averaged.
+
+        Raises:
+            GraphError: it is no such matrix, or not finite.
+        """
+        matrix = checked_square(distances)
+        return cls(len(matrix), matrix=matrix)
+
+    @classmethod
+    def of_table(
+        cls,
+        table: NeighborTable,
+        pairs: KnownPairs,
+        *,
+        exclude: ArrayLike | None = None,
+        everyone: NeighborTable | None = None,
+        fill: Callable[[Codes], object] | None = None,
+    ) -> LayerDistances:
+        """Of the nearest of each recording.
+
+        Args:
+            table: (N, R) neighbours.
+            pairs: distances of some pairs of the N; those of the tables are added where they are missing.
+            exclude: (N,) groups whose members are no neighbours in `table`; None: everyone else may be one.
+            everyone: a second table, in which everyone else may be a neighbour.
+            fill: computes pairs (P, 2) and adds them to `pairs`, such as the `fill` of a search's cache.
+
+        Raises:
+            GraphError: sizes do not fit, or a table names a neighbour that `exclude` bars.
+        """
+        count = len(table)
+        codes = None if exclude is None else group_codes(exclude, count)
+        given = [(table, codes), *([] if everyone is None else [(everyone, None)])]
+        for each, _ in given:
+            if each.indices.shape != each.distances.shape or len(each) != count or pairs.count != count:
+                raise GraphError(
+                    f"tables of {len(table)} and {len(each)} recordings, known pairs of {pairs.count}; "
+                    "give those of one search"
+                )
+            rows = np.broadcast_to(np.arange(count)[:, None], each.indices.shape)
+            missing = ~pairs.knows(rows, each.indices)
+            pairs.add(rows[missing], each.indices[missing], each.distances[missing])
+        return cls(count, tables=[ReachTable.of(each, own) for each, own in given], pairs=pairs, fill=fill)
+
+    @property
+    def complete(self) -> bool:
+        """Every pair is known."""
+        return self._matrix is not None
+
+    @property
+    def reach(self) -> int:
+        """So many neighbours of each recording are known to be its nearest admissible ones."""
+        return self.count - 1 if self.complete else int(self._tables[0].known.min(initial=self.count))
+
+    def matrix(self) -> NDArray[np.floating]:
+        """(N, N) distances, float32 or float64 as they were given.
+
+        Raises:
+            GraphError: not all pairs are known.
+        """
+        if self._matrix is None:
+            raise GraphError(
+                f"this needs all distances between the {self.count} recordings, and only those to the nearest are "
+                "known; set graph.distances to all in the study file, or give the (N, N) matrix"
+            )
+        return self._matrix
+
+    def select(self, nodes: Codes) -> LayerDistances:
+        """The distances between some of the recordings, which are numbered anew in the order of `nodes` (n,)."""
+        if self._matrix is not None:
+            return LayerDistances(len(nodes), matrix=self._matrix[np.ix_(nodes, nodes)])
+        chosen = LayerDistances(
+            len(nodes),
+            tables=[table.select(nodes) for table in self._tables],
+            pairs=self._pairs,
+            nodes=self._nodes[nodes],
+            fill=self.fill,
+        )
+        chosen._rows = self._rows
+        return chosen
+
+    def nearest(
+        self, k: int, *, exclude: ArrayLike | None = None, kept: Codes | None = None
+    ) -> tuple[Codes, NDArray[np.float64]]:
+        """Each recording's k nearest admissible ones, nearest first, ties by index.
+
+        Args:
+            k: neighbours.
+            exclude: (N,) groups whose members are no neighbours of each other, or where all pairs are known an (N, N)
+                bool mask of barred pairs; None: everyone else may be one.
+            kept: (n,) the recordings that count, by whose order neighbours are numbered; `exclude` is then theirs.
+                None: all.
+
+        Returns:
+            (n, k) int64 indices and float64 distances.
+
+        Raises:
+            GraphError: a recording has fewer than k candidates, or fewer of its neighbours are known.
+        """
+        if kept is not None:
+            return self.select(kept).nearest(k, exclude=exclude)
+        check_candidates(k, exclude, self.count)
+        if self._matrix is not None:
+            return nearest_rows(self._matrix, k, exclude)
+        table = self._admissible(exclude)
+        short = table.known < k
+        if short.any():
+            node = int(table.known.argmin())
+            needed = table.indices.shape[1] + k - int(table.known[node])
+            raise GraphError(
+                f"k={k}, but of {int(short.sum())} of {self.count} recordings fewer nearest neighbours are known (of "
+                f"recording {node} {int(table.known[node])}); make the table with a reach of at least {needed}"
+            )
+        return np.ascontiguousarray(table.indices[:, :k]), np.ascontiguousarray(table.distances[:, :k])
+
+    def among(self, candidates: Codes) -> NDArray[np.float64]:
+        """(n, K, K) float64 distances among the candidates (n, K) of each of n rows; NaN where unknown."""
+        if self._matrix is not None:
+            return np.asarray(self._matrix[candidates[:, :, None], candidates[:, None, :]], dtype=np.float64)
+        found = np.empty((*candidates.shape, candidates.shape[1]))
+        rows = self._known_rows()
+        _among(rows.indptr, rows.indices, rows.data, self._nodes[candidates], found)
+        return found
+
+    def mean(self) -> float:
+        """Mean distance between two recordings; of some 20,000 random pairs where not all are known.
+
+        Raises:
+            GraphError: those pairs are not known, and nothing here computes them.
+        """
+        if self._matrix is not None:
+            return float(self._matrix.astype(np.float64).sum() / (self.count * (self.count - 1)))
+        place = np.full(self._pairs.count, -1, dtype=np.int64)
+        place[self._nodes] = np.arange(self.count)
+        i, j = place[sampled_pairs(self._pairs.count)]
+        both = (i >= 0) & (j >= 0)
+        self.ask(i[both], j[both])
+        return float(self.get(i[both], j[both]).mean(dtype=np.float64))
+
+    def get(self, i: ArrayLike, j: ArrayLike) -> NDArray[np.float32]:
+        """float32 distances of recordings i and j, in the shape to which they broadcast; NaN where unknown."""
+        if self._matrix is not None:
+            first, second = np.broadcast_arrays(np.asarray(i, dtype=np.int64), np.asarray(j, dtype=np.int64))
+            return np.asarray(self._matrix[first, second], dtype=np.float32)
+        return self._pairs.get(self._nodes[np.asarray(i)], self._nodes[np.asarray(j)])
+
+    def ask(self, i: ArrayLike, j: ArrayLike) -> None:
+        """Have the distances of pairs (i, j), (P,) each, computed where they are unknown.
+
+        Raises:
+            GraphError: nothing here can compute them.
+        """
+        if self._matrix is not None:
+            return
+        first, second = self._nodes[np.asarray(i)], self._nodes[np.asarray(j)]
+        keys = np.unique(np.minimum(first, second) * self._pairs.count + np.maximum(first, second))
+        pairs = np.stack([keys // self._pairs.count, keys % self._pairs.count], axis=1)
+        pairs = pairs[~self._pairs.knows(pairs[:, 0], pairs[:, 1])]
+        if not len(pairs):
+            return
+        if self.fill is None:
+            raise GraphError(
+                f"{len(pairs)} distances between candidates are not known, and nothing here computes them; give "
+                "distances with a `fill`, or those that were kept for these settings"
+            )
+        self.fill(pairs)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write one npz file, atomically."""
+        arrays: dict[str, Any] = {"format": np.array(FORMAT), "count": np.array(self.count)}
+        if self._matrix is not None:
+            arrays["matrix"] = self._matrix
+        else:
+            pairs = self._own_pairs()
+            arrays |= {"keys": pairs.keys, "values": pairs.values, "tables": np.array(len(self._tables))}
+            for number, table in enumerate(self._tables):
+                columns = {f"{name}_{number}": getattr(table, name) for name in FIELDS}
+                arrays |= {name: value for name, value in columns.items() if value is not None}
+        with atomic_path(path) as temporary, temporary.open("wb") as stream:
+            np.savez(stream, allow_pickle=False, **arrays)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> LayerDistances:
+        """Read what `save` wrote.
+
+        Raises:
+            GraphError: no such file, or one whose arrays do not fit each other.
+        """
+        try:
+            with np.load(Path(path), allow_pickle=False) as stored:
+                arrays = {name: stored[name] for name in stored.files}
+            if str(arrays.get("format")) != FORMAT:
+                raise ValueError(f"its format is {arrays.get('format')!r}")
+            count = int(arrays["count"])
+            if "matrix" in arrays:
+                found = cls.all_pairs(arrays["matrix"])
+            else:
+                tables = [
+                    ReachTable(**{name: arrays.get(f"{name}_{number}") for name in FIELDS})  # type: ignore[arg-type]
+                    for number in range(int(arrays["tables"]))
+                ]
+                for table in tables:
+                    table.check(count)
+                found = cls(count, tables=tables, pairs=KnownPairs(count, arrays["keys"], arrays["values"]))
+            if found.count != count:
+                raise ValueError(f"it says {count} recordings and has {found.count}")
+        except (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+            raise GraphError(
+                f"{path}: cannot be read as distances of a layer ({error}); give a file written by LayerDistances.save"
+            ) from error
+        return found
+
+    def _admissible(self, exclude: ArrayLike | None) -> ReachTable:
+        """The table of the neighbours that `exclude` leaves; the one that bars fewest others comes last."""
+        if exclude is not None and np.ndim(exclude) != 1:
+            raise GraphError("exclude is a mask of pairs, and only the nearest are known; give (N,) groups")
+        codes = None if exclude is None else group_codes(exclude, self.count)
+        fitting = []
+        for table in self._tables:
+            if table.codes is None and codes is None:
+                return table
+            if codes is not None and (table.codes is None or finer(table.codes, codes)):
+                equal = table.codes is not None and finer(codes, table.codes)
+                fitting.append(table if equal else table.without(codes))
+        if not fitting:
+            raise GraphError(
+                "only the nearest recordings of other groups are known, and neighbours of all are asked for; make the "
+                "table of everyone as well (`everyone`)"
+            )
+        return max(fitting, key=lambda table: int(table.known.min(initial=0)))
+
+    def _known_rows(self) -> Any:
+        """The known pairs as (N, N) sparse rows."""
+        if self._rows is None or self._rows[0] != len(self._pairs):
+            self._rows = (len(self._pairs), self._pairs.rows())
+        return self._rows[1]
+
+    def _own_pairs(self) -> KnownPairs:
+        """The known pairs between these recordings, by their numbers here."""
+        if len(self._nodes) == self._pairs.count and (self._nodes == np.arange(self.count)).all():
+            return self._pairs
+        place = np.full(self._pairs.count, -1, dtype=np.int64)
+        place[self._nodes] = np.arange(self.count)
+        first, second = place[self._pairs.pairs].T
+        both = (first >= 0) & (second >= 0)
+        own = KnownPairs(self.count)
+        own.add(first[both], second[both], self._pairs.values[both])
+        return own
+
+
+def as_layer_distances(distances: LayerDistances | ArrayLike) -> LayerDistances:
+    """`distances` themselves, or an (N, N) array as `LayerDistances.all_pairs`."""
+    return distances if isinstance(distances, LayerDistances) else LayerDistances.all_pairs(distances)
+
+
+@numba.njit(cache=True, parallel=True)
+def _among(
+    starts: NDArray[np.int32], columns: NDArray[np.int32], values: NDArray[np.float32], candidates: Codes, found: Floats
+) -> None:
+    """found (n, K, K) = entries of sparse rows among each row of candidates; NaN where there is none."""
+    for b in numba.prange(candidates.shape[0]):
+        size = candidates.shape[1]
+        for s in range(size):
+            found[b, s, s] = 0.0
+            first, last = starts[candidates[b, s]], starts[candidates[b, s] + 1]
+            for t in range(s + 1, size):
+                wanted = candidates[b, t]
+                low, high = first, last
+                while low < high:
+                    middle = (low + high) // 2
+                    if columns[middle] < wanted:
+                        low = middle + 1
+                    else:
+                        high = middle
+                value = np.nan
+                if low < last and columns[low] == wanted:
+                    value = values[low]
+                if wanted == candidates[b, s]:
+                    value = 0.0
+                found[b, s, t] = found[b, t, s] = value

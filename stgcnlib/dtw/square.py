@@ -1,0 +1,67 @@
+"""Matrices of all distances: what one must be like, and each row's nearest."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from stgcnlib.errors import GraphError
+from stgcnlib.groups import barred_pairs, group_codes
+
+__all__ = ["checked_square", "nearest_rows"]
+
+_TOLERANCE = 1e-5  # of the largest distance: float32 rounding of the two halves of a distance matrix
+_BLOCK = 2**22  # entries of a matrix that are sorted at once
+
+
+def checked_square(distances: ArrayLike) -> NDArray[np.floating]:
+    """Distances as a symmetric float32 or float64 matrix of exactly zero diagonal."""
+    given = np.asarray(distances)
+    matrix = given if given.dtype == np.float32 else np.asarray(given, dtype=np.float64)
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or len(matrix) == 0:
+        raise GraphError(f"distances have shape {matrix.shape}; expected a square (N, N) matrix")
+    if not np.isfinite(matrix).all():
+        i, j = np.argwhere(~np.isfinite(matrix))[0]
+        raise GraphError(f"distances[{i}, {j}] is {matrix[i, j]}; every distance must be finite")
+    if (matrix < 0).any():
+        i, j = np.argwhere(matrix < 0)[0]
+        raise GraphError(f"distances[{i}, {j}] is {matrix[i, j]:.6g}; distances must not be negative")
+    if (matrix == matrix.T).all() and not matrix.diagonal().any():
+        return matrix
+    matrix = matrix.astype(np.float64)
+    slack = _TOLERANCE * matrix.max()
+    diagonal = matrix.diagonal()
+    if diagonal.max() > slack:
+        i = int(diagonal.argmax())
+        raise GraphError(f"distances[{i}, {i}] is {diagonal[i]:.6g}; a node's distance to itself must be 0")
+    gap = np.abs(matrix - matrix.T)
+    if gap.max() > slack:
+        i, j = np.unravel_index(int(gap.argmax()), gap.shape)
+        raise GraphError(
+            f"distances[{i}, {j}] is {matrix[i, j]:.6g} but distances[{j}, {i}] is {matrix[j, i]:.6g}; "
+            "give a symmetric matrix (the mean of both, say)"
+        )
+    matrix = (matrix + matrix.T) / 2
+    np.fill_diagonal(matrix, 0.0)
+    return matrix
+
+
+def nearest_rows(
+    rows: NDArray[np.floating], k: int, exclude: ArrayLike | None
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """(N, k) indices and float64 distances of the k nearest admissible columns of (N, N) rows; ties by index."""
+    count = len(rows)
+    codes = group_codes(exclude, count) if exclude is not None and np.shape(exclude) == (count,) else None
+    barred = barred_pairs(exclude, count) if exclude is not None and codes is None else None
+    indices = np.empty((count, k), dtype=np.int64)
+    step = max(1, _BLOCK // max(count, 1))
+    for start in range(0, count, step):
+        part = np.arange(start, min(start + step, count))
+        values = rows[part].astype(np.float64)
+        values[np.arange(len(part)), part] = np.inf
+        if codes is not None:
+            values[codes[part][:, None] == codes] = np.inf
+        elif barred is not None:
+            values[barred[part]] = np.inf
+        indices[part] = np.argsort(values, axis=1, kind="stable")[:, :k]
+    return indices, np.take_along_axis(rows, indices, axis=1).astype(np.float64)
