@@ -21,6 +21,7 @@ from stgcnlib.pipeline.data_sections import Data
 from stgcnlib.pipeline.fields import Section, Whole
 from stgcnlib.pipeline.sections import (
     LOCAL,
+    Activations,
     Compute,
     Controls,
     Dtw,
@@ -45,6 +46,7 @@ class Study(Section):
     data: Data = Field(default_factory=Data)
     network: Network = Network()
     layers: tuple[str, ...] | None = Field(None, min_length=1)
+    activations: Activations = Activations()
     dtw: Dtw = Dtw()
     graph: Graph = Graph()
     controls: Controls = Controls()
