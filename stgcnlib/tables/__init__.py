@@ -24,6 +24,7 @@ What each takes:
     layer_facts(geometry, *, layer)
     smoothness_table(geometry)
     layers_table(store)
+    rounding_table(rounding)
     network_facts(network, evaluation, *, settings, data, layers, history=None, accuracies=None)
     leakage_table(leakage, *, most=10)
     parts_table(parts, *, nodes)

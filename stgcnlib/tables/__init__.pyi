@@ -22,6 +22,7 @@ from .geometry import smoothness_table as smoothness_table
 from .leakage import leakage_table as leakage_table
 from .network import layers_table as layers_table
 from .network import network_facts as network_facts
+from .network import rounding_table as rounding_table
 from .noise import noise_table as noise_table
 from .recordings import parts_table as parts_table
 from .recordings import recordings_table as recordings_table

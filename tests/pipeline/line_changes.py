@@ -82,6 +82,7 @@ CHANGES: list[tuple[str, Any, set[str]]] = [
     ("compute.device", "cuda", set()),
     ("compute.workers", 1, set()),
     ("compute.memory_limit", 8, set()),
+    ("compute.scheduler", "tcp://127.0.0.1:8786", set()),
     ("seed", 1, EVERYTHING - {"dtw"}),
     ("data.demo.repeats", 2, EVERYTHING - {"dtw"}),
     ("data.demo.noise", 0.5, EVERYTHING - {"dtw"}),
@@ -103,6 +104,7 @@ CHANGES: list[tuple[str, Any, set[str]]] = [
         ACTIVATIONS | MEASURED | MAPS | RUNS | TARGET,
     ),
     ("layers", ["st_gcn_networks.2"], ACTIVATIONS | MEASURED | MAPS),  # a transfer is measured at all layers
+    ("activations.dtype", "float16", ACTIVATIONS | MEASURED | MAPS),
     ("graph.part", "all", NODES | ACTIVATIONS | MEASURED | MAPS | {"recordings", "settings"}),
     (
         "graph.sample.nodes",

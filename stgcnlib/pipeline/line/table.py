@@ -90,7 +90,12 @@ NETWORKS = (
                     "sample": "sample?"},
              settings=("graph.part",), tables={"recordings": ""}),
     Artefact("activations/{network}", networks.record_nodes, forms.ACTIVATIONS,
-             needs={"network": "network/{network}", "nodes": "nodes"}, settings=("layers", "network.axes")),
+             needs={"network": "network/{network}", "nodes": "nodes"},
+             settings=("layers", "network.axes", "activations.dtype")),
+    Artefact("rounding", networks.measure_rounding, TABLE,
+             needs={"network": "network/trained", "nodes": "nodes"},
+             settings=("layers", "network.axes", "activations.dtype", "dtw", "seed"), section="activations.rounded",
+             tables={"rounding": ""}),
     Artefact("layers", networks.list_layers, JSON, needs={"activations": "activations/trained"}),
 )
 
@@ -240,6 +245,7 @@ NO_EFFECT = {
     "compute.device": "says where the work runs; results agree within rounding",
     "compute.workers": "says how much is made at a time",
     "compute.memory_limit": "ends a process that would need more",
+    "compute.scheduler": "says whose processes make it",
     "network.folder": "says where a network's module lies; the module itself counts, as network.source",
 }
 """Settings that no artefact declares, and why none has to."""
