@@ -65,8 +65,11 @@ def run(
 
     index = run_study(study, output, force=force, workers=workers)
     complaints = Console(stderr=True, highlight=False, soft_wrap=True)
-    for line in front(index.parent).get("warnings", ()):
+    page = front(index.parent)
+    for line in page.get("warnings", ()):
         complaints.print(Text(f"warning: {line}", style="yellow"))
+    for line in page.get("notes", ()):
+        complaints.print(Text(f"note: {line}"))
     typer.echo(str(index))
 
 

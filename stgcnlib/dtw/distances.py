@@ -1,6 +1,6 @@
 """dtw_distances: all DTW distances within one set of sequences, or between two.
 
-Only checks its input here; the work is in `tiles` and `kernels`.
+Only checks its input here; the work is in `tiles` and `kernels`, or on a GPU in `gpu` and `wavefront`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ def dtw_distances(
     b: Any = None,
     *,
     dtw: DTWLike = None,
+    device: str = "cpu",
     progress: bool | None = None,
     **options: Unpack[DTWKeywords],
 ) -> NDArray[np.float32]:
@@ -35,6 +36,8 @@ def dtw_distances(
             ceil(band / r); `stride` is in the layer's frames.
         b: N' sequences with the same features per frame, or None for distances within `a`.
         dtw: options whole, a `DTWOptions` or a mapping of its fields.
+        device: where it is computed, "cpu" or "cuda" (see `stgcnlib.dtw.gpu`); results agree within rounding. Without a
+            CUDA device it is the processor, and a warning says so.
         progress: draw a bar; None decides by the terminal.
         **options: fields of `DTWOptions`, where they are defined: reading, window, stride, band, segments, metric,
             normalize.
@@ -45,11 +48,19 @@ def dtw_distances(
         are at exactly 0.
 
     Raises:
-        SequenceError: an option is out of range, or sequences are empty, not finite, or differ in D.
+        SequenceError: an option is out of range, sequences are empty, not finite, or differ in D, or torch knows no
+            such device.
     """
     chosen = dtw_options(dtw, **options)
     table, other = _tables(a, b)
-    return pair_costs(chosen.at_temporal_stride(table.temporal_stride), table, other, progress=progress)
+    chosen = chosen.at_temporal_stride(table.temporal_stride)
+    if device != "cpu":
+        from stgcnlib.dtw.gpu import device_pair_costs, dtw_device
+
+        place = dtw_device(device)
+        if place is not None:
+            return device_pair_costs(chosen, table, other, device=place, progress=progress)
+    return pair_costs(chosen, table, other, progress=progress)
 
 
 def _tables(a: Any, b: Any) -> tuple[FrameTable, FrameTable | None]:

@@ -1,4 +1,4 @@
-"""The sections of a study: their fields, defaults and limits.
+"""The sections of a study: their fields, defaults and limits. `data_sections` has those about recordings.
 
 `study` reads study files and finds the paths that they name.
 """
@@ -8,135 +8,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from stgcnlib.errors import AxesError
 from stgcnlib.modules import module_file
+from stgcnlib.pipeline.data_sections import Split
+from stgcnlib.pipeline.fields import Number, Section, Whole
 
 __all__ = [
-    "Augment", "Compute", "Controls", "Data", "Demo", "Dtw", "Explain", "Geometry",
-    "Graph", "Network", "Noise", "Section", "Sensitivity", "SensorDemo", "Source", "Split",
-    "Statistics", "Training", "Transfer", "Whole", "Windows",
+    "Augment", "Compute", "Controls", "Dtw", "Explain", "Geometry", "Graph", "Network", "Noise", "Sample",
+    "Sensitivity", "Source", "Statistics", "Training", "Transfer",
 ]  # fmt: skip
 
 Scalar = bool | int | float | str | None
-Whole = Annotated[int, Field(strict=True)]
-
-
-def _no_truth(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise ValueError("must be a number")
-    return value
-
-
-Number = Annotated[float, BeforeValidator(_no_truth), Field(allow_inf_nan=False)]
-
-
-class Section(BaseModel):
-    """Unknown keys are refused, and nothing is changed afterwards."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Demo(Section):
-    """Size of the embedded data set; used with ``path: demo``."""
-
-    subjects: Whole = Field(8, ge=2)
-    repeats: Whole = Field(4, ge=1)
-    noise: Number = Field(0.01, ge=0)
-
-
-class SensorDemo(Section):
-    """Size of the generated sensor network; used with ``path: sensor-demo``."""
-
-    sensors: Whole = Field(20, ge=6)
-    days: Whole = Field(24, ge=1)
-    noise: Number = Field(0.15, ge=0)
-
-
-class Windows(Section):
-    """How long series are cut into recordings with a real target: `stgcnlib.transforms.windows`.
-
-    The target is the mean of one `channel` over `joints` (indices or names; `None`: all) in the `horizon` frames after
-    a window.
-    """
-
-    length: Whole = Field(24, ge=1)
-    stride: Whole = Field(8, ge=1)
-    horizon: Whole = Field(1, ge=1)
-    block: Whole | None = Field(None, ge=2)
-    joints: tuple[Whole | str, ...] | None = Field(None, min_length=1)
-    channel: Whole = Field(0, ge=0)
-
-
-class Split(Section):
-    """Which recordings train and which test, by the values of one group."""
-
-    by: str = "subject"
-    train: tuple[Whole | str, ...] = Field((1, 3, 5, 7), min_length=1)
-    test: tuple[Whole | str, ...] | None = Field(None, min_length=1)
-
-
-class Data(Section):
-    """Recordings: where they are, how they are prepared and split.
-
-    `target` is what the network tells of a recording: its "class", or the real "value" that comes with it. `windows`
-    cut each recording, a long series, into many with such a value.
-    `published` names transforms that a checkpoint expects (`stgcnlib.transforms.PUBLISHED`), in place of `normalize`;
-    `skip` is a file that lists recordings to leave out, a name a line; `drop_duplicates` leaves out test recordings
-    that equal a training recording number for number, and all but one of equal ones in each part; of each recording
-    every `frame_step`-th frame is kept, from the first on.
-    """
-
-    path: str = "demo"
-    format: str | None = None
-    normalize: bool = True
-    centre: Literal["sequence", "frame"] = "sequence"
-    published: tuple[str, ...] = ()
-    skip: str | None = None
-    drop_duplicates: bool = False
-    frame_step: Whole = Field(1, ge=1)
-    target: Literal["class", "value"] = "class"
-    windows: Windows | None = None
-    demo: Demo | None = None
-    sensor_demo: SensorDemo | None = None
-    split: Split = Split()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _demo_size(cls, given: Any) -> Any:
-        if not isinstance(given, dict):
-            return given
-        if given.get("path") == "sensor-demo" and given.get("sensor_demo") is None:
-            given = {**given, "sensor_demo": {}}
-        if given.get("path", "demo") == "demo":
-            return {**given, "demo": {}} if given.get("demo") is None else given
-        if given.get("demo") == Demo().model_dump():
-            return {**given, "demo": None}  # as studies of other data were written out before
-        return given
-
-    @field_validator("demo")
-    @classmethod
-    def _demo_only(cls, demo: Demo | None, info: ValidationInfo) -> Demo | None:
-        if demo is not None and info.data.get("path") != "demo":
-            raise ValueError("only for path: demo; remove it, or set the path to demo")
-        return demo
-
-    @field_validator("sensor_demo")
-    @classmethod
-    def _sensors_only(cls, sensors: SensorDemo | None, info: ValidationInfo) -> SensorDemo | None:
-        if sensors is not None and info.data.get("path") != "sensor-demo":
-            raise ValueError("only for path: sensor-demo; remove it, or set the path to sensor-demo")
-        if sensors is not None and info.data.get("windows") is None:
-            raise ValueError("is one long series; give windows to cut it")
-        return sensors
-
-    @field_validator("windows")
-    @classmethod
-    def _of_values(cls, windows: Windows | None, info: ValidationInfo) -> Windows | None:
-        if windows is not None and info.data.get("target") != "value":
-            raise ValueError("windows have no classes; set data.target to value")
-        return windows
 
 
 class Augment(Section):
@@ -232,6 +116,27 @@ class Dtw(Section):
     normalize: Literal["length", "path"] | None = "length"
 
 
+class Sample(Section):
+    """How many of the part's recordings are nodes: so many of each class, or so many in all; one of the two.
+
+    They are drawn by the study's seed: `nodes` in proportion to classes and subjects (else blocks), at least two of
+    each class; `per_class` the same number of each class, spread evenly over its subjects. Where there are no more, all
+    are taken. What the network is trained and tested on stays whole.
+    """
+
+    per_class: Whole | None = Field(None, ge=2)
+    nodes: Whole | None = Field(None, ge=10)
+
+    @model_validator(mode="after")
+    def _one(self) -> Sample:
+        if (self.per_class is None) == (self.nodes is None):
+            given = "none" if self.nodes is None else "both"
+            raise ValueError(
+                f"give one of per_class and nodes, not {given}; or leave sample out to have all recordings"
+            )
+        return self
+
+
 class Graph(Section):
     """DS-Graphs: which recordings are nodes, how many and who may be a neighbour, and how edges are weighed.
 
@@ -240,6 +145,8 @@ class Graph(Section):
 
     `leave_out` is the group whose members are no neighbours of each other, "auto" for subject (else block) where the
     data has it, or null for nobody.
+
+    `sample` has only some of the recordings of the `part` as nodes (`None`: all).
     """
 
     k: Whole | None = Field(None, ge=1)
@@ -247,6 +154,7 @@ class Graph(Section):
     symmetrize: Literal["max", "mean", "mutual", "pynnk"] = "max"
     solver: Literal["exact", "pynnk"] = "exact"
     part: Literal["test", "train", "all"] = "test"
+    sample: Sample | None = None
     leave_out: str | None = "auto"
 
 

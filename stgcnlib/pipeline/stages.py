@@ -44,19 +44,18 @@ class Stage:
 
 
 MAPPED = ("nodes", "explained", "maps", "examples", "activations/trained", "grouping", "dtw")
+GRAPHS = ("nodes", "sample?", "activations/trained", "distances/trained/*", "grouping", "dtw", "geometry",
+          "planes/trained")  # fmt: skip
+ANSWER = ("geometry", "leakage", "sample?", "nodes", "explained", "maps", "settings")
 FIRST_PAGE = ("summary", "recordings")
 """What the index and other studies' comparisons read: made with the last stage, whose page does not show it."""
 
 STAGES: tuple[Stage, ...] = (
-    Stage("00_data", ("parts", "nodes", "sequences", "leakage"), cost=9),
+    Stage("00_data", ("parts", "nodes", "sample?", "sequences", "leakage"), cost=9),
     Stage("01_network", ("network-facts", "history?", "evaluation"), cost=43),
     Stage("02_activations", ("activations/trained",), cost=2),
-    Stage(
-        "03_ds_graphs",
-        ("nodes", "activations/trained", "distances/trained/*", "grouping", "dtw", "geometry", "planes/trained"),
-        cost=14,
-    ),
-    Stage("04_geometry", ("geometry", "graph-k", "baselines", "statistics"), cost=8),
+    Stage("03_ds_graphs", GRAPHS, cost=14),
+    Stage("04_geometry", ("sample?", "geometry", "graph-k", "baselines", "statistics"), cost=8),
     Stage("04a_classes", ("findings", "layers", "nodes", "geometry", "planes/trained"), cost=2),
     Stage("04b_sensitivity", ("sensitivity",), section="sensitivity"),
     Stage("06_relevance", (*MAPPED, "layers", "distances/trained/*", "map-evaluation"), cost=21),
@@ -68,30 +67,23 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage("07_noise", ("noise",), section="noise", cost=7),
     Stage("08_transfer", ("transfer", "advice", "transfer-facts"), section="transfer"),
-    Stage(
-        "09_summary",
-        ("geometry", "noise?", "transfer?", "leakage", "nodes", "explained", "maps", "settings", *FIRST_PAGE),
-        cost=3,
-    ),
+    Stage("09_summary", (*ANSWER, "noise?", "transfer?", *FIRST_PAGE), cost=3),
 )
 """In the order in which they run: 06 before 05, which shows its maps."""
 
 TARGET_STAGES: tuple[Stage, ...] = (
-    Stage("00_series", ("parts", "nodes", "sequences", "leakage")),
+    Stage("00_series", ("parts", "nodes", "sample?", "sequences", "leakage")),
     Stage("01_estimates", ("network-facts", "history?", "evaluation", "nodes", "recordings")),
     Stage("02_activations", ("activations/trained",)),
-    Stage(
-        "03_neighbours",
-        ("nodes", "activations/trained", "distances/trained/*", "grouping", "dtw", "geometry", "planes/trained"),
-    ),
-    Stage("04_smoothness", ("geometry", "graph-k", "baselines", "statistics")),
+    Stage("03_neighbours", GRAPHS),
+    Stage("04_smoothness", ("sample?", "geometry", "graph-k", "baselines", "statistics")),
     Stage("06_outputs", ("nodes", "explained", "maps", "examples", "layers")),
     Stage(
         "05_one_layer",
         ("nodes", "explained", "maps", "examples", "geometry", "planes/trained", "distances/trained/{layer}"),
         per_layer=True,
     ),
-    Stage("09_result", ("geometry", "leakage", "nodes", "explained", "maps", "settings", *FIRST_PAGE)),
+    Stage("09_result", (*ANSWER, *FIRST_PAGE)),
 )
 """Those of a study whose target is a real value and no class."""
 

@@ -17,21 +17,20 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from stgcnlib.errors import StudyError, shorten
 from stgcnlib.files import fingerprint
 from stgcnlib.pipeline.complaints import UniqueKeys, complaints
+from stgcnlib.pipeline.data_sections import Data
+from stgcnlib.pipeline.fields import Section, Whole
 from stgcnlib.pipeline.sections import (
     Compute,
     Controls,
-    Data,
     Dtw,
     Explain,
     Geometry,
     Graph,
     Network,
     Noise,
-    Section,
     Sensitivity,
     Statistics,
     Transfer,
-    Whole,
 )
 
 __all__ = ["Study", "bundled_folder"]
@@ -71,6 +70,10 @@ class Study(Section):
             return self
         if self.network.training.loss == "cross-entropy":
             raise ValueError("network.training.loss: is for classes; choose mse or mae, or leave it out")
+        if self.graph.sample is not None and self.graph.sample.per_class is not None:
+            raise ValueError(
+                "graph.sample.per_class: is for classes; give graph.sample.nodes where data.target is value"
+            )
         for name in ("sensitivity", "noise", "transfer"):
             if getattr(self, name) is not None:
                 raise ValueError(f"{name}: is measured for classes only; leave it out where data.target is value")

@@ -32,6 +32,7 @@ def write_summary(
     table: pd.DataFrame,
     claims: Sequence[tuple[str, Outcome]] = (),
     warnings: Sequence[str] = (),
+    notes: Sequence[str] = (),
 ) -> None:
     """Write ``summary.json`` and its pictures into a new folder.
 
@@ -44,11 +45,13 @@ def write_summary(
         table: the main table.
         claims: (title, verdict) of what else was asked.
         warnings: sentences that a reader must see before the verdict.
+        notes: sentences on what the study covers, such as a sample.
     """
     folder.mkdir(parents=True)
     content = {
         "title": title,
         "warnings": list(warnings),
+        "notes": list(notes),
         **_verdict(folder, "verdict", outcome),
         "figures": [_picture(folder, name, figure) | {"title": head} for name, (head, figure) in figures.items()],
         "claims": [

@@ -28,8 +28,9 @@ def front(folder: Path) -> dict[str, Any]:
     """The parts of the first page; empty without a summary.
 
     Returns:
-        warnings: sentences. verdict, claims: title, holds, sentence, details, tests (a table), picture (a figure or
-        None). figures: title, source, width, alt. facts: label, value. table: columns, rows; empty without one.
+        warnings, notes: sentences. verdict, claims: title, holds, sentence, details, tests (a table), picture (a
+        figure or None). figures: title, source, width, alt. facts: label, value. table: columns, rows; empty without
+        one.
     """
     home = next((home for place in PLACES if (home := folder / place).is_dir()), folder / PLACES[0])
     content = read_json(home / SUMMARY)
@@ -38,7 +39,7 @@ def front(folder: Path) -> dict[str, Any]:
     if "figures" not in content:
         content["figures"] = [{"file": "curve.png"}]  # earlier versions had one picture
     return {
-        "warnings": [each for each in _list(content, "warnings") if isinstance(each, str)],
+        **{name: [each for each in _list(content, name) if isinstance(each, str)] for name in ("warnings", "notes")},
         "verdict": _verdict(home, content),
         "claims": [_verdict(home, each) for each in _listed(content, "claims")],
         "figures": [shown for each in _listed(content, "figures") if (shown := _picture(home, each))],

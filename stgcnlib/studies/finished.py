@@ -76,6 +76,7 @@ def level_settings(study: FinishedStudy) -> dict[str, str]:
     words = {f"graph.{name}": str(graph[name]) for name in ("k", "sigma", "symmetrize", "solver")}
     words["graph.leave_out"] = f"neighbours: {study.geometry.neighbours}"
     words["graph.part"] = _said(settings, "graph", "part")
+    words["graph.sample"] = _said(settings, "graph", "sample", None)
     dtw = settings.get("dtw")
     reading = dtw.get("reading") if isinstance(dtw, Mapping) else None
     own = {"sliding": ("window", "stride"), "segments": ("segments",)}

@@ -23,6 +23,7 @@ from .network import network_facts as network_facts
 from .noise import noise_table as noise_table
 from .recordings import parts_table as parts_table
 from .recordings import recordings_table as recordings_table
+from .recordings import sample_table as sample_table
 from .relevance import arms_table as arms_table
 from .relevance import checks_table as checks_table
 from .relevance import class_joint_relevance as class_joint_relevance

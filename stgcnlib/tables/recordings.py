@@ -13,9 +13,10 @@ from stgcnlib.sequences import SequenceSet
 from stgcnlib.tables.targets import told_facts
 
 if TYPE_CHECKING:
+    from stgcnlib.sampling import NodeSample
     from stgcnlib.training import Evaluation
 
-__all__ = ["parts_table", "recordings_table"]
+__all__ = ["parts_table", "recordings_table", "sample_table"]
 
 
 def parts_table(parts: tuple[SequenceSet, SequenceSet], *, nodes: SequenceSet) -> pd.DataFrame:
@@ -34,6 +35,13 @@ def parts_table(parts: tuple[SequenceSet, SequenceSet], *, nodes: SequenceSet) -
         row |= {"longest": part.lengths.max(), "most people": part.people_counts.max()}
         rows.append(row)
     return pd.DataFrame(rows).set_index("part")
+
+
+def sample_table(sample: NodeSample) -> pd.DataFrame:
+    """One row per class, or quarter of the target, of the part: its recordings, and how many of them are nodes."""
+    share = sample.taken / np.maximum(sample.held, 1)
+    shown = {"recordings": sample.held, "nodes": sample.taken, "share": [f"{each:.0%}" for each in share]}
+    return pd.DataFrame(shown, index=pd.Index(sample.kinds, name=sample.by[0]))[sample.held > 0]
 
 
 def recordings_table(nodes: SequenceSet, evaluation: Evaluation) -> pd.DataFrame:

@@ -22,7 +22,7 @@ READINGS = {"frames": "classic DTW on frames", "sliding": "sliding windows", "se
 
 
 def settings_facts(
-    study: Any, *, nodes: SequenceSet, k: ChosenK, left_out: str | None, resampled: str | None
+    study: Any, *, nodes: SequenceSet, k: ChosenK, left_out: str | None, resampled: str | None, sample: str = ""
 ) -> pd.DataFrame:
     """The settings that decide the numbers, one per row, in the column "value".
 
@@ -32,11 +32,12 @@ def settings_facts(
         k: the number of candidates of each node.
         left_out: name of the group whose members are no neighbours of each other; `None`: everyone may be one.
         resampled: name of the group that intervals leave out as a whole; `None`: random parts of the recordings.
+        sample: what the nodes are a sample of, in a few words; "": they are all of the part.
     """
     dtw, graph, geometry = study.dtw, study.graph, study.geometry
     band = "no band" if dtw.band is None else f"band of radius {dtw.band}"
     facts = {
-        "nodes": f"{len(nodes)} recordings ({graph.part})",
+        "nodes": f"{len(nodes)} recordings ({graph.part}{sample and f', {sample}'})",
         "distance": f"DTW, {READINGS[dtw.reading]}, {dtw.metric}, {band}, by {dtw.normalize}",
         "window": f"{dtw.window} input frames, stride {dtw.stride}",
         "graph": f"NNK, K = {k.k}, σ by {graph.sigma}, solver {graph.solver}",
@@ -70,6 +71,7 @@ def report_facts(
     accuracies: pd.DataFrame,
     k: ChosenK,
     compared: str,
+    sample: str = "",
 ) -> dict[str, str]:
     """Short facts for the head of a report: what each is called -> its value.
 
@@ -82,6 +84,7 @@ def report_facts(
         accuracies: `accuracy` on the test part, one row per trained network.
         k: the number of candidates of each node.
         compared: what the comparison of the two parts found, in a few words.
+        sample: what the nodes are a sample of, in a few words; "": they are all of their part.
     """
     train, test = parts
     return {
@@ -91,5 +94,5 @@ def report_facts(
         "network": f"{study.network.name}, {sum(layer['index'] > 0 for layer in layers)} layers"
         + (f", {len(accuracies)} trained" if len(accuracies) > 1 else ""),
         **several_successes(accuracies),
-        "DS-Graph": f"{len(nodes)} nodes, K = {k.k}",
+        "DS-Graph": f"{len(nodes)} nodes{sample and f' ({sample})'}, K = {k.k}",
     }

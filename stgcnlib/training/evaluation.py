@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -35,6 +35,10 @@ class Evaluation:
     logits: NDArray[np.float32]
     labels: NDArray[np.int64]
     class_names: tuple[str, ...]
+
+    def select(self, indices: NDArray[np.int64]) -> Evaluation:
+        """The predictions for some of the recordings, (n,) indices, in this order."""
+        return Evaluation(self.logits[indices], self.labels[indices], self.class_names)
 
     @property
     def predictions(self) -> NDArray[np.int64]:
@@ -82,6 +86,10 @@ class TargetEvaluation:
     target_names: tuple[str, ...]
     mean: NDArray[np.float64]
     scale: NDArray[np.float64]
+
+    def select(self, indices: NDArray[np.int64]) -> TargetEvaluation:
+        """The estimates for some of the recordings, (n,) indices, in this order."""
+        return replace(self, estimates=self.estimates[indices], targets=self.targets[indices])
 
     @property
     def mae(self) -> NDArray[np.float64]:

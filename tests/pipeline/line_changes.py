@@ -91,6 +91,11 @@ CHANGES: list[tuple[str, Any, set[str]]] = [
     ),
     ("layers", ["st_gcn_networks.2"], ACTIVATIONS | MEASURED | MAPS),  # a transfer is measured at all layers
     ("graph.part", "all", NODES | ACTIVATIONS | MEASURED | MAPS | {"recordings", "settings"}),
+    (
+        "graph.sample.nodes",
+        30,
+        NODES | ACTIVATIONS | MEASURED | MAPS | {"recordings", "settings", "transfer-target"} | RUNS | TARGET,
+    ),
     ("dtw.window", 5, MEASURED | TARGET | SHOWN),
     ("dtw.metric", "cosine", MEASURED | TARGET | SHOWN),
     ("dtw.normalize", None, MEASURED | TARGET | SHOWN),

@@ -45,8 +45,9 @@ def test_curve_classes_and_skeletons_come_first(
         geometry = replace(geometry, per_class=geometry.per_class.iloc[:0])
     home = tmp_path / "summary"
     leakage: Any = SimpleNamespace(sentences=lambda: ("Beware.",))
+    sample: Any = SimpleNamespace(sentences=lambda: ["A sample."])
     name: Any = SimpleNamespace(name="it")
-    summarize(geometry, None, None, nodes, examples(nodes, 5), {}, leakage, name, home)
+    summarize(geometry, None, None, nodes, examples(nodes, 5), {}, leakage, sample, name, home)
     content = json.loads((home / "summary.json").read_text())
     expected = ["curve.png", "classes.png", "strip.png"] if classes else ["curve.png", "strip.png"]
     assert [each["file"] for each in content["figures"]] == expected
@@ -55,6 +56,7 @@ def test_curve_classes_and_skeletons_come_first(
     assert len(content["tests"]["rows"]) == 4
     assert content["claims"] == []
     assert content["warnings"] == ["Beware."]
+    assert content["notes"] == ["A sample."]
 
 
 def test_one_strip_stands_for_all_layers_and_frames() -> None:

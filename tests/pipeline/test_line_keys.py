@@ -20,7 +20,7 @@ from stgcnlib.pipeline.run import StudyRun
 from stgcnlib.pipeline.study import Study
 
 SCHEMA = dict(keys_of_schema())
-ELSEWHERE = {"transfer-other", "sensor-demo"}  # artefacts of other studies than BASE
+ELSEWHERE = {"transfer-other", "sensor-demo", "sample"}  # artefacts of other studies than BASE
 DERIVED = {
     "network.trained_here": ("network.checkpoint",),
     "network.source": ("network.name", "network.folder"),

@@ -49,7 +49,7 @@ TARGETS: dict[str, Any] = {
 }  # fmt: skip
 LAST_OF_TARGETS = ("summary", "recordings", "statistics", "examples", "network-facts", "settings")
 
-NO_RESULT = ("artefacts/keys.py", "pipeline/sections.py")
+NO_RESULT = ("artefacts/keys.py", "pipeline/sections.py", "pipeline/data_sections.py", "pipeline/fields.py")
 """How settings are handed over, and what a study's fields are: their values are in keys."""
 
 ONLY_ELSEWHERE = {"data.path", "data.format", "data.skip", "network.checkpoint", "transfer.source.split"}

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from stgcnlib.artefacts.keys import Settings
     from stgcnlib.geometry import ChosenK
     from stgcnlib.leakage import Leakage
+    from stgcnlib.sampling import NodeSample
 
-__all__ = ["choose_candidates", "explained_nodes", "find_leaks", "find_repeated", "group_nodes", "keep_recordings",
-           "make_demo", "make_sensors", "pick_nodes", "prepare", "read_recordings", "split_parts"]  # fmt: skip
+__all__ = ["choose_candidates", "draw_sample", "explained_nodes", "find_leaks", "find_repeated", "group_nodes",
+           "keep_recordings", "make_demo", "make_sensors", "pick_nodes", "prepare", "read_recordings",
+           "split_parts"]  # fmt: skip
 
 Parts = tuple[SequenceSet, SequenceSet]
 
@@ -103,9 +105,28 @@ def split_parts(sequences: SequenceSet, settings: Settings) -> Parts:
     return sequences.split(split.by, split.train, split.test)
 
 
-def pick_nodes(sequences: SequenceSet, parts: Parts, settings: Settings) -> SequenceSet:
-    """The recordings that are nodes of the DS-Graphs."""
-    match settings.graph.part:
+def draw_sample(sequences: SequenceSet, parts: Parts, settings: Settings) -> NodeSample:
+    """Which recordings of the chosen part are nodes, where the study asks for a sample.
+
+    Raises:
+        StudyError: too few nodes for the classes.
+    """
+    from stgcnlib.sampling import draw_nodes
+
+    part = settings.graph.part
+    return draw_nodes(
+        _part(sequences, parts, part), part=part, **settings.graph.sample.model_dump(), seed=settings.seed
+    )
+
+
+def pick_nodes(sequences: SequenceSet, parts: Parts, sample: NodeSample | None, settings: Settings) -> SequenceSet:
+    """The recordings that are nodes of the DS-Graphs: those of the chosen part, or a sample of them."""
+    part = _part(sequences, parts, settings.graph.part)
+    return part if sample is None else part.select(sample.indices)
+
+
+def _part(sequences: SequenceSet, parts: Parts, name: str) -> SequenceSet:
+    match name:
         case "train":
             return parts[0]
         case "test":

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from stgcnlib.activations import LayerStore
     from stgcnlib.artefacts.keys import Settings
     from stgcnlib.pipeline.sections import Compute
+    from stgcnlib.sampling import NodeSample
     from stgcnlib.training import Evaluation, TargetEvaluation
 
 __all__ = ["build", "evaluate_test", "first_evaluation", "fitted", "initial_network", "list_layers", "measure_accuracy",
@@ -187,6 +188,7 @@ def name_recordings(
     nodes: SequenceSet,
     parts: Parts,
     evaluation: Evaluation | TargetEvaluation,
+    sample: NodeSample | None,
     settings: Settings,
     compute: Compute,
 ) -> pd.DataFrame:
@@ -196,6 +198,8 @@ def name_recordings(
     found: Any = evaluation
     if settings.graph.part != "test":
         found = _evaluated(network, nodes, parts[0], compute.device)
+    elif sample is not None:
+        found = evaluation.select(sample.indices)
     return recordings_table(nodes, found) if nodes.class_names else estimates_table(nodes, found)
 
 

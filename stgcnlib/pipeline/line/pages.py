@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from stgcnlib.geometry import ChosenK, LayerGeometry
     from stgcnlib.groups import Grouping
     from stgcnlib.leakage import Leakage
+    from stgcnlib.sampling import NodeSample
     from stgcnlib.studies import NoiseResult, TransferResult
     from stgcnlib.training import Evaluation, TargetEvaluation
 
@@ -58,7 +59,9 @@ def choose_examples(nodes: SequenceSet, explained: NDArray[np.int64], maps: Maps
     return example_maps(nodes, explained, maps, count=settings.explain.examples)
 
 
-def describe_settings(nodes: SequenceSet, grouping: Grouping, k: ChosenK, settings: Settings) -> pd.DataFrame:
+def describe_settings(
+    nodes: SequenceSet, grouping: Grouping, k: ChosenK, sample: NodeSample | None, settings: Settings
+) -> pd.DataFrame:
     """The settings that decide the numbers, one per row."""
     from stgcnlib.groups import resampled_groups
     from stgcnlib.tables import settings_facts
@@ -66,7 +69,8 @@ def describe_settings(nodes: SequenceSet, grouping: Grouping, k: ChosenK, settin
     left_out = None if grouping.groups is None else grouping.group
     drawn = resampled_groups(grouping.resample, grouping.groups)
     unit = None if drawn is None else grouping.unit
-    return settings_facts(settings, nodes=nodes, k=k, left_out=left_out, resampled=unit)
+    drawn_from = "" if sample is None else sample.in_short()
+    return settings_facts(settings, nodes=nodes, k=k, left_out=left_out, resampled=unit, sample=drawn_from)
 
 
 def describe_report(
@@ -77,6 +81,7 @@ def describe_report(
     accuracies: pd.DataFrame,
     k: ChosenK,
     leakage: Leakage,
+    sample: NodeSample | None,
     settings: Settings,
 ) -> dict[str, str]:
     """Short facts for the head of the report."""
@@ -84,7 +89,7 @@ def describe_report(
 
     return report_facts(
         settings, data=sequences, parts=parts, nodes=nodes, layers=layers, accuracies=accuracies, k=k,
-        compared=leakage.in_short(),
+        compared=leakage.in_short(), sample="" if sample is None else sample.in_short(),
     )  # fmt: skip
 
 
@@ -96,6 +101,7 @@ def summarize(
     examples: list[Any],
     facts: Mapping[str, str],
     leakage: Leakage,
+    sample: NodeSample | None,
     settings: Settings,
     path: Path,
 ) -> None:
@@ -117,4 +123,5 @@ def summarize(
     write_summary(
         path, title=settings.name, outcome=judge_depth(geometry), figures=figures, facts=facts,
         table=smoothness_table(geometry), claims=claims, warnings=leakage.sentences(),
+        notes=[] if sample is None else sample.sentences(),
     )  # fmt: skip

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from stgcnlib.errors import StudyError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from stgcnlib.artefacts.keys import Settings
     from stgcnlib.geometry import LayerGeometry
     from stgcnlib.pipeline.sections import Compute
+    from stgcnlib.sampling import NodeSample
     from stgcnlib.studies import TransferResult
 
 __all__ = ["advise", "collect", "describe", "measure", "measure_target", "name_fits", "plan", "read_other",
@@ -33,7 +35,7 @@ Values = dict[str, Any]
 def read_other(settings: Settings) -> SequenceSet:
     """All recordings of another data set, prepared as the study's."""
     from stgcnlib.demo import demo_sequences
-    from stgcnlib.pipeline.sections import Demo
+    from stgcnlib.pipeline.data_sections import Demo
     from stgcnlib.readers import read
 
     source = settings.transfer.source
@@ -80,15 +82,22 @@ def source_network(training: Training | None, sequences: SequenceSet, settings: 
     return build(settings.network, sequences.layout, sequences.channels, classes, checkpoint=weights)
 
 
-def target_parts(sequences: SequenceSet, parts: Parts, settings: Settings) -> Parts:
-    """(train, test) recordings of the target task."""
+def target_parts(sequences: SequenceSet, parts: Parts, sample: NodeSample | None, settings: Settings) -> Parts:
+    """(train, test) recordings of the target task; of the test part, those in the study's sample where it has one.
+
+    DS-Graphs are made of this test part, and intervals leave out the same recordings of graphs and predictions.
+    """
     from stgcnlib.studies import split_classes
 
+    train, test = parts
+    if sample is not None and sample.part == "test":
+        test = test.select(sample.indices)
+    elif sample is not None and sample.part == "all":
+        split = settings.data.split
+        test = test.select(np.isin(sequences.split_indices(split.by, split.train, split.test)[1], sample.indices))
     if settings.transfer.source.classes is None:
-        return parts
-    split = settings.data.split
-    target = split_classes(sequences, settings.transfer.source.classes)[1]
-    return target.split(split.by, split.train, split.test)
+        return train, test
+    return tuple(split_classes(part, settings.transfer.source.classes)[1] for part in (train, test))  # type: ignore[return-value]
 
 
 def plan(source: nn.Module, settings: Settings) -> dict[str, Any]:

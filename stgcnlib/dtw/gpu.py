@@ -1,0 +1,260 @@
+"""All pairs on a CUDA device: which blocks of sequences meet when, and what fits into its memory.
+
+Features are copied by blocks; a tile of two of them gives a few thousand distances at a time. What a tile costs is in
+`wavefront`. Nothing here needs a GPU: torch runs the same operations on a processor, which is how they are tested.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from stgcnlib.dtw.costs import CostModel
+from stgcnlib.dtw.frames import FrameTable
+from stgcnlib.dtw.options import DTWOptions
+from stgcnlib.dtw.wavefront import DeviceFrames, Side, columns_of, device_model, rows_of, tile_costs
+from stgcnlib.errors import SequenceError
+from stgcnlib.progress import track
+
+__all__ = ["DeviceTile", "device_pair_costs", "device_tiles", "dtw_device"]
+
+MOST_CELLS = 2**27
+"""Frame costs of one tile: enough that a launch costs little beside what it does, and that states stay in a cache."""
+
+CELL_BYTES = 32  # of a tile: products, partial sums of windows, and the three antidiagonals
+TILE_SHARE = 1 / 8  # of the device's memory for a tile: of all of it, so that results do not depend on what runs beside
+FRAME_SHARE = 0.4  # of the memory that is free, for features
+LEAST_CELLS = 2**12
+
+
+@dataclass(frozen=True, eq=False)
+class DeviceTile:
+    """DTW costs (I, J) float64 of sequences `rows` (I,) with sequences `columns` (J,)."""
+
+    rows: NDArray[np.int64]
+    columns: NDArray[np.int64]
+    costs: NDArray[np.float64]
+
+
+def dtw_device(name: str) -> torch.device | None:
+    """The CUDA device of that name; `None`, after a warning that says why, where the processor has to do it.
+
+    Raises:
+        SequenceError: torch knows no such device, or this machine has fewer.
+    """
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise SequenceError(f"device={name!r} is no device of torch; give 'cpu', 'cuda', or 'cuda:1'") from error
+    if device.type == "cpu":
+        return None
+    if device.type != "cuda":
+        reason = "DTW runs on CUDA devices and on processors"
+    elif not torch.cuda.is_available():
+        reason = "torch finds no CUDA device here" if torch.version.cuda else "this torch is built without CUDA"
+    else:
+        count = torch.cuda.device_count()
+        if device.index is not None and device.index >= count:
+            raise SequenceError(f"device={name!r}: this machine has {count} CUDA device(s), counted from 0")
+        return device
+    warnings.warn(f"device={name!r}: {reason}; DTW distances are computed on the processor", stacklevel=3)
+    return None
+
+
+def device_pair_costs(
+    options: DTWOptions, a: FrameTable, b: FrameTable | None, *, device: torch.device, progress: bool | None
+) -> NDArray[np.float32]:
+    """All DTW costs (N, N') float32, as `tiles.pair_costs`; with `b` None exactly symmetric, and 0 on the diagonal."""
+    costs = np.zeros((len(a), len(a if b is None else b)), np.float32)
+    for tile in device_tiles(options, a, b, device=device, progress=progress):
+        with np.errstate(over="ignore"):  # refused below
+            costs[np.ix_(tile.rows, tile.columns)] = tile.costs
+            if b is None:
+                costs[np.ix_(tile.columns, tile.rows)] = tile.costs.T
+    if not np.isfinite(costs).all():
+        raise SequenceError("DTW distances exceed float32; scale the features down")
+    return costs
+
+
+def device_tiles(
+    options: DTWOptions,
+    a: FrameTable,
+    b: FrameTable | None = None,
+    *,
+    device: torch.device,
+    progress: bool | None = None,
+    cells: int | None = None,
+    resident: int | None = None,
+) -> Iterator[DeviceTile]:
+    """Every pair of sequences of `a` and `b` in some tile; with `b` None every pair once, and the diagonal as 0.
+
+    A tile within one block has both directions of its pairs, which are equal.
+
+    Args:
+        cells: frame costs of a tile; None: by the device's memory, the same whatever else runs there.
+        resident: frames of one side that are on the device at a time, which changes no distance; None: by the
+            memory that is free.
+
+    Raises:
+        SequenceError: the device has not enough memory left.
+    """
+    model = device_model(options, device, *([a] if b is None else [a, b]))
+    cells = _tile_cells(device, model) if cells is None else cells
+    whole = len(a.values) + (0 if b is None else len(b.values))
+    resident = _resident_frames(device, model, a) if resident is None else resident
+    if whole <= 2 * resident:
+        resident = whole
+    rows = _loads(a, _blocks(options, a, cells), resident)
+    loads = rows, rows if b is None else _loads(b, _blocks(options, b, cells), resident)
+    order = _order(*loads, symmetric=b is None)
+    work = _Work(options, model, (a, a if b is None else b), loads, device)
+    waiting: _Running | None = None
+    for tile in track(order, f"DTW distances on {device}", total=len(order), show=progress):
+        started = work.start(*tile)
+        if waiting is not None:  # by now the device has the next tile to do
+            yield waiting.finished()
+        waiting = started
+    if waiting is not None:
+        yield waiting.finished()
+
+
+Loads = list[list[NDArray[np.int64]]]
+"""Blocks of sequences that are on the device together."""
+
+
+def _order(rows: Loads, columns: Loads, *, symmetric: bool) -> list[tuple[int, int, int, int]]:
+    """Tiles as (load of the columns, load of the rows, column block, row block), in the order of computing."""
+    return [
+        (c, r, column, row)
+        for c in range(len(columns))
+        for r in range(c + 1 if symmetric else len(rows))
+        for column in range(len(columns[c]))
+        for row in range(column + 1 if symmetric and r == c else len(rows[r]))
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class _Running:
+    """A tile whose costs the device may not have computed yet."""
+
+    rows: NDArray[np.int64]
+    columns: NDArray[np.int64]
+    costs: Tensor
+
+    def finished(self) -> DeviceTile:
+        """Wait for it; what is computed in both directions is made equal."""
+        costs = self.costs.cpu().numpy()
+        if self.rows is self.columns:
+            upper = np.triu(costs, 1)
+            costs = upper + upper.T
+        return DeviceTile(self.rows, self.columns, costs)
+
+
+class _Work:
+    """Computes tiles, and keeps on the device the frames that the next one may need as well."""
+
+    def __init__(
+        self,
+        options: DTWOptions,
+        model: CostModel,
+        tables: tuple[FrameTable, FrameTable],
+        loads: tuple[Loads, Loads],
+        device: torch.device,
+    ) -> None:
+        self.options, self.model, self.tables, self.loads, self.device = options, model, tables, loads, device
+        self.held: dict[int, tuple[tuple[int, int], DeviceFrames]] = {}
+        self.columns: tuple[tuple[int, int], list[Side]] | None = None
+
+    def start(self, column_load: int, row_load: int, column: int, row: int) -> _Running:
+        """Have the device compute one tile of `_order`."""
+        options = self.options
+        parts = range(options.parts)
+        columns, rows = self.loads[1][column_load][column], self.loads[0][row_load][row]
+        try:
+            with torch.inference_mode(), _full_precision():
+                if self.columns is None or self.columns[0] != (column_load, column):
+                    self.columns = None
+                    frames = self._frames(1, column_load)
+                    sides = [columns_of(frames, options, columns, part) for part in parts]
+                    self.columns = (column_load, column), sides
+                frames = self._frames(0, row_load)
+                total = torch.zeros(len(rows), len(columns), dtype=torch.float64, device=self.device)
+                for part, side in zip(parts, self.columns[1], strict=True):
+                    total += tile_costs(options, self.model, rows_of(frames, options, rows, part), side)
+                return _Running(rows, columns, total / options.parts)
+        except torch.OutOfMemoryError as error:
+            raise SequenceError(
+                f"DTW on {self.device}: its memory is full; end what else runs there, set compute.workers to 1, or "
+                "use the processor (device='cpu')"
+            ) from error
+
+    def _frames(self, side: int, load: int) -> DeviceFrames:
+        """Frames of the rows (0) or columns (1); within one set both are the same where they can be."""
+        wanted = (load, 0 if self.tables[0] is self.tables[1] else side)
+        if side in self.held and self.held[side][0] == wanted:
+            return self.held[side][1]
+        self.held.pop(side, None)
+        there = [frames for key, frames in self.held.values() if key == wanted]
+        if not there:
+            sequences = np.concatenate(self.loads[side][load])
+            there = [DeviceFrames.load(self.model, self.tables[side], sequences, self.device)]
+        self.held[side] = wanted, there[0]
+        return there[0]
+
+
+def _blocks(options: DTWOptions, table: FrameTable, cells: int) -> list[NDArray[np.int64]]:
+    """Sequences of similar length, so many that two blocks make a tile of about so many cells."""
+    order = np.argsort(table.lengths, kind="stable")
+    lengths = np.maximum(-(-table.lengths[order] // options.parts), options.item_frames)
+    side = math.isqrt(cells)
+    blocks, start = [], 0
+    while start < len(order):
+        count = int(np.searchsorted(lengths[start:] * np.arange(1, len(order) - start + 1), side, side="right"))
+        count = max(count - count % 32 if count > 32 else count, 1)  # rows of memory that are read as one
+        blocks.append(order[start : start + count])
+        start += count
+    return blocks
+
+
+def _loads(table: FrameTable, blocks: list[NDArray[np.int64]], frames: int) -> Loads:
+    """Successive blocks that hold about so many frames together."""
+    ends = np.cumsum([table.lengths[block].sum() for block in blocks])
+    number = (ends - 1) // max(frames, 1)
+    edges = [0, *(np.flatnonzero(np.diff(number)) + 1).tolist(), len(blocks)]
+    return [blocks[first:last] for first, last in pairwise(edges)]
+
+
+def _memory(device: torch.device) -> tuple[int, int]:
+    """Bytes that are free on the device, and all."""
+    return torch.cuda.mem_get_info(device)
+
+
+def _tile_cells(device: torch.device, model: CostModel) -> int:
+    fitting = _memory(device)[1] * TILE_SHARE / (CELL_BYTES * model.dtype.itemsize / 4)
+    return int(np.clip(2 ** math.floor(math.log2(fitting)), LEAST_CELLS, MOST_CELLS))
+
+
+def _resident_frames(device: torch.device, model: CostModel, table: FrameTable) -> int:
+    frame = table.features * (table.rows.dtype.itemsize + model.dtype.itemsize)
+    return int(_memory(device)[0] * FRAME_SHARE / (2 * frame))
+
+
+@contextmanager
+def _full_precision() -> Iterator[None]:
+    """Products in float32 throughout, whatever this process allows elsewhere (TensorFloat-32 has 11 of 24 bits)."""
+    setting = torch.backends.cuda.matmul
+    before = setting.fp32_precision
+    setting.fp32_precision = "ieee"
+    try:
+        yield
+    finally:
+        setting.fp32_precision = before

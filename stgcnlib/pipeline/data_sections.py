@@ -1,0 +1,112 @@
+"""The section `data` of a study, and those within it: where recordings come from, how they are prepared and split."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from stgcnlib.pipeline.fields import Number, Section, Whole
+
+__all__ = ["Data", "Demo", "SensorDemo", "Split", "Windows"]
+
+
+class Demo(Section):
+    """Size of the embedded data set; used with ``path: demo``."""
+
+    subjects: Whole = Field(8, ge=2)
+    repeats: Whole = Field(4, ge=1)
+    noise: Number = Field(0.01, ge=0)
+
+
+class SensorDemo(Section):
+    """Size of the generated sensor network; used with ``path: sensor-demo``."""
+
+    sensors: Whole = Field(20, ge=6)
+    days: Whole = Field(24, ge=1)
+    noise: Number = Field(0.15, ge=0)
+
+
+class Windows(Section):
+    """How long series are cut into recordings with a real target: `stgcnlib.transforms.windows`.
+
+    The target is the mean of one `channel` over `joints` (indices or names; `None`: all) in the `horizon` frames after
+    a window.
+    """
+
+    length: Whole = Field(24, ge=1)
+    stride: Whole = Field(8, ge=1)
+    horizon: Whole = Field(1, ge=1)
+    block: Whole | None = Field(None, ge=2)
+    joints: tuple[Whole | str, ...] | None = Field(None, min_length=1)
+    channel: Whole = Field(0, ge=0)
+
+
+class Split(Section):
+    """Which recordings train and which test, by the values of one group."""
+
+    by: str = "subject"
+    train: tuple[Whole | str, ...] = Field((1, 3, 5, 7), min_length=1)
+    test: tuple[Whole | str, ...] | None = Field(None, min_length=1)
+
+
+class Data(Section):
+    """Recordings: where they are, how they are prepared and split.
+
+    `target` is what the network tells of a recording: its "class", or the real "value" that comes with it. `windows`
+    cut each recording, a long series, into many with such a value.
+    `published` names transforms that a checkpoint expects (`stgcnlib.transforms.PUBLISHED`), in place of `normalize`;
+    `skip` is a file that lists recordings to leave out, a name a line; `drop_duplicates` leaves out test recordings
+    that equal a training recording number for number, and all but one of equal ones in each part; of each recording
+    every `frame_step`-th frame is kept, from the first on.
+    """
+
+    path: str = "demo"
+    format: str | None = None
+    normalize: bool = True
+    centre: Literal["sequence", "frame"] = "sequence"
+    published: tuple[str, ...] = ()
+    skip: str | None = None
+    drop_duplicates: bool = False
+    frame_step: Whole = Field(1, ge=1)
+    target: Literal["class", "value"] = "class"
+    windows: Windows | None = None
+    demo: Demo | None = None
+    sensor_demo: SensorDemo | None = None
+    split: Split = Split()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _demo_size(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        if given.get("path") == "sensor-demo" and given.get("sensor_demo") is None:
+            given = {**given, "sensor_demo": {}}
+        if given.get("path", "demo") == "demo":
+            return {**given, "demo": {}} if given.get("demo") is None else given
+        if given.get("demo") == Demo().model_dump():
+            return {**given, "demo": None}  # as studies of other data were written out before
+        return given
+
+    @field_validator("demo")
+    @classmethod
+    def _demo_only(cls, demo: Demo | None, info: ValidationInfo) -> Demo | None:
+        if demo is not None and info.data.get("path") != "demo":
+            raise ValueError("only for path: demo; remove it, or set the path to demo")
+        return demo
+
+    @field_validator("sensor_demo")
+    @classmethod
+    def _sensors_only(cls, sensors: SensorDemo | None, info: ValidationInfo) -> SensorDemo | None:
+        if sensors is not None and info.data.get("path") != "sensor-demo":
+            raise ValueError("only for path: sensor-demo; remove it, or set the path to sensor-demo")
+        if sensors is not None and info.data.get("windows") is None:
+            raise ValueError("is one long series; give windows to cut it")
+        return sensors
+
+    @field_validator("windows")
+    @classmethod
+    def _of_values(cls, windows: Windows | None, info: ValidationInfo) -> Windows | None:
+        if windows is not None and info.data.get("target") != "value":
+            raise ValueError("windows have no classes; set data.target to value")
+        return windows
