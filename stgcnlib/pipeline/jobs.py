@@ -27,7 +27,7 @@ from stgcnlib.pipeline.kernels import SOURCE, KernelSource
 from stgcnlib.pipeline.workers import Workers
 from stgcnlib.threads import THREAD_VARIABLES, brief_spinning, cores
 
-__all__ = ["Crew", "Job", "cores", "forget_partial"]
+__all__ = ["Crew", "Job", "cores", "forget_partial", "thread_count"]
 
 STOP_SECONDS = 10.0
 
@@ -162,7 +162,7 @@ class Crew:
     @property
     def threads(self) -> int:
         """Threads that all of its processes together may use."""
-        return int(_environment(cores())["OMP_NUM_THREADS"])
+        return thread_count()
 
     def stop(self) -> None:
         """End all processes, whatever they do, and let none begin."""
@@ -230,6 +230,11 @@ class Crew:
             worker = _Worker(process, complaints)
             self._all.append(worker)
             return worker
+
+
+def thread_count() -> int:
+    """Threads that the processes of a run share: the cores, or as many as the environment allows."""
+    return int(_environment(cores())["OMP_NUM_THREADS"])
 
 
 def _environment(threads: int) -> dict[str, str]:

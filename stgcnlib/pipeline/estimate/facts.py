@@ -137,7 +137,8 @@ def find_facts(look: Artefacts, study: Study, share: float = 1.0) -> Facts:
 
     nodes, (train, test), every = look["nodes"], look["parts"], look["sequences"]
     parts = {name: _part(data, share) for name, data in
-             {"nodes": nodes, "train": train, "test": test, "every": every}.items()}  # fmt: skip
+             {"train": train, "test": test, "every": every}.items()}  # fmt: skip
+    parts["nodes"] = _part(nodes, share, most=_sampled(study, nodes))
     network = look["network/initial"]
     few = nodes.select(few_of(nodes, 4))
     with tempfile.TemporaryDirectory(prefix="stgcnlib-estimate-") as scratch:
@@ -151,12 +152,14 @@ def find_facts(look: Artefacts, study: Study, share: float = 1.0) -> Facts:
             for width in [store[name].features.shape[1]]
         )
     grouping = look["grouping"]
+    transfer, fits = _transfer(look, study, network, share)
     return Facts(
-        study, **parts, layers=layers, k=_k(look, study, len(parts["nodes"])), parts=_parts(grouping),
+        study, parts["nodes"], parts["train"], parts["test"], parts["every"], layers=layers,
+        k=_k(look, study, len(parts["nodes"])), parts=_parts(grouping),
         classes=len(nodes.class_names), joints=len(nodes.layout), channels=nodes.channels,
         explained=len(look["explained"]),
         weights=sum(value.numel() * value.element_size() for value in network.state_dict().values()),
-        read=share, **_transfer(look, study, network, share),
+        transfer=transfer, fits=fits, read=share,
     )  # fmt: skip
 
 
@@ -173,9 +176,18 @@ def people_kept(data: SequenceSet) -> Any:
     return "main" if np.mean(np.asarray(there) <= 1) > 0.5 else "concatenate"
 
 
-def _part(data: SequenceSet, share: float) -> Part:
+def _sampled(study: Study, nodes: SequenceSet) -> int | None:
+    """Most nodes that there are, by `graph.sample`."""
+    sample = study.graph.sample
+    if sample is None:
+        return None
+    return sample.nodes or (sample.per_class or 1) * max(1, len(np.unique(nodes.labels)))
+
+
+def _part(data: SequenceSet, share: float, *, most: int | None = None) -> Part:
     """The sizes of a part, repeated to what it is in the whole set."""
     count = round(len(data) / share)
+    count = count if most is None else min(count, max(most, len(data)))
     return Part(np.resize(data.lengths, count), np.resize(data.people_counts, count))
 
 
@@ -202,9 +214,9 @@ MOST_PARTS = 20
 """Of a jackknife without groups, as `deletion_groups` has it."""
 
 
-def _transfer(look: Artefacts, study: Study, network: Any, share: float) -> dict[str, Any]:
+def _transfer(look: Artefacts, study: Study, network: Any, share: float) -> tuple[dict[str, Part], tuple[str, ...]]:
     if study.transfer is None:
-        return {}
+        return {}, ()
     from stgcnlib.pipeline.line.transfer import name_fits
     from stgcnlib.studies import split_classes
     from stgcnlib.studies.transfer_plan import plan_fits
@@ -220,7 +232,7 @@ def _transfer(look: Artefacts, study: Study, network: Any, share: float) -> dict
         source = look["transfer-other"]
     split = study.data.split
     parts = {"source": source.split(split.by, split.train, split.test)[0], "train": train, "test": test}
-    return {"transfer": {name: _part(data, share) for name, data in parts.items()}, "fits": fits}
+    return {name: _part(data, share) for name, data in parts.items()}, fits
 
 
 def _skipped(study: Study) -> tuple[list[str], float] | list[Any]:

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from stgcnlib.artefacts import Artefacts, Place
-from stgcnlib.pipeline.estimate.costs import BASE, Cost, cost_of, page_cost
+from stgcnlib.pipeline.estimate.cost import Cost
+from stgcnlib.pipeline.estimate.costs import BASE, cost_of, page_cost
 from stgcnlib.pipeline.estimate.facts import Facts
 from stgcnlib.pipeline.estimate.trials import Units
 from stgcnlib.pipeline.record import Record
 from stgcnlib.pipeline.stages import Stage, page_mark, shown
 
-__all__ = ["Forecast", "StageForecast", "due_artefacts", "forecast"]
+__all__ = ["DISK", "MEMORY", "SECONDS", "Forecast", "StageForecast", "due_artefacts", "forecast"]
 
 SECONDS, MEMORY, DISK = (0.7, 1.5), (0.8, 1.3), (0.9, 1.1)
 """Between which multiples of the said values one may expect the true ones."""
