@@ -8,6 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from stgcnlib.pipeline.board import tell
+from stgcnlib.pipeline.estimate import check_room, find_room, foresee
+from stgcnlib.pipeline.expect import Foreseen
 from stgcnlib.pipeline.finding import output_folder
 from stgcnlib.pipeline.run import StudyRun
 from stgcnlib.pipeline.runner import run_stages
@@ -39,11 +42,19 @@ def run_study(
         Path of ``index.html``.
 
     Raises:
-        StudyError: the study cannot be run; nothing has been started.
+        StudyError: the study cannot be run, or does not fit on the disk or in memory; nothing has been started.
         StageError: a notebook failed: which cell, with which parameters and error. Finished ones stay.
     """
     loaded = Study.load(study)
     run = StudyRun(loaded, Path("reports") / loaded.name if output is None else output_folder(output))
     pages = partial(LivePages, show=progress)
-    run_stages(run.study, run.output, check=run.check, watch=pages, force=force, workers=workers, progress=progress)
+
+    def check() -> Foreseen:
+        run.check()
+        found = foresee(run, run.study, workers=workers)
+        for line in check_room(found, find_room(run.output), run.study, run.output):
+            tell(f"warning: {line}", show=progress)
+        return found.foreseen()
+
+    run_stages(run.study, run.output, check=check, watch=pages, force=force, workers=workers, progress=progress)
     return run.output / "index.html"

@@ -13,6 +13,7 @@ from stgcnlib.pipeline.estimate.cost import Cost
 from stgcnlib.pipeline.estimate.costs import BASE, cost_of, page_cost
 from stgcnlib.pipeline.estimate.facts import Facts
 from stgcnlib.pipeline.estimate.trials import Units
+from stgcnlib.pipeline.expect import Foreseen
 from stgcnlib.pipeline.record import Record
 from stgcnlib.pipeline.stages import Stage, page_mark, shown
 
@@ -33,7 +34,8 @@ class StageForecast:
     Attributes:
         name: of the stage.
         results, pages: how many are to be made.
-        seconds: of wall time.
+        page_count: pages that it has, made or not.
+        seconds: of wall time; `artefacts`: of that, by the names of the results.
         memory: bytes of all processes together, at most.
         process: bytes of the largest process.
         disk: bytes that it leaves in the output.
@@ -43,7 +45,9 @@ class StageForecast:
     name: str
     results: int
     pages: int
+    page_count: int
     seconds: float
+    artefacts: Mapping[str, float]
     memory: float
     process: float
     disk: float
@@ -100,6 +104,11 @@ class Forecast:
         """Bytes of the temporary folder that are needed at one time."""
         return max((stage.temporary for stage in self.stages), default=0.0)
 
+    def foreseen(self) -> Foreseen:
+        """Its seconds, for the account of a run."""
+        stages = {stage.name: stage.seconds * stage.page_count / stage.pages for stage in self.stages if stage.pages}
+        return Foreseen(stages, {name: each for stage in self.stages for name, each in stage.artefacts.items()})
+
     def plain(self) -> dict[str, Any]:
         """For a JSON file: seconds and bytes, and between which values one may expect them."""
         ranges = {"seconds": SECONDS, "memory": MEMORY, "process": MEMORY, "disk": DISK, "most_disk": DISK,
@@ -140,7 +149,8 @@ def forecast(
     for stage in stages:
         due = [place for place in due_artefacts(made, facts, stage) if place.name not in there]
         there |= {place.name for place in due}
-        costs = [(place.artefact.name, cost_of(place.artefact.name, place.axes, facts, units)) for place in due]
+        kinds = {place.name: (place.artefact.name, place.axes) for place in due}
+        costs = {name: (kind, cost_of(kind, axes, facts, units)) for name, (kind, axes) in kinds.items()}
         pages = _pages_due(made, facts, stage, sources, record)
         found.append(_stage(stage, costs, pages, facts, units, kept, workers=workers, threads=threads))
     if any(stage.pages for stage in found):
@@ -189,7 +199,7 @@ def _pages_due(made: Artefacts, facts: Facts, stage: Stage, sources: Path, recor
 
 def _stage(
     stage: Stage,
-    costs: Sequence[tuple[str, Cost]],
+    costs: Mapping[str, tuple[str, Cost]],
     pages: int,
     facts: Facts,
     units: Units,
@@ -200,20 +210,23 @@ def _stage(
 ) -> StageForecast:
     """One stage; `kept` is what processes keep of memory, by what for, and is brought up to date."""
     kinds: dict[str, list[Cost]] = {}
-    for kind, cost in costs:
+    for kind, cost in costs.values():
         kinds.setdefault(kind, []).append(cost)
         kept.update({word: max(size, kept.get(word, 0.0)) for word, size in cost.keeps.items()})
     page = page_cost(stage.name, facts, units)
-    seconds = sum(_wall(each, workers, threads) for each in kinds.values())
+    walls = {kind: _wall(each, workers, threads) for kind, each in kinds.items()}
+    artefacts = {name: walls[kind] / len(kinds[kind]) for name, (kind, _) in costs.items()}
+    seconds = sum(walls.values())
     seconds += page.seconds * pages / min(workers, max(1, pages))
-    every = [cost for _, cost in costs]
+    every = [cost for _, cost in costs.values()]
     # Pages have processes of their own; those that make artefacts stay meanwhile, with what they keep.
     making, telling = _largest([cost.memory for cost in every], workers), _largest([page.memory] * pages, workers)
     keeping = sum(kept.values())
     together = [BASE + sum(OWN + keeping + each for each in making), BASE + sum(OWN + each for each in telling)]
     together[1] += workers * keeping
     return StageForecast(
-        stage.name, len(costs), pages, seconds, memory=max(together),
+        stage.name, len(costs), pages, len(facts.layers) if stage.per_layer else 1, seconds, artefacts,
+        memory=max(together),
         process=BASE + max(0.0, *(keeping + each for each in making), *telling),
         disk=sum(cost.disk for cost in every) + page.disk * pages,
         scratch=sum(_largest([cost.scratch for cost in every], workers)),
