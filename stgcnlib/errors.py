@@ -13,6 +13,7 @@ __all__ = [
     "ArtefactError",
     "AxesError",
     "CheckpointError",
+    "DeviceError",
     "GraphError",
     "LayerNotFoundError",
     "LayoutError",
@@ -44,6 +45,10 @@ class LayoutError(StgcnlibError, ValueError):
 
 class CheckpointError(StgcnlibError, ValueError):
     """A checkpoint cannot be read safely, or belongs to another network."""
+
+
+class DeviceError(StgcnlibError, ValueError):
+    """A device is named that is not there, or its memory is full."""
 
 
 class LayerNotFoundError(StgcnlibError, LookupError):

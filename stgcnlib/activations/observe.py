@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from stgcnlib.activations.axes import ZOO, Axes, Sizes, arranged, axes_of
+from stgcnlib.devices import usable_device
 from stgcnlib.errors import AxesError, LayerNotFoundError, shorten, suggest
 
 __all__ = [
@@ -121,6 +122,7 @@ def observing(
         LayerNotFoundError: if a named module was not called, or was called more than once.
         AxesError: if its output is no tensor, or does not lie as its axes say.
     """
+    device = usable_device(device)
     lie = {layer.name: layer.axes for layer in map(_as_layer, layers)}
     names = list(lie)
     modules = dict(network.named_modules())

@@ -48,8 +48,8 @@ def dtw_distances(
         are at exactly 0.
 
     Raises:
-        SequenceError: an option is out of range, sequences are empty, not finite, or differ in D, or torch knows no
-            such device.
+        SequenceError: an option is out of range, or sequences are empty, not finite, or differ in D.
+        DeviceError: torch knows no such device, or its memory is full.
     """
     chosen = dtw_options(dtw, **options)
     table, other = _tables(a, b)

@@ -18,11 +18,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from stgcnlib.devices import usable_device
 from stgcnlib.dtw.costs import CostModel
 from stgcnlib.dtw.frames import FrameTable
 from stgcnlib.dtw.options import DTWOptions
 from stgcnlib.dtw.wavefront import DeviceFrames, Side, columns_of, device_model, rows_of, tile_costs
-from stgcnlib.errors import SequenceError
+from stgcnlib.errors import DeviceError, SequenceError
 from stgcnlib.progress import track
 
 __all__ = ["DeviceTile", "device_pair_costs", "device_tiles", "dtw_device"]
@@ -46,27 +47,16 @@ class DeviceTile:
 
 
 def dtw_device(name: str) -> torch.device | None:
-    """The CUDA device of that name; `None`, after a warning that says why, where the processor has to do it.
+    """The CUDA device of that name; `None` where the processor does it, with a warning if another was named.
 
     Raises:
-        SequenceError: torch knows no such device, or this machine has fewer.
+        DeviceError: torch knows no such device, or this machine has fewer.
     """
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise SequenceError(f"device={name!r} is no device of torch; give 'cpu', 'cuda', or 'cuda:1'") from error
-    if device.type == "cpu":
-        return None
-    if device.type != "cuda":
-        reason = "DTW runs on CUDA devices and on processors"
-    elif not torch.cuda.is_available():
-        reason = "torch finds no CUDA device here" if torch.version.cuda else "this torch is built without CUDA"
-    else:
-        count = torch.cuda.device_count()
-        if device.index is not None and device.index >= count:
-            raise SequenceError(f"device={name!r}: this machine has {count} CUDA device(s), counted from 0")
+    device = usable_device(name)
+    if device.type == "cuda":
         return device
-    warnings.warn(f"device={name!r}: {reason}; DTW distances are computed on the processor", stacklevel=3)
+    if device.type != "cpu":
+        warnings.warn(f"device={name!r}: DTW is for CUDA devices and processors; the processor is used", stacklevel=1)
     return None
 
 
@@ -105,7 +95,7 @@ def device_tiles(
             memory that is free.
 
     Raises:
-        SequenceError: the device has not enough memory left.
+        DeviceError: the device has not enough memory left.
     """
     model = device_model(options, device, *([a] if b is None else [a, b]))
     cells = _tile_cells(device, model) if cells is None else cells
@@ -192,7 +182,7 @@ class _Work:
                     total += tile_costs(options, self.model, rows_of(frames, options, rows, part), side)
                 return _Running(rows, columns, total / options.parts)
         except torch.OutOfMemoryError as error:
-            raise SequenceError(
+            raise DeviceError(
                 f"DTW on {self.device}: its memory is full; end what else runs there, set compute.workers to 1, or "
                 "use the processor (device='cpu')"
             ) from error

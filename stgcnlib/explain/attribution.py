@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from stgcnlib.activations import find_layers, observing, temporal_stride
 from stgcnlib.activations.axes import Axes
 from stgcnlib.activations.observe import INPUT, people_first
+from stgcnlib.devices import usable_device
 from stgcnlib.errors import LayerNotFoundError, SequenceError
 from stgcnlib.explain.baseline import mean_pose
 from stgcnlib.explain.gradcam import (
@@ -84,16 +85,17 @@ def attributions(
             raise SequenceError(
                 f"method={method!r} is unknown; give 'grad-cam', 'gradient-x-activation' or 'integrated-gradients'"
             )
+    place = usable_device(device)
     results: dict[int, dict[str, RelevanceMap]] = {}
     batches = equal_batches(data, _BATCH_FRAMES)
     for batch in track(batches, "Explaining", total=len(batches), show=progress):
         members = [data.people(i) for i in batch]
         M, T = members[0].shape[:2]
-        with observing(network, [], device=device, gradients=True) as forward:
-            x = network_batch(members).to(device)
+        with observing(network, [], device=place, gradients=True) as forward:
+            x = network_batch(members).to(place)
             found = resolve_targets(target_classes(target, data.labels[batch]), forward(x)[0])
             if method == "integrated-gradients":
-                pose = network_batch([mean_pose(data if reference is None else reference, M, T)]).to(device)
+                pose = network_batch([mean_pose(data if reference is None else reference, M, T)]).to(place)
                 tensors = [_integrated(network, x, pose, found, steps)]
             else:
                 tensors = _layer_products(network, x, found, [layer.name for layer in chosen])

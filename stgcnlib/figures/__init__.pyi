@@ -9,6 +9,7 @@ from .comparison import compare_pairs as compare_pairs
 from .data import class_counts as class_counts
 from .data import lengths as lengths
 from .data import poses as poses
+from .density import density_curves as density_curves
 from .dsgraph import ds_graph_map as ds_graph_map
 from .dsgraph import edge_agreement as edge_agreement
 from .dsgraph import neighbor_counts as neighbor_counts

@@ -7,6 +7,7 @@ With intervals and controls. Distances and graphs come from the rooms below; wha
 from __future__ import annotations
 
 from stgcnlib.geometry.baselines import baseline_distances, layer_baselines
+from stgcnlib.geometry.density import smoothness_by_density
 from stgcnlib.geometry.flips import Flips, flip_groups, neighbor_flips
 from stgcnlib.geometry.floor import ChosenK, choose_k, rescaled, same_class_candidates, smoothness_floor
 from stgcnlib.geometry.layers import LayerGeometry, merge_geometries
@@ -64,6 +65,7 @@ __all__ = [
     "rescaled",
     "same_class_candidates",
     "sensitivity",
+    "smoothness_by_density",
     "smoothness_floor",
     "suspect_labels",
     "target_null",

@@ -55,7 +55,7 @@ STAGES: tuple[Stage, ...] = (
     Stage("01_network", ("network-facts", "history?", "evaluation"), cost=43),
     Stage("02_activations", ("activations/trained",), cost=2),
     Stage("03_ds_graphs", GRAPHS, cost=14),
-    Stage("04_geometry", ("sample?", "geometry", "graph-k", "baselines", "statistics"), cost=8),
+    Stage("04_geometry", ("sample?", "geometry", "graph-k", "density", "baselines", "statistics"), cost=8),
     Stage("04a_classes", ("findings", "layers", "nodes", "geometry", "planes/trained"), cost=2),
     Stage("04b_sensitivity", ("sensitivity",), section="sensitivity"),
     Stage("06_relevance", (*MAPPED, "layers", "distances/trained/*", "map-evaluation"), cost=21),
@@ -76,7 +76,7 @@ TARGET_STAGES: tuple[Stage, ...] = (
     Stage("01_estimates", ("network-facts", "history?", "evaluation", "nodes", "recordings")),
     Stage("02_activations", ("activations/trained",)),
     Stage("03_neighbours", GRAPHS),
-    Stage("04_smoothness", ("sample?", "geometry", "graph-k", "baselines", "statistics")),
+    Stage("04_smoothness", ("sample?", "geometry", "graph-k", "density", "baselines", "statistics")),
     Stage("06_outputs", ("nodes", "explained", "maps", "examples", "layers")),
     Stage(
         "05_one_layer",

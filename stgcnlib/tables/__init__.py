@@ -19,6 +19,7 @@ What each takes:
     studies_table(comparison)
     unequal_table(comparison)
     baselines_table(baselines)
+    density_table(density)
     graphs_table(geometry)
     layer_facts(geometry, *, layer)
     smoothness_table(geometry)

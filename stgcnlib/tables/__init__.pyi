@@ -5,6 +5,7 @@ from .classes import suspects_table as suspects_table
 from .comparison import pairs_table as pairs_table
 from .comparison import studies_table as studies_table
 from .comparison import unequal_table as unequal_table
+from .density import density_table as density_table
 from .examples import alignment as alignment
 from .examples import example_maps as example_maps
 from .examples import example_nodes as example_nodes

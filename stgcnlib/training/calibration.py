@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from stgcnlib.devices import usable_device
 from stgcnlib.errors import StudyError
 from stgcnlib.networks.batches import check_fit
 from stgcnlib.sequences import SequenceSet
@@ -45,13 +46,14 @@ def calibrate_batch_norm(
     norms = [m for m in network.modules() if isinstance(m, _BatchNorm) and m.running_mean is not None]
     if not norms:
         return 0
+    place = usable_device(device)
     modes = {module: module.training for module in network.modules()}
     momenta = [norm.momentum for norm in norms]
     first = next(network.parameters(), None)
-    home = torch.device(device) if first is None else first.device
+    home = place if first is None else first.device
     batches = TrainingBatches(data, batch_size=batch_size, frames=None, augment=None, seed=seed)
     try:
-        network.eval().to(device)
+        network.eval().to(place)
         for norm in norms:
             norm.reset_running_stats()
             norm.momentum = None
@@ -59,7 +61,7 @@ def calibrate_batch_norm(
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             for x, _ in batches:
-                network(x.to(device))
+                network(x.to(place))
     except ValueError as error:
         if "more than 1 value per channel" not in str(error):
             raise

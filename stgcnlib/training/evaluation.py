@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix
 from torch import Tensor, nn
 
+from stgcnlib.devices import usable_device
 from stgcnlib.errors import SequenceError
 from stgcnlib.networks.batches import check_fit, check_scores, equal_batches, network_batch
 from stgcnlib.sequences import SequenceSet
@@ -170,15 +171,16 @@ def evaluate_targets(
 
 def _outputs(network: nn.Module, data: SequenceSet, device: str) -> NDArray[np.float32]:
     """(N, outputs) of a network in evaluation mode."""
+    place = usable_device(device)
     modes = {module: module.training for module in network.modules()}
     outputs: list[NDArray[np.float32]] = [np.empty(0, np.float32)] * len(data)
     first = next(network.parameters(), None)
-    home = torch.device(device) if first is None else first.device
+    home = place if first is None else first.device
     try:
-        network.eval().to(device)
+        network.eval().to(place)
         with torch.inference_mode():
             for batch in equal_batches(data, BATCH_FRAMES):
-                x = network_batch([data.people(i) for i in batch]).to(device)
+                x = network_batch([data.people(i) for i in batch]).to(place)
                 scores: Tensor = check_scores(network(x), x)
                 for i, score in zip(batch, scores.cpu().numpy(), strict=True):
                     outputs[i] = score

@@ -21,6 +21,7 @@ import lightning.pytorch as pl
 import torch
 from torch import Tensor, nn
 
+from stgcnlib.devices import usable_device
 from stgcnlib.errors import CheckpointError, StudyError
 from stgcnlib.files import atomic_path
 from stgcnlib.networks.batches import check_scores
@@ -202,7 +203,7 @@ def train_task(task: Task, *, folder: Path | None, device: str, half: bool, prog
         resume = file
     callbacks: list[pl.Callback] = [_Progress()] if progress_shown(show=progress) else []
     task.file = file
-    place = torch.device(device)
+    place = usable_device(device)
     home = next(task.network.parameters()).device
     with _quiet(), _interruptible(), torch.random.fork_rng():
         trainer = pl.Trainer(

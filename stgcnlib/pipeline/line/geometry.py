@@ -17,11 +17,16 @@ if TYPE_CHECKING:
     from stgcnlib.dtw import DTWOptions
     from stgcnlib.geometry import ChosenK, LayerGeometry, LayerStatistics
     from stgcnlib.groups import Grouping
+    from stgcnlib.sampling import NodeSample
 
 __all__ = ["FINDINGS", "distances", "distances_by_variant", "dtw_options", "find_recordings", "measure_baselines",
-           "measure_curve", "measure_sensitivity", "measure_statistics", "merge_curves", "name_variants", "place_nodes",
-           "swept_layers"]  # fmt: skip
+           "measure_curve", "measure_density", "measure_sensitivity", "measure_statistics", "merge_curves",
+           "name_variants", "place_nodes", "swept_layers"]  # fmt: skip
 
+DENSE = 200
+"""From so many nodes on, smoothness is measured on parts of the nodes too; of a sample always."""
+SHARES = (0.25, 0.5)
+"""The parts, as shares of the nodes."""
 FINDINGS = ("class_confusions", "class_separation", "suspects", "suspect_layers", "outliers", "outlier_layers")
 Distances = Mapping[str, NDArray[np.float32]]
 
@@ -128,6 +133,18 @@ def measure_baselines(activations: LayerStore, geometry: LayerGeometry, settings
     from stgcnlib.geometry import layer_baselines
 
     return layer_baselines(activations, geometry, baselines=settings.controls.baselines)
+
+
+def measure_density(
+    geometry: LayerGeometry, distances: Distances, sample: NodeSample | None, settings: Settings
+) -> pd.DataFrame:
+    """Smoothness of the first trained network's layers on parts of the nodes, and on all; on all only where few."""
+    from stgcnlib.dtw.known import as_layer_distances
+    from stgcnlib.geometry import smoothness_by_density
+
+    known = {layer: as_layer_distances(each) for layer, each in distances.items()}
+    measured = (sample is not None or len(geometry.told) >= DENSE) and all(each.complete for each in known.values())
+    return smoothness_by_density(geometry, known, shares=SHARES if measured else (), seed=settings.seed)
 
 
 def name_variants(settings: Settings) -> list[str]:
