@@ -34,6 +34,7 @@ COSTS: Mapping[str, Callable[[Facts, Units, Axes], Cost]] = {
     "statistics": graphs.statistics,
     "findings": graphs.findings,
     "baselines": graphs.baselines,
+    "density": graphs.density,
     "variants/{variant}/{swept}": graphs.distances,
     "sensitivity": graphs.sensitivity,
     "maps": networks.explained,

@@ -21,8 +21,8 @@ from stgcnlib.pipeline.estimate.facts import Facts
 from stgcnlib.pipeline.estimate.network_costs import recorded
 from stgcnlib.pipeline.estimate.trials import Units
 
-__all__ = ["baselines", "curve", "distances", "findings", "geometry", "noise", "noise_level", "noise_trained_level",
-           "planes", "sensitivity", "statistics", "transfer_geometry"]  # fmt: skip
+__all__ = ["baselines", "curve", "density", "distances", "findings", "geometry", "noise", "noise_level",
+           "noise_trained_level", "planes", "sensitivity", "statistics", "transfer_geometry"]  # fmt: skip
 
 CURVES = 2
 """A trained network has its graphs twice: among recordings of others, and among all."""
@@ -90,6 +90,17 @@ def findings(f: Facts, u: Units, axes: Axes) -> Cost:
     """Classes and single recordings."""
     count, layers = len(f.nodes), len(f.layers)
     return Cost(u.speed * (0.3 + 6e-7 * layers * count**2), matrices(f) + 16 * count**2, 60 * layers * count)
+
+
+def density(f: Facts, u: Units, axes: Axes) -> Cost:
+    """Graphs of parts of the nodes."""
+    one = _graphs(f, u) / (1 + f.parts)
+    seconds = len(f.layers) * (PARTS_GRAPHS * one + 0.1 * u.speed)
+    return Cost(seconds, matrices(f) + 24 * len(f.nodes) ** 2, 0.02 * MB)
+
+
+PARTS_GRAPHS = 6
+"""Nodes of all parts together, over those of the whole graph: half and a quarter, four times, for two rules of K."""
 
 
 def sensitivity(f: Facts, u: Units, axes: Axes) -> Cost:
