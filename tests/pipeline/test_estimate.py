@@ -23,7 +23,7 @@ from stgcnlib.networks.batches import equal_batches
 from stgcnlib.pipeline.estimate import Forecast, Room, check_room, find_room, foresee, room, size
 from stgcnlib.pipeline.estimate import facts as facts_module
 from stgcnlib.pipeline.estimate.cost import NO_AXES, activations_on_disk
-from stgcnlib.pipeline.estimate.costs import COSTS, PAGES, USUAL, cost_of
+from stgcnlib.pipeline.estimate.costs import COSTS, PAGES, USUAL, WITHOUT_RECORDINGS, cost_of
 from stgcnlib.pipeline.estimate.facts import Facts, Part, find_facts, looked_at
 from stgcnlib.pipeline.estimate.forecast import due_artefacts, forecast
 from stgcnlib.pipeline.estimate.shown import forecast_lines, forecast_table
@@ -158,7 +158,10 @@ def test_more_recordings_take_more(facts: Facts, tmp_path: Path) -> None:
 def test_every_cost_is_of_something_that_there_is(facts: Facts) -> None:
     assert set(COSTS) <= set(LINE.artefacts)
     assert set(PAGES) <= {stage.name for stage in (*STAGES, *TARGET_STAGES)}
-    assert cost_of("no such artefact", NO_AXES, facts, Units.usual(facts)) == USUAL
+    unknown = cost_of("no such artefact", NO_AXES, facts, Units.usual(facts))
+    assert (unknown.seconds, unknown.disk) == (USUAL.seconds, USUAL.disk)
+    assert unknown.memory > USUAL.memory  # it may read the recordings
+    assert set(WITHOUT_RECORDINGS) <= set(LINE.artefacts)
 
 
 # -- a folder of very many files -------------------------------------------------------------------

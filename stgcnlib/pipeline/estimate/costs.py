@@ -7,10 +7,11 @@ bundled demo and for UTD-MHAD, times the speed of this one. An artefact without 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from stgcnlib.pipeline.estimate import graph_costs as graphs
 from stgcnlib.pipeline.estimate import network_costs as networks
-from stgcnlib.pipeline.estimate.cost import MB, Axes, Cost, matrices
+from stgcnlib.pipeline.estimate.cost import MB, Axes, Cost, coordinates, matrices
 from stgcnlib.pipeline.estimate.facts import Facts
 from stgcnlib.pipeline.estimate.trials import Units
 
@@ -50,6 +51,11 @@ COSTS: Mapping[str, Callable[[Facts, Units, Axes], Cost]] = {
 }
 """Name of an artefact as declared -> what it takes."""
 
+WITHOUT_RECORDINGS = ("layers", "history", "accuracies", "distances/{network}/{layer}", "planes/{network}", "geometry",
+                      "statistics", "baselines", "density", "variants/{variant}/{swept}", "prepared")  # fmt: skip
+"""What is made without reading the recordings; "prepared" counts them itself."""
+LOADED = 1.25
+"""Memory of recordings that are read from the store, over their size."""
 SHOWN = 4000
 """Most nodes that a page draws one by one."""
 PAGE = (2.0, 0.5 * MB, 0)
@@ -72,11 +78,15 @@ PAGES: Mapping[str, tuple[float, float, float]] = {
 def cost_of(name: str, axes: Axes, facts: Facts, units: Units) -> Cost:
     """The cost of an artefact by its name as declared and the values of its axes."""
     made = COSTS.get(name)
-    return USUAL if made is None else made(facts, units, axes)
+    cost = USUAL if made is None else made(facts, units, axes)
+    if name in WITHOUT_RECORDINGS:
+        return cost
+    return replace(cost, memory=cost.memory + LOADED * coordinates(facts, facts.every))
 
 
 def page_cost(stage: str, facts: Facts, units: Units) -> Cost:
     """The cost of one page of a stage: its kernel and its pictures; it lies in a notebook, and once more in HTML."""
     seconds, size, per_node = PAGES.get(stage, PAGE)
     disk = 2 * (size + per_node * min(len(facts.nodes), SHOWN))
-    return Cost(seconds * units.speed, 250 * MB + matrices(facts) / 2, disk)
+    memory = 250 * MB + matrices(facts) / 2 + LOADED * coordinates(facts, facts.every)
+    return Cost(seconds * units.speed, memory, disk)

@@ -35,20 +35,20 @@ REMOVED, COMPARED = 1.3, 1.5
 def read(f: Facts, u: Units, axes: Axes) -> Cost:
     """The recordings, prepared."""
     size = coordinates(f, f.every)
-    return Cost(u.read * len(f.every), memory=3 * size, disk=size)
+    return Cost(u.read * len(f.every), memory=3.2 * size, disk=size)
 
 
 def leaks(f: Facts, u: Units, axes: Axes) -> Cost:
     """Distances of all pairs of a training and a test recording, unless they are too many."""
     pairs = len(f.train) * len(f.test)
     compared = pairs if pairs <= MOST_PAIRS else 0
-    memory = 3 * coordinates(f, f.every) + 8 * compared
+    memory = (compared > 0) * 1.5 * coordinates(f, f.every) + 8 * compared
     return Cost(1.5 * u.speed + u.pairs["input"] * compared, memory, 0.01 * MB, threads=True)
 
 
 def repeated(f: Facts, u: Units, axes: Axes) -> Cost:
     """A checksum of each recording."""
-    return Cost(1e-4 * u.speed * len(f.every), 2 * coordinates(f, f.every), 0.01 * MB)
+    return Cost(1e-4 * u.speed * len(f.every), 20 * MB, 0.01 * MB)
 
 
 def trained(part: str, *, tested: bool) -> Callable[[Facts, Units, Axes], Cost]:
@@ -58,7 +58,7 @@ def trained(part: str, *, tested: bool) -> Callable[[Facts, Units, Axes], Cost]:
         train = f.transfer["source"] if part == "source" else f.train
         epochs = f.study.network.training.epochs or EPOCHS
         seconds = u.train * len(train) * epochs + 2 * u.speed + tested * TESTED * forward_seconds(u, f.test)
-        memory = 2 * coordinates(f, f.every) + 12 * f.weights + _batch(f)
+        memory = 12 * f.weights + _batch(f)
         keeps = {"training": KEPT_BY_TRAINING, **kept_by_passes(f)}
         return Cost(seconds, memory, 1.05 * f.weights + 0.01 * MB, scratch=3 * f.weights, keeps=keeps, threads=True)
 
@@ -73,9 +73,7 @@ def _batch(f: Facts) -> float:
 def evaluated(f: Facts, u: Units, axes: Axes) -> Cost:
     """The test part through the network."""
     disk = 4 * len(f.test) * (f.classes + 3)
-    return Cost(
-        forward_seconds(u, f.test), 2 * coordinates(f, f.every), disk, keeps=kept_by_passes(f), threads=True
-    )  # fmt: skip
+    return Cost(forward_seconds(u, f.test), 50 * MB, disk, keeps=kept_by_passes(f), threads=True)
 
 
 def recorded(f: Facts, u: Units, axes: Axes) -> Cost:
@@ -84,15 +82,13 @@ def recorded(f: Facts, u: Units, axes: Axes) -> Cost:
     seconds = u.record.seconds(f.nodes.passes(BATCH_FRAMES), f.nodes.frames) + size / HASHED
     if axes.get("network", "").startswith("untrained"):
         seconds += forward_seconds(u, f.train)  # its batch norm
-    memory = 100 * MB + 2 * coordinates(f, f.every) + largest
-    return Cost(seconds, memory, size, scratch=largest, keeps=kept_by_passes(f), threads=True)
+    return Cost(seconds, 100 * MB + largest, size, scratch=largest, keeps=kept_by_passes(f), threads=True)
 
 
 def explained(f: Facts, u: Units, axes: Axes) -> Cost:
     """Relevance maps."""
     size = 4.0 * f.explained * f.joints * float(f.nodes.lengths.mean()) * (len(f.layers) - 1)
-    memory = 150 * MB + 2 * coordinates(f, f.every)
-    return Cost(u.cam * f.explained, memory, 0.6 * size, keeps=kept_by_passes(f), threads=True)
+    return Cost(u.cam * f.explained, 150 * MB, 0.6 * size, keeps=kept_by_passes(f), threads=True)
 
 
 def maps_tested(f: Facts, u: Units, axes: Axes) -> Cost:
