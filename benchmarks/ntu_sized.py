@@ -2,9 +2,9 @@
 
 Usage: python benchmarks/ntu_sized.py FOLDER [--recordings 16487] [--width 64] [--epochs 2]
 
-Writes into FOLDER ntu_sized.pkl (PYSKL's annotations: 60 classes, each two actions of the demo body one after the other;
-40 people in the test part, 8 others in the training part; 81 frames on average), network.pt (an ST-GCN trained for a few
-epochs on the training part), and study.yml, which has 2,000 of the test recordings as nodes. Then:
+Writes into FOLDER ntu_sized.pkl (PYSKL's annotations: 60 classes, each two actions of the demo body one after the
+other; 40 people in the test part, 8 others in the training part; 79 frames on average), network.pt (an ST-GCN
+trained for a few epochs on the training part), and study.yml, which has 2,000 of the test recordings as nodes. Then:
 
     stgcnlib estimate FOLDER/study.yml
     stgcnlib run FOLDER/study.yml --output FOLDER/report

@@ -41,7 +41,7 @@ class LayerDistances:
         count: recordings, N.
         complete: every pair is known.
         reach: so many neighbours of each recording are known to be its nearest admissible ones.
-        fill: computes pairs (P, 2) of recordings and adds them to what is known; None: what is unknown stays so.
+        fill: computes pairs (P, 2) of recordings and adds them to `pairs`; None: what is unknown stays so.
     """
 
     def __init__(
@@ -117,7 +117,27 @@ class LayerDistances:
     @property
     def reach(self) -> int:
         """So many neighbours of each recording are known to be its nearest admissible ones."""
-        return self.count - 1 if self.complete else int(self._tables[0].known.min(initial=self.count))
+        if self.complete:
+            return self.count - 1
+        return int(self._tables[0].known.min(initial=self.count)) if self._tables else 0
+
+    @property
+    def exclude(self) -> Codes | None:
+        """(N,) groups whose members are no neighbours in its table; None: everyone else may be one."""
+        return self._tables[0].codes if self._tables else None
+
+    @property
+    def pairs(self) -> KnownPairs:
+        """The pairs that are known where not all are, by the recordings' first numbers; `fill` adds to them."""
+        return self._pairs
+
+    def __len__(self) -> int:
+        """Recordings, N."""
+        return self.count
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:  # noqa: FBT001
+        """The matrix, for `numpy.asarray`; a GraphError where not all pairs are known."""
+        return np.array(self.matrix(), dtype=dtype, copy=copy)
 
     def matrix(self) -> NDArray[np.floating]:
         """(N, N) distances, float32 or float64 as they were given.

@@ -20,6 +20,7 @@ from stgcnlib.geometry.neighbourhoods import (
 )
 from stgcnlib.geometry.planes import aligned_planes, embed, turned_onto
 from stgcnlib.geometry.readout import debiased_cka, knn_predictions, pooled_features, probe_predictions
+from stgcnlib.geometry.rounding import rounding_error
 from stgcnlib.geometry.sensitivity import sensitivity
 from stgcnlib.geometry.separation import class_confusions, class_separation, class_shares
 from stgcnlib.geometry.smoothness import label_smoothness
@@ -63,6 +64,7 @@ __all__ = [
     "probe_predictions",
     "r_squared",
     "rescaled",
+    "rounding_error",
     "same_class_candidates",
     "sensitivity",
     "smoothness_by_density",

@@ -21,7 +21,7 @@ from stgcnlib.geometry.layers import TRAINED, LayerGeometry
 from stgcnlib.geometry.targets import node_smoothness
 from stgcnlib.groups import fewest_candidates, largest_k, quarters
 from stgcnlib.progress import track
-from stgcnlib.sampling import proportional_order
+from stgcnlib.sampling import LEAST, proportional_order
 
 __all__ = ["IN_PROPORTION", "SAME", "smoothness_by_density"]
 
@@ -44,7 +44,8 @@ def smoothness_by_density(
     """Smoothness of every layer on parts of the nodes, beside that on all.
 
     A part keeps the shares of classes (of real targets: quarters) and of the groups that intervals leave out. Parts of
-    one draw are nested; draws differ by the seed alone. A share of which some node has no candidate is left out.
+    one draw are nested; draws differ by the seed alone. A share that does not hold two nodes of each class, or of which
+    some node has no candidate, is left out.
 
     Args:
         geometry: of N nodes, with this network; its graphs' options, neighbours and curve are taken.
@@ -106,7 +107,9 @@ def _parts(geometry: LayerGeometry, share: float, draws: int, seed: int) -> list
     count = round(share * len(kinds))
     found = [np.sort(proportional_order(kinds, groups, seed=seed + draw)[:count]) for draw in range(draws)]
     barred = [None if geometry.groups is None else geometry.groups[nodes] for nodes in found]
-    enough = count > 1 and all(fewest_candidates(each, count).candidates for each in barred)
+    enough = count >= np.minimum(np.bincount(kinds), LEAST).sum() and all(
+        fewest_candidates(each, count).candidates for each in barred
+    )
     return found if enough else []
 
 
