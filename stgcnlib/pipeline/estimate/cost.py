@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from stgcnlib.pipeline.estimate.facts import Facts, Part
 from stgcnlib.pipeline.estimate.trials import Units
 
-__all__ = ["BATCH_FRAMES", "HASHED", "MB", "NO_AXES", "Axes", "Cost", "activations_on_disk", "coordinates",
-           "forward_seconds", "graph_bytes", "kept_by_passes", "matrices"]  # fmt: skip
+__all__ = ["BATCH_FRAMES", "HASHED", "MB", "NO_AXES", "REACH", "Axes", "Cost", "activations_on_disk", "coordinates",
+           "forward_seconds", "graph_bytes", "kept_by_passes", "known_pairs", "matrices",
+           "stored_size"]  # fmt: skip
 
 Axes = Mapping[str, str]
 NO_AXES: Axes = {}
@@ -53,20 +54,39 @@ def coordinates(f: Facts, part: Part) -> float:
     return 4.0 * part.frames * f.joints * f.channels
 
 
+def stored_size(f: Facts) -> int:
+    """Bytes of a number of the features on disk."""
+    return 2 if f.study.activations.dtype == "float16" else 4
+
+
 def activations_on_disk(f: Facts) -> int:
     """Bytes of one network's recorded layers: whole chunks of zarr, the last one filled up."""
     from stgcnlib.activations.store import _CHUNK_BYTES
 
-    total = 4 * f.classes * len(f.nodes)
+    size, total = stored_size(f), 4 * f.classes * len(f.nodes)
     for layer in f.layers:
-        chunk = min(layer.rows, max(1, _CHUNK_BYTES // (4 * layer.width)))
-        total += -(-layer.rows // chunk) * chunk * 4 * layer.width
+        chunk = min(layer.rows, max(1, _CHUNK_BYTES // (size * layer.width)))
+        total += -(-layer.rows // chunk) * chunk * size * layer.width
     return total
 
 
+REACH = 1.5
+"""Neighbours that are searched for, over K, so that graphs can be made anew without a part of the nodes."""
+
+
+def known_pairs(f: Facts) -> float:
+    """Distances that are known of a layer: of all pairs, both ways, or of those that a search computes."""
+    from stgcnlib.dsgraph.distances import takes_all_pairs
+
+    count = len(f.nodes)
+    if takes_all_pairs(f.study.graph.distances, count):
+        return float(count**2)
+    return min(float(count**2), 3 * REACH * f.k * count)
+
+
 def matrices(f: Facts) -> float:
-    """Bytes of the distances of all pairs at all layers of one network."""
-    return 4.0 * len(f.layers) * len(f.nodes) ** 2
+    """Bytes of the distances that are known of all layers of one network."""
+    return (4.0 if known_pairs(f) == len(f.nodes) ** 2 else 16.0) * len(f.layers) * known_pairs(f)
 
 
 def graph_bytes(f: Facts) -> float:

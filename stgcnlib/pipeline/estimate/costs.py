@@ -28,7 +28,9 @@ COSTS: Mapping[str, Callable[[Facts, Units, Axes], Cost]] = {
     "training/{trained}": networks.trained("train", tested=True),
     "evaluations/{trained}": networks.evaluated,
     "activations/{network}": networks.recorded,
-    "distances/{network}/{layer}": graphs.distances,
+    "rounding": graphs.rounding,
+    "all-pairs/{network}/{layer}": graphs.all_pairs,
+    "neighbours/{network}/{layer}": graphs.neighbours,
     "planes/{network}": graphs.planes,
     "curves/{network}": graphs.curve,
     "geometry": graphs.geometry,
@@ -36,7 +38,8 @@ COSTS: Mapping[str, Callable[[Facts, Units, Axes], Cost]] = {
     "findings": graphs.findings,
     "baselines": graphs.baselines,
     "density": graphs.density,
-    "variants/{variant}/{swept}": graphs.distances,
+    "variant-pairs/{variant}/{swept}": graphs.all_pairs,
+    "variant-neighbours/{variant}/{swept}": graphs.neighbours,
     "sensitivity": graphs.sensitivity,
     "maps": networks.explained,
     "map-evaluation": networks.maps_tested,
@@ -51,11 +54,13 @@ COSTS: Mapping[str, Callable[[Facts, Units, Axes], Cost]] = {
 }
 """Name of an artefact as declared -> what it takes."""
 
-WITHOUT_RECORDINGS = ("layers", "history", "accuracies", "distances/{network}/{layer}", "planes/{network}", "geometry",
-                      "statistics", "baselines", "density", "variants/{variant}/{swept}", "prepared")  # fmt: skip
+WITHOUT_RECORDINGS = (
+    "prepared", "history", "accuracies", "layers", "all-pairs/{network}/{layer}", "variant-pairs/{variant}/{swept}",
+    "planes/{network}", "geometry", "statistics", "baselines", "density",
+)  # fmt: skip
 """What is made without reading the recordings; "prepared" counts them itself."""
-LOADED = 1.25
-"""Memory of recordings that are read from the store, over their size."""
+LOADED, LOADING = 1.25, 7e-9
+"""Memory of recordings that are read from the store, over their size, and seconds a byte."""
 SHOWN = 4000
 """Most nodes that a page draws one by one."""
 PAGE = (2.0, 0.5 * MB, 0)
@@ -81,7 +86,9 @@ def cost_of(name: str, axes: Axes, facts: Facts, units: Units) -> Cost:
     cost = USUAL if made is None else made(facts, units, axes)
     if name in WITHOUT_RECORDINGS:
         return cost
-    return replace(cost, memory=cost.memory + LOADED * coordinates(facts, facts.every))
+    size = coordinates(facts, facts.every)
+    seconds = cost.seconds + LOADING * units.speed * size
+    return replace(cost, seconds=seconds, memory=cost.memory + LOADED * size)
 
 
 def page_cost(stage: str, facts: Facts, units: Units) -> Cost:

@@ -15,6 +15,7 @@ from stgcnlib.pipeline.estimate.cost import (
     coordinates,
     forward_seconds,
     kept_by_passes,
+    stored_size,
 )
 from stgcnlib.pipeline.estimate.facts import Facts
 from stgcnlib.pipeline.estimate.trials import Units
@@ -78,7 +79,7 @@ def evaluated(f: Facts, u: Units, axes: Axes) -> Cost:
 
 def recorded(f: Facts, u: Units, axes: Axes) -> Cost:
     """Every layer's features of the nodes: in scratch files in the order of batches, then one layer after the other."""
-    size, largest = activations_on_disk(f), max(layer.bytes for layer in f.layers)
+    size, largest = activations_on_disk(f), max(layer.bytes for layer in f.layers) * stored_size(f) / 4
     seconds = u.record.seconds(f.nodes.passes(BATCH_FRAMES), f.nodes.frames) + size / HASHED
     if axes.get("network", "").startswith("untrained"):
         seconds += forward_seconds(u, f.train)  # its batch norm

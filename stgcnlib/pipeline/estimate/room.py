@@ -99,6 +99,10 @@ def _smaller(study: Study, *, disk: bool) -> list[str]:
     mends = ["take fewer nodes with graph.sample"]
     if study.layers is None:
         mends.append("choose fewer layers with layers")
+    if disk and study.activations.dtype == "float32":
+        mends.append("keep features in half precision with activations.dtype: float16")
+    if not disk and study.graph.distances == "all":
+        mends.append("set graph.distances to auto")
     if disk and study.controls.untrained + study.controls.initial > 1:
         mends.append("fewer controls with controls.untrained and controls.initial")
     return mends
