@@ -58,12 +58,15 @@ def run(
         str | None, typer.Option("--force", metavar="STAGE", help="Repeat this stage and those that build on it.")
     ] = None,
     workers: Annotated[int | None, typer.Option("--workers", min=1, help="Results and notebooks at a time.")] = None,
+    scheduler: Annotated[
+        str | None, typer.Option("--scheduler", help="Dask's: its address or scheduler file; its workers make results.")
+    ] = None,
 ) -> None:
     """Run a study from recordings to report; what is there already is skipped."""
     from stgcnlib.report.front import front
     from stgcnlib.report.study import run_study
 
-    index = run_study(study, output, force=force, workers=workers)
+    index = run_study(study, output, force=force, workers=workers, scheduler=scheduler)
     complaints = Console(stderr=True, highlight=False, soft_wrap=True)
     page = front(index.parent)
     for line in page.get("warnings", ()):
@@ -71,6 +74,40 @@ def run(
     for line in page.get("notes", ()):
         complaints.print(Text(f"note: {line}"))
     typer.echo(str(index))
+
+
+@app.command()
+def estimate(
+    study: Annotated[str, typer.Argument(help="A study file, or the name of a bundled study such as demo.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Its folder: what is there is not made again.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option("--workers", min=1, help="Results and notebooks at a time.")] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON: seconds and bytes.")] = False,
+) -> None:
+    """Say what a study would take of time, memory and disk, from short measurements here; nothing is written."""
+    import json
+
+    from stgcnlib.pipeline.estimate import check_room, find_room
+    from stgcnlib.pipeline.estimate import estimate as measure
+    from stgcnlib.pipeline.estimate.shown import forecast_lines, forecast_table
+    from stgcnlib.pipeline.study import Study
+
+    console, complaints = Console(highlight=False), Console(stderr=True, highlight=False, soft_wrap=True)
+    loaded = Study.load(study)
+    folder = Path("reports") / loaded.name if output is None else output
+    with complaints.status("looking at the study …") as status:
+        found = measure(loaded, folder, workers=workers, tell=lambda text: status.update(f"trying {text} …"))
+    room = find_room(folder)
+    if as_json:
+        typer.echo(json.dumps(found.plain(), indent=1))
+    else:
+        console.print(forecast_table(found))
+        for line in forecast_lines(found, room, folder):
+            console.print(Text(line), soft_wrap=True)
+    for line in check_room(found, room, loaded, folder):
+        complaints.print(Text(f"warning: {line}", style="yellow"))
 
 
 @app.command()

@@ -41,7 +41,7 @@ class LayerDistances:
         count: recordings, N.
         complete: every pair is known.
         reach: so many neighbours of each recording are known to be its nearest admissible ones.
-        fill: computes pairs (P, 2) of recordings and adds them to what is known; None: what is unknown stays so.
+        fill: computes pairs (P, 2) of recordings and adds them to `pairs`; None: what is unknown stays so.
     """
 
     def __init__(
@@ -117,7 +117,27 @@ class LayerDistances:
     @property
     def reach(self) -> int:
         """So many neighbours of each recording are known to be its nearest admissible ones."""
-        return self.count - 1 if self.complete else int(self._tables[0].known.min(initial=self.count))
+        if self.complete:
+            return self.count - 1
+        return int(self._tables[0].known.min(initial=self.count)) if self._tables else 0
+
+    @property
+    def exclude(self) -> Codes | None:
+        """(N,) groups whose members are no neighbours in its table; None: everyone else may be one."""
+        return self._tables[0].codes if self._tables else None
+
+    @property
+    def pairs(self) -> KnownPairs:
+        """The pairs that are known where not all are, by the recordings' first numbers; `fill` adds to them."""
+        return self._pairs
+
+    def __len__(self) -> int:
+        """Recordings, N."""
+        return self.count
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:  # noqa: FBT001
+        """The matrix, for `numpy.asarray`; a GraphError where not all pairs are known."""
+        return np.array(self.matrix(), dtype=dtype, copy=copy)
 
     def matrix(self) -> NDArray[np.floating]:
         """(N, N) distances, float32 or float64 as they were given.
@@ -327,21 +347,24 @@ def _among(
     """found (n, K, K) = entries of sparse rows among each row of candidates; NaN where there is none."""
     for b in numba.prange(candidates.shape[0]):
         size = candidates.shape[1]
+        order = np.argsort(candidates[b])
         for s in range(size):
-            found[b, s, s] = 0.0
-            first, last = starts[candidates[b, s]], starts[candidates[b, s] + 1]
-            for t in range(s + 1, size):
-                wanted = candidates[b, t]
-                low, high = first, last
-                while low < high:
-                    middle = (low + high) // 2
+            own = candidates[b, order[s]]
+            place, last = starts[own], starts[own + 1]
+            for t in range(s, size):
+                wanted = candidates[b, order[t]]
+                step = 1  # doubled until it is too far: the next entry is near
+                while place + step < last and columns[place + step] < wanted:
+                    place += step
+                    step *= 2
+                high = min(place + step, last)
+                while place < high:
+                    middle = (place + high) >> 1
                     if columns[middle] < wanted:
-                        low = middle + 1
+                        place = middle + 1
                     else:
                         high = middle
-                value = np.nan
-                if low < last and columns[low] == wanted:
-                    value = values[low]
-                if wanted == candidates[b, s]:
-                    value = 0.0
-                found[b, s, t] = found[b, t, s] = value
+                value = 0.0 if wanted == own else np.nan
+                if place < last and columns[place] == wanted:
+                    value = values[place]
+                found[b, order[s], order[t]] = found[b, order[t], order[s]] = value

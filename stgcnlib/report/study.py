@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from stgcnlib.pipeline.board import tell
+from stgcnlib.pipeline.estimate import check_room, find_room, foresee
+from stgcnlib.pipeline.expect import Foreseen
 from stgcnlib.pipeline.finding import output_folder
 from stgcnlib.pipeline.run import StudyRun
 from stgcnlib.pipeline.runner import run_stages
+from stgcnlib.pipeline.sections import LOCAL
 from stgcnlib.pipeline.study import Study
 from stgcnlib.report.live import LivePages
 
@@ -24,6 +29,7 @@ def run_study(
     force: str | None = None,
     workers: int | None = None,
     progress: bool | None = None,
+    scheduler: str | None = None,
 ) -> Path:
     """Run a study from recordings to report; what is there already is not repeated.
 
@@ -34,16 +40,32 @@ def run_study(
         force: name of a stage to repeat, with every result and stage that builds on what is made for it.
         workers: results and notebooks at a time; `None` takes the study's, or as many as there are cores.
         progress: `False` for silence; `None` shows rows on a terminal and lines elsewhere.
+        scheduler: Dask's, by address or scheduler file: its workers make the results, notebooks run here; `None` takes
+            the study's `compute.scheduler`.
 
     Returns:
         Path of ``index.html``.
 
     Raises:
-        StudyError: the study cannot be run; nothing has been started.
+        StudyError: the study cannot be run, or does not fit on the disk or in memory; nothing has been started.
+        ClusterError: the scheduler or a worker of it cannot be used, or was lost; the same call goes on.
         StageError: a notebook failed: which cell, with which parameters and error. Finished ones stay.
     """
     loaded = Study.load(study)
     run = StudyRun(loaded, Path("reports") / loaded.name if output is None else output_folder(output))
     pages = partial(LivePages, show=progress)
-    run_stages(run.study, run.output, check=run.check, watch=pages, force=force, workers=workers, progress=progress)
+
+    def check() -> Foreseen:
+        run.check()
+        found, room = foresee(run, run.study, workers=workers), find_room(run.output)
+        if (scheduler or run.study.compute.scheduler) != LOCAL:
+            room = replace(room, memory=None, free=None)  # the work is done on other machines
+        for line in check_room(found, room, run.study, run.output):
+            tell(f"warning: {line}", show=progress)
+        return found.foreseen()
+
+    run_stages(
+        run.study, run.output, check=check, watch=pages, force=force, workers=workers, progress=progress,
+        scheduler=scheduler,
+    )  # fmt: skip
     return run.output / "index.html"
