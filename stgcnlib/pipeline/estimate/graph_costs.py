@@ -111,9 +111,9 @@ def planes(f: Facts, u: Units, axes: Axes) -> Cost:
 def curve(f: Facts, u: Units, axes: Axes) -> Cost:
     """Graphs of all layers of a network, and shuffled labels."""
     count, layers = len(f.nodes), len(f.layers)
-    null = u.speed * layers * f.study.geometry.permutations * 6e-8 * count * f.k
+    null = u.speed * layers * f.study.geometry.permutations * 2e-8 * count * f.k
     curves = _curves(axes.get("network", ""))
-    seconds = curves * (layers * _graphs(f, u) + null) + 0.3 * u.speed
+    seconds = curves * (layers * _graphs(f, u) + null) + 0.1 * u.speed
     return Cost(seconds, matrices(f) + 24 * known_pairs(f), graph_bytes(f) * curves)
 
 
@@ -155,7 +155,7 @@ def findings(f: Facts, u: Units, axes: Axes) -> Cost:
 def density(f: Facts, u: Units, axes: Axes) -> Cost:
     """Graphs of parts of the nodes."""
     one = _graphs(f, u) / (1 + f.parts)
-    seconds = len(f.layers) * (PARTS_GRAPHS * one + 0.1 * u.speed)
+    seconds = len(f.layers) * (PARTS_GRAPHS * one + 0.01 * u.speed)
     return Cost(seconds, matrices(f) + 24 * known_pairs(f), 0.02 * MB)
 
 
@@ -200,10 +200,10 @@ def _level(f: Facts, u: Units, *, clean: bool, known: bool) -> Cost:
     layers = [layer for layer in f.layers if any(fnmatchcase(layer.name, pattern) for pattern in wanted)]
     stores = 1 if clean or chosen.neighbours == "noisy" else 2
     size = sum(layer.bytes for layer in layers)
-    once = u.record.seconds(f.nodes.passes(BATCH_FRAMES), f.nodes.frames) * (0.7 + 0.3 * size / f.activations)
+    once = u.record.seconds(f.nodes.passes(BATCH_FRAMES), f.nodes.frames) * (0.5 + 0.5 * size / f.activations)
     compared = 0 if clean and known else 2 * stores - 1
     pairs = sum(_distances(f, u, layer.name).seconds for layer in layers)
-    seconds = stores * once + compared * pairs + len(layers) * _graphs(f, u) + 0.3 * u.speed
+    seconds = stores * once + compared * pairs + len(layers) * _graphs(f, u) + 0.15 * u.speed
     memory = 100 * MB + READ * max(layer.bytes for layer in layers) + 28 * known_pairs(f) + 2 * coordinates(f, f.nodes)
     return Cost(seconds, memory, 100 * count, temporary=1.2 * stores * size, keeps=kept_by_passes(f), threads=True)
 

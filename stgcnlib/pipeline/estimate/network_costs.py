@@ -44,7 +44,7 @@ def leaks(f: Facts, u: Units, axes: Axes) -> Cost:
     pairs = len(f.train) * len(f.test)
     compared = pairs if pairs <= MOST_PAIRS else 0
     memory = (compared > 0) * 1.5 * coordinates(f, f.every) + 8 * compared
-    return Cost(1.5 * u.speed + u.pairs["input"] * compared, memory, 0.01 * MB, threads=True)
+    return Cost(0.6 * u.speed + u.pairs["input"] * compared, memory, 0.01 * MB, threads=True)
 
 
 def repeated(f: Facts, u: Units, axes: Axes) -> Cost:
