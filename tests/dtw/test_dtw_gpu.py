@@ -89,12 +89,16 @@ def test_a_block_of_very_different_lengths(rng):
 
 def test_coarse_products_are_noticed_and_their_costs_recomputed(rng, monkeypatch):
     """A device that reads operands in TensorFloat-32 would be wrong by a hundred times what is promised."""
-    from stgcnlib.dtw import wavefront
+    from stgcnlib.dtw import gpu, wavefront
+
+    def coarse(x, y):
+        return (tf32(x.values) @ tf32(y.values).T).view(*x.rows.shape, *y.rows.shape)
 
     a = walks(rng, rng.integers(4, 12, size=9), features=40, dtype=np.float32)
     expected = reference_distances(a, reading="frames")
     with monkeypatch.context() as patch:
-        patch.setattr(wavefront, "_products", lambda x, y: tf32(x.values) @ tf32(y.values).T)
+        for module in (gpu, wavefront):
+            patch.setattr(module, "frame_products", coarse)
         assert_close(dtw_distances(a, reading="frames"), expected)
         patch.setattr(wavefront, "_recompute", lambda model, x, y, squares: squares.clamp_(min=0))
         trusted = dtw_distances(a, reading="frames")
@@ -114,11 +118,12 @@ def test_between_two_tiles_torch_is_as_it_was(rng):
         torch.backends.cuda.matmul.fp32_precision = before
 
 
-def test_a_full_device_is_said(rng, monkeypatch):
+@pytest.mark.parametrize("step", ["frame_products", "cell_costs", "path_costs"])
+def test_a_full_device_is_said(rng, monkeypatch, step):
     def full(*given):
         raise torch.OutOfMemoryError("out of memory")
 
-    monkeypatch.setattr("stgcnlib.dtw.gpu.tile_costs", full)
+    monkeypatch.setattr(f"stgcnlib.dtw.gpu.{step}", full)
     with pytest.raises(DeviceError, match=r"its memory is full; .* compute\.workers to 1"):
         tiles(walks(rng, [4, 5]))
 
