@@ -37,6 +37,7 @@ __all__ = [
     "neighbours_phrase",
     "of_nodes",
     "plural",
+    "quarters",
     "resampled_count",
     "resampled_groups",
     "strata",
@@ -270,10 +271,15 @@ def strata(data: SequenceSet) -> tuple[NDArray[np.int64], tuple[str, ...]]:
         return data.labels, data.class_names
     if data.targets is None:
         return np.zeros(len(data), dtype=np.int64), ("all",)
-    order = data.targets[:, 0].argsort(kind="stable")
-    codes = np.empty(len(data), dtype=np.int64)
-    codes[order] = np.arange(len(data)) * len(QUARTERS) // len(data)
-    return codes, QUARTERS
+    return quarters(data.targets[:, 0]), QUARTERS
+
+
+def quarters(values: ArrayLike) -> NDArray[np.int64]:
+    """(N,) which quarter of (N,) values each is in, from 0, the lowest."""
+    given = np.asarray(values)
+    codes = np.empty(len(given), dtype=np.int64)
+    codes[given.argsort(kind="stable")] = np.arange(len(given)) * len(QUARTERS) // len(given)
+    return codes
 
 
 # -- words -------------------------------------------------------------------------------------

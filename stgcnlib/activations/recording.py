@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import torch
@@ -32,7 +32,7 @@ from stgcnlib.activations.observe import (
     temporal_stride,
 )
 from stgcnlib.activations.store import FORMAT, VERSION, LayerStore, write_layer, write_scores
-from stgcnlib.errors import AxesError, SkeletonFormatError
+from stgcnlib.errors import AxesError, SequenceError, SkeletonFormatError, suggest
 from stgcnlib.files import atomic_folder, is_remote, local_path
 from stgcnlib.networks.batches import check_fit, equal_batches, network_batch
 from stgcnlib.progress import track
@@ -44,6 +44,7 @@ __all__ = ["record"]
 
 Padding: TypeAlias = Literal["none", "crop"]
 People: TypeAlias = Literal["auto", "main", "concatenate"]
+Stored: TypeAlias = Literal["float32", "float16"]
 
 _BATCH_FRAMES = 2048  # frames of all people in one forward pass; bounds the memory of a batch
 
@@ -58,6 +59,7 @@ def record(
     device: str = "cpu",
     padding: Padding = "none",
     people: People = "auto",
+    dtype: Stored = "float32",
     progress: bool | None = None,
 ) -> LayerStore:
     """Features of every recording at the input and at each layer.
@@ -80,6 +82,8 @@ def record(
         people: whose features are kept; the network always sees everybody. "main" is the person with the
             most motion. "concatenate" puts people side by side along each joint's channels, zeros for
             people who are absent. "auto" is "main" if more than half of the recordings hold one person.
+        dtype: in which features are kept. "float16" takes half of the room; each number is rounded to 11 binary digits,
+            and what that takes off a layer is in ``store[name].rounding``.
         progress: whether to draw a bar; `None` decides by the terminal.
 
     Returns:
@@ -89,9 +93,12 @@ def record(
     Raises:
         LayerNotFoundError: if a layer does not exist.
         AxesError: if a layer's output does not lie as its axes say; names what would fit.
-        LayoutError, SequenceError: if the recordings do not fit the network.
+        LayoutError, SequenceError: if the recordings do not fit the network; if a layer's features are too large for
+            "float16", or `dtype` is another.
         SkeletonFormatError: if `store` names something that is not a LayerStore.
     """
+    if dtype not in get_args(Stored):
+        raise SequenceError(f"record: dtype={dtype!r} is unknown; {suggest(str(dtype), get_args(Stored))}")
     chosen = (Layer(INPUT, 0, INPUT), *(la for la in find_layers(network, layers, axes=axes) if la.name != INPUT))
     check_fit(network, data)
     counts = np.array([_present(data.people(i)).sum() for i in range(len(data))])
@@ -106,10 +113,11 @@ def record(
         "sequences": len(data),
         "padding": padding,
         "people": people,
+        "dtype": dtype,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     with _destination(store) as (folder, root):
-        keeps = {layer.name: _Scratch(folder, f"layer{k:02d}", layer) for k, layer in enumerate(chosen)}
+        keeps = {layer.name: _Scratch(folder, f"layer{k:02d}", layer, dtype) for k, layer in enumerate(chosen)}
         order, scores = _pass(network, data, keeps, device=device, padding=padding, people=people, progress=progress)
         if scores is not None:
             write_scores(root, scores[np.argsort(order)])
@@ -134,6 +142,7 @@ def record(
                     "joints": scratch.joints,
                     "temporal_stride": stride,
                     "lengths": lengths.tolist(),
+                    "rounding": scratch.rounding,
                 }
             )
         # Written last: a store without its manifest is recognised as unfinished.
@@ -237,13 +246,14 @@ def _destination(store: str | os.PathLike[str] | None) -> Iterator[tuple[Path | 
 class _Scratch:
     """Rows of one layer in the order in which they come, in a raw file, or in memory without a folder."""
 
-    def __init__(self, folder: Path | None, name: str, layer: Layer) -> None:
-        self.layer = layer
+    def __init__(self, folder: Path | None, name: str, layer: Layer, dtype: Stored) -> None:
+        self.layer, self.dtype = layer, np.dtype(dtype)
         self.joints = 0
         self.lengths: list[int] = []
         self._file = None if folder is None else folder / f"{name}.scratch"
-        self._parts: list[NDArray[np.float32]] = []
+        self._parts: list[NDArray[np.floating]] = []
         self._width = 0
+        self._squares, self._lost = 0.0, 0.0
 
     def append(self, rows: NDArray[np.float32], *, joints: int) -> None:
         if self.lengths and rows.shape[1] != self._width:
@@ -255,16 +265,37 @@ class _Scratch:
         self.joints = joints
         self.lengths.append(len(rows))
         self._width = rows.shape[1]
+        kept = self._rounded(rows)
         if self._file is None:
-            self._parts.append(rows)
+            self._parts.append(kept)
             return
         with self._file.open("ab") as stream:
-            stream.write(np.ascontiguousarray(rows).tobytes())
+            stream.write(np.ascontiguousarray(kept).tobytes())
 
-    def rows(self) -> NDArray[np.float32]:
+    @property
+    def rounding(self) -> float:
+        """Root mean square of what rounding took off, over that of the features."""
+        return float(np.sqrt(self._lost / self._squares)) if self._squares > 0 else 0.0
+
+    def _rounded(self, rows: NDArray[np.float32]) -> NDArray[np.floating]:
+        if self.dtype == rows.dtype:
+            return rows
+        largest = float(np.abs(rows).max(initial=0.0))
+        if largest > float(np.finfo(self.dtype).max):
+            raise SequenceError(
+                f"layer {self.layer.name!r} has features up to {largest:.4g}, and {self.dtype} holds no more than "
+                f"{np.finfo(self.dtype).max:.0f}; keep them in float32 (activations.dtype), or leave this layer out"
+            )
+        kept = rows.astype(self.dtype)
+        exact = rows.astype(np.float64)
+        self._squares += float(np.square(exact).sum())
+        self._lost += float(np.square(exact - kept).sum())
+        return kept
+
+    def rows(self) -> NDArray[np.floating]:
         if self._file is None:
             return np.concatenate(self._parts)
-        return np.memmap(self._file, dtype=np.float32, mode="r", shape=(sum(self.lengths), self._width))
+        return np.memmap(self._file, dtype=self.dtype, mode="r", shape=(sum(self.lengths), self._width))
 
     def discard(self) -> None:
         self._parts.clear()

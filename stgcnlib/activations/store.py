@@ -1,8 +1,9 @@
 """LayerStore: every layer's features of every recording, ragged, in memory, in a zarr folder or at a URL.
 
-One array (sum of T_l, V*C) float32 per layer, recordings one after another, and a manifest that says
-what made it. Chunks are about 1 MiB and not compressed: on layers 4 and 10 of an ST-GCN over UTD-MHAD, lz4
-saved 13-21% of the disk and made reading recordings 1.2-1.8 times slower, and distances read everything.
+One array (sum of T_l, V*C) per layer in float32 (or float16, on request; it is read as float32), recordings one after
+another, and a manifest that says what made it. Chunks are about 1 MiB and not compressed: on layers 4 and 10 of an
+ST-GCN over UTD-MHAD, lz4 saved 13-21% of the disk and made reading recordings 1.2-1.8 times slower, and distances read
+everything.
 """
 
 from __future__ import annotations
@@ -37,10 +38,11 @@ class LayerActivations:
         title: "input", "layer 1", …, for figures.
         lengths: (N,) int64, frames T_l per recording.
         offsets: (N + 1,) int64; recording i lies in rows offsets[i] to offsets[i + 1] of `features`.
-        features: zarr array (sum of T_l, V*C) float32.
+        features: zarr array (sum of T_l, V*C) float32 or float16.
         joints: V.
         channels: C (times the number of people where they are concatenated).
         temporal_stride: input frames per frame of this layer.
+        rounding: root mean square of what storing took off the features, over that of the features; 0 in float32.
     """
 
     def __init__(self, features: zarr.Array[Any], details: Mapping[str, Any], *, origin: str = "LayerStore") -> None:
@@ -50,6 +52,7 @@ class LayerActivations:
         self.title: str = details["title"]
         self.joints: int = details["joints"]
         self.temporal_stride: int = details["temporal_stride"]
+        self.rounding: float = details.get("rounding", 0.0)
         self.lengths: NDArray[np.int64] = np.asarray(details["lengths"], dtype=np.int64)
         self.offsets: NDArray[np.int64] = np.concatenate([[0], np.cumsum(self.lengths)])
         self._origin = origin
@@ -236,26 +239,28 @@ def write_scores(root: zarr.Group, scores: NDArray[np.float32]) -> None:
 def write_layer(
     root: zarr.Group,
     array: str,
-    rows: NDArray[np.float32],
+    rows: NDArray[np.floating],
     starts: NDArray[np.int64],
     lengths: NDArray[np.int64],
 ) -> None:
     """Copy one layer into the store in the recordings' order: recording i is rows[starts[i]:][:lengths[i]].
 
-    Chunks are written whole, each once. All-zero chunks are written too, so that a missing chunk means damage.
+    The store has the dtype of the rows. Chunks are written whole, each once. All-zero chunks are written too, so that a
+    missing chunk means damage.
     """
     total, width = int(lengths.sum()), rows.shape[1]
-    chunk = min(total, max(1, _CHUNK_BYTES // (4 * width)))
+    row_bytes = rows.dtype.itemsize * width
+    chunk = min(total, max(1, _CHUNK_BYTES // row_bytes))
     features = root.create_array(
         array,
         shape=(total, width),
         chunks=(chunk, width),
-        dtype="float32",
+        dtype=rows.dtype.name,
         compressors=None,
         fill_value=float("nan"),
         config={"write_empty_chunks": True},
     )
     source = np.repeat(starts - np.concatenate([[0], np.cumsum(lengths)[:-1]]), lengths) + np.arange(total)
-    block = chunk * max(1, _BLOCK_BYTES // (4 * width * chunk))
+    block = chunk * max(1, _BLOCK_BYTES // (row_bytes * chunk))
     for first in range(0, total, block):
         features[first : first + block] = rows[source[first : first + block]]

@@ -11,6 +11,7 @@ from typing import Any, Unpack
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from stgcnlib.dsgraph.asking import ask_among
 from stgcnlib.dsgraph.graph import DSGraph, Kind, Symmetrize, check_symmetrize
 from stgcnlib.dsgraph.kernel import Sigma, gaussian, kernel_width, project_psd
 from stgcnlib.dsgraph.nnk import Solver, merge_twins, share, solve_blocks
@@ -95,7 +96,7 @@ def _nnk(
     weights, residual, errors = np.zeros((count, k)), np.zeros(count), np.zeros(count)
     projected = np.zeros(count, dtype=np.bool_)
     step = max(1, _BLOCK_BYTES // (8 * k * k))
-    _ask_among(distances, candidates, step)
+    ask_among(distances, candidates)
     for start in range(0, count, step):
         part = slice(start, start + step)
         chosen = candidates[part]
@@ -193,13 +194,13 @@ def ds_graph(
         activations, k, chosen, exclude=exclude, method=method, dimensions=dimensions, progress=progress
     )
     nearest = table.distances.astype(np.float64)
-    distances = _searched(table, cache, exclude, exact=method == "exact")
+    distances = _searched(table, cache, exclude)
     if kind == "knn":
         return _knn(distances, table.indices, nearest, sigma, symmetrize)
     return _nnk(distances, table.indices, nearest, sigma, symmetrize, solver)
 
 
-def _searched(table: NeighborTable, cache: PairCache, exclude: ArrayLike | None, *, exact: bool) -> LayerDistances:
+def _searched(table: NeighborTable, cache: PairCache, exclude: ArrayLike | None) -> LayerDistances:
     """What a search knows, and its cache to compute more."""
     pairs = KnownPairs(len(table))
 
@@ -215,20 +216,7 @@ def _searched(table: NeighborTable, cache: PairCache, exclude: ArrayLike | None,
 
     take()
     codes = exclude if exclude is not None and np.ndim(exclude) == 1 else None
-    known = exact and (exclude is None or codes is not None)
-    return LayerDistances.of_table(table, pairs, exclude=codes, exact=known, fill=fill)
-
-
-def _ask_among(distances: LayerDistances, candidates: NDArray[np.int64], step: int) -> None:
-    """Have the distances among each node's candidates computed that are unknown; `step` nodes are looked at at once."""
-    if distances.complete:
-        return
-    found = []
-    for start in range(0, len(candidates), step):
-        chosen = candidates[start : start + step]
-        node, i, j = np.nonzero(np.triu(np.isnan(distances.among(chosen))))
-        found.append(np.unique(np.sort(np.stack([chosen[node, i], chosen[node, j]]), axis=0), axis=1))
-    distances.ask(*np.concatenate(found, axis=1))
+    return LayerDistances.of_table(table, pairs, exclude=codes, fill=fill)
 
 
 def check_count(k: int) -> None:

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.dtw.neighbors import NeighborTable
 from stgcnlib.dtw.pairs import KnownPairs
-from stgcnlib.dtw.reach import FIELDS, ReachTable, finer
+from stgcnlib.dtw.reach import FIELDS, ReachTable, finer, sampled_pairs
 from stgcnlib.dtw.square import checked_square, nearest_rows
 from stgcnlib.errors import GraphError
 from stgcnlib.files import atomic_path
@@ -41,7 +41,7 @@ class LayerDistances:
         count: recordings, N.
         complete: every pair is known.
         reach: so many neighbours of each recording are known to be its nearest admissible ones.
-        fill: computes pairs (P, 2) of recordings and adds them to what is known; None: what is unknown stays so.
+        fill: computes pairs (P, 2) of recordings and adds them to `pairs`; None: what is unknown stays so.
     """
 
     def __init__(
@@ -81,7 +81,6 @@ class LayerDistances:
         *,
         exclude: ArrayLike | None = None,
         everyone: NeighborTable | None = None,
-        exact: bool = True,
         fill: Callable[[Codes], object] | None = None,
     ) -> LayerDistances:
         """Of the nearest of each recording.
@@ -91,7 +90,6 @@ class LayerDistances:
             pairs: distances of some pairs of the N; those of the tables are added where they are missing.
             exclude: (N,) groups whose members are no neighbours in `table`; None: everyone else may be one.
             everyone: a second table, in which everyone else may be a neighbour.
-            exact: no admissible recording that a row leaves out is nearer than the last that it names.
             fill: computes pairs (P, 2) and adds them to `pairs`, such as the `fill` of a search's cache.
 
         Raises:
@@ -109,7 +107,7 @@ class LayerDistances:
             rows = np.broadcast_to(np.arange(count)[:, None], each.indices.shape)
             missing = ~pairs.knows(rows, each.indices)
             pairs.add(rows[missing], each.indices[missing], each.distances[missing])
-        return cls(count, tables=[ReachTable.of(each, own, exact=exact) for each, own in given], pairs=pairs, fill=fill)
+        return cls(count, tables=[ReachTable.of(each, own) for each, own in given], pairs=pairs, fill=fill)
 
     @property
     def complete(self) -> bool:
@@ -119,7 +117,27 @@ class LayerDistances:
     @property
     def reach(self) -> int:
         """So many neighbours of each recording are known to be its nearest admissible ones."""
-        return self.count - 1 if self.complete else int(self._tables[0].known.min(initial=self.count))
+        if self.complete:
+            return self.count - 1
+        return int(self._tables[0].known.min(initial=self.count)) if self._tables else 0
+
+    @property
+    def exclude(self) -> Codes | None:
+        """(N,) groups whose members are no neighbours in its table; None: everyone else may be one."""
+        return self._tables[0].codes if self._tables else None
+
+    @property
+    def pairs(self) -> KnownPairs:
+        """The pairs that are known where not all are, by the recordings' first numbers; `fill` adds to them."""
+        return self._pairs
+
+    def __len__(self) -> int:
+        """Recordings, N."""
+        return self.count
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:  # noqa: FBT001
+        """The matrix, for `numpy.asarray`; a GraphError where not all pairs are known."""
+        return np.array(self.matrix(), dtype=dtype, copy=copy)
 
     def matrix(self) -> NDArray[np.floating]:
         """(N, N) distances, float32 or float64 as they were given.
@@ -191,21 +209,20 @@ class LayerDistances:
         _among(rows.indptr, rows.indices, rows.data, self._nodes[candidates], found)
         return found
 
-    def at_least(self, candidates: Codes) -> NDArray[np.float64]:
-        """(n, K, K) float64 lower bounds of the distances among candidates that are unknown.
+    def mean(self) -> float:
+        """Mean distance between two recordings; of some 20,000 random pairs where not all are known.
 
-        A recording that is not among the R nearest of another is no nearer than the last of these; 0 where that says
-        nothing, because the two may not be neighbours in any table. Where a distance is known the bound may exceed it.
+        Raises:
+            GraphError: those pairs are not known, and nothing here computes them.
         """
-        found = np.zeros((*candidates.shape, candidates.shape[1]))
-        for table in self._tables:
-            far = table.beyond[candidates]
-            bound = np.maximum(far[:, :, None], far[:, None, :])
-            if table.codes is not None:
-                codes = table.codes[candidates]
-                bound = np.where(codes[:, :, None] == codes[:, None, :], 0.0, bound)
-            np.maximum(found, bound, out=found)
-        return found
+        if self._matrix is not None:
+            return float(self._matrix.astype(np.float64).sum() / (self.count * (self.count - 1)))
+        place = np.full(self._pairs.count, -1, dtype=np.int64)
+        place[self._nodes] = np.arange(self.count)
+        i, j = place[sampled_pairs(self._pairs.count)]
+        both = (i >= 0) & (j >= 0)
+        self.ask(i[both], j[both])
+        return float(self.get(i[both], j[both]).mean(dtype=np.float64))
 
     def get(self, i: ArrayLike, j: ArrayLike) -> NDArray[np.float32]:
         """float32 distances of recordings i and j, in the shape to which they broadcast; NaN where unknown."""

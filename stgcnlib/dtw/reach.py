@@ -10,10 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from stgcnlib.dtw.neighbors import NeighborTable
 from stgcnlib.errors import GraphError
 
-__all__ = ["FIELDS", "ReachTable", "finer", "needed_reach"]
+__all__ = ["FIELDS", "ReachTable", "finer", "needed_reach", "sampled_pairs"]
 
 Codes = NDArray[np.int64]
-_ROUNDING = 1e-5  # relative: distances of a table are within it of float64 arithmetic
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,26 +23,23 @@ class ReachTable:
         codes: (n,) nodes of equal code are no neighbours; None: everyone else may be one.
         indices, distances: (n, R) neighbours, nearest first, of which the first `known` of a row count.
         known: (n,) neighbours of each row.
-        beyond: (n,) an admissible node that a row does not name is at least so far; 0 where that is not known.
     """
 
     codes: Codes | None
     indices: Codes
     distances: NDArray[np.float64]
     known: Codes
-    beyond: NDArray[np.float64]
 
     @classmethod
-    def of(cls, table: NeighborTable, codes: Codes | None, *, exact: bool) -> ReachTable:
-        """All of a table; `exact`: no node that a row leaves out is nearer than the last that it names.
+    def of(cls, table: NeighborTable, codes: Codes | None) -> ReachTable:
+        """All of a table in which nodes of equal `codes` are no neighbours.
 
         Raises:
             GraphError: the table names a neighbour that `codes` bar, or its arrays do not fit.
         """
         indices, distances = table.indices.astype(np.int64), table.distances.astype(np.float64)
         known = np.full(len(indices), indices.shape[1], dtype=np.int64)
-        beyond = distances[:, -1] * (1 - _ROUNDING) if exact else np.zeros(len(indices))
-        made = cls(codes, indices, distances, known, beyond)
+        made = cls(codes, indices, distances, known)
         made.check(len(indices))
         return made
 
@@ -87,35 +83,36 @@ class ReachTable:
         order = np.argsort(~kept, axis=1, kind="stable")
         indices = np.take_along_axis(np.where(kept, place[self.indices[nodes]], 0), order, axis=1)
         distances = np.take_along_axis(np.where(kept, self.distances[nodes], np.inf), order, axis=1)
-        return ReachTable(codes, indices, distances, kept.sum(axis=1), self.beyond[nodes])
+        return ReachTable(codes, indices, distances, kept.sum(axis=1))
 
 
 FIELDS = tuple(each.name for each in fields(ReachTable))
 
 
-def needed_reach(indices: ArrayLike, parts: ArrayLike, k: int) -> Codes:
-    """(N,) how many neighbours each recording's row must name, so that k are left without any one part.
+def needed_reach(indices: ArrayLike, parts: ArrayLike, k: int, *, nodes: ArrayLike | None = None) -> Codes:
+    """(n,) how many neighbours each recording's row must name, so that k are left without any one part.
 
     A jackknife makes graphs anew without each part of the recordings. With the largest of these numbers as the reach
     of a neighbour table, the k nearest among those that are left are known every time.
 
     Args:
-        indices: (N, R) neighbours, nearest first.
+        indices: (n, R) neighbours among N recordings, nearest first.
         parts: (N,) part of each recording, from 0, as of `stgcnlib.geometry.deletion_groups`; a recording's own part
             does not count, since the recording is left out with it.
         k: neighbours, at least 1.
+        nodes: (n,) whose rows these are; None: of all N in order.
 
     Returns:
-        (N,) int64: at most R where the R neighbours are enough; above R where they are not, and then it is the least
+        (n,) int64: at most R where the R neighbours are enough; above R where they are not, and then it is the least
         that could be enough.
     """
     rows, part = np.asarray(indices, dtype=np.int64), np.asarray(parts, dtype=np.int64)
-    every = np.arange(len(rows))
+    every, own = np.arange(len(rows)), part if nodes is None else part[np.asarray(nodes)]
     of_part = np.zeros((len(rows), int(part.max(initial=0)) + 1), dtype=np.int64)
     most, needed = np.zeros((2, len(rows)), dtype=np.int64)
     for place, there in enumerate(part[rows.T]):
         of_part[every, there] += 1
-        most = np.maximum(most, np.where(there != part, of_part[every, there], 0))
+        most = np.maximum(most, np.where(there != own, of_part[every, there], 0))
         needed[(needed == 0) & (place + 1 - most >= k)] = place + 1
     return np.where(needed > 0, needed, k + most)
 
@@ -123,3 +120,12 @@ def needed_reach(indices: ArrayLike, parts: ArrayLike, k: int) -> Codes:
 def finer(codes: Codes, others: Codes) -> bool:
     """Whether each group of `codes` lies within one group of `others`."""
     return bool(np.unique(np.stack([codes, others]), axis=1).shape[1] == len(np.unique(codes)))
+
+
+def sampled_pairs(count: int, *, most: int = 20_000) -> Codes:
+    """(2, P) ends of pairs of `count` recordings: all of them up to `most`, else so many at random, always the same."""
+    if count * (count - 1) // 2 <= most:
+        return np.stack(np.triu_indices(count, 1)).astype(np.int64)
+    rng = np.random.default_rng(0)
+    first = rng.integers(0, count, most)
+    return np.stack([first, (first + rng.integers(1, count, most)) % count])

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.dsgraph import DSGraph, knn_graph, nnk_graph
-from stgcnlib.dtw import DTWLike, dtw_distances, dtw_options
+from stgcnlib.dtw import DTWLike, LayerDistances, dtw_distances, dtw_options
 from stgcnlib.errors import SequenceError, suggest
 from stgcnlib.explain.gradcam import Maps
 from stgcnlib.geometry.floor import same_class_candidates
@@ -37,7 +37,7 @@ def map_smoothness(
     k: int | None = None,
     groups: ArrayLike | None = None,
     resample: ArrayLike | None = None,
-    feature_distances: Mapping[str, NDArray[np.float32]] | None = None,
+    feature_distances: Mapping[str, LayerDistances | NDArray[np.float32]] | None = None,
     dtw: DTWLike = None,
     confidence: float = 0.95,
     seed: int = 0,
@@ -57,7 +57,7 @@ def map_smoothness(
             admissible recordings of a node's own class (median), so that maps of one class alone can reach 0.
         groups: (N,) subject of each recording, or `None`; one subject for all counts as none.
         resample: (N,) groups that intervals leave out as a whole; "recordings": every one by itself; `None`: `groups`.
-        feature_distances: layer -> (N, N) DTW distances of the features of these recordings.
+        feature_distances: layer -> (N, N) DTW distances of the features of these recordings, or a `LayerDistances`.
         dtw: a `DTWOptions` or some of its fields, for "own".
         confidence: of the intervals.
         seed: of random parts of the recordings, where no groups are known.
@@ -77,9 +77,10 @@ def map_smoothness(
     jackknife = Jackknife(parts, confidence)
     rows, start = [], None
     for name, first in maps[0].items():
+        given: dict[str, LayerDistances | NDArray[np.float32]]
         given = {"maps": _distances([each[name].values for each in maps], form, dtw)}
         if feature_distances is not None and name in feature_distances:
-            given["features"] = np.asarray(feature_distances[name])
+            given["features"] = feature_distances[name]
         row: dict[str, object] = {"layer": name, "title": first.title, "index": first.index}
         row["k"] = largest_k(wanted, excluded, len(y))
         for what, distances in given.items():
@@ -103,7 +104,7 @@ def _distances(values: list[NDArray[np.float32]], form: MapForm, dtw: DTWLike) -
 
 
 def _smoothness(
-    distances: NDArray[np.float32],
+    distances: LayerDistances | NDArray[np.float32],
     y: NDArray[np.int64],
     k: int,
     excluded: NDArray[Any] | None,
@@ -118,7 +119,7 @@ def _smoothness(
     return label_smoothness(graph, y, per="node"), without
 
 
-def _weighted_by_distance(distances: ArrayLike, *, k: int, exclude: ArrayLike | None) -> DSGraph:
+def _weighted_by_distance(distances: LayerDistances | ArrayLike, *, k: int, exclude: ArrayLike | None) -> DSGraph:
     """The k nearest, weighted by 1 / distance; those at distance 0, where there are any, share all the weight."""
     graph = knn_graph(distances, k=k, exclude=exclude)
     near = graph.candidate_distances

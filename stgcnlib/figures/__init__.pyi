@@ -9,7 +9,7 @@ from .comparison import compare_pairs as compare_pairs
 from .data import class_counts as class_counts
 from .data import lengths as lengths
 from .data import poses as poses
-from .dsgraph import ds_graph_map as ds_graph_map
+from .density import density_curves as density_curves
 from .dsgraph import edge_agreement as edge_agreement
 from .dsgraph import neighbor_counts as neighbor_counts
 from .dsgraph import neighbors_of as neighbors_of
@@ -20,6 +20,7 @@ from .explorer import layer_maps as layer_maps
 from .faithfulness import faithfulness_areas as faithfulness_areas
 from .faithfulness import faithfulness_curves as faithfulness_curves
 from .faithfulness import randomisation_decay as randomisation_decay
+from .graph_map import ds_graph_map as ds_graph_map
 from .noise import noise_loss as noise_loss
 from .noise import noise_smoothness as noise_smoothness
 from .player import skeleton_player as skeleton_player

@@ -1,18 +1,15 @@
-"""The DS-Graph of one layer: its map, its neighbourhoods, and where its edges lead."""
+"""The DS-Graph of one layer: its neighbourhoods, and where its edges lead. Its map is in `graph_map`."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
@@ -20,7 +17,6 @@ from numpy.typing import ArrayLike, NDArray
 from stgcnlib.dsgraph import DSGraph
 from stgcnlib.errors import GraphError
 from stgcnlib.figures.activations import quantile_marks
-from stgcnlib.figures.embedding import map_points
 from stgcnlib.figures.graph import signal_scale
 from stgcnlib.figures.matrix import class_matrix
 from stgcnlib.figures.skeleton import chronophoto
@@ -32,8 +28,6 @@ from stgcnlib.figures.style import (
     INK,
     MUTED,
     WIDTH,
-    class_styles,
-    halo,
     head,
     layer_colors,
     layer_ticks,
@@ -44,134 +38,7 @@ from stgcnlib.geometry.separation import class_shares
 from stgcnlib.geometry.smoothness import label_smoothness
 from stgcnlib.sequences import SequenceSet
 
-__all__ = ["ds_graph_map", "edge_agreement", "neighbor_counts", "neighbors_of"]
-
-NAMED = 12  # so many classes are named on the map; more are numbered there and named beside it
-
-
-@styled
-def ds_graph_map(
-    graph: DSGraph,
-    labels: ArrayLike,
-    class_names: Sequence[str],
-    *,
-    embedding: ArrayLike | None = None,
-    distances: ArrayLike | None = None,
-    seed: int = 0,
-) -> Figure:
-    """The graph in the plane: recordings coloured by class, edges within a class in its colour, others grey.
-
-    Args:
-        labels: (N,) class indices.
-        embedding: (N, 2); `None` takes `embed(distances, seed)`.
-        distances: (N, N), needed where there is no embedding.
-
-    Raises:
-        GraphError: if sizes do not fit, or neither embedding nor distances are given.
-    """
-    codes = _codes(graph, labels)
-    points = map_points(graph, embedding, distances, seed, what="ds_graph_map")
-    present = np.unique(codes)
-    numbered = len(present) > NAMED
-    figure = new_figure(6.6, width=WIDTH if numbered else 8.2, alt=f"DS-Graph of {len(graph)} recordings in the plane.")
-    ax = figure.subplots()
-    styles = class_styles(max(len(class_names), int(codes.max()) + 1))
-    _edges(ax, graph, points, codes, styles)
-    size = float(np.clip(9000 / len(points), 13, 46))
-    for c in present:
-        mine = codes == c
-        color, marker = styles[c]
-        ax.scatter(
-            points[mine, 0],
-            points[mine, 1],
-            s=size,
-            color=color,
-            marker=marker,
-            edgecolors="white",
-            linewidths=0.5,
-            zorder=3,
-        )
-    low, high = points.min(axis=0), points.max(axis=0)
-    pad = 0.06 * (high - low).max()
-    ax.margins(0.06)
-    ax.set_aspect("equal", adjustable="datalim")
-    ax.set_xticks([])
-    ax.set_yticks([])
-    ax.spines[:].set_visible(False)
-    texts = [str(k + 1) if numbered else class_names[c] for k, c in enumerate(present)]
-    anchors = np.array([_medoid(points[codes == c]) for c in present])
-    unit = max((high - low + 2 * pad) / np.array([6.4, 6.2])) / 72  # data units per point of text
-    places = _apart(anchors, texts, unit)
-    for text, place, anchor, c in zip(texts, places, anchors, present, strict=True):
-        if np.hypot(*(place - anchor)) > 14 * unit:
-            ax.plot(*np.stack([anchor, place]).T, color="#7c8792", linewidth=0.7, zorder=4)
-        ax.text(place[0], place[1], text, ha="center", va="center", fontsize=8.5, fontweight="bold", zorder=6,
-                color=_darker(styles[c][0]), path_effects=halo(3.0))  # fmt: skip
-    if numbered:
-        handles = [
-            Line2D([], [], color=styles[c][0], marker=styles[c][1], markersize=6, linestyle="none",
-                   label=f"{k + 1}  {class_names[c]}") for k, c in enumerate(present)
-        ]  # fmt: skip
-        columns = math.ceil(len(present) / 32)
-        figure.legend(handles=handles, loc="outside right upper", ncols=columns, labelspacing=0.35, handletextpad=0.1)
-    within = _agreement(graph, codes, int(codes.max()) + 1)[1]
-    ax.set_title(
-        f"{len(graph)} recordings, {int(graph.neighbor_counts().sum())} edges; "
-        f"{within:.0%} of edge weight stays within a class", fontweight="normal",
-    )  # fmt: skip
-    return figure
-
-
-def _edges(ax: Axes, graph: DSGraph, points: NDArray[Any], codes: NDArray[Any], styles: Sequence[Any]) -> None:
-    edges = graph.undirected().tocoo()
-    i, j = edges.coords
-    upper = i < j
-    i, j, weight = i[upper], j[upper], edges.data[upper]
-    if not len(i):
-        return
-    same = codes[i] == codes[j]
-    strength = np.clip(weight / np.percentile(weight, 95), 0.08, 1.0)
-    faded = 0.42 * min(1.0, 4000 / len(i))
-    colors = np.array([(*styles[codes[a]][0], 1.0) for a in i])
-    colors[~same, :3] = 0.45, 0.49, 0.54
-    colors[:, 3] = strength * np.where(same, 0.2 + faded, faded)
-    order = np.argsort(same, kind="stable")  # edges within classes on top
-    lines = np.stack([points[i], points[j]], axis=1)[order]
-    ax.add_collection(
-        LineCollection(list(lines), colors=colors[order], linewidths=0.3 + 0.9 * strength[order], zorder=1)
-    )
-
-
-def _medoid(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    total = np.linalg.norm(points[:, None] - points[None], axis=-1).sum(axis=1)
-    chosen: NDArray[np.float64] = points[int(total.argmin())]
-    return chosen
-
-
-def _apart(anchors: NDArray[np.float64], texts: Sequence[str], unit: float) -> NDArray[np.float64]:
-    """Places of labels near their anchors whose boxes do not overlap: pushed apart along the smaller overlap."""
-    half = np.array([[3.1 * len(t) + 3, 7.0] for t in texts]) * unit
-    places = anchors.copy()
-    for _ in range(400):
-        moved = False
-        for a in range(len(texts)):
-            for b in range(a + 1, len(texts)):
-                gap = places[b] - places[a]
-                over = half[a] + half[b] - np.abs(gap)
-                if (over <= 0).any():
-                    continue
-                axis = int(over.argmin())
-                push = 0.51 * over[axis] * (1.0 if gap[axis] >= 0 else -1.0)
-                places[a, axis] -= push
-                places[b, axis] += push
-                moved = True
-        if not moved:
-            break
-    return places
-
-
-def _darker(color: tuple[float, float, float]) -> tuple[float, float, float]:
-    return (color[0] * 0.72, color[1] * 0.72, color[2] * 0.72)
+__all__ = ["agreement", "class_codes", "edge_agreement", "neighbor_counts", "neighbors_of"]
 
 
 @styled
@@ -266,9 +133,9 @@ def _thumbnail(
 @styled
 def edge_agreement(graph: DSGraph, labels: ArrayLike, class_names: Sequence[str]) -> Figure:
     """Where the edge weight of each class leads: rows are classes of nodes, columns of their neighbours."""
-    codes = _codes(graph, labels)
+    codes = class_codes(graph, labels)
     names = [str(n) for n in class_names]
-    shares, within = _agreement(graph, codes, len(names))
+    shares, within = agreement(graph, codes, len(names))
     size = float(np.clip(0.262 * len(names) + 2.6, 4.6, WIDTH))
     figure = new_figure(size * 0.94, width=size, alt="Share of edge weight between classes.")
     ax = figure.subplots()
@@ -281,12 +148,13 @@ def edge_agreement(graph: DSGraph, labels: ArrayLike, class_names: Sequence[str]
     return figure
 
 
-def _agreement(graph: DSGraph, codes: NDArray[np.int64], classes: int) -> tuple[NDArray[np.float64], float]:
+def agreement(graph: DSGraph, codes: NDArray[np.int64], classes: int) -> tuple[NDArray[np.float64], float]:
     """(classes, classes) shares of edge weight, each node's own weights counting 1; and the mean within classes."""
     return class_shares(graph, codes, classes=classes), 1.0 - label_smoothness(graph, codes, classes=classes)
 
 
-def _codes(graph: DSGraph, labels: ArrayLike) -> NDArray[np.int64]:
+def class_codes(graph: DSGraph, labels: ArrayLike) -> NDArray[np.int64]:
+    """Labels of a graph's nodes; GraphError where there is not one per node."""
     codes = np.asarray(labels, dtype=np.int64)
     if codes.shape != (len(graph),):
         raise GraphError(f"labels have shape {codes.shape}; the graph has {len(graph)} nodes")

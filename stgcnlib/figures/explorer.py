@@ -10,14 +10,16 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.colors import to_hex
 from numpy.typing import ArrayLike, NDArray
 
+from stgcnlib.dsgraph import DSGraph
 from stgcnlib.errors import GraphError
+from stgcnlib.figures.explorer_columns import categories, numbers
 from stgcnlib.figures.explorer_lists import ways_in
 from stgcnlib.figures.live import LiveFigure
 from stgcnlib.figures.skeleton import side_colors
@@ -28,11 +30,11 @@ from stgcnlib.sequences import SequenceSet
 
 __all__ = ["distinct_names", "explorer_content", "explorer_figure", "layer_maps", "map_content"]
 
-UNKNOWN = 65535
-"""Code of a category that is not known."""
 _POSES = 6_000_000  # bytes of all recordings' poses: a page of 5,000 recordings stays below 8 MB with its edges
+_MOST_POSED = 5000  # recordings whose poses a page brings along
+_EDGES = 4_400_000  # bytes of all edges that a page brings along
+_FEWEST = 3  # edges of each recording at a layer that it brings in any case
 _FRAMES = 12  # of each recording's poses; fewer where there are many recordings
-_COVERED = ("node", "name", "label", "class_name", "predicted", "correct")
 
 
 def layer_maps(
@@ -48,6 +50,9 @@ def layer_maps(
 ) -> LiveFigure:
     """The map of every layer, to move through: point at a recording and it moves, click it and its neighbours show.
 
+    A page must stay small: of many recordings it holds the heaviest edges only, and of more than 5,000 no poses; its
+    second line then says so.
+
     Args:
         nodes: N recordings.
         geometry: of these recordings.
@@ -61,14 +66,24 @@ def layer_maps(
     Raises:
         GraphError: geometry, planes and recordings do not fit each other.
     """
+    layers = [geometry.graphs[(str(layer), network, geometry.neighbours)] for layer in geometry.curve(network)["layer"]]
+    most = max(_FEWEST, _EDGES // (8 * max(len(nodes) * len(layers), 1)))
+    left_out = []
+    if any(graph.neighbor_counts().max(initial=0) > most for graph in layers):
+        left_out.append(f"edges but the {most} heaviest of each recording at a layer")
+    if poses and len(nodes) > _MOST_POSED:
+        left_out.append("poses")
+        poses = False
+    said = f"Left out of this page to keep it small: {' and '.join(left_out)}; the workbench shows them."
     content = explorer_content(
         nodes,
         geometry,
-        [map_content(geometry, planes, network=network)],
+        [map_content(geometry, planes, network=network, most=most)],
         recordings=recordings,
         findings=findings,
         poses=poses,
         title=title,
+        subtitle=said if left_out else "",
     )
     return explorer_figure(content)
 
@@ -108,8 +123,8 @@ def explorer_content(
             "count": len(nodes),
             "names": distinct_names(nodes.names),
             "apart": None if geometry.groups is None else f"group {geometry.group}",
-            "categories": _categories(nodes, recordings),
-            "numbers": _numbers(nodes, recordings, findings or {}),
+            "categories": categories(nodes, recordings),
+            "numbers": numbers(nodes, recordings, findings or {}),
         },
         "maps": list(maps),
         "offered": [dict(each) for each in offered],
@@ -128,6 +143,7 @@ def map_content(
     key: str | None = None,
     title: str | None = None,
     study: str = "",
+    most: int | None = None,
 ) -> dict[str, Any]:
     """One network's maps, as an explorer reads them.
 
@@ -138,6 +154,7 @@ def map_content(
         key: by which the explorer knows it; `None`: the network's name.
         title: as shown; `None`: made of the network's name.
         study: whose network it is.
+        most: edges of each recording at a layer, the heaviest; `None`: all.
 
     Returns:
         key, title, study, layers, points (L, N, 2), smoothness (L, N), classes (C, L) or None, curve (L,), all
@@ -155,7 +172,7 @@ def map_content(
             )
     starts, ends, weights, at = [], [], [], 0
     for layer in layers:
-        matrix = geometry.graphs[(layer, network, geometry.neighbours)].directed()
+        matrix = _heaviest(geometry.graphs[(layer, network, geometry.neighbours)], most).directed()
         starts.append(matrix.indptr.astype(np.int64) + at)
         ends.append(matrix.indices)
         weights.append(matrix.data)
@@ -203,6 +220,16 @@ def distinct_names(names: Sequence[str]) -> list[str]:
     return found
 
 
+def _heaviest(graph: DSGraph, most: int | None) -> DSGraph:
+    """The graph with the `most` largest weights of each node; of equal ones those of the nearest candidates."""
+    if most is None or most >= graph.weights.shape[1]:
+        return graph
+    kept = np.argsort(-graph.weights, axis=1, kind="stable")[:, :most]
+    weights = np.zeros_like(graph.weights)
+    np.put_along_axis(weights, kept, np.take_along_axis(graph.weights, kept, axis=1), axis=1)
+    return replace(graph, weights=weights)
+
+
 def _of(title: str) -> str:
     return f" of {title}" if title else ""
 
@@ -216,67 +243,6 @@ def _classes(geometry: LayerGeometry, network: str, layers: Sequence[str]) -> ND
     wide = rows.pivot(index="class_index", columns="layer", values="smoothness")
     count = int(table["class_index"].max()) + 1
     return wide.reindex(index=range(count), columns=list(layers)).to_numpy(dtype=np.float32)
-
-
-def _categories(nodes: SequenceSet, recordings: pd.DataFrame | None) -> list[dict[str, Any]]:
-    found = []
-    names = list(nodes.class_names)
-    if names:
-        found.append(_category("class", "class", names, nodes.labels))
-        if recordings is not None and "predicted" in recordings:
-            predicted = recordings["predicted"].to_numpy()
-            found.append(_category("predicted", "predicted class", names, predicted))
-            right = np.where(predicted == nodes.labels, 0, 1)
-            found.append(_category("prediction", "prediction", ["right", "wrong"], right))
-    columns = {name: pd.Series(list(values)) for name, values in nodes.groups.items()}
-    if recordings is not None:
-        for name in recordings.columns:
-            if name not in _COVERED and not name.startswith("group ") and not _numeric(recordings[name]):
-                columns.setdefault(str(name), recordings[name])
-    for name, column in columns.items():
-        codes, values = pd.factorize(column, sort=True)
-        found.append(_category(f"group {name}", str(name), [str(value) for value in values], codes))
-    return found
-
-
-def _category(key: str, title: str, values: Sequence[str], codes: ArrayLike) -> dict[str, Any]:
-    styles = class_styles(len(values))
-    return {
-        "key": key,
-        "title": title,
-        "values": list(values),
-        "codes": _codes(codes),
-        "colours": [to_hex(color) for color, _ in styles],
-        "markers": [marker for _, marker in styles],
-    }
-
-
-def _numbers(
-    nodes: SequenceSet, recordings: pd.DataFrame | None, findings: Mapping[str, pd.DataFrame]
-) -> list[dict[str, Any]]:
-    columns: dict[str, Any] = {}
-    if nodes.targets is not None:
-        columns |= {str(name): nodes.targets[:, q] for q, name in enumerate(nodes.target_names)}
-    columns["frames"] = nodes.lengths
-    for table, title in (("suspects", "suspect score"), ("outliers", "outlier score")):
-        if table in findings:
-            values = np.full(len(nodes), np.nan)
-            values[findings[table]["node"].to_numpy()] = findings[table]["score"].to_numpy()
-            columns[title] = values
-    if recordings is not None:
-        for name in recordings.columns:
-            if name not in _COVERED and not name.startswith("group ") and _numeric(recordings[name]):
-                columns.setdefault(str(name), recordings[name].to_numpy())
-    return [{"key": name, "title": name, "values": np.asarray(v, dtype=np.float32)} for name, v in columns.items()]
-
-
-def _numeric(column: pd.Series[Any]) -> bool:
-    return bool(pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column))
-
-
-def _codes(values: ArrayLike) -> NDArray[np.uint16]:
-    codes = np.asarray(values, dtype=np.int64)
-    return np.where(codes < 0, UNKNOWN, codes).astype(np.uint16)
 
 
 def _poses(nodes: SequenceSet) -> dict[str, Any]:

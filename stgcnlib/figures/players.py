@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from stgcnlib.dtw import LayerDistances, as_layer_distances
 from stgcnlib.errors import SequenceError
 from stgcnlib.figures.data import middle_recording, poses
 from stgcnlib.figures.live import LiveFigure
@@ -61,7 +62,7 @@ def neighbor_player(
     maps: Sequence[Mapping[str, RelevanceMap]],
     *,
     activations: LayerActivations,
-    distances: ArrayLike,
+    distances: LayerDistances | ArrayLike,
     options: DTWOptions,
     groups: ArrayLike | None = None,
     every_map: bool = False,
@@ -75,7 +76,7 @@ def neighbor_player(
         explained: indices of the nodes with maps; only these are shown.
         maps: of the explained nodes: one dictionary (layer -> map) each.
         activations: features of all nodes at the layer that aligns the two.
-        distances: (N, N), at that layer.
+        distances: `LayerDistances` or (N, N) array, at that layer.
         options: of DTW, in input frames.
         groups: (N,) groups whose members are no neighbours of each other; `None`: everyone may be one.
         every_map: offer the maps of all layers instead of that layer's; either way none where that layer is the input.
@@ -88,7 +89,9 @@ def neighbor_player(
     indices = np.asarray(explained)
     k = len(indices) // 2
     node = int(indices[k])
-    away = np.asarray(distances)[node, indices].astype(np.float64)
+    known = as_layer_distances(distances)
+    known.ask(np.full(len(indices), node), indices)
+    away = known.get(node, indices).astype(np.float64)
     barred = None if groups is None else np.asarray(groups)
     away[k if barred is None else barred[indices] == barred[node]] = np.inf
     j = int(away.argmin())

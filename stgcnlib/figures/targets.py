@@ -16,6 +16,7 @@ from stgcnlib.dsgraph import DSGraph
 from stgcnlib.errors import GraphError, SequenceError
 from stgcnlib.figures.embedding import map_points
 from stgcnlib.figures.graph import signal_scale
+from stgcnlib.figures.graph_map import CROWDED, crowd, heaviest_pairs
 from stgcnlib.figures.matrix import slim_colorbar
 from stgcnlib.figures.skeleton import chronophoto
 from stgcnlib.figures.style import (
@@ -169,28 +170,29 @@ def target_map(
     points = map_points(graph, embedding, distances, seed, what="target_map")
     figure = new_figure(6.2, width=8.2, alt=f"DS-Graph of {len(graph)} recordings in the plane, coloured by {name}.")
     ax = figure.subplots()
-    edges = graph.undirected().tocoo()
-    i, j = edges.coords
-    upper = i < j
-    i, j, weight = i[upper], j[upper], edges.data[upper]
+    i, j, weight, _ = heaviest_pairs(graph)
     if len(i):
         strength = np.clip(weight / np.percentile(weight, 95), 0.08, 1.0)
         colors = np.tile([0.45, 0.49, 0.54, 0.0], (len(i), 1))
         colors[:, 3] = 0.42 * min(1.0, 4000 / len(i)) * strength
         lines = np.stack([points[i], points[j]], axis=1)
         ax.add_collection(LineCollection(list(lines), colors=colors, linewidths=0.3 + 0.9 * strength, zorder=1))
-    size = float(np.clip(9000 / len(points), 13, 60))
-    shown = ax.scatter(
-        points[:, 0],
-        points[:, 1],
-        s=size,
-        c=y,
-        cmap=SIGNAL,
-        norm=_scale(y),
-        edgecolors="white",
-        linewidths=0.5,
-        zorder=3,
-    )
+    shown = ScalarMappable(_scale(y), SIGNAL)
+    if len(points) > CROWDED:
+        crowd(ax, points, shown.to_rgba(y))
+    else:
+        size = float(np.clip(9000 / len(points), 13, 60))
+        ax.scatter(
+            points[:, 0],
+            points[:, 1],
+            s=size,
+            c=y,
+            cmap=SIGNAL,
+            norm=_scale(y),
+            edgecolors="white",
+            linewidths=0.5,
+            zorder=3,
+        )
     ax.margins(0.06)
     ax.set_aspect("equal", adjustable="datalim")
     ax.set_xticks([])

@@ -7,6 +7,7 @@ With intervals and controls. Distances and graphs come from the rooms below; wha
 from __future__ import annotations
 
 from stgcnlib.geometry.baselines import baseline_distances, layer_baselines
+from stgcnlib.geometry.density import smoothness_by_density
 from stgcnlib.geometry.flips import Flips, flip_groups, neighbor_flips
 from stgcnlib.geometry.floor import ChosenK, choose_k, rescaled, same_class_candidates, smoothness_floor
 from stgcnlib.geometry.layers import LayerGeometry, merge_geometries
@@ -19,6 +20,7 @@ from stgcnlib.geometry.neighbourhoods import (
 )
 from stgcnlib.geometry.planes import aligned_planes, embed, turned_onto
 from stgcnlib.geometry.readout import debiased_cka, knn_predictions, pooled_features, probe_predictions
+from stgcnlib.geometry.rounding import rounding_error
 from stgcnlib.geometry.sensitivity import sensitivity
 from stgcnlib.geometry.separation import class_confusions, class_separation, class_shares
 from stgcnlib.geometry.smoothness import label_smoothness
@@ -62,8 +64,10 @@ __all__ = [
     "probe_predictions",
     "r_squared",
     "rescaled",
+    "rounding_error",
     "same_class_candidates",
     "sensitivity",
+    "smoothness_by_density",
     "smoothness_floor",
     "suspect_labels",
     "target_null",

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.dsgraph import DSGraph, knn_graph, nnk_graph
-from stgcnlib.dtw import DTWLike, dtw_distances, dtw_options
+from stgcnlib.dtw import DTWLike, LayerDistances, as_layer_distances, dtw_distances, dtw_options
 from stgcnlib.errors import GraphError, LayerNotFoundError, shorten
 from stgcnlib.geometry.floor import choose_k, rescaled, smoothness_floor
 from stgcnlib.geometry.layers import TRAINED, Key, LayerGeometry, kind_of
@@ -32,7 +32,7 @@ from stgcnlib.groups import (
 )
 from stgcnlib.progress import track
 
-__all__ = ["graphs_without", "layer_geometry", "values_without"]
+__all__ = ["graphs_without", "layer_geometry", "layer_of", "values_without"]
 
 Floats = NDArray[np.float64]
 CLASS_COLUMNS = [
@@ -51,7 +51,7 @@ def layer_geometry(
     group: str = SUBJECT,
     resample: ArrayLike | None = None,
     unit: str = SUBJECT,
-    distances: Mapping[str, Mapping[str, ArrayLike]] | None = None,
+    distances: Mapping[str, Mapping[str, LayerDistances | ArrayLike]] | None = None,
     k: int | None = None,
     sigma: Any = "mean-kth/3",
     symmetrize: Any = "max",
@@ -80,8 +80,8 @@ def layer_geometry(
         group: what `groups` are, in one word; "day" makes them "other days".
         resample: (N,) groups that intervals leave out as a whole; "recordings": every one by itself; None: `groups`.
         unit: what those are, in one word.
-        distances: name of network -> layer name -> (N, N) distances; layers left out are computed from the store. A
-            network that only has distances needs no store.
+        distances: name of network -> layer name -> (N, N) distances, or a `LayerDistances`; of layers left out all
+            pairs are computed from the store. A network that only has distances needs no store.
         k: candidates per node; None: what suits labels and groups (`choose_k`).
         sigma, symmetrize, solver: as `stgcnlib.dsgraph.nnk_graph`.
         dtw: a `DTWOptions` or some of its fields, for distances that are computed.
@@ -125,12 +125,10 @@ def layer_geometry(
     jobs = [(network, name) for network in networks for name in names]
     for network, name in track(jobs, "DS-Graphs", total=len(jobs), show=progress):
         matrix = given.get(network, {}).get(name)
+        barred = {main: codes} | ({ALL: None} if kind_of(network) == TRAINED else {})
         if matrix is None:
             matrix = dtw_distances(known[network][name], dtw=options)
-        matrix = np.asarray(matrix)
-        if matrix.shape != (count, count):
-            raise GraphError(f"distances of {name!r} ({network}) have shape {matrix.shape}; there are {count} nodes")
-        barred = {main: codes} | ({ALL: None} if kind_of(network) == TRAINED else {})
+        matrix = layer_of(matrix, count, f"{name!r} ({network})")
         for neighbours, exclude in barred.items():
             key = (name, network, neighbours)
             graphs[key] = graph = nnk_graph(matrix, k=k, solver=solver, exclude=exclude, **chosen)
@@ -188,7 +186,7 @@ def layer_geometry(
 
 def values_without(
     jackknife: Jackknife,
-    distances: ArrayLike,
+    distances: LayerDistances | ArrayLike,
     told: NDArray[np.int64] | Floats,
     *,
     k: int,
@@ -201,7 +199,7 @@ def values_without(
 
     Args:
         jackknife: its parts.
-        distances: (N, N).
+        distances: (N, N), or a `LayerDistances` that reaches far enough (`stgcnlib.dtw.needed_reach`).
         told: (N,) class indices, or (N, Q) float64 targets.
         k: as of `build`; lowered where a node has fewer candidates left.
         exclude: (N,) groups, or None.
@@ -211,6 +209,9 @@ def values_without(
 
     Returns:
         NaN for the nodes of the part that is left out, and everywhere if a node has no candidate left without it.
+
+    Raises:
+        GraphError: the k nearest among those that are left are not known.
     """
     found = np.full((jackknife.count, len(told)), np.nan)
     graphs = graphs_without(jackknife, distances, k=k, exclude=exclude, build=build, queries=queries, **options)
@@ -222,7 +223,7 @@ def values_without(
 
 def graphs_without(
     jackknife: Jackknife,
-    distances: ArrayLike,
+    distances: LayerDistances | ArrayLike,
     *,
     k: int,
     exclude: Any = None,
@@ -234,16 +235,25 @@ def graphs_without(
 
     None in place of a graph where a node has no candidate left, or where there are no two parts.
     """
-    matrix = np.asarray(distances)
+    known = as_layer_distances(distances)
     for keep in jackknife.kept():
         groups = of_nodes(exclude, keep)
         fewest = fewest_candidates(groups, len(keep)).candidates if len(keep) else 0
         if fewest < 1 or jackknife.count < 2:
             yield keep, None
         else:
-            both = np.ix_(keep, keep)
-            more = {} if queries is None else {"queries": np.asarray(queries)[both]}
-            yield keep, build(matrix[both], k=min(k, fewest), exclude=groups, **more, **options)
+            more = {} if queries is None else {"queries": np.asarray(queries)[np.ix_(keep, keep)]}
+            yield keep, build(known.select(keep), k=min(k, fewest), exclude=groups, **more, **options)
+
+
+def layer_of(distances: LayerDistances | ArrayLike, count: int, what: str) -> LayerDistances:
+    """Distances between `count` recordings, checked; `what` names them in the error."""
+    if not isinstance(distances, LayerDistances) and np.shape(distances) != (count, count):
+        raise GraphError(f"distances of {what} have shape {np.shape(distances)}; there are {count} nodes")
+    known = as_layer_distances(distances)
+    if known.count != count:
+        raise GraphError(f"distances of {what} are between {known.count} recordings; there are {count} nodes")
+    return known
 
 
 def _told(

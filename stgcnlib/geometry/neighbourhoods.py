@@ -5,6 +5,7 @@ Everything is read off a DS-Graph or its distances, node by node. Intervals and 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
@@ -12,13 +13,14 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.dsgraph import DSGraph
+from stgcnlib.dtw import LayerDistances, as_layer_distances
 from stgcnlib.errors import GraphError, suggest
-from stgcnlib.geometry.smoothness import transition
-from stgcnlib.groups import barred_pairs, candidate_counts, check_candidates
+from stgcnlib.groups import candidate_counts
 
 __all__ = [
     "Estimator",
     "Members",
+    "Rows",
     "chance_overlap",
     "graph_similarity",
     "intrinsic_dimension",
@@ -31,9 +33,32 @@ __all__ = [
 Floats = NDArray[np.float64]
 Members = Literal["candidates", "kept"]
 Estimator = Literal["mle", "twonn"]
+_BLOCK = 2**20  # distances among candidates that are read at once
 
 
-def polytope_diameters(graph: DSGraph, distances: ArrayLike) -> Floats:
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """The neighbourhoods of some of a graph's N nodes.
+
+    Attributes:
+        nodes: (n,) which nodes.
+        candidates, weights: (n, K) their rows of the graph.
+        count: N.
+    """
+
+    nodes: NDArray[np.int64]
+    candidates: NDArray[np.int64]
+    weights: Floats
+    count: int
+
+    @classmethod
+    def of(cls, graph: DSGraph, nodes: NDArray[np.int64] | None = None) -> Rows:
+        """Those of `nodes` (n,); None: of all."""
+        chosen = np.arange(len(graph)) if nodes is None else nodes
+        return cls(chosen, graph.candidates[chosen], graph.weights[chosen], len(graph))
+
+
+def polytope_diameters(graph: DSGraph, distances: LayerDistances | ArrayLike) -> Floats:
     """(N,) largest distance between two kept neighbours of each node, in the unit of the distances.
 
     The kept NNK neighbours are the corners of a polytope around the node; its diameter tells how far the
@@ -42,38 +67,48 @@ def polytope_diameters(graph: DSGraph, distances: ArrayLike) -> Floats:
 
     Args:
         graph: N nodes.
-        distances: (N, N), those that the graph was built from.
+        distances: (N, N) or a `LayerDistances`, those that the graph was built from.
 
     Raises:
-        GraphError: sizes do not fit.
+        GraphError: sizes do not fit, or a distance between two kept neighbours is not known.
     """
-    matrix = _square(distances, len(graph))
-    among = matrix[graph.candidates[:, :, None], graph.candidates[:, None, :]].astype(np.float64)
-    kept = graph.weights > 0
-    among[~(kept[:, :, None] & kept[:, None, :])] = 0.0
-    diameters: Floats = among.max(axis=(1, 2))
+    known = as_layer_distances(distances)
+    if known.count != len(graph):
+        wanted = f"expected ({len(graph)}, {len(graph)}) of the graph's nodes"
+        raise GraphError(f"distances have shape ({known.count}, {known.count}); {wanted}")
+    diameters = np.empty(len(graph))
+    step = max(1, _BLOCK // graph.candidates.shape[1] ** 2)
+    for start in range(0, len(graph), step):
+        part = slice(start, start + step)
+        among, kept = known.among(graph.candidates[part]), graph.weights[part] > 0
+        among[~(kept[:, :, None] & kept[:, None, :])] = 0.0
+        diameters[part] = among.max(axis=(1, 2))
+    if np.isnan(diameters).any():
+        node = int(np.isnan(diameters).argmax())
+        raise GraphError(f"distances between the neighbours of node {node} are not known; give those of its graph")
     return diameters
 
 
-def nearest_distances(distances: ArrayLike, k: int, *, exclude: ArrayLike | None = None) -> Floats:
+def nearest_distances(distances: LayerDistances | ArrayLike, k: int, *, exclude: ArrayLike | None = None) -> Floats:
     """(N, k) distances to the k nearest admissible nodes, nearest first; `exclude` as in `nnk_graph`.
 
     Raises:
         GraphError: sizes do not fit, or a node has fewer than k candidates.
     """
-    matrix = _square(distances, None).astype(np.float64)
-    check_candidates(k, exclude, len(matrix))
-    nearest: Floats = np.sort(np.where(barred_pairs(exclude, len(matrix)), np.inf, matrix), axis=1)[:, :k]
-    return nearest
+    return as_layer_distances(distances).nearest(k, exclude=exclude)[1]
 
 
 def intrinsic_dimension(
-    distances: ArrayLike, *, method: Estimator = "mle", k: int = 20, exclude: ArrayLike | None = None
+    distances: LayerDistances | ArrayLike,
+    *,
+    method: Estimator = "mle",
+    k: int = 20,
+    exclude: ArrayLike | None = None,
 ) -> float:
     """Intrinsic dimension of a layer's embedding from its distances, by scikit-dimension.
 
     Args:
-        distances: (N, N).
+        distances: (N, N), or a `LayerDistances`.
         method: "mle": Levina and Bickel's estimate from k neighbours, nodes joined by MacKay and Ghahramani's
             harmonic mean. "twonn": Facco and others' fit to the ratio of the second to the first neighbour's distance.
         k: neighbours per node ("mle" only).
@@ -101,7 +136,9 @@ def intrinsic_dimension(
     return float(TwoNN(dist=True).fit(nearest).dimension_) if len(nearest) >= 3 else float("nan")
 
 
-def pointwise_dimension(distances: ArrayLike, *, k: int = 20, exclude: ArrayLike | None = None) -> Floats:
+def pointwise_dimension(
+    distances: LayerDistances | ArrayLike, *, k: int = 20, exclude: ArrayLike | None = None
+) -> Floats:
     """(N,) Levina and Bickel's local estimate around each node; NaN for a node with a duplicate.
 
     Arguments and errors as `intrinsic_dimension`.
@@ -122,26 +159,25 @@ def pointwise_dimension(distances: ArrayLike, *, k: int = 20, exclude: ArrayLike
     return values
 
 
-def neighbourhood_overlap(first: DSGraph, second: DSGraph, *, of: Members = "kept") -> Floats:
+def neighbourhood_overlap(first: DSGraph | Rows, second: DSGraph | Rows, *, of: Members = "kept") -> Floats:
     """(N,) Jaccard index of each node's neighbours in two graphs over the same nodes: 1 equal, 0 disjoint.
 
     Args:
-        first, second: graphs of N nodes, say of two layers.
+        first, second: graphs of N nodes, say of two layers, or the same rows of both.
         of: "candidates": the K nearest. "kept": those with a weight above 0, which NNK selects.
 
     Raises:
         GraphError: the graphs differ in size, or the name is unknown.
     """
     _check_members(of)
-    _same_nodes(first, second)
-    a, b = (_members(graph, of) for graph in (first, second))
+    a, b = (_members(rows, of) for rows in _same_rows(first, second))
     shared = np.asarray(a.multiply(b).sum(axis=1)).ravel().astype(np.float64)
     either = np.asarray(a.sum(axis=1) + b.sum(axis=1)).ravel() - shared
     return np.divide(shared, either, out=np.zeros_like(shared), where=either > 0)
 
 
 def chance_overlap(
-    first: DSGraph, second: DSGraph, *, of: Members = "kept", exclude: ArrayLike | None = None
+    first: DSGraph | Rows, second: DSGraph | Rows, *, of: Members = "kept", exclude: ArrayLike | None = None
 ) -> Floats:
     """(N,) mean Jaccard index of each node's neighbours in two graphs that have nothing to do with each other.
 
@@ -150,7 +186,7 @@ def chance_overlap(
 
     Args:
         first, second, of: as `neighbourhood_overlap`.
-        exclude: who may not be a neighbour, as in `nnk_graph`.
+        exclude: (N,) or (N, N), who may not be a neighbour, as in `nnk_graph`.
 
     Raises:
         GraphError: the graphs differ in size or do not fit `exclude`, or the name is unknown.
@@ -158,9 +194,9 @@ def chance_overlap(
     from scipy.stats import hypergeom
 
     _check_members(of)
-    _same_nodes(first, second)
-    sizes = [np.asarray(_members(graph, of).sum(axis=1), dtype=np.int64).ravel() for graph in (first, second)]
-    cases = np.stack([candidate_counts(exclude, len(first)), *sizes], axis=1)
+    both = _same_rows(first, second)
+    sizes = [np.asarray(_members(rows, of).sum(axis=1), dtype=np.int64).ravel() for rows in both]
+    cases = np.stack([candidate_counts(exclude, both[0].count)[both[0].nodes], *sizes], axis=1)
     if (cases[:, 1:] > cases[:, :1]).any():
         raise GraphError("a graph has neighbours that `exclude` bars; give the groups that it was built with")
     distinct, back = np.unique(cases, axis=0, return_inverse=True)
@@ -171,7 +207,7 @@ def chance_overlap(
     return np.asarray(means[back.ravel()], dtype=np.float64)
 
 
-def graph_similarity(first: DSGraph, second: DSGraph) -> Floats:
+def graph_similarity(first: DSGraph | Rows, second: DSGraph | Rows) -> Floats:
     """(N,) share of its neighbourhood weight that each node puts on the same neighbours in both graphs.
 
     It is Σ_j min(P_ij, Q_ij) with P and Q the rows of weights divided by their sums, which is 1 minus their total
@@ -180,8 +216,8 @@ def graph_similarity(first: DSGraph, second: DSGraph) -> Floats:
     Raises:
         GraphError: the graphs differ in size.
     """
-    _same_nodes(first, second)
-    shared = transition(first).minimum(transition(second))
+    a, b = (_shares(rows) for rows in _same_rows(first, second))
+    shared = a.minimum(b)
     return np.asarray(shared.sum(axis=1), dtype=np.float64).ravel()
 
 
@@ -190,22 +226,29 @@ def _check_members(of: str) -> None:
         raise GraphError(f"of={of!r} is unknown; {suggest(str(of), get_args(Members))}")
 
 
-def _members(graph: DSGraph, of: Members) -> sp.csr_array:
-    """(N, N) of 0 and 1."""
-    chosen = graph.weights > 0 if of == "kept" else np.ones_like(graph.weights, dtype=np.bool_)
-    rows, column = np.nonzero(chosen)
-    size = len(graph)
-    return sp.csr_array((np.ones(len(rows)), (rows, graph.candidates[rows, column])), shape=(size, size))
+def _members(rows: Rows, of: Members) -> sp.csr_array:
+    """(n, N) of 0 and 1."""
+    chosen = rows.weights > 0 if of == "kept" else np.ones_like(rows.weights, dtype=np.bool_)
+    return _sparse(rows, chosen.astype(np.float64))
 
 
-def _same_nodes(first: DSGraph, second: DSGraph) -> None:
-    if len(first) != len(second):
-        raise GraphError(f"graphs of {len(first)} and {len(second)} nodes; compare graphs over the same recordings")
+def _shares(rows: Rows) -> sp.csr_array:
+    """(n, N) weights, of which each row sums to 1 or is empty."""
+    total = rows.weights.sum(axis=1, keepdims=True)
+    return _sparse(rows, np.divide(rows.weights, total, out=np.zeros_like(rows.weights), where=total > 0))
 
 
-def _square(distances: ArrayLike, count: int | None) -> NDArray[np.floating]:
-    matrix = np.asarray(distances)
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or count not in (None, len(matrix)):
-        wanted = "(N, N)" if count is None else f"({count}, {count})"
-        raise GraphError(f"distances have shape {matrix.shape}; expected {wanted}")
-    return matrix
+def _sparse(rows: Rows, values: Floats) -> sp.csr_array:
+    """(n, N) with those of the values (n, K) that are not 0."""
+    i, column = np.nonzero(values)
+    shape = (len(rows.nodes), rows.count)
+    return sp.csr_array((values[i, column], (i, rows.candidates[i, column])), shape=shape)
+
+
+def _same_rows(first: DSGraph | Rows, second: DSGraph | Rows) -> tuple[Rows, Rows]:
+    a, b = (each if isinstance(each, Rows) else Rows.of(each) for each in (first, second))
+    if a.count != b.count:
+        raise GraphError(f"graphs of {a.count} and {b.count} nodes; compare graphs over the same recordings")
+    if not np.array_equal(a.nodes, b.nodes):
+        raise GraphError("rows of different nodes; compare the same rows of both graphs")
+    return a, b

@@ -1,7 +1,8 @@
 """Places in the plane for things of which only distances are known: recordings of a DS-Graph, nodes of a layout.
 
-The planes of a network's layers are turned onto each other, so that what moves from one layer to the next is what
-changed, and not how the plane happens to lie.
+All distances of some hundred things are followed (MDS); of thousands only who is near whom (`layout`). The planes of a
+network's layers are turned onto each other, so that what moves from one layer to the next is what changed, and not how
+the plane happens to lie.
 """
 
 from __future__ import annotations
@@ -13,11 +14,16 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import orthogonal_procrustes
 from sklearn.manifold import smacof
 
+from stgcnlib.dtw.known import LayerDistances, as_layer_distances
 from stgcnlib.errors import GraphError
+from stgcnlib.geometry.layout import MOST_NEIGHBOURS, place_by_neighbours
 
-__all__ = ["aligned_planes", "embed", "turned_onto"]
+__all__ = ["MOST_BY_DISTANCES", "aligned_planes", "embed", "turned_onto"]
 
 Floats = NDArray[np.float64]
+
+MOST_BY_DISTANCES = 2000
+"""Planes of more recordings than these follow their nearest neighbours instead of all distances."""
 
 
 def embed(distances: ArrayLike, seed: int = 0) -> Floats:
@@ -40,28 +46,33 @@ def embed(distances: ArrayLike, seed: int = 0) -> Floats:
     return points
 
 
-def aligned_planes(distances: Mapping[str, ArrayLike], seed: int = 0) -> dict[str, NDArray[np.float32]]:
+def aligned_planes(
+    distances: Mapping[str, LayerDistances | ArrayLike], seed: int = 0
+) -> dict[str, NDArray[np.float32]]:
     """A plane per layer, each turned onto the one before it.
 
     Args:
-        distances: layer -> (N, N) distances, in order of depth.
-        seed: of `embed`.
+        distances: layer -> distances between N recordings: a `LayerDistances`, or an (N, N) array; in order of depth.
+        seed: of `embed` and `place_by_neighbours`.
 
     Returns:
-        layer -> (N, 2) float32: `embed` of that layer, centred, scaled to a root mean square distance of 1 from the
-        centre (0 where all points coincide), and rotated or reflected to lie as near to the layer before as it can
-        (orthogonal Procrustes). Distances within a layer keep their ratios; those of two layers can't be compared.
+        layer -> (N, 2) float32, centred, scaled to a root mean square distance of 1 from the centre (0 where all points
+        coincide), and rotated or reflected to lie as near to the layer before as it can (orthogonal Procrustes). Where
+        all pairs of at most `MOST_BY_DISTANCES` recordings are known it is `embed` of that layer: distances within a
+        layer keep their ratios; those of two layers can't be compared. Else it is `place_by_neighbours`, from the
+        places of the layer before: near recordings lie near each other, and nothing else is said.
 
     Raises:
         GraphError: matrices are not square, or of different sizes.
     """
     planes: dict[str, Floats] = {}
     before: Floats | None = None
-    for layer, matrix in distances.items():
-        points = _unit(embed(matrix, seed))
+    for layer, given in distances.items():
+        count = given.count if isinstance(given, LayerDistances) else len(np.asarray(given))
+        if before is not None and count != len(before):
+            raise GraphError(f"layer {layer!r} has {count} recordings, the one before has {len(before)}")
+        points = _unit(_placed(given, before, seed))
         if before is not None:
-            if len(points) != len(before):
-                raise GraphError(f"layer {layer!r} has {len(points)} recordings, the one before has {len(before)}")
             points = turned_onto(points, before)
         planes[layer] = before = points
     return {layer: points.astype(np.float32) for layer, points in planes.items()}
@@ -80,6 +91,18 @@ def turned_onto(points: ArrayLike, target: ArrayLike, *, common: ArrayLike | Non
     rotation, _ = orthogonal_procrustes(chosen, np.asarray(target, dtype=np.float64))
     turned: Floats = moved @ rotation
     return turned
+
+
+def _placed(distances: LayerDistances | ArrayLike, before: Floats | None, seed: int) -> Floats:
+    """One layer's points, by all distances or by the nearest."""
+    if not isinstance(distances, LayerDistances):
+        if len(np.asarray(distances)) <= MOST_BY_DISTANCES:
+            return embed(distances, seed)
+        distances = as_layer_distances(distances)
+    if distances.complete and distances.count <= MOST_BY_DISTANCES:
+        return embed(distances.matrix(), seed)
+    near = distances.nearest(min(distances.reach, MOST_NEIGHBOURS), exclude=distances.exclude)
+    return place_by_neighbours(*near, start=before, seed=seed)
 
 
 def _unit(points: Floats) -> Floats:

@@ -14,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stgcnlib.dsgraph import DSGraph
+from stgcnlib.dtw import LayerDistances
 from stgcnlib.geometry.layers import LayerGeometry
 from stgcnlib.geometry.measure import graphs_without
 from stgcnlib.geometry.neighbourhoods import (
+    Rows,
     chance_overlap,
     graph_similarity,
     intrinsic_dimension,
@@ -26,7 +28,7 @@ from stgcnlib.geometry.neighbourhoods import (
 )
 from stgcnlib.geometry.readout import cka_matrix, knn_predictions, probe_predictions
 from stgcnlib.geometry.targets import explained, knn_estimates, probe_estimates
-from stgcnlib.geometry.uncertainty import Estimate, interval
+from stgcnlib.geometry.uncertainty import Estimate, Jackknife, interval
 from stgcnlib.groups import fewest_candidates, of_nodes
 
 __all__ = ["Graphs", "Quantities"]
@@ -35,6 +37,11 @@ Floats = NDArray[np.float64]
 Nodes = NDArray[np.int64]
 Graphs = tuple[DSGraph, list[DSGraph | None]]
 """A layer's graph, and its graphs without each part of the recordings."""
+SomeRows = tuple[Rows, list[Rows | None]]
+"""The neighbourhoods of the sampled recordings in each of these graphs."""
+
+MOST = 2000
+"""Up to so many recordings, all are sampled."""
 
 
 class Quantities:
@@ -44,6 +51,10 @@ class Quantities:
         geometry: its labels or targets, groups, settings and parts are used.
         votes: neighbours that vote; lowered where a node has fewer candidates.
         C: inverse penalty of the probe.
+
+    Attributes:
+        sample: (n,) the recordings on which the probe and the likeness of layers are measured: all, or above
+            `MOST` so many of them, drawn at random by the geometry's seed. Neighbours are always among all.
     """
 
     def __init__(self, geometry: LayerGeometry, votes: int, C: float) -> None:
@@ -58,26 +69,39 @@ class Quantities:
         # TwoNN needs two neighbours of other groups, and CKA four recordings.
         self.enough = len(self.kept) > 1 and all(len(keep) >= 4 and self.candidates(keep) >= 2 for keep in self.kept)
         generator = np.random.default_rng(self.seed)
+        self.sample = _sample(self.jackknife.parts, self.seed)
+        self.of_sample = Jackknife(self.jackknife.parts[self.sample], self.jackknife.confidence)
         self.shuffled = np.stack([generator.permutation(self.y) for _ in range(int(settings["permutations"]))])
 
     def candidates(self, nodes: Nodes) -> int:
         """The fewest candidates that one of some nodes has among them."""
         return fewest_candidates(of_nodes(self.groups, nodes), len(nodes)).candidates
 
-    def graphs(self, graph: DSGraph, distances: Floats) -> Graphs:
+    def graphs(self, graph: DSGraph, distances: LayerDistances) -> Graphs:
         """The graph, and those made anew without each part."""
         return graph, [each for _, each in graphs_without(self.jackknife, distances, **self.options)]
 
-    def of_layer(self, graphs: Graphs, distances: Floats, features: Floats) -> dict[str, dict[str, Any]]:
-        """Statistic -> value, interval and null of one layer."""
+    def rows(self, graphs: Graphs) -> SomeRows:
+        """The neighbourhoods of the sample in a layer's graphs."""
+        graph, anew = graphs
+        sampled = np.zeros(self.n, dtype=np.bool_)
+        sampled[self.sample] = True
+        without = [
+            None if each is None else Rows.of(each, np.flatnonzero(sampled[keep]))
+            for keep, each in zip(self.kept, anew, strict=True)
+        ]
+        return Rows.of(graph, self.sample), without
+
+    def of_layer(self, graphs: Graphs, distances: LayerDistances, features: Floats) -> dict[str, dict[str, Any]]:
+        """Statistic -> value, interval and null of one layer; features (n, D) are those of the sample."""
 
         def diameters(graph: DSGraph, nodes: Nodes) -> Floats:
-            among = distances[np.ix_(nodes, nodes)]
-            scale = float(among.sum() / (len(nodes) * (len(nodes) - 1)))
+            among = distances.select(nodes)
+            scale = among.mean()
             return polytope_diameters(graph, among) / (scale if scale > 0 else 1.0)
 
         def dimension(nodes: Nodes, **method: Any) -> float:
-            among, groups = distances[np.ix_(nodes, nodes)], of_nodes(self.groups, nodes)
+            among, groups = distances.select(nodes), of_nodes(self.groups, nodes)
             return intrinsic_dimension(among, exclude=groups, **method)
 
         def mle(nodes: Nodes) -> float:
@@ -94,24 +118,27 @@ class Quantities:
         names = ("knn_r2", "probe_r2") if self.y.ndim == 2 else ("knn_accuracy", "probe_accuracy")
         return found | dict(zip(names, (near, probe), strict=True))
 
-    def _votes(self, distances: Floats) -> dict[str, Any]:
+    def _votes(self, distances: LayerDistances) -> dict[str, Any]:
         """Accuracy, or R², of neighbours; a node votes anew without each part."""
         told: Callable[..., Any] = knn_estimates if self.y.ndim == 2 else knn_predictions
 
         def predicted(nodes: Nodes) -> Any:
             groups, k = of_nodes(self.groups, nodes), min(self.votes, self.candidates(nodes))
-            return told(distances[np.ix_(nodes, nodes)], self.y[nodes], k=k, exclude=groups)
+            return told(distances.select(nodes), self.y[nodes], k=k, exclude=groups)
 
         without = np.full((self.jackknife.count, self.n), np.nan)
         for part, keep in enumerate(self.kept):
             if self.enough:
                 without[part, keep] = self._right(self.y[keep], predicted(keep))
-        return self._judged(predicted(np.arange(self.n)), without)
+        every = np.arange(self.n)
+        return self._judged(every, predicted(every), self.jackknife, without)
 
     def _probe(self, features: Floats) -> dict[str, Any]:
-        """Accuracy, or R², of a linear probe; its predictions stay as they are."""
+        """Accuracy, or R², of a linear probe on the sample; its predictions stay as they are."""
         fit: Callable[..., Any] = probe_estimates if self.y.ndim == 2 else probe_predictions
-        return self._judged(fit(features, self.y, groups=self.groups, C=self.C, seed=self.seed), None)
+        nodes, groups = self.sample, of_nodes(self.groups, self.sample)
+        predicted = fit(features, self.y[nodes], groups=groups, C=self.C, seed=self.seed)
+        return self._judged(nodes, predicted, self.of_sample, None)
 
     def _right(self, told: Any, predicted: Any) -> Floats:
         """(N,) node values whose mean is the accuracy, or R²."""
@@ -119,12 +146,12 @@ class Quantities:
             return explained(told, predicted)
         return np.asarray(predicted == told, dtype=np.float64)
 
-    def _judged(self, predicted: Any, without: Floats | None) -> dict[str, Any]:
-        """A score, its interval, and what the same predictions score on shuffled labels or targets."""
-        null = np.array([self._right(shuffled, predicted).mean() for shuffled in self.shuffled])
-        low, high = interval(null, self.jackknife.confidence)
-        values = self._right(self.y, predicted)
-        row = self._row(self.jackknife.mean(values, without), int(np.isfinite(values).sum()), most=1.0)
+    def _judged(self, nodes: Nodes, predicted: Any, jackknife: Jackknife, without: Floats | None) -> dict[str, Any]:
+        """A score of some nodes, its interval, and what the predictions score on shuffled labels or targets."""
+        null = np.array([self._right(shuffled[nodes], predicted).mean() for shuffled in self.shuffled])
+        low, high = interval(null, jackknife.confidence)
+        values = self._right(self.y[nodes], predicted)
+        row = self._row(jackknife.mean(values, without), int(np.isfinite(values).sum()), most=1.0)
         return row | {"null_mean": float(null.mean()), "null_low": low, "null_high": high}
 
     def mean(self, graphs: Graphs, measure: Callable[[DSGraph, Nodes], Floats]) -> dict[str, Any]:
@@ -146,9 +173,10 @@ class Quantities:
     def likeness(self, grams: list[Floats]) -> dict[str, Any]:
         """CKA of two layers' features."""
         found = self._cka(grams)
-        return self._row(self.jackknife.of(found[0][0, 1], found[1][:, 0, 1]), self.n, least=-1.0, most=1.0)
+        estimate = self.of_sample.of(found[0][0, 1], found[1][:, 0, 1])
+        return self._row(estimate, len(self.sample), least=-1.0, most=1.0)
 
-    def between(self, store: Any, network: str, graphs: list[Graphs], grams: list[Floats]) -> list[dict[str, Any]]:
+    def between(self, store: Any, network: str, graphs: list[SomeRows], grams: list[Floats]) -> list[dict[str, Any]]:
         """Rows of `LayerStatistics.pairs` of one network."""
         names = list(store.layers)
         cka, cka_without = self._cka(grams)
@@ -156,8 +184,8 @@ class Quantities:
         for i, first in enumerate(names):
             for j in range(i, len(names)):
                 found = self._overlaps(graphs[i], graphs[j])
-                alike = self.jackknife.of(cka[i, j], cka_without[:, i, j])
-                found["cka"] = self._row(alike, self.n, least=-1.0, most=1.0)
+                alike = self.of_sample.of(cka[i, j], cka_without[:, i, j])
+                found["cka"] = self._row(alike, len(self.sample), least=-1.0, most=1.0)
                 by_chance = {"graph_similarity": float("nan"), "cka": 0.0} | {
                     name: float(chance_overlap(graphs[i][0], graphs[j][0], of=of, exclude=self.groups).mean())
                     for name, of in _OVERLAPS.items()
@@ -170,20 +198,20 @@ class Quantities:
                         rows.append(where | {"network": network, "statistic": statistic} | numbers)
         return sorted(rows, key=lambda row: (row["statistic"], row["first_index"], row["second_index"]))
 
-    def _overlaps(self, first: Graphs, second: Graphs) -> dict[str, dict[str, Any]]:
+    def _overlaps(self, first: SomeRows, second: SomeRows) -> dict[str, dict[str, Any]]:
         """Overlaps and similarity of two layers' graphs."""
-        measures: dict[str, Callable[[DSGraph, DSGraph], Floats]] = {
+        measures: dict[str, Callable[[Rows, Rows], Floats]] = {
             name: partial(neighbourhood_overlap, of=of) for name, of in _OVERLAPS.items()
         }
         measures["graph_similarity"] = graph_similarity
         rows = {}
         for name, measure in measures.items():
-            without = np.full((self.jackknife.count, self.n), np.nan)
-            for part, (keep, a, b) in enumerate(zip(self.kept, first[1], second[1], strict=True)):
+            without = np.full((self.of_sample.count, len(self.sample)), np.nan)
+            for part, (keep, a, b) in enumerate(zip(self.of_sample.kept(), first[1], second[1], strict=True)):
                 if a is not None and b is not None:
                     without[part, keep] = measure(a, b)
-            mean = self.jackknife.mean(measure(first[0], second[0]), without)
-            rows[name] = self._row(mean, self.n, least=0.0, most=1.0)
+            mean = self.of_sample.mean(measure(first[0], second[0]), without)
+            rows[name] = self._row(mean, len(self.sample), least=0.0, most=1.0)
         return rows
 
     def _cka(self, grams: list[Floats]) -> tuple[Floats, Floats]:
@@ -191,13 +219,24 @@ class Quantities:
         value = cka_matrix(grams)
         if not self.enough:
             return value, np.zeros((0, *value.shape))
-        return value, np.stack([cka_matrix([K[np.ix_(keep, keep)] for K in grams]) for keep in self.kept])
+        kept = self.of_sample.kept()
+        return value, np.stack([cka_matrix([K[np.ix_(keep, keep)] for K in grams]) for keep in kept])
 
     @staticmethod
     def _row(found: Estimate, n: int, *, least: float = -np.inf, most: float = np.inf) -> dict[str, Any]:
         empty = dict.fromkeys(("null_mean", "null_low", "null_high"), float("nan"))
         low, high = max(found.low, least), min(found.high, most)  # NaN, which comes first, stays
         return {"value": found.value, "low": low, "high": high, **empty, "n": n}
+
+
+def _sample(parts: Nodes, seed: int) -> Nodes:
+    """(n,) all nodes, or above `MOST` so many of them in order, with one of every part at least."""
+    if len(parts) <= MOST:
+        return np.arange(len(parts))
+    order = np.random.default_rng(seed).permutation(len(parts))
+    _, one = np.unique(parts[order], return_index=True)
+    chosen = np.concatenate([order[one], np.delete(order, one)])[:MOST]
+    return np.sort(chosen)
 
 
 _OVERLAPS: dict[str, Any] = {"knn_overlap": "candidates", "nnk_overlap": "kept"}

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from stgcnlib.dtw import LayerDistances, as_layer_distances
 from stgcnlib.errors import GraphError
 from stgcnlib.geometry.smoothness import check_labels
-from stgcnlib.groups import barred_pairs, check_candidates, group_codes
+from stgcnlib.groups import group_codes
 
 __all__ = [
     "cka_matrix",
@@ -22,7 +23,6 @@ __all__ = [
     "folds",
     "gram",
     "knn_predictions",
-    "nearest_admissible",
     "pooled_features",
     "probe_predictions",
 ]
@@ -34,13 +34,16 @@ MOST_FOLDS = 10
 """Subjects are put together into so many folds where there are more of them."""
 
 
-def pooled_features(activations: Any) -> Floats:
+def pooled_features(activations: Any, nodes: Codes | None = None) -> Floats:
     """(N, V*C) mean over time of each recording's features, what a linear head behind average pooling would see.
 
     Args:
         activations: a LayerActivations, or any iterable of (T_i, D) arrays.
+        nodes: (n,) ascending, the recordings whose features are wanted; None: all.
     """
-    return np.stack([np.asarray(frames, dtype=np.float64).mean(axis=0) for frames in activations])
+    wanted = None if nodes is None else set(nodes.tolist())
+    chosen = (frames for i, frames in enumerate(activations) if wanted is None or i in wanted)
+    return np.stack([np.asarray(frames, dtype=np.float64).mean(axis=0) for frames in chosen])
 
 
 def gram(features: ArrayLike) -> Floats:
@@ -82,28 +85,13 @@ def debiased_cka(first: ArrayLike, second: ArrayLike) -> float:
     return float(np.clip((A * B).sum() / scale, -1.0, 1.0)) if scale > floor else float("nan")
 
 
-def nearest_admissible(distances: ArrayLike, *, k: int, exclude: ArrayLike | None = None) -> Codes:
-    """(N, k) each node's k nearest admissible nodes, nearest first; ties go to the lower index.
-
-    Args:
-        distances: (N, N).
-        k: number of neighbours.
-        exclude: who may not be one, as in `nnk_graph`.
-
-    Raises:
-        GraphError: sizes do not fit, or a node has fewer than k candidates.
-    """
-    matrix = np.asarray(distances)
-    check_candidates(k, exclude, len(matrix))
-    barred = barred_pairs(exclude, len(matrix))
-    return np.argsort(np.where(barred, np.inf, matrix), axis=1, kind="stable")[:, :k]
-
-
-def knn_predictions(distances: ArrayLike, labels: ArrayLike, *, k: int = 5, exclude: ArrayLike | None = None) -> Codes:
+def knn_predictions(
+    distances: LayerDistances | ArrayLike, labels: ArrayLike, *, k: int = 5, exclude: ArrayLike | None = None
+) -> Codes:
     """(N,) class that most of each node's k nearest admissible nodes carry; at a tie, that of the nearest among them.
 
     Args:
-        distances: (N, N).
+        distances: (N, N), or a `LayerDistances`.
         labels: (N,) class indices.
         k: number of votes.
         exclude: who may not vote, as in `nnk_graph`: give the subjects, so that nobody is recognised by themselves.
@@ -111,9 +99,9 @@ def knn_predictions(distances: ArrayLike, labels: ArrayLike, *, k: int = 5, excl
     Raises:
         GraphError: sizes do not fit, or a node has fewer than k candidates.
     """
-    matrix = np.asarray(distances)
-    y = check_labels(labels, len(matrix))
-    votes = y[nearest_admissible(matrix, k=k, exclude=exclude)]
+    known = as_layer_distances(distances)
+    y = check_labels(labels, known.count)
+    votes = y[known.nearest(k, exclude=exclude)[0]]
     same = (votes[:, :, None] == votes[:, None, :]).sum(axis=2)
     # argmax takes the first of equal counts, which is the nearest.
     return np.asarray(votes[np.arange(len(y)), same.argmax(axis=1)], dtype=np.int64)

@@ -15,12 +15,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.dsgraph import knn_graph, nnk_graph
 from stgcnlib.dsgraph.graph import Kind
-from stgcnlib.dtw import DTWLike, DTWOptions, dtw_distances, dtw_options
+from stgcnlib.dtw import DTWLike, DTWOptions, LayerDistances, dtw_distances, dtw_options
 from stgcnlib.dtw.options import Normalization, Reading
 from stgcnlib.errors import GraphError, suggest
 from stgcnlib.geometry.baselines import Baseline, baseline_distances
 from stgcnlib.geometry.floor import choose_k, rescaled, smoothness_floor
-from stgcnlib.geometry.measure import values_without
+from stgcnlib.geometry.measure import layer_of, values_without
 from stgcnlib.geometry.smoothness import check_labels, label_smoothness
 from stgcnlib.geometry.uncertainty import Jackknife, deletion_groups, permutation_null
 from stgcnlib.groups import fewest_candidates, largest_k, resampled_groups
@@ -29,7 +29,7 @@ from stgcnlib.progress import track
 __all__ = ["OWN", "dtw_variant", "dtw_variants", "sensitivity", "sensitivity_summary"]
 
 Floats = NDArray[np.float64]
-Distances = Callable[[str, DTWOptions], NDArray[np.float32]]
+Distances = Callable[[str, DTWOptions], LayerDistances | NDArray[np.floating]]
 
 OWN = "own choices"
 """What `varied` is for the curve that all others are compared with."""
@@ -87,8 +87,9 @@ def sensitivity(
         baselines: distances without warping, as `baseline_distances`.
         layers: names; None: all of the store.
         dtw: the own options, a `DTWOptions` or some of its fields.
-        distances: (layer name, options) -> (N, N) distances, where they are kept already; None: computed from
-            the store, layer by layer, and not kept.
+        distances: (layer name, options) -> (N, N) distances, or a `LayerDistances` that reaches as far as the largest
+            K needs, where they are kept already; None: of all pairs, computed from the store layer by layer, and not
+            kept.
         sigma: the own kernel width, as `nnk_graph`.
         permutations, confidence, seed: as `layer_geometry`.
         progress: draw a progress bar; None: on a terminal.
@@ -128,17 +129,17 @@ def sensitivity(
     rows: list[dict[str, Any]] = []
     first: dict[_Variant, tuple[float, Floats]] = {}
     for name in track(names, "sensitivity", total=len(names), show=progress):
-        known: dict[str, Floats] = {}
+        known: dict[str, LayerDistances] = {}
         for variant in variants:
             if variant.distance not in known:
                 chosen = options.get(variant.distance, base)
                 known[variant.distance] = _distances(store, name, variant, chosen, distances, count)
-            matrix = known[variant.distance]
+            layer = known[variant.distance]
             build = nnk_graph if variant.kind == "nnk" else knn_graph
             made = {"k": variant.k, "sigma": variant.sigma, "exclude": groups}
-            graph = build(matrix, **made)
+            graph = build(layer, **made)
             values = label_smoothness(graph, y, per="node")
-            without = jackknife.means(values_without(jackknife, matrix, y, build=build, **made))
+            without = jackknife.means(values_without(jackknife, layer, y, build=build, **made))
             mean = jackknife.of(float(values.mean()), without)
             start, start_without = first.setdefault(variant, (mean.value, without))
             fall = jackknife.of(start - mean.value, start_without - without)
@@ -233,14 +234,11 @@ def _graph_variants(own: int, other_k: list[tuple[int, int]], kinds: Sequence[Ki
 
 def _distances(
     store: Any, name: str, variant: _Variant, options: DTWOptions, kept: Distances | None, count: int
-) -> Floats:
+) -> LayerDistances:
     if variant.varied == "distance":
         matrix: Any = baseline_distances(store[name], variant.choice)  # type: ignore[arg-type]
     elif kept is not None:
         matrix = kept(name, options)
     else:
         matrix = dtw_distances(store[name], dtw=options, progress=False)
-    if np.shape(matrix) != (count, count):
-        what = variant.distance or "own choices"
-        raise GraphError(f"distances of {name!r} ({what}) have shape {np.shape(matrix)}; labels are ({count},)")
-    return np.asarray(matrix, dtype=np.float64)
+    return layer_of(matrix, count, f"{name!r} ({variant.distance or OWN})")

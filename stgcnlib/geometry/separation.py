@@ -19,6 +19,7 @@ from stgcnlib.geometry.measure import graphs_without
 from stgcnlib.geometry.smoothness import check_labels, transition
 
 if TYPE_CHECKING:
+    from stgcnlib.dtw import LayerDistances
     from stgcnlib.geometry.layers import LayerGeometry
 
 __all__ = ["class_confusions", "class_separation", "class_shares", "node_shares"]
@@ -62,14 +63,17 @@ def class_shares(graph: DSGraph, labels: ArrayLike, *, classes: int | None = Non
 
 
 def class_confusions(
-    geometry: LayerGeometry, *, distances: Mapping[str, ArrayLike] | None = None, network: str = "trained"
+    geometry: LayerGeometry,
+    *,
+    distances: Mapping[str, LayerDistances | ArrayLike] | None = None,
+    network: str = "trained",
 ) -> pd.DataFrame:
     """Which classes each class is mixed with, at every layer.
 
     Args:
         geometry: whose graphs are read.
-        distances: layer name -> (N, N) distances that its graphs were built from: intervals make the graphs anew
-            without each part of the recordings. None: no intervals (NaN).
+        distances: layer name -> (N, N) distances, or `LayerDistances`, that its graphs were built from: intervals make
+            the graphs anew without each part of the recordings. None: no intervals (NaN).
         network: whose.
 
     Returns:
@@ -208,7 +212,7 @@ def benjamini_hochberg(p_values: ArrayLike) -> Floats:
     return adjusted
 
 
-def _shares_without(geometry: LayerGeometry, distances: ArrayLike, classes: int) -> Floats:
+def _shares_without(geometry: LayerGeometry, distances: LayerDistances | ArrayLike, classes: int) -> Floats:
     """(P, N, C) shares of each node where graphs are made anew without each part; NaN for the part's own nodes."""
     y = geometry.labels
     found = np.full((geometry.jackknife.count, len(y), classes), np.nan)

@@ -18,10 +18,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from stgcnlib.dtw import LayerDistances
 from stgcnlib.errors import GraphError, suggest
 from stgcnlib.files import atomic_folder, write_json
 from stgcnlib.geometry.layers import LayerGeometry
-from stgcnlib.geometry.quantities import Graphs, Quantities
+from stgcnlib.geometry.measure import layer_of
+from stgcnlib.geometry.quantities import Quantities, SomeRows
 from stgcnlib.geometry.readout import gram, pooled_features
 from stgcnlib.progress import track
 
@@ -109,9 +111,9 @@ def layer_statistics(
     store: Any,
     geometry: LayerGeometry,
     *,
-    distances: Mapping[str, ArrayLike],
+    distances: Mapping[str, LayerDistances | ArrayLike],
     untrained: Any | None = None,
-    untrained_distances: Mapping[str, ArrayLike] | None = None,
+    untrained_distances: Mapping[str, LayerDistances | ArrayLike] | None = None,
     votes: int = 5,
     C: float = 1.0,
     progress: bool | None = None,
@@ -120,12 +122,14 @@ def layer_statistics(
 
     Neighbours are those that the geometry's main curve counts (other subjects, where they are known). Intervals are by
     jackknife: one part of the recordings is left out at a time, and graphs, neighbours and likeness are made anew. Only
-    a probe's predictions stay as they are.
+    a probe's predictions stay as they are. Above 2,000 recordings the probe and the likeness of layers are measured on
+    2,000 of them, drawn at random (`settings["sample"]`); their neighbours are among all.
 
     Args:
         store: the LayerStore that the geometry was made from.
         geometry: its graphs, labels or targets, subjects and settings are used.
-        distances: layer name -> (N, N) distances that its graphs were built from.
+        distances: layer name -> (N, N) distances, or `LayerDistances`, that its graphs were built from. Where not all
+            pairs are known, the mean distance that diameters are divided by is that of some 20,000 pairs.
         untrained, untrained_distances: the same of the control; both or neither.
         votes: neighbours that vote in "knn_accuracy", or whose mean "knn_r2" is of; lowered where a node has fewer
             candidates.
@@ -138,21 +142,22 @@ def layer_statistics(
     if (untrained is None) != (untrained_distances is None):
         raise GraphError("untrained needs untrained_distances, and the other way round; give both or neither")
     work = Quantities(geometry, votes, C)
-    given: dict[str, tuple[Any, Mapping[str, ArrayLike]]] = {"trained": (store, distances)}
+    given: dict[str, tuple[Any, Mapping[str, LayerDistances | ArrayLike]]] = {"trained": (store, distances)}
     if untrained is not None and untrained_distances is not None:
         given["untrained"] = (untrained, untrained_distances)
     jobs = [(network, name) for network in given for name in store.layers]
     rows: list[dict[str, Any]] = []
     grams: dict[str, list[Floats]] = {network: [] for network in given}
-    graphs: dict[str, list[Graphs]] = {network: [] for network in given}
+    graphs: dict[str, list[SomeRows]] = {network: [] for network in given}
     for network, name in track(jobs, "layer statistics", total=len(jobs), show=progress):
         source, matrices = given[network]
         where = {"layer": name, "index": int(store[name].index), "title": str(store[name].title), "network": network}
-        features = pooled_features(source[name])
+        features = pooled_features(source[name], work.sample)
         grams[network].append(gram(features))
-        matrix = np.asarray(matrices[name], dtype=np.float64)
-        graphs[network].append(work.graphs(geometry.graphs[(name, network, geometry.neighbours)], matrix))
-        found = work.of_layer(graphs[network][-1], matrix, features)
+        known = layer_of(matrices[name], work.n, f"{name!r} ({network})")
+        made = work.graphs(geometry.graphs[(name, network, geometry.neighbours)], known)
+        graphs[network].append(work.rows(made))
+        found = work.of_layer(made, known, features)
         rows += [where | {"statistic": statistic} | row for statistic, row in found.items()]
     if "untrained" in grams:
         for position, name in enumerate(store.layers):
@@ -163,6 +168,7 @@ def layer_statistics(
     for network in given:
         pairs += work.between(store, network, graphs[network], grams[network])
     settings = {"votes": work.votes, "C": C, "neighbours": geometry.neighbours, "dimension_k": work.dimension_k}
+    settings["sample"] = len(work.sample)
     return LayerStatistics(pd.DataFrame(rows), pd.DataFrame(pairs), settings)
 
 

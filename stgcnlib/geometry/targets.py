@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.dsgraph import DSGraph
+from stgcnlib.dtw import LayerDistances, as_layer_distances
 from stgcnlib.errors import GraphError
-from stgcnlib.geometry.readout import folds, nearest_admissible
+from stgcnlib.geometry.readout import folds
 from stgcnlib.geometry.smoothness import label_smoothness, transition
 
 __all__ = [
@@ -107,11 +108,13 @@ def total_variance(targets: ArrayLike) -> float:
     return float(np.var(y.reshape(len(y), -1), axis=0, ddof=1).sum())
 
 
-def knn_estimates(distances: ArrayLike, targets: ArrayLike, *, k: int = 5, exclude: ArrayLike | None = None) -> Floats:
+def knn_estimates(
+    distances: LayerDistances | ArrayLike, targets: ArrayLike, *, k: int = 5, exclude: ArrayLike | None = None
+) -> Floats:
     """(N, Q) mean target of each node's k nearest admissible nodes; ties go to the lower index.
 
     Args:
-        distances: (N, N).
+        distances: (N, N), or a `LayerDistances`.
         targets: (N,) or (N, Q).
         k: number of neighbours.
         exclude: who may not be asked, as in `nnk_graph`: give the blocks of time, or the subjects.
@@ -119,9 +122,9 @@ def knn_estimates(distances: ArrayLike, targets: ArrayLike, *, k: int = 5, exclu
     Raises:
         GraphError: sizes do not fit, or a node has fewer than k candidates.
     """
-    matrix = np.asarray(distances)
-    y = check_targets(targets, len(matrix))
-    return np.asarray(y[nearest_admissible(matrix, k=k, exclude=exclude)].mean(axis=1), dtype=np.float64)
+    known = as_layer_distances(distances)
+    y = check_targets(targets, known.count)
+    return np.asarray(y[known.nearest(k, exclude=exclude)[0]].mean(axis=1), dtype=np.float64)
 
 
 def probe_estimates(

@@ -24,13 +24,15 @@ def check_study(study: Study, made: Artefacts) -> None:
     Raises:
         StudyError: naming the field and the mend: a K that some node cannot provide, groups or classes that the data
             does not have, a level of noise out of range, numbers of frozen blocks that the network does not have, too
-            few blocks or layers for a verdict, or a network of one's own that cannot be had.
+            few blocks or layers for a verdict, what needs the distances of all pairs where only the nearest are
+            searched, or a network of one's own that cannot be had.
         LayerNotFoundError, AxesError: chosen layers do not exist, or do not lie as said.
         CheckpointError, LayoutError: a checkpoint does not fit.
     """
     _check_noise(study, made)
     _check_transfer(study, made)
     _check_neighbours(study, made)
+    _check_distances(study, made)
     _check_layers(study, made)
 
 
@@ -86,6 +88,21 @@ def _check_neighbours(study: Study, made: Artefacts) -> None:
         raise StudyError(
             f"graph.k: {asked}, but {nodes.names[fewest.node]!r} has only {fewest.candidates} "
             f"candidates among the {len(nodes)} nodes; {mend}"
+        )
+
+
+def _check_distances(study: Study, made: Artefacts) -> None:
+    """Refuse what needs all distances where only the nearest are searched."""
+    from stgcnlib.dsgraph.distances import takes_all_pairs
+    from stgcnlib.studies.noise_levels import check_queries
+
+    count, how_many = len(made["nodes"]), study.graph.distances
+    if study.noise is not None:
+        check_queries(count, study.noise.neighbours, how_many)
+    if study.graph.sigma == "pynnk" and not takes_all_pairs(how_many, count):
+        raise StudyError(
+            f"graph.sigma: pynnk reads all distances, and of {count:,} recordings only the nearest are searched; "
+            "choose another rule, or set graph.distances to all"
         )
 
 

@@ -16,8 +16,8 @@ from stgcnlib.pipeline.data_sections import Split
 from stgcnlib.pipeline.fields import Number, Section, Whole
 
 __all__ = [
-    "Augment", "Compute", "Controls", "Dtw", "Explain", "Geometry", "Graph", "Network", "Noise", "Sample",
-    "Sensitivity", "Source", "Statistics", "Training", "Transfer",
+    "Activations", "Augment", "Compute", "Controls", "Dtw", "Explain", "Geometry", "Graph", "Network", "Noise",
+    "Sample", "Sensitivity", "Source", "Statistics", "Training", "Transfer",
 ]  # fmt: skip
 
 Scalar = bool | int | float | str | None
@@ -104,6 +104,17 @@ class Network(Section):
         return axes
 
 
+class Activations(Section):
+    """How features are kept on disk: "float16" takes half of the room, and page 02 says what it does to distances."""
+
+    dtype: Literal["float32", "float16"] = "float32"
+
+    @property
+    def rounded(self) -> bool | None:
+        """`True` where features are rounded; `None` where they are kept as the network put them out."""
+        return True if self.dtype != "float32" else None
+
+
 class Dtw(Section):
     """Arguments of `stgcnlib.dtw_distances`."""
 
@@ -147,6 +158,9 @@ class Graph(Section):
     data has it, or null for nobody.
 
     `sample` has only some of the recordings of the `part` as nodes (`None`: all).
+
+    `distances` are those of all pairs of recordings, or to the nearest "neighbours" of each, as graphs need them;
+    "auto" takes all pairs of up to 2,000 recordings.
     """
 
     k: Whole | None = Field(None, ge=1)
@@ -156,6 +170,7 @@ class Graph(Section):
     part: Literal["test", "train", "all"] = "test"
     sample: Sample | None = None
     leave_out: str | None = "auto"
+    distances: Literal["auto", "all", "neighbours"] = "auto"
 
 
 class Geometry(Section):

@@ -53,9 +53,9 @@ FIRST_PAGE = ("summary", "recordings")
 STAGES: tuple[Stage, ...] = (
     Stage("00_data", ("parts", "nodes", "sample?", "sequences", "leakage"), cost=9),
     Stage("01_network", ("network-facts", "history?", "evaluation"), cost=43),
-    Stage("02_activations", ("activations/trained",), cost=2),
+    Stage("02_activations", ("activations/trained", "rounding?"), cost=2),
     Stage("03_ds_graphs", GRAPHS, cost=14),
-    Stage("04_geometry", ("sample?", "geometry", "graph-k", "baselines", "statistics"), cost=8),
+    Stage("04_geometry", ("sample?", "geometry", "graph-k", "density", "baselines", "statistics"), cost=8),
     Stage("04a_classes", ("findings", "layers", "nodes", "geometry", "planes/trained"), cost=2),
     Stage("04b_sensitivity", ("sensitivity",), section="sensitivity"),
     Stage("06_relevance", (*MAPPED, "layers", "distances/trained/*", "map-evaluation"), cost=21),
@@ -74,9 +74,9 @@ STAGES: tuple[Stage, ...] = (
 TARGET_STAGES: tuple[Stage, ...] = (
     Stage("00_series", ("parts", "nodes", "sample?", "sequences", "leakage")),
     Stage("01_estimates", ("network-facts", "history?", "evaluation", "nodes", "recordings")),
-    Stage("02_activations", ("activations/trained",)),
+    Stage("02_activations", ("activations/trained", "rounding?")),
     Stage("03_neighbours", GRAPHS),
-    Stage("04_smoothness", ("sample?", "geometry", "graph-k", "baselines", "statistics")),
+    Stage("04_smoothness", ("sample?", "geometry", "graph-k", "density", "baselines", "statistics")),
     Stage("06_outputs", ("nodes", "explained", "maps", "examples", "layers")),
     Stage(
         "05_one_layer",

@@ -20,6 +20,7 @@ from stgcnlib.pipeline.complaints import UniqueKeys, complaints
 from stgcnlib.pipeline.data_sections import Data
 from stgcnlib.pipeline.fields import Section, Whole
 from stgcnlib.pipeline.sections import (
+    Activations,
     Compute,
     Controls,
     Dtw,
@@ -44,6 +45,7 @@ class Study(Section):
     data: Data = Field(default_factory=Data)
     network: Network = Network()
     layers: tuple[str, ...] | None = Field(None, min_length=1)
+    activations: Activations = Activations()
     dtw: Dtw = Dtw()
     graph: Graph = Graph()
     controls: Controls = Controls()

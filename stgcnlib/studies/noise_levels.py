@@ -16,14 +16,15 @@ from torch import nn
 
 from stgcnlib.activations import LayerStore, record
 from stgcnlib.dsgraph import nnk_graph
-from stgcnlib.dtw import DTWLike, dtw_distances
+from stgcnlib.dsgraph.distances import HowMany, all_or_nearest, takes_all_pairs
+from stgcnlib.dtw import DTWLike, LayerDistances, as_layer_distances, dtw_distances, dtw_options
 from stgcnlib.errors import StudyError
 from stgcnlib.geometry import Jackknife, label_smoothness, values_without
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.studies.corruption import CLEAN, corrupt
 from stgcnlib.studies.kept import Values
 
-__all__ = ["Neighbours", "measure_level"]
+__all__ = ["Neighbours", "check_queries", "measure_level"]
 
 Neighbours = Literal["noisy", "clean"]
 
@@ -37,7 +38,8 @@ def measure_level(
     jackknife: Jackknife,
     groups: ArrayLike | None,
     layers: Sequence[str] | None,
-    distances: Mapping[str, ArrayLike],
+    distances: Mapping[str, LayerDistances | ArrayLike],
+    how_many: HowMany = "auto",
     neighbours: Neighbours = "noisy",
     dtw: DTWLike,
     seed: int,
@@ -52,7 +54,8 @@ def measure_level(
         kind, level: as of `corrupt`.
         jackknife: its parts are left out one by one.
         groups, layers, neighbours, dtw, seed, axes, device: as of `noise_study`.
-        distances: layer -> (N, N) distances between the clean recordings, where they are known.
+        distances: layer -> `LayerDistances` or (N, N) array of the clean recordings, where they are known.
+        how_many: distances are taken where they are not: of "all" pairs, of the nearest "neighbours", or "auto", by N.
         **graph: k, sigma, symmetrize and solver of the DS-Graphs.
 
     Returns:
@@ -60,7 +63,9 @@ def measure_level(
         (P,): the mean smoothness on graphs that are made anew without each part.
     """
     names = None if layers is None else [name for name in layers if name != "input"]
-    clean = kind == CLEAN or level is None
+    clean, options = kind == CLEAN or level is None, dtw_options(dtw)
+    asked = {"k": graph["k"], "exclude": groups, "parts": jackknife.parts}
+    check_queries(len(data), neighbours, how_many)
     found = []
     with tempfile.TemporaryDirectory(prefix="stgcnlib-noise-") as scratch:
 
@@ -74,14 +79,29 @@ def measure_level(
         predicted = _predictions(store, network)
         for name in store.layers:
             known = distances.get(name) if clean or others is not store else None
-            matrix = dtw_distances(others[name], dtw=dtw, progress=False) if known is None else np.asarray(known)
-            queries = None if others is store else dtw_distances(store[name], others[name], dtw=dtw, progress=False)
-            options = {"exclude": groups, "queries": queries, **graph}
-            values = label_smoothness(nnk_graph(matrix, **options), data.labels, per="node")
-            without = jackknife.means(values_without(jackknife, matrix, data.labels, **options))
+            if known is None:
+                known = all_or_nearest(others[name], options, how_many=how_many, **asked)
+            between = as_layer_distances(known)
+            queries = None if others is store else dtw_distances(store[name], others[name], dtw=options, progress=False)
+            chosen = {"exclude": groups, "queries": queries, **graph}
+            values = label_smoothness(nnk_graph(between, **chosen), data.labels, per="node")
+            without = jackknife.means(values_without(jackknife, between, data.labels, **chosen))
             about = {"name": name, "index": store[name].index, "title": store[name].title}
             found.append(about | {"smoothness": values.tolist(), "without": without.tolist()})
     return {"predicted": predicted.tolist(), "layers": found}
+
+
+def check_queries(count: int, neighbours: Neighbours, how_many: HowMany) -> None:
+    """Refuse to look for neighbours among clean recordings where not all distances are taken.
+
+    Raises:
+        StudyError: says what to set.
+    """
+    if neighbours == "clean" and not takes_all_pairs(how_many, count):
+        raise StudyError(
+            f"noise.neighbours is clean: that takes the distances of all pairs, and of {count:,} recordings only the "
+            "nearest are searched; set noise.neighbours to noisy, graph.distances to all, or take fewer recordings"
+        )
 
 
 def _predictions(store: LayerStore, network: nn.Module) -> NDArray[np.int64]:

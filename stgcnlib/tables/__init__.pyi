@@ -5,7 +5,9 @@ from .classes import suspects_table as suspects_table
 from .comparison import pairs_table as pairs_table
 from .comparison import studies_table as studies_table
 from .comparison import unequal_table as unequal_table
+from .density import density_table as density_table
 from .examples import alignment as alignment
+from .examples import all_pairs_told as all_pairs_told
 from .examples import example_maps as example_maps
 from .examples import example_nodes as example_nodes
 from .examples import example_pair as example_pair
@@ -20,6 +22,7 @@ from .geometry import smoothness_table as smoothness_table
 from .leakage import leakage_table as leakage_table
 from .network import layers_table as layers_table
 from .network import network_facts as network_facts
+from .network import rounding_table as rounding_table
 from .noise import noise_table as noise_table
 from .recordings import parts_table as parts_table
 from .recordings import recordings_table as recordings_table

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from stgcnlib.dtw import LayerDistances, as_layer_distances
 from stgcnlib.errors import LayerNotFoundError, SequenceError, suggest
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.tables.targets import told
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from stgcnlib.geometry import LayerGeometry
 
 __all__ = [
-    "Example", "alignment", "example_maps", "example_nodes", "example_pair", "extremes", "layer_maps", "main_graphs",
-    "strip_example",
+    "Example", "alignment", "all_pairs_told", "example_maps", "example_nodes", "example_pair", "extremes",
+    "layer_maps", "main_graphs", "strip_example",
 ]  # fmt: skip
 
 Example: TypeAlias = "tuple[str, NDArray[np.float32], dict[str, RelevanceMap]]"
@@ -37,27 +38,47 @@ def main_graphs(geometry: LayerGeometry) -> dict[str, DSGraph]:
     return {name: geometry.graphs[(name, "trained", geometry.neighbours)] for name in geometry.curve()["layer"]}
 
 
-def example_pair(nodes: SequenceSet, distances: ArrayLike, *, groups: ArrayLike | None = None) -> tuple[int, int]:
+def example_pair(
+    nodes: SequenceSet, distances: LayerDistances | ArrayLike, *, groups: ArrayLike | None = None
+) -> tuple[int, int]:
     """Two nodes of one class (any, where there are none) that may be neighbours: the pair at the median distance.
+
+    Where not all distances are known, it is the median of those to the nearest of each node.
 
     Args:
         nodes: N recordings.
-        distances: (N, N), at the input.
+        distances: `LayerDistances` or (N, N) array, at the input.
         groups: (N,) groups whose members are no neighbours of each other; `None`: everyone may be one.
 
     Raises:
-        SequenceError: no two nodes of one class may be neighbours.
+        SequenceError: no two nodes of one class may be neighbours, or none that are near each other.
     """
-    same = nodes.labels[:, None] == nodes.labels[None, :]
+    known, count = as_layer_distances(distances), len(nodes)
+    if known.complete:
+        first, second = np.triu_indices(count, 1)
+    else:
+        near, _ = known.nearest(known.reach, exclude=known.exclude)
+        first, second = np.repeat(np.arange(count), near.shape[1]), near.ravel()
+    same = nodes.labels[first] == nodes.labels[second]
     if groups is not None:
         codes = np.asarray(groups)
-        same &= codes[:, None] != codes[None, :]
-    first, second = np.nonzero(np.triu(same, 1))
+        same &= codes[first] != codes[second]
+    first, second = first[same], second[same]
     if not len(first):
         raise SequenceError("no two nodes of one class may be neighbours; give more recordings, or leave out fewer")
-    order = np.argsort(np.asarray(distances)[first, second], kind="stable")
+    order = np.argsort(known.get(first, second), kind="stable")
     middle = order[len(order) // 2]
     return int(first[middle]), int(second[middle])
+
+
+def all_pairs_told(distances: LayerDistances) -> str:
+    """Why there is no picture of all distances, in a sentence; "" where all are known."""
+    if distances.complete:
+        return ""
+    return (
+        f"Of {distances.count:,} recordings not all distances are computed: the {distances.reach} nearest of each were "
+        "searched, which graphs are made of. A study with `graph: {distances: all}` shows the matrix of all pairs."
+    )
 
 
 def alignment(
@@ -168,7 +189,7 @@ def extremes(
     maps: Sequence[Mapping[str, RelevanceMap]],
     *,
     layer: str,
-    distances: ArrayLike,
+    distances: LayerDistances | ArrayLike,
 ) -> list[Example]:
     """The most and the least typical recording of one class, with the layer's map each.
 
@@ -181,19 +202,22 @@ def extremes(
         explained: indices of the nodes with maps.
         maps: of the explained nodes: one dictionary (layer -> map) each.
         layer: name of a layer with maps.
-        distances: (N, N), at the layer.
+        distances: `LayerDistances` or (N, N) array, at the layer.
 
     Raises:
         LayerNotFoundError: the maps have no such layer; suggests the nearest names.
     """
     indices = np.asarray(explained)
-    labels, near = nodes.labels[indices], np.asarray(distances)[np.ix_(indices, indices)]
+    labels, known = nodes.labels[indices], as_layer_distances(distances)
+    first, second = np.nonzero(labels[:, None] == labels[None, :])
+    known.ask(indices[first], indices[second])
     best: tuple[float, int, int, float, float] | None = None
     for c in np.unique(labels):
         members = np.flatnonzero(labels == c)
         if len(members) < 3:
             continue
-        mean = near[np.ix_(members, members)].sum(axis=1) / (len(members) - 1)
+        near = known.get(indices[members][:, None], indices[members])
+        mean = near.sum(axis=1) / (len(members) - 1)
         low, high = int(mean.argmin()), int(mean.argmax())
         spread = float(mean[high] / max(mean[low], 1e-12))
         if best is None or spread > best[0]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from stgcnlib.activations import LayerStore
     from stgcnlib.training import Evaluation, TargetEvaluation
 
-__all__ = ["layers_table", "network_facts"]
+__all__ = ["layers_table", "network_facts", "rounding_table"]
 
 
 def network_facts(
@@ -77,7 +77,18 @@ def layers_table(store: LayerStore) -> pd.DataFrame:
                 "features per frame": layer.channels * layer.joints,
                 "stride": layer.temporal_stride,
                 "frames in all": frames,
-                "MiB": round(frames * layer.channels * layer.joints * 4 / 2**20, 1),
+                "MiB": round(frames * layer.channels * layer.joints * layer.features.dtype.itemsize / 2**20, 1),
             }
         )
     return pd.DataFrame(rows).set_index("layer")
+
+
+def rounding_table(rounding: pd.DataFrame) -> pd.DataFrame:
+    """One row per layer: what rounding takes off the features, and how far it moves DTW distances, in per mille.
+
+    Args:
+        rounding: of `stgcnlib.geometry.rounding_error`.
+    """
+    shown = {"features (rms)": "features", "distances (median)": "median", "distances (largest)": "largest"}
+    table = {words: (1000 * rounding[name]).map("{:.3f} ‰".format) for words, name in shown.items()}
+    return pd.DataFrame(table | {"pairs": rounding["pairs"]}).set_axis(rounding["title"]).rename_axis("layer")

@@ -1,6 +1,7 @@
 from .advice import advise_frozen as advise_frozen
 from .baselines import judge_baselines as judge_baselines
 from .comparison import compare_studies as compare_studies
+from .density import describe_density as describe_density
 from .depth import judge_depth as judge_depth
 from .generality import judge_generality as judge_generality
 from .maps import describe_relevance as describe_relevance

@@ -11,9 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from stgcnlib.dtw import LayerDistances
 from stgcnlib.errors import StudyError, suggest
 from stgcnlib.figures.explorer import distinct_names, explorer_content, explorer_figure, map_content
 from stgcnlib.geometry import aligned_planes
@@ -110,9 +108,11 @@ class StudySource:
         return str(self.study["layers"][index]["name"])
 
     def _has(self, network: str) -> bool:
-        layers = self.study["layers"]
+        """Whether its maps are stored, or can be placed by distances that are."""
         return self.study.has(f"planes/{network}") or all(
-            self.study.has(f"distances/{network}/{layer['name']}") for layer in layers
+            self.study.has(f"{kept}/{network}/{layer['name']}")
+            for layer in self.study["layers"]
+            for kept in ("all-pairs", "neighbours")
         )
 
     def _subtitle(self, folder: str | os.PathLike[str]) -> str:
@@ -121,18 +121,19 @@ class StudySource:
         return f"{Path(*Path(folder).resolve().parts[-2:])}, made {made}{placed}"
 
 
-class _Read(Mapping[str, NDArray[np.float32]]):
+class _Read(Mapping[str, LayerDistances]):
     """Distances of a network's layers, read one by one, telling how far it is."""
 
     def __init__(self, study: FinishedStudy, network: str, progress: Progress) -> None:
         self._study, self._network, self._progress = study, network, progress
         self._layers = {str(layer["name"]): str(layer["title"]) for layer in study["layers"]}
 
-    def __getitem__(self, layer: str) -> NDArray[np.float32]:
+    def __getitem__(self, layer: str) -> LayerDistances:
         done = list(self._layers).index(layer)
         self._progress(done / len(self._layers), f"placing recordings of {self._network}: {self._layers[layer]}")
-        distances: NDArray[np.float32] = self._study[f"distances/{self._network}/{layer}"]
-        return distances
+        pairs, near = (self._study[f"{kept}/{self._network}/{layer}"] for kept in ("all-pairs", "neighbours"))
+        found: LayerDistances = pairs if pairs.complete else near
+        return found
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._layers)

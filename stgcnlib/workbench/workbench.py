@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from stgcnlib.errors import StgcnlibError, StudyError, suggest
-from stgcnlib.figures.explorer import UNKNOWN
+from stgcnlib.figures.explorer_columns import UNKNOWN
 from stgcnlib.figures.live import LiveFigure
 from stgcnlib.workbench.background import Background, Cancelled, Task
 from stgcnlib.workbench.widget import ExplorerWidget, Question

@@ -131,26 +131,20 @@ def test_other_groups(rng):
                                   slow_nearest(matrix, 3, coarse)[0])  # fmt: skip
 
 
-def test_among_get_and_bounds(rng):
+def test_among_and_get(rng):
     matrix = matrix_of(5)
     codes = np.arange(24) % 5
     known, full = from_table(matrix, 6, codes), as_layer_distances(matrix)
     candidates = rng.permuted(np.tile(np.arange(24), (9, 1)), axis=1)[:, :8]
     truth = matrix[candidates[:, :, None], candidates[:, None, :]].astype(np.float64)
     np.testing.assert_array_equal(full.among(candidates), truth)
-    found, floor = known.among(candidates), known.at_least(candidates)
+    found = known.among(candidates)
     there = ~np.isnan(found)
     assert 0.2 < there.mean() < 0.8
     np.testing.assert_array_equal(found[there], truth[there])
-    assert (floor <= truth)[~there].all()
-    same = codes[candidates[:, :, None]] == codes[candidates[:, None, :]]
-    assert (floor[same] == 0).all()
-    assert (floor[~same & ~there] > 0).all()
     i, j = candidates[:, :1], candidates
     np.testing.assert_array_equal(known.get(i, j), found[:, 0].astype(np.float32))
     np.testing.assert_array_equal(full.get(i, j), truth[:, 0].astype(np.float32))
-    approximate = from_table(matrix, 6, codes, exact=False)
-    assert not approximate.at_least(candidates).any()
     with pytest.raises(GraphError, match="needs all distances"):
         known.matrix()
     assert not known.complete
@@ -191,7 +185,6 @@ def test_kept_on_disk(tmp_path, rng):
         read = LayerDistances.load(path)
         nodes = many[:, : known.count]
         np.testing.assert_array_equal(read.among(nodes), known.among(nodes))
-        np.testing.assert_array_equal(read.at_least(nodes), known.at_least(nodes))
         own = codes[-known.count :]
         np.testing.assert_array_equal(read.nearest(3, exclude=own)[0], known.nearest(3, exclude=own)[0])
         assert (read.complete, read.reach) == (known.complete, known.reach)
@@ -212,6 +205,29 @@ def test_kept_on_disk(tmp_path, rng):
     np.savez(path, **{name: value for name, value in broken.items() if name != "distances_0"})
     with pytest.raises(GraphError, match=r"LayerDistances\.save"):
         LayerDistances.load(path)
+
+
+def test_mean(rng):
+    """Of all pairs; of a large set of some pairs, always the same, of which a selection reads those that it has."""
+    matrix = matrix_of(8, 300)
+    full, asked = as_layer_distances(matrix), []
+    assert full.mean() == pytest.approx(matrix[np.triu_indices(300, 1)].mean(), rel=1e-6)
+    pairs = KnownPairs(300)
+
+    def fill(wanted):
+        asked.append(len(wanted))
+        pairs.add(*wanted.T, matrix[wanted[:, 0], wanted[:, 1]])
+
+    known = LayerDistances.of_table(table_of(matrix, 3), pairs, fill=fill)
+    assert known.mean() == pytest.approx(full.mean(), rel=0.02)
+    assert sum(asked) < 20_000
+    kept = rng.permutation(300)[:200]
+    assert known.select(kept).mean() == pytest.approx(full.select(kept).mean(), rel=0.03)
+    assert len(asked) == 1
+    small = from_table(matrix[:50, :50], 49)
+    assert small.mean() == pytest.approx(as_layer_distances(matrix[:50, :50]).mean(), rel=1e-6)
+    with pytest.raises(GraphError, match="not known"):
+        from_table(matrix, 3).mean()
 
 
 def test_halves_and_dtypes():

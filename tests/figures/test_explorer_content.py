@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from stgcnlib.demo import demo_sequences
 from stgcnlib.errors import GraphError
 from stgcnlib.figures import layer_maps
-from stgcnlib.figures.explorer import UNKNOWN, explorer_content, map_content
+from stgcnlib.figures.explorer import explorer_content, map_content
+from stgcnlib.figures.explorer_columns import UNKNOWN
 from stgcnlib.figures.live import split
 from stgcnlib.geometry import LayerGeometry, aligned_planes, layer_geometry, neighbor_flips
 from stgcnlib.sequences import SequenceSet

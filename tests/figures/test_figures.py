@@ -81,6 +81,22 @@ def _baselines(layers: int) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def _density(layers: int) -> pd.DataFrame:
+    rows = []
+    for rule, shift in (("same K", 0.1), ("K in proportion", 0.02)):
+        for share in (0.25, 0.5, 1.0):
+            for i, title in enumerate(_titles(layers)):
+                value = 0.5 - 0.03 * i + shift * (1 - share)
+                rows.append(
+                    {
+                        "layer": f"net.{i}", "index": i, "title": title, "rule": rule, "share": share,
+                        "n": int(2000 * share), "k": int(40 * share) if shift < 0.1 else 40, "draws": 4,
+                        "smoothness": value, "low": value - 0.01, "high": value + 0.01, "floor": 0.1,
+                    }
+                )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
 def _per_class(classes: int, layers: int) -> pd.DataFrame:
     rng = np.random.default_rng(0)
     return pd.DataFrame(
@@ -255,6 +271,7 @@ DRAWINGS: dict[str, Callable[[World], Figure]] = {
     "smoothness_curve_alone": lambda w: figures.smoothness_curve(_table(w.layers, controls=False)),
     "smoothness_curve_floor": lambda w: figures.smoothness_curve(_table(w.layers, floor=0.08)),
     "baseline_curves": lambda w: figures.baseline_curves(_baselines(w.layers)),
+    "density_curves": lambda w: figures.density_curves(_density(w.layers)),
     "class_heatmap": lambda w: figures.class_heatmap(_per_class(w.classes, w.layers)),
     "class_smoothness": lambda w: figures.class_smoothness(_per_class(w.classes, w.layers), layer="net.1"),
     "ds_graph_map": lambda w: figures.ds_graph_map(w.graph, w.data.labels, w.names, distances=w.distances),
@@ -454,6 +471,7 @@ def test_no_null_no_trouble() -> None:
         (lambda w: figures.training_curves(pd.DataFrame({"epoch": [1]})), SequenceError, "train_loss"),
         (lambda w: figures.smoothness_curve(_table(2), neighbours="friends"), GraphError, "other subjects"),
         (lambda w: figures.baseline_curves(_baselines(2).iloc[:0]), GraphError, "controls.baselines"),
+        (lambda w: figures.density_curves(_density(2).iloc[:0]), GraphError, "it takes 200 nodes or a sample"),
         (lambda w: figures.class_smoothness(_per_class(2, 2), layer="x"), GraphError, "net.1"),
         (lambda w: figures.ds_graph_map(w.graph, w.data.labels, w.names), GraphError, "needs distances"),
         (lambda w: figures.ds_graph_map(w.graph, [0], w.names, distances=w.distances), GraphError, "labels"),

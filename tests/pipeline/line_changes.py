@@ -31,19 +31,32 @@ READ = {"demo", "prepared", "repeated"}
 RECORDINGS = READ | {"sequences"}
 PARTS = {"parts", "leakage", "transfer-target"}
 NODES = {"nodes", "grouping", "graph-k", "explained"}
-INITIAL = {"network/initial", "activations/initial", "distances/initial/input"}
-UNTRAINED = {"network/untrained", "activations/untrained", "distances/untrained/input"} | INITIAL
+OF_INITIAL = {"all-pairs/initial/input", "neighbours/initial/input", "distances/initial/input"}
+OF_UNTRAINED = {"all-pairs/untrained/input", "neighbours/untrained/input", "distances/untrained/input"}
+INITIAL = {"network/initial", "activations/initial"} | OF_INITIAL
+UNTRAINED = {"network/untrained", "activations/untrained"} | OF_UNTRAINED | INITIAL
 ALL_FITTED = {"history", "accuracies", "network-facts", "facts"}
 FITTED = {"training/trained", "network/trained", "evaluations/trained", "evaluation"} | ALL_FITTED
 NETWORKS = FITTED | {"network/untrained", "network/initial", "recordings"}
 LAYERS = {"layers", "network-facts", "facts"}
 ACTIVATIONS = {"activations/trained", "activations/untrained", "activations/initial"} | LAYERS
-LATER_DISTANCES = {"distances/trained/input", "distances/trained/*", "distances/untrained/*", "planes/trained"}
-VARIANTS = {"variants/reading segments/input", "variants/*/*"}
-DISTANCES = LATER_DISTANCES | VARIANTS | {"distances/untrained/input", "distances/initial/input"}
+ALL_PAIRS = {
+    "all-pairs/trained/input", "all-pairs/untrained/input", "all-pairs/initial/input", "all-pairs/trained/*",
+    "all-pairs/untrained/*", "variant-pairs/reading segments/input", "variant-pairs/*/*",
+}  # fmt: skip
+"""Distances of all pairs of a small set, which cost most: nothing about graphs may make them again."""
+VARIANTS = {"variant-pairs/*/*", "variant-neighbours/*/*", "variants/*/*"}
+KNOWN = {
+    "neighbours/trained/input", "neighbours/untrained/input", "neighbours/initial/input", "neighbours/trained/*",
+    "distances/trained/input",
+    "distances/untrained/input", "distances/initial/input", "distances/trained/*", "distances/untrained/*",
+    "variant-neighbours/reading segments/input", "variants/reading segments/input", "variant-neighbours/*/*",
+    "variants/*/*", "planes/trained",
+}  # fmt: skip
+DISTANCES = ALL_PAIRS | KNOWN
 CURVES = {"curves/trained", "curves/untrained", "curves/initial"}
 OF_GEOMETRY = {"geometry", "statistics", "findings", "summary"}
-GEOMETRY = CURVES | OF_GEOMETRY | {"baselines"}
+GEOMETRY = CURVES | OF_GEOMETRY | {"baselines", "density"}
 MAPS = {"maps", "examples", "map-evaluation", "summary"}
 NOISY_NETWORKS = {"noise-training/jitter 10.0", "noise-network/jitter 10.0"}
 ALL_NOISY_NETWORKS = {"noise-training/*", "noise-network/*"}
@@ -90,6 +103,7 @@ CHANGES: list[tuple[str, Any, set[str]]] = [
         ACTIVATIONS | MEASURED | MAPS | RUNS | TARGET,
     ),
     ("layers", ["st_gcn_networks.2"], ACTIVATIONS | MEASURED | MAPS),  # a transfer is measured at all layers
+    ("activations.dtype", "float16", ACTIVATIONS | MEASURED | MAPS),
     ("graph.part", "all", NODES | ACTIVATIONS | MEASURED | MAPS | {"recordings", "settings"}),
     (
         "graph.sample.nodes",
@@ -100,21 +114,22 @@ CHANGES: list[tuple[str, Any, set[str]]] = [
     ("dtw.metric", "cosine", MEASURED | TARGET | SHOWN),
     ("dtw.normalize", None, MEASURED | TARGET | SHOWN),
     ("dtw.reading", "frames", MEASURED | TARGET | SHOWN),
-    ("graph.k", None, {"graph-k", "sensitivity"} | GEOMETRY | LEVELS | NOISE | TARGET | {"settings", "facts"}),
+    ("graph.distances", "neighbours", MEASURED | {"settings"}),
+    ("graph.k", None, {"graph-k", "sensitivity"} | KNOWN | GEOMETRY | LEVELS | NOISE | TARGET | {"settings", "facts"}),
     ("graph.sigma", 1.0, GEOMETRY | LEVELS | NOISE | TARGET | {"sensitivity", "settings"}),
     ("graph.solver", "pynnk", GEOMETRY | LEVELS | NOISE | TARGET | {"settings"}),
-    ("graph.leave_out", None, ((MEASURED | RUNS | TARGET) - DISTANCES) | {"grouping", "graph-k", "facts", "settings"}),
-    ("geometry.resample", None, ((MEASURED | TARGET) - DISTANCES) | {"grouping", "graph-k", "facts", "settings"}),
+    ("graph.leave_out", None, ((MEASURED | RUNS | TARGET) - ALL_PAIRS) | {"grouping", "graph-k", "facts", "settings"}),
+    ("geometry.resample", None, ((MEASURED | TARGET) - ALL_PAIRS) | {"grouping", "graph-k", "facts", "settings"}),
     ("geometry.permutations", 33, GEOMETRY | {"noise"} | TARGET | {"sensitivity", "settings"}),
     ("geometry.confidence", 0.9, GEOMETRY | NOISE | TARGET | {"sensitivity", "settings"}),
     ("statistics.votes", 3, {"statistics"}),
     ("statistics.probe", 2.0, {"statistics"}),
     ("sensitivity.k", [4], {"sensitivity"}),
-    ("sensitivity.readings", ["frames"], {"sensitivity", "variants/*/*"}),
-    ("sensitivity.windows", [7], {"sensitivity", "variants/*/*"}),
-    ("sensitivity.normalizations", [None], {"sensitivity", "variants/*/*"}),
+    ("sensitivity.readings", ["frames"], {"sensitivity"} | VARIANTS),
+    ("sensitivity.windows", [7], {"sensitivity"} | VARIANTS),
+    ("sensitivity.normalizations", [None], {"sensitivity"} | VARIANTS),
     ("sensitivity.sigmas", [0.5], {"sensitivity"}),
-    ("sensitivity.layers", ["input"], {"sensitivity", "variants/*/*"}),
+    ("sensitivity.layers", ["input"], {"sensitivity"} | VARIANTS),
     ("controls.baselines", ["pooled"], {"baselines"}),
     ("explain.target", "true", MAPS),
     ("explain.per_class", 1, MAPS | {"explained"}),

@@ -108,7 +108,8 @@ def test_the_pair_at_the_median_distance():
     distances = np.full((6, 6), 100.0)
     for pair, distance in {(0, 1): 3.0, (0, 2): 1.0, (1, 2): 5.0, (3, 4): 2.0, (3, 5): 4.0, (4, 5): 6.0}.items():
         distances[pair] = distances[pair[::-1]] = distance
-    distances[0, 3] = 3.5  # another class
+    distances[0, 3] = distances[3, 0] = 3.5  # another class
+    np.fill_diagonal(distances, 0)
     assert tables.example_pair(nodes, distances, groups=nodes.groups["subject"]) == (3, 5)
     assert tables.example_pair(nodes, distances, groups=[1, 1, 2, 1, 1, 1]) == (1, 2)
     assert tables.example_pair(nodes, distances) == (3, 5)
@@ -173,7 +174,9 @@ def test_a_recording_plays_beside_the_nearest_of_another_subject():
     nodes = recordings().select(range(5))
     store, explained = record(TinyNetwork(classes=2), nodes), [0, 2, 3, 4]
     maps = relevance(nodes, explained)
-    distances = np.array([[9, 9, 9, 9, 9]] * 3 + [[1, 0, 3, 0, 2]] + [[9] * 5], dtype=np.float32)
+    distances = np.full((5, 5), 9, dtype=np.float32)
+    distances[3] = distances[:, 3] = [1, 0, 3, 0, 2]
+    np.fill_diagonal(distances, 0)
     chosen = {"distances": distances, "options": DTWOptions(window=3)}
     player = neighbor_player(nodes, explained, maps, activations=store["blocks.0"], **chosen)
     assert [body["title"] for body in player.content["bodies"]] == ["d: kick", "a: wave"]  # 1 has no map

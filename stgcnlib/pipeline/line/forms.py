@@ -12,8 +12,8 @@ import pandas as pd
 
 from stgcnlib.artefacts import Form, saved_as
 
-__all__ = ["ACTIVATIONS", "EVALUATION", "GEOMETRY", "LEAKAGE", "MAPS", "MAP_EVALUATION", "NOISE", "SEQUENCES",
-           "STATISTICS", "SUMMARY", "TRAINING", "TRANSFER", "Training"]  # fmt: skip
+__all__ = ["ACTIVATIONS", "DISTANCES", "EVALUATION", "GEOMETRY", "LEAKAGE", "MAPS", "MAP_EVALUATION", "NOISE",
+           "SEQUENCES", "STATISTICS", "SUMMARY", "TRAINING", "TRANSFER", "Training"]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,7 @@ SEQUENCES = saved_as("stgcnlib.sequences:SequenceSet", ".npz")
 TRAINING = Form("", _load_training, _save_training)
 EVALUATION = Form(".npz", _load_evaluation, _save_evaluation)
 ACTIVATIONS = Form(".zarr", _load_activations, None)
+DISTANCES = saved_as("stgcnlib.dtw:LayerDistances", ".npz")
 GEOMETRY = saved_as("stgcnlib.geometry:LayerGeometry")
 STATISTICS = saved_as("stgcnlib.geometry:LayerStatistics")
 LEAKAGE = saved_as("stgcnlib.leakage:Leakage")

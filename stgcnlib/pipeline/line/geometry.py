@@ -9,28 +9,27 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from stgcnlib.dtw import DTWOptions, LayerDistances
+from stgcnlib.pipeline.line.distances import dtw_options
 from stgcnlib.sequences import SequenceSet
 
 if TYPE_CHECKING:
     from stgcnlib.activations import LayerStore
     from stgcnlib.artefacts.keys import Settings
-    from stgcnlib.dtw import DTWOptions
     from stgcnlib.geometry import ChosenK, LayerGeometry, LayerStatistics
     from stgcnlib.groups import Grouping
+    from stgcnlib.sampling import NodeSample
 
-__all__ = ["FINDINGS", "distances", "distances_by_variant", "dtw_options", "find_recordings", "measure_baselines",
-           "measure_curve", "measure_sensitivity", "measure_statistics", "merge_curves", "name_variants", "place_nodes",
+__all__ = ["FINDINGS", "find_recordings", "measure_baselines", "measure_curve", "measure_density",
+           "measure_sensitivity", "measure_statistics", "merge_curves", "name_variants", "place_nodes",
            "swept_layers"]  # fmt: skip
 
+DENSE = 200
+"""From so many nodes on, smoothness is measured on parts of the nodes too; of a sample always."""
+SHARES = (0.25, 0.5)
+"""The parts, as shares of the nodes."""
 FINDINGS = ("class_confusions", "class_separation", "suspects", "suspect_layers", "outliers", "outlier_layers")
-Distances = Mapping[str, NDArray[np.float32]]
-
-
-def distances(activations: LayerStore, layer: str, settings: Settings) -> NDArray[np.float32]:
-    """(N, N) windowed DTW distances between the nodes at one layer."""
-    from stgcnlib.dtw import dtw_distances
-
-    return dtw_distances(activations[layer], dtw=settings.dtw.model_dump())
+Distances = Mapping[str, LayerDistances]
 
 
 def place_nodes(distances: Distances, settings: Settings) -> dict[str, NDArray[np.float32]]:
@@ -130,6 +129,18 @@ def measure_baselines(activations: LayerStore, geometry: LayerGeometry, settings
     return layer_baselines(activations, geometry, baselines=settings.controls.baselines)
 
 
+def measure_density(
+    geometry: LayerGeometry, distances: Distances, sample: NodeSample | None, settings: Settings
+) -> pd.DataFrame:
+    """Smoothness of the first trained network's layers on parts of the nodes, and on all; on all only where few."""
+    from stgcnlib.dtw.known import as_layer_distances
+    from stgcnlib.geometry import smoothness_by_density
+
+    known = {layer: as_layer_distances(each) for layer, each in distances.items()}
+    measured = (sample is not None or len(geometry.told) >= DENSE) and all(each.complete for each in known.values())
+    return smoothness_by_density(geometry, known, shares=SHARES if measured else (), seed=settings.seed)
+
+
 def name_variants(settings: Settings) -> list[str]:
     """Other options of windowed DTW that the sensitivity study measures, such as "window 5"."""
     from stgcnlib.geometry.sensitivity import dtw_variants
@@ -141,26 +152,11 @@ def name_variants(settings: Settings) -> list[str]:
     return list(dtw_variants(dtw_options(settings), **other))
 
 
-def dtw_options(settings: Settings) -> DTWOptions:
-    """The study's options of windowed DTW."""
-    from stgcnlib.dtw import DTWOptions
-
-    return DTWOptions(**settings.dtw.model_dump())
-
-
 def swept_layers(layers: list[dict[str, Any]], settings: Settings) -> list[str]:
     """Layers of the sensitivity study."""
     if settings.sensitivity is None or settings.sensitivity.layers is None:
         return [layer["name"] for layer in layers]
     return list(settings.sensitivity.layers)
-
-
-def distances_by_variant(activations: LayerStore, variant: str, swept: str, settings: Settings) -> NDArray[np.float32]:
-    """(N, N) distances by other options of windowed DTW."""
-    from stgcnlib.dtw import dtw_distances
-    from stgcnlib.geometry.sensitivity import dtw_variant
-
-    return dtw_distances(activations[swept], dtw=dtw_variant(dtw_options(settings), variant))
 
 
 def measure_sensitivity(
@@ -169,7 +165,7 @@ def measure_sensitivity(
     grouping: Grouping,
     k: ChosenK,
     distances: Distances,
-    others: Mapping[tuple[str, str], NDArray[np.float32]],
+    others: Mapping[tuple[str, str], LayerDistances],
     settings: Settings,
 ) -> pd.DataFrame:
     """Smoothness with one choice changed at a time."""
@@ -179,7 +175,7 @@ def measure_sensitivity(
     own = dtw_options(settings)
     names = {dtw_variant(own, variant): variant for variant, _ in others}
 
-    def kept(layer: str, options: DTWOptions) -> NDArray[np.float32]:
+    def kept(layer: str, options: DTWOptions) -> Any:
         return distances[layer] if options == own else others[(names[options], layer)]
 
     chosen = settings.sensitivity.model_dump()

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stgcnlib.pipeline.line.distances import dtw_options
 from stgcnlib.sequences import SequenceSet
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from stgcnlib.activations import LayerStore
+    from stgcnlib.activations.store import LayerActivations
     from stgcnlib.artefacts.keys import Settings
+    from stgcnlib.dtw import LayerDistances
     from stgcnlib.explain import MapEvaluation, RelevanceMap
     from stgcnlib.groups import Grouping
     from stgcnlib.pipeline.sections import Compute
@@ -48,7 +52,8 @@ def evaluate(
     explained: NDArray[np.int64],
     grouping: Grouping,
     maps: Maps,
-    distances: Mapping[str, NDArray[np.float32]],
+    pairs: Mapping[str, LayerDistances],
+    activations: LayerStore,
     settings: Settings,
     compute: Compute,
 ) -> MapEvaluation:
@@ -63,8 +68,21 @@ def evaluate(
         reference=parts[0],
         groups=of_nodes(grouping.groups, explained),
         resample=of_nodes(grouping.resample, explained),
-        feature_distances={name: distances[name][np.ix_(explained, explained)] for name in maps[0]},
+        feature_distances={name: _between(explained, pairs[name], activations[name], settings) for name in maps[0]},
         sequences=tests.sequences, units=tests.units, replacement=tests.replacement, steps=tests.steps,
         draws=tests.draws, jitter=tests.jitter, form=tests.maps,
         seed=settings.seed, device=compute.device, dtw=settings.dtw.model_dump(),
     )  # fmt: skip
+
+
+def _between(
+    explained: NDArray[np.int64], pairs: LayerDistances, features: LayerActivations, settings: Settings
+) -> NDArray[np.floating]:
+    """(n, n) distances between the explained nodes, which are few."""
+    from stgcnlib.dtw import dtw_distances
+
+    if pairs.complete:
+        return pairs.matrix()[np.ix_(explained, explained)]
+    few = [features.sequence(int(node)) for node in explained]
+    options = dtw_options(settings).at_temporal_stride(features.temporal_stride)
+    return dtw_distances(few, dtw=options)

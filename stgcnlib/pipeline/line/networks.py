@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from stgcnlib.pipeline.line.forms import Training
@@ -23,12 +24,14 @@ if TYPE_CHECKING:
     from stgcnlib.sampling import NodeSample
     from stgcnlib.training import Evaluation, TargetEvaluation
 
-__all__ = ["build", "evaluate_test", "first_evaluation", "fitted", "initial_network", "list_layers", "measure_accuracy",
-           "name_initial", "name_layers", "name_networks", "name_recordings", "name_trained", "name_untrained",
-           "record_nodes", "train", "trained_network", "training_history", "training_seed",
-           "untrained_network"]  # fmt: skip
+__all__ = ["build", "evaluate_test", "first_evaluation", "fitted", "initial_network", "list_layers",
+           "measure_accuracy", "measure_rounding", "name_initial", "name_layers", "name_networks", "name_recordings",
+           "name_trained", "name_untrained", "record_nodes", "train", "trained_network", "training_history",
+           "training_seed", "untrained_network"]  # fmt: skip
 
 Parts = tuple[SequenceSet, SequenceSet]
+ROUNDED = 40
+"""So many nodes show what rounding does: 780 pairs."""
 UNTRAINED_SEED = 1000
 """Untrained networks begin at this distance from the study's seed, so that none has a trained one's first weights."""
 
@@ -207,8 +210,25 @@ def record_nodes(network: nn.Module, nodes: SequenceSet, settings: Settings, com
     """Every layer's features of the nodes."""
     from stgcnlib.activations import record
 
-    axes = settings.network.axes
-    record(network, nodes, layers=settings.layers, axes=axes, store=path, device=compute.device)
+    record(
+        network, nodes, layers=settings.layers, axes=settings.network.axes, store=path, device=compute.device,
+        dtype=settings.activations.dtype,
+    )  # fmt: skip
+
+
+def measure_rounding(network: nn.Module, nodes: SequenceSet, settings: Settings, compute: Compute) -> pd.DataFrame:
+    """What rounding the features does to distances, from a few nodes whose features are recorded as they are."""
+    from stgcnlib.activations import record
+    from stgcnlib.geometry import rounding_error
+    from stgcnlib.groups import strata
+    from stgcnlib.sampling import proportional_order, spread_group
+
+    group = spread_group(nodes)
+    groups = None if group is None else nodes.groups[group]
+    few = np.sort(proportional_order(strata(nodes)[0], groups, seed=settings.seed)[:ROUNDED])
+    chosen = {"layers": settings.layers, "axes": settings.network.axes, "device": compute.device}
+    exact = record(network, nodes.select(few), **chosen, progress=False)
+    return rounding_error(exact, settings.activations.dtype, dtw=settings.dtw.model_dump())
 
 
 def list_layers(activations: LayerStore) -> list[dict[str, Any]]:

@@ -7,9 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from stgcnlib.pipeline.line.forms import Training
 from stgcnlib.pipeline.line.networks import build, fitted
@@ -19,6 +17,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from stgcnlib.artefacts.keys import Settings
+    from stgcnlib.dtw import LayerDistances
     from stgcnlib.geometry import ChosenK, LayerGeometry
     from stgcnlib.groups import Grouping
     from stgcnlib.pipeline.sections import Compute
@@ -71,7 +70,7 @@ def measure(
     grouping: Grouping,
     k: ChosenK,
     layers: Layers,
-    distances: Mapping[str, NDArray[np.float32]],
+    distances: Mapping[str, LayerDistances],
     level: str,
     settings: Settings,
     compute: Compute,
@@ -131,7 +130,7 @@ def _measured(
     level: str,
     settings: Settings,
     compute: Compute,
-    distances: Mapping[str, NDArray[np.float32]],
+    distances: Mapping[str, LayerDistances],
 ) -> Values:
     from stgcnlib.groups import resampled_groups
     from stgcnlib.studies.noise_levels import measure_level
@@ -145,7 +144,7 @@ def _measured(
     return measure_level(
         network, nodes, *_kind_and_level(level), jackknife=jackknife, groups=grouping.groups,
         layers=[n for n in names if n != "input"], distances=distances, neighbours=settings.noise.neighbours,
-        k=k.k, sigma=graph.sigma, symmetrize=graph.symmetrize, solver=graph.solver,
+        how_many=graph.distances, k=k.k, sigma=graph.sigma, symmetrize=graph.symmetrize, solver=graph.solver,
         dtw=settings.dtw.model_dump(), axes=settings.network.axes, seed=settings.seed, device=compute.device,
     )  # fmt: skip
 

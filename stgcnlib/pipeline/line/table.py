@@ -5,8 +5,8 @@ Adding a row is all that a new result takes: its key, its place on disk, its ord
 
 from __future__ import annotations
 
-from stgcnlib.artefacts import ARRAY, ARRAYS, JSON, TABLE, TABLES, Artefact, Axis, Line
-from stgcnlib.pipeline.line import data, forms, geometry, maps, networks, noise, pages, transfer
+from stgcnlib.artefacts import ARRAYS, JSON, TABLE, TABLES, Artefact, Axis, Line
+from stgcnlib.pipeline.line import data, distances, forms, geometry, maps, networks, noise, pages, transfer
 
 __all__ = ["LINE", "NO_EFFECT"]
 
@@ -20,6 +20,7 @@ TESTS = ("explain.sequences", "explain.units", "explain.replacement", "explain.s
          "explain.jitter", "explain.maps")  # fmt: skip
 LEVELS = ("noise.jitter", "noise.joint_dropout", "noise.frame_dropout", "noise.rotation")
 BOTH = {"distances": "distances/trained/*", "untrained_distances": "distances/untrained/*"}
+REACH = {"grouping": "grouping", "k": "graph-k"}
 STORES = {"trained": "activations/trained", "untrained": "activations/untrained"}
 
 AXES = {
@@ -89,13 +90,24 @@ NETWORKS = (
                     "sample": "sample?"},
              settings=("graph.part",), tables={"recordings": ""}),
     Artefact("activations/{network}", networks.record_nodes, forms.ACTIVATIONS,
-             needs={"network": "network/{network}", "nodes": "nodes"}, settings=("layers", "network.axes")),
+             needs={"network": "network/{network}", "nodes": "nodes"},
+             settings=("layers", "network.axes", "activations.dtype")),
+    Artefact("rounding", networks.measure_rounding, TABLE,
+             needs={"network": "network/trained", "nodes": "nodes"},
+             settings=("layers", "network.axes", "activations.dtype", "dtw", "seed"), section="activations.rounded",
+             tables={"rounding": ""}),
     Artefact("layers", networks.list_layers, JSON, needs={"activations": "activations/trained"}),
 )
 
 GEOMETRY = (
-    Artefact("distances/{network}/{layer}", geometry.distances, ARRAY,
-             needs={"activations": "activations/{network}"}, settings=("dtw",)),
+    Artefact("all-pairs/{network}/{layer}", distances.all_pairs, forms.DISTANCES,
+             needs={"activations": "activations/{network}"}, settings=("dtw", "graph.distances")),
+    Artefact("neighbours/{network}/{layer}", distances.find_neighbours, forms.DISTANCES,
+             needs={"activations": "activations/{network}", "pairs": "all-pairs/{network}/{layer}", **REACH},
+             settings=("dtw", "seed")),
+    Artefact("distances/{network}/{layer}", distances.known,
+             needs={"activations": "activations/{network}", "pairs": "all-pairs/{network}/{layer}",
+                    "neighbours": "neighbours/{network}/{layer}"}, settings=("dtw",)),
     Artefact("planes/{network}", geometry.place_nodes, ARRAYS,
              needs={"distances": "distances/{network}/*"}, settings=("seed",)),
     Artefact("curves/{network}", geometry.measure_curve, forms.GEOMETRY,
@@ -115,8 +127,18 @@ GEOMETRY = (
              needs={"activations": "activations/trained", "geometry": "curves/trained"},
              settings=("controls.baselines",),
              tables={"baselines": ""}),
-    Artefact("variants/{variant}/{swept}", geometry.distances_by_variant, ARRAY,
-             needs={"activations": "activations/trained"}, settings=("dtw",), section="sensitivity"),
+    Artefact("density", geometry.measure_density, TABLE,
+             needs={"geometry": "curves/trained", "distances": "distances/trained/*", "sample": "sample?"},
+             settings=("seed",), tables={"density": ""}),
+    Artefact("variant-pairs/{variant}/{swept}", distances.all_pairs_by_variant, forms.DISTANCES,
+             needs={"activations": "activations/trained"}, settings=("dtw", "graph.distances"), section="sensitivity"),
+    Artefact("variant-neighbours/{variant}/{swept}", distances.find_variant_neighbours, forms.DISTANCES,
+             needs={"activations": "activations/trained", "pairs": "variant-pairs/{variant}/{swept}", **REACH},
+             settings=("dtw", "seed"), section="sensitivity"),
+    Artefact("variants/{variant}/{swept}", distances.known_by_variant,
+             needs={"activations": "activations/trained", "pairs": "variant-pairs/{variant}/{swept}",
+                    "neighbours": "variant-neighbours/{variant}/{swept}"},
+             settings=("dtw",), section="sensitivity"),
     Artefact("sensitivity", geometry.measure_sensitivity, TABLE,
              needs={"activations": "activations/trained", "nodes": "nodes", "grouping": "grouping", "k": "graph-k",
                     "distances": "distances/trained/*", "others": "variants/*/*"},
@@ -130,12 +152,13 @@ MAPS = (
              settings=("network.axes", "explain.target")),
     Artefact("map-evaluation", maps.evaluate, forms.MAP_EVALUATION,
              needs={"network": "network/trained", "nodes": "nodes", "parts": "parts", "explained": "explained",
-                    "grouping": "grouping", "maps": "maps", "distances": "distances/trained/*"},
+                    "grouping": "grouping", "maps": "maps", "pairs": "all-pairs/trained/*",
+                    "activations": "activations/trained"},
              settings=(*TESTS, "network.axes", "dtw", "seed")),
 )
 
 MEASURED = {"nodes": "nodes", "grouping": "grouping", "layers": "layers", "k": "graph-k"}
-LEVEL = (*GRAPH, "dtw", "network.axes", "noise.layers", "noise.neighbours", "seed")
+LEVEL = (*GRAPH, "graph.distances", "dtw", "network.axes", "noise.layers", "noise.neighbours", "seed")
 NOISE = (
     Artefact("noise-training/{trained_level}", noise.train_noisy, forms.TRAINING,
              needs={"parts": "parts"}, settings=(*NETWORK, "network.training", "seed"), files=SOURCE, section="noise"),
@@ -192,7 +215,7 @@ TRANSFER = (
 )
 
 PAGES = (
-    Artefact("dtw", geometry.dtw_options, settings=("dtw",)),
+    Artefact("dtw", distances.dtw_options, settings=("dtw",)),
     Artefact("examples", pages.choose_examples,
              needs={"nodes": "nodes", "explained": "explained", "maps": "maps"}, settings=("explain.examples",)),
     Artefact("network-facts", pages.describe_network,

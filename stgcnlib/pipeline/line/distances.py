@@ -1,0 +1,125 @@
+"""Distances between nodes at each layer: of all pairs of a small set, and in a large one to the nearest of each node.
+
+Two artefacts hold them, so that a small study's distances depend on nothing but features and options of DTW; `known`
+joins them to what graphs are made of.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from stgcnlib.dtw import DTWOptions, LayerDistances
+
+if TYPE_CHECKING:
+    from stgcnlib.activations import LayerStore
+    from stgcnlib.artefacts.keys import Settings
+    from stgcnlib.geometry import ChosenK
+    from stgcnlib.groups import Grouping
+
+__all__ = ["all_pairs", "all_pairs_by_variant", "dtw_options", "find_neighbours", "find_variant_neighbours", "known",
+           "known_by_variant"]  # fmt: skip
+
+
+def dtw_options(settings: Settings) -> DTWOptions:
+    """The study's options of windowed DTW."""
+    return DTWOptions(**settings.dtw.model_dump())
+
+
+def all_pairs(activations: LayerStore, layer: str, settings: Settings) -> LayerDistances:
+    """Windowed DTW distances of all pairs of nodes at one layer; nothing where neighbours are searched instead."""
+    return _all_pairs(activations[layer], dtw_options(settings), settings)
+
+
+def all_pairs_by_variant(activations: LayerStore, variant: str, swept: str, settings: Settings) -> LayerDistances:
+    """As `all_pairs`, by other options of windowed DTW."""
+    return _all_pairs(activations[swept], _varied(variant, settings), settings)
+
+
+def find_neighbours(
+    activations: LayerStore,
+    pairs: LayerDistances,
+    grouping: Grouping,
+    k: ChosenK,
+    network: str,
+    layer: str,
+    settings: Settings,
+) -> LayerDistances:
+    """The nearest of each node at one layer, for all graphs of a network; nothing where all pairs are known."""
+    from stgcnlib.geometry.layers import TRAINED, kind_of
+
+    everyone = kind_of(network) == TRAINED  # these have a second graph, of everyone
+    return _neighbours(activations[layer], dtw_options(settings), pairs, grouping, k, settings, everyone=everyone)
+
+
+def find_variant_neighbours(
+    activations: LayerStore,
+    pairs: LayerDistances,
+    grouping: Grouping,
+    k: ChosenK,
+    variant: str,
+    swept: str,
+    settings: Settings,
+) -> LayerDistances:
+    """As `find_neighbours`, by other options of windowed DTW."""
+    return _neighbours(activations[swept], _varied(variant, settings), pairs, grouping, k, settings, everyone=False)
+
+
+def known(
+    activations: LayerStore, pairs: LayerDistances, neighbours: LayerDistances, layer: str, settings: Settings
+) -> LayerDistances:
+    """What is known of the distances at one layer; those that are not are computed when they are asked for."""
+    return _known(activations[layer], dtw_options(settings), pairs, neighbours)
+
+
+def known_by_variant(
+    activations: LayerStore,
+    pairs: LayerDistances,
+    neighbours: LayerDistances,
+    variant: str,
+    swept: str,
+    settings: Settings,
+) -> LayerDistances:
+    """As `known`, by other options of windowed DTW."""
+    return _known(activations[swept], _varied(variant, settings), pairs, neighbours)
+
+
+def _varied(variant: str, settings: Settings) -> DTWOptions:
+    from stgcnlib.geometry.sensitivity import dtw_variant
+
+    return dtw_variant(dtw_options(settings), variant)
+
+
+def _known(features: Any, options: DTWOptions, pairs: LayerDistances, neighbours: LayerDistances) -> LayerDistances:
+    from stgcnlib.dsgraph.distances import computing
+
+    return pairs if pairs.complete else computing(neighbours, features, options)
+
+
+def _all_pairs(features: Any, options: DTWOptions, settings: Settings) -> LayerDistances:
+    from stgcnlib.dsgraph.distances import takes_all_pairs
+    from stgcnlib.dtw import dtw_distances
+
+    if not takes_all_pairs(settings.graph.distances, len(features)):
+        return LayerDistances(len(features))
+    return LayerDistances.all_pairs(dtw_distances(features, dtw=options))
+
+
+def _neighbours(
+    features: Any,
+    options: DTWOptions,
+    pairs: LayerDistances,
+    grouping: Grouping,
+    k: ChosenK,
+    settings: Settings,
+    *,
+    everyone: bool,
+) -> LayerDistances:
+    from stgcnlib.dsgraph.distances import nearest_distances
+    from stgcnlib.geometry.uncertainty import deletion_groups
+    from stgcnlib.groups import resampled_groups
+
+    if pairs.complete:
+        return LayerDistances(pairs.count)
+    drawn = resampled_groups(grouping.resample, grouping.groups)
+    parts = deletion_groups(pairs.count, groups=drawn, seed=settings.seed)
+    return nearest_distances(features, options, k=k.k, exclude=grouping.groups, parts=parts, everyone=everyone)
