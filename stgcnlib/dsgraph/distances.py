@@ -37,12 +37,12 @@ def takes_all_pairs(how_many: HowMany, count: int) -> bool:
 
 
 def all_or_nearest(
-    activations: Any, options: DTWOptions, *, how_many: HowMany = "auto", **asked: Any
+    activations: Any, options: DTWOptions, *, how_many: HowMany = "auto", device: str = "cpu", **asked: Any
 ) -> LayerDistances:
     """Distances of all pairs, or of the nearest (`nearest_distances`, with what is `asked` there), by their number."""
     if takes_all_pairs(how_many, len(activations)):
-        return LayerDistances.all_pairs(dtw_distances(activations, dtw=options, progress=False))
-    return nearest_distances(activations, options, **asked)
+        return LayerDistances.all_pairs(dtw_distances(activations, dtw=options, device=device, progress=False))
+    return nearest_distances(activations, options, device=device, **asked)
 
 
 def nearest_distances(
@@ -53,6 +53,7 @@ def nearest_distances(
     exclude: ArrayLike | None = None,
     parts: ArrayLike | None = None,
     everyone: bool = False,
+    device: str = "cpu",
 ) -> LayerDistances:
     """The nearest of each recording by windowed DTW, as far as graphs of `k` candidates read them.
 
@@ -64,6 +65,8 @@ def nearest_distances(
         parts: (N,) parts of the recordings, from 0: K neighbours are known without any one of them too. None: no graph
             is made without a part.
         everyone: a second table is made, in which everyone else may be a neighbour.
+        device: where distances are computed, as of `stgcnlib.dtw.dtw_distances`; what is asked for later is computed on
+            the processor.
 
     Returns:
         What is known, and computes more of it from the activations when it is asked for. All pairs where the nearest
@@ -77,7 +80,7 @@ def nearest_distances(
     for barred in [exclude, None] if everyone and exclude is not None else [exclude]:
         found = _searched(activations, options, k, barred, parts)
         if found is None:
-            return LayerDistances.all_pairs(dtw_distances(activations, dtw=options, progress=False))
+            return LayerDistances.all_pairs(dtw_distances(activations, dtw=options, device=device, progress=False))
         table, known = found
         pairs.add(known.pairs[:, 0], known.pairs[:, 1], known.values)
         tables.append(table)
