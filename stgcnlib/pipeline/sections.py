@@ -16,10 +16,12 @@ from stgcnlib.pipeline.data_sections import Split
 from stgcnlib.pipeline.fields import Number, Section, Whole
 
 __all__ = [
-    "Activations", "Augment", "Compute", "Controls", "Dtw", "Explain", "Geometry", "Graph", "Network", "Noise",
-    "Sample", "Sensitivity", "Source", "Statistics", "Training", "Transfer",
+    "Activations", "Augment", "Compute", "Controls", "Dtw", "Explain", "Geometry", "Graph", "LOCAL", "Network",
+    "Noise", "Sample", "Sensitivity", "Source", "Statistics", "Training", "Transfer",
 ]  # fmt: skip
 
+LOCAL = "local"
+"""As `compute.scheduler`: no scheduler, but processes of this machine."""
 Scalar = bool | int | float | str | None
 
 
@@ -313,9 +315,11 @@ class Compute(Section):
     """Where the work runs; never changes a number.
 
     `workers` notebooks run at a time (`None`: as many as cores); a notebook that asks for more than `memory_limit`
-    GiB fails with a MemoryError instead of bringing the machine down (`None`: no limit; Linux only).
+    GiB fails with a MemoryError instead of bringing the machine down (`None`: no limit; Linux only). `scheduler` is
+    "local", or the address or scheduler file of Dask's, whose workers then make the results.
     """
 
     device: str = "cpu"
     workers: Whole | None = Field(None, ge=1)
     memory_limit: Number | None = Field(None, gt=0)
+    scheduler: str = Field(LOCAL, min_length=1)
