@@ -38,7 +38,7 @@ from stgcnlib.dtw.wavefront import (
 from stgcnlib.errors import DeviceError, SequenceError
 from stgcnlib.progress import track
 
-__all__ = ["DeviceTile", "device_pair_costs", "device_tiles", "dtw_device", "full_precision"]
+__all__ = ["DeviceTile", "device_name", "device_pair_costs", "device_tiles", "dtw_device", "full_precision"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -73,6 +73,11 @@ def dtw_device(name: str) -> torch.device | None:
     if device.type != "cpu":
         warnings.warn(f"device={name!r}: DTW is for CUDA devices and processors; the processor is used", stacklevel=1)
     return None
+
+
+def device_name(device: torch.device) -> str:
+    """What to call it: "NVIDIA H100 80GB HBM3"."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)
 
 
 def device_pair_costs(
@@ -123,18 +128,23 @@ def device_tiles(
     order = _order(*loads, symmetric=b is None)
     work = _Work(options, model, (a, a if b is None else b), loads, device)
     previous: _Tile | None = None
-    for place in track(order, f"DTW distances on {device}", total=len(order), show=progress):
-        # launches of the recursion take the processor longer than the device: it multiplies frames meanwhile
-        tile = work.multiply(*place)
+    try:
+        for place in track(order, f"DTW distances on {device}", total=len(order), show=progress):
+            # launches of the recursion take the processor longer than the device: it multiplies frames meanwhile
+            tile = work.multiply(*place)
+            if previous is not None:
+                work.accumulate(previous)
+            work.weigh(tile)
+            if previous is not None:
+                yield previous.finished()
+            previous = tile
         if previous is not None:
             work.accumulate(previous)
-        work.weigh(tile)
-        if previous is not None:
             yield previous.finished()
-        previous = tile
-    if previous is not None:
-        work.accumulate(previous)
-        yield previous.finished()
+    finally:
+        work.forget()
+        if device.type == "cuda":  # for what else runs there
+            torch.cuda.empty_cache()
 
 
 Loads = list[list[NDArray[np.int64]]]
@@ -231,6 +241,11 @@ class _Work:
         while tile.cells:
             tile.costs.append(path_costs(self.options, tile.cells.pop(0)))
 
+    def forget(self) -> None:
+        """Let go of what is on the device."""
+        self.held.clear()
+        self.columns = None
+
     def _frames(self, side: int, load: int) -> DeviceFrames:
         """Frames of the rows (0) or columns (1); within one set both are the same where they can be."""
         wanted = (load, 0 if self.tables[0] is self.tables[1] else side)
@@ -268,8 +283,11 @@ def _loads(table: FrameTable, blocks: list[NDArray[np.int64]], frames: int) -> L
 
 
 def _memory(device: torch.device) -> tuple[int, int]:
-    """Bytes that are free on the device, and all; a processor in its place is given little."""
-    return torch.cuda.mem_get_info(device) if device.type == "cuda" else (2**30, 2**30)
+    """Bytes that are free on the device for this process, and all; a processor in its place is given little."""
+    if device.type != "cuda":
+        return 2**30, 2**30
+    free, total = torch.cuda.mem_get_info(device)
+    return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device), total
 
 
 def _tile_cells(device: torch.device, model: CostModel) -> int:

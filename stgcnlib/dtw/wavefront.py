@@ -237,11 +237,8 @@ def _recompute(model: CostModel, x: Side, y: Side, squares: Tensor) -> None:
     """Squared distances too small to trust become those of differences of raw frames, in place."""
     squares = squares.view(x.rows.numel(), y.rows.numel())
     x_rows, y_rows = x.rows.reshape(-1), y.rows.reshape(-1)
-    least = x.frames.norms[x_rows][:, None] + y.frames.norms[y_rows]
-    least *= model.threshold
-    least += float(VANISHING)
-    doubtful = (squares < least).nonzero()
-    del least
+    own, other = (side.frames.norms * model.threshold + float(VANISHING) / 2 for side in (x, y))
+    doubtful = (squares < own[x_rows][:, None] + other[y_rows]).nonzero()
     step = max(1, GATHERED_BYTES // (x.frames.raw.shape[1] * x.frames.raw.element_size()))
     for start in range(0, len(doubtful), step):
         row, column = doubtful[start : start + step].T

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from dtw_reference import reference_distances
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rounding import tf32
 from test_dtw_distances import (  # noqa: F401  once more, by this engine
@@ -26,7 +26,7 @@ from test_dtw_distances import (  # noqa: F401  once more, by this engine
     walks,
 )
 
-from stgcnlib.dtw import DTWOptions, dtw_distances
+from stgcnlib.dtw import DTWOptions, dtw_distances, dtw_neighbors
 from stgcnlib.dtw.frames import frame_table
 from stgcnlib.dtw.gpu import device_pair_costs, device_tiles, dtw_device
 from stgcnlib.errors import DeviceError
@@ -145,3 +145,32 @@ def test_devices_that_are_no_gpu_for_it_leave_it_to_the_processor(monkeypatch):
         assert dtw_device("mps") is None
     monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda **_: torch.device("cuda"))
     assert dtw_device("cuda") == torch.device("cuda")
+
+
+@pytest.fixture
+def device(monkeypatch):
+    """Its name; it is there, and is the processor."""
+    monkeypatch.setattr("stgcnlib.dtw.gpu.dtw_device", lambda name: PROCESSOR)
+    return "cuda"
+
+
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(pair_and_options(), st.integers(0, 2**32 - 1), st.integers(1, 5), st.sampled_from(["none", "groups", "mask"]))
+def test_neighbours_are_those_of_the_processor(device, case, seed, k, how):
+    """Ties, near ties and equal sequences among them."""
+    rng = np.random.default_rng(seed)
+    a = walks(rng, rng.integers(1, 20, size=19), features=3)
+    a += [a[0].copy(), a[3] + 1e-9 * rng.normal(size=a[3].shape), a[3] * (1 + 1e-7), a[5].copy()]
+    exclude = {"none": None, "groups": rng.integers(0, 4, len(a)), "mask": rng.random((len(a), len(a))) < 0.3}[how]
+    found = dtw_neighbors(a, k, exclude=exclude, device=device, **case[2])
+    expected = dtw_neighbors(a, k, exclude=exclude, **case[2])
+    np.testing.assert_array_equal(found.indices, expected.indices)
+    np.testing.assert_allclose(found.distances, expected.distances, rtol=2e-5, atol=1e-14)
+
+
+def test_a_search_on_a_device_says_why_it_computes_all_pairs(rng, device):
+    statistics = dtw_neighbors(walks(rng, [9] * 30), 3, device=device).statistics
+    assert statistics["method"] == "brute force"
+    assert "computes all pairs: bounds would save products alone" in statistics["reason"]
+    assert statistics["pairs_computed"] == statistics["pairs"] == 30 * 29 / 2
+    assert statistics["device"] == "cpu"

@@ -12,6 +12,8 @@ import torch
 from line_changes import BASE
 
 from stgcnlib.activations import record
+from stgcnlib.dsgraph.distances import nearest_distances
+from stgcnlib.dtw import DTWOptions
 from stgcnlib.geometry import layer_geometry
 from stgcnlib.networks import load_network
 from stgcnlib.pipeline.run import StudyRun, open_study
@@ -84,3 +86,16 @@ def test_a_geometry_that_computes_distances_is_told_where(small_set: Any, asked:
     assert asked == ["cuda:7"] * len(store.layers)
     here = layer_geometry(store, small_set.labels, **given)
     np.testing.assert_allclose(on_device.curve()["smoothness"], here.curve()["smoothness"], rtol=1e-3)
+
+
+def test_so_is_a_search_for_the_nearest(small_set: Any, asked: list[str]) -> None:
+    """In a set so large that not all pairs are kept, with a second table of everyone."""
+    groups = np.arange(len(small_set)) % 3
+    given: dict[str, Any] = {"k": 2, "exclude": groups, "parts": np.arange(len(small_set)) % 4, "everyone": True}
+    on_device = nearest_distances(small_set, DTWOptions(), **given, device="cuda:7")
+    assert set(asked) == {"cuda:7"}
+    here = nearest_distances(small_set, DTWOptions(), **given)
+    for exclude in (groups, None):
+        found, expected = (each.nearest(2, exclude=exclude) for each in (on_device, here))
+        np.testing.assert_array_equal(found[0], expected[0])
+        np.testing.assert_allclose(found[1], expected[1], rtol=2e-5)
