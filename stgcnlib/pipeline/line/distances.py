@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from stgcnlib.pipeline.sections import Compute
 
 __all__ = ["all_pairs", "all_pairs_by_variant", "dtw_options", "find_neighbours", "find_variant_neighbours", "known",
-           "known_by_variant"]  # fmt: skip
+           "known_by_variant", "nearest_of_layer"]  # fmt: skip
 
 
 def dtw_options(settings: Settings) -> DTWOptions:
@@ -51,9 +51,13 @@ def find_neighbours(
     """The nearest of each node at one layer, for all graphs of a network; nothing where all pairs are known."""
     from stgcnlib.geometry.layers import TRAINED, kind_of
 
+    if pairs.complete:
+        return LayerDistances(pairs.count)
     everyone = kind_of(network) == TRAINED  # these have a second graph, of everyone
     options = dtw_options(settings)
-    return _neighbours(activations[layer], options, pairs, grouping, k, settings, compute, everyone=everyone)
+    return nearest_of_layer(
+        activations[layer], options, grouping, k.k, settings.seed, everyone=everyone, device=compute.device
+    )
 
 
 def find_variant_neighbours(
@@ -67,8 +71,10 @@ def find_variant_neighbours(
     compute: Compute,
 ) -> LayerDistances:
     """As `find_neighbours`, by other options of windowed DTW."""
+    if pairs.complete:
+        return LayerDistances(pairs.count)
     options = _varied(variant, settings)
-    return _neighbours(activations[swept], options, pairs, grouping, k, settings, compute, everyone=False)
+    return nearest_of_layer(activations[swept], options, grouping, k.k, settings.seed, device=compute.device)
 
 
 def known(
@@ -111,25 +117,23 @@ def _all_pairs(features: Any, options: DTWOptions, settings: Settings, compute: 
     return LayerDistances.all_pairs(dtw_distances(features, dtw=options, device=compute.device))
 
 
-def _neighbours(
+def nearest_of_layer(
     features: Any,
     options: DTWOptions,
-    pairs: LayerDistances,
     grouping: Grouping,
-    k: ChosenK,
-    settings: Settings,
-    compute: Compute,
+    k: int,
+    seed: int,
     *,
-    everyone: bool,
+    everyone: bool = False,
+    device: str = "cpu",
 ) -> LayerDistances:
+    """The nearest of each node at one layer, for graphs of up to `k` candidates and the study's intervals."""
     from stgcnlib.dsgraph.distances import nearest_distances
     from stgcnlib.geometry.uncertainty import deletion_groups
     from stgcnlib.groups import resampled_groups
 
-    if pairs.complete:
-        return LayerDistances(pairs.count)
     drawn = resampled_groups(grouping.resample, grouping.groups)
-    parts = deletion_groups(pairs.count, groups=drawn, seed=settings.seed)
+    parts = deletion_groups(len(features), groups=drawn, seed=seed)
     return nearest_distances(
-        features, options, k=k.k, exclude=grouping.groups, parts=parts, everyone=everyone, device=compute.device
+        features, options, k=k, exclude=grouping.groups, parts=parts, everyone=everyone, device=device
     )
