@@ -58,12 +58,15 @@ def run(
         str | None, typer.Option("--force", metavar="STAGE", help="Repeat this stage and those that build on it.")
     ] = None,
     workers: Annotated[int | None, typer.Option("--workers", min=1, help="Results and notebooks at a time.")] = None,
+    scheduler: Annotated[
+        str | None, typer.Option("--scheduler", help="Dask's: its address or scheduler file; its workers make results.")
+    ] = None,
 ) -> None:
     """Run a study from recordings to report; what is there already is skipped."""
     from stgcnlib.report.front import front
     from stgcnlib.report.study import run_study
 
-    index = run_study(study, output, force=force, workers=workers)
+    index = run_study(study, output, force=force, workers=workers, scheduler=scheduler)
     complaints = Console(stderr=True, highlight=False, soft_wrap=True)
     page = front(index.parent)
     for line in page.get("warnings", ()):

@@ -13,6 +13,7 @@ __all__ = [
     "ArtefactError",
     "AxesError",
     "CheckpointError",
+    "ClusterError",
     "DeviceError",
     "GraphError",
     "LayerNotFoundError",
@@ -69,6 +70,10 @@ class StudyError(StgcnlibError, ValueError):
 
 class ArtefactError(StgcnlibError, ValueError):
     """A result of a study is declared wrongly, is unknown, or cannot be made or read."""
+
+
+class ClusterError(StgcnlibError, RuntimeError):
+    """A scheduler or its workers cannot be reached, are not of this version, or were lost."""
 
 
 class StageError(StgcnlibError, RuntimeError):

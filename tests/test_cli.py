@@ -95,9 +95,16 @@ def test_run_passes_its_options_and_names_the_index(monkeypatch: pytest.MonkeyPa
         return Path(output) / "index.html"
 
     monkeypatch.setattr("stgcnlib.report.study.run_study", fake)
-    result = runner.invoke(cli.app, ["run", "demo", "-o", str(tmp_path), "--force", "04_geometry", "--workers", "3"])
+    options = ["-o", str(tmp_path), "--force", "04_geometry", "--workers", "3", "--scheduler", "tcp://a:1"]
+    result = runner.invoke(cli.app, ["run", "demo", *options])
     assert result.exit_code == 0, result.output
-    assert seen == {"study": "demo", "output": str(tmp_path), "force": "04_geometry", "workers": 3}
+    assert seen == {
+        "study": "demo",
+        "output": str(tmp_path),
+        "force": "04_geometry",
+        "workers": 3,
+        "scheduler": "tcp://a:1",
+    }
     assert result.output.replace("\n", "") == str(tmp_path / "index.html")
 
 

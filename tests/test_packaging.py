@@ -50,7 +50,15 @@ def test_every_package_that_is_imported_is_required_by_name() -> None:
                 modules.add(str(node.module).partition(".")[0])
     homes = packages_distributions()
     used = {canonicalize_name(homes[name][0]) for name in modules - set(sys.stdlib_module_names) - {"stgcnlib"}}
-    assert used <= {canonicalize_name(Requirement(line).name) for line in PROJECT["dependencies"]}
+    required = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["cluster"]]
+    assert used <= {canonicalize_name(Requirement(line).name) for line in required}
+
+
+def test_the_library_is_imported_without_its_extras() -> None:
+    code = (
+        "import sys; sys.modules['distributed'] = None; import stgcnlib, stgcnlib.report.study, stgcnlib.pipeline.jobs"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_torch_is_pinned_to_the_version_that_has_a_cpu_wheel() -> None:

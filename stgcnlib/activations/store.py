@@ -110,8 +110,9 @@ class LayerActivations:
         return np.split(self._read(0, int(self.offsets[-1])), self.offsets[1:-1])
 
     def _read(self, start: int, stop: int) -> NDArray[np.float32]:
+        features = self.features
         try:
-            return np.asarray(self.features[start:stop], dtype=np.float32)
+            return np.asarray(features[start:stop], dtype=np.float32)
         except (OSError, ValueError, RuntimeError) as error:
             raise SkeletonFormatError(
                 f"{self._origin}: features of layer {self.name!r} are damaged ({error}); record it again"

@@ -6,16 +6,19 @@ is not made again.
 
 from __future__ import annotations
 
+import platform
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from stgcnlib.artefacts.declare import Place
 from stgcnlib.artefacts.making import Artefacts
 from stgcnlib.errors import ArtefactError, StgcnlibError
-from stgcnlib.threads import cores, limit_threads
+from stgcnlib.threads import limit_threads
 
 __all__ = ["Event", "make_all"]
 
@@ -44,6 +47,7 @@ def make_all(
     *,
     workers: int = 1,
     threads: int | None = None,
+    patience: float = 0.0,
     watch: Callable[[Event], None] | None = None,
 ) -> None:
     """Make artefacts and all that they need.
@@ -56,7 +60,8 @@ def make_all(
         names: what is wanted; ``*`` stands for all values of an axis.
         executor: where tasks run: threads, processes, or a cluster's.
         workers: most tasks at a time.
-        threads: that the tasks share; `None`: as many as this machine's cores.
+        threads: that the tasks share; `None`: each process uses as many as it was started with.
+        patience: seconds within which what one machine has written has to be seen by the others; 0: there is but one.
         watch: called with an event whenever an artefact is started or made.
 
     Raises:
@@ -70,8 +75,8 @@ def make_all(
         while True:
             ready = [] if failure else plan.ready({place.name for place in running.values()})
             for place in ready[: workers - len(running)]:
-                share = max(1, (threads or cores()) // min(workers, len(running) + len(ready)))
-                running[executor.submit(_make, artefacts, place.name, share)] = place
+                share = threads and max(1, threads // min(workers, len(running) + len(ready)))
+                running[executor.submit(_make, artefacts, place.name, share, patience)] = place
                 ready = ready[1:]
                 tell(Event(place.name, "started", running=len(running)))
             if not running:
@@ -81,6 +86,8 @@ def make_all(
                 place = running.pop(future)
                 try:
                     _, seconds = future.result()
+                    if patience:
+                        _wait_for(artefacts, partial(_absent, artefacts, place), patience)
                 except Exception as error:
                     failure = failure or _told(place, error)
                 else:
@@ -94,12 +101,34 @@ def make_all(
         raise failure
 
 
-def _make(artefacts: Artefacts, name: str, threads: int) -> tuple[Path, float]:
+def _make(artefacts: Artefacts, name: str, threads: int | None, patience: float) -> tuple[Path, float]:
     """One task; it runs in one of the executor's processes."""
     began = time.monotonic()
-    limit_threads(threads)
+    if threads is not None:
+        limit_threads(threads)
+    if patience:
+        _wait_for(artefacts, lambda: [each for each in artefacts.missing(name) if each != name], patience)
     path = artefacts.make(name)
     return path, time.monotonic() - began
+
+
+def _absent(artefacts: Artefacts, place: Place) -> list[str]:
+    return [] if artefacts.held(place) else [place.name]
+
+
+def _wait_for(artefacts: Artefacts, lacking: Callable[[], list[str]], patience: float) -> None:
+    """Wait until artefacts that were made elsewhere are seen here: a shared folder shows them with a delay."""
+    end = time.monotonic() + patience
+    while absent := lacking():
+        path = artefacts.path(absent[0])
+        if time.monotonic() > end:
+            raise ArtefactError(
+                f"{absent[0]}: was made on another machine, and {platform.node()} does not see it as {path}; is the "
+                "output folder the same on all machines?"
+            )
+        with suppress(OSError):
+            list(path.parent.iterdir())  # has a network file system look again
+        time.sleep(0.1)
 
 
 class _Plan:

@@ -78,6 +78,11 @@ class Board:
         """A notebook of the stage has failed."""
         self._say(stage, "failed")
 
+    def note(self, text: str) -> None:
+        """Something that belongs to no stage, in one line; from any thread."""
+        if not self._silent:
+            self._console.print(text, markup=False, soft_wrap=True)
+
     def _step(self, stage: str) -> Step:
         return next(step for step in self._state.shown().steps if step.name == stage)
 

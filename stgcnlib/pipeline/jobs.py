@@ -21,11 +21,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
+from stgcnlib.artefacts import Artefacts, Event, make_all
 from stgcnlib.errors import StageError
+from stgcnlib.pipeline.cluster import Cluster
 from stgcnlib.pipeline.execute import partial_path
 from stgcnlib.pipeline.kernels import SOURCE, KernelSource
-from stgcnlib.pipeline.workers import Workers
-from stgcnlib.threads import THREAD_VARIABLES, brief_spinning, cores
+from stgcnlib.pipeline.remote import PATIENCE
+from stgcnlib.pipeline.sections import LOCAL
+from stgcnlib.pipeline.workers import Workers, process_environment
+from stgcnlib.threads import cores
 
 __all__ = ["Crew", "Job", "cores", "forget_partial"]
 
@@ -87,17 +91,29 @@ class Crew:
         workers: most notebooks at a time; the cores are divided among those that run.
         memory_limit: GiB that one process may allocate; `None`: no limit.
         fork: take kernels from one process that has imported the library (`stgcnlib.pipeline.kernels`).
+        scheduler: whose workers do all other work: "local" for processes of this machine, or as for `Cluster`.
+
+    Attributes:
+        say: told in one line what happens to workers of other machines.
     """
 
-    def __init__(self, workers: int, *, memory_limit: float | None = None, fork: bool = True) -> None:
-        self.workers, self.memory_limit, self.fork = workers, memory_limit, fork
+    def __init__(
+        self,
+        workers: int,
+        *,
+        memory_limit: float | None = None,
+        fork: bool = True,
+        scheduler: str = LOCAL,
+    ) -> None:
+        self.workers, self.memory_limit, self.fork, self.scheduler = workers, memory_limit, fork, scheduler
+        self.say: Callable[[str], None] = lambda _: None
         self._idle: list[_Worker] = []
         self._all: list[_Worker] = []
         self._ended: list[_Worker] = []
         self._lock = threading.Lock()
         self._stopped = False
         self._kernels = KernelSource()
-        self._workers: Workers | None = None
+        self._executor: Workers | Cluster | None = None
 
     def __enter__(self) -> Crew:
         return self
@@ -122,7 +138,7 @@ class Crew:
         Raises:
             StageError: once the others have finished, for the first notebook that failed.
         """
-        environment = _environment(max(1, cores() // max(1, min(self.workers, len(jobs)))))
+        environment = process_environment(max(1, cores() // max(1, min(self.workers, len(jobs)))))
         if self.fork:
             self._kernels.start(environment)
         waiting = list(jobs)
@@ -149,25 +165,35 @@ class Crew:
         if failures:
             raise failures[0]
 
-    @property
-    def executor(self) -> Workers:
-        """Processes for other work, as many as notebooks run at a time; they end with the crew."""
-        if self._workers is None:
-            environment = _environment(cores())
+    def make(self, artefacts: Artefacts, names: Sequence[str], watch: Callable[[Event], None]) -> None:
+        """Make artefacts and all that they need: here, as many at a time as notebooks run; elsewhere, all that can be.
+
+        Args:
+            artefacts: of a study.
+            names: what is wanted.
+            watch: called with an event whenever an artefact is started or made.
+
+        Raises:
+            ClusterError: the scheduler cannot be used, or is lost.
+        """
+        if self.scheduler != LOCAL:
+            if self._executor is None:
+                folder, limit = artefacts.folder, self.memory_limit
+                self._executor = Cluster(self.scheduler, folder, memory_limit=limit, say=self.say)
+            make_all(artefacts, names, self._executor, workers=sys.maxsize, patience=PATIENCE, watch=watch)
+            return
+        environment = process_environment(cores())
+        if self._executor is None:
             if self.fork:
                 self._kernels.start(environment)
-            self._workers = Workers(self.workers, self._kernels, environment, memory_limit=self.memory_limit)
-        return self._workers
-
-    @property
-    def threads(self) -> int:
-        """Threads that all of its processes together may use."""
-        return int(_environment(cores())["OMP_NUM_THREADS"])
+            self._executor = Workers(self.workers, self._kernels, environment, memory_limit=self.memory_limit)
+        threads = int(environment["OMP_NUM_THREADS"])
+        make_all(artefacts, names, self._executor, workers=self.workers, threads=threads, watch=watch)
 
     def stop(self) -> None:
         """End all processes, whatever they do, and let none begin."""
-        if self._workers is not None:
-            self._workers.shutdown(wait=False, cancel_futures=True)
+        if self._executor is not None:
+            self._executor.shutdown(wait=False, cancel_futures=True)
         with self._lock:
             self._stopped = True
             workers, self._all, self._idle = self._all, [], []
@@ -230,21 +256,6 @@ class Crew:
             worker = _Worker(process, complaints)
             self._all.append(worker)
             return worker
-
-
-def _environment(threads: int) -> dict[str, str]:
-    environment: dict[str, str] = {}
-    for name in THREAD_VARIABLES:
-        chosen = os.environ.get(name) or os.environ.get("OMP_NUM_THREADS", "")  # one that is named bounds all
-        environment[name] = str(min(int(chosen), threads) if chosen.isdigit() and int(chosen) > 0 else threads)
-    environment |= {
-        "STGCNLIB_PROGRESS": "0",
-        "STGCNLIB_STAGE": "1",  # outputs are read as pages
-        **brief_spinning(),
-        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-    }
-    return environment
 
 
 def _failure(job: Job, event: Mapping[str, Any]) -> str:

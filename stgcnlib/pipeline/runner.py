@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from stgcnlib.artefacts import Event, Line, make_all
+from stgcnlib.artefacts import Event, Line
 from stgcnlib.errors import StgcnlibError
 from stgcnlib.files import write_text
 from stgcnlib.pipeline.board import Board
@@ -22,6 +22,7 @@ from stgcnlib.pipeline.line.table import LINE
 from stgcnlib.pipeline.notebooks import check_parameters, notebook_folder, opening, read_notebook
 from stgcnlib.pipeline.record import Record
 from stgcnlib.pipeline.run import StudyRun
+from stgcnlib.pipeline.sections import LOCAL
 from stgcnlib.pipeline.stages import Stage, page_mark, repeated, shown, stages_of
 from stgcnlib.pipeline.state import Notebook, RunState, Step
 from stgcnlib.pipeline.study import Study
@@ -45,6 +46,7 @@ def run_stages(
     workers: int | None = None,
     progress: bool | None = None,
     fork: bool = True,
+    scheduler: str | None = None,
 ) -> None:
     """Run the notebooks of a study's stages; what is there already is not repeated.
 
@@ -60,11 +62,16 @@ def run_stages(
         workers: artefacts and notebooks at a time; `None` takes the study's, or as many as there are cores.
         progress: `False` for silence; `None` shows rows on a terminal and lines elsewhere.
         fork: take kernels from one process that has imported the library; that pays where notebooks use it.
+        scheduler: Dask's, whose workers make artefacts; `None` takes the study's `compute.scheduler`.
 
     Raises:
         StageError: a notebook failed: which cell, with which parameters and error. Finished ones stay. Or another
             run is writing to the folder, no stage is named `force`, or a source is missing: nothing has been started.
+        ClusterError: the scheduler or a worker of it cannot be used, or was lost.
     """
+    scheduler = scheduler or study.compute.scheduler
+    if scheduler != LOCAL:
+        output = output.absolute()  # other machines know nothing of our working directory
     run = StudyRun(study, output, line)
     stages = stages_of(study, stages)
     sources = notebooks or notebook_folder()
@@ -78,7 +85,10 @@ def run_stages(
     with alone(output), stoppable():
         forget_partial(output / "notebooks")
         write_text(output / "study.yml", study.to_yaml())
-        crew = Crew(workers or study.compute.workers or cores(), memory_limit=study.compute.memory_limit, fork=fork)
+        crew = Crew(
+            workers or study.compute.workers or cores(), memory_limit=study.compute.memory_limit, fork=fork,
+            scheduler=scheduler,
+        )  # fmt: skip
         state = RunState([_step(stage, sources) for stage in sorted(stages, key=_number)], workers=crew.workers)
         work = _Work(run, sources, record, crew, state)
         work.forget(*again)
@@ -86,6 +96,7 @@ def run_stages(
         with nullcontext() if watch is None else watch(output, state):
             try:
                 with crew, Board(state, show=progress) as board, state.working():
+                    crew.say = board.note
                     for stage in stages:
                         work.do(stage, board)
                         work.foresee(stages)
@@ -163,10 +174,7 @@ class _Work:
             made += event.state == "made"
             self.state.making(stage.name, event.name, made)
 
-        make_all(
-            self.run, list(dict.fromkeys(names)), self.crew.executor,
-            workers=self.crew.workers, threads=self.crew.threads, watch=watch,
-        )  # fmt: skip
+        self.crew.make(self.run, list(dict.fromkeys(names)), watch)
         self.state.making(stage.name, "", made)
 
     def _plan(self, stage: Stage) -> tuple[dict[str, str], list[Job]]:

@@ -16,10 +16,12 @@ from stgcnlib.pipeline.data_sections import Split
 from stgcnlib.pipeline.fields import Number, Section, Whole
 
 __all__ = [
-    "Activations", "Augment", "Compute", "Controls", "Dtw", "Explain", "Geometry", "Graph", "Network", "Noise",
-    "Sample", "Sensitivity", "Source", "Statistics", "Training", "Transfer",
+    "Activations", "Augment", "Compute", "Controls", "Dtw", "Explain", "Geometry", "Graph", "LOCAL", "Network",
+    "Noise", "Sample", "Sensitivity", "Source", "Statistics", "Training", "Transfer",
 ]  # fmt: skip
 
+LOCAL = "local"
+"""As `compute.scheduler`: no scheduler, but processes of this machine."""
 Scalar = bool | int | float | str | None
 
 
@@ -316,9 +318,12 @@ class Compute(Section):
     GiB fails with a MemoryError instead of bringing the machine down (`None`: no limit; Linux only). `activations` says
     whether every layer's features lie on disk, or are recorded again when they are read, one layer at a time, which
     costs a pass of all nodes each; "auto" keeps those of a network that fit in a third of the free disk.
+    GiB fails with a MemoryError instead of bringing the machine down (`None`: no limit; Linux only). `scheduler` is
+    "local", or the address or scheduler file of Dask's, whose workers then make the results.
     """
 
     device: str = "cpu"
     workers: Whole | None = Field(None, ge=1)
     memory_limit: Number | None = Field(None, gt=0)
     activations: Literal["auto", "keep", "recompute"] = "auto"
+    scheduler: str = Field(LOCAL, min_length=1)

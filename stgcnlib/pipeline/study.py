@@ -20,6 +20,7 @@ from stgcnlib.pipeline.complaints import UniqueKeys, complaints
 from stgcnlib.pipeline.data_sections import Data
 from stgcnlib.pipeline.fields import Section, Whole
 from stgcnlib.pipeline.sections import (
+    LOCAL,
     Activations,
     Compute,
     Controls,
@@ -135,6 +136,10 @@ class Study(Section):
         if ":" in network.name:
             folder = _expanded(network.folder or ".", "network.folder", source, base)
             network = network.model_copy(update={"folder": folder})
+        compute = study.compute
+        if compute.scheduler != LOCAL and "://" not in compute.scheduler:
+            file = _expanded(compute.scheduler, "compute.scheduler", source, base)
+            compute = compute.model_copy(update={"scheduler": file})
         transfer = study.transfer
         if transfer is not None:
             found = {
@@ -143,7 +148,7 @@ class Study(Section):
                 if (value := getattr(transfer.source, name)) is not None and value != "demo"
             }
             transfer = transfer.model_copy(update={"source": transfer.source.model_copy(update=found)})
-        return study.model_copy(update={"data": data, "network": network, "transfer": transfer})
+        return study.model_copy(update={"data": data, "network": network, "compute": compute, "transfer": transfer})
 
 
 def bundled_folder() -> Path:

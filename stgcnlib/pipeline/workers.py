@@ -22,18 +22,35 @@ from contextlib import suppress
 from typing import IO, Any
 
 from stgcnlib.pipeline.kernels import KernelSource
+from stgcnlib.threads import THREAD_VARIABLES, brief_spinning
 
-__all__ = ["Workers", "main"]
+__all__ = ["Workers", "main", "process_environment"]
 
 STOP_SECONDS = 10.0
 SHOWN = 2000
+
+
+def process_environment(threads: int) -> dict[str, str]:
+    """Variables of processes that make artefacts or run notebooks: at most `threads` threads, or what is set here."""
+    environment: dict[str, str] = {}
+    for name in THREAD_VARIABLES:
+        chosen = os.environ.get(name) or os.environ.get("OMP_NUM_THREADS", "")  # one that is named bounds all
+        environment[name] = str(min(int(chosen), threads) if chosen.isdigit() and int(chosen) > 0 else threads)
+    environment |= {
+        "STGCNLIB_PROGRESS": "0",
+        "STGCNLIB_STAGE": "1",  # outputs are read as pages
+        **brief_spinning(),
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+    }
+    return environment
 
 
 class Workers(Executor):
     """Runs functions in processes of its own; functions, arguments and results have to be picklable.
 
     Args:
-        count: most processes.
+        count: most processes for what is submitted.
         source: to fork them from, if it has been started.
         environment: variables of the processes.
         memory_limit: GiB that one process may allocate; `None`: no limit.
@@ -52,6 +69,14 @@ class Workers(Executor):
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """A future of the function's result; `BrokenExecutor` in it if the process died."""
         return self._threads.submit(self._run, pickle.dumps((function, args, kwargs)))
+
+    def call(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """The function's result, for which the calling thread waits; as many processes as threads call at a time.
+
+        Raises:
+            BrokenExecutor: the process died.
+        """
+        return self._run(pickle.dumps((function, args, kwargs)))
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002
         """End all processes; with `wait` they finish what they do first."""

@@ -24,6 +24,7 @@ def run_study(
     force: str | None = None,
     workers: int | None = None,
     progress: bool | None = None,
+    scheduler: str | None = None,
 ) -> Path:
     """Run a study from recordings to report; what is there already is not repeated.
 
@@ -34,16 +35,22 @@ def run_study(
         force: name of a stage to repeat, with every result and stage that builds on what is made for it.
         workers: results and notebooks at a time; `None` takes the study's, or as many as there are cores.
         progress: `False` for silence; `None` shows rows on a terminal and lines elsewhere.
+        scheduler: Dask's, by address or scheduler file: its workers make the results, notebooks run here; `None` takes
+            the study's `compute.scheduler`.
 
     Returns:
         Path of ``index.html``.
 
     Raises:
         StudyError: the study cannot be run; nothing has been started.
+        ClusterError: the scheduler or a worker of it cannot be used, or was lost; the same call goes on.
         StageError: a notebook failed: which cell, with which parameters and error. Finished ones stay.
     """
     loaded = Study.load(study)
     run = StudyRun(loaded, Path("reports") / loaded.name if output is None else output_folder(output))
     pages = partial(LivePages, show=progress)
-    run_stages(run.study, run.output, check=run.check, watch=pages, force=force, workers=workers, progress=progress)
+    run_stages(
+        run.study, run.output, check=run.check, watch=pages, force=force, workers=workers, progress=progress,
+        scheduler=scheduler,
+    )  # fmt: skip
     return run.output / "index.html"

@@ -17,6 +17,7 @@ import pytest
 from pydantic import BaseModel
 
 from stgcnlib.artefacts import ARRAY, JSON, TABLE, TABLES, Artefact, Artefacts, Axis, Event, Form, Line, make_all
+from stgcnlib.artefacts.schedule import _make as make_one
 from stgcnlib.artefacts.sources import source_parts
 from stgcnlib.artefacts.stamps import Stamps
 from stgcnlib.errors import ArtefactError, StudyError
@@ -426,6 +427,41 @@ class Broken(Executor):
 def test_a_process_that_died_is_told_as_such(tmp_path: Path) -> None:
     with pytest.raises(ArtefactError, match="numbers: the process that made it died, most often for want of memory"):
         make_all(opened(tmp_path), ["total"], Broken())
+
+
+class Elsewhere(Executor):
+    """Another machine, whose files are seen here later than its answers, or never."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self.seconds = seconds
+
+    def submit(self, function: Any, artefacts: Artefacts, name: str, *_: Any, **__: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result((artefacts.path(name), 0.0))
+        if self.seconds is not None:
+            threading.Timer(self.seconds, opened(artefacts.folder).make, (name,)).start()
+        return future
+
+
+def test_what_another_machine_made_is_waited_for(tmp_path: Path) -> None:
+    make_all(opened(tmp_path), ["total"], Elsewhere(0.2), workers=9, patience=30)
+    assert sorted(MADE) == ["numbers", "scaled a", "scaled b/c", "total"]
+    with pytest.raises(ArtefactError, match=r"numbers: was made on another machine, and .* does not see it as .*same"):
+        make_all(opened(tmp_path / "other"), ["total"], Elsewhere(None), workers=9, patience=0.3)
+
+
+def test_a_task_makes_nothing_that_another_machine_was_to_make(tmp_path: Path) -> None:
+    """It waits for what it needs, and makes only what it was asked for."""
+    with ThreadPoolExecutor(1) as executor:
+        late = executor.submit(make_one, opened(tmp_path), "scaled/a", None, 30.0)
+        time.sleep(0.3)
+        assert MADE == []
+        opened(tmp_path).make("numbers")
+        late.result()
+    assert MADE == ["numbers", "scaled a"]
+    with pytest.raises(ArtefactError, match="numbers: was made on another machine"):
+        make_one(opened(tmp_path / "other"), "scaled/a", None, 0.3)
+    assert MADE == ["numbers", "scaled a"]
 
 
 def test_two_makers_of_one_artefact_wait_for_each_other(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ SMALL: dict[str, Any] = {
     **BASE,
     "geometry": {"permutations": 5},
     "explain": {"examples": 1, "per_class": 1, "sequences": 2, "units": ["joints"], "steps": 2, "draws": 1},
-    "graph": {"k": 4, "sample": {"nodes": 20}},
+    "graph": {"k": 4, "sample": {"nodes": 20}, "distances": "neighbours"},
     "activations": {"dtype": "float16"},
     "compute": {"activations": "recompute"},
     "sensitivity": {"k": [4], "readings": ["frames"]},

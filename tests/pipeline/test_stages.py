@@ -19,7 +19,6 @@ from small_artefacts import BEGAN, LINE, SLOW
 from small_line import alive, run, wait_for, write_line, write_notebook
 
 from stgcnlib.errors import ArtefactError, StageError
-from stgcnlib.pipeline import jobs
 from stgcnlib.pipeline.notebooks import check_parameters, notebook_folder
 from stgcnlib.pipeline.record import Record
 from stgcnlib.pipeline.run import StudyRun
@@ -27,6 +26,7 @@ from stgcnlib.pipeline.runner import run_stages
 from stgcnlib.pipeline.stages import STAGES, TARGET_STAGES, Stage, repeated, shown, stages_of
 from stgcnlib.pipeline.state import RunState
 from stgcnlib.pipeline.study import Study
+from stgcnlib.pipeline.workers import process_environment
 from stgcnlib.threads import THREAD_VARIABLES
 
 SLEEP = """
@@ -330,11 +330,11 @@ def test_stages_run_in_the_order_in_which_they_are_listed(tmp_path: Path) -> Non
 def test_a_bound_on_threads_holds_for_all_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in THREAD_VARIABLES:
         monkeypatch.delenv(name, raising=False)
-    assert {jobs._environment(4)[name] for name in THREAD_VARIABLES} == {"4"}
+    assert {process_environment(4)[name] for name in THREAD_VARIABLES} == {"4"}
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # torch would take more from MKL_NUM_THREADS
-    assert {jobs._environment(4)[name] for name in THREAD_VARIABLES} == {"1"}
+    assert {process_environment(4)[name] for name in THREAD_VARIABLES} == {"1"}
     monkeypatch.setenv("NUMBA_NUM_THREADS", "2")
-    assert jobs._environment(4)["NUMBA_NUM_THREADS"] == "2"
+    assert process_environment(4)["NUMBA_NUM_THREADS"] == "2"
 
 
 def test_every_stage_of_the_demo_has_its_measured_seconds() -> None:

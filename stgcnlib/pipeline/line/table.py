@@ -246,6 +246,7 @@ NO_EFFECT = {
     "compute.workers": "says how much is made at a time",
     "compute.activations": "says whether features are kept or recorded again, by the same batches",
     "compute.memory_limit": "ends a process that would need more",
+    "compute.scheduler": "says whose processes make it",
     "network.folder": "says where a network's module lies; the module itself counts, as network.source",
 }
 """Settings that no artefact declares, and why none has to."""

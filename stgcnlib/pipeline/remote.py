@@ -1,0 +1,193 @@
+"""What a Dask worker does for a run: it hands tasks to processes of its own, one for each of its threads.
+
+A task may keep Python's lock for minutes, seeds torch's generator and may run out of memory; in a process of its own
+it disturbs neither the worker nor another task, and ends at once when the run is interrupted. On Linux the processes
+of a worker are forked from one that has imported the library, as those of a run without a scheduler are.
+"""
+
+from __future__ import annotations
+
+import pickle
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import BrokenExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stgcnlib.errors import ClusterError
+from stgcnlib.files import fingerprint, fingerprint_file
+from stgcnlib.pipeline.kernels import KernelSource
+from stgcnlib.pipeline.workers import Workers, process_environment
+from stgcnlib.threads import cores
+from stgcnlib.version import __version__
+
+__all__ = ["PATIENCE", "Terms", "carry_out", "dismiss", "identity", "unfit"]
+
+PATIENCE = 60.0
+"""Seconds within which a file that one machine has written has to be seen by the others."""
+IDLE_SECONDS = 600.0
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a run asks of the workers that it uses.
+
+    Attributes:
+        run: names the run; another one of the same study has another name.
+        mark: path of a file in the run's folder that holds this name.
+        identity: of the library that the run uses, see `identity`.
+        memory_limit: GiB that one process may allocate; `None`: no limit.
+    """
+
+    run: str
+    mark: str
+    identity: Mapping[str, str]
+    memory_limit: float | None
+
+
+@dataclass
+class _Crew:
+    """Processes of one run, how many tasks they have, and when that last changed."""
+
+    workers: Workers
+    tasks: int = 0
+    used: float = 0.0
+
+
+_lock = threading.Lock()
+_source = KernelSource()
+_crews: dict[str, _Crew] = {}
+_ended: set[str] = set()
+
+
+def identity() -> dict[str, str]:
+    """The library's version and sources, and Python's version, as they were when this process first asked."""
+    if not _IDENTITY:
+        import sys
+
+        home = Path(__file__).resolve().parents[1]
+        files = sorted(path for path in home.rglob("*.py"))
+        sources = fingerprint({path.relative_to(home).as_posix(): fingerprint_file(path) for path in files})
+        _IDENTITY.update(stgcnlib=__version__, sources=sources, python=".".join(map(str, sys.version_info[:2])))
+    return dict(_IDENTITY)
+
+
+_IDENTITY: dict[str, str] = {}
+
+
+def unfit(terms: Terms) -> str | None:
+    """Why this process cannot work for a run, in words; `None` if it can."""
+    if (mine := identity()) != dict(terms.identity):
+        return (
+            f"has {_told(mine)}, and the run has {_told(terms.identity)}; install the same on both, then start the "
+            "workers again"
+        )
+    mark = Path(terms.mark)
+    end = time.monotonic() + PATIENCE / 12
+    while not _holds(mark, terms.run):
+        if time.monotonic() > end:
+            return (
+                f"does not see the folder of the run, {mark.parents[2]}; give --output a folder that all machines "
+                "share under the same path"
+            )
+        time.sleep(0.1)
+    return None
+
+
+def carry_out(terms: Terms, order: bytes) -> tuple[bool, Any]:
+    """Run a pickled (function, arguments) in a process of the run; blocks until it is done.
+
+    Returns:
+        `True` and the result, or `False` and the error: Dask repeats what raises, and an error about input would only
+        come again.
+
+    Raises:
+        BrokenExecutor: the process died.
+    """
+    if complaint := unfit(terms):
+        return False, ClusterError(f"worker {_address()} {complaint}")
+    crew = _taken(terms)
+    if crew is None:
+        return False, ClusterError("the run has ended")
+    try:
+        return True, crew.workers.call(_called, order)
+    except BrokenExecutor:
+        with _lock:
+            if terms.run in _ended:
+                return False, ClusterError("the run has ended")
+        raise
+    except Exception as error:
+        return False, error
+    finally:
+        with _lock:
+            crew.tasks, crew.used = crew.tasks - 1, time.monotonic()
+
+
+def dismiss(run: str) -> None:
+    """End the processes of a run, whatever they do; it gets none any more."""
+    with _lock:
+        _ended.add(run)
+        crew = _crews.pop(run, None)
+    if crew is not None:  # in a thread: the worker's own must go on
+        threading.Thread(target=crew.workers.shutdown, kwargs={"wait": False}, daemon=True).start()
+
+
+def _taken(terms: Terms) -> _Crew | None:
+    """The processes of a run, with one more task; those that a killed run left behind are ended."""
+    from distributed import get_worker
+
+    with _lock:
+        if terms.run in _ended:
+            return None
+        now = time.monotonic()
+        left = [run for run, crew in _crews.items() if not crew.tasks and now - crew.used > IDLE_SECONDS]
+        crew = _crews.get(terms.run)
+        if crew is None:
+            worker = get_worker()
+            environment = process_environment(max(1, cores() // worker.state.nthreads))
+            if _source.path is None:
+                _source.start(environment)
+                _dismiss_in_the_end(worker)
+            crew = _crews[terms.run] = _Crew(Workers(1, _source, environment, memory_limit=terms.memory_limit))
+        crew.tasks += 1
+    for run in left:
+        if run != terms.run:
+            dismiss(run)
+    return crew
+
+
+def _called(order: bytes) -> Any:
+    """In a process of the run: the result of an order."""
+    function, args, kwargs = pickle.loads(order)
+    return function(*args, **kwargs)
+
+
+def _holds(mark: Path, text: str) -> bool:
+    try:
+        return mark.read_text(encoding="utf-8") == text
+    except OSError:
+        return False
+
+
+def _told(which: Mapping[str, str]) -> str:
+    return f"stgcnlib {which['stgcnlib']} (sources {which['sources'][:8]}) on Python {which['python']}"
+
+
+def _address() -> str:
+    from distributed import get_worker
+
+    return str(get_worker().address)
+
+
+def _dismiss_in_the_end(worker: Any) -> None:
+    """End all processes when the worker closes, which would otherwise wait for what they do."""
+    from distributed import WorkerPlugin
+
+    class Dismissal(WorkerPlugin):
+        def teardown(self, worker: Any) -> None:
+            for run in list(_crews):
+                dismiss(run)
+
+    worker.loop.add_callback(worker.plugin_add, Dismissal(), "stgcnlib")
