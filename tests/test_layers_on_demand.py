@@ -17,6 +17,7 @@ from stgcnlib.activations.demand import LayersOnDemand, feature_bytes, write_rec
 from stgcnlib.dtw import dtw_distances, dtw_neighbors
 from stgcnlib.errors import LayerNotFoundError, SequenceError, SkeletonFormatError
 from stgcnlib.networks import load_network
+from stgcnlib.networks.own import import_path
 from stgcnlib.sequences import SequenceSet
 
 OPTIONS = {"width": 4, "depth": 3}
@@ -135,6 +136,20 @@ def test_what_says_no_numbers_passes_nothing(
 def open_files() -> int:
     home = Path("/proc/self/fd")
     return len(list(home.iterdir())) if home.is_dir() else 0
+
+
+def test_a_network_of_ones_own_is_made_again(people: SequenceSet, tmp_path: Path) -> None:
+    (tmp_path / "made_again.py").write_text(
+        "from stgcnlib.networks import load_network\n\n\ndef make(layout, classes, channels, width):\n"
+        "    return load_network('st-gcn', layout=layout, classes=classes, channels=channels, width=width, depth=3)\n"
+    )
+    options = {"width": 4}
+    with import_path(tmp_path):
+        network = load_network("made_again:make", layout=people.layout, classes=3, channels=3, seed=2, **options)
+    write_recipe(tmp_path / "a", network, people, name="made_again:make", options=options, home=tmp_path)
+    kept, again = record(network, people), LayersOnDemand.open(tmp_path / "a")
+    for name in kept.layers:
+        np.testing.assert_array_equal(again[name].features[:], kept[name].features[:])
 
 
 def test_no_file_is_left(small_set: SequenceSet, tmp_path: Path) -> None:

@@ -315,11 +315,10 @@ class Compute(Section):
     """Where the work runs; never changes a number.
 
     `workers` notebooks run at a time (`None`: as many as cores); a notebook that asks for more than `memory_limit`
-    GiB fails with a MemoryError instead of bringing the machine down (`None`: no limit; Linux only). `activations` says
-    whether every layer's features lie on disk, or are recorded again when they are read, one layer at a time, which
-    costs a pass of all nodes each; "auto" keeps those of a network that fit in a third of the free disk.
     GiB fails with a MemoryError instead of bringing the machine down (`None`: no limit; Linux only). `scheduler` is
-    "local", or the address or scheduler file of Dask's, whose workers then make the results.
+    "local", or the address or scheduler file of Dask's, whose workers then make the results. `activations` says whether
+    every layer's features lie on disk, or are recorded again when they are read, a layer at a time, which costs a pass
+    of all nodes each; "auto" keeps those of a network that take no more than a third of the free disk.
     """
 
     device: str = "cpu"
