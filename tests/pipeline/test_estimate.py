@@ -313,20 +313,37 @@ def test_the_limit_of_a_process_and_busy_memory(facts: Facts, tmp_path: Path) ->
     assert "end other programs first" in check_room(found, busy, STUDY, tmp_path)[0]
 
 
-def test_the_room_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_room_of_this_machine(tmp_path: Path) -> None:
     there = find_room(tmp_path / "not" / "there")
     assert there.disk == pytest.approx(shutil.disk_usage(tmp_path).free, rel=0.2)
-    if there.memory is not None:
-        limit, used = tmp_path / "limit", tmp_path / "used"
-        limit.write_text(str(10**9))
-        used.write_text(str(4 * 10**8))
-        monkeypatch.setattr(room, "LIMITS", ((str(limit), str(used)),))
-        capped = find_room(tmp_path)
-        assert capped.memory == min(there.memory, 10**9)
-        assert capped.free is not None
-        assert capped.free <= 6 * 10**8
-        limit.write_text("max")
-        assert find_room(tmp_path).memory == there.memory
+    assert there.memory is None or 0 < (there.free or 0) <= there.memory
+
+
+@pytest.mark.skipif(not Path("/proc/meminfo").exists(), reason="only Linux has groups of processes with limits")
+@pytest.mark.parametrize(
+    ("line", "names", "home"),
+    [
+        ("0::/slurm/job_7", ("memory.max", "memory.current"), "."),
+        ("9:cpu,memory:/slurm/job_7", ("memory.limit_in_bytes", "memory.usage_in_bytes"), "memory"),
+    ],
+)
+def test_limits_of_jobs_count(
+    line: str, names: tuple[str, str], home: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, job = tmp_path / "own", tmp_path / "groups" / home / "slurm" / "job_7"
+    job.mkdir(parents=True)
+    own.write_text(f"12:pids:/slurm/job_7\n{line}\n")
+    monkeypatch.setattr(room, "OWN_GROUPS", own)
+    monkeypatch.setattr(room, "GROUPS", tmp_path / "groups")
+    whole = find_room(tmp_path)
+    assert whole.memory is not None
+    for group, limit in ((job, "max"), (job.parent, str(10**9))):  # the job above has the limit
+        (group / names[0]).write_text(limit)
+        (group / names[1]).write_text(str(4 * 10**8))
+    found = find_room(tmp_path)
+    assert (found.memory, found.free) == (min(whole.memory, 10**9), min(whole.free or 0, 6 * 10**8))
+    (job / names[0]).write_text(str(5 * 10**8))
+    assert find_room(tmp_path).memory == 5 * 10**8
 
 
 def test_a_run_that_does_not_fit_starts_nothing(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

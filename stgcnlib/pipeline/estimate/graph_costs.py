@@ -23,7 +23,7 @@ from stgcnlib.pipeline.estimate.cost import (
     recorded_again,
     stored_size,
 )
-from stgcnlib.pipeline.estimate.facts import Facts
+from stgcnlib.pipeline.estimate.facts import Facts, Layer
 from stgcnlib.pipeline.estimate.network_costs import recording_seconds
 from stgcnlib.pipeline.estimate.trials import Units
 
@@ -70,7 +70,19 @@ def _takes_all(f: Facts) -> bool:
 def _pairs(f: Facts, u: Units, name: str) -> Cost:
     layer, count = f.layer(name), len(f.nodes)
     seconds = u.pairs[name] * count * (count - 1) / 2 + 1.5 * layer.bytes / HASHED + 0.05 * u.speed
-    return Cost(seconds, 3 * layer.bytes + 12 * count**2, 4 * count**2 + 800, threads=True)
+    memory = READ * layer.bytes + 12 * count**2
+    return Cost(seconds, memory, 4 * count**2 + 800, temporary=_files(layer), threads=True)
+
+
+READ = 2.0
+"""Memory of a layer's features while distances are taken, over their size: as they are, and centred."""
+
+
+def _files(layer: Layer) -> float:
+    """Bytes of the temporary files in which large features lie meanwhile."""
+    from stgcnlib.dtw.frames import SCRATCH_BYTES
+
+    return READ * layer.bytes if layer.bytes > SCRATCH_BYTES else 0.0
 
 
 def _search(f: Facts, u: Units, name: str, tables: int) -> Cost:
@@ -79,8 +91,9 @@ def _search(f: Facts, u: Units, name: str, tables: int) -> Cost:
     left = min(count**2 / 2, LEFT * REACH * f.k * count)
     bound = min(u.pairs[name], u.speed * (BOUND + BOUND_CELL * (layer.rows / count) ** 2))
     seconds = tables * (bound * count**2 / 2 + 0.6 * u.pairs[name] * left) + 3 * layer.bytes / HASHED
-    memory = min(3 * layer.bytes, 1e9) + 40 * left * tables + SQUARE * count**2
-    return Cost(seconds, memory, tables * (12 * left + 12 * REACH * f.k * count), threads=True)
+    memory = READ * layer.bytes + 40 * left * tables + SQUARE * count**2
+    disk = tables * (12 * left + 12 * REACH * f.k * count)
+    return Cost(seconds, memory, disk, temporary=_files(layer), threads=True)
 
 
 LEFT = 1.6
@@ -205,7 +218,7 @@ def _level(f: Facts, u: Units, *, clean: bool, known: bool) -> Cost:
     compared = 0 if clean and known else 2 * stores - 1
     pairs = sum(_distances(f, u, layer.name).seconds for layer in layers)
     seconds = stores * once + compared * pairs + len(layers) * _graphs(f, u) + 0.3 * u.speed
-    memory = 100 * MB + 3 * max(layer.bytes for layer in layers) + 28 * known_pairs(f) + 2 * coordinates(f, f.nodes)
+    memory = 100 * MB + READ * max(layer.bytes for layer in layers) + 28 * known_pairs(f) + 2 * coordinates(f, f.nodes)
     return Cost(seconds, memory, 100 * count, temporary=1.2 * stores * size, keeps=kept_by_passes(f), threads=True)
 
 
@@ -221,7 +234,7 @@ def transfer_geometry(f: Facts, u: Units, axes: Axes) -> Cost:
     each = recording_seconds(f, u) * share
     each += sum(_distances(f, u, layer.name).seconds for layer in f.layers) * share**2 + 1.0
     size, disk = activations_on_disk(f) * share, CURVES * networks * graph_bytes(f) * share
-    memory = 100 * MB + 3 * size / len(f.layers)
+    memory = 100 * MB + READ * size / len(f.layers)
     return Cost(networks * each, memory, disk, temporary=size, keeps=kept_by_passes(f), threads=True)
 
 

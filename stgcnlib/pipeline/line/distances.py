@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from stgcnlib.groups import Grouping
 
 __all__ = ["all_pairs", "all_pairs_by_variant", "dtw_options", "find_neighbours", "find_variant_neighbours", "known",
-           "known_by_variant"]  # fmt: skip
+           "known_by_variant", "nearest_of_layer"]  # fmt: skip
 
 
 def dtw_options(settings: Settings) -> DTWOptions:
@@ -47,8 +47,11 @@ def find_neighbours(
     """The nearest of each node at one layer, for all graphs of a network; nothing where all pairs are known."""
     from stgcnlib.geometry.layers import TRAINED, kind_of
 
+    if pairs.complete:
+        return LayerDistances(pairs.count)
     everyone = kind_of(network) == TRAINED  # these have a second graph, of everyone
-    return _neighbours(activations[layer], dtw_options(settings), pairs, grouping, k, settings, everyone=everyone)
+    options = dtw_options(settings)
+    return nearest_of_layer(activations[layer], options, grouping, k.k, settings.seed, everyone=everyone)
 
 
 def find_variant_neighbours(
@@ -61,7 +64,9 @@ def find_variant_neighbours(
     settings: Settings,
 ) -> LayerDistances:
     """As `find_neighbours`, by other options of windowed DTW."""
-    return _neighbours(activations[swept], _varied(variant, settings), pairs, grouping, k, settings, everyone=False)
+    if pairs.complete:
+        return LayerDistances(pairs.count)
+    return nearest_of_layer(activations[swept], _varied(variant, settings), grouping, k.k, settings.seed)
 
 
 def known(
@@ -104,22 +109,14 @@ def _all_pairs(features: Any, options: DTWOptions, settings: Settings) -> LayerD
     return LayerDistances.all_pairs(dtw_distances(features, dtw=options))
 
 
-def _neighbours(
-    features: Any,
-    options: DTWOptions,
-    pairs: LayerDistances,
-    grouping: Grouping,
-    k: ChosenK,
-    settings: Settings,
-    *,
-    everyone: bool,
+def nearest_of_layer(
+    features: Any, options: DTWOptions, grouping: Grouping, k: int, seed: int, *, everyone: bool = False
 ) -> LayerDistances:
+    """The nearest of each node at one layer, for graphs of up to `k` candidates and the study's intervals."""
     from stgcnlib.dsgraph.distances import nearest_distances
     from stgcnlib.geometry.uncertainty import deletion_groups
     from stgcnlib.groups import resampled_groups
 
-    if pairs.complete:
-        return LayerDistances(pairs.count)
     drawn = resampled_groups(grouping.resample, grouping.groups)
-    parts = deletion_groups(pairs.count, groups=drawn, seed=settings.seed)
-    return nearest_distances(features, options, k=k.k, exclude=grouping.groups, parts=parts, everyone=everyone)
+    parts = deletion_groups(len(features), groups=drawn, seed=seed)
+    return nearest_distances(features, options, k=k, exclude=grouping.groups, parts=parts, everyone=everyone)
