@@ -28,7 +28,7 @@ from stgcnlib.errors import SequenceError
 from stgcnlib.groups import Exclusion, check_candidates
 from stgcnlib.progress import track
 
-__all__ = ["NeighborTable", "dtw_neighbors", "search"]
+__all__ = ["NeighborTable", "device_search", "dtw_neighbors", "search"]
 
 Method = Literal["exact", "approximate"]
 
@@ -49,7 +49,8 @@ class NeighborTable:
     Attributes:
         indices: (N, K) int64.
         distances: (N, K) float32.
-        statistics: how it was found. "method": "projection bounds", "brute force" (with a "reason") or "approximate";
+        statistics: how it was found. "method": "projection bounds", "brute force" (with a "reason", and with
+            the name of the "device" if all pairs were computed on a GPU) or "approximate";
             "pairs": all pairs; "pairs_computed": those not settled by the first bounds, whose distance was computed, or
             that it exceeds what it may be; "share": their quotient;
             "pairs_settled": distances computed again in float64, to tell near ties; "dimensions" of the bounds;
@@ -75,6 +76,7 @@ def dtw_neighbors(
     method: Method = "exact",
     dimensions: int | None = None,
     dtw: DTWLike = None,
+    device: str = "cpu",
     progress: bool | None = None,
     **options: Unpack[DTWKeywords],
 ) -> NeighborTable:
@@ -94,7 +96,8 @@ def dtw_neighbors(
             (seed 0). Its recall is measured and reported in the statistics.
         dimensions: coordinates per frame for the lower bounds; any number gives the same neighbours. None: 16, 32 or
             64, by what each leaves of a sample, and no bounds at all where frames have no more features than 64.
-        dtw, progress, **options: as `dtw_distances`.
+        dtw, device, progress, **options: as `dtw_distances`. A GPU computes all pairs, without bounds; "approximate" is
+            for processors.
 
     Returns:
         Distances are within 1e-5 of float64 arithmetic, as those of `dtw_distances`.
@@ -104,6 +107,10 @@ def dtw_neighbors(
         SequenceError: as `dtw_distances`.
     """
     chosen = dtw_options(dtw, **options)
+    if device != "cpu" and method == "exact":
+        found = device_search(a, k, chosen, exclude=exclude, device=device, progress=progress)
+        if found is not None:
+            return found[0]
     return search(a, k, chosen, exclude=exclude, method=method, dimensions=dimensions, progress=progress)[0]
 
 
@@ -133,7 +140,11 @@ def search(
     options = options.at_temporal_stride(source.temporal_stride)
     reason = _no_bounds(options, source, dimensions)
     if method == "exact" and reason is not None and len(source) <= ALL_PAIRS:
-        return _all_pairs(source, k, options, exclusion, reason, clock, progress=progress)
+        every = pair_costs(options, source.everything(), None, progress=progress)
+        clock.phase("pairs")
+        table, cache = _all_pairs(source, k, options, exclusion, every, clock)
+        table.statistics["reason"] = reason
+        return table, cache
 
     projection, short = _projections(options, source, dimensions)
     vectors = sequence_vectors(options, short.first(DIMENSIONS))
@@ -180,20 +191,16 @@ def _all_pairs(
     k: int,
     options: DTWOptions,
     exclusion: Exclusion,
-    reason: str,
+    matrix: NDArray[np.float32],
     clock: _Clock,
-    *,
-    progress: bool | None,
 ) -> tuple[NeighborTable, PairCache]:
-    """Of a small set, every pair."""
-    table, count = source.table(np.arange(len(source))) if source.whole is None else source.whole, len(source)
+    """Neighbours by all distances (N, N); what is said of them is for the caller to complete."""
+    count = len(source)
     i, j = np.triu_indices(count, 1)
-    known = KnownPairs(count, i * count + j, pair_costs(options, table, None, progress=progress)[i, j])
-    cache = PairCache(SetCosts.of(options, source), known=known)
+    cache = PairCache(SetCosts.of(options, source), known=KnownPairs(count, i * count + j, matrix[i, j]))
     indices, distances = nearest_known(cache, k, exclusion)
     clock.phase("refinement")
-    statistics = {"method": "brute force", "reason": reason} | _counts(cache, clock)
-    return NeighborTable(indices, distances, statistics), cache
+    return NeighborTable(indices, distances, {"method": "brute force"} | _counts(cache, clock)), cache
 
 
 def _projections(
@@ -260,3 +267,33 @@ def _no_bounds(options: DTWOptions, table: FrameSource, dimensions: int | None) 
     if dimensions is None and table.features <= DIMENSIONS + 1:
         return f"frames have {table.features} features, no more than the bounds would"
     return None
+
+
+def device_search(
+    a: Any,
+    k: int,
+    options: DTWOptions,
+    *,
+    exclude: ArrayLike | None = None,
+    device: str,
+    progress: bool | None = None,
+) -> tuple[NeighborTable, PairCache] | None:
+    """`search` by all pairs on a GPU, near ties settled on the processor; None where there is no such device."""
+    from stgcnlib.dtw.gpu import device_name, device_pair_costs, dtw_device
+
+    place = dtw_device(device)
+    if place is None:
+        return None
+    clock = _Clock()
+    source = frame_source(a, "a")
+    check_candidates(k, exclude, len(source))
+    options = options.at_temporal_stride(source.temporal_stride)
+    every = device_pair_costs(options, source.everything(), None, device=place, progress=progress)
+    clock.phase("pairs")
+    table, cache = _all_pairs(source, k, options, Exclusion.of(exclude, len(source)), every, clock)
+    name = device_name(place)
+    table.statistics["device"] = name
+    table.statistics["reason"] = (
+        f"{name} computes all pairs: bounds would save products alone, which are about half of its time"
+    )
+    return table, cache

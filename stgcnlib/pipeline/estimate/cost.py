@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 from stgcnlib.pipeline.estimate.facts import Facts, Part
 from stgcnlib.pipeline.estimate.trials import Units
+from stgcnlib.pipeline.line.networks import FREE_SHARE
 
 __all__ = ["BATCH_FRAMES", "HASHED", "MB", "NO_AXES", "REACH", "Axes", "Cost", "activations_on_disk", "coordinates",
-           "forward_seconds", "graph_bytes", "kept_by_passes", "known_pairs", "matrices",
+           "forward_seconds", "graph_bytes", "kept_by_passes", "known_pairs", "matrices", "recorded_again",
            "stored_size"]  # fmt: skip
 
 Axes = Mapping[str, str]
@@ -70,6 +71,18 @@ def activations_on_disk(f: Facts) -> int:
     return total
 
 
+def recorded_again(f: Facts) -> float:
+    """Share of the networks whose features are not kept, but recorded again when they are read."""
+    mode, free = f.study.compute.activations, f.free
+    if mode != "auto":
+        return float(mode == "recompute")
+    count = f.study.network.seeds + f.study.controls.untrained + f.study.controls.initial
+    size, kept = activations_on_disk(f), 0
+    while free is not None and kept < count and size <= FREE_SHARE * free:
+        free, kept = free - size, kept + 1
+    return 0.0 if free is None else 1 - kept / count
+
+
 REACH = 1.5
 """Neighbours that are searched for, over K, so that graphs can be made anew without a part of the nodes."""
 
@@ -95,6 +108,11 @@ def graph_bytes(f: Facts) -> float:
 
 
 def kept_by_passes(f: Facts) -> dict[str, float]:
-    """What torch keeps: code and buffers of its convolutions for every length of a batch that it has met."""
+    """What torch keeps: code and buffers of its convolutions for lengths of batches that it has met, not for all."""
     per_frame = f.activations / max(1, f.nodes.frames)
-    return {"passes": 4.0 * per_frame * float(sum({*f.every.lengths.tolist()}))}
+    met = sum({*f.every.lengths.tolist()})
+    return {"passes": 4.0 * per_frame * float(min(met, MOST_MET))}
+
+
+MOST_MET = 4000
+"""Frames of all lengths together for which code is kept, as measured for UTD-MHAD, NW-UCLA and the demo."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +16,8 @@ from stgcnlib.pipeline.study import Study
 __all__ = ["Room", "check_room", "find_room", "size"]
 
 GIB = 2**30
-LIMITS = (
-    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
-)
-"""Files with the limit of a container or job, and with what it uses: cgroups of version 2 and 1."""
+OWN_GROUPS, GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
+"""Which groups of processes this one is in (of a container, or a job of a cluster), and where their limits are."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +99,8 @@ def _smaller(study: Study, *, disk: bool) -> list[str]:
         mends.append("choose fewer layers with layers")
     if disk and study.activations.dtype == "float32":
         mends.append("keep features in half precision with activations.dtype: float16")
+    if disk and study.compute.activations == "keep":
+        mends.append("record features again when they are read with compute.activations: auto")
     if not disk and study.graph.distances == "all":
         mends.append("set graph.distances to auto")
     if disk and study.controls.untrained + study.controls.initial > 1:
@@ -129,11 +129,30 @@ def _memory() -> tuple[int | None, int | None]:
         total, free = (int(told[name].split()[0]) * 1024 for name in ("MemTotal", "MemAvailable"))
     except (OSError, ValueError, KeyError):
         return None, None
-    for limit, used in LIMITS:
+    for limit, used in _limits():
         try:
-            most, now = (int(Path(file).read_text(encoding="ascii")) for file in (limit, used))
+            most, now = (int(file.read_text(encoding="ascii")) for file in (limit, used))
         except (OSError, ValueError):  # none, or "max"
             continue
-        if most < total:
-            total, free = most, min(free, max(0, most - now))
+        total, free = min(total, most), min(free, max(0, most - now))
     return total, free
+
+
+def _limits() -> Iterator[tuple[Path, Path]]:
+    """Files with the limit of memory of each group that this process is in, and with what the group uses."""
+    try:
+        lines = OWN_GROUPS.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, kinds, path = line.split(":", 2)
+        if kinds == "":
+            home, names = GROUPS, ("memory.max", "memory.current")
+        elif "memory" in kinds.split(","):  # version 1
+            home, names = GROUPS / "memory", ("memory.limit_in_bytes", "memory.usage_in_bytes")
+        else:
+            continue
+        parts = [part for part in path.split("/") if part not in ("", "..")]
+        for depth in range(len(parts) + 1):
+            group = home.joinpath(*parts[:depth])
+            yield group / names[0], group / names[1]
