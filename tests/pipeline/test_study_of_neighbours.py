@@ -14,6 +14,7 @@ from IPython.display import Markdown
 from small_study import SMALL
 
 import stgcnlib
+from stgcnlib import figures
 from stgcnlib.dsgraph.distances import computing
 from stgcnlib.dtw import LayerDistances
 from stgcnlib.errors import StudyError
@@ -120,6 +121,9 @@ def test_a_workbench_places_networks_by_their_nearest(both: tuple[StudyRun, Stud
     assert reply["neighbours"]
     assert source.open(name, "trained", 2)["player"] is not None
     study = read_study(near.output)
+    graph = study["geometry"].graphs[(LAST, "trained", "other subjects")]
+    nodes, known = study["nodes"], study[f"distances/trained/{LAST}"]
+    assert figures.ds_graph_map(graph, nodes.labels, nodes.class_names, distances=known).axes  # as "Take away" says
     shutil.rmtree(study.output / "artefacts" / "neighbours")
     assert not StudySource(near.output).figure.content["offered"]
 
