@@ -76,6 +76,7 @@ class Facts:
         transfer: parts "source", "train" and "test" of the transfer study, where there is one.
         fits: names of its fits.
         read: share of the recordings that was looked at.
+        free: bytes that are free on the output's disk; `None`: not asked for, as many as it takes.
     """
 
     study: Study
@@ -94,6 +95,7 @@ class Facts:
     transfer: Mapping[str, Part] = field(default_factory=dict)
     fits: tuple[str, ...] = ()
     read: float = 1.0
+    free: int | None = None
 
     def layer(self, name: str) -> Layer:
         """The layer of a name."""

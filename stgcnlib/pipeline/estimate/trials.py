@@ -158,7 +158,7 @@ def _reading(look: Artefacts) -> float:
 
 def _passes(work: Callable[[SequenceSet, str], Any], some: SequenceSet, alike: SequenceSet) -> Passes:
     """From recordings of many lengths, nearly a batch each, and from equal ones, which share batches."""
-    from stgcnlib.activations.recording import _BATCH_FRAMES
+    from stgcnlib.activations.passes import _BATCH_FRAMES
     from stgcnlib.pipeline.estimate.facts import Part
 
     rows, taken = [], []
@@ -174,7 +174,7 @@ def _passes(work: Callable[[SequenceSet, str], Any], some: SequenceSet, alike: S
 
 def _forward(network: Any, data: SequenceSet, device: str) -> None:
     from stgcnlib.activations.observe import observing
-    from stgcnlib.activations.recording import _BATCH_FRAMES
+    from stgcnlib.activations.passes import _BATCH_FRAMES
     from stgcnlib.networks.batches import equal_batches, network_batch
 
     with observing(network, [], device=device) as forward:
