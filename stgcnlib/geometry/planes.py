@@ -78,7 +78,7 @@ def aligned_planes(
         seed: of `placed`.
 
     Returns:
-        layer -> (N, 2) float32: that layer `placed`, scaled to a root mean square distance of 1 from the centre (0 where
+        layer -> (N, 2) float32: that layer `placed`, scaled to a root mean square distance of 1 from the centre (0 if
         all points coincide), and rotated or reflected to lie as near to the layer before as it can (orthogonal
         Procrustes). Where all distances are followed, those within a layer keep their ratios; those of two layers can't
         be compared. Where the nearest are, places start from those of the layer before, and say only who is near whom.
