@@ -58,6 +58,7 @@ def layer_geometry(
     symmetrize: Any = "max",
     solver: Any = "exact",
     dtw: DTWLike = None,
+    device: str = "cpu",
     permutations: int = 200,
     confidence: float = 0.95,
     seed: int = 0,
@@ -87,6 +88,7 @@ def layer_geometry(
         k: candidates per node; None: what suits labels and groups (`choose_k`).
         sigma, symmetrize, solver: as `stgcnlib.dsgraph.nnk_graph`.
         dtw: a `DTWOptions` or some of its fields, for distances that are computed.
+        device: where they are, as of `stgcnlib.dtw.dtw_distances`.
         permutations: shuffles of the labels or targets for the null.
         confidence: of the intervals and of the null's range.
         seed: of shuffles, and of random parts where no groups are known.
@@ -130,7 +132,7 @@ def layer_geometry(
         barred = {main: codes} | ({ALL: None} if kind_of(network) == TRAINED else {})
         if matrix is None:
             asked: dict[str, Any] = {"k": k, "exclude": codes, "parts": jackknife.parts, "everyone": ALL in barred}
-            matrix = all_or_nearest(known[network][name], options, **asked)
+            matrix = all_or_nearest(known[network][name], options, device=device, **asked)
         matrix = layer_of(matrix, count, f"{name!r} ({network})")
         for neighbours, exclude in barred.items():
             key = (name, network, neighbours)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from stgcnlib.artefacts.keys import Settings
     from stgcnlib.geometry import ChosenK, LayerGeometry, LayerStatistics
     from stgcnlib.groups import Grouping
+    from stgcnlib.pipeline.sections import Compute
     from stgcnlib.sampling import NodeSample
 
 __all__ = ["FINDINGS", "find_recordings", "measure_baselines", "measure_curve", "measure_density",
@@ -168,6 +169,7 @@ def measure_sensitivity(
     distances: Distances,
     others: Mapping[tuple[str, str], LayerDistances],
     settings: Settings,
+    compute: Compute,
 ) -> pd.DataFrame:
     """Smoothness with one choice changed at a time."""
     from stgcnlib.geometry import sensitivity
@@ -184,7 +186,7 @@ def measure_sensitivity(
             return others[(names[options], layer)]
         if distances[layer].complete or most == k.k:
             return distances[layer]
-        return nearest_of_layer(activations[layer], own, grouping, most, settings.seed)
+        return nearest_of_layer(activations[layer], own, grouping, most, settings.seed, device=compute.device)
 
     return sensitivity(
         activations, nodes.labels, groups=grouping.groups, resample=grouping.resample, k=k.k, other_k=chosen.pop("k"),
