@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from stgcnlib.dtw.frames import FrameTable, check_finite, checked_array, checked_input, frame_table, kept_dtype, rows_for
 from stgcnlib.errors import SequenceError
 
-__all__ = ["FrameSource", "Spread", "frame_source"]
+__all__ = ["BLOCK_BYTES", "FrameSource", "Spread", "frame_source"]
 
 RESIDENT_BYTES = 2**30
 """Frames below this size are held in memory, as a whole."""
