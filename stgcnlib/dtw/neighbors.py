@@ -130,8 +130,9 @@ def search(
 ) -> tuple[NeighborTable, PairCache]:
     """`dtw_neighbors`, and the exact distances that it computed on the way, for who needs more of them.
 
-    `device` as of `dtw_neighbors`. `executor`: where the tiles of bounds and the tasks of exact distances run; None: in this process. Limits are fixed
-    before a phase begins, so that nothing depends on where a task runs, or in which order they end.
+    `device` is as of `dtw_neighbors`. `executor`: where the tiles of bounds and the tasks of exact distances run; None:
+    in this process. Limits are fixed before a phase begins, so that nothing depends on where a task runs, or in which
+    order they end.
     """
     check_choice("method", method, get_args(Method))
     if dimensions is not None and (isinstance(dimensions, bool) or int(dimensions) != dimensions or dimensions < 1):
@@ -146,7 +147,7 @@ def search(
 
         place = dtw_device(device)
         if place is not None:
-            return _on_device(source, k, options, exclusion, place, clock, progress)
+            return _on_device(source, k, options, exclusion, place, clock, progress=progress)
     reason = _no_bounds(options, source, dimensions)
     if method == "exact" and reason is not None and len(source) <= ALL_PAIRS:
         return _all_pairs(source, k, options, exclusion, reason, clock, progress)
@@ -218,6 +219,7 @@ def _on_device(
     exclusion: Exclusion,
     device: torch.device,
     clock: _Clock,
+    *,
     progress: bool | None,
 ) -> tuple[NeighborTable, PairCache]:
     """By every pair on a GPU, a tile at a time, of which few are kept; near ties are settled on the processor."""
