@@ -17,7 +17,7 @@ from stgcnlib.dsgraph.kernel import Sigma, gaussian, kernel_width, project_psd
 from stgcnlib.dsgraph.nnk import Solver, merge_twins, share, solve_blocks
 from stgcnlib.dtw.distances import dtw_distances
 from stgcnlib.dtw.known import LayerDistances, as_layer_distances
-from stgcnlib.dtw.neighbors import Method, NeighborTable, search
+from stgcnlib.dtw.neighbors import Method, search
 from stgcnlib.dtw.options import DTWKeywords, DTWLike, dtw_options, names_options
 from stgcnlib.dtw.square import nearest_rows
 from stgcnlib.errors import GraphError, suggest

@@ -7,12 +7,12 @@ of short frames and limits alone, wherever it runs, and gives a short list of pa
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stgcnlib.dtw.costs import CostModel
+from stgcnlib.dtw.costs import CostModel, Lanes
 from stgcnlib.dtw.frames import on_threads
 from stgcnlib.dtw.kernels import LANES
 from stgcnlib.dtw.options import DTWOptions
@@ -104,11 +104,11 @@ class Bounds:
         if not self.slack:
             return costs
         options, lengths = self.costs.x.options, self.costs.x.lengths
-        cells = np.float64(1.0)
+        cells: Any = 1.0
         if options.normalize != "length":  # repeated frames of parts, and rounding
             cells = (lengths[rows][:, None] + lengths[columns] + 2.0 * options.parts) * 1.001
         shrink = 1 - 2 * RELATIVE_ERROR
-        root = np.sqrt(costs * shrink) - self.slack * np.sqrt(cells)
+        root = np.sqrt(np.maximum(costs, 0) * shrink) - self.slack * np.sqrt(cells)
         return np.asarray(np.maximum(root, 0) ** 2 * shrink)
 
 
@@ -148,20 +148,26 @@ def bound_tile(bounds: Bounds, tile: BoundTile) -> tuple[NDArray[np.int64], NDAr
         for begin, end in frame_blocks(costs.y.lengths[columns], COLUMN_FRAMES, LANES):
             some = columns[begin:end]
             lanes = [costs.y.lanes(some, part) for part in range(parts)]
-            filled = np.append(some, np.repeat(some[-1:], -len(some) % LANES))
+            unused = -len(some) % LANES
+            filled = np.append(some, np.repeat(some[-1:], unused))
 
             def work(
-                block: tuple[int, int], begin: int = begin, lanes: list = lanes, filled: NDArray[np.int64] = filled  # type: ignore[type-arg]
+                block: tuple[int, int],
+                begin: int = begin,
+                lanes: list[Lanes] = lanes,
+                filled: NDArray[np.int64] = filled,
+                unused: int = unused,
             ) -> None:
                 numbers = np.arange(tile.first + block[0], tile.first + block[1])
                 rows = bounds.order[numbers]
                 shape = len(rows), len(filled) // LANES, LANES
                 limits = bounds.exclusion.pair_limits(rows[:, None], filled, bounds.limits).reshape(shape)
                 limits[~later(numbers, tile.begin + begin, shape[1])] = -1.0
-                limits.reshape(len(rows), -1)[:, len(filled) - (-len(some) % LANES) :] = -1.0
-                found = tile_costs(costs, rows, lanes, (limits >= 0).any(axis=2), limits).reshape(len(rows), -1)
-                found, limits = bounds.lowered(found, rows, filled), limits.reshape(len(rows), -1)
-                i, j = np.nonzero((limits >= 0) & (found <= limits))
+                limits.reshape(len(rows), -1)[:, len(filled) - unused :] = -1.0
+                needed = np.asarray((limits >= 0).any(axis=2))
+                found = tile_costs(costs, rows, lanes, needed, limits).reshape(len(rows), -1)
+                found, most = bounds.lowered(found, rows, filled), limits.reshape(len(rows), -1)
+                i, j = np.nonzero((most >= 0) & (found <= most))
                 pairs = np.sort(np.stack([rows[i], filled[j]], axis=1), axis=1)
                 lists[begin, block[0]] = pairs, found[i, j].astype(np.float32)
 

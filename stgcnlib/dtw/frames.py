@@ -220,6 +220,7 @@ def kept_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 def check_finite(table: FrameTable, name: str, start: int = 0) -> None:
     """Raise SequenceError if a value is NaN or infinite; `start` is the number of the table's first sequence."""
+
     def check(block: tuple[int, int]) -> None:
         first, last = table.offsets[block[0]], table.offsets[block[1]]
         finite = np.isfinite(table.values[first:last]).all(axis=1)

@@ -8,6 +8,7 @@ depend on which others are in the list, but for the rounding of products of whol
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,7 +84,7 @@ def _pieces(
     place = np.arange(len(rows)) - np.repeat(starts, np.diff(np.append(starts, len(rows))))
     new = np.append(True, (block[1:] != block[:-1]) | (place[1:] % PAIRS == 0))
     edges = np.append(np.flatnonzero(new), len(rows))
-    return [_Piece(rows[a:b], columns[a:b], order[a:b]) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [_Piece(rows[a:b], columns[a:b], order[a:b]) for a, b in pairwise(edges)]
 
 
 def _piece_costs(

@@ -58,9 +58,9 @@ class NeighborTable:
             "pairs": all pairs; "pairs_computed": those not settled by the first bounds, whose distance was computed, or
             that it exceeds what it may be; "share": their quotient;
             "pairs_settled": distances computed again in float64, to tell near ties; "dimensions" of the bounds;
-            "rounds" of refinement; if approximate, "candidates" per sequence, and the "recall" over
+            "pairs_left" by them; if approximate, "candidates" per sequence, and the "recall" over
             "recall_nodes" sequences compared with all others; "seconds", and per phase "seconds_projection",
-            "seconds_bounds" and "seconds_refinement".
+            "seconds_limits", "seconds_bounds" and "seconds_refinement".
     """
 
     indices: NDArray[np.int64]
@@ -96,10 +96,10 @@ def dtw_neighbors(
         exclude: (N,) group values (sequences of equal value are no neighbours: give the subjects to leave the
             same person out), or an (N, N) bool mask, true where j may not be a neighbour of i. A sequence is
             never its own neighbour. None: all others are admissible.
-        method: "exact"; or "approximate" for sets of many thousands: DTW ranks only the 4 K sequences nearest by a
-            vector of projected frames (seed 0). Its recall is measured and reported in the statistics.
-        dimensions: coordinates per frame for the lower bounds; any number gives the same neighbours. None: 64, and
-            no bounds at all where frames have no more features than that.
+        method: "exact"; or "approximate": DTW ranks only the 4 K sequences nearest by a vector of projected frames
+            (seed 0). Its recall is measured and reported in the statistics.
+        dimensions: coordinates per frame for the lower bounds; any number gives the same neighbours. None: 16, 32 or
+            64, by what each leaves of a sample, and no bounds at all where frames have no more features than 64.
         dtw, device, progress, **options: as `dtw_distances`. A GPU computes all pairs, without bounds; "approximate" is
             for processors.
 
@@ -150,7 +150,7 @@ def search(
             return _on_device(source, k, options, exclusion, place, clock, progress=progress)
     reason = _no_bounds(options, source, dimensions)
     if method == "exact" and reason is not None and len(source) <= ALL_PAIRS:
-        return _all_pairs(source, k, options, exclusion, reason, clock, progress)
+        return _all_pairs(source, k, options, exclusion, reason, clock, progress=progress)
 
     projection, short = _projections(options, source, dimensions)
     vectors = sequence_vectors(options, short.first(DIMENSIONS))
@@ -167,21 +167,21 @@ def search(
     else:
         cache.fill(_pairs_of(candidates[:, :k]))
         further = _pairs_of(candidates[:, k:])
-        cache.fill(further, exclusion.pair_limits(*further.T, kth_limits(cache.known, exclusion, k)))
+        cache.fill(further, exclusion.pair_limits(further[:, 0], further[:, 1], kth_limits(cache.known, exclusion, k)))
         clock.phase("limits")
         limits = kth_limits(cache.known, exclusion, k)
         if reason is None:
             first = dimensions or cheapest(options, short, limits, exclusion, cache.known)
             rank = np.argsort(order)
             bounds = Bounds.fit(options, short.first(first), limits, exclusion, rank)
-            left = _left_by(bounds, executor or HereExecutor(), progress)
+            left = _left_by(bounds, executor or HereExecutor(), progress=progress)
             statistics = {"method": "projection bounds", "dimensions": first, "pairs_left": len(left)}
             clock.phase("bounds")
-            cache.fill(left, exclusion.pair_limits(*left.T, limits))
+            cache.fill(left, exclusion.pair_limits(left[:, 0], left[:, 1], limits))
         else:
             statistics = {"method": "brute force", "reason": reason}
             for some in _everyone(len(source)):
-                cache.fill(some, exclusion.pair_limits(*some.T, limits))
+                cache.fill(some, exclusion.pair_limits(some[:, 0], some[:, 1], limits))
     indices, distances = nearest_known(cache, k, exclusion)
     clock.phase("refinement")
     statistics |= _counts(cache, clock)
@@ -199,13 +199,14 @@ def _all_pairs(
     exclusion: Exclusion,
     reason: str,
     clock: _Clock,
+    *,
     progress: bool | None,
 ) -> tuple[NeighborTable, PairCache]:
     """Of a small set, every pair."""
     table, count = source.table(np.arange(len(source))) if source.whole is None else source.whole, len(source)
     i, j = np.triu_indices(count, 1)
     known = KnownPairs(count, i * count + j, pair_costs(options, table, None, progress=progress)[i, j])
-    cache = PairCache(SetCosts.fit(options, source, corridor_projection(options, source)), known=known)
+    cache = PairCache(SetCosts.of(options, source), known=known)
     indices, distances = nearest_known(cache, k, exclusion)
     clock.phase("refinement")
     statistics = {"method": "brute force", "reason": reason} | _counts(cache, clock)
@@ -248,7 +249,7 @@ def _projections(
     return projection, projection or Projection.fit(source, least, centred=options.metric != "cosine")
 
 
-def _left_by(bounds: Bounds, executor: Executor, progress: bool | None) -> NDArray[np.int64]:
+def _left_by(bounds: Bounds, executor: Executor, *, progress: bool | None) -> NDArray[np.int64]:
     """(P, 2) pairs that the bounds do not rule out."""
     tiles = bounds.tiles()
     found = executor.map(bound_tile, bounds, tiles)

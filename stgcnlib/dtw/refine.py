@@ -19,7 +19,9 @@ from stgcnlib.groups import Exclusion
 
 __all__ = ["Executor", "HereExecutor", "PairCache", "kth_limits", "nearest_known"]
 
-S, I, R = TypeVar("S"), TypeVar("I"), TypeVar("R")
+Shared = TypeVar("Shared")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 TIE = 1e-10
 """Relative difference up to which two float64 distances are equal, and the index decides."""
@@ -31,7 +33,9 @@ COSINE_FLOOR = 1e-20
 class Executor(Protocol):
     """Where tasks run. Each is a function of what all tasks share and of its own item, and of nothing else."""
 
-    def map(self, function: Callable[[S, I], R], shared: S, items: Sequence[I]) -> Iterator[R]:
+    def map(
+        self, function: Callable[[Shared, Item], Result], shared: Shared, items: Sequence[Item]
+    ) -> Iterator[Result]:
         """Results in the order of the items."""
         ...
 
@@ -39,7 +43,9 @@ class Executor(Protocol):
 class HereExecutor:
     """One task after the other in this process; each uses all threads by itself."""
 
-    def map(self, function: Callable[[S, I], R], shared: S, items: Sequence[I]) -> Iterator[R]:
+    def map(
+        self, function: Callable[[Shared, Item], Result], shared: Shared, items: Sequence[Item]
+    ) -> Iterator[Result]:
         """See `Executor`."""
         for item in items:
             yield function(shared, item)
@@ -129,10 +135,8 @@ def kth_limits(known: KnownPairs, exclusion: Exclusion, k: int) -> NDArray[np.fl
     return limits
 
 
-def nearest_known(
-    cache: PairCache, k: int, exclusion: Exclusion
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """The k nearest of the known (N, K): those too close for float32 are computed again in float64, equal ones go by index.
+def nearest_known(cache: PairCache, k: int, exclusion: Exclusion) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The k nearest of the known (N, K): in float64 those too close for float32, and by index those that are equal.
 
     Every sequence has at least k admissible ones that are known.
     """

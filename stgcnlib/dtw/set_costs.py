@@ -19,7 +19,7 @@ from stgcnlib.dtw.options import DTWOptions
 from stgcnlib.dtw.projection import Projection
 from stgcnlib.dtw.source import FrameSource
 from stgcnlib.dtw.tile_costs import DenseCosts, ShortCosts, TileCosts
-from stgcnlib.dtw.tiles import turn
+from stgcnlib.dtw.tiles import corridor_projection, turn
 
 __all__ = ["PairTask", "SetCosts", "pair_task"]
 
@@ -64,6 +64,11 @@ class SetCosts:
         """Costs by corridors if their short frames are given (`tiles.corridor_projection`)."""
         model = CostModel.fit(options, source) if projection is None else None
         return cls(options, source, projection, model, np.arange(len(source)) if order is None else order)
+
+    @classmethod
+    def of(cls, options: DTWOptions, source: FrameSource) -> SetCosts:
+        """Costs by corridors where these are defined and pay, in the order in which the sequences are."""
+        return cls.fit(options, source, corridor_projection(options, source))
 
     def tasks(self, pairs: NDArray[np.int64]) -> list[NDArray[np.int64]]:
         """Which of the pairs (P, 2) belong to one task: all if the frames are in memory, else those of two blocks."""

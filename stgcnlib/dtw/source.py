@@ -9,12 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stgcnlib.dtw.frames import FrameTable, check_finite, checked_array, checked_input, frame_table, kept_dtype, rows_for
+from stgcnlib.dtw.frames import (
+    FrameTable,
+    check_finite,
+    checked_array,
+    checked_input,
+    frame_table,
+    kept_dtype,
+    rows_for,
+)
 from stgcnlib.errors import SequenceError
 
 __all__ = ["BLOCK_BYTES", "FrameSource", "Spread", "frame_source"]
@@ -82,7 +91,7 @@ class FrameSource:
         rows[:, self.features :] = 0
         breaks = np.flatnonzero(np.diff(wanted) != 1) + 1
         edges = np.concatenate([[0], breaks, [len(wanted)]]) if len(wanted) else np.zeros(1, np.int64)
-        for start, stop in zip(edges[:-1], edges[1:], strict=True):
+        for start, stop in pairwise(edges):
             self._read(int(wanted[start]), int(stop - start), rows[offsets[start] : offsets[stop]])
         return FrameTable(rows, offsets, self.temporal_stride, self.features)
 
@@ -146,8 +155,7 @@ def frame_source(sequences: Any, name: str = "a") -> FrameSource:
     """Sequences as `frames.frame_table` takes them, in memory or to be read.
 
     Raises:
-        SequenceError: nothing given, an empty sequence, or D differs; a value is NaN or infinite, which is found when
-            `FrameSource.spread` is asked for where the frames are not held in memory.
+        SequenceError: nothing given, an empty sequence, D differs, or a value is NaN or infinite.
     """
     stride = int(getattr(sequences, "temporal_stride", 1))
     if _stored(sequences):
@@ -167,7 +175,10 @@ def frame_source(sequences: Any, name: str = "a") -> FrameSource:
         dtype, count = np.result_type(*kinds), int(np.sum(lengths))
         offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
     whole = frame_table(sequences, name) if count * width * dtype.itemsize <= RESIDENT_BYTES else None
-    return FrameSource(sequences if whole is None else None, offsets, width, dtype, stride, whole, name)
+    source = FrameSource(sequences if whole is None else None, offsets, width, dtype, stride, whole, name)
+    if whole is None:
+        _ = source.spread  # reads and checks every frame
+    return source
 
 
 def _stored(sequences: Any) -> bool:

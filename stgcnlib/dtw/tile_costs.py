@@ -68,7 +68,7 @@ class TileCosts(Protocol):
     ) -> NDArray[np.float64]:
         """(q, LANES) costs of jobs (q, 2): a sequence of `rows` and a group of `lanes`.
 
-        `products` are (R, S), the columns interleaved as the lanes are. Costs above `limits` (q, LANES) may be infinite.
+        `products` are (R, S), columns interleaved as the lanes are. Above `limits` (q, LANES) costs may be infinite.
         """
         ...
 
@@ -207,7 +207,9 @@ class ShortCosts:
 
 def still_allowed(limits: NDArray[np.float64], costs: NDArray[np.float64]) -> NDArray[np.float64]:
     """What is left of limits after the costs of some parts; -1 where one of these was beyond its own."""
-    return np.subtract(limits, costs, out=np.full(limits.shape, -1.0), where=np.isfinite(costs))
+    left = np.full(limits.shape, -1.0)
+    np.subtract(limits, costs, out=left, where=np.isfinite(costs))
+    return left
 
 
 def _band(options: DTWOptions) -> int:

@@ -118,7 +118,7 @@ def _all_pairs(costs: TileCosts, *, symmetric: bool, progress: bool | None) -> N
         needed = np.ones((len(rows), -(-(end - begin) // kernels.LANES)), np.bool_)
         if symmetric:  # what is mirrored may be left out
             wanted = later(np.arange(first, last), begin, needed.shape[1])
-            limits, needed = np.where(wanted, np.inf, -1.0), wanted.any(axis=2)
+            limits, needed = np.where(wanted, np.inf, -1.0), np.asarray(wanted.any(axis=2))
         found = tile_costs(costs, rows, lanes, needed, limits).reshape(len(rows), -1)[:, : end - begin]
         numbers = np.arange(first, last)[:, None]
         i, j = np.nonzero(np.arange(begin, end) > numbers if symmetric else np.ones_like(found, np.bool_))

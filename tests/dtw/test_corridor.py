@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from stgcnlib.dtw import DTWOptions, corridor
 from stgcnlib.dtw.frames import frame_table
-from stgcnlib.dtw.projection import Projection
-from stgcnlib.dtw.tile_costs import LEAST_FEATURES, DenseCosts, ShortCosts
 from stgcnlib.dtw.listed import listed_costs
+from stgcnlib.dtw.projection import Projection
 from stgcnlib.dtw.source import FrameSource
+from stgcnlib.dtw.tile_costs import LEAST_FEATURES, DenseCosts, ShortCosts
 from stgcnlib.dtw.tiles import exact_costs, pair_costs
 
 OPTIONS = [
@@ -62,7 +62,9 @@ def test_equals_the_slow_loops(rng, options, dimensions, dtype):
 def test_bounds_by_all_coordinates_are_nearly_the_distances(rng, options):
     """Bounds that are too low leave the costs right, but corridors wide."""
     table = frame_table(walks(rng, rng.integers(1, 15, size=6), 5))
-    costs = ShortCosts.fit(DTWOptions(**options), table, Projection.fit(FrameSource.of(table), 5, centred=True), exact=False)
+    costs = ShortCosts.fit(
+        DTWOptions(**options), table, Projection.fit(FrameSource.of(table), 5, centred=True), exact=False
+    )
     pairs, found = all_costs(costs, 6)
     expected = reference_distances(np.split(table.values, table.offsets[1:-1]), **options)[tuple(pairs.T)]
     assert (found <= expected * (1 + 1e-7)).all()
