@@ -61,6 +61,8 @@ WITHOUT_RECORDINGS = (
 """What is made without reading the recordings; "prepared" counts them itself."""
 LOADED, LOADING = 1.25, 7e-9
 """Memory of recordings that are read from the store, over their size, and seconds a byte."""
+DRAWING = 3e-7
+"""Seconds a byte of what pages draw of each node."""
 SHOWN = 4000
 """Most nodes that a page draws one by one."""
 PAGE = (2.0, 0.5 * MB, 0)
@@ -68,7 +70,7 @@ PAGES: Mapping[str, tuple[float, float, float]] = {
     "00_data": (4.0, 0.6 * MB, 200),
     "01_network": (1.5, 0.4 * MB, 0),
     "02_activations": (2.0, 0.1 * MB, 0),
-    "03_ds_graphs": (4.0, 0.6 * MB, 9000),
+    "03_ds_graphs": (3.5, 0.6 * MB, 9000),
     "04_geometry": (3.4, 1.3 * MB, 0),
     "04a_classes": (2.5, 1.0 * MB, 800),
     "05_layer": (4.2, 1.4 * MB, 2500),
@@ -94,6 +96,8 @@ def cost_of(name: str, axes: Axes, facts: Facts, units: Units) -> Cost:
 def page_cost(stage: str, facts: Facts, units: Units) -> Cost:
     """The cost of one page of a stage: its kernel and its pictures; it lies in a notebook, and once more in HTML."""
     seconds, size, per_node = PAGES.get(stage, PAGE)
-    disk = 2 * (size + per_node * min(len(facts.nodes), SHOWN))
+    drawn = per_node * min(len(facts.nodes), SHOWN)
+    disk = 2 * (size + drawn)
+    seconds += DRAWING * drawn + LOADING * coordinates(facts, facts.every)
     memory = 250 * MB + matrices(facts) / 2 + LOADED * coordinates(facts, facts.every)
     return Cost(seconds * units.speed, memory, disk)

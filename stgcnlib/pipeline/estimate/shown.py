@@ -61,7 +61,7 @@ def forecast_lines(forecast: Forecast, room: Room, output: Path) -> list[str]:
     busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     if busy > BUSY * cores():
         lines.append(
-            f"Other work keeps {busy:.1f} of {cores()} processors busy now; the time is that of an idle machine."
+            f"{busy:.1f} other threads want the {cores()} processors now; the time is that of an idle machine."
         )
     return lines
 
