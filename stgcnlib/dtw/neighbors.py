@@ -150,7 +150,11 @@ def search(
             return _on_device(source, k, options, exclusion, place, clock, progress=progress)
     reason = _no_bounds(options, source, dimensions)
     if method == "exact" and reason is not None and len(source) <= ALL_PAIRS:
-        return _all_pairs(source, k, options, exclusion, reason, clock, progress=progress)
+        every = pair_costs(options, source.everything(), None, progress=progress)
+        clock.phase("pairs")
+        table, cache = _all_pairs(source, k, options, exclusion, every, clock)
+        table.statistics["reason"] = reason
+        return table, cache
 
     projection, short = _projections(options, source, dimensions)
     vectors = sequence_vectors(options, short.first(DIMENSIONS))
@@ -197,20 +201,16 @@ def _all_pairs(
     k: int,
     options: DTWOptions,
     exclusion: Exclusion,
-    reason: str,
+    matrix: NDArray[np.float32],
     clock: _Clock,
-    *,
-    progress: bool | None,
 ) -> tuple[NeighborTable, PairCache]:
-    """Of a small set, every pair."""
-    table, count = source.table(np.arange(len(source))) if source.whole is None else source.whole, len(source)
+    """Neighbours by all distances (N, N); what is said of them is for the caller to complete."""
+    count = len(source)
     i, j = np.triu_indices(count, 1)
-    known = KnownPairs(count, i * count + j, pair_costs(options, table, None, progress=progress)[i, j])
-    cache = PairCache(SetCosts.of(options, source), known=known)
+    cache = PairCache(SetCosts.of(options, source), known=KnownPairs(count, i * count + j, matrix[i, j]))
     indices, distances = nearest_known(cache, k, exclusion)
     clock.phase("refinement")
-    statistics = {"method": "brute force", "reason": reason} | _counts(cache, clock)
-    return NeighborTable(indices, distances, statistics), cache
+    return NeighborTable(indices, distances, {"method": "brute force"} | _counts(cache, clock)), cache
 
 
 def _on_device(
@@ -230,7 +230,7 @@ def _on_device(
     for tile in device_tiles(options, source, device=device, progress=progress):
         nearest.add(tile.rows, tile.columns, tile.costs)
     clock.phase("pairs")
-    cache = PairCache(SetCosts.fit(options, source, corridor_projection(options, source)), known=nearest.known())
+    cache = PairCache(SetCosts.of(options, source), known=nearest.known())
     cache.computed = len(source) * (len(source) - 1) // 2
     indices, distances = nearest_known(cache, k, exclusion)
     clock.phase("refinement")

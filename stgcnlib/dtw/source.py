@@ -95,6 +95,10 @@ class FrameSource:
             self._read(int(wanted[start]), int(stop - start), rows[offsets[start] : offsets[stop]])
         return FrameTable(rows, offsets, self.temporal_stride, self.features)
 
+    def everything(self) -> FrameTable:
+        """All sequences, held in memory."""
+        return self.table(np.arange(len(self))) if self.whole is None else self.whole
+
     def blocks(self) -> Iterator[tuple[int, FrameTable]]:
         """All sequences a block at a time: the first one's number, and the table; the whole where it is in memory."""
         if self.whole is not None:

@@ -16,7 +16,7 @@ from stgcnlib.groups import Exclusion
 __all__ = ["near_order", "nearest_vectors", "sequence_vectors"]
 
 MOMENTS = 16  # of a sequence, evenly spaced from its first frame to its last
-BLOCK = 256
+BLOCK = 128
 DIRECTIONS, LEAF, SAMPLED = 8, 8, 2048
 
 
