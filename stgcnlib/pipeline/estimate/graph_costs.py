@@ -110,7 +110,7 @@ def _distances(f: Facts, u: Units, name: str) -> Cost:
 
 def _graphs(f: Facts, u: Units) -> float:
     """Seconds of one layer's graph, made once and once without each part of the jackknife."""
-    return (1 + f.parts) * (u.node * len(f.nodes) + 2e-8 * u.speed * known_pairs(f))
+    return (1 + f.parts) * (u.node * len(f.nodes) + 5e-8 * u.speed * known_pairs(f))
 
 
 def planes(f: Facts, u: Units, axes: Axes) -> Cost:
