@@ -192,7 +192,7 @@ class Controls(Section):
 
     `untrained` networks have fresh weights, and batch-norm statistics of the training part; `initial` ones have the
     same weights, and batch norm as it was initialised. Each costs the distances of all layers. `baselines` are
-    distances without time warping.
+    distances without time warping; of more than 2,000 recordings "resampled" is left out.
     """
 
     untrained: Whole = Field(5, ge=1, le=99)
