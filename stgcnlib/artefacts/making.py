@@ -6,7 +6,9 @@ One is made at a time, in this process; `schedule` makes many at a time in other
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Executor
+from contextlib import ExitStack
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from pydantic import BaseModel
 from stgcnlib.artefacts.declare import Artefact, Axis, Form, Line, Place, instance
 from stgcnlib.artefacts.effort import measured
 from stgcnlib.artefacts.keys import Keys
+from stgcnlib.artefacts.spread import Spread
 from stgcnlib.artefacts.stamps import Stamps
 from stgcnlib.artefacts.store import Store
 from stgcnlib.errors import ArtefactError, StudyError
@@ -33,7 +36,12 @@ class Artefacts:
         line: the declarations.
         study: a pydantic model with the settings.
         folder: where artefacts lie, and their tables beside it.
+
+    Attributes:
+        executor: gives one for the tasks of a long computation, see `Spread`; `None`: they run where it does.
     """
+
+    executor: Callable[[], Executor] | None = None
 
     def __init__(self, line: Line, study: BaseModel, folder: Path) -> None:
         self.line, self.settings, self.folder = line, study, folder
@@ -188,11 +196,13 @@ class Artefacts:
                 else:
                     form.save(artefact.make(**given), path)
 
-            basis = self.keys.basis(place)
-            if "scratch" in inspect.signature(artefact.make).parameters:
-                with self.store.scratch(place.name, key) as given["scratch"]:
-                    self.store.write(place.name, form, key, basis, write, effort.so_far)
-            else:
+            basis, asked = self.keys.basis(place), inspect.signature(artefact.make).parameters
+            with ExitStack() as kept:
+                if "scratch" in asked or "spread" in asked:
+                    scratch = kept.enter_context(self.store.scratch(place.name, key))
+                    given |= {"scratch": scratch} if "scratch" in asked else {}
+                    if "spread" in asked:
+                        given["spread"] = kept.enter_context(Spread(scratch / "tasks", self.executor))
                 self.store.write(place.name, form, key, basis, write, effort.so_far)
 
     def _arguments(self, owner: Artefact | Axis, function: Any, name: str, axes: Mapping[str, str]) -> dict[str, Any]:
