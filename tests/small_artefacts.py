@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from stgcnlib.artefacts import JSON, Artefact, Axis, Line, Spread
+from stgcnlib.artefacts import JSON, Artefact, Axis, Line, Tasks
 
 SLOW = 10**6
 """As `explain.steps`: making "explained" takes long, unless there is a file "go-on" beside `BEGAN`."""
@@ -48,8 +48,8 @@ WAITING = 7
 """The task of "squares" that waits for a file "go-on"."""
 
 
-def squares(settings: Any, scratch: Path, spread: Spread) -> list[int]:
-    return [sum(spread.map(square, scratch, range(3))), *spread.map(square, scratch, range(3, TASKS))]
+def squares(settings: Any, scratch: Path, tasks: Tasks) -> list[int]:
+    return [sum(tasks.map(square, scratch, range(3))), *tasks.map(square, scratch, range(3, TASKS))]
 
 
 def square(scratch: Path, item: int) -> int:

@@ -9,7 +9,7 @@ from stgcnlib.artefacts.declare import Artefact, Axis, Form, Line, Place
 from stgcnlib.artefacts.forms import ARRAY, ARRAYS, JSON, TABLE, TABLES, saved_as
 from stgcnlib.artefacts.making import Artefacts
 from stgcnlib.artefacts.schedule import Event, make_all
-from stgcnlib.artefacts.spread import Spread
+from stgcnlib.artefacts.tasks import Tasks
 
 __all__ = [
     "ARRAY",
@@ -24,7 +24,7 @@ __all__ = [
     "Form",
     "Line",
     "Place",
-    "Spread",
+    "Tasks",
     "make_all",
     "saved_as",
 ]

@@ -18,9 +18,9 @@ from pydantic import BaseModel
 from stgcnlib.artefacts.declare import Artefact, Axis, Form, Line, Place, instance
 from stgcnlib.artefacts.effort import measured
 from stgcnlib.artefacts.keys import Keys
-from stgcnlib.artefacts.spread import Spread
 from stgcnlib.artefacts.stamps import Stamps
 from stgcnlib.artefacts.store import Store
+from stgcnlib.artefacts.tasks import Tasks
 from stgcnlib.errors import ArtefactError, StudyError
 from stgcnlib.files import atomic_path
 
@@ -38,7 +38,7 @@ class Artefacts:
         folder: where artefacts lie, and their tables beside it.
 
     Attributes:
-        executor: gives one for the tasks of a long computation, see `Spread`; `None`: they run where it does.
+        executor: gives one for the tasks of a long computation, see `Tasks`; `None`: they run where it does.
     """
 
     executor: Callable[[], Executor] | None = None
@@ -198,11 +198,11 @@ class Artefacts:
 
             basis, asked = self.keys.basis(place), inspect.signature(artefact.make).parameters
             with ExitStack() as kept:
-                if "scratch" in asked or "spread" in asked:
+                if "scratch" in asked or "tasks" in asked:
                     scratch = kept.enter_context(self.store.scratch(place.name, key))
                     given |= {"scratch": scratch} if "scratch" in asked else {}
-                    if "spread" in asked:
-                        given["spread"] = kept.enter_context(Spread(scratch / "tasks", self.executor))
+                    if "tasks" in asked:
+                        given["tasks"] = kept.enter_context(Tasks(scratch / "tasks", self.executor))
                 self.store.write(place.name, form, key, basis, write, effort.so_far)
 
     def _arguments(self, owner: Artefact | Axis, function: Any, name: str, axes: Mapping[str, str]) -> dict[str, Any]:

@@ -9,18 +9,21 @@ from __future__ import annotations
 import hashlib
 import pickle
 import time
+import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
 from stgcnlib.errors import ArtefactError
-from stgcnlib.files import atomic_path
+from stgcnlib.files import atomic_path, fingerprint_file
 
-__all__ = ["Spread"]
+__all__ = ["Tasks"]
 
 Shared = TypeVar("Shared")
 Item = TypeVar("Item")
@@ -31,7 +34,7 @@ PATIENCE = 60.0
 """Seconds within which a result that another machine has written has to be seen here."""
 
 
-class Spread:
+class Tasks:
     """Runs tasks here or in an executor's processes, and keeps their results; a context manager that ends the executor.
 
     Args:
@@ -44,7 +47,7 @@ class Spread:
         self._executor: Executor | None = None
         self._calls = 0
 
-    def __enter__(self) -> Spread:
+    def __enter__(self) -> Tasks:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -84,7 +87,10 @@ class Spread:
         items: Sequence[Item],
         opened: Callable[[], Executor],
     ) -> Iterator[Result]:
-        common = home / "shared.pkl"
+        @cache
+        def common() -> Path:
+            return self._shared(shared)
+
         waiting: deque[tuple[Path, Future[None] | None]] = deque()
         numbers = iter(range(len(items)))
 
@@ -93,11 +99,9 @@ class Spread:
                 place = _place(home, number, items[number])
                 task = None
                 if not place.exists():
-                    if not common.exists():
-                        _keep(common, shared)
                     _keep(_item(place), items[number])
                     self._executor = self._executor or opened()
-                    task = self._executor.submit(_task, f"{home.name}/{number}", function, common, place)
+                    task = self._executor.submit(_task, f"{home.name}/{number}", function, common(), place)
                 waiting.append((place, task))
 
         try:
@@ -114,21 +118,35 @@ class Spread:
             for _, task in waiting:
                 if task is not None:
                     task.cancel()
-        common.unlink(missing_ok=True)
+
+    def _shared(self, value: Any) -> Path:
+        """A file with what tasks share, named by its content, since the calls of an artefact often share the same."""
+        file = self._folder / f"shared-{uuid.uuid4().hex}.pkl"
+        _keep(file, value)
+        return file.replace(file.with_name(f"shared-{fingerprint_file(file)}.pkl"))
 
 
-_shared: dict[tuple[Path, int], Any] = {}
+@dataclass(frozen=True)
+class _Last:
+    value: Any
+
+
+_common: dict[Path, _Last] = {}
+"""What the tasks of this process share: that of the last one."""
 
 
 def _task(name: str, function: Callable[[Any, Any], Any], common: Path, place: Path) -> None:
     """One task, in one of the executor's processes, which keep what tasks share from one to the next."""
     if place.exists():
         return  # an earlier attempt made it meanwhile
-    which = (common, common.stat().st_mtime_ns)
-    if which not in _shared:
-        _shared.clear()
-        _shared[which] = _kept(common)
-    _keep(place, function(_shared[which], _kept(_item(place))))
+    for file in (common, _item(place)):
+        _appears(file)
+    last = _common.get(common)
+    if last is None:
+        last = _Last(_kept(common))
+        _common.clear()
+        _common[common] = last
+    _keep(place, function(last.value, _kept(_item(place))))
 
 
 def _place(home: Path, number: int, item: Any) -> Path:
