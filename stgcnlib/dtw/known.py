@@ -347,21 +347,24 @@ def _among(
     """found (n, K, K) = entries of sparse rows among each row of candidates; NaN where there is none."""
     for b in numba.prange(candidates.shape[0]):
         size = candidates.shape[1]
+        order = np.argsort(candidates[b])
         for s in range(size):
-            found[b, s, s] = 0.0
-            first, last = starts[candidates[b, s]], starts[candidates[b, s] + 1]
-            for t in range(s + 1, size):
-                wanted = candidates[b, t]
-                low, high = first, last
-                while low < high:
-                    middle = (low + high) // 2
+            own = candidates[b, order[s]]
+            place, last = starts[own], starts[own + 1]
+            for t in range(s, size):
+                wanted = candidates[b, order[t]]
+                step = 1  # doubled until it is too far: the next entry is near
+                while place + step < last and columns[place + step] < wanted:
+                    place += step
+                    step *= 2
+                high = min(place + step, last)
+                while place < high:
+                    middle = (place + high) >> 1
                     if columns[middle] < wanted:
-                        low = middle + 1
+                        place = middle + 1
                     else:
                         high = middle
-                value = np.nan
-                if low < last and columns[low] == wanted:
-                    value = values[low]
-                if wanted == candidates[b, s]:
-                    value = 0.0
-                found[b, s, t] = found[b, t, s] = value
+                value = 0.0 if wanted == own else np.nan
+                if place < last and columns[place] == wanted:
+                    value = values[place]
+                found[b, order[s], order[t]] = found[b, order[t], order[s]] = value

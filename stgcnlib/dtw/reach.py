@@ -55,6 +55,19 @@ class ReachTable:
         every = np.arange(len(codes))
         return self._rows(every, every, self._held() & (codes[self.indices] != codes[:, None]), codes)
 
+    def joined(self, own: tuple[Codes, NDArray[np.float64]]) -> ReachTable:
+        """A table in which everyone else may be a neighbour: this one of other groups, joined with the own group's.
+
+        Args:
+            own: (n, R) indices and distances of the nearest of the same group, infinite where there are no more.
+        """
+        reach = own[0].shape[1]
+        indices = np.concatenate([own[0], self.indices[:, :reach]], axis=1)
+        distances = np.concatenate([own[1], self.distances[:, :reach]], axis=1)
+        order = np.lexsort((indices, distances), axis=1)[:, :reach]
+        indices, distances = (np.take_along_axis(each, order, axis=1) for each in (indices, distances))
+        return ReachTable(None, indices, distances, np.isfinite(distances).sum(axis=1))
+
     def check(self, count: int) -> None:
         """Raise GraphError where this is no table of `count` nodes."""
         shape = (count, self.indices.shape[-1])

@@ -11,21 +11,25 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.dsgraph import nnk_graph
+from stgcnlib.dtw import LayerDistances
 from stgcnlib.errors import GraphError, SequenceError, suggest
 from stgcnlib.geometry.floor import smoothness_floor
 from stgcnlib.geometry.layers import TRAINED, LayerGeometry
 from stgcnlib.geometry.measure import values_without
+from stgcnlib.geometry.points import point_distances
 from stgcnlib.geometry.readout import pooled_features
 from stgcnlib.geometry.targets import node_smoothness
 from stgcnlib.progress import track
 
-__all__ = ["BASELINES", "Baseline", "baseline_distances", "layer_baselines"]
+__all__ = ["BASELINES", "Baseline", "baseline_distances", "known_baseline", "layer_baselines", "possible_baselines"]
 
 Baseline = Literal["pooled", "resampled", "duration"]
 BASELINES: tuple[Baseline, ...] = get_args(Baseline)
+MOST = 2000
+"""Of up to so many recordings all pairs are compared; above, "resampled" is too large to be held, and is left out."""
 
 Floats = NDArray[np.float64]
 COLUMNS = [
@@ -58,12 +62,51 @@ def baseline_distances(sequences: Iterable[Any], baseline: Baseline, *, frames: 
     if not given or any(each.ndim != 2 or not len(each) or each.shape[1] != given[0].shape[1] for each in given):
         raise SequenceError("expected sequences of shape (T, D), with at least one frame and the same D")
     if baseline == "duration":
-        lengths = np.array([len(each) for each in given], dtype=np.float64)
+        lengths = _lengths(given)[:, 0]
         return np.abs(lengths[:, None] - lengths[None, :])
     if baseline == "pooled":
         return _euclidean(pooled_features(given))
     count = round(float(np.median([len(each) for each in given]))) if frames is None else frames
     return _euclidean(np.stack([_resampled(each, count).ravel() for each in given]) / np.sqrt(count))
+
+
+def possible_baselines(baselines: Sequence[Baseline], count: int) -> list[Baseline]:
+    """Those that `known_baseline` makes of `count` recordings."""
+    return [each for each in baselines if each != "resampled" or count <= MOST]
+
+
+def known_baseline(
+    sequences: Iterable[Any],
+    baseline: Baseline,
+    k: int,
+    *,
+    count: int,
+    exclude: ArrayLike | None = None,
+    parts: ArrayLike | None = None,
+) -> LayerDistances:
+    """Distances by a baseline, as far as graphs of `k` candidates and their intervals read them.
+
+    Args:
+        sequences: N arrays (T_i, D), or a LayerActivations.
+        baseline: as `baseline_distances`; above `MOST` recordings "pooled" or "duration".
+        k: candidates per node.
+        count: N.
+        exclude, parts: as `point_distances`.
+
+    Raises:
+        GraphError: an unknown baseline, "resampled" above `MOST` recordings, or other than `count` sequences.
+        SequenceError: as `baseline_distances`.
+    """
+    if baseline not in BASELINES:
+        raise GraphError(f"baseline={baseline!r} is unknown; {suggest(str(baseline), BASELINES)}")
+    if count <= MOST:
+        return LayerDistances.all_pairs(baseline_distances(sequences, baseline))
+    if baseline == "resampled":
+        raise GraphError(f"baseline 'resampled' holds all frames of {count} recordings; it is for up to {MOST}")
+    points = _lengths(sequences) if baseline == "duration" else pooled_features(sequences)
+    if len(points) != count:
+        raise GraphError(f"{len(points)} sequences were given; expected {count}")
+    return point_distances(points, k, exclude=exclude, parts=parts)
 
 
 def layer_baselines(
@@ -76,7 +119,8 @@ def layer_baselines(
 ) -> pd.DataFrame:
     """Smoothness of every layer by distances without warping, beside that by the distances of the geometry.
 
-    Graphs, neighbours, parts and confidence are those of the geometry; a kernel width that is given as a number is for
+    Above 2,000 recordings "resampled" is left out: its frames are too many to be held. Graphs, neighbours, parts and
+    confidence are those of the geometry; a kernel width that is given as a number is for
     its distances, so that here it is "mean-kth/3".
 
     Args:
@@ -105,17 +149,18 @@ def layer_baselines(
     curve, without = geometry.curve(network), geometry.means_without(network)
     rows: list[dict[str, Any]] = []
     for number, name in track(list(enumerate(curve["layer"])), "baselines", total=len(curve), show=progress):
-        sequences = list(store[name])
-        if len(sequences) != len(y):
+        sequences = list(store[name]) if len(y) <= MOST else store[name]  # else read for each baseline
+        if isinstance(sequences, list) and len(sequences) != len(y):
             raise GraphError(f"layer {name!r} has {len(sequences)} recordings, the geometry {len(y)}; give its store")
         dtw = float(curve["smoothness"].iloc[number])
-        for baseline in baselines:
+        for baseline in possible_baselines(baselines, len(y)):
             if baseline == "duration" and number > 0:
                 continue
-            matrix = baseline_distances(sequences, baseline)
-            graph = nnk_graph(matrix, **chosen)
+            within = {"k": chosen["k"], "exclude": chosen["exclude"], "parts": jackknife.parts}
+            known = known_baseline(sequences, baseline, count=len(y), **within)
+            graph = nnk_graph(known, **chosen)
             values = node_smoothness(graph, y)
-            left_out = values_without(jackknife, matrix, y, **chosen)
+            left_out = values_without(jackknife, known, y, **chosen)
             own = jackknife.mean(values, left_out)
             gain = jackknife.of(own.value - dtw, jackknife.means(left_out) - without[:, number])
             rows.append(
@@ -126,6 +171,11 @@ def layer_baselines(
                 | {"gain": gain.value, "gain_low": gain.low, "gain_high": gain.high, "n": len(y)}
             )
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _lengths(sequences: Iterable[Any]) -> Floats:
+    """(N, 1) frames of each."""
+    return np.array([[len(each)] for each in sequences], dtype=np.float64)
 
 
 def _resampled(frames: NDArray[Any], count: int) -> NDArray[np.float32]:

@@ -18,7 +18,7 @@ from stgcnlib.dsgraph.graph import Kind
 from stgcnlib.dtw import DTWLike, DTWOptions, LayerDistances, dtw_distances, dtw_options
 from stgcnlib.dtw.options import Normalization, Reading
 from stgcnlib.errors import GraphError, suggest
-from stgcnlib.geometry.baselines import Baseline, baseline_distances
+from stgcnlib.geometry.baselines import Baseline, known_baseline, possible_baselines
 from stgcnlib.geometry.floor import choose_k, rescaled, smoothness_floor
 from stgcnlib.geometry.measure import layer_of, values_without
 from stgcnlib.geometry.smoothness import check_labels, label_smoothness
@@ -84,7 +84,7 @@ def sensitivity(
         kinds: "nnk", "knn"; kNN graphs are made with every K.
         readings, windows, normalizations: of windowed DTW. Windows are changed for the reading "sliding" only.
         sigmas: kernel widths, as `nnk_graph`.
-        baselines: distances without warping, as `baseline_distances`.
+        baselines: distances without warping, as `baseline_distances`; above 2,000 recordings without "resampled".
         layers: names; None: all of the store.
         dtw: the own options, a `DTWOptions` or some of its fields.
         distances: (layer name, options) -> (N, N) distances, or a `LayerDistances` that reaches as far as the largest
@@ -123,7 +123,7 @@ def sensitivity(
     variants += [_Variant("sigma", str(each), "", k=own, sigma=each) for each in sigmas if each != sigma]
     variants += [
         _Variant("distance", name, name, k=own, sigma=sigma if isinstance(sigma, str) else "mean-kth/3")
-        for name in baselines
+        for name in possible_baselines(baselines, count)
     ]
     jackknife = Jackknife(deletion_groups(count, groups=resampled_groups(resample, groups), seed=seed), confidence)
     rows: list[dict[str, Any]] = []
@@ -133,7 +133,12 @@ def sensitivity(
         for variant in variants:
             if variant.distance not in known:
                 chosen = options.get(variant.distance, base)
-                known[variant.distance] = _distances(store, name, variant, chosen, distances, count)
+                if variant.varied == "distance":
+                    known[variant.distance] = known_baseline(
+                        store[name], variant.choice, own, count=count, exclude=groups, parts=jackknife.parts  # type: ignore[arg-type]
+                    )  # fmt: skip
+                else:
+                    known[variant.distance] = _distances(store, name, variant, chosen, distances, count)
             layer = known[variant.distance]
             build = nnk_graph if variant.kind == "nnk" else knn_graph
             made = {"k": variant.k, "sigma": variant.sigma, "exclude": groups}
@@ -235,10 +240,5 @@ def _graph_variants(own: int, other_k: list[tuple[int, int]], kinds: Sequence[Ki
 def _distances(
     store: Any, name: str, variant: _Variant, options: DTWOptions, kept: Distances | None, count: int
 ) -> LayerDistances:
-    if variant.varied == "distance":
-        matrix: Any = baseline_distances(store[name], variant.choice)  # type: ignore[arg-type]
-    elif kept is not None:
-        matrix = kept(name, options)
-    else:
-        matrix = dtw_distances(store[name], dtw=options, progress=False)
+    matrix: Any = kept(name, options) if kept is not None else dtw_distances(store[name], dtw=options, progress=False)
     return layer_of(matrix, count, f"{name!r} ({variant.distance or OWN})")
