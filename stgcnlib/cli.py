@@ -77,6 +77,40 @@ def run(
 
 
 @app.command()
+def estimate(
+    study: Annotated[str, typer.Argument(help="A study file, or the name of a bundled study such as demo.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Its folder: what is there is not made again.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option("--workers", min=1, help="Results and notebooks at a time.")] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON: seconds and bytes.")] = False,
+) -> None:
+    """Say what a study would take of time, memory and disk, from short measurements here; nothing is written."""
+    import json
+
+    from stgcnlib.pipeline.estimate import check_room, find_room
+    from stgcnlib.pipeline.estimate import estimate as measure
+    from stgcnlib.pipeline.estimate.shown import forecast_lines, forecast_table
+    from stgcnlib.pipeline.study import Study
+
+    console, complaints = Console(highlight=False), Console(stderr=True, highlight=False, soft_wrap=True)
+    loaded = Study.load(study)
+    folder = Path("reports") / loaded.name if output is None else output
+    with complaints.status("looking at the study …") as status:
+        found = measure(loaded, folder, workers=workers, tell=lambda text: status.update(f"trying {text} …"))
+    room = find_room(folder)
+    if as_json:
+        typer.echo(json.dumps(found.plain(), indent=1))
+    else:
+        console.print(forecast_table(found))
+        for line in forecast_lines(found, room, folder):
+            console.print(Text(line), soft_wrap=True)
+    for line in check_room(found, room, loaded, folder):
+        complaints.print(Text(f"warning: {line}", style="yellow"))
+
+
+@app.command()
 def compare(
     studies: Annotated[list[Path], typer.Argument(help="Folders of finished studies, two or more.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the report.")],

@@ -8,6 +8,7 @@ from __future__ import annotations
 from stgcnlib.artefacts.declare import Artefact, Axis, Form, Line, Place
 from stgcnlib.artefacts.forms import ARRAY, ARRAYS, JSON, TABLE, TABLES, saved_as
 from stgcnlib.artefacts.making import Artefacts
+from stgcnlib.artefacts.onlooker import Onlooker
 from stgcnlib.artefacts.schedule import Event, make_all
 from stgcnlib.artefacts.tasks import Tasks
 
@@ -23,6 +24,7 @@ __all__ = [
     "Event",
     "Form",
     "Line",
+    "Onlooker",
     "Place",
     "Tasks",
     "make_all",

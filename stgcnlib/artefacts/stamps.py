@@ -27,10 +27,11 @@ class Stamps:
 
     Args:
         cache: where states and stamps are kept between processes; `None`: nowhere.
+        keep: whether to write there, too.
     """
 
-    def __init__(self, cache: Path | None = None) -> None:
-        self._cache = cache
+    def __init__(self, cache: Path | None = None, *, keep: bool = True) -> None:
+        self._cache, self._keeps = cache, keep
         self._known: dict[str, tuple[list[int], str]] | None = None
         self._found: dict[str, str] = {}
         self._changed = False
@@ -72,7 +73,7 @@ class Stamps:
         return self._known
 
     def _keep(self) -> None:
-        if self._cache is not None and self._changed:
+        if self._cache is not None and self._keeps and self._changed:
             write_json(self._cache, {name: list(entry) for name, entry in sorted(self._read().items())})
             self._changed = False
 

@@ -17,7 +17,7 @@ from stgcnlib.dsgraph.asking import ask_for_graphs
 from stgcnlib.dtw.distances import dtw_distances
 from stgcnlib.dtw.frames import frame_table
 from stgcnlib.dtw.known import LayerDistances
-from stgcnlib.dtw.neighbors import search
+from stgcnlib.dtw.neighbors import NeighborTable, device_search, search
 from stgcnlib.dtw.options import DTWOptions
 from stgcnlib.dtw.pairs import KnownPairs
 from stgcnlib.dtw.reach import ReachTable, needed_reach
@@ -44,12 +44,12 @@ def takes_all_pairs(how_many: HowMany, count: int) -> bool:
 
 
 def all_or_nearest(
-    activations: Any, options: DTWOptions, *, how_many: HowMany = "auto", **asked: Any
+    activations: Any, options: DTWOptions, *, how_many: HowMany = "auto", device: str = "cpu", **asked: Any
 ) -> LayerDistances:
     """Distances of all pairs, or of the nearest (`nearest_distances`, with what is `asked` there), by their number."""
     if takes_all_pairs(how_many, len(activations)):
-        return LayerDistances.all_pairs(dtw_distances(activations, dtw=options, progress=False))
-    return nearest_distances(activations, options, **asked)
+        return LayerDistances.all_pairs(dtw_distances(activations, dtw=options, device=device, progress=False))
+    return nearest_distances(activations, options, device=device, **asked)
 
 
 def nearest_distances(
@@ -60,6 +60,7 @@ def nearest_distances(
     exclude: ArrayLike | None = None,
     parts: ArrayLike | None = None,
     everyone: bool = False,
+    device: str = "cpu",
 ) -> LayerDistances:
     """The nearest of each recording by windowed DTW, as far as graphs of `k` candidates read them.
 
@@ -71,6 +72,8 @@ def nearest_distances(
         parts: (N,) parts of the recordings, from 0: K neighbours are known without any one of them too. None: no graph
             is made without a part.
         everyone: a second table is made, in which everyone else may be a neighbour.
+        device: where distances are computed, as of `stgcnlib.dtw.dtw_distances`; what is asked for later is computed on
+            the processor.
 
     Returns:
         What is known: the distances that graphs of up to k candidates read, this one and those without each part, and
@@ -83,12 +86,12 @@ def nearest_distances(
     check_candidates(k, exclude, count)
     codes = None if exclude is None else group_codes(exclude, count)
     part = None if parts is None else group_codes(parts, count)
-    table, cache = _searched(activations, options, k, codes, part)
+    table, cache = _searched(activations, options, k, codes, part, device)
     pairs = _known(cache)
     fill = _adding(cache, pairs)
     tables = [_completed(table, k, part, pairs, fill)]
     if everyone and codes is not None:
-        own = _of_own_groups(activations, options, table.indices.shape[1], codes, pairs)
+        own = _of_own_groups(activations, options, table.indices.shape[1], codes, pairs, device)
         tables.append(_completed(table.joined(own), k, part, pairs, fill))
     known = LayerDistances(count, tables=tables, pairs=pairs, fill=fill)
     for each in tables:
@@ -113,19 +116,28 @@ def computing(distances: LayerDistances, activations: Any, options: DTWOptions) 
 
 
 def _searched(
-    activations: Any, options: DTWOptions, k: int, codes: Codes | None, part: Codes | None
+    activations: Any, options: DTWOptions, k: int, codes: Codes | None, part: Codes | None, device: str
 ) -> tuple[ReachTable, PairCache]:
     """A table that reaches as far as most of its rows must, and the search's cache."""
     count = len(activations)
     most = fewest_candidates(codes, count).candidates
     reach = k if part is None else min(most, _first_reach(k, codes, part))
     while True:
-        found, cache = search(activations, reach, options, exclude=codes, progress=False)
+        found, cache = _search(activations, reach, options, codes, device)
         table = ReachTable.of(found, codes)
         needed = np.zeros(count, np.int64) if part is None else needed_reach(table.indices, part, k)
         if reach == most or (needed > reach).mean() <= _FEW:
             return table, cache
         reach = min(most, math.ceil(_REACH * np.quantile(needed, 1 - _FEW / 2)))
+
+
+def _search(
+    activations: Any, k: int, options: DTWOptions, codes: Codes | None, device: str
+) -> tuple[NeighborTable, PairCache]:
+    found = None
+    if device != "cpu":
+        found = device_search(activations, k, options, exclude=codes, device=device, progress=False)
+    return search(activations, k, options, exclude=codes, progress=False) if found is None else found
 
 
 def _first_reach(k: int, codes: Codes | None, part: Codes) -> int:
@@ -167,7 +179,7 @@ def _completed(table: ReachTable, k: int, part: Codes | None, pairs: KnownPairs,
 
 
 def _of_own_groups(
-    activations: Any, options: DTWOptions, reach: int, codes: Codes, pairs: KnownPairs
+    activations: Any, options: DTWOptions, reach: int, codes: Codes, pairs: KnownPairs, device: str
 ) -> tuple[Codes, Floats]:
     """(N, reach) nearest of the same group, and their distances, infinite where there are no more; pairs are added."""
     indices = np.zeros((len(codes), reach), np.int64)
@@ -177,7 +189,7 @@ def _of_own_groups(
         members = np.flatnonzero(codes == group)
         width = min(reach, len(members) - 1)
         if width:
-            found, cache = search(_some(activations, members), width, strided, progress=False)
+            found, cache = _search(_some(activations, members), width, strided, None, device)
             known = _known(cache)
             first, second = members[known.pairs.T]
             pairs.add(first, second, known.values)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import wraps
 from itertools import pairwise
+from typing import Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 import torch
@@ -22,11 +24,24 @@ from stgcnlib.devices import usable_device
 from stgcnlib.dtw.costs import CostModel
 from stgcnlib.dtw.frames import FrameTable
 from stgcnlib.dtw.options import DTWOptions
-from stgcnlib.dtw.wavefront import DeviceFrames, Side, columns_of, device_model, rows_of, tile_costs
+from stgcnlib.dtw.wavefront import (
+    Cells,
+    DeviceFrames,
+    Side,
+    cell_costs,
+    columns_of,
+    device_model,
+    frame_products,
+    path_costs,
+    rows_of,
+)
 from stgcnlib.errors import DeviceError, SequenceError
 from stgcnlib.progress import track
 
-__all__ = ["DeviceTile", "device_pair_costs", "device_tiles", "dtw_device"]
+__all__ = ["DeviceTile", "device_name", "device_pair_costs", "device_tiles", "dtw_device", "full_precision"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 MOST_CELLS = 2**27
 """Frame costs of one tile: enough that a launch costs little beside what it does, and that states stay in a cache."""
@@ -58,6 +73,11 @@ def dtw_device(name: str) -> torch.device | None:
     if device.type != "cpu":
         warnings.warn(f"device={name!r}: DTW is for CUDA devices and processors; the processor is used", stacklevel=1)
     return None
+
+
+def device_name(device: torch.device) -> str:
+    """What to call it: "NVIDIA H100 80GB HBM3"."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)
 
 
 def device_pair_costs(
@@ -107,14 +127,24 @@ def device_tiles(
     loads = rows, rows if b is None else _loads(b, _blocks(options, b, cells), resident)
     order = _order(*loads, symmetric=b is None)
     work = _Work(options, model, (a, a if b is None else b), loads, device)
-    waiting: _Running | None = None
-    for tile in track(order, f"DTW distances on {device}", total=len(order), show=progress):
-        started = work.start(*tile)
-        if waiting is not None:  # by now the device has the next tile to do
-            yield waiting.finished()
-        waiting = started
-    if waiting is not None:
-        yield waiting.finished()
+    previous: _Tile | None = None
+    try:
+        for place in track(order, f"DTW distances on {device}", total=len(order), show=progress):
+            # launches of the recursion take the processor longer than the device: it multiplies frames meanwhile
+            tile = work.multiply(*place)
+            if previous is not None:
+                work.accumulate(previous)
+            work.weigh(tile)
+            if previous is not None:
+                yield previous.finished()
+            previous = tile
+        if previous is not None:
+            work.accumulate(previous)
+            yield previous.finished()
+    finally:
+        work.forget()
+        if device.type == "cuda":  # for what else runs there
+            torch.cuda.empty_cache()
 
 
 Loads = list[list[NDArray[np.int64]]]
@@ -132,21 +162,41 @@ def _order(rows: Loads, columns: Loads, *, symmetric: bool) -> list[tuple[int, i
     ]
 
 
-@dataclass(frozen=True, eq=False)
-class _Running:
-    """A tile whose costs the device may not have computed yet."""
+@dataclass(eq=False)
+class _Tile:
+    """A tile on its way: what is there of each part, of which the device may still be computing the latest."""
 
     rows: NDArray[np.int64]
     columns: NDArray[np.int64]
-    costs: Tensor
+    sides: list[tuple[Side, Side]]
+    products: list[Tensor]
+    cells: list[Cells] = field(default_factory=list)
+    costs: list[Tensor] = field(default_factory=list)
 
     def finished(self) -> DeviceTile:
         """Wait for it; what is computed in both directions is made equal."""
-        costs = self.costs.cpu().numpy()
+        costs = torch.stack(self.costs).mean(0).cpu().numpy()
         if self.rows is self.columns:
             upper = np.triu(costs, 1)
             costs = upper + upper.T
         return DeviceTile(self.rows, self.columns, costs)
+
+
+def _on_device(function: Callable[Concatenate[_Work, P], R]) -> Callable[Concatenate[_Work, P], R]:
+    """Run a step with products in float32 throughout and nothing kept for gradients; say if memory is short."""
+
+    @wraps(function)
+    def step(work: _Work, /, *given: P.args, **named: P.kwargs) -> R:
+        try:
+            with torch.inference_mode(), full_precision():
+                return function(work, *given, **named)
+        except torch.OutOfMemoryError as error:
+            raise DeviceError(
+                f"DTW on {work.device}: its memory is full; end what else runs there, set compute.workers to 1, or "
+                "use the processor (device='cpu')"
+            ) from error
+
+    return step
 
 
 class _Work:
@@ -164,28 +214,37 @@ class _Work:
         self.held: dict[int, tuple[tuple[int, int], DeviceFrames]] = {}
         self.columns: tuple[tuple[int, int], list[Side]] | None = None
 
-    def start(self, column_load: int, row_load: int, column: int, row: int) -> _Running:
-        """Have the device compute one tile of `_order`."""
-        options = self.options
-        parts = range(options.parts)
+    @_on_device
+    def multiply(self, column_load: int, row_load: int, column: int, row: int) -> _Tile:
+        """Have the device multiply the frames of one tile of `_order`."""
+        parts = range(self.options.parts)
         columns, rows = self.loads[1][column_load][column], self.loads[0][row_load][row]
-        try:
-            with torch.inference_mode(), _full_precision():
-                if self.columns is None or self.columns[0] != (column_load, column):
-                    self.columns = None
-                    frames = self._frames(1, column_load)
-                    sides = [columns_of(frames, options, columns, part) for part in parts]
-                    self.columns = (column_load, column), sides
-                frames = self._frames(0, row_load)
-                total = torch.zeros(len(rows), len(columns), dtype=torch.float64, device=self.device)
-                for part, side in zip(parts, self.columns[1], strict=True):
-                    total += tile_costs(options, self.model, rows_of(frames, options, rows, part), side)
-                return _Running(rows, columns, total / options.parts)
-        except torch.OutOfMemoryError as error:
-            raise DeviceError(
-                f"DTW on {self.device}: its memory is full; end what else runs there, set compute.workers to 1, or "
-                "use the processor (device='cpu')"
-            ) from error
+        if self.columns is None or self.columns[0] != (column_load, column):
+            self.columns = None
+            frames = self._frames(1, column_load)
+            sides = [columns_of(frames, self.options, columns, part) for part in parts]
+            self.columns = (column_load, column), sides
+        frames = self._frames(0, row_load)
+        pairs = [(rows_of(frames, self.options, rows, part), self.columns[1][part]) for part in parts]
+        return _Tile(rows, columns, pairs, [frame_products(x, y) for x, y in pairs])
+
+    @_on_device
+    def weigh(self, tile: _Tile) -> None:
+        """Have it make costs of cells of the products, and wait for some of them: those to be computed exactly."""
+        for x, y in tile.sides:
+            tile.cells.append(cell_costs(self.options, self.model, x, y, tile.products.pop(0)))
+        tile.sides.clear()
+
+    @_on_device
+    def accumulate(self, tile: _Tile) -> None:
+        """Have it find the paths."""
+        while tile.cells:
+            tile.costs.append(path_costs(self.options, tile.cells.pop(0)))
+
+    def forget(self) -> None:
+        """Let go of what is on the device."""
+        self.held.clear()
+        self.columns = None
 
     def _frames(self, side: int, load: int) -> DeviceFrames:
         """Frames of the rows (0) or columns (1); within one set both are the same where they can be."""
@@ -224,8 +283,11 @@ def _loads(table: FrameTable, blocks: list[NDArray[np.int64]], frames: int) -> L
 
 
 def _memory(device: torch.device) -> tuple[int, int]:
-    """Bytes that are free on the device, and all."""
-    return torch.cuda.mem_get_info(device)
+    """Bytes that are free on the device for this process, and all; a processor in its place is given little."""
+    if device.type != "cuda":
+        return 2**30, 2**30
+    free, total = torch.cuda.mem_get_info(device)
+    return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device), total
 
 
 def _tile_cells(device: torch.device, model: CostModel) -> int:
@@ -239,7 +301,7 @@ def _resident_frames(device: torch.device, model: CostModel, table: FrameTable) 
 
 
 @contextmanager
-def _full_precision() -> Iterator[None]:
+def full_precision() -> Iterator[None]:
     """Products in float32 throughout, whatever this process allows elsewhere (TensorFloat-32 has 11 of 24 bits)."""
     setting = torch.backends.cuda.matmul
     before = setting.fp32_precision

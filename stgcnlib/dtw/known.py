@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from stgcnlib.dtw.lookup import PairLookup
 from stgcnlib.dtw.neighbors import NeighborTable
 from stgcnlib.dtw.pairs import KnownPairs
 from stgcnlib.dtw.reach import FIELDS, ReachTable, finer, sampled_pairs
@@ -27,7 +27,6 @@ from stgcnlib.groups import check_candidates, group_codes
 __all__ = ["LayerDistances", "as_layer_distances"]
 
 Codes = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 FORMAT = "stgcnlib-layer-distances"
 
@@ -53,12 +52,13 @@ class LayerDistances:
         pairs: KnownPairs | None = None,
         nodes: Codes | None = None,
         fill: Callable[[Codes], object] | None = None,
+        lookup: PairLookup | None = None,
     ) -> None:
         self.count, self.fill = count, fill
         self._matrix, self._tables = matrix, tuple(tables)
         self._pairs = KnownPairs(count) if pairs is None else pairs
         self._nodes = np.arange(count) if nodes is None else nodes  # their numbers in the pairs
-        self._rows: tuple[int, Any] | None = None
+        self._lookup = PairLookup(self._pairs) if lookup is None else lookup
 
     @classmethod
     def all_pairs(cls, distances: ArrayLike) -> LayerDistances:
@@ -156,15 +156,14 @@ class LayerDistances:
         """The distances between some of the recordings, which are numbered anew in the order of `nodes` (n,)."""
         if self._matrix is not None:
             return LayerDistances(len(nodes), matrix=self._matrix[np.ix_(nodes, nodes)])
-        chosen = LayerDistances(
+        return LayerDistances(
             len(nodes),
             tables=[table.select(nodes) for table in self._tables],
             pairs=self._pairs,
             nodes=self._nodes[nodes],
             fill=self.fill,
+            lookup=self._lookup,
         )
-        chosen._rows = self._rows
-        return chosen
 
     def nearest(
         self, k: int, *, exclude: ArrayLike | None = None, kept: Codes | None = None
@@ -204,10 +203,7 @@ class LayerDistances:
         """(n, K, K) float64 distances among the candidates (n, K) of each of n rows; NaN where unknown."""
         if self._matrix is not None:
             return np.asarray(self._matrix[candidates[:, :, None], candidates[:, None, :]], dtype=np.float64)
-        found = np.empty((*candidates.shape, candidates.shape[1]))
-        rows = self._known_rows()
-        _among(rows.indptr, rows.indices, rows.data, self._nodes[candidates], found)
-        return found
+        return self._lookup.among(self._nodes[candidates])
 
     def mean(self) -> float:
         """Mean distance between two recordings; of some 20,000 random pairs where not all are known.
@@ -316,12 +312,6 @@ class LayerDistances:
             )
         return max(fitting, key=lambda table: int(table.known.min(initial=0)))
 
-    def _known_rows(self) -> Any:
-        """The known pairs as (N, N) sparse rows."""
-        if self._rows is None or self._rows[0] != len(self._pairs):
-            self._rows = (len(self._pairs), self._pairs.rows())
-        return self._rows[1]
-
     def _own_pairs(self) -> KnownPairs:
         """The known pairs between these recordings, by their numbers here."""
         if len(self._nodes) == self._pairs.count and (self._nodes == np.arange(self.count)).all():
@@ -338,33 +328,3 @@ class LayerDistances:
 def as_layer_distances(distances: LayerDistances | ArrayLike) -> LayerDistances:
     """`distances` themselves, or an (N, N) array as `LayerDistances.all_pairs`."""
     return distances if isinstance(distances, LayerDistances) else LayerDistances.all_pairs(distances)
-
-
-@numba.njit(cache=True, parallel=True)
-def _among(
-    starts: NDArray[np.int32], columns: NDArray[np.int32], values: NDArray[np.float32], candidates: Codes, found: Floats
-) -> None:
-    """found (n, K, K) = entries of sparse rows among each row of candidates; NaN where there is none."""
-    for b in numba.prange(candidates.shape[0]):
-        size = candidates.shape[1]
-        order = np.argsort(candidates[b])
-        for s in range(size):
-            own = candidates[b, order[s]]
-            place, last = starts[own], starts[own + 1]
-            for t in range(s, size):
-                wanted = candidates[b, order[t]]
-                step = 1  # doubled until it is too far: the next entry is near
-                while place + step < last and columns[place + step] < wanted:
-                    place += step
-                    step *= 2
-                high = min(place + step, last)
-                while place < high:
-                    middle = (place + high) >> 1
-                    if columns[middle] < wanted:
-                        place = middle + 1
-                    else:
-                        high = middle
-                value = 0.0 if wanted == own else np.nan
-                if place < last and columns[place] == wanted:
-                    value = values[place]
-                found[b, order[s], order[t]] = found[b, order[t], order[s]] = value

@@ -22,7 +22,7 @@ from stgcnlib.dtw.tiles import corridor_dimensions, lower_bounds, pair_costs
 from stgcnlib.errors import SequenceError
 from stgcnlib.groups import barred_pairs, check_candidates
 
-__all__ = ["NeighborTable", "dtw_neighbors", "search"]
+__all__ = ["NeighborTable", "device_search", "dtw_neighbors", "search"]
 
 Method = Literal["exact", "approximate"]
 
@@ -37,7 +37,8 @@ class NeighborTable:
     Attributes:
         indices: (N, K) int64.
         distances: (N, K) float32.
-        statistics: how it was found. "method": "projection bounds", "brute force" (with a "reason") or "approximate";
+        statistics: how it was found. "method": "projection bounds", "brute force" (with a "reason", and with
+            the name of the "device" if all pairs were computed on a GPU) or "approximate";
             "pairs": all pairs; "pairs_computed": those not settled by the first bounds, whose distance was computed, or
             that it exceeds what it may be; "share": their quotient;
             "pairs_settled": distances computed again in float64, to tell near ties; "dimensions" of the bounds;
@@ -63,6 +64,7 @@ def dtw_neighbors(
     method: Method = "exact",
     dimensions: int | None = None,
     dtw: DTWLike = None,
+    device: str = "cpu",
     progress: bool | None = None,
     **options: Unpack[DTWKeywords],
 ) -> NeighborTable:
@@ -82,7 +84,8 @@ def dtw_neighbors(
             vector of projected frames (seed 0). Its recall is measured and reported in the statistics.
         dimensions: coordinates per frame for the lower bounds; any number gives the same neighbours. None: 64, and
             no bounds at all where frames have no more features than that.
-        dtw, progress, **options: as `dtw_distances`.
+        dtw, device, progress, **options: as `dtw_distances`. A GPU computes all pairs, without bounds; "approximate" is
+            for processors.
 
     Returns:
         Distances are within 1e-5 of float64 arithmetic, as those of `dtw_distances`.
@@ -92,6 +95,10 @@ def dtw_neighbors(
         SequenceError: as `dtw_distances`.
     """
     chosen = dtw_options(dtw, **options)
+    if device != "cpu" and method == "exact":
+        found = device_search(a, k, chosen, exclude=exclude, device=device, progress=progress)
+        if found is not None:
+            return found[0]
     return search(a, k, chosen, exclude=exclude, method=method, dimensions=dimensions, progress=progress)[0]
 
 
@@ -173,3 +180,36 @@ def _no_bounds(options: DTWOptions, table: FrameTable, dimensions: int | None) -
     if dimensions is None and table.features <= DIMENSIONS + 1:
         return f"frames have {table.features} features, no more than the bounds would"
     return None
+
+
+def device_search(
+    a: Any,
+    k: int,
+    options: DTWOptions,
+    *,
+    exclude: ArrayLike | None = None,
+    device: str,
+    progress: bool | None = None,
+) -> tuple[NeighborTable, PairCache] | None:
+    """`search` by all pairs on a GPU, near ties settled on the processor; None where there is no such device."""
+    from stgcnlib.dtw.gpu import device_name, device_pair_costs, dtw_device
+
+    place = dtw_device(device)
+    if place is None:
+        return None
+    started = time.perf_counter()
+    table = frame_table(a, "a")
+    check_candidates(k, exclude, len(a))
+    options = options.at_temporal_stride(table.temporal_stride)
+    known = device_pair_costs(options, table, None, device=place, progress=progress)
+    seconds = time.perf_counter() - started
+    cache = PairCache(options, table, known=known)
+    indices, distances, _ = nearest(cache, k, barred_pairs(exclude, len(a)), None)
+    name = device_name(place)
+    statistics = {
+        "method": "brute force",
+        "reason": f"{name} computes all pairs: bounds would save products alone, which are about half of its time",
+        "device": name,
+        "seconds_pairs": seconds,
+    }
+    return NeighborTable(indices, distances, statistics | _counts(cache, started)), cache

@@ -20,7 +20,8 @@ from stgcnlib.dtw.frames import FrameTable
 from stgcnlib.dtw.kernels import VANISHING
 from stgcnlib.dtw.options import DTWOptions
 
-__all__ = ["DeviceFrames", "Side", "columns_of", "device_model", "rows_of", "tile_costs"]
+__all__ = ["Cells", "DeviceFrames", "Side", "cell_costs", "columns_of", "device_model", "frame_products", "path_costs",
+           "rows_of"]  # fmt: skip
 
 FAR = 4.0
 """Squared norm, per feature, of a frame that only fills a tile: it is never near another one."""
@@ -129,7 +130,7 @@ def device_model(options: DTWOptions, device: torch.device, *tables: FrameTable)
         frames = DeviceFrames.load(model, some, np.arange(len(picked)), device)
         one = DTWOptions(reading="frames")
         x, y = (side(frames, one, np.arange(len(picked))) for side in (rows_of, columns_of))
-        error = _products(x, y).double() - x.values.double() @ y.values.double().T
+        error = frame_products(x, y).double().view(len(picked), -1) - x.values.double() @ y.values.double().T
         size = frames.norms[:-1].double()
         size = size[:, None] + size
         eta = max(eta, 2 * float((error.abs() / size.clamp_min(np.finfo(np.float64).tiny)).max()))
@@ -137,27 +138,84 @@ def device_model(options: DTWOptions, device: torch.device, *tables: FrameTable)
     return CostModel(model.centre, model.scale, threshold, model.dtype)
 
 
-def tile_costs(options: DTWOptions, model: CostModel, x: Side, y: Side) -> Tensor:
-    """(I, J) float64 DTW costs of all rows with all columns, normalised, in the units of the features."""
-    (count, n), (m, others) = x.rows.shape, y.rows.shape
-    products = _products(x, y).view(count, n, m, others)
+def frame_products(x: Side, y: Side) -> Tensor:
+    """(I, n, m, J) all rows with all columns; `device_model` measures how exact they are."""
+    return (x.values @ y.values.T).view(*x.rows.shape, *y.rows.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Costs of all cells of a tile, and all else that the recursion needs, on the device: it then waits for nothing.
+
+    Attributes:
+        costs: (I, n, m, J) of item a of row i with item b of column j.
+        last: (3, P) row, column and a of the last cell of each pair, by antidiagonal: those of s are edges[s:s + 2].
+        sizes: (I, J) what the sum over a path is divided by; 1 where nothing is.
+        band: cells that paths may pass, or None.
+    """
+
+    costs: Tensor
+    last: Tensor
+    edges: NDArray[np.int64]
+    sizes: Tensor
+    band: _Band | None
+
+
+def cell_costs(options: DTWOptions, model: CostModel, x: Side, y: Side, products: Tensor) -> Cells:
+    """Costs from products, which are used up; those too small to trust are computed from differences."""
+    scale = 1.0
     if options.metric == "cosine":
         costs = _angles(options, model, x, y, products)
-        units = 1.0
     else:
         _recompute(model, x, y, products)
         costs = _windows(products, options.item_frames, options.item_stride)
-        units = 1 / model.scale
         if options.metric == "euclidean":
             costs.sqrt_()
+        scale = model.scale if options.metric == "euclidean" else model.scale**2
+    lengths = x.items[:, None] + y.items
+    sizes = scale * (lengths if options.normalize == "length" else np.ones_like(lengths))
+    band = None if options.band is None else _Band(options.band, x.items, y.items, costs.device)
+    return Cells(costs, *_last_cells(x.items, y.items, costs.device), torch.from_numpy(sizes).to(costs.device), band)
+
+
+def path_costs(options: DTWOptions, cells: Cells) -> Tensor:
+    """(I, J) float64 DTW costs of all rows with all columns, normalised, in the units of the features."""
+    costs = cells.costs
+    count, n, m, others = costs.shape
+    counted = options.normalize == "path"
+    # cell a of an antidiagonal at a + 1; those before the first row and after the last column stay infinite
+    shape = (count, n + 1, others)
+    reached = [torch.full(shape, torch.inf, dtype=torch.float64, device=costs.device) for _ in range(3)]
+    steps = [torch.zeros(shape if counted else 0, dtype=torch.int64, device=costs.device) for _ in range(3)]
+    result = torch.empty(count, others, dtype=torch.float64, device=costs.device)
+    reached[1][:, 0] = 0.0  # what cell (0, 0) continues
+    strides = (costs.stride(0), costs.stride(1) - costs.stride(2), costs.stride(3))
+    for s in range(n + m - 1):
+        low, high = max(0, s - m + 1), min(n - 1, s) + 1
+        first = costs.storage_offset() + low * costs.stride(1) + (s - low) * costs.stride(2)
+        here = costs.as_strided((count, high - low, others), strides, first)
+        if cells.band is not None:
+            here = cells.band.within(here, low, s)
+        before, old, new = reached[(s - 1) % 3], reached[(s - 2) % 3], reached[s % 3]
+        above, left, diagonal = before[:, low:high], before[:, low + 1 : high + 1], old[:, low:high]
+        into = new[:, low + 1 : high + 1]
+        if counted:
+            one, two = steps[(s - 1) % 3], steps[(s - 2) % 3]
+            counts = [one[:, low:high], one[:, low + 1 : high + 1], two[:, low:high]]
+            best, fewest = _fewest([above, left, diagonal], counts)
+            steps[s % 3][:, low + 1 : high + 1] = fewest + 1
+            torch.add(best, here, out=into)
         else:
-            units /= model.scale
-    return _accumulate(options, costs, x.items, y.items) * units
-
-
-def _products(x: Side, y: Side) -> Tensor:
-    """All rows with all columns; how exactly is measured by `device_model`, and must be the same for all tiles."""
-    return x.values @ y.values.T
+            torch.minimum(above, left, out=into)
+            torch.minimum(into, diagonal, out=into)
+            into += here
+        if s == 0:
+            reached[1][:, 0] = torch.inf
+        if cells.edges[s] < cells.edges[s + 1]:
+            i, j, a = cells.last[:, cells.edges[s] : cells.edges[s + 1]]
+            found = new[i, a + 1, j]
+            result[i, j] = found / steps[s % 3][i, a + 1, j] if counted else found
+    return result / cells.sizes
 
 
 def _cut(
@@ -179,11 +237,8 @@ def _recompute(model: CostModel, x: Side, y: Side, squares: Tensor) -> None:
     """Squared distances too small to trust become those of differences of raw frames, in place."""
     squares = squares.view(x.rows.numel(), y.rows.numel())
     x_rows, y_rows = x.rows.reshape(-1), y.rows.reshape(-1)
-    least = x.frames.norms[x_rows][:, None] + y.frames.norms[y_rows]
-    least *= model.threshold
-    least += float(VANISHING)
-    doubtful = (squares < least).nonzero()
-    del least
+    own, other = (side.frames.norms * model.threshold + float(VANISHING) / 2 for side in (x, y))
+    doubtful = (squares < own[x_rows][:, None] + other[y_rows]).nonzero()
     step = max(1, GATHERED_BYTES // (x.frames.raw.shape[1] * x.frames.raw.element_size()))
     for start in range(0, len(doubtful), step):
         row, column = doubtful[start : start + step].T
@@ -233,50 +288,6 @@ def _angles(options: DTWOptions, model: CostModel, x: Side, y: Side, products: T
     return costs
 
 
-def _accumulate(options: DTWOptions, costs: Tensor, x_items: NDArray[np.int64], y_items: NDArray[np.int64]) -> Tensor:
-    """(I, J) float64: the recursion over costs (I, n, m, J), read where each pair has its last cell, normalised."""
-    count, n, m, others = costs.shape
-    band = None if options.band is None else _Band(options.band, x_items, y_items, costs.device)
-    counted = options.normalize == "path"
-    # cell a of an antidiagonal at a + 1; those before the first row and after the last column stay infinite
-    shape = (count, n + 1, others)
-    reached = [torch.full(shape, torch.inf, dtype=torch.float64, device=costs.device) for _ in range(3)]
-    steps = [torch.zeros(shape if counted else 0, dtype=torch.int64, device=costs.device) for _ in range(3)]
-    result = torch.empty(count, others, dtype=torch.float64, device=costs.device)
-    last, edges = _last_cells(x_items, y_items, costs.device)
-    reached[1][:, 0] = 0.0  # what cell (0, 0) continues
-    strides = (costs.stride(0), costs.stride(1) - costs.stride(2), costs.stride(3))
-    for s in range(n + m - 1):
-        low, high = max(0, s - m + 1), min(n - 1, s) + 1
-        first = costs.storage_offset() + low * costs.stride(1) + (s - low) * costs.stride(2)
-        here = costs.as_strided((count, high - low, others), strides, first)
-        if band is not None:
-            here = band.within(here, low, s)
-        before, old, new = reached[(s - 1) % 3], reached[(s - 2) % 3], reached[s % 3]
-        above, left, diagonal = before[:, low:high], before[:, low + 1 : high + 1], old[:, low:high]
-        into = new[:, low + 1 : high + 1]
-        if counted:
-            counts = [steps[(s - 1) % 3][:, low:high], steps[(s - 1) % 3][:, low + 1 : high + 1],
-                      steps[(s - 2) % 3][:, low:high]]  # fmt: skip
-            best, fewest = _fewest([above, left, diagonal], counts)
-            steps[s % 3][:, low + 1 : high + 1] = fewest + 1
-            torch.add(best, here, out=into)
-        else:
-            torch.minimum(above, left, out=into)
-            torch.minimum(into, diagonal, out=into)
-            into += here
-        if s == 0:
-            reached[1][:, 0] = torch.inf
-        if edges[s] < edges[s + 1]:
-            i, j, a = last[:, edges[s] : edges[s + 1]]
-            found = new[i, a + 1, j]
-            result[i, j] = found / steps[s % 3][i, a + 1, j] if counted else found
-    if options.normalize == "length":
-        sizes = torch.from_numpy((x_items[:, None] + y_items).astype(np.float64))
-        result /= sizes.to(costs.device)
-    return result
-
-
 def _fewest(costs: list[Tensor], counts: list[Tensor]) -> tuple[Tensor, Tensor]:
     """The least of some costs, and the least count among those that are equal to it."""
     best, fewest = costs[0], counts[0]
@@ -289,7 +300,7 @@ def _fewest(costs: list[Tensor], counts: list[Tensor]) -> tuple[Tensor, Tensor]:
 def _last_cells(
     x_items: NDArray[np.int64], y_items: NDArray[np.int64], device: torch.device
 ) -> tuple[Tensor, NDArray[np.int64]]:
-    """Pairs by the antidiagonal of their last cell: (3, P) row i, column j, cell a; antidiagonal s: edges[s:s + 2]."""
+    """`last` and `edges` of `Cells`."""
     i, j = np.divmod(np.arange(len(x_items) * len(y_items)), len(y_items))
     on = x_items[i] + y_items[j] - 2
     order = np.argsort(on, kind="stable")

@@ -50,8 +50,8 @@ def layer_maps(
 ) -> LiveFigure:
     """The map of every layer, to move through: point at a recording and it moves, click it and its neighbours show.
 
-    A page must stay small: of many recordings it holds the heaviest edges only, and of more than 5,000 no poses; its
-    second line then says so.
+    A page must stay small: of many recordings it holds the heaviest edges only, and of more than 5,000 no poses; a
+    note above the map then says so.
 
     Args:
         nodes: N recordings.
@@ -83,7 +83,7 @@ def layer_maps(
         findings=findings,
         poses=poses,
         title=title,
-        subtitle=said if left_out else "",
+        note=said if left_out else "",
     )
     return explorer_figure(content)
 
@@ -98,6 +98,7 @@ def explorer_content(
     poses: bool = True,
     title: str = "",
     subtitle: str = "",
+    note: str = "",
     offered: Sequence[Mapping[str, str]] = (),
     folders: Sequence[str] = (),
 ) -> dict[str, Any]:
@@ -107,6 +108,7 @@ def explorer_content(
         nodes, geometry, recordings, findings, poses, title: as of `layer_maps`.
         maps: of `map_content`, the first one shown first.
         subtitle: a second line, such as where the study lies and when it was made.
+        note: a sentence below them, such as what is left out.
         offered: key and title of each further map that a kernel can send.
         folders: of the finished studies, for code that opens the same view again.
 
@@ -119,6 +121,7 @@ def explorer_content(
         "version": 1,
         "title": title,
         "subtitle": subtitle,
+        "note": note,
         "nodes": {
             "count": len(nodes),
             "names": distinct_names(nodes.names),

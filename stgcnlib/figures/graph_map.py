@@ -105,7 +105,8 @@ def ds_graph_map(
     if drawn < edges:
         title += f"\nDrawn: the {drawn:,} heaviest of {edges:,} pairs."
     if len(told) < len(present):
-        title += f" {'Numbered' if numbered else 'Named'}: the {len(told)} classes that keep at least half of theirs."
+        which = f"the {len(told)} classes that keep" if told else "no class, for none keeps"
+        title += f"\n{'Numbered' if numbered else 'Named'}: {which} at least half of the edge weight."
     ax.set_title(title, fontweight="normal")
     return figure
 

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from stgcnlib.dsgraph import DSGraph
 from stgcnlib.errors import GraphError
 from stgcnlib.files import atomic_folder, write_json
+from stgcnlib.geometry.stored import StoredGraphs, joined_graphs
 from stgcnlib.geometry.uncertainty import Estimate, Jackknife, Spread, deletion_groups, estimate_sum
 from stgcnlib.groups import SUBJECT, neighbours_label, resampled_groups
 
@@ -69,7 +70,7 @@ class LayerGeometry:
     table: pd.DataFrame
     per_class: pd.DataFrame
     per_node: pd.DataFrame
-    graphs: dict[Key, DSGraph]
+    graphs: Mapping[Key, DSGraph]
     labels: NDArray[np.int64]
     groups: NDArray[np.int64] | None = None
     settings: dict[str, Any] = field(default_factory=dict)
@@ -216,8 +217,9 @@ class LayerGeometry:
             with (temporary / "nodes.npz").open("wb") as stream:
                 np.savez_compressed(stream, allow_pickle=False, **nodes)
             files = {f"graphs/{number:03d}.npz": key for number, key in enumerate(self.graphs)}
+            graphs = self.graphs.passing() if isinstance(self.graphs, StoredGraphs) else self.graphs
             for file, key in files.items():
-                self.graphs[key].save(temporary / file)
+                graphs[key].save(temporary / file)
             with (temporary / "left_out.npz").open("wb") as stream:
                 np.savez_compressed(
                     stream, allow_pickle=False, **{f"{n:03d}": self.left_out[key] for n, key in enumerate(self.graphs)}
@@ -238,9 +240,10 @@ class LayerGeometry:
         """Read what `save` wrote.
 
         Raises:
-            GraphError: no LayerGeometry folder, or an incomplete one.
+            GraphError: no LayerGeometry folder, or an incomplete one. Graphs are read when they are asked for, and a
+                damaged one is refused then.
         """
-        home = Path(folder)
+        home = Path(folder).absolute()
         try:
             manifest = json.loads((home / "manifest.json").read_text(encoding="utf-8"))
             if manifest.get("format") != FORMAT:
@@ -250,12 +253,11 @@ class LayerGeometry:
                 targets = stored["targets"] if "targets" in stored.files else None
                 resample = stored["resample"] if "resample" in stored.files else manifest.get("resample")
             words = {name: str(manifest.get(name, SUBJECT)) for name in ("group", "unit")}
-            graphs: dict[Key, DSGraph] = {}
-            left_out: dict[Key, Floats] = {}
+            files = {(str(a), str(b), str(c)): home / file for file, (a, b, c) in manifest["graphs"].items()}
+            graphs, left_out = StoredGraphs(files), dict[Key, Floats]()
             with np.load(home / "left_out.npz", allow_pickle=False) as stored:
-                for number, (file, (layer, network, neighbours)) in enumerate(manifest["graphs"].items()):
-                    graphs[(layer, network, neighbours)] = DSGraph.load(home / file)
-                    left_out[(layer, network, neighbours)] = stored[f"{number:03d}"]
+                for number, key in enumerate(files):
+                    left_out[key] = stored[f"{number:03d}"]
             table, per_class, per_node = (
                 pd.read_parquet(home / f"{name}.parquet") for name in ("table", "per_class", "per_node")
             )
@@ -287,6 +289,6 @@ def merge_geometries(geometries: Sequence[LayerGeometry]) -> LayerGeometry:
         name: pd.concat([getattr(each, name) for each in geometries], ignore_index=True)
         for name in ("table", "per_class", "per_node")
     }
-    graphs = {key: graph for each in geometries for key, graph in each.graphs.items()}
+    graphs = joined_graphs([each.graphs for each in geometries])
     left_out = {key: values for each in geometries for key, values in each.left_out.items()}
     return replace(first, **tables, graphs=graphs, left_out=left_out)

@@ -13,7 +13,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.dsgraph import DSGraph, knn_graph, nnk_graph
-from stgcnlib.dtw import DTWLike, LayerDistances, as_layer_distances, dtw_distances, dtw_options
+from stgcnlib.dsgraph.distances import all_or_nearest
+from stgcnlib.dtw import DTWLike, LayerDistances, as_layer_distances, dtw_options
 from stgcnlib.errors import GraphError, LayerNotFoundError, shorten
 from stgcnlib.geometry.floor import choose_k, rescaled, smoothness_floor
 from stgcnlib.geometry.layers import TRAINED, Key, LayerGeometry, kind_of
@@ -57,6 +58,7 @@ def layer_geometry(
     symmetrize: Any = "max",
     solver: Any = "exact",
     dtw: DTWLike = None,
+    device: str = "cpu",
     permutations: int = 200,
     confidence: float = 0.95,
     seed: int = 0,
@@ -80,11 +82,13 @@ def layer_geometry(
         group: what `groups` are, in one word; "day" makes them "other days".
         resample: (N,) groups that intervals leave out as a whole; "recordings": every one by itself; None: `groups`.
         unit: what those are, in one word.
-        distances: name of network -> layer name -> (N, N) distances, or a `LayerDistances`; of layers left out all
-            pairs are computed from the store. A network that only has distances needs no store.
+        distances: name of network -> layer name -> (N, N) distances, or a `LayerDistances`; layers left out are taken
+            from the store: up to 2,000 recordings all pairs, above those that are read. A network that only has
+            distances needs no store.
         k: candidates per node; None: what suits labels and groups (`choose_k`).
         sigma, symmetrize, solver: as `stgcnlib.dsgraph.nnk_graph`.
         dtw: a `DTWOptions` or some of its fields, for distances that are computed.
+        device: where they are, as of `stgcnlib.dtw.dtw_distances`.
         permutations: shuffles of the labels or targets for the null.
         confidence: of the intervals and of the null's range.
         seed: of shuffles, and of random parts where no groups are known.
@@ -127,7 +131,8 @@ def layer_geometry(
         matrix = given.get(network, {}).get(name)
         barred = {main: codes} | ({ALL: None} if kind_of(network) == TRAINED else {})
         if matrix is None:
-            matrix = dtw_distances(known[network][name], dtw=options)
+            asked: dict[str, Any] = {"k": k, "exclude": codes, "parts": jackknife.parts, "everyone": ALL in barred}
+            matrix = all_or_nearest(known[network][name], options, device=device, **asked)
         matrix = layer_of(matrix, count, f"{name!r} ({network})")
         for neighbours, exclude in barred.items():
             key = (name, network, neighbours)

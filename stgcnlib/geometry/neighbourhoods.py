@@ -24,7 +24,6 @@ __all__ = [
     "chance_overlap",
     "graph_similarity",
     "intrinsic_dimension",
-    "nearest_distances",
     "neighbourhood_overlap",
     "pointwise_dimension",
     "polytope_diameters",
@@ -89,15 +88,6 @@ def polytope_diameters(graph: DSGraph, distances: LayerDistances | ArrayLike) ->
     return diameters
 
 
-def nearest_distances(distances: LayerDistances | ArrayLike, k: int, *, exclude: ArrayLike | None = None) -> Floats:
-    """(N, k) distances to the k nearest admissible nodes, nearest first; `exclude` as in `nnk_graph`.
-
-    Raises:
-        GraphError: sizes do not fit, or a node has fewer than k candidates.
-    """
-    return as_layer_distances(distances).nearest(k, exclude=exclude)[1]
-
-
 def intrinsic_dimension(
     distances: LayerDistances | ArrayLike,
     *,
@@ -131,7 +121,7 @@ def intrinsic_dimension(
         raise GraphError(f"method={method!r} is unknown; {suggest(str(method), get_args(Estimator))}")
     from skdim.id import TwoNN
 
-    nearest = nearest_distances(distances, 2, exclude=exclude)
+    nearest = as_layer_distances(distances).nearest(2, exclude=exclude)[1]
     nearest = nearest[nearest[:, 0] > 0]
     return float(TwoNN(dist=True).fit(nearest).dimension_) if len(nearest) >= 3 else float("nan")
 
@@ -145,7 +135,7 @@ def pointwise_dimension(
     """
     from skdim.id import MLE
 
-    nearest = nearest_distances(distances, k, exclude=exclude)
+    nearest = as_layer_distances(distances).nearest(k, exclude=exclude)[1]
     values = np.full(len(nearest), np.nan)
     # Equal distances to all neighbours would be an infinite dimension.
     usable = (nearest[:, 0] > 0) & (nearest[:, -1] > nearest[:, 0])

@@ -1,16 +1,30 @@
 """How long the stages of a run will take, and durations in words.
 
-A stage that ran before in the same folder is expected to take as long again. Otherwise the bundled seconds of
-the demo study are scaled by this run's own speed: the median of measured over bundled seconds of what is done.
+A stage that ran before in the same folder is expected to take as long again. Otherwise the seconds that were foreseen
+for it, or those of the demo study, are scaled by this run's own speed: how long what is done has taken, over what was
+said of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from statistics import median
 
-__all__ = ["Load", "about", "duration", "expected", "time_left"]
+__all__ = ["Foreseen", "Load", "about", "duration", "expected", "time_left"]
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """Seconds of wall time that a run is expected to take on this machine, by its sizes.
+
+    Attributes:
+        stages: name -> of the whole stage, with all its pages.
+        artefacts: name -> part of its stage's time, of those that are to be made.
+    """
+
+    stages: Mapping[str, float] = field(default_factory=dict)
+    artefacts: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -18,11 +32,12 @@ class Load:
     """What is known of one stage's wall time; all in seconds.
 
     Attributes:
-        cost: of the whole stage in the demo; `None` if the demo has no such stage.
+        cost: of the whole stage, as foreseen for this study, or in the demo; `None` if nothing is known.
         share: part of the stage that this run has to do, from 0 to 1.
         before: what the notebooks to do took the last time; `None` if one of them never ran.
         measured: what the finished stage took; `None` before.
         elapsed: since it began; `None` before, and once it is finished.
+        work: part of what the stage has to do that is done, from 0 to 1, as far as that is told.
     """
 
     cost: float | None = None
@@ -30,27 +45,38 @@ class Load:
     before: float | None = None
     measured: float | None = None
     elapsed: float | None = None
+    work: float = 0.0
 
 
-def expected(loads: Sequence[Load]) -> list[float | None]:
-    """Seconds that each stage which is not finished takes from its begin to its end; `None` where nothing is known."""
-    speed = _speed(loads)
+def expected(loads: Sequence[Load], *, foreseen: bool = False) -> list[float | None]:
+    """Seconds that each stage which is not finished takes from its begin to its end; `None` where nothing is known.
+
+    Args:
+        loads: of the stages.
+        foreseen: `cost` is of this study and this machine, and may be taken as it is until something is done.
+    """
+    speed = _foreseen_speed(loads) if foreseen else _speed(loads)
     times: list[float | None] = []
     for load in loads:
         if load.measured is not None:
             times.append(None)
-        elif load.before is not None:
-            times.append(load.before)
-        else:
-            times.append(None if load.cost is None or speed is None else load.cost * load.share * speed)
+            continue
+        said = None if load.cost is None or speed is None else load.cost * load.share * speed
+        whole = said if load.before is None else load.before
+        if foreseen and whole is not None and said is not None and said < MUCH_LESS * whole:
+            whole = said  # what took long before is there
+        if whole is not None and load.elapsed is not None and load.work > 0:
+            # What is done of it tells the more of the rest, the more it is.
+            whole = (1 - load.work) * whole + load.elapsed
+        times.append(whole)
     return times
 
 
-def time_left(loads: Sequence[Load]) -> tuple[float | None, bool]:
+def time_left(loads: Sequence[Load], *, foreseen: bool = False) -> tuple[float | None, bool]:
     """Seconds until the last stage ends, and whether that covers all of them; `None` if nothing is known."""
     known: list[float] = []
     complete = True
-    for load, whole in zip(loads, expected(loads), strict=True):
+    for load, whole in zip(loads, expected(loads, foreseen=foreseen), strict=True):
         if load.measured is not None:
             continue
         if whole is None:
@@ -72,6 +98,27 @@ def _speed(loads: Sequence[Load]) -> float | None:
         if load.cost and load.elapsed is not None and load.elapsed > load.cost * load.share * speed:
             ratios.append(load.elapsed / (load.cost * load.share))
     return median(ratios)
+
+
+MUCH_LESS = 0.5
+"""Of what a stage took before: a forecast below that knows of results that are there by now."""
+TRUST = 0.1
+"""Weight of a forecast beside what is measured: as much as this share of it, done in the time that was said."""
+
+
+def _foreseen_speed(loads: Sequence[Load]) -> float:
+    """How many times slower than foreseen this run is: 1 at first; what is done counts by its length."""
+    said = TRUST * sum(load.cost * load.share for load in loads if load.cost)
+    taken = said
+    for load in loads:
+        if not load.cost:
+            continue
+        whole = load.cost * load.share
+        if load.measured is not None:
+            said, taken = said + whole, taken + load.measured
+        elif load.elapsed is not None and (load.work > 0 or load.elapsed > whole):
+            said, taken = said + whole * (load.work or 1.0), taken + load.elapsed
+    return taken / said if said else 1.0
 
 
 def duration(seconds: float) -> str:

@@ -31,7 +31,7 @@ from stgcnlib.pipeline.sections import LOCAL
 from stgcnlib.pipeline.workers import Workers, process_environment
 from stgcnlib.threads import cores
 
-__all__ = ["Crew", "Job", "cores", "forget_partial"]
+__all__ = ["Crew", "Job", "cores", "forget_partial", "thread_count"]
 
 STOP_SECONDS = 10.0
 
@@ -264,6 +264,11 @@ class Crew:
             worker = _Worker(process, complaints)
             self._all.append(worker)
             return worker
+
+
+def thread_count() -> int:
+    """Threads that the processes of a run share: the cores, or as many as the environment allows."""
+    return int(process_environment(cores())["OMP_NUM_THREADS"])
 
 
 def _failure(job: Job, event: Mapping[str, Any]) -> str:

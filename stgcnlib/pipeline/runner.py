@@ -16,6 +16,7 @@ from stgcnlib.artefacts import Event, Line
 from stgcnlib.errors import StgcnlibError
 from stgcnlib.files import write_text
 from stgcnlib.pipeline.board import Board
+from stgcnlib.pipeline.expect import Foreseen
 from stgcnlib.pipeline.guard import alone, stoppable
 from stgcnlib.pipeline.jobs import Crew, Job, cores, forget_partial
 from stgcnlib.pipeline.line.table import LINE
@@ -40,7 +41,7 @@ def run_stages(
     notebooks: Path | None = None,
     *,
     line: Line = LINE,
-    check: Callable[[], None] | None = None,
+    check: Callable[[], Foreseen | None] | None = None,
     watch: Watch | None = None,
     force: str | None = None,
     workers: int | None = None,
@@ -56,7 +57,8 @@ def run_stages(
         stages: which there are; the study's sections choose among them. `None`: those that fit the study's target.
         notebooks: folder of their sources; `None`: the library's own.
         line: the artefacts that there are.
-        check: called before anything begins, if there is anything to do; raises what stands against it.
+        check: called before anything begins, if there is anything to do; raises what stands against it, and says what
+            it foresees.
         watch: told of the run from before its first stage to after its last one; `None`: nobody is.
         force: name of a stage to repeat, with every artefact and stage that builds on what is made for it.
         workers: artefacts and notebooks at a time; `None` takes the study's, or as many as there are cores.
@@ -79,8 +81,9 @@ def run_stages(
         page_mark(stage, run, sources)  # refuses what is missing before anything begins
     again: tuple[set[str], set[str]] = repeated(stages, force, run) if force is not None else (set(), set())
     record = Record.read(output)
+    foreseen = None
     if check is not None and (force is not None or _anything_due(run, stages, sources, record)):
-        check()
+        foreseen = check()
     output.mkdir(parents=True, exist_ok=True)
     with alone(output), stoppable():
         forget_partial(output / "notebooks")
@@ -89,8 +92,10 @@ def run_stages(
             workers or study.compute.workers or cores(), memory_limit=study.compute.memory_limit, fork=fork,
             scheduler=scheduler,
         )  # fmt: skip
-        state = RunState([_step(stage, sources) for stage in sorted(stages, key=_number)], workers=crew.workers)
-        work = _Work(run, sources, record, crew, state)
+        foreseen = None if force is not None else foreseen  # what is made again was there when it was asked
+        steps = [_step(stage, sources, foreseen) for stage in sorted(stages, key=_number)]
+        state = RunState(steps, workers=crew.workers, foreseen=foreseen is not None)
+        work = _Work(run, sources, record, crew, state, foreseen or Foreseen())
         work.forget(*again)
         work.foresee(stages)
         with nullcontext() if watch is None else watch(output, state):
@@ -113,6 +118,7 @@ class _Work:
     record: Record
     crew: Crew
     state: RunState
+    foreseen: Foreseen
 
     def forget(self, artefacts: set[str], stages: set[str]) -> None:
         """Have artefacts made and stages told again."""
@@ -167,15 +173,16 @@ class _Work:
 
     def _make(self, stage: Stage, names: Sequence[str]) -> None:
         """Make artefacts in the crew's processes."""
-        made = 0
+        made, spent, whole = 0, 0.0, self.foreseen.stages.get(stage.name, 0.0)
 
         def watch(event: Event) -> None:
-            nonlocal made
-            made += event.state == "made"
-            self.state.making(stage.name, event.name, made)
+            nonlocal made, spent
+            if event.state == "made":
+                made, spent = made + 1, spent + self.foreseen.artefacts.get(event.name, 0.0)
+            self.state.making(stage.name, event.name, made, min(spent / whole, 1.0) if whole else 0.0)
 
         self.crew.make(self.run, list(dict.fromkeys(names)), watch)
-        self.state.making(stage.name, "", made)
+        self.state.making(stage.name, "", made, min(spent / whole, 1.0) if whole else 0.0)
 
     def _plan(self, stage: Stage) -> tuple[dict[str, str], list[Job]]:
         """Marks of a stage's notebooks, and those that have to run; the state is told."""
@@ -225,9 +232,10 @@ def _number(stage: Stage) -> str:
     return stage.name
 
 
-def _step(stage: Stage, sources: Path) -> Step:
+def _step(stage: Stage, sources: Path, foreseen: Foreseen | None) -> Step:
     title, about = opening(read_notebook(sources / f"{stage.name}.ipynb"), stage.name)
-    return Step(name=stage.name, title=title, about=about, cost=stage.cost, per_layer=stage.per_layer)
+    cost = stage.cost if foreseen is None else foreseen.stages.get(stage.name)
+    return Step(name=stage.name, title=title, about=about, cost=cost, per_layer=stage.per_layer)
 
 
 def _forget_strangers(output: Path, record: Record) -> None:

@@ -47,12 +47,13 @@ class Step(BaseModel):
 
     Attributes:
         title, about: what its notebook is called, and its first sentence.
-        cost: seconds that it takes in the demo.
+        cost: seconds that it takes in the demo, or as foreseen for this study.
         per_layer: it has a notebook per layer; which, is not known from the start.
         state: "skipped" if all its notebooks were there when the run began.
         skipped: how many of its notebooks were there.
         making: the artefact that is made for it now, before its notebooks run; "" if none is.
         made: how many have been.
+        work: part of what it has to do that is done, from 0 to 1; 0 where that is not known.
         elapsed: seconds since it began, or that it took in this run.
         expected: seconds that it is expected to take in this run; `None` if nothing is known.
     """
@@ -66,6 +67,7 @@ class Step(BaseModel):
     skipped: int = 0
     making: str = ""
     made: int = 0
+    work: float = 0.0
     elapsed: float | None = None
     expected: float | None = None
     notebooks: list[Notebook] = []
@@ -144,13 +146,14 @@ class RunState:
     Args:
         steps: its stages, in order.
         workers: most notebooks at a time.
+        foreseen: the steps' `cost` is of this study on this machine.
     """
 
-    def __init__(self, steps: Sequence[Step], *, workers: int = 1) -> None:
+    def __init__(self, steps: Sequence[Step], *, workers: int = 1, foreseen: bool = False) -> None:
         now = datetime.now(UTC)
         self._progress = Progress(started=now, changed=now, steps=[step.model_copy(deep=True) for step in steps])
         self._steps = {step.name: step for step in self._progress.steps}
-        self._workers = workers
+        self._workers, self._foreseen = workers, foreseen
         self._began = time.monotonic()
         self._stage_began: dict[str, float] = {}
         self._there: dict[str, set[str]] = {}
@@ -174,11 +177,11 @@ class RunState:
             self._stage_began[stage] = time.monotonic()
             self._note()
 
-    def making(self, stage: str, name: str, made: int) -> None:
-        """An artefact is made for a stage ("": no more), after `made` others."""
+    def making(self, stage: str, name: str, made: int, work: float = 0.0) -> None:
+        """An artefact is made for a stage ("": no more), after `made` others, which were `work` of all its work."""
         with self._changed:
             step = self._steps[stage]
-            step.making, step.made = name, made
+            step.making, step.made, step.work = name, made, work
             self._note()
 
     def cell(self, stage: str, name: str, cell: int, count: int) -> None:
@@ -254,9 +257,9 @@ class RunState:
             if step.state == "running":
                 step.elapsed = now - self._stage_began[step.name]
         loads = [self._load(step) for step in copy.steps]
-        for step, seconds in zip(copy.steps, expected(loads), strict=True):
+        for step, seconds in zip(copy.steps, expected(loads, foreseen=self._foreseen), strict=True):
             step.expected = seconds
-        copy.left, copy.left_complete = time_left(loads)
+        copy.left, copy.left_complete = time_left(loads, foreseen=self._foreseen)
         return copy
 
     def _load(self, step: Step) -> Load:
@@ -274,4 +277,5 @@ class RunState:
             before=None if ended else wall,
             measured=(wall or 0.0) if ended else None,
             elapsed=step.elapsed if step.state == "running" else None,
+            work=step.work if step.state == "running" else 0.0,
         )

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from stgcnlib.pipeline.board import tell
+from stgcnlib.pipeline.estimate import check_room, find_room, foresee
+from stgcnlib.pipeline.expect import Foreseen
 from stgcnlib.pipeline.finding import output_folder
 from stgcnlib.pipeline.run import StudyRun
 from stgcnlib.pipeline.runner import run_stages
+from stgcnlib.pipeline.sections import LOCAL
 from stgcnlib.pipeline.study import Study
 from stgcnlib.report.live import LivePages
 
@@ -42,15 +47,25 @@ def run_study(
         Path of ``index.html``.
 
     Raises:
-        StudyError: the study cannot be run; nothing has been started.
+        StudyError: the study cannot be run, or does not fit on the disk or in memory; nothing has been started.
         ClusterError: the scheduler or a worker of it cannot be used, or was lost; the same call goes on.
         StageError: a notebook failed: which cell, with which parameters and error. Finished ones stay.
     """
     loaded = Study.load(study)
     run = StudyRun(loaded, Path("reports") / loaded.name if output is None else output_folder(output))
     pages = partial(LivePages, show=progress)
+
+    def check() -> Foreseen:
+        run.check()
+        found, room = foresee(run, run.study, workers=workers), find_room(run.output)
+        if (scheduler or run.study.compute.scheduler) != LOCAL:
+            room = replace(room, memory=None, free=None)  # the work is done on other machines
+        for line in check_room(found, room, run.study, run.output):
+            tell(f"warning: {line}", show=progress)
+        return found.foreseen()
+
     run_stages(
-        run.study, run.output, check=run.check, watch=pages, force=force, workers=workers, progress=progress,
+        run.study, run.output, check=check, watch=pages, force=force, workers=workers, progress=progress,
         scheduler=scheduler,
     )  # fmt: skip
     return run.output / "index.html"

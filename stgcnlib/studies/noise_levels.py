@@ -80,9 +80,11 @@ def measure_level(
         for name in store.layers:
             known = distances.get(name) if clean or others is not store else None
             if known is None:
-                known = all_or_nearest(others[name], options, how_many=how_many, **asked)
+                known = all_or_nearest(others[name], options, how_many=how_many, device=device, **asked)
             between = as_layer_distances(known)
-            queries = None if others is store else dtw_distances(store[name], others[name], dtw=options, progress=False)
+            queries = None
+            if others is not store:
+                queries = dtw_distances(store[name], others[name], dtw=options, device=device, progress=False)
             chosen = {"exclude": groups, "queries": queries, **graph}
             values = label_smoothness(nnk_graph(between, **chosen), data.labels, per="node")
             without = jackknife.means(values_without(jackknife, between, data.labels, **chosen))

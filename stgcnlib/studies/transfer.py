@@ -264,7 +264,14 @@ def target_geometry(
                 source, test, store=scratch / "layers.zarr", axes=axes, device=device, progress=False
             )  # fmt: skip
         return layer_geometry(
-            stores, test.labels, class_names=test.class_names, groups=groups, k=k, progress=False, **options
+            stores,
+            test.labels,
+            class_names=test.class_names,
+            groups=groups,
+            k=k,
+            device=device,
+            progress=False,
+            **options,
         )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from dtw_reference import reference_distances
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rounding import tf32
 from test_dtw_distances import (  # noqa: F401  once more, by this engine
@@ -26,7 +26,7 @@ from test_dtw_distances import (  # noqa: F401  once more, by this engine
     walks,
 )
 
-from stgcnlib.dtw import DTWOptions, dtw_distances
+from stgcnlib.dtw import DTWOptions, dtw_distances, dtw_neighbors
 from stgcnlib.dtw.frames import frame_table
 from stgcnlib.dtw.gpu import device_pair_costs, device_tiles, dtw_device
 from stgcnlib.errors import DeviceError
@@ -89,12 +89,16 @@ def test_a_block_of_very_different_lengths(rng):
 
 def test_coarse_products_are_noticed_and_their_costs_recomputed(rng, monkeypatch):
     """A device that reads operands in TensorFloat-32 would be wrong by a hundred times what is promised."""
-    from stgcnlib.dtw import wavefront
+    from stgcnlib.dtw import gpu, wavefront
+
+    def coarse(x, y):
+        return (tf32(x.values) @ tf32(y.values).T).view(*x.rows.shape, *y.rows.shape)
 
     a = walks(rng, rng.integers(4, 12, size=9), features=40, dtype=np.float32)
     expected = reference_distances(a, reading="frames")
     with monkeypatch.context() as patch:
-        patch.setattr(wavefront, "_products", lambda x, y: tf32(x.values) @ tf32(y.values).T)
+        for module in (gpu, wavefront):
+            patch.setattr(module, "frame_products", coarse)
         assert_close(dtw_distances(a, reading="frames"), expected)
         patch.setattr(wavefront, "_recompute", lambda model, x, y, squares: squares.clamp_(min=0))
         trusted = dtw_distances(a, reading="frames")
@@ -114,11 +118,12 @@ def test_between_two_tiles_torch_is_as_it_was(rng):
         torch.backends.cuda.matmul.fp32_precision = before
 
 
-def test_a_full_device_is_said(rng, monkeypatch):
+@pytest.mark.parametrize("step", ["frame_products", "cell_costs", "path_costs"])
+def test_a_full_device_is_said(rng, monkeypatch, step):
     def full(*given):
         raise torch.OutOfMemoryError("out of memory")
 
-    monkeypatch.setattr("stgcnlib.dtw.gpu.tile_costs", full)
+    monkeypatch.setattr(f"stgcnlib.dtw.gpu.{step}", full)
     with pytest.raises(DeviceError, match=r"its memory is full; .* compute\.workers to 1"):
         tiles(walks(rng, [4, 5]))
 
@@ -140,3 +145,32 @@ def test_devices_that_are_no_gpu_for_it_leave_it_to_the_processor(monkeypatch):
         assert dtw_device("mps") is None
     monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda **_: torch.device("cuda"))
     assert dtw_device("cuda") == torch.device("cuda")
+
+
+@pytest.fixture
+def device(monkeypatch):
+    """Its name; it is there, and is the processor."""
+    monkeypatch.setattr("stgcnlib.dtw.gpu.dtw_device", lambda name: PROCESSOR)
+    return "cuda"
+
+
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(pair_and_options(), st.integers(0, 2**32 - 1), st.integers(1, 5), st.sampled_from(["none", "groups", "mask"]))
+def test_neighbours_are_those_of_the_processor(device, case, seed, k, how):
+    """Ties, near ties and equal sequences among them."""
+    rng = np.random.default_rng(seed)
+    a = walks(rng, rng.integers(1, 20, size=19), features=3)
+    a += [a[0].copy(), a[3] + 1e-9 * rng.normal(size=a[3].shape), a[3] * (1 + 1e-7), a[5].copy()]
+    exclude = {"none": None, "groups": rng.integers(0, 4, len(a)), "mask": rng.random((len(a), len(a))) < 0.3}[how]
+    found = dtw_neighbors(a, k, exclude=exclude, device=device, **case[2])
+    expected = dtw_neighbors(a, k, exclude=exclude, **case[2])
+    np.testing.assert_array_equal(found.indices, expected.indices)
+    np.testing.assert_allclose(found.distances, expected.distances, rtol=2e-5, atol=1e-14)
+
+
+def test_a_search_on_a_device_says_why_it_computes_all_pairs(rng, device):
+    statistics = dtw_neighbors(walks(rng, [9] * 30), 3, device=device).statistics
+    assert statistics["method"] == "brute force"
+    assert "computes all pairs: bounds would save products alone" in statistics["reason"]
+    assert statistics["pairs_computed"] == statistics["pairs"] == 30 * 29 / 2
+    assert statistics["device"] == "cpu"

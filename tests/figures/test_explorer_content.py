@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain, pairwise
 from types import SimpleNamespace
 
 import numpy as np
@@ -170,3 +171,40 @@ def test_what_does_not_fit_is_refused(nodes, geometry, distances):
         map_content(geometry, {name: planes[name] for name in LAYERS[:2]})
     with pytest.raises(GraphError, match="the set has 3"):
         explorer_content(nodes.select([0, 1, 2]), geometry, [map_content(geometry, planes)])
+
+
+def many_edges(nodes, geometry, most: int):
+    """The graph's edges as a page holds them, and as a map of all does: node -> {neighbour: weight}, layer by layer."""
+    planes = {layer: np.zeros((len(nodes), 2)) for layer in geometry.curve()["layer"]}
+    found = []
+    for content in (map_content(geometry, planes, most=most), map_content(geometry, planes)):
+        edges = content["edges"]
+        found.append(
+            [
+                [dict(zip(edges["ends"][a:b], edges["weights"][a:b], strict=True)) for a, b in pairwise(starts)]
+                for starts in edges["starts"]
+            ]
+        )
+    return found
+
+
+def test_a_page_holds_the_heaviest_edges_of_each_recording(nodes, geometry):
+    few, every = many_edges(nodes, geometry, 2)
+    for kept, whole in zip(chain.from_iterable(few), chain.from_iterable(every), strict=True):
+        assert len(kept) == min(2, len(whole))
+        assert kept.items() <= whole.items()
+        assert min(kept.values()) >= sorted(whole.values())[-len(kept)]
+
+
+def test_a_page_says_what_it_leaves_out(nodes, geometry, distances, monkeypatch):
+    planes = aligned_planes(distances)
+    assert layer_maps(nodes, geometry, planes).content["note"] == ""
+    monkeypatch.setattr("stgcnlib.figures.explorer._EDGES", 0)
+    content = layer_maps(nodes, geometry, planes).content
+    assert "edges but the 3 heaviest of each recording at a layer; the workbench shows them" in content["note"]
+    assert content["poses"] is not None
+    monkeypatch.setattr("stgcnlib.figures.explorer._MOST_POSED", len(nodes) - 1)
+    content = layer_maps(nodes, geometry, planes).content
+    assert "heaviest of each recording at a layer and poses; the workbench" in content["note"]
+    assert content["poses"] is None
+    assert "poses" not in layer_maps(nodes, geometry, planes, poses=False).content["note"]  # none were asked for

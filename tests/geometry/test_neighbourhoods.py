@@ -13,7 +13,7 @@ from scipy.spatial.distance import cdist
 from stgcnlib.dsgraph import DSGraph, knn_graph, nnk_graph
 from stgcnlib.errors import GraphError
 from stgcnlib.geometry import graph_similarity, intrinsic_dimension, neighbourhood_overlap, polytope_diameters
-from stgcnlib.geometry.neighbourhoods import chance_overlap, nearest_distances, pointwise_dimension
+from stgcnlib.geometry.neighbourhoods import chance_overlap, pointwise_dimension
 
 
 def clouds(seed: int, count: int = 40) -> tuple[np.ndarray, np.ndarray]:
@@ -117,7 +117,7 @@ def test_dimension_of_manifolds(method: str, dimension: int) -> None:
 
 def test_pointwise_dimension_is_the_published_formula() -> None:
     distances, _ = clouds(3, 60)
-    nearest = nearest_distances(distances, 8)
+    nearest = np.sort(distances, axis=1)[:, 1:9]
     by_hand = 1 / np.mean(np.log(nearest[:, -1:] / nearest[:, :-1]), axis=1)
     np.testing.assert_allclose(pointwise_dimension(distances, k=8), by_hand, rtol=1e-6)
     assert intrinsic_dimension(distances, k=8) == pytest.approx(1 / np.mean(1 / by_hand))
@@ -136,14 +136,6 @@ def test_duplicates_say_nothing() -> None:
     assert found == pytest.approx(expected, rel=0.05)
 
 
-def test_nearest_distances_leave_groups_out() -> None:
-    distances, _ = clouds(4, 12)
-    groups = np.arange(12) % 3
-    found = nearest_distances(distances, 4, exclude=groups)
-    for i in range(12):
-        assert found[i] == pytest.approx(np.sort(distances[i][groups != groups[i]])[:4])
-
-
 def test_bad_input() -> None:
     distances, _ = clouds(5, 12)
     graph = nnk_graph(distances, k=3)
@@ -154,6 +146,6 @@ def test_bad_input() -> None:
     with pytest.raises(GraphError, match="did you mean 'kept'"):
         neighbourhood_overlap(graph, graph, of="keep")  # type: ignore[arg-type]
     with pytest.raises(GraphError, match="k=12"):
-        nearest_distances(distances, 12)
+        intrinsic_dimension(distances, k=12)
     with pytest.raises(GraphError, match="twonn"):
         intrinsic_dimension(distances, method="two-nn")  # type: ignore[arg-type]

@@ -74,3 +74,30 @@ def test_measured_times_in_words(seconds: float, text: str) -> None:
 )
 def test_expected_times_are_no_finer_than_an_estimate(seconds: float, text: str) -> None:
     assert about(seconds) == f"about {text}"
+
+
+def test_what_was_foreseen_is_taken_until_something_is_done() -> None:
+    loads = [Load(cost=10), Load(cost=100), Load(cost=40, share=0.5)]
+    assert expected(loads, foreseen=True) == [10, 100, 20]
+    assert time_left(loads, foreseen=True) == (130, True)
+
+
+def test_long_stages_tell_more_of_the_speed_than_short_ones() -> None:
+    # 10 s took 50, 100 s took 100; a tenth of all that was said (18 s) counts as done in time.
+    done = [Load(cost=10, measured=50), Load(cost=100, measured=100)]
+    assert expected([*done, Load(cost=70)], foreseen=True)[2] == pytest.approx(70 * (18 + 150) / (18 + 110))
+
+
+def test_what_is_done_of_a_stage_tells_of_its_rest() -> None:
+    # Half of 100 s took 100 s: with the 10 s that count as done in time, 110 s for 60 s.
+    speed = (10 + 100) / (10 + 50)
+    whole = expected([Load(cost=100, elapsed=100, work=0.5)], foreseen=True)
+    assert whole == [pytest.approx(100 + 0.5 * 100 * speed)]
+    # And that which overran its forecast, without telling what is done, slows the others.
+    assert expected([Load(cost=10, elapsed=30), Load(cost=10)], foreseen=True)[1] == pytest.approx(10 * 32 / 12)
+
+
+def test_results_that_are_there_make_a_stage_shorter_than_before() -> None:
+    assert expected([Load(cost=2, before=1200)], foreseen=True) == [2]  # only its page
+    assert expected([Load(cost=900, before=1200)], foreseen=True) == [1200]
+    assert expected([Load(cost=2, before=1200)]) == [1200]  # the demo's seconds know nothing of it

@@ -80,7 +80,7 @@ class Explorer {
 
   build() {
     const { store } = this;
-    const { title, subtitle, lists, poses } = store.content;
+    const { title, subtitle, lists, poses, note } = store.content;
     const set = (key) => (value) => store.set({ [key]: value });
     const div = (className, ...children) => make("div", { className }, ...children);
     this.colour = choice("colour", set("colour"));
@@ -115,7 +115,7 @@ class Explorer {
     const pointing = poses ? "Point at a recording: it moves. Click it: it opens." : "Click a recording: it opens.";
     this.hint = div(
       "explorer-hint",
-      make("span", {}, `${pointing} [ and ] change the layer, ? lists all keys.`),
+      make("span", {}, `${pointing} [ and ] change the layer, ? lists all keys. ${note || ""}`),
       button("×", () => this.hint.remove(), { "aria-label": "Close the hint" }),
     );
     this.mapsPlace = div("explorer-maps");

@@ -39,8 +39,9 @@ const drawMarker = (context, marker, x, y, r) => {
   context.closePath();
 };
 
-/* The points of panel k, faded ones first; returns the places of the others by code. Hastily drawn, circles are two
-   rectangles each: a software canvas fills 5,000 of those in 5 ms, and circles in 30 ms. */
+/* The points of panel k, faded ones first; returns the places of the others by code. Hastily drawn, circles and markers
+   too small to be told apart are two rectangles each: a software canvas fills 5,000 of those in 5 ms, and circles in
+   30 ms. */
 const drawPoints = (context, screen, store, k, radius, colours, width, height, hasty) => {
   const { codes, palette, markers } = store.colours(k);
   const members = palette.map(() => []);
@@ -55,7 +56,7 @@ const drawPoints = (context, screen, store, k, radius, colours, width, height, h
       if (store.faded(node) !== faded || !(x > -9 && x < width + 9 && y > -9 && y < height + 9)) return;
       context.fillStyle = palette[code];
       if (!faded) members[code].push([x, y]);
-      if (hasty && markers[code] === "o") {
+      if (hasty && (markers[code] === "o" || radius < 2.5)) {
         for (const [a, b] of [
           [radius, 0.6 * radius],
           [0.6 * radius, radius],

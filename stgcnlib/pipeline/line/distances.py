@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from stgcnlib.artefacts.keys import Settings
     from stgcnlib.geometry import ChosenK
     from stgcnlib.groups import Grouping
+    from stgcnlib.pipeline.sections import Compute
 
 __all__ = ["all_pairs", "all_pairs_by_variant", "dtw_options", "find_neighbours", "find_variant_neighbours", "known",
-           "known_by_variant"]  # fmt: skip
+           "known_by_variant", "nearest_of_layer"]  # fmt: skip
 
 
 def dtw_options(settings: Settings) -> DTWOptions:
@@ -25,14 +26,16 @@ def dtw_options(settings: Settings) -> DTWOptions:
     return DTWOptions(**settings.dtw.model_dump())
 
 
-def all_pairs(activations: LayerStore, layer: str, settings: Settings) -> LayerDistances:
+def all_pairs(activations: LayerStore, layer: str, settings: Settings, compute: Compute) -> LayerDistances:
     """Windowed DTW distances of all pairs of nodes at one layer; nothing where neighbours are searched instead."""
-    return _all_pairs(activations[layer], dtw_options(settings), settings)
+    return _all_pairs(activations[layer], dtw_options(settings), settings, compute)
 
 
-def all_pairs_by_variant(activations: LayerStore, variant: str, swept: str, settings: Settings) -> LayerDistances:
+def all_pairs_by_variant(
+    activations: LayerStore, variant: str, swept: str, settings: Settings, compute: Compute
+) -> LayerDistances:
     """As `all_pairs`, by other options of windowed DTW."""
-    return _all_pairs(activations[swept], _varied(variant, settings), settings)
+    return _all_pairs(activations[swept], _varied(variant, settings), settings, compute)
 
 
 def find_neighbours(
@@ -43,12 +46,18 @@ def find_neighbours(
     network: str,
     layer: str,
     settings: Settings,
+    compute: Compute,
 ) -> LayerDistances:
     """The nearest of each node at one layer, for all graphs of a network; nothing where all pairs are known."""
     from stgcnlib.geometry.layers import TRAINED, kind_of
 
+    if pairs.complete:
+        return LayerDistances(pairs.count)
     everyone = kind_of(network) == TRAINED  # these have a second graph, of everyone
-    return _neighbours(activations[layer], dtw_options(settings), pairs, grouping, k, settings, everyone=everyone)
+    options = dtw_options(settings)
+    return nearest_of_layer(
+        activations[layer], options, grouping, k.k, settings.seed, everyone=everyone, device=compute.device
+    )
 
 
 def find_variant_neighbours(
@@ -59,9 +68,13 @@ def find_variant_neighbours(
     variant: str,
     swept: str,
     settings: Settings,
+    compute: Compute,
 ) -> LayerDistances:
     """As `find_neighbours`, by other options of windowed DTW."""
-    return _neighbours(activations[swept], _varied(variant, settings), pairs, grouping, k, settings, everyone=False)
+    if pairs.complete:
+        return LayerDistances(pairs.count)
+    options = _varied(variant, settings)
+    return nearest_of_layer(activations[swept], options, grouping, k.k, settings.seed, device=compute.device)
 
 
 def known(
@@ -95,31 +108,32 @@ def _known(features: Any, options: DTWOptions, pairs: LayerDistances, neighbours
     return pairs if pairs.complete else computing(neighbours, features, options)
 
 
-def _all_pairs(features: Any, options: DTWOptions, settings: Settings) -> LayerDistances:
+def _all_pairs(features: Any, options: DTWOptions, settings: Settings, compute: Compute) -> LayerDistances:
     from stgcnlib.dsgraph.distances import takes_all_pairs
     from stgcnlib.dtw import dtw_distances
 
     if not takes_all_pairs(settings.graph.distances, len(features)):
         return LayerDistances(len(features))
-    return LayerDistances.all_pairs(dtw_distances(features, dtw=options))
+    return LayerDistances.all_pairs(dtw_distances(features, dtw=options, device=compute.device))
 
 
-def _neighbours(
+def nearest_of_layer(
     features: Any,
     options: DTWOptions,
-    pairs: LayerDistances,
     grouping: Grouping,
-    k: ChosenK,
-    settings: Settings,
+    k: int,
+    seed: int,
     *,
-    everyone: bool,
+    everyone: bool = False,
+    device: str = "cpu",
 ) -> LayerDistances:
+    """The nearest of each node at one layer, for graphs of up to `k` candidates and the study's intervals."""
     from stgcnlib.dsgraph.distances import nearest_distances
     from stgcnlib.geometry.uncertainty import deletion_groups
     from stgcnlib.groups import resampled_groups
 
-    if pairs.complete:
-        return LayerDistances(pairs.count)
     drawn = resampled_groups(grouping.resample, grouping.groups)
-    parts = deletion_groups(pairs.count, groups=drawn, seed=settings.seed)
-    return nearest_distances(features, options, k=k.k, exclude=grouping.groups, parts=parts, everyone=everyone)
+    parts = deletion_groups(len(features), groups=drawn, seed=seed)
+    return nearest_distances(
+        features, options, k=k, exclude=grouping.groups, parts=parts, everyone=everyone, device=device
+    )

@@ -10,7 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stgcnlib.dtw import DTWOptions, LayerDistances
-from stgcnlib.pipeline.line.distances import dtw_options
+from stgcnlib.groups import largest_k
+from stgcnlib.pipeline.line.distances import dtw_options, nearest_of_layer
 from stgcnlib.sequences import SequenceSet
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from stgcnlib.artefacts.keys import Settings
     from stgcnlib.geometry import ChosenK, LayerGeometry, LayerStatistics
     from stgcnlib.groups import Grouping
+    from stgcnlib.pipeline.sections import Compute
     from stgcnlib.sampling import NodeSample
 
 __all__ = ["FINDINGS", "find_recordings", "measure_baselines", "measure_curve", "measure_density",
@@ -167,6 +169,7 @@ def measure_sensitivity(
     distances: Distances,
     others: Mapping[tuple[str, str], LayerDistances],
     settings: Settings,
+    compute: Compute,
 ) -> pd.DataFrame:
     """Smoothness with one choice changed at a time."""
     from stgcnlib.geometry import sensitivity
@@ -175,10 +178,16 @@ def measure_sensitivity(
     own = dtw_options(settings)
     names = {dtw_variant(own, variant): variant for variant, _ in others}
 
-    def kept(layer: str, options: DTWOptions) -> Any:
-        return distances[layer] if options == own else others[(names[options], layer)]
-
     chosen = settings.sensitivity.model_dump()
+    most = max(largest_k(asked, grouping.groups, len(nodes)) for asked in (k.k, *chosen["k"]))
+
+    def kept(layer: str, options: DTWOptions) -> LayerDistances:
+        if options != own:
+            return others[(names[options], layer)]
+        if distances[layer].complete or most == k.k:
+            return distances[layer]
+        return nearest_of_layer(activations[layer], own, grouping, most, settings.seed, device=compute.device)
+
     return sensitivity(
         activations, nodes.labels, groups=grouping.groups, resample=grouping.resample, k=k.k, other_k=chosen.pop("k"),
         dtw=own, distances=kept, sigma=settings.graph.sigma, permutations=settings.geometry.permutations,

@@ -68,7 +68,9 @@ def evaluate(
         reference=parts[0],
         groups=of_nodes(grouping.groups, explained),
         resample=of_nodes(grouping.resample, explained),
-        feature_distances={name: _between(explained, pairs[name], activations[name], settings) for name in maps[0]},
+        feature_distances={
+            name: _between(explained, pairs[name], activations[name], settings, compute) for name in maps[0]
+        },
         sequences=tests.sequences, units=tests.units, replacement=tests.replacement, steps=tests.steps,
         draws=tests.draws, jitter=tests.jitter, form=tests.maps,
         seed=settings.seed, device=compute.device, dtw=settings.dtw.model_dump(),
@@ -76,7 +78,11 @@ def evaluate(
 
 
 def _between(
-    explained: NDArray[np.int64], pairs: LayerDistances, features: LayerActivations, settings: Settings
+    explained: NDArray[np.int64],
+    pairs: LayerDistances,
+    features: LayerActivations,
+    settings: Settings,
+    compute: Compute,
 ) -> NDArray[np.floating]:
     """(n, n) distances between the explained nodes, which are few."""
     from stgcnlib.dtw import dtw_distances
@@ -85,4 +91,4 @@ def _between(
         return pairs.matrix()[np.ix_(explained, explained)]
     few = [features.sequence(int(node)) for node in explained]
     options = dtw_options(settings).at_temporal_stride(features.temporal_stride)
-    return dtw_distances(few, dtw=options)
+    return dtw_distances(few, dtw=options, device=compute.device)

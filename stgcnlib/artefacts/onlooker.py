@@ -1,0 +1,39 @@
+"""Onlooker: artefacts as they would be, for whoever wants to know of a study without writing into its folder."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from stgcnlib.artefacts.declare import Line, Place
+from stgcnlib.artefacts.keys import Keys
+from stgcnlib.artefacts.making import Artefacts
+from stgcnlib.artefacts.stamps import Stamps
+from stgcnlib.errors import ArtefactError
+
+__all__ = ["Onlooker"]
+
+
+class Onlooker(Artefacts):
+    """Artefacts of a study that are read where they are there, and else made in memory; nothing is written.
+
+    What is made by long computations that keep their progress on disk is refused.
+
+    Args:
+        line, study, folder: as of `Artefacts`; the folder need not be there.
+    """
+
+    def __init__(self, line: Line, study: BaseModel, folder: Path) -> None:
+        super().__init__(line, study, folder)
+        self.keys = Keys(line, study, Stamps(self.store.folder / ".stamps.json", keep=False))
+
+    def _made(self, place: Place) -> Any:
+        artefact, form = place.artefact, place.artefact.form
+        if form is not None and self.held(place):
+            return form.load(self.store.path(place.name, form))
+        if refused := {"path", "scratch"} & set(inspect.signature(artefact.make).parameters):
+            raise ArtefactError(f"{place.name}: is not there, and making it writes to its {' and '.join(refused)}")
+        return artefact.make(**self._arguments(artefact, artefact.make, place.name, place.axes))

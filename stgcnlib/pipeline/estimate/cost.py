@@ -1,0 +1,105 @@
+"""Cost: what one artefact takes, and the sizes that several kinds of artefacts have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from stgcnlib.pipeline.estimate.facts import Facts, Part
+from stgcnlib.pipeline.estimate.trials import Units
+
+__all__ = ["BATCH_FRAMES", "HASHED", "MB", "NO_AXES", "REACH", "Axes", "Cost", "activations_on_disk", "coordinates",
+           "forward_seconds", "graph_bytes", "kept_by_passes", "known_pairs", "matrices",
+           "stored_size"]  # fmt: skip
+
+Axes = Mapping[str, str]
+NO_AXES: Axes = {}
+MB = 10**6
+BATCH_FRAMES = 2048
+"""Frames of all people in one pass of `record`, and about so many where a network is evaluated."""
+HASHED = 600 * MB
+"""Bytes a second that are written, read, or summed up for a checksum."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one artefact takes.
+
+    Attributes:
+        seconds: of a processor.
+        memory: bytes, beyond those that each process has.
+        disk: bytes that stay.
+        scratch: bytes of the output's disk that are needed meanwhile, besides.
+        temporary: bytes of the system's temporary folder that are needed meanwhile.
+        keeps: bytes of memory that a process keeps after such work, however often it does it; by a word for what.
+        threads: whether more threads shorten it.
+    """
+
+    seconds: float = 0.0
+    memory: float = 0.0
+    disk: float = 0.0
+    scratch: float = 0.0
+    temporary: float = 0.0
+    keeps: Mapping[str, float] = field(default_factory=dict)
+    threads: bool = False
+
+
+def forward_seconds(u: Units, part: Part) -> float:
+    """Seconds of recordings through the network, without keeping anything."""
+    return u.forward.seconds(part.passes(BATCH_FRAMES), part.frames)
+
+
+def coordinates(f: Facts, part: Part) -> float:
+    """Bytes of recordings."""
+    return 4.0 * part.frames * f.joints * f.channels
+
+
+def stored_size(f: Facts) -> int:
+    """Bytes of a number of the features on disk."""
+    return 2 if f.study.activations.dtype == "float16" else 4
+
+
+def activations_on_disk(f: Facts) -> int:
+    """Bytes of one network's recorded layers: whole chunks of zarr, the last one filled up."""
+    from stgcnlib.activations.store import _CHUNK_BYTES
+
+    size, total = stored_size(f), 4 * f.classes * len(f.nodes)
+    for layer in f.layers:
+        chunk = min(layer.rows, max(1, _CHUNK_BYTES // (size * layer.width)))
+        total += -(-layer.rows // chunk) * chunk * size * layer.width
+    return total
+
+
+REACH = 1.5
+"""Neighbours that are searched for, over K, so that graphs can be made anew without a part of the nodes."""
+
+
+def known_pairs(f: Facts) -> float:
+    """Distances that are known of a layer: of all pairs, both ways, or of those that a search computes."""
+    from stgcnlib.dsgraph.distances import takes_all_pairs
+
+    count = len(f.nodes)
+    if takes_all_pairs(f.study.graph.distances, count):
+        return float(count**2)
+    return min(float(count**2), 3 * REACH * f.k * count)
+
+
+def matrices(f: Facts) -> float:
+    """Bytes of the distances that are known of all layers of one network."""
+    return (4.0 if known_pairs(f) == len(f.nodes) ** 2 else 16.0) * len(f.layers) * known_pairs(f)
+
+
+def graph_bytes(f: Facts) -> float:
+    """Bytes on disk of the graphs of all layers of one network, and the tables read off them."""
+    return len(f.layers) * len(f.nodes) * (10.0 * f.k + 90)
+
+
+def kept_by_passes(f: Facts) -> dict[str, float]:
+    """What torch keeps: code and buffers of its convolutions for lengths of batches that it has met, not for all."""
+    per_frame = f.activations / max(1, f.nodes.frames)
+    met = sum({*f.every.lengths.tolist()})
+    return {"passes": 4.0 * per_frame * float(min(met, MOST_MET))}
+
+
+MOST_MET = 4000
+"""Frames of all lengths together for which code is kept, as measured for UTD-MHAD, NW-UCLA and the demo."""

@@ -1,0 +1,74 @@
+"""A forecast in words: a table of stages, and a line on each of time, memory and disk."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from rich.table import Table
+
+from stgcnlib.pipeline.estimate.forecast import DISK, MEMORY, SECONDS, Forecast
+from stgcnlib.pipeline.estimate.room import Room, size
+from stgcnlib.pipeline.expect import about
+from stgcnlib.threads import cores
+
+__all__ = ["forecast_lines", "forecast_table"]
+
+BUSY = 0.3
+"""Share of the processors in use above which it is said."""
+
+
+def forecast_table(forecast: Forecast) -> Table:
+    """A row per stage."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("stage")
+    for title in ("results", "pages", "time", "memory", "disk"):
+        table.add_column(title, justify="right")
+    for stage in forecast.stages:
+        if stage.results or stage.pages:
+            table.add_row(
+                stage.name, str(stage.results), str(stage.pages), about(stage.seconds), size(stage.memory),
+                size(stage.disk),
+            )  # fmt: skip
+        else:
+            table.add_row(stage.name, "0", "0", "already there", "", "")
+    return table
+
+
+def forecast_lines(forecast: Forecast, room: Room, output: Path) -> list[str]:
+    """What it takes together, and what there is."""
+    facts, seconds = forecast.facts, forecast.seconds
+    networks, workers, threads = int(facts["networks"]), forecast.workers, forecast.threads
+    lines = [
+        f"{facts['recordings']} recordings, {facts['nodes']} nodes with {facts['candidates']} candidates, "
+        f"{facts['layers']} layers of {networks} network{'s' * (networks > 1)}; "
+        f"{workers} process{'es' * (workers > 1)} at a time, {threads} thread{'s' * (threads > 1)}"
+    ]
+    if facts["read"] < 1:
+        lines[0] += f" (from {facts['read']:.1%} of the files, drawn at random)"
+    if not any(stage.results or stage.pages for stage in forecast.stages):
+        return [*lines, f"everything is there already, in {output}"]
+    lines.append(f"time:   {about(seconds)} ({_bare(SECONDS[0] * seconds)} to {_bare(SECONDS[1] * seconds)})")
+    lines.append(f"memory: {_sizes(forecast.memory, MEMORY)} together, {size(forecast.process)} in the largest process")
+    if room.memory is not None and room.free is not None:
+        lines[-1] += f"; {size(room.memory)} here, of which {size(room.free)} free now"
+    meanwhile = f", {size(forecast.most_disk)} meanwhile" if forecast.most_disk > 1.02 * forecast.disk else ""
+    lines.append(f"disk:   {_sizes(forecast.disk, DISK)} in {output}{meanwhile}; {size(room.disk)} free")
+    if forecast.temporary:
+        free = "" if room.same else f"; {size(room.temporary)} free"
+        lines.append(f"        {size(forecast.temporary)} meanwhile in {tempfile.gettempdir()}{free}")
+    busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    if busy > BUSY * cores():
+        lines.append(
+            f"{busy:.1f} other threads want the {cores()} processors now; the time is that of an idle machine."
+        )
+    return lines
+
+
+def _bare(seconds: float) -> str:
+    return about(seconds).removeprefix("about ")
+
+
+def _sizes(value: float, ends: tuple[float, float]) -> str:
+    return f"about {size(value)} ({size(ends[0] * value)} to {size(ends[1] * value)})"
