@@ -7,6 +7,7 @@ artefact's scratch folder, which is keyed by all that decides the artefact, so t
 from __future__ import annotations
 
 import hashlib
+import os
 import pickle
 import time
 import uuid
@@ -42,8 +43,8 @@ class Tasks:
         opened: gives the executor, when the first task is handed out; `None`: tasks run here, one after the other.
     """
 
-    def __init__(self, folder: Path, opened: Callable[[], Executor] | None = None) -> None:
-        self._folder, self._opened = folder, opened
+    def __init__(self, folder: str | os.PathLike[str], opened: Callable[[], Executor] | None = None) -> None:
+        self._folder, self._opened = Path(folder), opened
         self._executor: Executor | None = None
         self._calls = 0
 
