@@ -101,7 +101,7 @@ def test_reading_at_once_or_one_by_one_is_the_same(network, small_set, monkeypat
 def test_small_batches_do_not_change_values(network, small_set, monkeypatch):
     data = small_set.select([0, 1, 0, 0, 1, 2])
     whole = record(network, data)["blocks.2"].features[:]
-    monkeypatch.setattr("stgcnlib.activations.recording._BATCH_FRAMES", 1)
+    monkeypatch.setattr("stgcnlib.activations.passes._BATCH_FRAMES", 1)
     np.testing.assert_allclose(record(network, data)["blocks.2"].features[:], whole, **STORED)
 
 

@@ -16,37 +16,32 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
-import torch
 import zarr
 from numpy.typing import NDArray
 from torch import nn
 from zarr.storage import MemoryStore
 
 from stgcnlib.activations.axes import Axes
-from stgcnlib.activations.observe import (
-    INPUT,
-    Layer,
-    find_layers,
-    observing,
-    people_first,
-    temporal_stride,
+from stgcnlib.activations.observe import Layer, temporal_stride
+from stgcnlib.activations.passes import (
+    Padding,
+    People,
+    batches_of,
+    chosen_layers,
+    kept_people,
+    passes,
+    rounded_rows,
 )
 from stgcnlib.activations.store import FORMAT, VERSION, LayerStore, write_layer, write_scores
 from stgcnlib.errors import AxesError, SequenceError, SkeletonFormatError, suggest
 from stgcnlib.files import atomic_folder, is_remote, local_path
-from stgcnlib.networks.batches import check_fit, equal_batches, network_batch
-from stgcnlib.progress import track
+from stgcnlib.networks.batches import check_fit
 from stgcnlib.sequences import SequenceSet
-from stgcnlib.transforms import main_person
 from stgcnlib.version import __version__
 
-__all__ = ["record"]
+__all__ = ["Stored", "described", "record"]
 
-Padding: TypeAlias = Literal["none", "crop"]
-People: TypeAlias = Literal["auto", "main", "concatenate"]
 Stored: TypeAlias = Literal["float32", "float16"]
-
-_BATCH_FRAMES = 2048  # frames of all people in one forward pass; bounds the memory of a batch
 
 
 def record(
@@ -99,26 +94,24 @@ def record(
     """
     if dtype not in get_args(Stored):
         raise SequenceError(f"record: dtype={dtype!r} is unknown; {suggest(str(dtype), get_args(Stored))}")
-    chosen = (Layer(INPUT, 0, INPUT), *(la for la in find_layers(network, layers, axes=axes) if la.name != INPUT))
+    chosen = chosen_layers(network, layers, axes)
     check_fit(network, data)
-    counts = np.array([_present(data.people(i)).sum() for i in range(len(data))])
-    if people == "auto":
-        people = "main" if np.mean(counts <= 1) > 0.5 else "concatenate"
+    kept = kept_people(data, people)
     manifest: dict[str, Any] = {
         "format": FORMAT,
         "version": VERSION,
         "stgcnlib": __version__,
-        "network": _described(network),
+        "network": described(network),
         "data": data.fingerprint(),
         "sequences": len(data),
         "padding": padding,
-        "people": people,
+        "people": kept,
         "dtype": dtype,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     with _destination(store) as (folder, root):
         keeps = {layer.name: _Scratch(folder, f"layer{k:02d}", layer, dtype) for k, layer in enumerate(chosen)}
-        order, scores = _pass(network, data, keeps, device=device, padding=padding, people=people, progress=progress)
+        order, scores = _pass(network, data, keeps, device=device, padding=padding, people=kept, progress=progress)
         if scores is not None:
             write_scores(root, scores[np.argsort(order)])
         details: list[Any] = []
@@ -157,57 +150,27 @@ def _pass(
     *,
     device: str,
     padding: Padding,
-    people: People,
+    people: Literal["main", "concatenate"],
     progress: bool | None,
 ) -> tuple[NDArray[np.int64], NDArray[np.float32] | None]:
     """Pass all recordings through the network and append their features to `keeps`.
 
     Returns the order in which they passed, and in that order the class scores (N, classes), if the network has any.
     """
-    most = int(data.people_counts.max())
-    frames = int(data.lengths.max()) if padding == "crop" else None
-    batches = equal_batches(data, _BATCH_FRAMES, frames=frames)
+    batches, layers = batches_of(data, padding), [scratch.layer for scratch in keeps.values()]
     scores: list[NDArray[np.float32]] = []
-    with observing(network, [scratch.layer for scratch in keeps.values()], device=device) as forward:
-        for batch in track(batches, "Recording layers", total=len(batches), show=progress):
-            members = [data.people(i) for i in batch]
-            mains = [main_person(member) if people == "main" else None for member in members]
-            x = network_batch(members, frames=frames)
-            logits, outputs = forward(x)
-            if isinstance(logits, torch.Tensor) and logits.ndim == 2 and len(logits) == len(x):
-                scores.append(logits.to("cpu", torch.float32).numpy())
-            for name, output in outputs.items():
-                features = people_first(output, keeps[name].layer, x).to("cpu", torch.float32).numpy()
-                for n, member in enumerate(members):
-                    kept = features[n]
-                    if frames is not None:
-                        kept = kept[:, :, : -(-kept.shape[2] * member.shape[1] // frames)]
-                    main = mains[n] if "M" in keeps[name].layer.axes else 0  # else people are not told apart
-                    keeps[name].append(_rows(kept, member, main, most), joints=kept.shape[3])
+    for each in passes(
+        network, data, layers, batches, device=device, people=people, padding=padding, progress=progress
+    ):
+        if each.scores is not None:
+            scores.append(each.scores)
+        for name, joints, recordings in each.layers:
+            for rows in recordings:
+                keeps[name].append(rows, joints=joints)
     return np.concatenate(batches), np.concatenate(scores) if len(scores) == len(batches) else None
 
 
-def _rows(
-    features: NDArray[np.float32], member: NDArray[np.float32], main: int | None, most: int
-) -> NDArray[np.float32]:
-    """(M, C, T, V) of one recording -> (T, V*C) of person `main`, or of all, side by side per joint."""
-    if main is not None:
-        chosen = features[main].transpose(1, 2, 0)
-        return np.ascontiguousarray(chosen).reshape(len(chosen), -1)
-    M, C, T, V = features.shape
-    wide = np.zeros((T, V, most, C), dtype=np.float32)
-    wide[:, :, :M] = features.transpose(2, 3, 0, 1)
-    # A person whose coordinates are all zero is absent, whatever biases make of the zeros.
-    wide[:, :, :M][:, :, ~_present(member)] = 0
-    return wide.reshape(T, V * most * C)
-
-
-def _present(member: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """(M,) whether a person of (M, T, V, C) was tracked at all."""
-    return np.asarray(member.any(axis=(1, 2, 3)), dtype=np.bool_)
-
-
-def _described(network: nn.Module) -> dict[str, Any]:
+def described(network: nn.Module) -> dict[str, Any]:
     """Class, what rebuilds it, and a hash of the weights, for the manifest."""
     skeleton = getattr(network, "layout", None)
     options = getattr(network, "options", None)
@@ -278,18 +241,11 @@ class _Scratch:
         return float(np.sqrt(self._lost / self._squares)) if self._squares > 0 else 0.0
 
     def _rounded(self, rows: NDArray[np.float32]) -> NDArray[np.floating]:
-        if self.dtype == rows.dtype:
-            return rows
-        largest = float(np.abs(rows).max(initial=0.0))
-        if largest > float(np.finfo(self.dtype).max):
-            raise SequenceError(
-                f"layer {self.layer.name!r} has features up to {largest:.4g}, and {self.dtype} holds no more than "
-                f"{np.finfo(self.dtype).max:.0f}; keep them in float32 (activations.dtype), or leave this layer out"
-            )
-        kept = rows.astype(self.dtype)
-        exact = rows.astype(np.float64)
-        self._squares += float(np.square(exact).sum())
-        self._lost += float(np.square(exact - kept).sum())
+        kept = rounded_rows(rows, self.dtype, self.layer.name)
+        if kept.dtype != rows.dtype:
+            exact = rows.astype(np.float64)
+            self._squares += float(np.square(exact).sum())
+            self._lost += float(np.square(exact - kept).sum())
         return kept
 
     def rows(self) -> NDArray[np.floating]:

@@ -47,6 +47,15 @@ class LayerActivations:
 
     def __init__(self, features: zarr.Array[Any], details: Mapping[str, Any], *, origin: str = "LayerStore") -> None:
         self.features = features
+        self._describe(details)
+        self._origin = origin
+        if features.ndim != 2 or features.shape[0] != self.offsets[-1] or features.shape[1] % self.joints:
+            raise SkeletonFormatError(
+                f"{origin}: layer {self.name!r} has features {features.shape}, its manifest says {self.offsets[-1]} "
+                f"rows of {self.joints} joints; record it again"
+            )
+
+    def _describe(self, details: Mapping[str, Any]) -> None:
         self.name: str = details["name"]
         self.index: int = details["index"]
         self.title: str = details["title"]
@@ -55,17 +64,16 @@ class LayerActivations:
         self.rounding: float = details.get("rounding", 0.0)
         self.lengths: NDArray[np.int64] = np.asarray(details["lengths"], dtype=np.int64)
         self.offsets: NDArray[np.int64] = np.concatenate([[0], np.cumsum(self.lengths)])
-        self._origin = origin
-        if features.ndim != 2 or features.shape[0] != self.offsets[-1] or features.shape[1] % self.joints:
-            raise SkeletonFormatError(
-                f"{origin}: layer {self.name!r} has features {features.shape}, its manifest says {self.offsets[-1]} "
-                f"rows of {self.joints} joints; record it again"
-            )
 
     @property
     def channels(self) -> int:
         """Features per joint."""
         return int(self.features.shape[1]) // self.joints
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """In which features are kept; they are read as float32."""
+        return np.dtype(self.features.dtype)
 
     def __len__(self) -> int:
         """Number of recordings N."""
@@ -86,7 +94,7 @@ class LayerActivations:
 
     def __iter__(self) -> Iterator[NDArray[np.float32]]:
         """All recordings in order, read ahead in blocks, which is faster than one at a time."""
-        per_block = max(1, _BLOCK_BYTES // (4 * int(self.features.shape[1])))
+        per_block = max(1, _BLOCK_BYTES // (4 * self.channels * self.joints))
         first = 0
         while first < len(self):
             last = int(np.searchsorted(self.offsets, self.offsets[first] + per_block, side="right")) - 1
@@ -102,8 +110,9 @@ class LayerActivations:
         return np.split(self._read(0, int(self.offsets[-1])), self.offsets[1:-1])
 
     def _read(self, start: int, stop: int) -> NDArray[np.float32]:
+        features = self.features
         try:
-            return np.asarray(self.features[start:stop], dtype=np.float32)
+            return np.asarray(features[start:stop], dtype=np.float32)
         except (OSError, ValueError, RuntimeError) as error:
             raise SkeletonFormatError(
                 f"{self._origin}: features of layer {self.name!r} are damaged ({error}); record it again"

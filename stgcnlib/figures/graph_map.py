@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.dsgraph import DSGraph
+from stgcnlib.dtw import LayerDistances
 from stgcnlib.figures.dsgraph import agreement, class_codes
 from stgcnlib.figures.embedding import map_points
 from stgcnlib.figures.style import WIDTH, class_styles, halo, new_figure, styled
@@ -32,7 +33,7 @@ def ds_graph_map(
     class_names: Sequence[str],
     *,
     embedding: ArrayLike | None = None,
-    distances: ArrayLike | None = None,
+    distances: LayerDistances | ArrayLike | None = None,
     seed: int = 0,
 ) -> Figure:
     """The graph in the plane: recordings coloured by class, edges within a class in its colour, others grey.
@@ -42,8 +43,8 @@ def ds_graph_map(
 
     Args:
         labels: (N,) class indices.
-        embedding: (N, 2); `None` takes `embed(distances, seed)`.
-        distances: (N, N), needed where there is no embedding.
+        embedding: (N, 2); `None` places recordings by their distances (`stgcnlib.geometry.planes.placed`).
+        distances: `LayerDistances` or (N, N) array, needed where there is no embedding.
 
     Raises:
         GraphError: if sizes do not fit, or neither embedding nor distances are given.

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.dsgraph import DSGraph
+from stgcnlib.dtw import LayerDistances
 from stgcnlib.errors import GraphError, SequenceError
 from stgcnlib.figures.embedding import map_points
 from stgcnlib.figures.graph import signal_scale
@@ -152,7 +153,7 @@ def target_map(
     *,
     name: str = "target",
     embedding: ArrayLike | None = None,
-    distances: ArrayLike | None = None,
+    distances: LayerDistances | ArrayLike | None = None,
     seed: int = 0,
 ) -> Figure:
     """The graph in the plane: recordings coloured by their target, edges darker with more weight.
@@ -160,8 +161,8 @@ def target_map(
     Args:
         targets: (N,), or (N, Q) of which the first column is shown.
         name: of the target, with its unit.
-        embedding: (N, 2); `None` takes `embed(distances, seed)`.
-        distances: (N, N), needed where there is no embedding.
+        embedding: (N, 2); `None` places recordings by their distances (`stgcnlib.geometry.planes.placed`).
+        distances: `LayerDistances` or (N, N) array, needed where there is no embedding.
 
     Raises:
         GraphError: if sizes do not fit, or neither embedding nor distances are given.

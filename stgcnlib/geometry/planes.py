@@ -18,7 +18,7 @@ from stgcnlib.dtw.known import LayerDistances, as_layer_distances
 from stgcnlib.errors import GraphError
 from stgcnlib.geometry.layout import MOST_NEIGHBOURS, place_by_neighbours
 
-__all__ = ["MOST_BY_DISTANCES", "aligned_planes", "embed", "turned_onto"]
+__all__ = ["MOST_BY_DISTANCES", "aligned_planes", "embed", "placed", "turned_onto"]
 
 Floats = NDArray[np.float64]
 
@@ -46,6 +46,28 @@ def embed(distances: ArrayLike, seed: int = 0) -> Floats:
     return points
 
 
+def placed(distances: LayerDistances | ArrayLike, seed: int = 0, *, start: Floats | None = None) -> Floats:
+    """Points in the plane for the N recordings of one layer: (N, 2) float64, centred.
+
+    Args:
+        distances: a `LayerDistances`, or an (N, N) array. Where all pairs of at most `MOST_BY_DISTANCES` recordings are
+            known, they are placed by `embed`, else by `place_by_neighbours`.
+        seed: of both.
+        start: (N, 2) where points placed by their nearest come from.
+
+    Raises:
+        GraphError: the matrix is not square, or not one of distances.
+    """
+    if not isinstance(distances, LayerDistances):
+        if len(np.asarray(distances)) <= MOST_BY_DISTANCES:
+            return embed(distances, seed)
+        distances = as_layer_distances(distances)
+    if distances.complete and distances.count <= MOST_BY_DISTANCES:
+        return embed(distances.matrix(), seed)
+    near = distances.nearest(min(distances.reach, MOST_NEIGHBOURS), exclude=distances.exclude)
+    return place_by_neighbours(*near, start=start, seed=seed)
+
+
 def aligned_planes(
     distances: Mapping[str, LayerDistances | ArrayLike], seed: int = 0
 ) -> dict[str, NDArray[np.float32]]:
@@ -53,14 +75,13 @@ def aligned_planes(
 
     Args:
         distances: layer -> distances between N recordings: a `LayerDistances`, or an (N, N) array; in order of depth.
-        seed: of `embed` and `place_by_neighbours`.
+        seed: of `placed`.
 
     Returns:
-        layer -> (N, 2) float32, centred, scaled to a root mean square distance of 1 from the centre (0 where all points
-        coincide), and rotated or reflected to lie as near to the layer before as it can (orthogonal Procrustes). Where
-        all pairs of at most `MOST_BY_DISTANCES` recordings are known it is `embed` of that layer: distances within a
-        layer keep their ratios; those of two layers can't be compared. Else it is `place_by_neighbours`, from the
-        places of the layer before: near recordings lie near each other, and nothing else is said.
+        layer -> (N, 2) float32: that layer `placed`, scaled to a root mean square distance of 1 from the centre (0 if
+        all points coincide), and rotated or reflected to lie as near to the layer before as it can (orthogonal
+        Procrustes). Where all distances are followed, those within a layer keep their ratios; those of two layers can't
+        be compared. Where the nearest are, places start from those of the layer before, and say only who is near whom.
 
     Raises:
         GraphError: matrices are not square, or of different sizes.
@@ -71,7 +92,7 @@ def aligned_planes(
         count = given.count if isinstance(given, LayerDistances) else len(np.asarray(given))
         if before is not None and count != len(before):
             raise GraphError(f"layer {layer!r} has {count} recordings, the one before has {len(before)}")
-        points = _unit(_placed(given, before, seed))
+        points = _unit(placed(given, seed, start=before))
         if before is not None:
             points = turned_onto(points, before)
         planes[layer] = before = points
@@ -91,18 +112,6 @@ def turned_onto(points: ArrayLike, target: ArrayLike, *, common: ArrayLike | Non
     rotation, _ = orthogonal_procrustes(chosen, np.asarray(target, dtype=np.float64))
     turned: Floats = moved @ rotation
     return turned
-
-
-def _placed(distances: LayerDistances | ArrayLike, before: Floats | None, seed: int) -> Floats:
-    """One layer's points, by all distances or by the nearest."""
-    if not isinstance(distances, LayerDistances):
-        if len(np.asarray(distances)) <= MOST_BY_DISTANCES:
-            return embed(distances, seed)
-        distances = as_layer_distances(distances)
-    if distances.complete and distances.count <= MOST_BY_DISTANCES:
-        return embed(distances.matrix(), seed)
-    near = distances.nearest(min(distances.reach, MOST_NEIGHBOURS), exclude=distances.exclude)
-    return place_by_neighbours(*near, start=before, seed=seed)
 
 
 def _unit(points: Floats) -> Floats:

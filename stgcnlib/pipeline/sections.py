@@ -316,10 +316,13 @@ class Compute(Section):
 
     `workers` notebooks run at a time (`None`: as many as cores); a notebook that asks for more than `memory_limit`
     GiB fails with a MemoryError instead of bringing the machine down (`None`: no limit; Linux only). `scheduler` is
-    "local", or the address or scheduler file of Dask's, whose workers then make the results.
+    "local", or the address or scheduler file of Dask's, whose workers then make the results. `activations` says whether
+    every layer's features lie on disk, or are recorded again when they are read, a layer at a time, which costs a pass
+    of all nodes each; "auto" keeps those of a network that take no more than a third of the free disk.
     """
 
     device: str = "cpu"
     workers: Whole | None = Field(None, ge=1)
     memory_limit: Number | None = Field(None, gt=0)
+    activations: Literal["auto", "keep", "recompute"] = "auto"
     scheduler: str = Field(LOCAL, min_length=1)

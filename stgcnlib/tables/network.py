@@ -77,7 +77,7 @@ def layers_table(store: LayerStore) -> pd.DataFrame:
                 "features per frame": layer.channels * layer.joints,
                 "stride": layer.temporal_stride,
                 "frames in all": frames,
-                "MiB": round(frames * layer.channels * layer.joints * layer.features.dtype.itemsize / 2**20, 1),
+                "MiB": round(frames * layer.channels * layer.joints * layer.dtype.itemsize / 2**20, 1),
             }
         )
     return pd.DataFrame(rows).set_index("layer")

@@ -82,6 +82,7 @@ CHANGES: list[tuple[str, Any, set[str]]] = [
     ("compute.device", "cuda", set()),
     ("compute.workers", 1, set()),
     ("compute.memory_limit", 8, set()),
+    ("compute.activations", "recompute", set()),
     ("compute.scheduler", "tcp://127.0.0.1:8786", set()),
     ("seed", 1, EVERYTHING - {"dtw"}),
     ("data.demo.repeats", 2, EVERYTHING - {"dtw"}),

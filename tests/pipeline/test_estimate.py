@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections import namedtuple
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +17,13 @@ from scipy.io import savemat
 from small_study import SMALL, small_study
 from typer.testing import CliRunner
 
-from stgcnlib import cli, run_study
+from stgcnlib import cli, open_study, run_study
 from stgcnlib.artefacts import Onlooker
 from stgcnlib.errors import ArtefactError, StudyError
 from stgcnlib.networks.batches import equal_batches
 from stgcnlib.pipeline.estimate import Forecast, Room, check_room, find_room, foresee, room, size
 from stgcnlib.pipeline.estimate import facts as facts_module
-from stgcnlib.pipeline.estimate.cost import NO_AXES, activations_on_disk
+from stgcnlib.pipeline.estimate.cost import NO_AXES, activations_on_disk, recorded_again
 from stgcnlib.pipeline.estimate.costs import COSTS, PAGES, USUAL, WITHOUT_RECORDINGS, cost_of
 from stgcnlib.pipeline.estimate.facts import Facts, Part, find_facts, looked_at
 from stgcnlib.pipeline.estimate.forecast import due_artefacts, forecast
@@ -140,7 +141,6 @@ def test_more_processes_take_less_time_and_more_memory(facts: Facts, tmp_path: P
 
 
 def test_more_recordings_take_more(facts: Facts, tmp_path: Path) -> None:
-    from dataclasses import replace
 
     part = Part(np.tile(facts.nodes.lengths, 100), np.tile(facts.nodes.people, 100))
     layers = tuple(replace(layer, rows=100 * layer.rows) for layer in facts.layers)
@@ -157,7 +157,6 @@ def test_more_recordings_take_more(facts: Facts, tmp_path: Path) -> None:
 
 
 def test_of_many_nodes_no_square_is_kept(facts: Facts) -> None:
-    from dataclasses import replace
 
     units = Units.usual(facts)
     part = Part(np.full(20_000, 80), np.ones(20_000, dtype=np.int64))
@@ -291,7 +290,6 @@ def test_what_fits_is_not_complained_about(facts: Facts, tmp_path: Path) -> None
     ],
 )
 def test_what_cannot_fit_is_refused(short: str, what: str, mend: str, facts: Facts, tmp_path: Path) -> None:
-    from dataclasses import replace
 
     found = forecast_of(tmp_path, facts, workers=2)
     need = found.most_disk if short == "disk" else found.memory
@@ -306,7 +304,6 @@ def test_what_cannot_fit_is_refused(short: str, what: str, mend: str, facts: Fac
 
 
 def test_the_limit_of_a_process_and_busy_memory(facts: Facts, tmp_path: Path) -> None:
-    from dataclasses import replace
 
     found = forecast_of(tmp_path, facts)
     limited = Study.load({**SMALL, "compute": {"memory_limit": 0.1}})
@@ -365,3 +362,29 @@ def test_a_run_is_told_what_its_stages_will_take(folder: Path, tmp_path: Path) -
     assert told.stages["01_network"] > told.artefacts["training/trained"] > 0
     graphs = [seconds for name, seconds in told.artefacts.items() if name.startswith(("all-pairs/", "curves/"))]
     assert 0 < sum(graphs) <= sum(told.stages.values())
+
+
+# -- features that are not kept ------------------------------------------------------------------
+
+
+def test_networks_are_kept_while_they_take_a_third_of_what_is_free(facts: Facts) -> None:
+    size = activations_on_disk(facts)
+    assert recorded_again(facts) == 0  # nobody asked what is free
+    assert recorded_again(replace(facts, free=10**15)) == 0
+    assert recorded_again(replace(facts, free=0)) == 1
+    assert recorded_again(replace(facts, free=3 * size)) == pytest.approx(2 / 3)  # the first of three takes the third
+    assert recorded_again(replace(facts, free=4 * size)) == pytest.approx(1 / 3)
+    for mode, share in (("keep", 0), ("recompute", 1)):
+        chosen = Study.load({**SMALL, "compute": {"activations": mode}})
+        assert recorded_again(replace(facts, study=chosen, free=2 * size)) == share
+
+
+def test_what_is_recorded_again_takes_time_in_place_of_disk(facts: Facts, tmp_path: Path) -> None:
+    chosen = Study.load({**SMALL, "compute": {"activations": "recompute"}})
+    kept, again = (forecast_of(tmp_path, replace(facts, study=study), study=study) for study in (STUDY, chosen))
+    recipe = facts.weights + 4 * facts.nodes.frames * facts.joints * facts.channels
+    assert kept.disk - again.disk == pytest.approx(3 * (activations_on_disk(facts) - recipe), rel=0.05)
+    assert again.seconds > kept.seconds
+    run = open_study(chosen, tmp_path / "made")
+    assert run["activations/trained"].layers
+    assert bytes_of(run.path("activations/trained")) == pytest.approx(recipe, rel=0.25)

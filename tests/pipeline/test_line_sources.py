@@ -27,12 +27,16 @@ SMALL: dict[str, Any] = {
     **BASE,
     "geometry": {"permutations": 5},
     "explain": {"examples": 1, "per_class": 1, "sequences": 2, "units": ["joints"], "steps": 2, "draws": 1},
+    "graph": {"k": 4, "sample": {"nodes": 20}, "distances": "neighbours"},
+    "activations": {"dtype": "float16"},
+    "compute": {"activations": "recompute"},
     "sensitivity": {"k": [4], "readings": ["frames"]},
     "noise": {"jitter": [20], "joint_dropout": [], "frame_dropout": [], "rotation": [], "train": {"jitter": 10}},
     "transfer": {"source": {"classes": 6}, "frozen": [0, 2], "seeds": 1, "training": {"epochs": 1}},
 }
 LAST = ("summary", "recordings", "baselines", "statistics", "findings", "sensitivity", "map-evaluation", "advice",
-        "examples", "network-facts", "transfer-facts", "settings", "dtw", "planes/trained")  # fmt: skip
+        "examples", "network-facts", "transfer-facts", "settings", "dtw", "planes/trained", "density",
+        "rounding")  # fmt: skip
 """These need all others."""
 TARGETS: dict[str, Any] = {
     "data": {
@@ -43,6 +47,7 @@ TARGETS: dict[str, Any] = {
     "network": {
         "options": {"width": 4, "depth": 2, "strategy": "uniform"}, "training": {"epochs": 1, "augment": False},
     },
+    "compute": {"activations": "keep"},
     "controls": {"untrained": 1, "initial": 0},
     "geometry": {"permutations": 5},
     "explain": {"examples": 1, "per_class": 1},

@@ -40,7 +40,7 @@ def test_nodes_are_the_sample_and_parts_stay_whole(run: StudyRun) -> None:
     assert recordings["predicted"].tolist() == evaluation.predictions[sample.indices].tolist()
     assert run["accuracies"]["n"].tolist() == [len(parts[1])]
     assert run["leakage"].facts == stgcnlib.open_study(study(None), run.folder.with_name("whole"))["leakage"].facts
-    assert run["distances/trained/input"].shape == (2 * classes, 2 * classes)
+    assert run["distances/trained/input"].count == 2 * classes
 
 
 def test_the_first_page_says_that_it_is_a_sample(run: StudyRun) -> None:

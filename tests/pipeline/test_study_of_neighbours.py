@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,17 +10,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from IPython.display import Markdown
 from small_study import SMALL
 
 import stgcnlib
+from stgcnlib import figures
 from stgcnlib.dsgraph.distances import computing
 from stgcnlib.dtw import LayerDistances
 from stgcnlib.errors import StudyError
 from stgcnlib.pipeline.finished import read_study
+from stgcnlib.pipeline.notebooks import read_notebook
 from stgcnlib.pipeline.run import StudyRun
 from stgcnlib.pipeline.study import Study
 from stgcnlib.workbench.studies import StudySource
 
+STAGES = Path(__file__).parents[2] / "notebooks" / "stages"
 LAST = "st_gcn_networks.1"
 FIELDS: dict[str, Any] = {
     **SMALL,
@@ -83,6 +88,28 @@ def test_what_an_unknown_distance_is_asked_for_is_computed(both: tuple[StudyRun,
     assert np.isnan(found.get(i[1::3], j[1::3])).all()
 
 
+@pytest.mark.parametrize(("page", "layer"), [("03_ds_graphs", ""), ("04a_classes", ""), ("05_layer", LAST)])
+def test_pages_can_be_read(both: tuple[StudyRun, StudyRun], page: str, layer: str) -> None:
+    """The cells of a stage's notebook, run one after the other here: a kernel takes long to start."""
+    _, near = both
+    shown: list[Any] = []
+    given = {"study": str(near.output / "study.yml"), "output": str(near.output), "layer": layer}
+    names: dict[str, Any] = {"display": lambda *values: shown.extend(values)}
+    for cell in read_notebook(STAGES / f"{page}.ipynb").cells:
+        if "parameters" in cell.metadata.get("tags", []):
+            names |= given
+        elif cell.cell_type == "code":
+            body = ast.parse(cell.source).body
+            last = body.pop() if isinstance(body[-1], ast.Expr) else None
+            exec(compile(ast.Module(body, []), page, "exec"), names)
+            if isinstance(last, ast.Expr):
+                shown.append(eval(compile(ast.Expression(last.value), page, "eval"), names))
+    bundles = [value._repr_mimebundle_() for value in shown if hasattr(value, "_repr_mimebundle_")]
+    assert len(bundles) >= 4
+    words = [value.data for value in shown if isinstance(value, Markdown)]
+    assert any("nearest of each were searched" in each for each in words) == (page == "03_ds_graphs")
+
+
 def test_a_workbench_places_networks_by_their_nearest(both: tuple[StudyRun, StudyRun]) -> None:
     _, near = both
     source = StudySource(near.output)
@@ -94,6 +121,9 @@ def test_a_workbench_places_networks_by_their_nearest(both: tuple[StudyRun, Stud
     assert reply["neighbours"]
     assert source.open(name, "trained", 2)["player"] is not None
     study = read_study(near.output)
+    graph = study["geometry"].graphs[(LAST, "trained", "other subjects")]
+    nodes, known = study["nodes"], study[f"distances/trained/{LAST}"]
+    assert figures.ds_graph_map(graph, nodes.labels, nodes.class_names, distances=known).axes  # as "Take away" says
     shutil.rmtree(study.output / "artefacts" / "neighbours")
     assert not StudySource(near.output).figure.content["offered"]
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from stgcnlib.artefacts import Artefacts, Line, Onlooker
 from stgcnlib.pipeline.estimate.facts import find_facts, looked_at
 from stgcnlib.pipeline.estimate.forecast import Forecast, due_artefacts, forecast
+from stgcnlib.pipeline.estimate.room import find_room
 from stgcnlib.pipeline.estimate.trials import Units, measure_units
 from stgcnlib.pipeline.jobs import thread_count
 from stgcnlib.pipeline.line.table import LINE
@@ -60,6 +62,7 @@ def foresee(made: Artefacts, study: Study, *, workers: int | None = None) -> For
 
 
 def _forecast(made: Artefacts, facts: Any, units: Units, workers: int | None) -> Forecast:
+    facts = replace(facts, free=find_room(made.folder).disk)
     chosen = workers or facts.study.compute.workers or cores()
     return forecast(
         made, facts, units, stages_of(facts.study), sources=notebook_folder(), workers=chosen, threads=thread_count()

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 from stgcnlib.pipeline.estimate.facts import Facts, Part
 from stgcnlib.pipeline.estimate.trials import Units
+from stgcnlib.pipeline.line.networks import FREE_SHARE
 
 __all__ = ["BATCH_FRAMES", "HASHED", "MB", "NO_AXES", "REACH", "Axes", "Cost", "activations_on_disk", "coordinates",
-           "forward_seconds", "graph_bytes", "kept_by_passes", "known_pairs", "matrices",
+           "forward_seconds", "graph_bytes", "kept_by_passes", "known_pairs", "matrices", "recorded_again",
            "stored_size"]  # fmt: skip
 
 Axes = Mapping[str, str]
@@ -68,6 +69,18 @@ def activations_on_disk(f: Facts) -> int:
         chunk = min(layer.rows, max(1, _CHUNK_BYTES // (size * layer.width)))
         total += -(-layer.rows // chunk) * chunk * size * layer.width
     return total
+
+
+def recorded_again(f: Facts) -> float:
+    """Share of the networks whose features are not kept, but recorded again when they are read."""
+    mode, free = f.study.compute.activations, f.free
+    if mode != "auto":
+        return float(mode == "recompute")
+    count = f.study.network.seeds + f.study.controls.untrained + f.study.controls.initial
+    size, kept = activations_on_disk(f), 0
+    while free is not None and kept < count and size <= FREE_SHARE * free:
+        free, kept = free - size, kept + 1
+    return 0.0 if free is None else 1 - kept / count
 
 
 REACH = 1.5

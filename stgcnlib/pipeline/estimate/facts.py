@@ -76,6 +76,7 @@ class Facts:
         transfer: parts "source", "train" and "test" of the transfer study, where there is one.
         fits: names of its fits.
         read: share of the recordings that was looked at.
+        free: bytes that are free on the output's disk; `None`: not asked for, as many as it takes.
     """
 
     study: Study
@@ -94,6 +95,7 @@ class Facts:
     transfer: Mapping[str, Part] = field(default_factory=dict)
     fits: tuple[str, ...] = ()
     read: float = 1.0
+    free: int | None = None
 
     def layer(self, name: str) -> Layer:
         """The layer of a name."""
@@ -134,6 +136,7 @@ def find_facts(look: Artefacts, study: Study, share: float = 1.0) -> Facts:
         share: of the recordings that are in `look`.
     """
     from stgcnlib.activations import record
+    from stgcnlib.activations.passes import kept_people
 
     nodes, (train, test), every = look["nodes"], look["parts"], look["sequences"]
     parts = {name: _part(data, share) for name, data in
@@ -144,7 +147,7 @@ def find_facts(look: Artefacts, study: Study, share: float = 1.0) -> Facts:
     with tempfile.TemporaryDirectory(prefix="stgcnlib-estimate-") as scratch:
         store = record(
             network, few, layers=study.layers, axes=study.network.axes, store=Path(scratch) / "few.zarr",
-            people=people_kept(nodes), progress=False,
+            people=kept_people(nodes, "auto"), progress=False,
         )  # fmt: skip
         layers = tuple(
             Layer(name, int(np.ceil(parts["nodes"].lengths / store[name].temporal_stride).sum()), int(width))
@@ -168,12 +171,6 @@ def few_of(data: SequenceSet, count: int) -> NDArray[np.int64]:
     special = [data.lengths.argmin(), data.lengths.argmax(), data.people_counts.argmax()]
     spread = np.linspace(0, len(data) - 1, min(count, len(data))).round().astype(np.int64)
     return np.unique(np.concatenate([np.asarray(special, dtype=np.int64), spread]))
-
-
-def people_kept(data: SequenceSet) -> Any:
-    """What `record` decides about people for the whole set; a few recordings might decide otherwise."""
-    there = [int(np.asarray(data.people(i)).any(axis=(1, 2, 3)).sum()) for i in range(len(data))]
-    return "main" if np.mean(np.asarray(there) <= 1) > 0.5 else "concatenate"
 
 
 def _sampled(study: Study, nodes: SequenceSet) -> int | None:

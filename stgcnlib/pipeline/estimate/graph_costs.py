@@ -10,19 +10,21 @@ from stgcnlib.pipeline.estimate.cost import (
     BATCH_FRAMES,
     HASHED,
     MB,
-    NO_AXES,
     REACH,
     Axes,
     Cost,
     activations_on_disk,
     coordinates,
+    forward_seconds,
     graph_bytes,
     kept_by_passes,
     known_pairs,
     matrices,
+    recorded_again,
+    stored_size,
 )
 from stgcnlib.pipeline.estimate.facts import Facts, Layer
-from stgcnlib.pipeline.estimate.network_costs import recorded
+from stgcnlib.pipeline.estimate.network_costs import recording_seconds
 from stgcnlib.pipeline.estimate.trials import Units
 
 __all__ = ["all_pairs", "baselines", "curve", "density", "findings", "geometry", "neighbours", "noise", "noise_level",
@@ -34,14 +36,24 @@ CURVES = 2
 
 def all_pairs(f: Facts, u: Units, axes: Axes) -> Cost:
     """Distances of all pairs of nodes at a layer; next to nothing where the nearest are searched instead."""
-    return _pairs(f, u, _layer(axes)) if _takes_all(f) else NOTHING
+    return _reading(_pairs(f, u, _layer(axes)), f, u) if _takes_all(f) else NOTHING
 
 
 def neighbours(f: Facts, u: Units, axes: Axes) -> Cost:
     """The nearest of each node at a layer; next to nothing where all pairs are known."""
     if _takes_all(f):
         return replace(NOTHING, memory=4 * len(f.nodes) ** 2)
-    return _search(f, u, _layer(axes), _curves(axes.get("network", "")))
+    return _reading(_search(f, u, _layer(axes), _curves(axes.get("network", ""))), f, u)
+
+
+def _reading(cost: Cost, f: Facts, u: Units, layers: int = 1) -> Cost:
+    """A cost of what reads whole layers, where these are recorded again: a pass each, and one of them on the disk."""
+    again = recorded_again(f)
+    if not again:
+        return cost
+    seconds = layers * again * (forward_seconds(u, f.nodes) + activations_on_disk(f) / len(f.layers) / HASHED)
+    largest = max(layer.bytes for layer in f.layers) * stored_size(f) / 4
+    return replace(cost, seconds=cost.seconds + seconds, scratch=max(cost.scratch, largest))
 
 
 NOTHING = Cost(seconds=0.02, disk=1500)
@@ -98,7 +110,7 @@ def _distances(f: Facts, u: Units, name: str) -> Cost:
 
 def _graphs(f: Facts, u: Units) -> float:
     """Seconds of one layer's graph, made once and once without each part of the jackknife."""
-    return (1 + f.parts) * (u.node * len(f.nodes) + 2e-8 * u.speed * known_pairs(f))
+    return (1 + f.parts) * (u.node * len(f.nodes) + 5e-8 * u.speed * known_pairs(f))
 
 
 def planes(f: Facts, u: Units, axes: Axes) -> Cost:
@@ -133,7 +145,8 @@ def baselines(f: Facts, u: Units, axes: Axes) -> Cost:
     count, layers = len(f.nodes), len(f.layers)
     each = 0.02 * u.speed + 4 * u.node * count + 5e-7 * u.speed * known_pairs(f)
     seconds = len(f.study.controls.baselines) * layers * each + 1.5e-9 * f.activations * u.speed
-    return Cost(seconds, 2 * max(layer.bytes for layer in f.layers) + 32 * known_pairs(f), 0.01 * MB)
+    cost = Cost(seconds, 2 * max(layer.bytes for layer in f.layers) + 32 * known_pairs(f), 0.01 * MB)
+    return _reading(cost, f, u, layers)
 
 
 def statistics(f: Facts, u: Units, axes: Axes) -> Cost:
@@ -141,7 +154,8 @@ def statistics(f: Facts, u: Units, axes: Axes) -> Cost:
     layers = len(f.layers)
     seconds = u.speed * 2 * layers * (0.12 + 2.4e-6 * known_pairs(f))
     memory = 2 * matrices(f) + 16 * layers * known_pairs(f) + max(layer.bytes for layer in f.layers)
-    return Cost(seconds, memory, 0.04 * MB)
+    cost = Cost(seconds, memory, 0.04 * MB)
+    return _reading(cost, f, u, 2 * layers)
 
 
 def findings(f: Facts, u: Units, axes: Axes) -> Cost:
@@ -217,7 +231,7 @@ def transfer_geometry(f: Facts, u: Units, axes: Axes) -> Cost:
     """Graphs of the target's test part at all layers of the source networks."""
     share = len(f.transfer["test"]) / len(f.nodes)
     networks = f.study.network.seeds
-    each = recorded(f, u, NO_AXES).seconds * share
+    each = recording_seconds(f, u) * share
     each += sum(_distances(f, u, layer.name).seconds for layer in f.layers) * share**2 + 1.0
     size, disk = activations_on_disk(f) * share, CURVES * networks * graph_bytes(f) * share
     memory = 100 * MB + READ * size / len(f.layers)

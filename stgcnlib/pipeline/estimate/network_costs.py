@@ -15,12 +15,14 @@ from stgcnlib.pipeline.estimate.cost import (
     coordinates,
     forward_seconds,
     kept_by_passes,
+    recorded_again,
     stored_size,
 )
 from stgcnlib.pipeline.estimate.facts import Facts
 from stgcnlib.pipeline.estimate.trials import Units
 
-__all__ = ["evaluated", "explained", "fitted", "leaks", "maps_tested", "read", "recorded", "repeated", "trained"]
+__all__ = ["evaluated", "explained", "fitted", "leaks", "maps_tested", "read", "recorded", "recording_seconds",
+           "repeated", "trained"]  # fmt: skip
 
 KEPT_BY_TRAINING, KEPT_BY_MAPS = 900 * MB, 700 * MB
 """Memory that torch keeps of batches of very many lengths, as measured; about the same for all networks tried."""
@@ -78,12 +80,22 @@ def evaluated(f: Facts, u: Units, axes: Axes) -> Cost:
 
 
 def recorded(f: Facts, u: Units, axes: Axes) -> Cost:
-    """Every layer's features of the nodes: in scratch files in the order of batches, then one layer after the other."""
+    """Every layer's features of the nodes: in scratch files in the order of batches, then one layer after the other.
+
+    Where they are not kept, the recordings and the weights, and a pass of one recording of each length.
+    """
     size, largest = activations_on_disk(f), max(layer.bytes for layer in f.layers) * stored_size(f) / 4
-    seconds = u.record.seconds(f.nodes.passes(BATCH_FRAMES), f.nodes.frames) + size / HASHED
+    again, few = recorded_again(f), len(set(f.nodes.lengths.tolist())) / len(f.nodes)
+    seconds = recording_seconds(f, u) * (1 - again + again * few)
+    left = (1 - again) * size + again * (f.weights + coordinates(f, f.nodes))
     if axes.get("network", "").startswith("untrained"):
         seconds += forward_seconds(u, f.train)  # its batch norm
-    return Cost(seconds, 100 * MB + largest, size, scratch=largest, keeps=kept_by_passes(f), threads=True)
+    return Cost(seconds, 100 * MB + largest, left, scratch=largest, keeps=kept_by_passes(f), threads=True)
+
+
+def recording_seconds(f: Facts, u: Units) -> float:
+    """Seconds of recording and keeping every layer's features of the nodes."""
+    return u.record.seconds(f.nodes.passes(BATCH_FRAMES), f.nodes.frames) + activations_on_disk(f) / HASHED
 
 
 def explained(f: Facts, u: Units, axes: Axes) -> Cost:

@@ -99,6 +99,8 @@ def _smaller(study: Study, *, disk: bool) -> list[str]:
         mends.append("choose fewer layers with layers")
     if disk and study.activations.dtype == "float32":
         mends.append("keep features in half precision with activations.dtype: float16")
+    if disk and study.compute.activations == "keep":
+        mends.append("record features again when they are read with compute.activations: auto")
     if not disk and study.graph.distances == "all":
         mends.append("set graph.distances to auto")
     if disk and study.controls.untrained + study.controls.initial > 1:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from stgcnlib.artefacts import Artefacts
-from stgcnlib.pipeline.estimate.facts import Facts, Layer, few_of, people_kept
+from stgcnlib.pipeline.estimate.facts import Facts, Layer, few_of
 from stgcnlib.pipeline.study import Study
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.threads import limit_threads
@@ -98,6 +98,7 @@ def measure_units(
         tell: called with what is measured next.
     """
     from stgcnlib.activations import record
+    from stgcnlib.activations.passes import kept_people
 
     study, nodes = facts.study, look["nodes"]
     limit_threads(1)
@@ -107,7 +108,7 @@ def measure_units(
     network = look["network/initial"]
     some = nodes.select(few_of(nodes, RECORDED))
     alike = nodes.select([int(np.argsort(nodes.lengths, kind="stable")[len(nodes) // 2])] * RECORDED)
-    people, axes = people_kept(nodes), study.network.axes
+    people, axes = kept_people(nodes, "auto"), study.network.axes
     with tempfile.TemporaryDirectory(prefix="stgcnlib-estimate-") as scratch:
 
         def recorded(data: SequenceSet, name: str) -> Any:
@@ -158,7 +159,7 @@ def _reading(look: Artefacts) -> float:
 
 def _passes(work: Callable[[SequenceSet, str], Any], some: SequenceSet, alike: SequenceSet) -> Passes:
     """From recordings of many lengths, nearly a batch each, and from equal ones, which share batches."""
-    from stgcnlib.activations.recording import _BATCH_FRAMES
+    from stgcnlib.activations.passes import _BATCH_FRAMES
     from stgcnlib.pipeline.estimate.facts import Part
 
     rows, taken = [], []
@@ -174,7 +175,7 @@ def _passes(work: Callable[[SequenceSet, str], Any], some: SequenceSet, alike: S
 
 def _forward(network: Any, data: SequenceSet, device: str) -> None:
     from stgcnlib.activations.observe import observing
-    from stgcnlib.activations.recording import _BATCH_FRAMES
+    from stgcnlib.activations.passes import _BATCH_FRAMES
     from stgcnlib.networks.batches import equal_batches, network_batch
 
     with observing(network, [], device=device) as forward:

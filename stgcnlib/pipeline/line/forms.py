@@ -59,8 +59,9 @@ def _save_evaluation(value: Any, path: Path) -> None:
 
 def _load_activations(path: Path) -> Any:
     from stgcnlib.activations import LayerStore
+    from stgcnlib.activations.demand import LayersOnDemand
 
-    return LayerStore.open(path)
+    return LayersOnDemand.open(path) if LayersOnDemand.is_one(path) else LayerStore.open(path)
 
 
 def _load_maps(path: Path) -> Any:

@@ -5,6 +5,7 @@ The networks of a study are "trained", "trained-2", …, "untrained", "untrained
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,8 @@ __all__ = ["build", "evaluate_test", "first_evaluation", "fitted", "initial_netw
            "training_seed", "untrained_network"]  # fmt: skip
 
 Parts = tuple[SequenceSet, SequenceSet]
+FREE_SHARE = 1 / 3
+"""Features of a network are kept if they take no more of the free disk than this."""
 ROUNDED = 40
 """So many nodes show what rounding does: 780 pairs."""
 UNTRAINED_SEED = 1000
@@ -207,13 +210,31 @@ def name_recordings(
 
 
 def record_nodes(network: nn.Module, nodes: SequenceSet, settings: Settings, compute: Compute, path: Path) -> None:
-    """Every layer's features of the nodes."""
+    """Every layer's features of the nodes, or what records them again."""
     from stgcnlib.activations import record
+    from stgcnlib.activations.demand import write_recipe
 
-    record(
-        network, nodes, layers=settings.layers, axes=settings.network.axes, store=path, device=compute.device,
-        dtype=settings.activations.dtype,
-    )  # fmt: skip
+    chosen = {
+        "layers": settings.layers, "axes": settings.network.axes, "device": compute.device,
+        "dtype": settings.activations.dtype,
+    }  # fmt: skip
+    if _recorded_again(network, nodes, compute, path, chosen):
+        write_recipe(
+            path, network, nodes, name=settings.network.name, options=settings.network.options,
+            home=_home(settings.network), **chosen,
+        )  # fmt: skip
+    else:
+        record(network, nodes, store=path, **chosen)
+
+
+def _recorded_again(
+    network: nn.Module, nodes: SequenceSet, compute: Compute, path: Path, chosen: Mapping[str, Any]
+) -> bool:
+    from stgcnlib.activations.demand import feature_bytes
+
+    if compute.activations != "auto":
+        return compute.activations == "recompute"
+    return feature_bytes(network, nodes, **chosen) > FREE_SHARE * shutil.disk_usage(path.parent).free
 
 
 def measure_rounding(network: nn.Module, nodes: SequenceSet, settings: Settings, compute: Compute) -> pd.DataFrame:

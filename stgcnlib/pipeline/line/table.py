@@ -91,7 +91,7 @@ NETWORKS = (
              settings=("graph.part",), tables={"recordings": ""}),
     Artefact("activations/{network}", networks.record_nodes, forms.ACTIVATIONS,
              needs={"network": "network/{network}", "nodes": "nodes"},
-             settings=("layers", "network.axes", "activations.dtype")),
+             settings=(*NETWORK, "layers", "network.axes", "activations.dtype"), files=SOURCE),
     Artefact("rounding", networks.measure_rounding, TABLE,
              needs={"network": "network/trained", "nodes": "nodes"},
              settings=("layers", "network.axes", "activations.dtype", "dtw", "seed"), section="activations.rounded",
@@ -244,6 +244,7 @@ LINE = Line((*RECORDINGS, *NETWORKS, *GEOMETRY, *MAPS, *NOISE, *TRANSFER, *PAGES
 NO_EFFECT = {
     "compute.device": "says where the work runs; results agree within rounding",
     "compute.workers": "says how much is made at a time",
+    "compute.activations": "says whether features are kept or recorded again, by the same batches",
     "compute.memory_limit": "ends a process that would need more",
     "compute.scheduler": "says whose processes make it",
     "network.folder": "says where a network's module lies; the module itself counts, as network.source",

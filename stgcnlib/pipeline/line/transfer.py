@@ -89,11 +89,10 @@ def target_parts(sequences: SequenceSet, parts: Parts, sample: NodeSample | None
     """
     from stgcnlib.studies import split_classes
 
-    train, test = parts
+    (train, test), split = parts, settings.data.split
     if sample is not None and sample.part == "test":
         test = test.select(sample.indices)
     elif sample is not None and sample.part == "all":
-        split = settings.data.split
         test = test.select(np.isin(sequences.split_indices(split.by, split.train, split.test)[1], sample.indices))
     if settings.transfer.source.classes is None:
         return train, test
