@@ -21,6 +21,7 @@ __all__ = [
     "BLOCK",
     "RECORDINGS",
     "SUBJECT",
+    "Exclusion",
     "Fewest",
     "Grouping",
     "at_least_two",
@@ -124,6 +125,42 @@ def barred_pairs(exclude: ArrayLike | None, count: int) -> NDArray[np.bool_]:
             f"a ({count}, {count}) bool mask"
         )
     return barred
+
+
+@dataclass(frozen=True, eq=False)
+class Exclusion:
+    """Who may not be whose neighbour, pair by pair: `barred_pairs` without anything (N, N) that was not given so.
+
+    Attributes:
+        codes: (N,) group numbers, or None.
+        mask: (N, N) bool as it was given, or None.
+    """
+
+    codes: NDArray[np.int64] | None = None
+    mask: NDArray[np.bool_] | None = None
+
+    @classmethod
+    def of(cls, exclude: ArrayLike | None, count: int) -> Exclusion:
+        """Arguments and errors as `barred_pairs`."""
+        if exclude is None:
+            return cls()
+        if np.shape(exclude) == (count,):
+            return cls(codes=group_codes(exclude))
+        return cls(mask=barred_pairs(exclude, count))
+
+    def barred(self, i: ArrayLike, j: ArrayLike) -> NDArray[np.bool_]:
+        """Whether j may not be a neighbour of i, in the shape to which they broadcast; i never is one of itself."""
+        first, second = np.asarray(i), np.asarray(j)
+        if self.mask is not None:
+            return np.asarray(self.mask[first, second] | (first == second))
+        same = first == second if self.codes is None else self.codes[first] == self.codes[second]
+        return np.asarray(same)
+
+    def pair_limits(self, i: ArrayLike, j: ArrayLike, limits: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Up to which distance a pair matters to either end, by what matters to each (N,); -1: to neither."""
+        one = np.where(self.barred(i, j), -1.0, limits[np.asarray(i)])
+        other = np.where(self.barred(j, i), -1.0, limits[np.asarray(j)])
+        return np.maximum(one, other)
 
 
 def candidate_counts(exclude: ArrayLike | None, count: int) -> NDArray[np.int64]:

@@ -49,15 +49,15 @@ def ask_for_graphs(
     """
     if distances.complete:
         return
-    ends = []
+    count, keys = distances.count, np.zeros(0, dtype=np.int64)
     for nodes in _kept(distances.count, parts):
         groups = of_nodes(exclude, nodes)
         fewest = fewest_candidates(groups, len(nodes)).candidates if len(nodes) else 0
         if fewest:
             chosen = distances.select(nodes)
-            i, j = _unknown(chosen, chosen.nearest(min(k, fewest), exclude=groups)[0])
-            ends.append(nodes[np.stack([i, j])])
-    distances.ask(*np.concatenate(ends, axis=1))
+            i, j = nodes[_unknown(chosen, chosen.nearest(min(k, fewest), exclude=groups)[0])]
+            keys = np.union1d(keys, np.minimum(i, j) * count + np.maximum(i, j))  # most are those of the graph before
+    distances.ask(keys // count, keys % count)
     distances.mean()
 
 

@@ -17,10 +17,8 @@ from stgcnlib.dsgraph.kernel import Sigma, gaussian, kernel_width, project_psd
 from stgcnlib.dsgraph.nnk import Solver, merge_twins, share, solve_blocks
 from stgcnlib.dtw.distances import dtw_distances
 from stgcnlib.dtw.known import LayerDistances, as_layer_distances
-from stgcnlib.dtw.neighbors import Method, NeighborTable, search
+from stgcnlib.dtw.neighbors import Method, search
 from stgcnlib.dtw.options import DTWKeywords, DTWLike, dtw_options, names_options
-from stgcnlib.dtw.pairs import KnownPairs
-from stgcnlib.dtw.refine import PairCache
 from stgcnlib.dtw.square import nearest_rows
 from stgcnlib.errors import GraphError, suggest
 from stgcnlib.groups import check_candidates
@@ -194,29 +192,11 @@ def ds_graph(
         activations, k, chosen, exclude=exclude, method=method, dimensions=dimensions, progress=progress
     )
     nearest = table.distances.astype(np.float64)
-    distances = _searched(table, cache, exclude)
+    codes = exclude if exclude is not None and np.ndim(exclude) == 1 else None
+    distances = LayerDistances.of_table(table, cache.known, exclude=codes, fill=cache.fill)
     if kind == "knn":
         return _knn(distances, table.indices, nearest, sigma, symmetrize)
     return _nnk(distances, table.indices, nearest, sigma, symmetrize, solver)
-
-
-def _searched(table: NeighborTable, cache: PairCache, exclude: ArrayLike | None) -> LayerDistances:
-    """What a search knows, and its cache to compute more."""
-    pairs = KnownPairs(len(table))
-
-    def take() -> None:
-        i, j = np.nonzero(np.triu(~np.isnan(cache.known), 1))
-        pairs.add(i, j, cache.known[i, j])
-
-    def fill(wanted: NDArray[np.int64]) -> None:
-        mask = np.zeros(cache.known.shape, dtype=np.bool_)
-        mask[wanted[:, 0], wanted[:, 1]] = True
-        cache.fill(mask)
-        take()
-
-    take()
-    codes = exclude if exclude is not None and np.ndim(exclude) == 1 else None
-    return LayerDistances.of_table(table, pairs, exclude=codes, fill=fill)
 
 
 def check_count(k: int) -> None:

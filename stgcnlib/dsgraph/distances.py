@@ -15,13 +15,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.dsgraph.asking import ask_for_graphs
 from stgcnlib.dtw.distances import dtw_distances
-from stgcnlib.dtw.frames import frame_table
 from stgcnlib.dtw.known import LayerDistances
 from stgcnlib.dtw.neighbors import NeighborTable, device_search, search
 from stgcnlib.dtw.options import DTWOptions
 from stgcnlib.dtw.pairs import KnownPairs
 from stgcnlib.dtw.reach import ReachTable, needed_reach
 from stgcnlib.dtw.refine import PairCache
+from stgcnlib.dtw.set_costs import SetCosts
+from stgcnlib.dtw.source import frame_source
 from stgcnlib.groups import check_candidates, fewest_candidates, group_codes
 from stgcnlib.sequences import SequenceSet
 
@@ -206,15 +207,12 @@ def _some(activations: Any, nodes: Codes) -> Any:
 
 
 def _known(cache: PairCache) -> KnownPairs:
-    pairs = KnownPairs(len(cache.known))
-    i, j = np.nonzero(np.triu(~np.isnan(cache.known), 1))
-    pairs.add(i, j, cache.known[i, j])
-    return pairs
+    return KnownPairs(cache.count, cache.known.keys, cache.known.values)
 
 
 def _filling(distances: LayerDistances, activations: Any, options: DTWOptions) -> Fill:
-    table = frame_table(activations, "activations")
-    cache = PairCache(options.at_temporal_stride(table.temporal_stride), table)
+    source = frame_source(activations, "activations")
+    cache = PairCache(SetCosts.of(options.at_temporal_stride(source.temporal_stride), source))
     return _adding(cache, distances.pairs)
 
 
@@ -222,10 +220,8 @@ def _adding(cache: PairCache, known: KnownPairs) -> Fill:
     """Computes pairs (P, 2) that are unknown, and adds them."""
 
     def fill(pairs: Codes) -> None:
-        i, j = pairs[~known.knows(pairs[:, 0], pairs[:, 1])].T
-        wanted = np.zeros(cache.known.shape, dtype=np.bool_)
-        wanted[i, j] = True
-        cache.fill(wanted)
-        known.add(i, j, cache.known[i, j])
+        missing = pairs[~known.knows(pairs[:, 0], pairs[:, 1])]
+        cache.fill(missing)
+        known.add(missing[:, 0], missing[:, 1], cache.known.get(missing[:, 0], missing[:, 1]))
 
     return fill

@@ -12,116 +12,24 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from stgcnlib.dtw.kernels import BY_LENGTH, FAST, LANES, SQEUCLIDEAN, band_limits
+from stgcnlib.dtw.kernels import BY_LENGTH, FAST, LANES, SQEUCLIDEAN
+from stgcnlib.dtw.recursion import (
+    advance,
+    hide,
+    lane_limits,
+    products_listed,
+    retreat,
+    row_minima,
+    squares_of,
+    window_sums,
+)
 
 __all__ = ["corridor_tile"]
 
 FLOAT32 = 2.0**-24
 CHUNK = 1312  # features summed in one go, by eight or more vector lanes: rounding stays below 1e-5
 PATH_CELLS = 1.2  # cells of an optimal path per frame of the longer sequence, for a guess
-
-
-@njit(cache=True, nogil=True, fastmath=FAST)
-def _short_squares(
-    row: Any, x_norm: Any, first: Any, lengths: Any, adjacent: int, norms: Any, keep: Any, out: Any
-) -> None:
-    """Squared distances of short frames, no rounding above the true ones; columns of LANES sequences side by side."""
-    zero = keep - keep
-    if adjacent:
-        products = row[first[0] : first[0] + out.shape[0]]
-        for c in range(out.shape[0]):
-            square = (x_norm + norms[c]) * keep - (products[c] + products[c])
-            out[c] = square if square > zero else zero
-        return
-    width = out.shape[0] // LANES
-    for lane in range(LANES):
-        frames = min(max(lengths[lane], 1), width)  # none where a lane is not used, too many where a stride leaves some
-        products = row[first[lane] : first[lane] + frames]
-        for b in range(frames):
-            out[b * LANES + lane] = products[b]
-        for b in range(frames, width):
-            out[b * LANES + lane] = products[frames - 1]
-    for c in range(out.shape[0]):
-        square = (x_norm + norms[c]) * keep - (out[c] + out[c])
-        out[c] = square if square > zero else zero
-
-
-@njit(cache=True, nogil=True, fastmath=FAST)
-def _short_costs(squares: Any, a: int, frames: int, stride: int, squared: int, slack: Any, out: Any) -> None:
-    """Costs of window a from sums along the diagonals of squares, each lowered by what rounding moved its frames.
-
-    Row r of the squares lies at r modulo `frames`.
-    """
-    zero = slack - slack
-    if frames == 1 and stride == 1:
-        for c in range(out.shape[0]):
-            out[c] = np.sqrt(squares[0, c])
-    else:
-        out[:] = zero
-        for k in range(frames):
-            row = squares[(a * stride + k) % frames, k * LANES :]
-            if stride == 1:
-                for c in range(out.shape[0]):
-                    out[c] += row[c]
-            else:
-                for b in range(out.shape[0] // LANES):
-                    for lane in range(LANES):
-                        out[b * LANES + lane] += row[b * stride * LANES + lane]
-        for c in range(out.shape[0]):
-            out[c] = np.sqrt(out[c])
-    for c in range(out.shape[0]):
-        cost = out[c] - slack
-        cost = cost if cost > zero else zero
-        out[c] = cost * cost if squared else cost
-
-
-@njit(cache=True, nogil=True, fastmath=FAST)
-def _forward(row: Any, above: Any, a: int, best: Any, out: Any) -> None:
-    """Row a of ``F(a, b) = c(a, b) + min(F(a-1, b), F(a, b-1), F(a-1, b-1))``; `above` is row a - 1."""
-    if a == 0:
-        best[:] = np.inf
-        best[:LANES] = 0
-    else:
-        best[:LANES] = above[:LANES]
-        before, here = above[:-LANES], above[LANES:]
-        later = best[LANES:]
-        for c in range(later.shape[0]):
-            later[c] = here[c] if here[c] < before[c] else before[c]
-    for lane in range(LANES):
-        out[lane] = row[lane] + best[lane]
-    for first in range(LANES, row.shape[0], LANES):
-        for lane in range(LANES):  # a few vector instructions
-            left, other = out[first - LANES + lane], best[first + lane]
-            out[first + lane] = row[first + lane] + (left if left < other else other)
-
-
-@njit(cache=True, nogil=True, fastmath=FAST)
-def _backward(row: Any, last_row: int, ends: Any, left: Any, best: Any, reached: Any) -> None:
-    """One row of the recursion from the last cell of each lane: `left` holds the row after it and becomes this one.
-
-    `reached`, the recursion up to each cell, becomes the least cost of a path through it.
-    """
-    width = row.shape[0]
-    if last_row:
-        best[:] = np.inf
-        for lane in range(LANES):
-            best[(ends[lane] - 1) * LANES + lane] = 0
-    else:
-        final = width - LANES
-        best[final:] = left[final:]
-        here, after, earlier = left[:final], left[LANES:], best[:final]
-        for c in range(earlier.shape[0]):
-            earlier[c] = here[c] if here[c] < after[c] else after[c]
-    for back in range(LANES, width + 1, LANES):
-        first = width - back
-        other, cost, out = best[first : first + LANES], row[first : first + LANES], left[first : first + 2 * LANES]
-        if back > LANES:
-            for lane in range(LANES):
-                other[lane] = min(other[lane], out[LANES + lane])
-        for lane in range(LANES):
-            out[lane] = cost[lane] + other[lane]
-    for c in range(width):
-        reached[c] += best[c]
+CHECKED = 8  # rows of the recursion after which it is seen whether a path within the limits is left
 
 
 @njit(cache=True, nogil=True)
@@ -205,6 +113,13 @@ def _rounding(n: int, m: int, frames: int) -> Any:
 
 
 @njit(cache=True, nogil=True)
+def _scaled(limit: float, n: int, m: int, frames: int, normalize: int, units: float) -> Any:
+    """A limit as the recursion must exceed it, in its units; no rounding below."""
+    divisor = units / (n + m) if normalize == BY_LENGTH else units
+    return limit / divisor * _rounding(n, m, frames) * (1 + 4 * FLOAT32)
+
+
+@njit(cache=True, nogil=True)
 def _frame_limits(low: Any, high: Any, frames: int, stride: int, first: Any, last: Any) -> None:
     """Columns first[r]:last[r] of frames that the windows low[a]:high[a] need, for each row r of frames."""
     first[:] = np.iinfo(np.int64).max
@@ -275,22 +190,23 @@ def _one_pair(
 
 @njit(cache=True, nogil=True)
 def corridor_tile(
-    products: Any, x: Any, x_starts: Any, x_lengths: Any, x_rows: Any, x_items: Any, x_norms: Any, x_rest: Any,
-    y: Any, y_starts: Any, y_lengths: Any, y_rows: Any, y_items: Any, y_norms: Any, y_rest: Any, y_columns: Any,
-    adjacent: int, jobs: Any, limits: Any, frames: int, stride: int, band: int, metric: int, normalize: int,
-    keep: Any, slack: Any, scale: float, exact: int, out: Any,
+    products: Any, x: Any, x_starts: Any, x_lengths: Any, x_short: Any, x_rows: Any, x_items: Any, x_norms: Any,
+    x_rest: Any, y: Any, y_starts: Any, y_lengths: Any, y_short: Any, y_first: Any, y_rows: Any, y_items: Any,
+    y_norms: Any, y_rest: Any, jobs: Any, limits: Any, frames: int, stride: int, band: int, metric: int,
+    normalize: int, keep: Any, slack: Any, scale: float, exact: int, out: Any,
 ) -> None:  # fmt: skip
     """DTW costs, or lower bounds of them, of some sequences with groups of `LANES` others, by products of short frames.
 
     Args:
-        products: (R, S) float32 inner products of the short frames of both sides, scaled.
+        products: (R, S) float32 inner products of the short frames of both sides, scaled, the columns of a group side
+            by side; empty: they are formed here, pair by pair.
         x, y: (., D) raw frames, where each sequence starts at its x_starts (n,), y_starts (g, LANES) and has
             x_lengths, y_lengths frames; 0 for a lane that is not used.
+        x_short, y_short: (., p + 1) short frames, scaled; y_first: (g, LANES) the first of each sequence.
         x_rows: (n + 1,) rows of each sequence in the tile; y_rows: (g + 1,) where each group's norms are.
         x_items, y_items: (n,), (g, LANES) windows of each sequence.
         x_norms, y_norms: squared norms of the short frames, of the rows and of the interleaved columns.
         x_rest, y_rest: (n,), (g, LANES) mean residual norm of each sequence, scaled: only for guesses.
-        y_columns: (g, LANES) first column of each lane; `adjacent`: columns are interleaved.
         jobs: (q, 2) rows of x and groups of y to do.
         limits: (q, LANES) float64, distances beyond which only that they are beyond is of interest.
         frames, stride: of the windows; band: radius, or -1.
@@ -302,60 +218,100 @@ def corridor_tile(
     """
     tall, wide = x_items.max(), y_items.max()
     high_frames, wide_frames = (tall - 1) * stride + frames, (wide - 1) * stride + frames
+    listed = products.shape[0] == 0
+    own = np.empty((LANES, high_frames * y_lengths.max() if listed else 0), np.float32)
     # bounds alone need the last row or two of everything: row a lies at a modulo so many
     costs_kept, reached_kept = (tall, tall) if exact else (1, 2)
     short = np.empty((frames, wide_frames * LANES), np.float32)
+    beside_each_other = np.empty(wide_frames * LANES if listed else 0, np.float32)
+    sums, nothing, one = np.empty(wide * LANES, np.float32), np.zeros(wide * LANES, np.float32), np.float32(1)
     costs = np.empty((costs_kept, wide * LANES), np.float32)
-    reached = np.empty((reached_kept, wide * LANES), np.float32)
-    best, left = np.empty(wide * LANES, np.float32), np.empty(wide * LANES, np.float32)
+    reached = np.empty((reached_kept, (wide + 1) * LANES), np.float32)
+    beside, other = np.empty((wide + 1) * LANES, np.float32), np.empty((wide + 1) * LANES, np.float32)
     low, high = np.empty((LANES, tall), np.int64), np.empty((LANES, tall), np.int64)
     squares = np.empty((high_frames if exact else 0, wide_frames + 8), x.dtype)
     frame_limits, rows = np.empty((2, high_frames), np.int64), np.empty((2, wide + 1), np.float64)
-    most, ends = np.empty(LANES, np.float32), np.empty(LANES, np.int64)
+    most, ends, least = np.empty(LANES, np.float32), np.empty(LANES, np.int64), np.empty(LANES, np.float32)
     squared = metric == SQEUCLIDEAN
     units = 1.0 / scale / scale if squared else 1.0 / scale
     for q in range(jobs.shape[0]):
         i, g = jobs[q, 0], jobs[q, 1]
         n, m = x_items[i], y_items[g].max()
-        width, cells = ((m - 1) * stride + frames) * LANES, slice(0, m * LANES)
+        height, width, cells = (n - 1) * stride + frames, ((m - 1) * stride + frames) * LANES, m * LANES
         norms = y_norms[y_rows[g] : y_rows[g] + width]
         ends[:] = y_items[g]
-        masked = ends.min() < m or band >= 0
+        out[q] = np.inf
+        for lane in range(LANES):
+            most[lane] = -1
+            if y_lengths[g, lane] > 0 and limits[q, lane] >= 0:
+                most[lane] = _scaled(limits[q, lane], n, ends[lane], frames, normalize, units)
+                if listed:
+                    count = y_lengths[g, lane]
+                    np.dot(
+                        x_short[x_rows[i] : x_rows[i] + height],
+                        y_short[y_first[g, lane] : y_first[g, lane] + count].T,
+                        own[lane, : height * count].reshape(height, count),
+                    )
+        if most.max() < 0:
+            continue
+        masked = band >= 0 or (exact and ends.min() < m)
         if masked:
-            for lane in range(LANES):
-                band_limits(n, ends[lane], band, low[lane, :n], high[lane, :n])
+            lane_limits(n, ends, band, low, high)
+        direct = frames * stride == 1 and not masked
+        above = other[: cells + LANES]
+        above[:] = np.inf
+        above[:LANES] = 0
+        alive = True
         for a in range(n):
+            cost, now = costs[a % costs_kept, :cells], reached[a % reached_kept, : cells + LANES]
             for r in range(max(a * stride, (a - 1) * stride + frames if a else 0), a * stride + frames):
                 row = x_rows[i] + r
-                _short_squares(
-                    products[row], x_norms[row], y_columns[g], y_lengths[g], adjacent, norms, keep,
-                    short[r % frames, 0:width],
-                )  # fmt: skip
-            cost, now, before = costs[a % costs_kept, cells], a % reached_kept, max(a - 1, 0) % reached_kept
-            _short_costs(short, a, frames, stride, squared, slack, cost)
-            if masked:
+                here = own[0, :0] if listed else products[row, y_rows[g] : y_rows[g] + width]
+                if listed:
+                    here = beside_each_other[:width]
+                    products_listed(own, r, y_lengths[g], here)
+                if direct:
+                    advance(here, x_norms[row], norms, keep, slack, squared, above, cost, now)
+                else:
+                    squares_of(here, x_norms[row], norms, keep, short[r % frames, :width])
+            if not direct:
+                window_sums(short, a, frames, stride, sums[:cells])
+                if masked:
+                    hide(sums[:cells], a, low, high)
+                advance(nothing[:cells], slack - slack, sums[:cells], one, slack, squared, above, cost, now)
+            above = now
+            if a % CHECKED == CHECKED - 1:
+                row_minima(now[LANES:], least)
+                alive = False
                 for lane in range(LANES):
-                    cost[lane : low[lane, a] * LANES : LANES] = np.inf
-                    cost[high[lane, a] * LANES + lane :: LANES] = np.inf
-            _forward(cost, reached[before, cells], a, best[cells], reached[now, cells])
+                    alive |= least[lane] <= most[lane]
+                if not alive:
+                    break
+        if not alive:
+            continue
         for lane in range(LANES):
+            if most[lane] < 0:
+                continue
             rounding = _rounding(n, ends[lane], frames)
             divisor = units / (n + ends[lane]) if normalize == BY_LENGTH else units
-            bound = reached[(n - 1) % reached_kept, (ends[lane] - 1) * LANES + lane]
-            out[q, lane] = bound / rounding * divisor
-            if not exact:
+            bound = reached[(n - 1) % reached_kept, ends[lane] * LANES + lane]
+            if bound / rounding * divisor > limits[q, lane]:
+                most[lane] = -1
                 continue
+            out[q, lane] = bound / rounding * divisor
             longest = PATH_CELLS * max(n, ends[lane])
             apart = 2 * frames * x_rest[i] * y_rest[g, lane]
             guess = bound + longest * apart if squared else np.sqrt(bound**2 + longest**2 * apart)
             most[lane] = min(guess, limits[q, lane] / divisor * rounding**2) * rounding
-            if y_lengths[g, lane] == 0 or out[q, lane] > limits[q, lane]:
-                most[lane] = -1
-                out[q, lane] = np.inf
         if not exact or most.max() < 0:
             continue
+        below, after = beside[: cells + LANES], other[: cells + LANES]
+        below[:] = np.inf
+        for lane in range(LANES):
+            below[ends[lane] * LANES + lane] = 0
         for a in range(n - 1, -1, -1):
-            _backward(costs[a, cells], a == n - 1, ends, left[cells], best[cells], reached[a, cells])
+            retreat(costs[a, :cells], below, after, reached[a, LANES : cells + LANES])
+            below, after = after, below
         for lane in range(LANES):
             if most[lane] < 0:
                 continue
@@ -363,7 +319,7 @@ def corridor_tile(
             divisor = units / (n + ends[lane]) if normalize == BY_LENGTH else units
             limit = limits[q, lane] / divisor
             while True:
-                _limits(reached, lane, n, ends[lane], most[lane], low[0, :n], high[0, :n])
+                _limits(reached[:, LANES:], lane, n, ends[lane], most[lane], low[0, :n], high[0, :n])
                 found = _one_pair(
                     x, x_starts[i], x_lengths[i], y, y_starts[g, lane], y_lengths[g, lane], n, ends[lane],
                     low[0, :n], high[0, :n], frames, stride, squared, squares, frame_limits, rows,

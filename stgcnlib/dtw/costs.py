@@ -15,6 +15,7 @@ from stgcnlib.dtw.frames import FrameTable, on_threads, scratch
 from stgcnlib.dtw.kernels import LANES
 from stgcnlib.dtw.options import DTWOptions
 from stgcnlib.dtw.projection import power_of_two
+from stgcnlib.dtw.source import FrameSource
 
 __all__ = ["CostModel", "Lanes", "Operand", "Rows"]
 
@@ -52,6 +53,7 @@ class Lanes:
         values, norms: as of `Rows`; row (first of the group) + t * LANES + lane is frame t of that lane.
         edges: (g + 1,) first row of each group, and the end.
         items, starts, lengths: (g, LANES) as of `Rows`. A lane that is not used has 0 frames, and repeats another.
+        firsts: (g, LANES) where each sequence begins in the operand's values.
     """
 
     values: NDArray[Any]
@@ -60,6 +62,7 @@ class Lanes:
     items: NDArray[np.int64]
     starts: NDArray[np.int64]
     lengths: NDArray[np.int64]
+    firsts: NDArray[np.int64]
 
     def after(self, groups: int) -> Lanes:
         """Without the first so many groups; a view."""
@@ -67,7 +70,7 @@ class Lanes:
         kept = slice(groups, None)
         return Lanes(
             self.values[row:], self.norms[row:], self.edges[kept] - row,
-            self.items[kept], self.starts[kept], self.lengths[kept],
+            self.items[kept], self.starts[kept], self.lengths[kept], self.firsts[kept],
         )  # fmt: skip
 
 
@@ -110,8 +113,8 @@ class Operand:
     ) -> Lanes:
         """Some sequences (n,), or one part of each, in groups of `LANES`, in the order given; the last one filled up.
 
-        Without `copied` the frames are left where they are, and `values` is empty: see `rows_of`. `used` (n,) says
-        which sequences are not there to fill a group; None: all.
+        Without `copied` the frames are left where they are, and `values` is empty. `used` (n,) says which sequences
+        are not there to fill a group; None: all.
         """
         groups = -(-len(sequences) // LANES)
         filled = np.resize(sequences, groups * LANES)
@@ -128,15 +131,8 @@ class Operand:
         picked = (rows[group] + np.minimum(frame[:, None], lengths[group] - 1)).ravel()
         values = self.values[picked if copied else picked[:0]]
         starts = first + self.starts[filled].reshape(groups, LANES)
-        return Lanes(
-            values, self.norms[picked], edges, items, starts, np.where(wanted.reshape(lengths.shape), lengths, 0)
-        )
-
-    def rows_of(self, sequences: NDArray[np.int64], part: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """First and past-the-last row (n,) of one part of each sequence in `values`."""
-        first, lengths, _, _ = self._cut(sequences, part)
-        first = first + self.rows_from[sequences]
-        return first, first + lengths
+        there = np.where(wanted.reshape(lengths.shape), lengths, 0)
+        return Lanes(values, self.norms[picked], edges, items, starts, there, rows)
 
     def _cut(self, sequences: NDArray[np.int64], part: int) -> tuple[NDArray[np.int64], ...]:
         """First frame, frames, frames with padding, and windows of one part of each sequence."""
@@ -175,30 +171,29 @@ class CostModel:
     dtype: np.dtype[Any]
 
     @classmethod
-    def fit(cls, options: DTWOptions, *tables: FrameTable, precise: bool = False) -> CostModel:
-        """Measure centre, scale and rounding on the tables that will be compared.
+    def fit(cls, options: DTWOptions, *sources: FrameSource, precise: bool = False) -> CostModel:
+        """Measure centre, scale and rounding on the frames that will be compared.
 
         `precise`: in float64, to 1e-11; by the worst case, which is cheap there.
         """
         cosine = options.metric == "cosine"
-        frames = sum(len(t.values) for t in tables)
-        centre = np.zeros(tables[0].features)
+        frames = sum(int(each.offsets[-1]) for each in sources)
+        spreads = [each.spread for each in sources]
+        centre = np.zeros(sources[0].features)
         if not cosine:
-            # a mean in float64 could overflow only for values near 1e308
-            centre = sum((t.values.sum(axis=0, dtype=np.float64) for t in tables), centre) / frames
-        largest = max(
-            float(np.maximum(t.values.max(axis=0) - centre, centre - t.values.min(axis=0)).max()) for t in tables
-        )
+            parts = (s.mean * (int(each.offsets[-1]) / frames) for s, each in zip(spreads, sources, strict=True))
+            centre = sum(parts, centre)
+        largest = max(float(np.maximum(s.largest - centre, centre - s.least).max()) for s in spreads)
         scale = power_of_two(largest)
         wide = cosine or precise
         dtype = np.dtype(np.float64 if wide else np.float32)
         unrounded = cls(centre, scale, 0.0, dtype)
         unit = 2.0**-53 if wide else 2.0**-24
-        eta = len(centre) * unit if wide else max(4 * unit, 2 * max(unrounded._measured_rounding(t) for t in tables))
+        eta = len(centre) * unit if wide else max(4 * unit, 2 * max(unrounded._measured_rounding(s) for s in sources))
         return cls(centre, scale, (eta + 5 * unit) / (PRECISE if precise else TOLERANCE[options.metric]), dtype)
 
     def operand(self, table: FrameTable, options: DTWOptions, sequences: NDArray[np.int64] | None = None) -> Operand:
-        """A table, centred and scaled: its rows in the order of `sequences`, the others left out. None: all."""
+        """A table, centred and scaled; only some sequences are there if they are given."""
         order = np.arange(len(table)) if sequences is None else sequences
         lengths = table.lengths
         rows_from = np.zeros(len(table), np.int64)
@@ -217,9 +212,9 @@ class CostModel:
         on_threads(prepare, order, size=values.nbytes)
         return Operand(options, table.rows, values, norms, starts, rows_from, lengths)
 
-    def _measured_rounding(self, table: FrameTable) -> float:
-        picked = np.unique(np.linspace(0, len(table.values) - 1, 128).astype(np.int64))
-        exact = (table.values[picked] - self.centre) * self.scale
+    def _measured_rounding(self, source: FrameSource) -> float:
+        picked = np.unique(np.linspace(0, int(source.offsets[-1]) - 1, 128).astype(np.int64))
+        exact = (source.frames(picked) - self.centre) * self.scale
         rows = exact.astype(self.dtype)
         sizes = np.sqrt(np.einsum("td,td->t", exact, exact))
         wide = rows.astype(np.float64)

@@ -21,7 +21,19 @@ from threadpoolctl import threadpool_info, threadpool_limits  # type: ignore[imp
 
 from stgcnlib.errors import SequenceError
 
-__all__ = ["FrameTable", "frame_table", "on_threads", "one_sequence", "scratch", "threads"]
+__all__ = [
+    "FrameTable",
+    "check_finite",
+    "checked_array",
+    "checked_input",
+    "frame_table",
+    "kept_dtype",
+    "on_threads",
+    "one_sequence",
+    "rows_for",
+    "scratch",
+    "threads",
+]
 
 SCRATCH_BYTES = 2**30
 """Arrays of frames above this size lie in a file; the system keeps in memory what fits."""
@@ -109,8 +121,8 @@ def scratch(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         return np.memmap(file, kind, "r+", shape=shape)
 
 
-def _rows(frames: int, width: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Rows to be filled by `_place`, of an odd number of cache lines: equal columns of near rows share no cache set."""
+def rows_for(frames: int, width: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Rows to be filled, of an odd number of cache lines: equal columns of near rows share no cache set."""
     lines = -(-width * dtype.itemsize // LINE_BYTES) | 1
     return scratch((frames, lines * LINE_BYTES // dtype.itemsize), dtype)
 
@@ -138,7 +150,7 @@ def frame_table(sequences: Any, name: str = "a") -> FrameTable:
         features = sequences.features
         offsets = np.asarray(sequences.offsets, dtype=np.int64)
         count, width = (int(size) for size in features.shape)
-        rows = _rows(count, width, _kept_dtype(features.dtype))
+        rows = rows_for(count, width, kept_dtype(features.dtype))
 
         step = max(READ_BYTES // rows[:1].nbytes, 1)
 
@@ -150,15 +162,18 @@ def frame_table(sequences: Any, name: str = "a") -> FrameTable:
         if len(table) < 1 or (table.lengths < 1).any():
             raise SequenceError(f"{name} holds an empty sequence; leave it out")
     else:
-        arrays = _arrays(sequences, name)
-        dtype = np.result_type(*{_kept_dtype(x.dtype) for x in arrays})
+        checked_input(sequences, name)
+        arrays: list[NDArray[Any]] = []
+        for i in range(len(sequences)):
+            arrays.append(checked_array(sequences, i, name, arrays[0].shape[1] if arrays else 0))
+        dtype = np.result_type(*{kept_dtype(x.dtype) for x in arrays})
         lengths = np.array([len(x) for x in arrays], dtype=np.int64)
         offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
         width = int(arrays[0].shape[1])
-        rows = _rows(int(offsets[-1]), width, dtype)
+        rows = rows_for(int(offsets[-1]), width, dtype)
         on_threads(lambda i: _place(rows, offsets[i], arrays[i]), range(len(arrays)), size=rows.nbytes)
         table = FrameTable(rows, offsets, stride, width)
-    _check_finite(table, name)
+    check_finite(table, name)
     return table
 
 
@@ -167,37 +182,45 @@ def one_sequence(sequence: Any, name: str) -> NDArray[np.float64]:
     return frame_table([sequence], name).values.astype(np.float64)
 
 
-def _arrays(sequences: Any, name: str) -> list[NDArray[Any]]:
+def checked_input(sequences: Any, name: str) -> None:
+    """Raise SequenceError unless `sequences` is a list of arrays, or something like it, that is not empty."""
     if isinstance(sequences, np.ndarray) and sequences.ndim < 3:
         raise SequenceError(f"{name} is one array of shape {sequences.shape}; expected a list of (T, D) arrays")
     if not hasattr(sequences, "__len__"):
         raise SequenceError(f"{name} is a {type(sequences).__name__}; expected a list of (T, D) arrays")
     if len(sequences) == 0:
         raise SequenceError(f"{name} holds no sequence; give at least one (T, D) array")
-    read = sequences.sequence if hasattr(sequences, "sequence") else sequences.__getitem__
-    arrays = []
-    for i in range(len(sequences)):
-        array = np.asarray(read(i))
-        if array.dtype.kind not in "fiub":
-            raise SequenceError(f"{name}[{i}] has dtype {array.dtype}; expected numbers")
-        if array.ndim not in (2, 3):
-            raise SequenceError(f"{name}[{i}] has shape {array.shape}; expected (T, D) or (T, V, C)")
-        if 0 in array.shape:
-            raise SequenceError(f"{name}[{i}] has shape {array.shape}, which is empty; leave it out")
-        arrays.append(array.reshape(len(array), -1))
-        if arrays[-1].shape[1] != arrays[0].shape[1]:
-            raise SequenceError(
-                f"{name}[{i}] has {arrays[-1].shape[1]} features per frame, {name}[0] has {arrays[0].shape[1]}; "
-                "all sequences need the same"
-            )
-    return arrays
 
 
-def _kept_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+def checked_array(sequences: Any, i: int, name: str, width: int = 0) -> NDArray[Any]:
+    """Sequence i as (T, D); `width` is what D has to be, or 0.
+
+    Raises:
+        SequenceError: it is empty, not numbers, or of another shape.
+    """
+    array = np.asarray(sequences.sequence(i) if hasattr(sequences, "sequence") else sequences[i])
+    if array.dtype.kind not in "fiub":
+        raise SequenceError(f"{name}[{i}] has dtype {array.dtype}; expected numbers")
+    if array.ndim not in (2, 3):
+        raise SequenceError(f"{name}[{i}] has shape {array.shape}; expected (T, D) or (T, V, C)")
+    if 0 in array.shape:
+        raise SequenceError(f"{name}[{i}] has shape {array.shape}, which is empty; leave it out")
+    flat = array.reshape(len(array), -1)
+    if width and flat.shape[1] != width:
+        raise SequenceError(
+            f"{name}[{i}] has {flat.shape[1]} features per frame, {name}[0] has {width}; all sequences need the same"
+        )
+    return flat
+
+
+def kept_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """In which precision frames of a type are kept."""
     return np.dtype(np.float32 if dtype in (np.float32, np.float16) else np.float64)
 
 
-def _check_finite(table: FrameTable, name: str) -> None:
+def check_finite(table: FrameTable, name: str, start: int = 0) -> None:
+    """Raise SequenceError if a value is NaN or infinite; `start` is the number of the table's first sequence."""
+
     def check(block: tuple[int, int]) -> None:
         first, last = table.offsets[block[0]], table.offsets[block[1]]
         finite = np.isfinite(table.values[first:last]).all(axis=1)
@@ -206,7 +229,7 @@ def _check_finite(table: FrameTable, name: str) -> None:
         bad = int(np.argmin(finite)) + int(first)
         sequence = int(np.searchsorted(table.offsets, bad, side="right")) - 1
         raise SequenceError(
-            f"{name}[{sequence}] has a NaN or infinite value at frame {bad - table.offsets[sequence]}; "
+            f"{name}[{start + sequence}] has a NaN or infinite value at frame {bad - table.offsets[sequence]}; "
             "interpolate or drop such frames"
         )
 

@@ -230,20 +230,9 @@ def _fill_squares(
 
 
 @njit(cache=True, nogil=True)
-def _interleave(products: Any, columns: Any, lengths: Any, width: int, out: Any) -> None:
-    """Columns of `LANES` sequences side by side; short ones repeat their last."""
-    for a in range(products.shape[0]):
-        row, into = products[a], out[a]
-        for lane in range(LANES):
-            first, last = columns[lane], max(lengths[lane], 1) - 1
-            for b in range(width):
-                into[b * LANES + lane] = row[first + min(b, last)]
-
-
-@njit(cache=True, nogil=True)
 def dtw_tile(
     products: Any, x: Any, x_starts: Any, x_lengths: Any, x_rows: Any, x_items: Any, x_norms: Any,
-    y: Any, y_starts: Any, y_lengths: Any, y_rows: Any, y_items: Any, y_norms: Any, y_columns: Any, wanted: Any,
+    y: Any, y_starts: Any, y_lengths: Any, y_rows: Any, y_items: Any, y_norms: Any, wanted: Any,
     frames: int, stride: int, band: int, metric: int, normalize: int, threshold: Any, scale: Any, out: Any,
 ) -> None:  # fmt: skip
     """DTW costs of some sequences with groups of `LANES` others, from one tile of products, which is used up.
@@ -253,7 +242,6 @@ def dtw_tile(
         x, y: (·, D) raw frames, where each sequence starts at its x_starts (n,), y_starts (g, LANES) and
             has x_lengths, y_lengths frames; 0 for a lane that is not used.
         x_rows: (n + 1,) rows of each sequence in the tile; y_rows: (g + 1,) columns of each group, interleaved.
-        y_columns: (g, LANES) where the columns are not interleaved, the first one of each lane; else (0, LANES).
         x_items, y_items: (n,), (g, LANES) windows of each sequence.
         x_norms, y_norms: (R,), (S,) squared norms of the centred, scaled frames.
         wanted: (n, g) bool, which costs to compute.
@@ -270,9 +258,6 @@ def dtw_tile(
     low, high = np.empty((LANES, tall), np.int64), np.empty((LANES, tall), np.int64)
     lowest, highest = np.empty(tall, np.int64), np.empty(tall, np.int64)
     x_sizes, y_sizes = np.empty(tall, np.float64), np.empty(wide * LANES, np.float64)
-    scattered = y_columns.shape[0] > 0
-    reach = ((wide - 1) * stride + frames) * LANES if scattered else 0
-    side_by_side = np.empty(((tall - 1) * stride + frames, reach), products.dtype)
     units = 1.0
     if metric == EUCLIDEAN:
         units = 1.0 / scale
@@ -289,12 +274,7 @@ def dtw_tile(
             columns = slice(y_rows[g], y_rows[g + 1])
             norms = y_norms[columns]
             m = y_items[g].max()
-            if scattered:
-                height, width = (n - 1) * stride + frames, (m - 1) * stride + frames
-                tile = side_by_side[:height, : width * LANES]
-                _interleave(products[x_rows[i] : x_rows[i] + height], y_columns[g], y_lengths[g], width, tile)
-            else:
-                tile = products[rows, columns]
+            tile = products[rows, columns]
             lowest[:n], highest[:n] = 0, m
             if band >= 0:
                 for lane in range(LANES):

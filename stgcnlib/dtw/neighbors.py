@@ -7,27 +7,39 @@ what it cost; the work is in `projection`, `refine` and `tiles`.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, Unpack, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from stgcnlib.dtw.approximate import approximate_nearest, sampled_recall
-from stgcnlib.dtw.frames import FrameTable, frame_table
+from stgcnlib.dtw.approximate import sampled_recall
+from stgcnlib.dtw.bounds import CHOICES, TILE_SEQUENCES, Bounds, bound_tile, cheapest
 from stgcnlib.dtw.options import DTWKeywords, DTWLike, DTWOptions, check_choice, dtw_options, names_options
+from stgcnlib.dtw.pairs import KnownPairs
 from stgcnlib.dtw.projection import Projection
-from stgcnlib.dtw.refine import PairCache, leaf_order, nearest
-from stgcnlib.dtw.tiles import corridor_dimensions, lower_bounds, pair_costs
+from stgcnlib.dtw.refine import Executor, HereExecutor, PairCache, kth_limits, nearest_known
+from stgcnlib.dtw.set_costs import SetCosts
+from stgcnlib.dtw.source import FrameSource, frame_source
+from stgcnlib.dtw.tiles import corridor_projection, pair_costs
+from stgcnlib.dtw.vectors import near_order, nearest_vectors, sequence_vectors
 from stgcnlib.errors import SequenceError
-from stgcnlib.groups import barred_pairs, check_candidates
+from stgcnlib.groups import Exclusion, check_candidates
+from stgcnlib.progress import track
 
 __all__ = ["NeighborTable", "device_search", "dtw_neighbors", "search"]
 
 Method = Literal["exact", "approximate"]
 
-DIMENSIONS = 64
-"""Coordinates per frame for the bounds: with more, the products cost more than they save (benchmarks/README.md)."""
+DIMENSIONS = max(CHOICES)
+"""Coordinates per frame, beyond which bounds do not pay."""
+
+CANDIDATES = 2
+"""Multiple of K: sequences near each by their vectors, whose distances limit what may be a neighbour."""
+
+ALL_PAIRS = 2000
+"""Sequences up to which every pair is computed where there are no bounds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,9 +54,9 @@ class NeighborTable:
             "pairs": all pairs; "pairs_computed": those not settled by the first bounds, whose distance was computed, or
             that it exceeds what it may be; "share": their quotient;
             "pairs_settled": distances computed again in float64, to tell near ties; "dimensions" of the bounds;
-            "rounds" of refinement; if approximate, "candidates" per sequence, and the "recall" over
+            "pairs_left" by them; if approximate, "candidates" per sequence, and the "recall" over
             "recall_nodes" sequences compared with all others; "seconds", and per phase "seconds_projection",
-            "seconds_bounds" and "seconds_refinement".
+            "seconds_limits", "seconds_bounds" and "seconds_refinement".
     """
 
     indices: NDArray[np.int64]
@@ -80,10 +92,10 @@ def dtw_neighbors(
         exclude: (N,) group values (sequences of equal value are no neighbours: give the subjects to leave the
             same person out), or an (N, N) bool mask, true where j may not be a neighbour of i. A sequence is
             never its own neighbour. None: all others are admissible.
-        method: "exact"; or "approximate" for sets of many thousands: DTW ranks only the 4 K sequences nearest by a
-            vector of projected frames (seed 0). Its recall is measured and reported in the statistics.
-        dimensions: coordinates per frame for the lower bounds; any number gives the same neighbours. None: 64, and
-            no bounds at all where frames have no more features than that.
+        method: "exact"; or "approximate": DTW ranks only the 4 K sequences nearest by a vector of projected frames
+            (seed 0). Its recall is measured and reported in the statistics.
+        dimensions: coordinates per frame for the lower bounds; any number gives the same neighbours. None: 16, 32 or
+            64, by what each leaves of a sample, and no bounds at all where frames have no more features than 64.
         dtw, device, progress, **options: as `dtw_distances`. A GPU computes all pairs, without bounds; "approximate" is
             for processors.
 
@@ -111,69 +123,144 @@ def search(
     method: Method = "exact",
     dimensions: int | None = None,
     progress: bool | None = None,
+    executor: Executor | None = None,
 ) -> tuple[NeighborTable, PairCache]:
-    """`dtw_neighbors`, and the exact distances that it computed on the way, for who needs more of them."""
+    """`dtw_neighbors`, and the exact distances that it computed on the way, for who needs more of them.
+
+    `executor`: where the tiles of bounds and the tasks of exact distances run; None: in this process. Limits are fixed
+    before a phase begins, so that nothing depends on where a task runs, or in which order they end.
+    """
     check_choice("method", method, get_args(Method))
-    started = time.perf_counter()
     if dimensions is not None and (isinstance(dimensions, bool) or int(dimensions) != dimensions or dimensions < 1):
         raise SequenceError(f"dimensions={dimensions!r}; expected a whole number of at least 1")
-    table = frame_table(a, "a")
-    check_candidates(k, exclude, len(a))
-    barred = barred_pairs(exclude, len(a))
-    options = options.at_temporal_stride(table.temporal_stride)
+    clock = _Clock()
+    source = frame_source(a, "a")
+    check_candidates(k, exclude, len(source))
+    exclusion = Exclusion.of(exclude, len(source))
+    options = options.at_temporal_stride(source.temporal_stride)
+    reason = _no_bounds(options, source, dimensions)
+    if method == "exact" and reason is not None and len(source) <= ALL_PAIRS:
+        every = pair_costs(options, source.everything(), None, progress=progress)
+        clock.phase("pairs")
+        table, cache = _all_pairs(source, k, options, exclusion, every, clock)
+        table.statistics["reason"] = reason
+        return table, cache
+
+    projection, short = _projections(options, source, dimensions)
+    vectors = sequence_vectors(options, short.first(DIMENSIONS))
+    order = near_order(vectors)
+    cache = PairCache(SetCosts.fit(options, source, projection, order), executor=executor)
+    clock.phase("projection")
+    reach = 4 * k if method == "approximate" else CANDIDATES * k
+    candidates = nearest_vectors(vectors, reach, exclusion, options, source.lengths)
+    del vectors
+    statistics: dict[str, Any] = {}
     if method == "approximate":
-        return _approximate(PairCache(options, table), k, barred, started)
-    reason = _no_bounds(options, table, dimensions)
-    seconds: dict[str, float] = {}
-    lower = None
-    if reason is None:
-        clock = time.perf_counter()
-        first = dimensions or DIMENSIONS
-        projection = Projection.fit(table, max(first, corridor_dimensions(table)), centred=options.metric != "cosine")
-        seconds["seconds_projection"], clock = time.perf_counter() - clock, time.perf_counter()
-        lower = lower_bounds(options, projection.first(first), progress=progress)
-        cache = PairCache(options, table, order=leaf_order(lower), projection=projection)
-        seconds["seconds_bounds"] = time.perf_counter() - clock
+        cache.fill(_pairs_of(candidates))
+        statistics = {"method": "approximate", "candidates": candidates.shape[1]}
     else:
-        cache = PairCache(options, table, known=pair_costs(options, table, None, progress=progress))
-    clock = time.perf_counter()
-    indices, distances, rounds = nearest(cache, k, barred, lower)
-    seconds["seconds_refinement"] = time.perf_counter() - clock
-    statistics: dict[str, Any] = {"method": "projection bounds" if reason is None else "brute force"}
-    if reason is None:
-        statistics |= {"dimensions": first, "rounds": rounds}
-    else:
-        statistics["reason"] = reason
-    return NeighborTable(indices, distances, statistics | _counts(cache, started) | seconds), cache
+        cache.fill(_pairs_of(candidates[:, :k]))
+        further = _pairs_of(candidates[:, k:])
+        cache.fill(further, exclusion.pair_limits(further[:, 0], further[:, 1], kth_limits(cache.known, exclusion, k)))
+        clock.phase("limits")
+        limits = kth_limits(cache.known, exclusion, k)
+        if reason is None:
+            first = dimensions or cheapest(options, short, limits, exclusion, cache.known)
+            rank = np.argsort(order)
+            bounds = Bounds.fit(options, short.first(first), limits, exclusion, rank)
+            left = _left_by(bounds, executor or HereExecutor(), progress=progress)
+            statistics = {"method": "projection bounds", "dimensions": first, "pairs_left": len(left)}
+            clock.phase("bounds")
+            cache.fill(left, exclusion.pair_limits(left[:, 0], left[:, 1], limits))
+        else:
+            statistics = {"method": "brute force", "reason": reason}
+            for some in _everyone(len(source)):
+                cache.fill(some, exclusion.pair_limits(some[:, 0], some[:, 1], limits))
+    indices, distances = nearest_known(cache, k, exclusion)
+    clock.phase("refinement")
+    statistics |= _counts(cache, clock)
+    if method == "approximate":
+        recall, nodes = sampled_recall(cache, distances, exclusion)
+        further_pairs = cache.computed - statistics["pairs_computed"]
+        statistics |= {"recall": recall, "recall_nodes": nodes, "pairs_for_recall": further_pairs}
+    return NeighborTable(indices, distances, statistics), cache
 
 
-def _approximate(
-    cache: PairCache, k: int, barred: NDArray[np.bool_], started: float
+def _all_pairs(
+    source: FrameSource,
+    k: int,
+    options: DTWOptions,
+    exclusion: Exclusion,
+    matrix: NDArray[np.float32],
+    clock: _Clock,
 ) -> tuple[NeighborTable, PairCache]:
-    candidates = min(4 * k, len(barred))
-    indices, distances = approximate_nearest(cache, k, barred, candidates=candidates)
-    statistics: dict[str, Any] = {"method": "approximate", "candidates": candidates} | _counts(cache, started)
-    recall, nodes = sampled_recall(cache, distances, barred)
-    measured = {
-        "recall": recall,
-        "recall_nodes": nodes,
-        "pairs_for_recall": cache.computed - statistics["pairs_computed"],
-    }
-    return NeighborTable(indices, distances, statistics | measured), cache
+    """Neighbours by all distances (N, N); what is said of them is for the caller to complete."""
+    count = len(source)
+    i, j = np.triu_indices(count, 1)
+    cache = PairCache(SetCosts.of(options, source), known=KnownPairs(count, i * count + j, matrix[i, j]))
+    indices, distances = nearest_known(cache, k, exclusion)
+    clock.phase("refinement")
+    return NeighborTable(indices, distances, {"method": "brute force"} | _counts(cache, clock)), cache
 
 
-def _counts(cache: PairCache, started: float) -> dict[str, Any]:
-    pairs = len(cache.known) * (len(cache.known) - 1) // 2
+def _projections(
+    options: DTWOptions, source: FrameSource, dimensions: int | None
+) -> tuple[Projection | None, Projection]:
+    """Short frames for corridors, or None where there are none, and such with enough coordinates for bounds."""
+    least = max(dimensions or 0, *CHOICES)
+    projection = corridor_projection(options, source, least)
+    return projection, projection or Projection.fit(source, least, centred=options.metric != "cosine")
+
+
+def _left_by(bounds: Bounds, executor: Executor, *, progress: bool | None) -> NDArray[np.int64]:
+    """(P, 2) pairs that the bounds do not rule out."""
+    tiles = bounds.tiles()
+    found = executor.map(bound_tile, bounds, tiles)
+    return np.concatenate([pairs for pairs, _ in track(found, "DTW neighbours", total=len(tiles), show=progress)])
+
+
+def _pairs_of(candidates: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(P, 2) every sequence with its candidates (N, K), but for those that are not there (-1)."""
+    i, place = np.nonzero(candidates >= 0)
+    return np.stack([i, candidates[i, place]], axis=1)
+
+
+def _everyone(count: int) -> Iterator[NDArray[np.int64]]:
+    """(P, 2) all pairs, block by block."""
+    edges = range(0, count, TILE_SEQUENCES)
+    for first in edges:
+        for begin in range(first, count, TILE_SEQUENCES):
+            i = np.arange(first, min(first + TILE_SEQUENCES, count))[:, None]
+            j = np.arange(begin, min(begin + TILE_SEQUENCES, count))
+            yield np.stack(np.broadcast_arrays(i, j), axis=2)[i < j]
+
+
+class _Clock:
+    """Seconds of the phases so far."""
+
+    def __init__(self) -> None:
+        self.started = self.last = time.perf_counter()
+        self.seconds: dict[str, float] = {}
+
+    def phase(self, name: str) -> None:
+        """The phase that has just ended."""
+        now = time.perf_counter()
+        self.seconds[f"seconds_{name}"] = now - self.last
+        self.last = now
+
+
+def _counts(cache: PairCache, clock: _Clock) -> dict[str, Any]:
+    pairs = cache.count * (cache.count - 1) // 2
     return {
         "pairs": pairs,
         "pairs_computed": cache.computed,
         "share": cache.computed / pairs,
         "pairs_settled": cache.recomputed,
-        "seconds": time.perf_counter() - started,
-    }
+        "seconds": clock.last - clock.started,
+    } | clock.seconds
 
 
-def _no_bounds(options: DTWOptions, table: FrameTable, dimensions: int | None) -> str | None:
+def _no_bounds(options: DTWOptions, table: FrameSource, dimensions: int | None) -> str | None:
     """Why every pair is computed; None where bounds are of use."""
     if options.normalize == "path":
         return "no lower bound is known for normalize='path'"
@@ -197,19 +284,16 @@ def device_search(
     place = dtw_device(device)
     if place is None:
         return None
-    started = time.perf_counter()
-    table = frame_table(a, "a")
-    check_candidates(k, exclude, len(a))
-    options = options.at_temporal_stride(table.temporal_stride)
-    known = device_pair_costs(options, table, None, device=place, progress=progress)
-    seconds = time.perf_counter() - started
-    cache = PairCache(options, table, known=known)
-    indices, distances, _ = nearest(cache, k, barred_pairs(exclude, len(a)), None)
+    clock = _Clock()
+    source = frame_source(a, "a")
+    check_candidates(k, exclude, len(source))
+    options = options.at_temporal_stride(source.temporal_stride)
+    every = device_pair_costs(options, source.everything(), None, device=place, progress=progress)
+    clock.phase("pairs")
+    table, cache = _all_pairs(source, k, options, Exclusion.of(exclude, len(source)), every, clock)
     name = device_name(place)
-    statistics = {
-        "method": "brute force",
-        "reason": f"{name} computes all pairs: bounds would save products alone, which are about half of its time",
-        "device": name,
-        "seconds_pairs": seconds,
-    }
-    return NeighborTable(indices, distances, statistics | _counts(cache, started)), cache
+    table.statistics["device"] = name
+    table.statistics["reason"] = (
+        f"{name} computes all pairs: bounds would save products alone, which are about half of its time"
+    )
+    return table, cache

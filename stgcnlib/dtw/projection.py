@@ -2,8 +2,8 @@
 
 For an orthonormal P (D, p) and residual norms r(x) = |x - P P'x|, the p + 1 numbers (P'x, r(x)) are at most as
 far apart as the frames: |x - y|^2 >= |P'x - P'y|^2 + (r(x) - r(y))^2. Windows, bands and segments add up such costs,
-so DTW on the short frames never exceeds the true DTW (`tiles.lower_bounds`). Which pairs to compute in full is decided
-in `refine`, and which of their cells in `corridor`.
+so DTW on the short frames never exceeds the true DTW (`bounds`). Which pairs to compute in full is decided in
+`neighbors`, and which of their cells in `corridor`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sklearn.utils.extmath import randomized_svd
 
 from stgcnlib.dtw.frames import FrameTable, on_threads
+from stgcnlib.dtw.source import FrameSource
 
 __all__ = ["RELATIVE_ERROR", "Projection", "power_of_two"]
 
@@ -22,72 +23,107 @@ RELATIVE_ERROR = 1.1e-5
 """What a computed distance may be off: 1e-5 promised by `tiles`, and its float32 storage."""
 
 SAMPLE_FRAMES = 1024
-UNIT = 2.0**-53
+STEP_FRAMES = 128
+BLOCK_FRAMES = 2**16
+UNIT, FLOAT32 = 2.0**-53, 2.0**-24
 
 
 @dataclass(frozen=True, eq=False)
 class Projection:
-    """The short frames of a table, and how far rounding may have moved them.
+    """The short frames of a set, and how far rounding may have moved them.
 
     Attributes:
-        table: (sum T, p + 1) float64, coordinates and residual norm of every frame.
-        slack: no two short frames are further apart than the frames by more than twice this (for cosine, as
-            a share of the frame's norm).
+        table: (sum T, p + 1) coordinates and residual norm of every frame: float32 and scaled, or float64 as they are
+            (for cosine).
+        slack: no two short frames are further apart than the frames by more than twice this, in the table's units (for
+            cosine, as a share of the frame's norm).
+        scale: power of two that the short frames were multiplied by.
     """
 
     table: FrameTable
     slack: float
-
-    @property
-    def scale(self) -> float:
-        """Power of two that brings the largest number to 0.5..1."""
-        return power_of_two(float(np.abs(self.table.values).max()))
+    scale: float = 1.0
 
     def first(self, dimensions: int) -> Projection:
         """The same frames by fewer coordinates: the others count as residual."""
         values = self.table.values
         if dimensions >= values.shape[1] - 1:
             return self
-        short = np.empty((len(values), dimensions + 1))
-        short[:, :-1] = values[:, :dimensions]
-        left = values[:, dimensions:]
-        short[:, -1] = np.sqrt(np.einsum("td,td->t", left, left))
-        return Projection(FrameTable(short, self.table.offsets, self.table.temporal_stride), self.slack)
+        short = np.empty((len(values), dimensions + 1), values.dtype)
+        for start in range(0, len(values), BLOCK_FRAMES):
+            block = values[start : start + BLOCK_FRAMES]
+            short[start : start + BLOCK_FRAMES, :-1] = block[:, :dimensions]
+            left = block[:, dimensions:].astype(np.float64)
+            short[start : start + BLOCK_FRAMES, -1] = np.sqrt(np.einsum("td,td->t", left, left))
+        return Projection(FrameTable(short, self.table.offsets, self.table.temporal_stride), self.slack, self.scale)
 
     @classmethod
-    def fit(cls, table: FrameTable, dimensions: int, *, centred: bool, seed: int = 0) -> Projection:
+    def fit(cls, source: FrameSource, dimensions: int, *, centred: bool, seed: int = 0) -> Projection:
         """Project onto the leading directions of a sample of frames.
 
         Args:
-            table: frames (sum T, D).
+            source: frames (sum T, D), read twice.
             dimensions: p; as many as there are features or sampled frames at most.
-            centred: about the mean frame, which changes no difference of frames; not for cosine, which is about 0.
+            centred: about the mean frame, which changes no difference of frames, and kept in float32; not for cosine,
+                which is about 0.
             seed: of the sample and of the randomised singular vectors. The bound holds for any of them.
         """
-        values = table.values
-        centre = values.mean(axis=0, dtype=np.float64) if centred else np.zeros(table.features)
-        basis = _basis(values, centre, dimensions, seed)
-        short = np.empty((len(values), basis.shape[1] + 1))
-        squares = np.empty(len(values))
+        count = int(source.offsets[-1])
+        centre, largest = np.zeros(source.features), 0.0
+        if centred:
+            centre, least, most = source.spread
+            largest = float(np.maximum(most - centre, centre - least).max())
+        picked = np.sort(np.random.default_rng(seed).choice(count, min(count, SAMPLE_FRAMES), replace=False))
+        basis = _basis(source.frames(picked) - centre, dimensions, seed)
+        size = basis.shape[1]
+        scale = power_of_two(largest * np.sqrt(source.features)) if centred else 1.0
+        short = np.empty((count, size + 1), np.float32 if centred else np.float64)
+        slack = 0.0
+        for start, table in source.blocks():
+            first = int(source.offsets[start])
+            into = short[first : first + len(table.values)]
+            slack = max(slack, _project(table.values, centre, basis, scale, into, relative=not centred))
+        slack *= scale
+        if centred:  # float32 moves a frame by a unit of its norm, here and in `first`
+            norms = max(
+                float(np.einsum("td,td->t", x, x, dtype=np.float64).max())
+                for x in np.split(short, range(BLOCK_FRAMES, count, BLOCK_FRAMES))
+            )
+            slack += 2 * FLOAT32 * np.sqrt(norms)
+        return cls(FrameTable(short, source.offsets, source.temporal_stride), slack, scale)
 
-        def project(i: int) -> None:  # small steps keep the float64 copies in cache
-            exact = values[i : i + 128] - centre
-            squares[i : i + 128] = np.einsum("td,td->t", exact, exact)
-            np.matmul(exact, basis, out=short[i : i + 128, :-1])
 
-        on_threads(project, range(0, len(values), 128), size=values.nbytes)
+def _project(
+    values: NDArray[np.floating],
+    centre: NDArray[np.float64],
+    basis: NDArray[np.float64],
+    scale: float,
+    short: NDArray[np.floating],
+    *,
+    relative: bool,
+) -> float:
+    """Fill short frames, and say how far rounding in float64 may have moved one at most; `relative`: to its norm."""
+    count, size = basis.shape
+    worst: list[float] = []
+
+    def project(i: int) -> None:  # small steps keep the float64 copies in cache
+        exact = values[i : i + STEP_FRAMES] - centre
+        squares = np.einsum("td,td->t", exact, exact)
+        coordinates = exact @ basis
         # Each coordinate is off by at most D u |x| |P_c|, hence all p by sqrt(p) D u |x|; |x|^2 - |P'x|^2 by
         # 2 (D + p) u |x|^2, which its root r feels as much divided by r, or as the root of it where r is less; P is
         # orthonormal to c p u. Twice that, and more, covers it.
-        count, size = table.features, basis.shape[1]
-        residuals = squares - np.einsum("td,td->t", short[:, :-1], short[:, :-1])
         doubt = 4 * UNIT * (count + size) * squares
-        short[:, -1] = np.sqrt(np.maximum(residuals, 0))
+        residuals = np.sqrt(np.maximum(squares - np.einsum("td,td->t", coordinates, coordinates), 0))
+        short[i : i + STEP_FRAMES, :-1] = coordinates * scale
+        short[i : i + STEP_FRAMES, -1] = residuals * scale
         lengths = np.sqrt(squares)
         wrong = 8 * UNIT * (count + size) * (np.sqrt(size) + 1) * lengths
-        wrong += doubt / np.maximum(np.maximum(short[:, -1], np.sqrt(doubt)), np.finfo(np.float64).tiny)
-        slack = (wrong if centred else wrong / np.maximum(lengths, np.finfo(np.float64).tiny)).max()
-        return cls(FrameTable(short, table.offsets, table.temporal_stride), float(slack))
+        wrong += doubt / np.maximum(np.maximum(residuals, np.sqrt(doubt)), np.finfo(np.float64).tiny)
+        worst.append(float((wrong / np.maximum(lengths, np.finfo(np.float64).tiny) if relative else wrong).max()))
+
+    on_threads(project, range(0, len(values), STEP_FRAMES), size=values.nbytes)
+    return max(worst)
 
 
 def power_of_two(largest: float) -> float:
@@ -95,18 +131,12 @@ def power_of_two(largest: float) -> float:
     return float(2.0 ** np.clip(-np.frexp(largest)[1], -120.0, 120.0))
 
 
-def _basis(
-    values: NDArray[np.floating], centre: NDArray[np.float64], dimensions: int, seed: int
-) -> NDArray[np.float64]:
-    """(D, p) orthonormal to float64 rounding, p >= 1."""
-    rng = np.random.default_rng(seed)
-    picked = np.sort(rng.choice(len(values), min(len(values), SAMPLE_FRAMES), replace=False))
-    sample = values[picked] - centre
+def _basis(sample: NDArray[np.float64], dimensions: int, seed: int) -> NDArray[np.float64]:
+    """(D, p) orthonormal to float64 rounding, p >= 1: leading directions of frames (n, D)."""
     largest = np.abs(sample).max()
-    sample = (sample / (largest if largest > 0 else 1.0)).astype(np.float32)
     size = max(1, min(dimensions, *sample.shape))
     if largest == 0:
-        return np.eye(values.shape[1], size)
-    _, _, directions = randomized_svd(sample, size, n_iter=1, random_state=seed)
+        return np.eye(sample.shape[1], size)
+    _, _, directions = randomized_svd((sample / largest).astype(np.float32), size, n_iter=1, random_state=seed)
     basis, _ = np.linalg.qr(directions.T.astype(np.float64))
     return np.ascontiguousarray(basis)

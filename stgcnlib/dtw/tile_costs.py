@@ -2,7 +2,7 @@
 
 `DenseCosts` needs products of whole frames and knows every option. `ShortCosts` needs products of short frames only,
 and gives lower bounds, or exact costs that read whole frames near the optimal path alone. Which tiles there are is for
-`tiles`.
+`tiles`, which pairs of a few for `listed`.
 """
 
 from __future__ import annotations
@@ -18,11 +18,9 @@ from stgcnlib.dtw.costs import CostModel, Lanes, Operand, Rows
 from stgcnlib.dtw.frames import FrameTable
 from stgcnlib.dtw.options import DTWOptions
 from stgcnlib.dtw.projection import Projection
+from stgcnlib.dtw.source import FrameSource
 
-__all__ = ["INTERLEAVED", "DenseCosts", "ShortCosts", "TileCosts"]
-
-INTERLEAVED = np.empty((0, kernels.LANES), np.int64)
-"""Columns of products that lie as `Lanes` do."""
+__all__ = ["DenseCosts", "ShortCosts", "TileCosts", "still_allowed"]
 
 METRICS = {"euclidean": kernels.EUCLIDEAN, "sqeuclidean": kernels.SQEUCLIDEAN, "cosine": kernels.COSINE}
 NORMALIZATIONS = {None: kernels.BY_NOTHING, "length": kernels.BY_LENGTH, "path": kernels.BY_PATH}
@@ -39,11 +37,12 @@ class TileCosts(Protocol):
     """Costs of pairs from a tile of products of `x` rows with `y` lanes.
 
     Attributes:
-        panel_frames: rows of a tile to choose from where few of all pairs are wanted: more make the product faster, but
-            fewer of its pairs are wanted.
+        rows_at_once: sequences of which the pairs in a list are computed by one call.
+        multiplied: such a call needs products; else it forms them itself, pair by pair.
     """
 
-    panel_frames: ClassVar[tuple[int, ...]]
+    rows_at_once: ClassVar[int]
+    multiplied: ClassVar[bool]
 
     def precise(self, sequences: NDArray[np.int64]) -> TileCosts:
         """The same to 1e-11 relative, for some sequences at least; within one set."""
@@ -65,13 +64,11 @@ class TileCosts(Protocol):
         lanes: Lanes,
         jobs: NDArray[np.int64],
         products: NDArray[Any],
-        columns: NDArray[np.int64],
         limits: NDArray[np.float64] | None = None,
     ) -> NDArray[np.float64]:
         """(q, LANES) costs of jobs (q, 2): a sequence of `rows` and a group of `lanes`.
 
-        `columns` (g, LANES) says where the columns of each lane begin, or is `INTERLEAVED`. Costs above `limits`
-        (q, LANES) may be infinite.
+        `products` are (R, S), columns interleaved as the lanes are. Above `limits` (q, LANES) costs may be infinite.
         """
         ...
 
@@ -80,7 +77,8 @@ class TileCosts(Protocol):
 class DenseCosts:
     """Every option, from products of whole frames; `limits` are of no use to it."""
 
-    panel_frames: ClassVar[tuple[int, ...]] = (1, 64, 128, 256, 512)
+    rows_at_once: ClassVar[int] = 1
+    multiplied: ClassVar[bool] = True
 
     model: CostModel
     x: Operand
@@ -94,7 +92,7 @@ class DenseCosts:
         present = np.flatnonzero(lengths)
         raw = [self.x.raw[starts[i] : starts[i] + whole[i]] for i in present]
         some = FrameTable(np.concatenate(raw).astype(np.float64), np.concatenate([[0], np.cumsum(lengths)]))
-        model = CostModel.fit(options, some, precise=True)
+        model = CostModel.fit(options, FrameSource.of(some), precise=True)
         operand = model.operand(some, options, present)
         return DenseCosts(model, operand, operand)
 
@@ -104,7 +102,6 @@ class DenseCosts:
         lanes: Lanes,
         jobs: NDArray[np.int64],
         products: NDArray[Any],
-        columns: NDArray[np.int64],
         limits: NDArray[np.float64] | None = None,
     ) -> NDArray[np.float64]:
         """See `TileCosts`."""
@@ -114,7 +111,7 @@ class DenseCosts:
         costs = np.empty((*wanted.shape, kernels.LANES))
         kernels.dtw_tile(
             products, self.x.raw, rows.starts, rows.lengths, rows.edges, rows.items, rows.norms,
-            self.y.raw, lanes.starts, lanes.lengths, lanes.edges, lanes.items, lanes.norms, columns, wanted,
+            self.y.raw, lanes.starts, lanes.lengths, lanes.edges, lanes.items, lanes.norms, wanted,
             options.item_frames, options.item_stride, _band(options),
             METRICS[options.metric], NORMALIZATIONS[options.normalize],
             self.model.dtype.type(self.model.threshold), self.x.raw.dtype.type(self.model.scale), costs,
@@ -134,7 +131,8 @@ class ShortCosts:
         exact: costs, else lower bounds.
     """
 
-    panel_frames: ClassVar[tuple[int, ...]] = (384,)
+    rows_at_once: ClassVar[int] = 16
+    multiplied: ClassVar[bool] = False
 
     x: Operand
     y: Operand
@@ -151,24 +149,19 @@ class ShortCosts:
         projection: Projection,
         *,
         exact: bool,
-        order: NDArray[np.int64] | None = None,
     ) -> ShortCosts:
-        """Short frames in float32; `order` as in `CostModel.operand`."""
+        """Costs within one table, from its short frames (float32, scaled)."""
         short = projection.table
-        scale = projection.scale
-        model = CostModel(np.zeros(short.features), scale, 0.0, np.dtype(np.float32))
-        operand = model.operand(short, options, order)
-        operand = Operand(
-            options, table.rows, operand.values, operand.norms, operand.starts, operand.rows_from, operand.lengths
-        )
-        largest = float(np.sqrt(operand.norms.max(initial=0.0)))
-        slack = 2.02 * (projection.slack * scale + UNIT * largest)
-        sizes = np.add.reduceat(short.values[:, -1], short.offsets[:-1]) / short.lengths
-        rest = np.repeat(sizes * scale, short.lengths).astype(np.float32)
-        return cls(operand, operand, rest, scale, slack, exact)
+        norms = np.einsum("td,td->t", short.rows, short.rows, dtype=np.float64).astype(np.float32)
+        starts = table.offsets[:-1].astype(np.int64)
+        operand = Operand(options, table.rows, short.rows, norms, starts, short.offsets[:-1], table.lengths)
+        sizes = np.add.reduceat(short.values[:, -1], short.offsets[:-1], dtype=np.float64) / short.lengths
+        rest = np.repeat(sizes, short.lengths).astype(np.float32)
+        slack = 2.02 * projection.slack
+        return cls(operand, operand, rest, projection.scale, slack, exact)
 
     def precise(self, sequences: NDArray[np.int64]) -> ShortCosts:
-        """In float64, to 1e-11 relative, for some sequences; the raw frames of the others are not at hand."""
+        """In float64, to 1e-11 relative, for some sequences; the raw frames of the others are not copied."""
         present = np.unique(sequences)
         lengths = self.x.lengths[present]
         starts = np.zeros_like(self.x.starts)
@@ -178,11 +171,11 @@ class ShortCosts:
         return replace(self, x=side, y=side, rest=self.rest[frames])
 
     @staticmethod
-    def serves(options: DTWOptions, table: FrameTable) -> bool:
+    def serves(options: DTWOptions, source: FrameSource) -> bool:
         """Whether exact costs by corridors are defined, and pay."""
-        if options.metric == "cosine" or options.normalize == "path" or table.features < LEAST_FEATURES:
+        if options.metric == "cosine" or options.normalize == "path" or source.features < LEAST_FEATURES:
             return False
-        return int(table.lengths.max()) <= MOST_FRAMES
+        return int(source.lengths.max()) <= MOST_FRAMES
 
     def __call__(
         self,
@@ -190,23 +183,19 @@ class ShortCosts:
         lanes: Lanes,
         jobs: NDArray[np.int64],
         products: NDArray[Any],
-        columns: NDArray[np.int64],
         limits: NDArray[np.float64] | None = None,
     ) -> NDArray[np.float64]:
         """See `TileCosts`."""
         options = self.x.options
-        interleaved = columns is INTERLEAVED
-        if interleaved:
-            columns = lanes.edges[:-1, None] + np.arange(kernels.LANES)
         if limits is None:
             limits = np.full((len(jobs), kernels.LANES), np.inf)
         size = self.x.values.shape[1]
         slack = self.slack * np.sqrt(options.item_frames)
         costs = np.empty((len(jobs), kernels.LANES))
         corridor.corridor_tile(
-            products, self.x.raw, rows.starts, rows.lengths, rows.edges, rows.items, rows.norms, self.rest[rows.starts],
-            self.y.raw, lanes.starts, lanes.lengths, lanes.edges, lanes.items, lanes.norms, self.rest[lanes.starts],
-            columns, int(interleaved), jobs, limits,
+            products, self.x.raw, rows.starts, rows.lengths, rows.values, rows.edges, rows.items, rows.norms,
+            self.rest[rows.starts], self.y.raw, lanes.starts, lanes.lengths, self.y.values, lanes.firsts, lanes.edges,
+            lanes.items, lanes.norms, self.rest[lanes.starts], jobs, limits,
             options.item_frames, options.item_stride, _band(options),
             METRICS[options.metric], NORMALIZATIONS[options.normalize],
             # products of s features are off by s u |x| |y|, norms and the sum of three by a few u
@@ -214,6 +203,13 @@ class ShortCosts:
             self.scale, int(self.exact), costs,
         )  # fmt: skip
         return costs
+
+
+def still_allowed(limits: NDArray[np.float64], costs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What is left of limits after the costs of some parts; -1 where one of these was beyond its own."""
+    left = np.full(limits.shape, -1.0)
+    np.subtract(limits, costs, out=left, where=np.isfinite(costs))
+    return left
 
 
 def _band(options: DTWOptions) -> int:

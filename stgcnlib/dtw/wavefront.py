@@ -19,6 +19,7 @@ from stgcnlib.dtw.costs import TOLERANCE, CostModel
 from stgcnlib.dtw.frames import FrameTable
 from stgcnlib.dtw.kernels import VANISHING
 from stgcnlib.dtw.options import DTWOptions
+from stgcnlib.dtw.source import FrameSource
 
 __all__ = ["Cells", "DeviceFrames", "Side", "cell_costs", "columns_of", "device_model", "frame_products", "path_costs",
            "rows_of"]  # fmt: skip
@@ -119,7 +120,7 @@ def columns_of(frames: DeviceFrames, options: DTWOptions, sequences: NDArray[np.
 
 def device_model(options: DTWOptions, device: torch.device, *tables: FrameTable) -> CostModel:
     """Centre, scale and threshold; the rounding is that of products on the device, measured as `CostModel` does."""
-    model = CostModel.fit(options, *tables)
+    model = CostModel.fit(options, *map(FrameSource.of, tables))
     if model.dtype == np.float64:
         return model
     unit = 2.0**-24

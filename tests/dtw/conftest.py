@@ -13,5 +13,5 @@ def way(request: pytest.FixtureRequest) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         few = request.param == "corridors"
         patch.setattr("stgcnlib.dtw.tile_costs.LEAST_FEATURES", 1 if few else 10**9)
-        patch.setattr("stgcnlib.dtw.tiles.corridor_dimensions", lambda table: 2)
+        patch.setattr("stgcnlib.dtw.tiles.corridor_dimensions", lambda features: 2)
         yield request.param

@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 
 from stgcnlib.dtw import DTWOptions, corridor
 from stgcnlib.dtw.frames import frame_table
+from stgcnlib.dtw.listed import listed_costs
 from stgcnlib.dtw.projection import Projection
+from stgcnlib.dtw.source import FrameSource
 from stgcnlib.dtw.tile_costs import LEAST_FEATURES, DenseCosts, ShortCosts
-from stgcnlib.dtw.tiles import exact_costs, pair_costs, panel_costs
+from stgcnlib.dtw.tiles import exact_costs, pair_costs
 
 OPTIONS = [
     {"reading": "frames", "normalize": None},
@@ -37,14 +39,13 @@ def walks(rng, lengths, features=20, dtype=np.float32):
 
 def short_costs(sequences, options, dimensions):
     table = frame_table(sequences)
-    projection = Projection.fit(table, dimensions, centred=True)
+    projection = Projection.fit(FrameSource.of(table), dimensions, centred=True)
     return ShortCosts.fit(DTWOptions(**options), table, projection, exact=True)
 
 
 def all_costs(costs, count, limits=None):
     pairs = np.argwhere(np.triu(np.ones((count, count), np.bool_), 1))
-    numbers = np.arange(count)
-    return pairs, panel_costs(costs, numbers, numbers, pairs, limits)
+    return pairs, listed_costs(costs, pairs, limits)
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
@@ -61,7 +62,9 @@ def test_equals_the_slow_loops(rng, options, dimensions, dtype):
 def test_bounds_by_all_coordinates_are_nearly_the_distances(rng, options):
     """Bounds that are too low leave the costs right, but corridors wide."""
     table = frame_table(walks(rng, rng.integers(1, 15, size=6), 5))
-    costs = ShortCosts.fit(DTWOptions(**options), table, Projection.fit(table, 5, centred=True), exact=False)
+    costs = ShortCosts.fit(
+        DTWOptions(**options), table, Projection.fit(FrameSource.of(table), 5, centred=True), exact=False
+    )
     pairs, found = all_costs(costs, 6)
     expected = reference_distances(np.split(table.values, table.offsets[1:-1]), **options)[tuple(pairs.T)]
     assert (found <= expected * (1 + 1e-7)).all()
@@ -101,7 +104,7 @@ def test_precise_costs_are_exact_to_eleven_digits(rng):
     sequences = walks(rng, rng.integers(1, 22, size=19))
     costs = short_costs(sequences, OPTIONS[1], 2).precise(np.arange(2, 19))
     pairs = np.array([[2, 9], [3, 18], [11, 12]])
-    found = panel_costs(costs, np.arange(19), np.arange(19), pairs)
+    found = listed_costs(costs, pairs)
     expected = reference_distances([x.astype(np.float64) for x in sequences], **OPTIONS[1])
     np.testing.assert_allclose(found, expected[tuple(pairs.T)], rtol=1e-11)
 
@@ -151,11 +154,13 @@ import numpy as np
 from stgcnlib.dtw import DTWOptions
 from stgcnlib.dtw.frames import frame_table
 from stgcnlib.dtw.projection import Projection
-from stgcnlib.dtw.tiles import lower_bounds, pair_costs
+from stgcnlib.dtw.source import FrameSource
+from stgcnlib.dtw.tiles import pair_costs
+from dtw_bounds import lower_bounds
 rng = np.random.default_rng(0)
 def bounds(lengths):
     table = frame_table([rng.normal(size=(t, 300)).cumsum(axis=0) for t in lengths])
-    lower = lower_bounds(DTWOptions(), Projection.fit(table, 8, centred=True), progress=False)
+    lower = lower_bounds(DTWOptions(), Projection.fit(FrameSource.of(table), 8, centred=True))
     return lower, table
 bounds((20, 30, 40))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -165,6 +170,6 @@ exact = pair_costs(DTWOptions(), table, None, progress=False)
 assert (lower <= exact).all() and lower[0, 1] > 0.1 * exact[0, 1]
 assert grown < 400 * 1024, grown  # 256 MB of products; all cells, three times over, would be 768 MB more
 """
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from dtw_bounds import lower_bounds
 from dtw_reference import reference_distances
 from numpy.typing import NDArray
 
 from stgcnlib.dtw import DTWOptions, dtw_neighbors
-from stgcnlib.dtw.frames import frame_table
 from stgcnlib.dtw.projection import Projection
-from stgcnlib.dtw.tiles import lower_bounds
+from stgcnlib.dtw.source import frame_source
 
 pytestmark = pytest.mark.usefixtures("way")
 
@@ -93,7 +93,7 @@ def test_bounds_of_nearly_equal_frames_far_from_their_mean(options: dict[str, An
     sequences = [centres[i % 3] + rng.integers(-4, 5, size=(t, features)) * unit for i, t in enumerate(lengths)]
     distances = reference_distances(sequences, **options)
     for dimensions in (1, 2, 3):
-        projection = Projection.fit(frame_table(sequences), dimensions, centred=not cosine)
+        projection = Projection.fit(frame_source(sequences), dimensions, centred=not cosine)
         bounds = lower_bounds(DTWOptions(**options), projection)
         assert (bounds <= distances * (1 + 1e-6)).all()
     assert bounds.max() > 0.9 * distances.max()  # between the groups three coordinates say nearly all
@@ -105,5 +105,5 @@ def test_cosine_bounds_of_parallel_frames_are_zero(options: dict[str, Any]) -> N
     direction = rng.normal(size=30)
     sequences = [np.repeat(rng.integers(1, 9) * direction[None], t, axis=0) for t in rng.integers(1, 6, size=12)]
     for dimensions in (1, 3):
-        projection = Projection.fit(frame_table(sequences), dimensions, centred=False)
+        projection = Projection.fit(frame_source(sequences), dimensions, centred=False)
         assert (lower_bounds(DTWOptions(**options), projection) < 1e-20).all()

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from dtw_bounds import lower_bounds
 from dtw_reference import reference_distances
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stgcnlib.dtw import DTWOptions, dtw_distances, dtw_neighbors
-from stgcnlib.dtw.frames import frame_table
+from stgcnlib.dtw.bounds import CHOICES
 from stgcnlib.dtw.projection import Projection
 from stgcnlib.dtw.refine import PairCache
-from stgcnlib.dtw.tile_costs import DenseCosts, ShortCosts
-from stgcnlib.dtw.tiles import lower_bounds
+from stgcnlib.dtw.source import frame_source
+from stgcnlib.errors import SequenceError
 
 pytestmark = pytest.mark.usefixtures("way")
 
@@ -81,13 +82,13 @@ def test_equals_the_slow_loops(rng, options):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_bounds_never_exceed_the_distance(rng, options, dtype):
     sequences = [x.astype(dtype) for x in series(rng, rng.integers(1, 30, size=25), 40)]
-    table = frame_table(sequences)
+    source = frame_source(sequences)
     chosen = DTWOptions(**options)
     exact = dtw_distances(sequences, **options).astype(np.float64)
     centred = chosen.metric != "cosine"
     tightness = []
     for dimensions in (1, 3, 40):
-        lower = lower_bounds(chosen, Projection.fit(table, dimensions, centred=centred))
+        lower = lower_bounds(chosen, Projection.fit(source, dimensions, centred=centred))
         assert (lower <= exact * (1 + 1e-7)).all()
         tightness.append(lower.sum() / exact.sum())
     assert tightness == sorted(tightness)
@@ -157,22 +158,22 @@ def test_masks_and_groups(rng):
 
 def test_most_pairs_are_ruled_out_and_counted(rng, monkeypatch):
     """Statistics are of what was done: every computed pair is counted once, wherever it was asked for."""
-    filled = []
-    fill = PairCache.fill
+    asked = []
+    costs = PairCache._costs
 
-    def watched(self, wanted, limits=None):
-        before = int(np.isfinite(self.known).sum())
-        beyond, _ = fill(self, wanted, limits)
-        filled.append((int(np.isfinite(self.known).sum()) - before) // 2 + len(beyond))
+    def watched(self, pairs, limits, *, precise):
+        asked.extend([] if precise else map(tuple, pairs.tolist()))
+        return costs(self, pairs, limits, precise=precise)
 
-    monkeypatch.setattr(PairCache, "fill", watched)
+    monkeypatch.setattr(PairCache, "_costs", watched)
     sequences = series(rng, rng.integers(4, 16, size=80), 100)
     found = dtw_neighbors(sequences, 5).statistics
     assert found["pairs"] == 80 * 79 // 2
-    assert found["pairs_computed"] == sum(filled)
+    assert found["pairs_computed"] == len(asked) == len(set(asked))
     assert 80 * 5 / 2 <= found["pairs_computed"] < 0.4 * found["pairs"]
     assert found["share"] == found["pairs_computed"] / found["pairs"]
-    assert found["dimensions"] == 64
+    assert found["dimensions"] in CHOICES
+    assert found["pairs_left"] < 0.4 * found["pairs"]
     assert 0 < found["seconds_bounds"] < found["seconds"]
 
 
@@ -185,9 +186,10 @@ def test_where_no_bound_is_known_it_says_so(rng):
 
 
 def test_layers_of_many_tiles(rng, monkeypatch):
-    for kind in (DenseCosts, ShortCosts):
-        monkeypatch.setattr(kind, "panel_frames", (20, 50))
-    monkeypatch.setattr("stgcnlib.dtw.refine.COLUMN_FRAMES", 40)
+    monkeypatch.setattr("stgcnlib.dtw.bounds.TILE_SEQUENCES", 16)
+    monkeypatch.setattr("stgcnlib.dtw.bounds.ROW_FRAMES", 20)
+    monkeypatch.setattr("stgcnlib.dtw.bounds.COLUMN_FRAMES", 40)
+    monkeypatch.setattr("stgcnlib.dtw.listed.PAIRS", 20)
     sequences = [x.astype(np.float32) for x in series(rng, rng.integers(1, 20, size=60), 90)]
     table = dtw_neighbors(sequences, 6)
     distances = dtw_distances(sequences)
@@ -197,8 +199,6 @@ def test_layers_of_many_tiles(rng, monkeypatch):
 
 
 def test_few_sequences_and_bad_dimensions(rng):
-    from stgcnlib.errors import SequenceError
-
     check(series(rng, (3, 4), 5), 1)
     with pytest.raises(SequenceError, match="dimensions=0"):
         dtw_neighbors(series(rng, (3, 4), 5), 1, dimensions=0)
@@ -226,14 +226,17 @@ def test_approximate_reports_its_recall(rng):
     assert 0.5 < cosine["recall"] <= 1
 
 
-def test_features_larger_than_memory_lie_in_files(rng, monkeypatch):
+@pytest.mark.parametrize("options", [{"window": 3}, {"window": 2, "metric": "cosine"}], ids=str)
+def test_frames_that_are_read_in_blocks_give_the_same_neighbours(rng, monkeypatch, options):
     a = series(rng, rng.integers(3, 20, 30), 40)
-    expected = dtw_neighbors(a, 4, dimensions=5)
-    made = []
-    monkeypatch.setattr("stgcnlib.dtw.frames.SCRATCH_BYTES", 100)
-    memmap = np.memmap
-    monkeypatch.setattr("stgcnlib.dtw.frames.np.memmap", lambda *a, **k: made.append(k["shape"]) or memmap(*a, **k))
-    found = dtw_neighbors(a, 4, dimensions=5)
-    assert made
+    expected = dtw_neighbors(a, 4, dimensions=5, **options)
+    monkeypatch.setattr("stgcnlib.dtw.source.RESIDENT_BYTES", 0)
+    monkeypatch.setattr("stgcnlib.dtw.source.BLOCK_BYTES", 20_000)
+    for size in ("NARROW_BYTES", "WIDE_BYTES"):
+        monkeypatch.setattr(f"stgcnlib.dtw.set_costs.{size}", 30_000)
+    found = dtw_neighbors(a, 4, dimensions=5, **options)
     np.testing.assert_array_equal(found.indices, expected.indices)
-    np.testing.assert_array_equal(found.distances, expected.distances)
+    np.testing.assert_allclose(found.distances, expected.distances, rtol=2e-5)
+    a[29][1, 3] = np.nan
+    with pytest.raises(SequenceError, match=r"a\[29\] has a NaN or infinite value at frame 1"):
+        dtw_neighbors(a, 4, **options)

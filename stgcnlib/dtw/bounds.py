@@ -1,0 +1,178 @@
+"""Lower bounds of all pairs, a tile at a time: which pairs may be near enough to matter.
+
+Short frames (`projection`) cost little, and what is ruled out by them is never computed in full. A tile is a function
+of short frames and limits alone, wherever it runs, and gives a short list of pairs; nothing here holds all pairs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stgcnlib.dtw.costs import CostModel, Lanes
+from stgcnlib.dtw.frames import on_threads
+from stgcnlib.dtw.kernels import LANES
+from stgcnlib.dtw.options import DTWOptions
+from stgcnlib.dtw.pairs import KnownPairs
+from stgcnlib.dtw.projection import RELATIVE_ERROR, Projection
+from stgcnlib.dtw.source import FrameSource
+from stgcnlib.dtw.tile_costs import DenseCosts, ShortCosts, TileCosts
+from stgcnlib.dtw.tiles import COLUMN_FRAMES, ROW_FRAMES, frame_blocks, later, tile_costs, turn
+from stgcnlib.groups import Exclusion
+
+__all__ = ["BoundTile", "Bounds", "bound_tile", "cheapest"]
+
+TILE_SEQUENCES = 512
+"""Rows and columns of a tile: multiples of `LANES`."""
+
+CHOICES = (16, 32, 64)
+"""Coordinates for the bounds of all pairs to choose from."""
+SAMPLED = 64  # sequences against as many others, to see what each choice leaves
+# what one cell costs, in units of one recursion: a coordinate of its product, and all of a pair that is left
+PER_COORDINATE, PER_LEFT = 0.07, 14.0
+
+
+class BoundTile(NamedTuple):
+    """Rows first:last against columns begin:end, of sequences sorted by length."""
+
+    first: int
+    last: int
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True, eq=False)
+class Bounds:
+    """What tiles of lower bounds are computed from.
+
+    `options` must not normalise by "path", for which nothing is known. For cosine the products are formed in float64,
+    and what rounding may have added is taken off at the end: a cosine distance is half the square of the distance of
+    unit windows, each moved by twice the slack at most (2 * 2 / sqrt(2) < 3); of a sum of squares over a path, which
+    has fewer cells than n + m, the root is too large by s sqrt(n + m).
+
+    Attributes:
+        costs: of short frames.
+        order: (N,) sequences by length, so that lanes are filled evenly.
+        limits: (N,) distances that matter to each sequence; infinite: all do.
+        exclusion: who may be whose neighbour.
+        slack: of cosine costs per item, else 0.
+    """
+
+    costs: TileCosts
+    order: NDArray[np.int64]
+    limits: NDArray[np.float64]
+    exclusion: Exclusion
+    slack: float = 0.0
+
+    @classmethod
+    def fit(
+        cls,
+        options: DTWOptions,
+        projection: Projection,
+        limits: NDArray[np.float64],
+        exclusion: Exclusion,
+        rank: NDArray[np.int64] | None = None,
+    ) -> Bounds:
+        """Of short frames with all their coordinates; sequences of equal length in the order of `rank` (N,)."""
+        table = projection.table
+        order = np.lexsort((np.arange(len(table)) if rank is None else rank, table.lengths))
+        if options.metric != "cosine":
+            costs: TileCosts = ShortCosts.fit(options, table, projection, exact=False)
+            return cls(costs, order, limits, exclusion)
+        model = CostModel.fit(options, FrameSource.of(table))
+        operand = model.operand(table, options)
+        slack = 3.003 * projection.slack * float(np.sqrt(options.item_frames))
+        return cls(DenseCosts(model, operand, operand), order, limits, exclusion, slack)
+
+    def tiles(self) -> list[BoundTile]:
+        """All tiles of the upper triangle."""
+        edges = range(0, len(self.order), TILE_SEQUENCES)
+        stops = [min(start + TILE_SEQUENCES, len(self.order)) for start in edges]
+        return [
+            BoundTile(first, last, begin, end)
+            for row, (first, last) in enumerate(zip(edges, stops, strict=True))
+            for begin, end in list(zip(edges, stops, strict=True))[row:]
+        ]
+
+    def lowered(
+        self, costs: NDArray[np.float64], rows: NDArray[np.int64], columns: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Bounds (n, m) by the costs of the short frames of sequences (n,) with others (m,)."""
+        if not self.slack:
+            return costs
+        options, lengths = self.costs.x.options, self.costs.x.lengths
+        cells: Any = 1.0
+        if options.normalize != "length":  # repeated frames of parts, and rounding
+            cells = (lengths[rows][:, None] + lengths[columns] + 2.0 * options.parts) * 1.001
+        shrink = 1 - 2 * RELATIVE_ERROR
+        root = np.sqrt(np.maximum(costs, 0) * shrink) - self.slack * np.sqrt(cells)
+        return np.asarray(np.maximum(root, 0) ** 2 * shrink)
+
+
+def cheapest(
+    options: DTWOptions,
+    projection: Projection,
+    limits: NDArray[np.float64],
+    exclusion: Exclusion,
+    known: KnownPairs,
+) -> int:
+    """Of `CHOICES`, how many coordinates the bounds of all pairs should have: more cost more, and leave fewer pairs.
+
+    What each leaves is seen from a sample (seed 0), so that the choice is the same wherever it is made.
+    """
+    count = len(limits)
+    sample = np.random.default_rng(0).permutation(count)
+    rows, columns = sample[: min(count // 2, SAMPLED)], sample[-min(count - count // 2, SAMPLED) :]
+    wanted = exclusion.pair_limits(rows[:, None], columns, limits)
+    wanted[known.knows(rows[:, None], columns)] = -1.0
+    expense = {}
+    for dimensions in CHOICES:
+        bounds = Bounds.fit(options, projection.first(dimensions), limits, exclusion)
+        lanes = [bounds.costs.y.lanes(columns, part) for part in range(options.parts)]
+        needed = np.ones((len(rows), -(-len(columns) // LANES)), np.bool_)
+        found = tile_costs(bounds.costs, rows, lanes, needed).reshape(len(rows), -1)[:, : len(columns)]
+        left = (bounds.lowered(found, rows, columns) <= wanted).mean()
+        expense[dimensions] = PER_COORDINATE * dimensions + PER_LEFT * float(left)
+    return min(expense, key=lambda dimensions: expense[dimensions])
+
+
+def bound_tile(bounds: Bounds, tile: BoundTile) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Pairs (P, 2), i < j, that the bounds do not rule out, and their bounds (P,); sorted by pair."""
+    costs, parts = bounds.costs, bounds.costs.x.options.parts
+    columns = bounds.order[tile.begin : tile.end]
+    lists: dict[tuple[int, int], tuple[NDArray[np.int64], NDArray[np.float32]]] = {}
+    with turn:
+        for begin, end in frame_blocks(costs.y.lengths[columns], COLUMN_FRAMES, LANES):
+            some = columns[begin:end]
+            lanes = [costs.y.lanes(some, part) for part in range(parts)]
+            unused = -len(some) % LANES
+            filled = np.append(some, np.repeat(some[-1:], unused))
+
+            def work(
+                block: tuple[int, int],
+                begin: int = begin,
+                lanes: list[Lanes] = lanes,
+                filled: NDArray[np.int64] = filled,
+                unused: int = unused,
+            ) -> None:
+                numbers = np.arange(tile.first + block[0], tile.first + block[1])
+                rows = bounds.order[numbers]
+                shape = len(rows), len(filled) // LANES, LANES
+                limits = bounds.exclusion.pair_limits(rows[:, None], filled, bounds.limits).reshape(shape)
+                limits[~later(numbers, tile.begin + begin, shape[1])] = -1.0
+                limits.reshape(len(rows), -1)[:, len(filled) - unused :] = -1.0
+                needed = np.asarray((limits >= 0).any(axis=2))
+                found = tile_costs(costs, rows, lanes, needed, limits).reshape(len(rows), -1)
+                found, most = bounds.lowered(found, rows, filled), limits.reshape(len(rows), -1)
+                i, j = np.nonzero((most >= 0) & (found <= most))
+                pairs = np.sort(np.stack([rows[i], filled[j]], axis=1), axis=1)
+                lists[begin, block[0]] = pairs, found[i, j].astype(np.float32)
+
+            on_threads(work, frame_blocks(costs.x.lengths[bounds.order[tile.first : tile.last]], ROW_FRAMES, 1))
+    pairs = np.concatenate([lists[place][0] for place in sorted(lists)])
+    values = np.concatenate([lists[place][1] for place in sorted(lists)])
+    order = np.lexsort((pairs[:, 1], pairs[:, 0]))
+    return pairs[order], values[order]

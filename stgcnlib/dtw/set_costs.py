@@ -1,0 +1,121 @@
+"""SetCosts: exact costs of any pairs of one set, whose frames are in memory or are read in blocks.
+
+It is all that a task of exact costs needs, wherever the task runs: `pair_task` is a function of its arguments alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stgcnlib.dtw.costs import CostModel
+from stgcnlib.dtw.frames import FrameTable
+from stgcnlib.dtw.listed import listed_costs
+from stgcnlib.dtw.options import DTWOptions
+from stgcnlib.dtw.projection import Projection
+from stgcnlib.dtw.source import FrameSource
+from stgcnlib.dtw.tile_costs import DenseCosts, ShortCosts, TileCosts
+from stgcnlib.dtw.tiles import corridor_projection, turn
+
+__all__ = ["PairTask", "SetCosts", "pair_task"]
+
+NARROW_BYTES, WIDE_BYTES = 2**27, 2**29
+"""Frames of one of the two blocks that a task reads: where whole frames are copied again, and where they are not."""
+
+
+class PairTask(NamedTuple):
+    """Pairs (P, 2) whose sequences lie in two blocks, and costs (P,) beyond which they do not matter, or None."""
+
+    pairs: NDArray[np.int64]
+    limits: NDArray[np.float64] | None
+    precise: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class SetCosts:
+    """What the costs of pairs of one set are computed from.
+
+    Attributes:
+        options: at the set's temporal stride.
+        source: the frames.
+        projection: short frames for corridors; None: costs come from products of whole frames.
+        model: of these products, or None.
+        order: (N,) of the sequences, near ones together.
+    """
+
+    options: DTWOptions
+    source: FrameSource
+    projection: Projection | None
+    model: CostModel | None
+    order: NDArray[np.int64]
+
+    @classmethod
+    def fit(
+        cls,
+        options: DTWOptions,
+        source: FrameSource,
+        projection: Projection | None,
+        order: NDArray[np.int64] | None = None,
+    ) -> SetCosts:
+        """Costs by corridors if their short frames are given (`tiles.corridor_projection`)."""
+        model = CostModel.fit(options, source) if projection is None else None
+        return cls(options, source, projection, model, np.arange(len(source)) if order is None else order)
+
+    @classmethod
+    def of(cls, options: DTWOptions, source: FrameSource) -> SetCosts:
+        """Costs by corridors where these are defined and pay, in the order in which the sequences are."""
+        return cls.fit(options, source, corridor_projection(options, source))
+
+    def tasks(self, pairs: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """Which of the pairs (P, 2) belong to one task: all if the frames are in memory, else those of two blocks."""
+        if self.source.whole is not None:
+            return [np.arange(len(pairs))]
+        size = WIDE_BYTES if self.model is None else NARROW_BYTES
+        per_block = max(1, size // self.source.sequence_bytes)
+        tile = pairs[:, 0] // per_block * len(self.source) + pairs[:, 1] // per_block
+        members = np.argsort(tile, kind="stable")
+        return np.split(members, np.flatnonzero(np.diff(tile[members])) + 1)
+
+    @cached_property
+    def everything(self) -> TileCosts:
+        """Costs within the whole set, whose frames must be in memory."""
+        assert self.source.whole is not None
+        return self._costs(self.source.whole, self.projection)
+
+    def some(self, wanted: NDArray[np.int64]) -> TileCosts:
+        """Costs within a table of some sequences (n,), which is read."""
+        short = self.projection
+        if short is not None:
+            lengths = short.table.lengths[wanted]
+            offsets = np.concatenate([[0], np.cumsum(lengths)])
+            frames = np.arange(offsets[-1]) + np.repeat(short.table.offsets[wanted] - offsets[:-1], lengths)
+            short = Projection(FrameTable(short.table.rows[frames], offsets), short.slack, short.scale)
+        return self._costs(self.source.table(wanted), short)
+
+    def _costs(self, table: FrameTable, projection: Projection | None) -> TileCosts:
+        if projection is not None:
+            return ShortCosts.fit(self.options, table, projection, exact=True)
+        assert self.model is not None
+        operand = self.model.operand(table, self.options)
+        return DenseCosts(self.model, operand, operand)
+
+
+def pair_task(costs: SetCosts, task: PairTask) -> NDArray[np.float64]:
+    """(P,) costs of a task's pairs; infinite where one is proven to be above its limit."""
+    order = costs.order
+    if costs.source.whole is not None:
+        pairs, local = task.pairs, costs.everything
+    else:
+        wanted, ends = np.unique(task.pairs, return_inverse=True)
+        pairs, local = ends.reshape(task.pairs.shape), costs.some(wanted)
+        rank = np.empty(len(order), np.int64)
+        rank[order] = np.arange(len(order))
+        order = np.argsort(rank[wanted])
+    if task.precise:
+        local = local.precise(np.unique(pairs))
+    with turn:
+        return listed_costs(local, pairs, task.limits, order=order)
