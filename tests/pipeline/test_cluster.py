@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -251,6 +252,21 @@ def test_tasks_of_one_artefact_run_on_all_workers_and_none_twice(address: str, t
     assert sorted(item for item, _ in done) == sorted([*range(TASKS), WAITING])
     assert len({process for _, process in done}) >= 3
     assert study["squares"] == SQUARES
+
+
+def test_a_search_for_neighbours_runs_in_tasks_and_is_the_same_byte_for_byte(
+    address: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    settings = Study.load({**SMALL, "graph": {"k": 4, "distances": "neighbours"}})
+    here, there = (
+        StudyRun(settings, shutil.copytree(small_study(tmp_path_factory), tmp_path / name)) for name in ("a", "b")
+    )
+    assert here["neighbours/trained/*"]
+    made, _ = make(there, address, "neighbours/trained/*")
+    assert len([name for name in made if name.startswith("neighbours/trained/")]) == 4
+    expected = {name: total for name, total in contents(here.output).items() if name.startswith("neighbours")}
+    assert len(expected) >= 4
+    assert {name: contents(there.output)[name] for name in expected} == expected
 
 
 # -- a scheduler of its own ----------------------------------------------------------------------
