@@ -42,7 +42,8 @@ def describe_density(table: pd.DataFrame, *, measured: str = "label") -> str:
         f"The fall from the first layer to the last is {falls} with the same K.",
     ]
     if moves[0]:
-        said.append("Compare S only between studies that have as many nodes of each class.")
+        of_each = " of each class" if measured == "label" else ""
+        said.append(f"Compare S only between studies that have as many nodes{of_each}.")
     return " ".join(said)
 
 

@@ -130,7 +130,9 @@ def test_real_targets() -> None:
     table = smoothness_by_density(geometry, made.distances, progress=False)
     assert table["floor"].isna().all()
     assert means(table, SAME)[0] > means(table, SAME)[2] > 0
-    assert "target smoothness S is" in describe_density(table, measured="target")
+    said = describe_density(table, measured="target")
+    assert "target smoothness S is" in said
+    assert "class" not in said
 
 
 def test_without_shares_there_are_only_all_nodes() -> None:

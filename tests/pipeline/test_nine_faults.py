@@ -189,7 +189,7 @@ def test_5_the_summary_reads_a_transfer_study_that_is_there_and_trains_nothing(
     other = open_study({**fields, "layers": ["st_gcn_networks.0", "st_gcn_networks.2"]}, tmp_path)
     assert advise_frozen(other["transfer"]).text == told
     (stage,) = [stage for stage in STAGES if stage.name == "09_summary"]
-    assert {name for name in stage.shows if other.get(name.removesuffix("?")) is None} == {"noise?"}
+    assert {name for name in stage.shows if other.get(name.removesuffix("?")) is None} == {"noise?", "sample?"}
 
 
 def test_6_maps_and_all_their_checks_run_on_the_device_of_the_study(
