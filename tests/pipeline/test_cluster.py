@@ -250,7 +250,7 @@ def test_tasks_of_one_artefact_run_on_all_workers_and_none_twice(address: str, t
         go_on(study)
         assert outcome.result(60)[0] == ["squares"]
     assert sorted(item for item, _ in done) == sorted([*range(TASKS), WAITING])
-    assert len({process for _, process in done}) >= 3
+    assert len({process for item, process in done if item == WAITING}) == 2  # whose other one may be either worker's
     assert study["squares"] == SQUARES
 
 
