@@ -161,6 +161,7 @@ def ds_graph(
     method: Method = "exact",
     dimensions: int | None = None,
     dtw: DTWLike = None,
+    device: str = "cpu",
     progress: bool | None = None,
     **options: Unpack[DTWKeywords],
 ) -> DSGraph:
@@ -174,7 +175,7 @@ def ds_graph(
         activations: a list of (T_i, D) arrays, a LayerActivations or a SequenceSet.
         k, sigma, symmetrize, solver, exclude: as `nnk_graph` (`solver` is unused by kNN).
         kind: "nnk" or "knn".
-        method, dimensions, dtw, progress, **options: as `stgcnlib.dtw.dtw_neighbors`.
+        method, dimensions, dtw, device, progress, **options: as `stgcnlib.dtw.dtw_neighbors`.
 
     Raises:
         GraphError: as `nnk_graph`. SequenceError: as `dtw_neighbors`.
@@ -186,11 +187,12 @@ def ds_graph(
     chosen = dtw_options(dtw, **options)
     if sigma == "pynnk":
         given: dict[str, Any] = {"k": k, "sigma": sigma, "symmetrize": symmetrize, "exclude": exclude}
-        every = dtw_distances(activations, dtw=chosen, progress=progress)
+        every = dtw_distances(activations, dtw=chosen, device=device, progress=progress)
         return knn_graph(every, **given) if kind == "knn" else nnk_graph(every, solver=solver, **given)
     table, cache = search(
-        activations, k, chosen, exclude=exclude, method=method, dimensions=dimensions, progress=progress
-    )
+        activations, k, chosen, exclude=exclude, method=method, dimensions=dimensions, device=device,
+        progress=progress,
+    )  # fmt: skip
     nearest = table.distances.astype(np.float64)
     codes = exclude if exclude is not None and np.ndim(exclude) == 1 else None
     distances = LayerDistances.of_table(table, cache.known, exclude=codes, fill=cache.fill)

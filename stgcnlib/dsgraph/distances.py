@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from stgcnlib.dsgraph.asking import ask_for_graphs
 from stgcnlib.dtw.distances import dtw_distances
 from stgcnlib.dtw.known import LayerDistances
-from stgcnlib.dtw.neighbors import NeighborTable, device_search, search
+from stgcnlib.dtw.neighbors import search
 from stgcnlib.dtw.options import DTWOptions
 from stgcnlib.dtw.pairs import KnownPairs
 from stgcnlib.dtw.reach import ReachTable, needed_reach
@@ -132,28 +132,14 @@ def _searched(
     most = fewest_candidates(codes, count).candidates
     reach = k if part is None else min(most, _first_reach(k, codes, part))
     while True:
-        found, cache = _search(activations, reach, options, codes, device, executor)
+        found, cache = search(
+            activations, reach, options, exclude=codes, device=device, progress=False, executor=executor
+        )
         table = ReachTable.of(found, codes)
         needed = np.zeros(count, np.int64) if part is None else needed_reach(table.indices, part, k)
         if reach == most or (needed > reach).mean() <= _FEW:
             return table, cache
         reach = min(most, math.ceil(_REACH * np.quantile(needed, 1 - _FEW / 2)))
-
-
-def _search(
-    activations: Any,
-    k: int,
-    options: DTWOptions,
-    codes: Codes | None,
-    device: str,
-    executor: Executor | None = None,
-) -> tuple[NeighborTable, PairCache]:
-    found = None
-    if device != "cpu":
-        found = device_search(activations, k, options, exclude=codes, device=device, progress=False)
-    if found is None:
-        found = search(activations, k, options, exclude=codes, progress=False, executor=executor)
-    return found
 
 
 def _first_reach(k: int, codes: Codes | None, part: Codes) -> int:
@@ -205,7 +191,7 @@ def _of_own_groups(
         members = np.flatnonzero(codes == group)
         width = min(reach, len(members) - 1)
         if width:
-            found, cache = _search(_some(activations, members), width, strided, None, device)
+            found, cache = search(_some(activations, members), width, strided, device=device, progress=False)
             known = _known(cache)
             first, second = members[known.pairs.T]
             pairs.add(first, second, known.values)

@@ -24,6 +24,7 @@ from stgcnlib.devices import usable_device
 from stgcnlib.dtw.costs import CostModel
 from stgcnlib.dtw.frames import FrameTable
 from stgcnlib.dtw.options import DTWOptions
+from stgcnlib.dtw.source import FrameSource
 from stgcnlib.dtw.wavefront import (
     Cells,
     DeviceFrames,
@@ -85,7 +86,8 @@ def device_pair_costs(
 ) -> NDArray[np.float32]:
     """All DTW costs (N, N') float32, as `tiles.pair_costs`; with `b` None exactly symmetric, and 0 on the diagonal."""
     costs = np.zeros((len(a), len(a if b is None else b)), np.float32)
-    for tile in device_tiles(options, a, b, device=device, progress=progress):
+    other = None if b is None else FrameSource.of(b)
+    for tile in device_tiles(options, FrameSource.of(a), other, device=device, progress=progress):
         with np.errstate(over="ignore"):  # refused below
             costs[np.ix_(tile.rows, tile.columns)] = tile.costs
             if b is None:
@@ -97,8 +99,8 @@ def device_pair_costs(
 
 def device_tiles(
     options: DTWOptions,
-    a: FrameTable,
-    b: FrameTable | None = None,
+    a: FrameSource,
+    b: FrameSource | None = None,
     *,
     device: torch.device,
     progress: bool | None = None,
@@ -119,7 +121,7 @@ def device_tiles(
     """
     model = device_model(options, device, *([a] if b is None else [a, b]))
     cells = _tile_cells(device, model) if cells is None else cells
-    whole = len(a.values) + (0 if b is None else len(b.values))
+    whole = sum(int(each.offsets[-1]) for each in (a, b) if each is not None)
     resident = _resident_frames(device, model, a) if resident is None else resident
     if whole <= 2 * resident:
         resident = whole
@@ -206,11 +208,11 @@ class _Work:
         self,
         options: DTWOptions,
         model: CostModel,
-        tables: tuple[FrameTable, FrameTable],
+        sources: tuple[FrameSource, FrameSource],
         loads: tuple[Loads, Loads],
         device: torch.device,
     ) -> None:
-        self.options, self.model, self.tables, self.loads, self.device = options, model, tables, loads, device
+        self.options, self.model, self.sources, self.loads, self.device = options, model, sources, loads, device
         self.held: dict[int, tuple[tuple[int, int], DeviceFrames]] = {}
         self.columns: tuple[tuple[int, int], list[Side]] | None = None
 
@@ -248,22 +250,22 @@ class _Work:
 
     def _frames(self, side: int, load: int) -> DeviceFrames:
         """Frames of the rows (0) or columns (1); within one set both are the same where they can be."""
-        wanted = (load, 0 if self.tables[0] is self.tables[1] else side)
+        wanted = (load, 0 if self.sources[0] is self.sources[1] else side)
         if side in self.held and self.held[side][0] == wanted:
             return self.held[side][1]
         self.held.pop(side, None)
         there = [frames for key, frames in self.held.values() if key == wanted]
         if not there:
             sequences = np.concatenate(self.loads[side][load])
-            there = [DeviceFrames.load(self.model, self.tables[side], sequences, self.device)]
+            there = [DeviceFrames.load(self.model, self.sources[side], sequences, self.device)]
         self.held[side] = wanted, there[0]
         return there[0]
 
 
-def _blocks(options: DTWOptions, table: FrameTable, cells: int) -> list[NDArray[np.int64]]:
+def _blocks(options: DTWOptions, source: FrameSource, cells: int) -> list[NDArray[np.int64]]:
     """Sequences of similar length, so many that two blocks make a tile of about so many cells."""
-    order = np.argsort(table.lengths, kind="stable")
-    lengths = np.maximum(-(-table.lengths[order] // options.parts), options.item_frames)
+    order = np.argsort(source.lengths, kind="stable")
+    lengths = np.maximum(-(-source.lengths[order] // options.parts), options.item_frames)
     side = math.isqrt(cells)
     blocks, start = [], 0
     while start < len(order):
@@ -274,9 +276,9 @@ def _blocks(options: DTWOptions, table: FrameTable, cells: int) -> list[NDArray[
     return blocks
 
 
-def _loads(table: FrameTable, blocks: list[NDArray[np.int64]], frames: int) -> Loads:
+def _loads(source: FrameSource, blocks: list[NDArray[np.int64]], frames: int) -> Loads:
     """Successive blocks that hold about so many frames together."""
-    ends = np.cumsum([table.lengths[block].sum() for block in blocks])
+    ends = np.cumsum([source.lengths[block].sum() for block in blocks])
     number = (ends - 1) // max(frames, 1)
     edges = [0, *(np.flatnonzero(np.diff(number)) + 1).tolist(), len(blocks)]
     return [blocks[first:last] for first, last in pairwise(edges)]
@@ -295,8 +297,8 @@ def _tile_cells(device: torch.device, model: CostModel) -> int:
     return int(np.clip(2 ** math.floor(math.log2(fitting)), LEAST_CELLS, MOST_CELLS))
 
 
-def _resident_frames(device: torch.device, model: CostModel, table: FrameTable) -> int:
-    frame = table.features * (table.rows.dtype.itemsize + model.dtype.itemsize)
+def _resident_frames(device: torch.device, model: CostModel, source: FrameSource) -> int:
+    frame = source.features * (source.dtype.itemsize + model.dtype.itemsize)
     return int(_memory(device)[0] * FRAME_SHARE / (2 * frame))
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal, Unpack, get_args
+from typing import TYPE_CHECKING, Any, Literal, Unpack, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.dtw.approximate import sampled_recall
 from stgcnlib.dtw.bounds import CHOICES, TILE_SEQUENCES, Bounds, bound_tile, cheapest
+from stgcnlib.dtw.nearest_pairs import NearestPairs
 from stgcnlib.dtw.options import DTWKeywords, DTWLike, DTWOptions, check_choice, dtw_options, names_options
 from stgcnlib.dtw.pairs import KnownPairs
 from stgcnlib.dtw.projection import Projection
@@ -28,7 +29,10 @@ from stgcnlib.errors import SequenceError
 from stgcnlib.groups import Exclusion, check_candidates
 from stgcnlib.progress import track
 
-__all__ = ["NeighborTable", "device_search", "dtw_neighbors", "search"]
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["NeighborTable", "dtw_neighbors", "search"]
 
 Method = Literal["exact", "approximate"]
 
@@ -110,13 +114,10 @@ def dtw_neighbors(
         SequenceError: as `dtw_distances`.
     """
     chosen = dtw_options(dtw, **options)
-    if device != "cpu" and method == "exact":
-        found = device_search(a, k, chosen, exclude=exclude, device=device, progress=progress)
-        if found is not None:
-            return found[0]
     return search(
-        a, k, chosen, exclude=exclude, method=method, dimensions=dimensions, progress=progress, executor=executor
-    )[0]
+        a, k, chosen, exclude=exclude, method=method, dimensions=dimensions, device=device, progress=progress,
+        executor=executor,
+    )[0]  # fmt: skip
 
 
 def search(
@@ -127,13 +128,15 @@ def search(
     exclude: ArrayLike | None = None,
     method: Method = "exact",
     dimensions: int | None = None,
+    device: str = "cpu",
     progress: bool | None = None,
     executor: Executor | None = None,
 ) -> tuple[NeighborTable, PairCache]:
     """`dtw_neighbors`, and the exact distances that it computed on the way, for who needs more of them.
 
-    `executor`: where the tiles of bounds and the tasks of exact distances run; None: in this process. Limits are fixed
-    before a phase begins, so that nothing depends on where a task runs, or in which order they end.
+    `device` is as of `dtw_neighbors`. `executor`: where the tiles of bounds and the tasks of exact distances run; None:
+    in this process. Limits are fixed before a phase begins, so that nothing depends on where a task runs, or in which
+    order they end.
     """
     check_choice("method", method, get_args(Method))
     if dimensions is not None and (isinstance(dimensions, bool) or int(dimensions) != dimensions or dimensions < 1):
@@ -143,6 +146,12 @@ def search(
     check_candidates(k, exclude, len(source))
     exclusion = Exclusion.of(exclude, len(source))
     options = options.at_temporal_stride(source.temporal_stride)
+    if method == "exact" and device != "cpu":
+        from stgcnlib.dtw.gpu import dtw_device
+
+        place = dtw_device(device)
+        if place is not None:
+            return _on_device(source, k, options, exclusion, place, clock, progress=progress)
     reason = _no_bounds(options, source, dimensions)
     if method == "exact" and reason is not None and len(source) <= ALL_PAIRS:
         every = pair_costs(options, source.everything(), None, progress=progress)
@@ -206,6 +215,33 @@ def _all_pairs(
     indices, distances = nearest_known(cache, k, exclusion)
     clock.phase("refinement")
     return NeighborTable(indices, distances, {"method": "brute force"} | _counts(cache, clock)), cache
+
+
+def _on_device(
+    source: FrameSource,
+    k: int,
+    options: DTWOptions,
+    exclusion: Exclusion,
+    device: torch.device,
+    clock: _Clock,
+    *,
+    progress: bool | None,
+) -> tuple[NeighborTable, PairCache]:
+    """By every pair on a GPU, a tile at a time, of which few are kept; near ties are settled on the processor."""
+    from stgcnlib.dtw.gpu import device_name, device_tiles
+
+    nearest = NearestPairs(len(source), k, exclusion)
+    for tile in device_tiles(options, source, device=device, progress=progress):
+        nearest.add(tile.rows, tile.columns, tile.costs)
+    clock.phase("pairs")
+    cache = PairCache(SetCosts.of(options, source), known=nearest.known())
+    cache.computed = len(source) * (len(source) - 1) // 2
+    indices, distances = nearest_known(cache, k, exclusion)
+    clock.phase("refinement")
+    name = device_name(device)
+    reason = f"{name} computes all pairs: bounds would save products alone, which are about half of its time"
+    statistics = {"method": "brute force", "reason": reason, "device": name} | _counts(cache, clock)
+    return NeighborTable(indices, distances, statistics), cache
 
 
 def _projections(
@@ -272,33 +308,3 @@ def _no_bounds(options: DTWOptions, table: FrameSource, dimensions: int | None) 
     if dimensions is None and table.features <= DIMENSIONS + 1:
         return f"frames have {table.features} features, no more than the bounds would"
     return None
-
-
-def device_search(
-    a: Any,
-    k: int,
-    options: DTWOptions,
-    *,
-    exclude: ArrayLike | None = None,
-    device: str,
-    progress: bool | None = None,
-) -> tuple[NeighborTable, PairCache] | None:
-    """`search` by all pairs on a GPU, near ties settled on the processor; None where there is no such device."""
-    from stgcnlib.dtw.gpu import device_name, device_pair_costs, dtw_device
-
-    place = dtw_device(device)
-    if place is None:
-        return None
-    clock = _Clock()
-    source = frame_source(a, "a")
-    check_candidates(k, exclude, len(source))
-    options = options.at_temporal_stride(source.temporal_stride)
-    every = device_pair_costs(options, source.everything(), None, device=place, progress=progress)
-    clock.phase("pairs")
-    table, cache = _all_pairs(source, k, options, Exclusion.of(exclude, len(source)), every, clock)
-    name = device_name(place)
-    table.statistics["device"] = name
-    table.statistics["reason"] = (
-        f"{name} computes all pairs: bounds would save products alone, which are about half of its time"
-    )
-    return table, cache

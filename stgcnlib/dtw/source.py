@@ -26,7 +26,7 @@ from stgcnlib.dtw.frames import (
 )
 from stgcnlib.errors import SequenceError
 
-__all__ = ["FrameSource", "Spread", "frame_source"]
+__all__ = ["BLOCK_BYTES", "FrameSource", "Spread", "frame_source"]
 
 RESIDENT_BYTES = 2**30
 """Frames below this size are held in memory, as a whole."""

@@ -19,7 +19,7 @@ from stgcnlib.dtw.costs import TOLERANCE, CostModel
 from stgcnlib.dtw.frames import FrameTable
 from stgcnlib.dtw.kernels import VANISHING
 from stgcnlib.dtw.options import DTWOptions
-from stgcnlib.dtw.source import FrameSource
+from stgcnlib.dtw.source import BLOCK_BYTES, FrameSource
 
 __all__ = ["Cells", "DeviceFrames", "Side", "cell_costs", "columns_of", "device_model", "frame_products", "path_costs",
            "rows_of"]  # fmt: skip
@@ -53,20 +53,21 @@ class DeviceFrames:
 
     @classmethod
     def load(
-        cls, model: CostModel, table: FrameTable, sequences: NDArray[np.int64], device: torch.device
+        cls, model: CostModel, source: FrameSource, sequences: NDArray[np.int64], device: torch.device
     ) -> DeviceFrames:
-        """Copy some sequences to the device; there they are centred and scaled in float64."""
-        lengths, D = table.lengths, table.features
+        """Copy some sequences to the device, a few at a time; there they are centred and scaled in float64."""
+        lengths, D = source.lengths, source.features
         ends = np.cumsum(lengths[sequences])
-        starts = np.zeros(len(table), np.int64)
+        starts = np.zeros(len(source), np.int64)
         starts[sequences] = ends - lengths[sequences]
         wide = model.dtype == np.float64
         kind = torch.float64 if wide else torch.float32
-        raw = torch.zeros(int(ends[-1]) + 1, D, dtype=getattr(torch, table.rows.dtype.name), device=device)
-        for i in sequences:
-            first, length = table.offsets[i], lengths[i]
-            frames = np.ascontiguousarray(table.values[first : first + length])
-            raw[starts[i] : starts[i] + length] = torch.from_numpy(frames).to(device)
+        raw = torch.zeros(int(ends[-1]) + 1, D, dtype=getattr(torch, source.dtype.name), device=device)
+        step = max(1, BLOCK_BYTES // source.sequence_bytes)
+        for first in range(0, len(sequences), step):
+            some = sequences[first : first + step]
+            rows = torch.from_numpy(source.table(some).rows).to(device)
+            raw[starts[some[0]] : ends[first + len(some) - 1]] = rows[:, :D]
         width = D if wide else -(-(D + 2) // ALIGNED) * ALIGNED
         values = torch.zeros(len(raw), width, dtype=kind, device=device)
         norms = torch.zeros(len(raw), dtype=kind, device=device)
@@ -118,17 +119,17 @@ def columns_of(frames: DeviceFrames, options: DTWOptions, sequences: NDArray[np.
     return Side(frames, rows, values, items)
 
 
-def device_model(options: DTWOptions, device: torch.device, *tables: FrameTable) -> CostModel:
+def device_model(options: DTWOptions, device: torch.device, *sources: FrameSource) -> CostModel:
     """Centre, scale and threshold; the rounding is that of products on the device, measured as `CostModel` does."""
-    model = CostModel.fit(options, *map(FrameSource.of, tables))
+    model = CostModel.fit(options, *sources)
     if model.dtype == np.float64:
         return model
     unit = 2.0**-24
     eta = 4 * unit
-    for table in tables:
-        picked = np.unique(np.linspace(0, len(table.values) - 1, 128).astype(np.int64))
-        some = FrameTable(np.ascontiguousarray(table.values[picked]), np.arange(len(picked) + 1))
-        frames = DeviceFrames.load(model, some, np.arange(len(picked)), device)
+    for source in sources:
+        picked = np.unique(np.linspace(0, int(source.offsets[-1]) - 1, 128).astype(np.int64))
+        some = FrameTable(np.ascontiguousarray(source.frames(picked)), np.arange(len(picked) + 1))
+        frames = DeviceFrames.load(model, FrameSource.of(some), np.arange(len(picked)), device)
         one = DTWOptions(reading="frames")
         x, y = (side(frames, one, np.arange(len(picked))) for side in (rows_of, columns_of))
         error = frame_products(x, y).double().view(len(picked), -1) - x.values.double() @ y.values.double().T

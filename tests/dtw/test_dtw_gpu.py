@@ -29,6 +29,7 @@ from test_dtw_distances import (  # noqa: F401  once more, by this engine
 from stgcnlib.dtw import DTWOptions, dtw_distances, dtw_neighbors
 from stgcnlib.dtw.frames import frame_table
 from stgcnlib.dtw.gpu import device_pair_costs, device_tiles, dtw_device
+from stgcnlib.dtw.source import FrameSource, frame_source
 from stgcnlib.errors import DeviceError
 
 PROCESSOR = torch.device("cpu")
@@ -45,7 +46,8 @@ def engine():
 
 def tiles(a, b=None, *, cells=None, resident=None, **options):
     tables = frame_table(a), None if b is None else frame_table(b)
-    return list(device_tiles(DTWOptions(**options), *tables, device=PROCESSOR, cells=cells, resident=resident))
+    sources = [None if table is None else FrameSource.of(table) for table in tables]
+    return list(device_tiles(DTWOptions(**options), *sources, device=PROCESSOR, cells=cells, resident=resident))
 
 
 def matrix(found, shape):
@@ -111,7 +113,7 @@ def test_between_two_tiles_torch_is_as_it_was(rng):
     before = torch.backends.cuda.matmul.fp32_precision
     torch.backends.cuda.matmul.fp32_precision = "tf32"
     try:
-        for _ in device_tiles(DTWOptions(), frame_table(a), device=PROCESSOR, cells=400, resident=50):
+        for _ in device_tiles(DTWOptions(), frame_source(a), device=PROCESSOR, cells=400, resident=50):
             assert not torch.is_inference_mode_enabled()
             assert torch.backends.cuda.matmul.fp32_precision == "tf32"
     finally:
