@@ -29,7 +29,9 @@ SIZES = (2000, 5000, 16487)
 NEIGHBORS, CHECKED = 50, 50
 CLASSES, SUBJECTS = 60, 40
 FEATURES, LATENT = 1600, 192
-SPECTRUM = 0.6  # standard deviations of the latent coordinates fall as their number to minus this
+SPECTRUM = (
+    0.9  # standard deviations of the latent coordinates fall as their number to minus this: bounds as on UTD-MHAD
+)
 BLOCK = 64  # sequences that are made or compared at a time
 
 

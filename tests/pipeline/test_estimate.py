@@ -165,6 +165,8 @@ def test_of_many_nodes_no_square_is_kept(facts: Facts) -> None:
     searched = cost_of("neighbours/{network}/{layer}", axes, large, units)
     assert cost_of("all-pairs/{network}/{layer}", axes, large, units).seconds < 1
     assert 50 * 20_000 * 12 < searched.disk < 0.2 * 4 * 20_000**2
+    wide = replace(large, layers=tuple(replace(layer, width=1600) for layer in layers))
+    assert cost_of("neighbours/{network}/{layer}", axes, wide, units).memory < 0.4 * wide.layers[0].bytes
     whole = replace(large, study=Study.load({**SMALL, "graph": {"k": 4, "distances": "all"}}))
     assert cost_of("all-pairs/{network}/{layer}", axes, whole, units).disk > 4 * 20_000**2
     assert cost_of("neighbours/{network}/{layer}", axes, whole, units).seconds < 1

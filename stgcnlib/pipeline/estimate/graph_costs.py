@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
+from stgcnlib.dtw.source import BLOCK_BYTES, RESIDENT_BYTES
 from stgcnlib.geometry.planes import MOST_BY_DISTANCES
 from stgcnlib.pipeline.estimate.cost import (
     BATCH_FRAMES,
@@ -91,17 +92,17 @@ def _search(f: Facts, u: Units, name: str, tables: int) -> Cost:
     left = min(count**2 / 2, LEFT * REACH * f.k * count)
     bound = min(u.pairs[name], u.speed * (BOUND + BOUND_CELL * (layer.rows / count) ** 2))
     seconds = tables * (bound * count**2 / 2 + 0.6 * u.pairs[name] * left) + 3 * layer.bytes / HASHED
-    memory = READ * layer.bytes + 40 * left * tables + SQUARE * count**2
-    disk = tables * (12 * left + 12 * REACH * f.k * count)
-    return Cost(seconds, memory, disk, temporary=_files(layer), threads=True)
+    memory = READ * layer.bytes if layer.bytes < RESIDENT_BYTES else 4 * BLOCK_BYTES
+    memory += 2 * 4 * min(SHORT, layer.width) * layer.rows + 40 * left * tables
+    return Cost(seconds, memory, tables * (12 * left + 12 * REACH * f.k * count), threads=True)
 
 
+SHORT = 128
+"""Coordinates of the short frames that a search holds of all nodes."""
 LEFT = 1.6
 """Pairs that the bounds leave, over the neighbours that are searched, as measured on layers of UTD-MHAD."""
 BOUND, BOUND_CELL = 1.5e-6, 2.5e-9
 """Seconds of a bound of 64 coordinates, and for each cell of its recursion."""
-SQUARE = 13
-"""Bytes for each of the pairs that a search holds of all: bounds, distances, and who may not be a neighbour."""
 
 
 def _distances(f: Facts, u: Units, name: str) -> Cost:
