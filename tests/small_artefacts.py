@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from stgcnlib.artefacts import JSON, Artefact, Axis, Line
+from stgcnlib.artefacts import JSON, Artefact, Axis, Line, Tasks
 
 SLOW = 10**6
 """As `explain.steps`: making "explained" takes long, unless there is a file "go-on" beside `BEGAN`."""
@@ -43,6 +43,24 @@ def width(seeded: int, layer: str) -> int:
     return len(layer) + seeded
 
 
+TASKS = 12
+WAITING = 7
+"""The task of "squares" that waits for a file "go-on"."""
+
+
+def squares(settings: Any, scratch: Path, tasks: Tasks) -> list[int]:
+    return [sum(tasks.map(square, scratch, range(3))), *tasks.map(square, scratch, range(3, TASKS))]
+
+
+def square(scratch: Path, item: int) -> int:
+    with (scratch / "began.txt").open("a") as file:
+        file.write(f"{item} {os.getpid()}\n")
+    end = time.monotonic() + (100 if item == WAITING else 0)
+    while time.monotonic() < end and not (scratch / "go-on").exists():
+        time.sleep(0.05)
+    return item * item
+
+
 LINE = Line(
     (
         Artefact("seeded", seeded, JSON, settings=("seed",)),
@@ -52,3 +70,6 @@ LINE = Line(
     ),
     {"layer": Axis(name_layers, needs={"layers": "layers"})},
 )
+
+SPREADING = Line((Artefact("squares", squares, JSON, settings=("seed",)), *LINE.artefacts.values()), LINE.axes)
+"""The same line, and an artefact whose tasks other processes run."""

@@ -10,6 +10,7 @@ from stgcnlib.artefacts.forms import ARRAY, ARRAYS, JSON, TABLE, TABLES, saved_a
 from stgcnlib.artefacts.making import Artefacts
 from stgcnlib.artefacts.onlooker import Onlooker
 from stgcnlib.artefacts.schedule import Event, make_all
+from stgcnlib.artefacts.tasks import Tasks
 
 __all__ = [
     "ARRAY",
@@ -25,6 +26,7 @@ __all__ = [
     "Line",
     "Onlooker",
     "Place",
+    "Tasks",
     "make_all",
     "saved_as",
 ]

@@ -18,7 +18,7 @@ from stgcnlib.errors import ArtefactError, suggest
 
 __all__ = ["Artefact", "Axis", "Form", "Line", "Place", "instance"]
 
-PROVIDED = ("compute", "path", "scratch")
+PROVIDED = ("compute", "path", "scratch", "tasks")
 """Parameters that `make` may have without declaring them, because they never change a number."""
 
 
@@ -46,7 +46,8 @@ class Artefact:
         make: the function that makes it. It gets what is declared and nothing else, by the names of its parameters:
             those of `needs`; ``settings``, which holds the declared settings and files; and those axes of the name that
             it asks for. It may also have ``compute`` (the study's section of that name), ``scratch`` (a folder where
-            a long computation keeps its progress) and ``path`` (see `Form`): none of these may change a number.
+            a long computation keeps its progress), ``tasks`` (runs the tasks of a long computation and keeps their
+            results, see `Tasks`) and ``path`` (see `Form`): none of these may change a number.
         form: how it lies on disk; `None`: it is not kept, because making it is quick.
         needs: parameter -> name of an artefact. ``{axis}`` stands for the artefact's own value, ``*`` for all values:
             then the parameter is a dictionary, from value to artefact (from a tuple of values if there are several
@@ -72,6 +73,11 @@ class Artefact:
     def axes(self) -> tuple[str, ...]:
         """The axes in its name, in order."""
         return tuple(part[1:-1] for part in self.name.split("/") if _is_axis(part))
+
+    @property
+    def spreads(self) -> bool:
+        """Whether it is made by many tasks, which other processes may run."""
+        return "tasks" in inspect.signature(self.make).parameters
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,9 @@ One is made at a time, in this process; `schedule` makes many at a time in other
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Executor
+from contextlib import ExitStack
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from stgcnlib.artefacts.effort import measured
 from stgcnlib.artefacts.keys import Keys
 from stgcnlib.artefacts.stamps import Stamps
 from stgcnlib.artefacts.store import Store
+from stgcnlib.artefacts.tasks import Tasks
 from stgcnlib.errors import ArtefactError, StudyError
 from stgcnlib.files import atomic_path
 
@@ -33,7 +36,12 @@ class Artefacts:
         line: the declarations.
         study: a pydantic model with the settings.
         folder: where artefacts lie, and their tables beside it.
+
+    Attributes:
+        executor: gives one for the tasks of a long computation, see `Tasks`; `None`: they run where it does.
     """
+
+    executor: Callable[[], Executor] | None = None
 
     def __init__(self, line: Line, study: BaseModel, folder: Path) -> None:
         self.line, self.settings, self.folder = line, study, folder
@@ -188,11 +196,13 @@ class Artefacts:
                 else:
                     form.save(artefact.make(**given), path)
 
-            basis = self.keys.basis(place)
-            if "scratch" in inspect.signature(artefact.make).parameters:
-                with self.store.scratch(place.name, key) as given["scratch"]:
-                    self.store.write(place.name, form, key, basis, write, effort.so_far)
-            else:
+            basis, asked = self.keys.basis(place), inspect.signature(artefact.make).parameters
+            with ExitStack() as kept:
+                if "scratch" in asked or "tasks" in asked:
+                    scratch = kept.enter_context(self.store.scratch(place.name, key))
+                    given |= {"scratch": scratch} if "scratch" in asked else {}
+                    if "tasks" in asked:
+                        given["tasks"] = kept.enter_context(Tasks(scratch / "tasks", self.executor))
                 self.store.write(place.name, form, key, basis, write, effort.so_far)
 
     def _arguments(self, owner: Artefact | Axis, function: Any, name: str, axes: Mapping[str, str]) -> dict[str, Any]:

@@ -20,7 +20,10 @@ from stgcnlib.artefacts.making import Artefacts
 from stgcnlib.errors import ArtefactError, StgcnlibError
 from stgcnlib.threads import limit_threads
 
-__all__ = ["Event", "make_all"]
+__all__ = ["Event", "make_all", "make_one", "make_spreading"]
+
+SPREADING = 2
+"""Artefacts that spread their tasks over an executor, at a time: one computes while another waits for its tasks."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +77,10 @@ def make_all(
     try:
         while True:
             ready = [] if failure else plan.ready({place.name for place in running.values()})
-            for place in ready[: workers - len(running)]:
+            for place in _startable(artefacts, ready, running.values())[: workers - len(running)]:
                 share = threads and max(1, threads // min(workers, len(running) + len(ready)))
-                running[executor.submit(_make, artefacts, place.name, share, patience)] = place
+                task = make_spreading if place.artefact.spreads else make_one
+                running[executor.submit(task, artefacts, place.name, share, patience)] = place
                 ready = ready[1:]
                 tell(Event(place.name, "started", running=len(running)))
             if not running:
@@ -101,7 +105,21 @@ def make_all(
         raise failure
 
 
-def _make(artefacts: Artefacts, name: str, threads: int | None, patience: float) -> tuple[Path, float]:
+def make_spreading(artefacts: Artefacts, name: str, threads: int | None, patience: float) -> tuple[Path, float]:
+    """As `make_one`, for an artefact whose own tasks the executor runs meanwhile: it should not hold a place there."""
+    return make_one(artefacts, name, threads, patience)
+
+
+def _startable(artefacts: Artefacts, ready: Sequence[Place], running: Iterable[Place]) -> list[Place]:
+    """Those that may begin now: of artefacts that spread their tasks, a few at a time keep all processes busy."""
+    if artefacts.executor is None:
+        return list(ready)
+    room = SPREADING - sum(place.artefact.spreads for place in running)
+    spreading = [place.name for place in ready if place.artefact.spreads][: max(room, 0)]
+    return [place for place in ready if not place.artefact.spreads or place.name in spreading]
+
+
+def make_one(artefacts: Artefacts, name: str, threads: int | None, patience: float) -> tuple[Path, float]:
     """One task; it runs in one of the executor's processes."""
     began = time.monotonic()
     if threads is not None:

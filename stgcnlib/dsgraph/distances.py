@@ -20,7 +20,7 @@ from stgcnlib.dtw.neighbors import search
 from stgcnlib.dtw.options import DTWOptions
 from stgcnlib.dtw.pairs import KnownPairs
 from stgcnlib.dtw.reach import ReachTable, needed_reach
-from stgcnlib.dtw.refine import PairCache
+from stgcnlib.dtw.refine import Executor, PairCache
 from stgcnlib.dtw.set_costs import SetCosts
 from stgcnlib.dtw.source import frame_source
 from stgcnlib.groups import check_candidates, fewest_candidates, group_codes
@@ -62,6 +62,7 @@ def nearest_distances(
     parts: ArrayLike | None = None,
     everyone: bool = False,
     device: str = "cpu",
+    executor: Executor | None = None,
 ) -> LayerDistances:
     """The nearest of each recording by windowed DTW, as far as graphs of `k` candidates read them.
 
@@ -75,6 +76,7 @@ def nearest_distances(
         everyone: a second table is made, in which everyone else may be a neighbour.
         device: where distances are computed, as of `stgcnlib.dtw.dtw_distances`; what is asked for later is computed on
             the processor.
+        executor: where the tasks of the search run; None: in this process. It changes no byte.
 
     Returns:
         What is known: the distances that graphs of up to k candidates read, this one and those without each part, and
@@ -87,7 +89,7 @@ def nearest_distances(
     check_candidates(k, exclude, count)
     codes = None if exclude is None else group_codes(exclude, count)
     part = None if parts is None else group_codes(parts, count)
-    table, cache = _searched(activations, options, k, codes, part, device)
+    table, cache = _searched(activations, options, k, codes, part, device, executor)
     pairs = _known(cache)
     fill = _adding(cache, pairs)
     tables = [_completed(table, k, part, pairs, fill)]
@@ -117,14 +119,22 @@ def computing(distances: LayerDistances, activations: Any, options: DTWOptions) 
 
 
 def _searched(
-    activations: Any, options: DTWOptions, k: int, codes: Codes | None, part: Codes | None, device: str
+    activations: Any,
+    options: DTWOptions,
+    k: int,
+    codes: Codes | None,
+    part: Codes | None,
+    device: str,
+    executor: Executor | None,
 ) -> tuple[ReachTable, PairCache]:
     """A table that reaches as far as most of its rows must, and the search's cache."""
     count = len(activations)
     most = fewest_candidates(codes, count).candidates
     reach = k if part is None else min(most, _first_reach(k, codes, part))
     while True:
-        found, cache = search(activations, reach, options, exclude=codes, device=device, progress=False)
+        found, cache = search(
+            activations, reach, options, exclude=codes, device=device, progress=False, executor=executor
+        )
         table = ReachTable.of(found, codes)
         needed = np.zeros(count, np.int64) if part is None else needed_reach(table.indices, part, k)
         if reach == most or (needed > reach).mean() <= _FEW:

@@ -82,6 +82,7 @@ def dtw_neighbors(
     dtw: DTWLike = None,
     device: str = "cpu",
     progress: bool | None = None,
+    executor: Executor | None = None,
     **options: Unpack[DTWKeywords],
 ) -> NeighborTable:
     """The `k` nearest other sequences of every sequence by DTW distance.
@@ -100,6 +101,8 @@ def dtw_neighbors(
             (seed 0). Its recall is measured and reported in the statistics.
         dimensions: coordinates per frame for the lower bounds; any number gives the same neighbours. None: 16, 32 or
             64, by what each leaves of a sample, and no bounds at all where frames have no more features than 64.
+        executor: where the tasks of the search run, for example `stgcnlib.artefacts.Tasks`, which also keeps their
+            results; None: in this process. The answer is the same, byte for byte.
         dtw, device, progress, **options: as `dtw_distances`. A GPU computes all pairs, without bounds; "approximate" is
             for processors.
 
@@ -112,8 +115,9 @@ def dtw_neighbors(
     """
     chosen = dtw_options(dtw, **options)
     return search(
-        a, k, chosen, exclude=exclude, method=method, dimensions=dimensions, device=device, progress=progress
-    )[0]
+        a, k, chosen, exclude=exclude, method=method, dimensions=dimensions, device=device, progress=progress,
+        executor=executor,
+    )[0]  # fmt: skip
 
 
 def search(

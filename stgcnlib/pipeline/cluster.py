@@ -14,9 +14,11 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, InvalidStateError
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stgcnlib.artefacts.schedule import make_spreading
 from stgcnlib.errors import ClusterError
 from stgcnlib.files import write_text
 from stgcnlib.pipeline.remote import Terms, carry_out, dismiss, identity, unfit
@@ -38,6 +40,7 @@ class Cluster(Executor):
         folder: that the tasks read and write; all machines see it under this path.
         memory_limit: GiB that one process may allocate; `None`: no limit.
         say: told in one line what happens to workers.
+        joined: terms of a run that goes on; `None`: it is a run of its own, and ends for its workers with `shutdown`.
 
     Raises:
         ClusterError: there is no such scheduler, or one of its workers has another stgcnlib or does not see the folder.
@@ -50,18 +53,19 @@ class Cluster(Executor):
         *,
         memory_limit: float | None = None,
         say: Callable[[str], None] = lambda _: None,
+        joined: Terms | None = None,
     ) -> None:
         self._say = say
         self._waiting: set[str] = set()
         self._lock = threading.Lock()
         self.address, self._client = _connected(scheduler)
-        run = uuid.uuid4().hex
-        self._mark = folder.absolute() / "artefacts" / ".clusters" / run
-        self._terms = Terms(run, str(self._mark), identity(), memory_limit)
+        self._joined = joined is not None
+        self._terms = joined or _terms(folder, memory_limit)
         try:
-            write_text(self._mark, run)
-            self._check()
-            self._client.subscribe_topic("all", self._told)
+            if not self._joined:
+                write_text(self._terms.mark, self._terms.run)
+                self._check()
+                self._client.subscribe_topic("all", self._told)
             self._tasks = self._client.get_executor(pure=False, retries=RETRIES)
         except BaseException:
             self.shutdown(wait=False)
@@ -78,7 +82,7 @@ class Cluster(Executor):
         outer: Future[Any] = Future()
         with self._lock:
             self._waiting.add(key)
-        inner = self._tasks.submit(carry_out, self._terms, order, key=key)
+        inner = self._tasks.submit(carry_out, self._terms, order, waits=function is make_spreading, key=key)
 
         def answer(done: Future[tuple[bool, Any]]) -> None:
             with self._lock:
@@ -99,14 +103,21 @@ class Cluster(Executor):
         if wait and hasattr(self, "_tasks"):
             self._tasks.shutdown(wait=not cancel_futures)
         with suppress(Exception):  # of a scheduler that is lost nobody has to be told
-            if self._client.status == "running":
+            if self._client.status == "running" and not self._joined:
                 self._client.unsubscribe_topic("all")
                 self._client.run(dismiss, self._terms.run, on_error="ignore")
         with suppress(Exception):
             self._client.close(timeout=5)
-        with suppress(OSError):
-            self._mark.unlink(missing_ok=True)
-            self._mark.parent.rmdir()
+        if not self._joined:
+            with suppress(OSError):
+                mark = Path(self._terms.mark)
+                mark.unlink(missing_ok=True)
+                mark.parent.rmdir()
+
+    @property
+    def joining(self) -> Callable[[], Cluster]:
+        """Gives the same workers in another process, where a task of this run spreads its own tasks; picklable."""
+        return partial(_join, self.address, self._terms)
 
     def _answer(self, done: Future[tuple[bool, Any]], outer: Future[Any]) -> None:
         from distributed import KilledWorker
@@ -161,6 +172,15 @@ class Cluster(Executor):
             lost = len(self._waiting & {str(key) for key in about.get("processing-tasks") or ()})
         if lost:
             self._say(f"worker {about.get('worker')} is lost; what it was making, others make anew ({lost})")
+
+
+def _terms(folder: Path, memory_limit: float | None) -> Terms:
+    run = uuid.uuid4().hex
+    return Terms(run, str(folder.absolute() / "artefacts" / ".clusters" / run), identity(), memory_limit)
+
+
+def _join(address: str, terms: Terms) -> Cluster:
+    return Cluster(address, Path(terms.mark).parents[2], joined=terms)
 
 
 def _connected(scheduler: str) -> tuple[str, Client]:

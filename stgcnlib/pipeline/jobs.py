@@ -113,7 +113,8 @@ class Crew:
         self._lock = threading.Lock()
         self._stopped = False
         self._kernels = KernelSource()
-        self._executor: Workers | Cluster | None = None
+        self._workers: Workers | None = None
+        self._cluster: Cluster | None = None
 
     def __enter__(self) -> Crew:
         return self
@@ -177,23 +178,30 @@ class Crew:
             ClusterError: the scheduler cannot be used, or is lost.
         """
         if self.scheduler != LOCAL:
-            if self._executor is None:
-                folder, limit = artefacts.folder, self.memory_limit
-                self._executor = Cluster(self.scheduler, folder, memory_limit=limit, say=self.say)
-            make_all(artefacts, names, self._executor, workers=sys.maxsize, patience=PATIENCE, watch=watch)
-            return
+            return self._make_elsewhere(artefacts, names, watch)
         environment = process_environment(cores())
-        if self._executor is None:
+        if self._workers is None:
             if self.fork:
                 self._kernels.start(environment)
-            self._executor = Workers(self.workers, self._kernels, environment, memory_limit=self.memory_limit)
+            self._workers = Workers(self.workers, self._kernels, environment, memory_limit=self.memory_limit)
         threads = int(environment["OMP_NUM_THREADS"])
-        make_all(artefacts, names, self._executor, workers=self.workers, threads=threads, watch=watch)
+        make_all(artefacts, names, self._workers, workers=self.workers, threads=threads, watch=watch)
+
+    def _make_elsewhere(self, artefacts: Artefacts, names: Sequence[str], watch: Callable[[Event], None]) -> None:
+        if self._cluster is None:
+            folder, limit = artefacts.folder, self.memory_limit
+            self._cluster = Cluster(self.scheduler, folder, memory_limit=limit, say=self.say)
+        artefacts.executor = self._cluster.joining
+        try:
+            make_all(artefacts, names, self._cluster, workers=sys.maxsize, patience=PATIENCE, watch=watch)
+        finally:
+            artefacts.executor = None
 
     def stop(self) -> None:
         """End all processes, whatever they do, and let none begin."""
-        if self._executor is not None:
-            self._executor.shutdown(wait=False, cancel_futures=True)
+        for executor in (self._workers, self._cluster):
+            if executor is not None:
+                executor.shutdown(wait=False, cancel_futures=True)
         with self._lock:
             self._stopped = True
             workers, self._all, self._idle = self._all, [], []

@@ -96,8 +96,13 @@ def unfit(terms: Terms) -> str | None:
     return None
 
 
-def carry_out(terms: Terms, order: bytes) -> tuple[bool, Any]:
+def carry_out(terms: Terms, order: bytes, *, waits: bool = False) -> tuple[bool, Any]:
     """Run a pickled (function, arguments) in a process of the run; blocks until it is done.
+
+    Args:
+        terms: of the run.
+        order: what to do.
+        waits: it mostly waits for tasks of its own, and leaves its place on the worker to them.
 
     Returns:
         `True` and the result, or `False` and the error: Dask repeats what raises, and an error about input would only
@@ -106,12 +111,16 @@ def carry_out(terms: Terms, order: bytes) -> tuple[bool, Any]:
     Raises:
         BrokenExecutor: the process died.
     """
+    from distributed import secede
+
     if complaint := unfit(terms):
         return False, ClusterError(f"worker {_address()} {complaint}")
     crew = _taken(terms)
     if crew is None:
         return False, ClusterError("the run has ended")
     try:
+        if waits:
+            secede()
         return True, crew.workers.call(_called, order)
     except BrokenExecutor:
         with _lock:

@@ -17,7 +17,7 @@ import pytest
 from pydantic import BaseModel
 
 from stgcnlib.artefacts import ARRAY, JSON, TABLE, TABLES, Artefact, Artefacts, Axis, Event, Form, Line, make_all
-from stgcnlib.artefacts.schedule import _make as make_one
+from stgcnlib.artefacts.schedule import make_one
 from stgcnlib.artefacts.sources import source_parts
 from stgcnlib.artefacts.stamps import Stamps
 from stgcnlib.errors import ArtefactError, StudyError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ import pandas as pd
 import pytest
 import torch
 from distributed import Client, LocalCluster
-from small_artefacts import BEGAN, LINE, SLOW
+from small_artefacts import BEGAN, LINE, SLOW, SPREADING, TASKS, WAITING
 from small_line import alive, importable, wait_for, write_notebook
 from small_study import SMALL, small_study
 
@@ -52,7 +53,7 @@ def address(dask: LocalCluster) -> str:
 
 
 def opened(folder: Path, **settings: Any) -> StudyRun:
-    return StudyRun(Study.load({"name": "small", **settings}), folder, LINE)
+    return StudyRun(Study.load({"name": "small", **settings}), folder, SPREADING)
 
 
 def make(study: StudyRun, scheduler: str, *names: str) -> tuple[list[str], list[str]]:
@@ -79,7 +80,7 @@ def making(study: StudyRun, scheduler: str, *names: str) -> Iterator[Future[tupl
     thread = threading.Thread(target=work)
     thread.start()
     try:
-        wait_for(lambda: began(study) or outcome.done())
+        wait_for(lambda: began(study) or tasks(study) or outcome.done())
         yield outcome
     finally:
         go_on(study)
@@ -92,7 +93,7 @@ def began(study: StudyRun) -> list[int]:
 
 
 def go_on(study: StudyRun) -> None:
-    for file in study.output.glob(BEGAN):
+    for file in study.output.glob("artefacts/.unfinished/*/*/began.txt"):
         file.with_name("go-on").touch()
 
 
@@ -219,6 +220,55 @@ def test_its_processes_have_one_thread_and_the_limit_of_the_study(address: str, 
     cluster.shutdown()
 
 
+# -- an artefact whose tasks others run ------------------------------------------------------------
+
+
+def tasks(study: StudyRun) -> list[tuple[int, int]]:
+    """(item, process) of the tasks of "squares" that have begun."""
+    files = study.output.glob("artefacts/.unfinished/squares/*/began.txt")
+    return [(int(line.split()[0]), int(line.split()[1])) for file in files for line in file.read_text().splitlines()]
+
+
+@contextmanager
+def squaring(study: StudyRun, scheduler: str) -> Iterator[Future[tuple[list[str], list[str]]]]:
+    """`make` in a thread, once the tasks of "squares" are done but for one, which waits, and perhaps those after it."""
+    with making(study, scheduler, "squares") as outcome:
+        wait_for(lambda: WAITING in dict(tasks(study)) or outcome.done())
+        yield outcome
+
+
+SQUARES = [sum(item**2 for item in range(3)), *(item**2 for item in range(3, TASKS))]
+
+
+def test_tasks_of_one_artefact_run_on_all_workers_and_none_twice(address: str, tmp_path: Path) -> None:
+    study = opened(tmp_path)
+    with squaring(study, address) as outcome:
+        wait_for(lambda: len(tasks(study)) == TASKS)  # the other worker goes on
+        os.kill(dict(tasks(study))[WAITING], signal.SIGKILL)
+        wait_for(lambda: len(tasks(study)) == TASKS + 1)
+        done = tasks(study)
+        go_on(study)
+        assert outcome.result(60)[0] == ["squares"]
+    assert sorted(item for item, _ in done) == sorted([*range(TASKS), WAITING])
+    assert len({process for item, process in done if item == WAITING}) == 2  # whose other one may be either worker's
+    assert study["squares"] == SQUARES
+
+
+def test_a_search_for_neighbours_runs_in_tasks_and_is_the_same_byte_for_byte(
+    address: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    settings = Study.load({**SMALL, "graph": {"k": 4, "distances": "neighbours"}})
+    here, there = (
+        StudyRun(settings, shutil.copytree(small_study(tmp_path_factory), tmp_path / name)) for name in ("a", "b")
+    )
+    assert here["neighbours/trained/*"]
+    made, _ = make(there, address, "neighbours/trained/*")
+    assert len([name for name in made if name.startswith("neighbours/trained/")]) == 4
+    expected = {name: total for name, total in contents(here.output).items() if name.startswith("neighbours")}
+    assert len(expected) >= 4
+    assert {name: contents(there.output)[name] for name in expected} == expected
+
+
 # -- a scheduler of its own ----------------------------------------------------------------------
 
 
@@ -245,24 +295,27 @@ def started(file: Path) -> Iterator[tuple[subprocess.Popen[bytes], subprocess.Po
 
 
 def test_a_scheduler_that_is_killed_costs_only_what_was_being_made(tmp_path: Path) -> None:
-    study, file = slow(tmp_path / "out"), tmp_path / "scheduler.json"
-    with started(file) as (scheduler, worker), making(study, str(file), "explained") as outcome:
-        (pid,) = began(study)
+    """Of an artefact that spreads, only its task. The worker has one place, which the artefact leaves to its tasks."""
+    study, file = opened(tmp_path / "out"), tmp_path / "scheduler.json"
+    with started(file) as (scheduler, worker), squaring(study, str(file)) as outcome:
+        before = tasks(study)
         scheduler.kill()
         with pytest.raises(ClusterError, match=r"^the scheduler tcp://127\.0\.0\.1:\d+ is lost; .*same command"):
             outcome.result(60)
         worker.wait(60)  # it goes with its scheduler, and what it was making with it
-        wait_for(lambda: not alive(pid))
-    assert not (tmp_path / "out" / "artefacts" / "explained.json").exists()
-    for each in study.output.glob(BEGAN):
-        each.with_name("go-on").unlink()
+        wait_for(lambda: not any(alive(process) for _, process in before))
+    finished = {item for item, _ in before} - {WAITING}
+    assert not (tmp_path / "out" / "artefacts" / "squares.json").exists()
     with pytest.raises(ClusterError, match=r"no scheduler answers at tcp://127\.0\.0\.1:\d+ .*start one"):
-        make(study, str(file), "explained")
+        make(study, str(file), "squares")
     file.unlink()
-    with started(file):
-        with making(study, str(file), "explained", "layers") as outcome:
-            go_on(study)
-        assert outcome.result(60)[0] == ["explained"]  # what was finished is not made again
+    with started(file), making(study, str(file), "squares") as outcome:
+        wait_for(lambda: len(tasks(study)) == TASKS + 1 or outcome.done())
+        after = tasks(study)
+    assert outcome.result(60)[0] == ["squares"]
+    assert len(finished) == len(before) - 1
+    assert sorted(item for item, _ in after[len(before) :]) == sorted({*range(TASKS)} - finished)
+    assert study["squares"] == SQUARES
 
 
 # -- what stands against a run -------------------------------------------------------------------

@@ -12,7 +12,9 @@ from stgcnlib.dtw import DTWOptions, LayerDistances
 
 if TYPE_CHECKING:
     from stgcnlib.activations import LayerStore
+    from stgcnlib.artefacts import Tasks
     from stgcnlib.artefacts.keys import Settings
+    from stgcnlib.dtw.refine import Executor
     from stgcnlib.geometry import ChosenK
     from stgcnlib.groups import Grouping
     from stgcnlib.pipeline.sections import Compute
@@ -47,6 +49,7 @@ def find_neighbours(
     layer: str,
     settings: Settings,
     compute: Compute,
+    tasks: Tasks,
 ) -> LayerDistances:
     """The nearest of each node at one layer, for all graphs of a network; nothing where all pairs are known."""
     from stgcnlib.geometry.layers import TRAINED, kind_of
@@ -56,8 +59,9 @@ def find_neighbours(
     everyone = kind_of(network) == TRAINED  # these have a second graph, of everyone
     options = dtw_options(settings)
     return nearest_of_layer(
-        activations[layer], options, grouping, k.k, settings.seed, everyone=everyone, device=compute.device
-    )
+        activations[layer], options, grouping, k.k, settings.seed, everyone=everyone, device=compute.device,
+        executor=tasks,
+    )  # fmt: skip
 
 
 def find_variant_neighbours(
@@ -69,12 +73,15 @@ def find_variant_neighbours(
     swept: str,
     settings: Settings,
     compute: Compute,
+    tasks: Tasks,
 ) -> LayerDistances:
     """As `find_neighbours`, by other options of windowed DTW."""
     if pairs.complete:
         return LayerDistances(pairs.count)
     options = _varied(variant, settings)
-    return nearest_of_layer(activations[swept], options, grouping, k.k, settings.seed, device=compute.device)
+    return nearest_of_layer(
+        activations[swept], options, grouping, k.k, settings.seed, device=compute.device, executor=tasks
+    )
 
 
 def known(
@@ -126,6 +133,7 @@ def nearest_of_layer(
     *,
     everyone: bool = False,
     device: str = "cpu",
+    executor: Executor | None = None,
 ) -> LayerDistances:
     """The nearest of each node at one layer, for graphs of up to `k` candidates and the study's intervals."""
     from stgcnlib.dsgraph.distances import nearest_distances
@@ -135,5 +143,6 @@ def nearest_of_layer(
     drawn = resampled_groups(grouping.resample, grouping.groups)
     parts = deletion_groups(len(features), groups=drawn, seed=seed)
     return nearest_distances(
-        features, options, k=k, exclude=grouping.groups, parts=parts, everyone=everyone, device=device
-    )
+        features, options, k=k, exclude=grouping.groups, parts=parts, everyone=everyone, device=device,
+        executor=executor,
+    )  # fmt: skip

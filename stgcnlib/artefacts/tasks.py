@@ -1,0 +1,182 @@
+"""The tasks of one artefact, kept as they finish: a computation that was killed goes on, in any number of processes.
+
+A task is a function of what all tasks share and of its own item, and of nothing else. Its result is a file in the
+artefact's scratch folder, which is keyed by all that decides the artefact, so that a file that is there is the result.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+from stgcnlib.errors import ArtefactError
+from stgcnlib.files import atomic_path, fingerprint_file
+
+__all__ = ["Tasks"]
+
+Shared = TypeVar("Shared")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+AHEAD = 256
+"""Tasks that are handed out before the first of them is needed."""
+PATIENCE = 60.0
+"""Seconds within which a result that another machine has written has to be seen here."""
+
+
+class Tasks:
+    """Runs tasks here or in an executor's processes, and keeps their results; a context manager that ends the executor.
+
+    Args:
+        folder: where results are kept; all processes see it. Its name tells the inputs apart.
+        opened: gives the executor, when the first task is handed out; `None`: tasks run here, one after the other.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], opened: Callable[[], Executor] | None = None) -> None:
+        self._folder, self._opened = Path(folder), opened
+        self._executor: Executor | None = None
+        self._calls = 0
+
+    def __enter__(self) -> Tasks:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._executor is not None:
+            self._executor.shutdown(wait=error is None, cancel_futures=True)
+            self._executor = None
+
+    def map(
+        self, function: Callable[[Shared, Item], Result], shared: Shared, items: Sequence[Item]
+    ) -> Iterator[Result]:
+        """Results of ``function(shared, item)`` in the order of the items.
+
+        The n-th call has to be the same call in each attempt. Function, what is shared and items have to be picklable
+        where there is an executor; items and results in any case.
+        """
+        home = self._folder / f"{self._calls:03d}"
+        self._calls += 1
+        home.mkdir(parents=True, exist_ok=True)
+        return (
+            self._here(home, function, shared, items)
+            if self._opened is None
+            else (self._elsewhere(home, function, shared, items, self._opened))
+        )
+
+    def _here(
+        self, home: Path, function: Callable[[Shared, Item], Result], shared: Shared, items: Sequence[Item]
+    ) -> Iterator[Result]:
+        for number, item in enumerate(items):
+            place = _place(home, number, item)
+            yield _kept(place) if place.exists() else _keep(place, function(shared, item))
+
+    def _elsewhere(
+        self,
+        home: Path,
+        function: Callable[[Shared, Item], Result],
+        shared: Shared,
+        items: Sequence[Item],
+        opened: Callable[[], Executor],
+    ) -> Iterator[Result]:
+        @cache
+        def common() -> Path:
+            return self._shared(shared)
+
+        waiting: deque[tuple[Path, Future[None] | None]] = deque()
+        numbers = iter(range(len(items)))
+
+        def hand_out() -> None:
+            while len(waiting) < AHEAD and (number := next(numbers, None)) is not None:
+                place = _place(home, number, items[number])
+                task = None
+                if not place.exists():
+                    _keep(_item(place), items[number])
+                    self._executor = self._executor or opened()
+                    task = self._executor.submit(_task, f"{home.name}/{number}", function, common(), place)
+                waiting.append((place, task))
+
+        try:
+            hand_out()
+            while waiting:
+                place, task = waiting.popleft()
+                if task is not None:
+                    task.result()
+                    _appears(place)
+                yield _kept(place)
+                _item(place).unlink(missing_ok=True)
+                hand_out()
+        finally:
+            for _, task in waiting:
+                if task is not None:
+                    task.cancel()
+
+    def _shared(self, value: Any) -> Path:
+        """A file with what tasks share, named by its content, since the calls of an artefact often share the same."""
+        file = self._folder / f"shared-{uuid.uuid4().hex}.pkl"
+        _keep(file, value)
+        return file.replace(file.with_name(f"shared-{fingerprint_file(file)}.pkl"))
+
+
+@dataclass(frozen=True)
+class _Last:
+    value: Any
+
+
+_common: dict[Path, _Last] = {}
+"""What the tasks of this process share: that of the last one."""
+
+
+def _task(name: str, function: Callable[[Any, Any], Any], common: Path, place: Path) -> None:
+    """One task, in one of the executor's processes, which keep what tasks share from one to the next."""
+    if place.exists():
+        return  # an earlier attempt made it meanwhile
+    for file in (common, _item(place)):
+        _appears(file)
+    last = _common.get(common)
+    if last is None:
+        last = _Last(_kept(common))
+        _common.clear()
+        _common[common] = last
+    _keep(place, function(last.value, _kept(_item(place))))
+
+
+def _place(home: Path, number: int, item: Any) -> Path:
+    """Where the result for an item is kept; an item of other content has another place."""
+    return home / f"{number:06d}-{hashlib.sha256(pickle.dumps(item)).hexdigest()[:16]}.pkl"
+
+
+def _item(place: Path) -> Path:
+    return place.with_suffix(".item")
+
+
+def _keep(place: Path, value: Result) -> Result:
+    with atomic_path(place) as temporary, temporary.open("wb") as stream:
+        pickle.dump(value, stream, protocol=5)
+    return value
+
+
+def _kept(place: Path) -> Any:
+    with place.open("rb") as stream:
+        return pickle.load(stream)
+
+
+def _appears(place: Path) -> None:
+    end = time.monotonic() + PATIENCE
+    while not place.exists():
+        if time.monotonic() > end:
+            raise ArtefactError(
+                f"{place}: was written on another machine and is not seen here; is the folder the same?"
+            )
+        with suppress(OSError):
+            list(place.parent.iterdir())  # has a network file system look again
+        time.sleep(0.1)
