@@ -54,8 +54,9 @@ TARGETS: dict[str, Any] = {
 }  # fmt: skip
 LAST_OF_TARGETS = ("summary", "recordings", "statistics", "examples", "network-facts", "settings")
 
-NO_RESULT = ("artefacts/keys.py", "pipeline/sections.py", "pipeline/data_sections.py", "pipeline/fields.py")
-"""How settings are handed over, and what a study's fields are: their values are in keys."""
+NO_RESULT = ("artefacts/keys.py", "artefacts/tasks.py", "pipeline/sections.py", "pipeline/data_sections.py",
+             "pipeline/fields.py")  # fmt: skip
+"""How settings are handed over, what a study's fields are (their values are in keys), and where tasks run."""
 
 ONLY_ELSEWHERE = {"data.path", "data.format", "data.skip", "network.checkpoint", "transfer.source.split"}
 """Read for files and other sources, which this study does not have."""

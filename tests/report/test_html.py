@@ -51,6 +51,7 @@ def folder(tmp_path: Path) -> Path:
         "details": f"In numbers: {EVIL}.",
         "holds": False,
         "warnings": ["A warning.", EVIL],
+        "notes": ["A note.", EVIL],
         "tests": {"columns": ["question", EVIL], "rows": [[EVIL, "0.1 to 0.2"]]},
         "picture": {"file": "verdict.png", "width": 700, "alt": EVIL},
         "figures": [{"file": "curve.png", "title": EVIL, "alt": EVIL, "width": 960}, {"file": "strip.png"}],
@@ -197,7 +198,7 @@ def test_an_unfinished_run_says_what_is_there(folder: Path) -> None:
     assert not (folder / "pages" / "05_layer_01.html").exists()
 
 
-PARTS = ["warnings", "sentence", "details", "holds", "tests", "picture", "figures", "claims", "facts", "table"]
+PARTS = ["warnings", "notes", "sentence", "details", "holds", "tests", "picture", "figures", "claims", "facts", "table"]
 
 
 OTHERS = [None, 1, "words", [], [1, None], {}, {"columns": [1], "rows": [[1, 2]]}, [{"title": 1, "file": "curve.png"}]]
@@ -214,6 +215,7 @@ def test_a_summary_may_lack_a_part(folder: Path, part: str) -> None:
     assert ('class="facts-row"' in text) == (part != "facts")
     assert ('id="numbers"' in text) == (part != "table")
     assert ("A warning." in text) == (part != "warnings")
+    assert ("A note." in text) == (part != "notes")
     assert ('id="claims"' in text) == (part != "claims")
     assert ('<th scope="col">question</th>' in text) == (part != "tests")
     assert ('width="700"' in text) == (part != "picture")
@@ -226,7 +228,7 @@ def test_a_part_of_another_form_is_left_out(folder: Path, value: object) -> None
     assert "No summary yet" not in render_report(folder).read_text(encoding="utf-8")
     for part in PARTS:
         (folder / SUMMARY).write_text(json.dumps(whole | {part: value}))
-        assert front(folder).keys() == {"warnings", "verdict", "claims", "figures", "facts", "table"}
+        assert front(folder).keys() == {"warnings", "notes", "verdict", "claims", "figures", "facts", "table"}
 
 
 def test_a_summary_of_an_earlier_version_opens(folder: Path) -> None:
