@@ -133,6 +133,14 @@ def test_what_is_there_takes_nothing(folder: Path, facts: Facts, tmp_path: Path)
     assert 0 < sum(stage.results for stage in there.stages) < 12
 
 
+def test_a_stage_of_which_all_is_there_takes_nothing(
+    folder: Path, facts: Facts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stgcnlib.pipeline.estimate.forecast._pages_due", lambda *_: 0)
+    stage = {stage.name: stage for stage in forecast_of(folder, facts).stages}["03_ds_graphs"]
+    assert (stage.results, stage.pages, stage.seconds, stage.disk) == (0, 0, 0, 0)
+
+
 def test_more_processes_take_less_time_and_more_memory(facts: Facts, tmp_path: Path) -> None:
     one, two = (forecast_of(tmp_path, facts, workers=workers) for workers in (1, 2))
     assert two.seconds < one.seconds

@@ -227,7 +227,7 @@ def _stage(
     return StageForecast(
         stage.name, len(costs), pages, len(facts.layers) if stage.per_layer else 1, seconds, artefacts,
         memory=max(together),
-        process=BASE + max(0.0, *(keeping + each for each in making), *telling),
+        process=BASE + max([0.0, *(keeping + each for each in making), *telling]),
         disk=sum(cost.disk for cost in every) + page.disk * pages,
         scratch=sum(_largest([cost.scratch for cost in every], workers)),
         temporary=sum(_largest([cost.temporary for cost in every], workers)),
