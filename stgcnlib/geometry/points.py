@@ -17,7 +17,6 @@ Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
 _BLOCK = 2**24  # entries of a part of the matrix, or coordinates of differences, held at once
-_SPARE = 8  # further candidates by the product, whose rounding may put them behind
 
 
 def point_distances(
@@ -60,9 +59,10 @@ def point_distances(
 
 
 def _nearest(X: Floats, reach: int, codes: Codes | None) -> NeighborTable:
-    """The `reach` nearest admissible points of each, ties by index."""
+    """The `reach` nearest admissible points of each; those at the same float32 distance by index."""
     count = len(X)
     squares = np.einsum("ij,ij->i", X, X)
+    slack = 8 * (X.shape[1] + 4) * np.finfo(np.float64).eps * squares.max(initial=0.0)
     indices, distances = np.empty((count, reach), np.int64), np.empty((count, reach), np.float32)
     for start in range(0, count, step := max(1, _BLOCK // count)):
         rows = np.arange(start, min(start + step, count))
@@ -70,10 +70,13 @@ def _nearest(X: Floats, reach: int, codes: Codes | None) -> NeighborTable:
         gap[np.arange(len(rows)), rows] = np.inf
         if codes is not None:
             gap[codes[rows][:, None] == codes] = np.inf
-        width = min(reach + _SPARE, count)
-        near = np.sort(np.argpartition(gap, width - 1, axis=1)[:, :width], axis=1)
-        exact = _apart(X, np.repeat(rows, width), near.ravel()).reshape(near.shape)
-        exact[np.isinf(np.take_along_axis(gap, near, axis=1))] = np.inf
+        # All that rounding of the products may have put behind, and all that tie: the index decides among these.
+        cut = np.partition(gap, reach - 1, axis=1)[:, reach - 1 : reach]
+        within = gap <= cut + slack
+        width = int(within.sum(axis=1).max())
+        near = np.argsort(~within, axis=1, kind="stable")[:, :width]
+        exact = _apart(X, np.repeat(rows, width), near.ravel()).reshape(near.shape).astype(np.float32)
+        exact[~np.take_along_axis(within, near, axis=1)] = np.inf
         order = np.argsort(exact, axis=1, kind="stable")[:, :reach]
         indices[rows] = np.take_along_axis(near, order, axis=1)
         distances[rows] = np.take_along_axis(exact, order, axis=1)

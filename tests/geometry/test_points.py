@@ -18,6 +18,15 @@ from stgcnlib.geometry.points import point_distances
 from stgcnlib.geometry.uncertainty import Jackknife
 
 
+def test_of_many_that_tie_the_first_are_taken() -> None:
+    """More at the same distance than are asked for, as of durations: none of them is left out by chance."""
+    points = np.random.default_rng(0).integers(0, 3, (500, 1)).astype(float)
+    matrix = np.abs(points - points.T)
+    np.fill_diagonal(matrix, np.inf)
+    found, _ = point_distances(points, 5).nearest(5)
+    np.testing.assert_array_equal(found, np.argsort(matrix, axis=1, kind="stable")[:, :5])
+
+
 @given(st.integers(0, 10**6), st.sampled_from([1, 3, 40]), st.booleans())
 @settings(max_examples=30, deadline=None)
 def test_nearest_points(seed: int, width: int, whole: bool) -> None:
