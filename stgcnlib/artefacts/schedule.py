@@ -10,13 +10,13 @@ import platform
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from stgcnlib.artefacts.declare import Place
 from stgcnlib.artefacts.making import Artefacts
+from stgcnlib.artefacts.waiting import wait_while
 from stgcnlib.errors import ArtefactError, StgcnlibError
 from stgcnlib.threads import limit_threads
 
@@ -136,17 +136,18 @@ def _absent(artefacts: Artefacts, place: Place) -> list[str]:
 
 def _wait_for(artefacts: Artefacts, lacking: Callable[[], list[str]], patience: float) -> None:
     """Wait until artefacts that were made elsewhere are seen here: a shared folder shows them with a delay."""
-    end = time.monotonic() + patience
-    while absent := lacking():
-        path = artefacts.path(absent[0])
-        if time.monotonic() > end:
-            raise ArtefactError(
-                f"{absent[0]}: was made on another machine, and {platform.node()} does not see it as {path}; is the "
-                "output folder the same on all machines?"
-            )
-        with suppress(OSError):
-            list(path.parent.iterdir())  # has a network file system look again
-        time.sleep(0.1)
+    name = ""
+
+    def absent() -> Path | None:
+        nonlocal name
+        name = next(iter(lacking()), "")
+        return artefacts.path(name) if name else None
+
+    if not wait_while(absent, patience):
+        raise ArtefactError(
+            f"{name}: was made on another machine, and {platform.node()} does not see it as {artefacts.path(name)}; is "
+            "the output folder the same on all machines?"
+        )
 
 
 class _Plan:

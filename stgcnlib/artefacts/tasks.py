@@ -9,18 +9,17 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
-import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
+from stgcnlib.artefacts.waiting import PATIENCE, wait_while
 from stgcnlib.errors import ArtefactError
 from stgcnlib.files import atomic_path, fingerprint_file
 
@@ -31,8 +30,6 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 AHEAD = 256
 """Tasks that are handed out before the first of them is needed."""
-PATIENCE = 60.0
-"""Seconds within which a result that another machine has written has to be seen here."""
 
 
 class Tasks:
@@ -171,12 +168,5 @@ def _kept(place: Path) -> Any:
 
 
 def _appears(place: Path) -> None:
-    end = time.monotonic() + PATIENCE
-    while not place.exists():
-        if time.monotonic() > end:
-            raise ArtefactError(
-                f"{place}: was written on another machine and is not seen here; is the folder the same?"
-            )
-        with suppress(OSError):
-            list(place.parent.iterdir())  # has a network file system look again
-        time.sleep(0.1)
+    if not wait_while(lambda: None if place.exists() else place, PATIENCE):
+        raise ArtefactError(f"{place}: was written on another machine and is not seen here; is the folder the same?")

@@ -22,11 +22,11 @@ from types import TracebackType
 from typing import IO, Any
 
 from stgcnlib.artefacts import Artefacts, Event, make_all
+from stgcnlib.artefacts.waiting import PATIENCE
 from stgcnlib.errors import StageError
 from stgcnlib.pipeline.cluster import Cluster
 from stgcnlib.pipeline.execute import partial_path
 from stgcnlib.pipeline.kernels import SOURCE, KernelSource
-from stgcnlib.pipeline.remote import PATIENCE
 from stgcnlib.pipeline.sections import LOCAL
 from stgcnlib.pipeline.workers import Workers, process_environment
 from stgcnlib.threads import cores
@@ -179,13 +179,12 @@ class Crew:
         """
         if self.scheduler != LOCAL:
             return self._make_elsewhere(artefacts, names, watch)
-        environment = process_environment(cores())
         if self._workers is None:
+            environment = process_environment(cores())
             if self.fork:
                 self._kernels.start(environment)
             self._workers = Workers(self.workers, self._kernels, environment, memory_limit=self.memory_limit)
-        threads = int(environment["OMP_NUM_THREADS"])
-        make_all(artefacts, names, self._workers, workers=self.workers, threads=threads, watch=watch)
+        make_all(artefacts, names, self._workers, workers=self.workers, threads=thread_count(), watch=watch)
 
     def _make_elsewhere(self, artefacts: Artefacts, names: Sequence[str], watch: Callable[[Event], None]) -> None:
         if self._cluster is None:

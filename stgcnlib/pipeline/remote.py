@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stgcnlib.artefacts.waiting import PATIENCE, wait_while
 from stgcnlib.errors import ClusterError
 from stgcnlib.files import fingerprint, fingerprint_file
 from stgcnlib.pipeline.kernels import KernelSource
@@ -23,10 +24,8 @@ from stgcnlib.pipeline.workers import Workers, process_environment
 from stgcnlib.threads import cores
 from stgcnlib.version import __version__
 
-__all__ = ["PATIENCE", "Terms", "carry_out", "dismiss", "identity", "unfit"]
+__all__ = ["Terms", "carry_out", "dismiss", "identity", "unfit"]
 
-PATIENCE = 60.0
-"""Seconds within which a file that one machine has written has to be seen by the others."""
 IDLE_SECONDS = 600.0
 
 
@@ -85,15 +84,12 @@ def unfit(terms: Terms) -> str | None:
             "workers again"
         )
     mark = Path(terms.mark)
-    end = time.monotonic() + PATIENCE / 12
-    while not _holds(mark, terms.run):
-        if time.monotonic() > end:
-            return (
-                f"does not see the folder of the run, {mark.parents[2]}; give --output a folder that all machines "
-                "share under the same path"
-            )
-        time.sleep(0.1)
-    return None
+    if wait_while(lambda: None if _holds(mark, terms.run) else mark, PATIENCE / 12):
+        return None
+    return (
+        f"does not see the folder of the run, {mark.parents[2]}; give --output a folder that all machines share under "
+        "the same path"
+    )
 
 
 def carry_out(terms: Terms, order: bytes, *, waits: bool = False) -> tuple[bool, Any]:
