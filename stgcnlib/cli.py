@@ -80,7 +80,7 @@ def run(
 def estimate(
     study: Annotated[str, typer.Argument(help="A study file, or the name of a bundled study such as demo.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Its folder: what is there is not made again.")
+        str | None, typer.Option("--output", "-o", help="Its folder: what is there is not made again.")
     ] = None,
     workers: Annotated[int | None, typer.Option("--workers", min=1, help="Results and notebooks at a time.")] = None,
     *,
@@ -92,11 +92,12 @@ def estimate(
     from stgcnlib.pipeline.estimate import check_room, find_room
     from stgcnlib.pipeline.estimate import estimate as measure
     from stgcnlib.pipeline.estimate.shown import forecast_lines, forecast_table
+    from stgcnlib.pipeline.finding import study_folder
     from stgcnlib.pipeline.study import Study
 
     console, complaints = Console(highlight=False), Console(stderr=True, highlight=False, soft_wrap=True)
     loaded = Study.load(study)
-    folder = Path("reports") / loaded.name if output is None else output
+    folder = study_folder(loaded, output)
     with complaints.status("looking at the study …") as status:
         found = measure(loaded, folder, workers=workers, tell=lambda text: status.update(f"trying {text} …"))
     room = find_room(folder)

@@ -18,7 +18,10 @@ from stgcnlib.errors import ArtefactError, suggest
 
 __all__ = ["Artefact", "Axis", "Form", "Line", "Place", "instance"]
 
-PROVIDED = ("compute", "path", "scratch", "tasks")
+WRITTEN = ("path", "scratch", "tasks")
+"""Parameters by which `make` writes into the artefact's folders itself."""
+
+PROVIDED = ("compute", *WRITTEN)
 """Parameters that `make` may have without declaring them, because they never change a number."""
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from stgcnlib.artefacts.declare import Line, Place
+from stgcnlib.artefacts.declare import WRITTEN, Line, Place
 from stgcnlib.artefacts.keys import Keys
 from stgcnlib.artefacts.making import Artefacts
 from stgcnlib.artefacts.stamps import Stamps
@@ -34,6 +34,6 @@ class Onlooker(Artefacts):
         artefact, form = place.artefact, place.artefact.form
         if form is not None and self.held(place):
             return form.load(self.store.path(place.name, form))
-        if refused := {"path", "scratch"} & set(inspect.signature(artefact.make).parameters):
+        if refused := sorted(set(WRITTEN) & set(inspect.signature(artefact.make).parameters)):
             raise ArtefactError(f"{place.name}: is not there, and making it writes to its {' and '.join(refused)}")
         return artefact.make(**self._arguments(artefact, artefact.make, place.name, place.axes))

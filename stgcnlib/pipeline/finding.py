@@ -16,7 +16,8 @@ from stgcnlib.files import is_remote, local_path
 from stgcnlib.pipeline.study import Study
 
 __all__ = [
-    "find_file", "find_folder", "find_output", "nearest_study", "output_folder", "project_folder", "written"
+    "find_file", "find_folder", "find_output", "nearest_study", "output_folder", "project_folder", "study_folder",
+    "written",
 ]  # fmt: skip
 
 _REPORTS = "reports"
@@ -67,6 +68,11 @@ def output_folder(output: str | os.PathLike[str]) -> Path:
             "it; give one that all machines share under the same path"
         )
     return local_path(output)
+
+
+def study_folder(study: Study, output: str | os.PathLike[str] | None) -> Path:
+    """`output_folder`, or ``reports/NAME`` where none is given."""
+    return Path(_REPORTS) / study.name if output is None else output_folder(output)
 
 
 def find_output(study: Study, output: Path, start: Path | None = None) -> Path:

@@ -15,7 +15,7 @@ from stgcnlib.artefacts import Artefacts, Line
 from stgcnlib.errors import LayerNotFoundError, suggest
 from stgcnlib.pipeline import asking
 from stgcnlib.pipeline.checks import check_study
-from stgcnlib.pipeline.finding import find_file, find_output, nearest_study, output_folder, project_folder
+from stgcnlib.pipeline.finding import find_file, find_output, nearest_study, output_folder, project_folder, study_folder
 from stgcnlib.pipeline.line.table import LINE
 from stgcnlib.pipeline.study import Study
 
@@ -48,7 +48,7 @@ def open_study(
         if isinstance(study, str | os.PathLike) and Path(study).suffix:  # the name of a bundled study has none
             study = find_file(Path(study))
         loaded = Study.load(study)
-        asked = output_folder(output) if output is not None else Path("reports") / loaded.name
+        asked = study_folder(loaded, output)
     folder = find_output(loaded, asked)
     if asking.attended() and not folder.exists():
         folder = project_folder() / folder

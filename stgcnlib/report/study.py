@@ -12,7 +12,7 @@ from typing import Any
 from stgcnlib.pipeline.board import tell
 from stgcnlib.pipeline.estimate import check_room, find_room, foresee
 from stgcnlib.pipeline.expect import Foreseen
-from stgcnlib.pipeline.finding import output_folder
+from stgcnlib.pipeline.finding import study_folder
 from stgcnlib.pipeline.run import StudyRun
 from stgcnlib.pipeline.runner import run_stages
 from stgcnlib.pipeline.sections import LOCAL
@@ -52,7 +52,7 @@ def run_study(
         StageError: a notebook failed: which cell, with which parameters and error. Finished ones stay.
     """
     loaded = Study.load(study)
-    run = StudyRun(loaded, Path("reports") / loaded.name if output is None else output_folder(output))
+    run = StudyRun(loaded, study_folder(loaded, output))
     pages = partial(LivePages, show=progress)
 
     def check() -> Foreseen:

@@ -227,6 +227,8 @@ def test_an_onlooker_reads_what_is_there_and_makes_the_rest_in_memory(folder: Pa
     assert there.key("geometry") == nowhere.key("geometry")
     with pytest.raises(ArtefactError, match="training/trained: is not there, and making it writes to its scratch"):
         nowhere["training/trained"]
+    with pytest.raises(ArtefactError, match="making it writes to its tasks"):
+        nowhere[f"neighbours/trained/{there['layers'][0]['name']}"]
     assert state(folder) == before
     assert not (tmp_path / "none").exists()
 
@@ -234,7 +236,7 @@ def test_an_onlooker_reads_what_is_there_and_makes_the_rest_in_memory(folder: Pa
 def test_the_command_measures_and_writes_nothing(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "study.yml").write_text(STUDY.to_yaml(), encoding="utf-8")
     before = state(folder)
-    result = CliRunner().invoke(cli.app, ["estimate", str(tmp_path / "study.yml"), "-o", str(folder), "--json"])
+    result = CliRunner().invoke(cli.app, ["estimate", str(tmp_path / "study.yml"), "-o", folder.as_uri(), "--json"])
     assert result.exit_code == 0, result.output
     told = json.loads(result.stdout)
     assert state(folder) == before

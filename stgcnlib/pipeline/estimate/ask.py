@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from stgcnlib.artefacts import Artefacts, Line, Onlooker
@@ -13,6 +12,7 @@ from stgcnlib.pipeline.estimate.facts import find_facts, looked_at
 from stgcnlib.pipeline.estimate.forecast import Forecast, due_artefacts, forecast
 from stgcnlib.pipeline.estimate.room import find_room
 from stgcnlib.pipeline.estimate.trials import Units, measure_units
+from stgcnlib.pipeline.finding import study_folder
 from stgcnlib.pipeline.jobs import thread_count
 from stgcnlib.pipeline.line.table import LINE
 from stgcnlib.pipeline.notebooks import notebook_folder
@@ -44,7 +44,7 @@ def estimate(
         StgcnlibError: the study cannot be read or run.
     """
     loaded = Study.load(study)
-    folder = Path("reports") / loaded.name if output is None else Path(output)
+    folder = study_folder(loaded, output)
     made, stages = Onlooker(line, loaded, folder), stages_of(loaded)
     tell("reading recordings")
     with looked_at(loaded, folder, line) as (look, share):
