@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stgcnlib.artefacts.effort import peak_memory
 from stgcnlib.dtw import dtw_distances, dtw_neighbors
 from stgcnlib.dtw.frames import threads
 
@@ -102,14 +103,6 @@ def written(count: int, path: Path) -> RawLayer:
     return RawLayer(RawFeatures(path, (int(offsets[-1]), FEATURES)), offsets)
 
 
-def peak_bytes() -> int:
-    """Largest resident memory of this process so far."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    raise RuntimeError("this system does not say how much memory a process had")
-
-
 def wrong_rows(layer: RawLayer, indices: NDArray[np.int64], subjects: NDArray[np.int64]) -> int:
     """Wrong neighbours of CHECKED sequences, against all their distances."""
     rows = np.random.default_rng(0).choice(len(layer), CHECKED, replace=False)
@@ -132,7 +125,7 @@ def one_size(count: int, scratch: Path) -> dict[str, Any]:
     row = {
         "N": count, "T": float(np.diff(layer.offsets).mean()), "D": FEATURES, "threads": threads(),
         "cpu_seconds": time.process_time() - begin, "wall_seconds": time.perf_counter() - wall,
-        "peak_bytes": peak_bytes(), **table.statistics,
+        "peak_bytes": peak_memory(), **table.statistics,
     }  # fmt: skip
     return row | {"true_share": NEIGHBORS / count, "wrong": wrong_rows(layer, table.indices, subjects)}
 

@@ -72,10 +72,10 @@ class NearestPairs:
 
     def _see(self, sequences: NDArray[np.int64], costs: NDArray[np.float64]) -> None:
         both = np.concatenate([self._best[sequences], costs], axis=1)
-        self._best[sequences] = np.partition(both, self.k - 1, axis=1)[:, : self.k]
+        self._best[sequences] = np.partition(both, self.k - 1, axis=1)[:, : self.k]  # the k-th comes last
 
     def _limits(self, i: NDArray[np.int64], j: NDArray[np.int64]) -> NDArray[np.float64]:
-        return self.exclusion.pair_limits(i, j, self._best.max(axis=1) * MARGIN)
+        return self.exclusion.pair_limits(i, j, self._best[:, -1] * MARGIN)
 
     def _sort_out(self) -> None:
         keys = np.concatenate([np.empty(0, np.int64), *self._keys])
