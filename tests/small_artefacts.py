@@ -36,7 +36,11 @@ def explain(layers: list[dict[str, Any]], settings: Any, scratch: Path) -> list[
     end = time.monotonic() + (100 if settings.explain.steps == SLOW else 0)
     while time.monotonic() < end and not (scratch / "go-on").exists():
         time.sleep(0.05)
-    return (scratch / "began.txt").read_text().split()
+    return lines(scratch)
+
+
+def lines(scratch: Path) -> list[str]:
+    return (scratch / "began.txt").read_text().splitlines()
 
 
 def width(seeded: int, layer: str) -> int:
@@ -48,8 +52,10 @@ WAITING = 7
 """The task of "squares" that waits for a file "go-on"."""
 
 
-def squares(settings: Any, scratch: Path, tasks: Tasks) -> list[int]:
-    return [sum(tasks.map(square, scratch, range(3))), *tasks.map(square, scratch, range(3, TASKS))]
+def squares(settings: Any, scratch: Path, tasks: Tasks) -> dict[str, Any]:
+    """The squares, and the tasks that were begun for them: a reader of the scratch folder may come too late."""
+    values = [sum(tasks.map(square, scratch, range(3))), *tasks.map(square, scratch, range(3, TASKS))]
+    return {"values": values, "began": [[int(part) for part in line.split()] for line in lines(scratch)]}
 
 
 def square(scratch: Path, item: int) -> int:
