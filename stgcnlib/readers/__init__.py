@@ -7,8 +7,7 @@ published: preparing them is the business of `stgcnlib.transforms`.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from functools import partial
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +16,7 @@ from stgcnlib.readers import (
     basicts,
     bvh,
     coco,
+    ctrgcn_arrays,
     keypoint_csv,
     kinetics,
     mediapipe,
@@ -25,11 +25,13 @@ from stgcnlib.readers import (
     nw_ucla,
     openpose,
     pyskl,
+    stgcn_arrays,
     utd_mhad,
     utkinect,
 )
 from stgcnlib.readers.content import read_text
 from stgcnlib.sequences import SequenceSet
+from stgcnlib.skeleton import SkeletonLayout
 
 __all__ = ["FORMATS", "read"]
 
@@ -39,7 +41,8 @@ class _Reader(Protocol):
 
     def recognises(self, file: Path) -> bool: ...
 
-    def read(self, files: list[Path], source: Path) -> SequenceSet: ...
+    @property
+    def read(self) -> Callable[..., SequenceSet]: ...  # of files and source, and of what `_OPTIONS` names
 
 
 # Those that go by names come before those that look into a file; the first that recognises a file has it.
@@ -49,6 +52,8 @@ _RECORDINGS: dict[str, _Reader] = {
     "ntu-rgb+d": ntu,
     "msr-action3d": msr_action3d,
     "basicts": basicts,
+    "st-gcn": stgcn_arrays,
+    "ctr-gcn": ctrgcn_arrays,
     "utkinect": utkinect,
     "openpose": openpose,
     "bvh": bvh,
@@ -59,6 +64,12 @@ _RECORDINGS: dict[str, _Reader] = {
     "keypoint-csv": keypoint_csv,
 }
 FORMATS: tuple[str, ...] = ("npz", *_RECORDINGS)
+# What else a reader may be told, as `read` takes it.
+_OPTIONS: dict[str, tuple[str, ...]] = {
+    "bvh": ("end_sites",),
+    "st-gcn": ("layout",),
+    "ctr-gcn": ("layout", "names"),
+}
 
 
 def read(
@@ -66,6 +77,8 @@ def read(
     *,
     format: str | None = None,
     skip: str | os.PathLike[str] | Iterable[str] | None = None,
+    layout: SkeletonLayout | str | None = None,
+    names: str | os.PathLike[str] | Iterable[str] | None = None,
     end_sites: bool = False,
 ) -> SequenceSet:
     """Recordings of any supported file or folder; `stgcnlib.readers` has a module on each format.
@@ -76,6 +89,8 @@ def read(
         format: one of `FORMATS`; `None` tells them apart by file names and content.
         skip: names of recordings to leave out, or a text file with one name a line, such as the published list of NTU
             recordings with missing skeletons; files of these names are not opened. Names that do not occur are fine.
+        layout: which joints arrays have, for the formats "st-gcn" and "ctr-gcn"; `None` takes what their number says.
+        names: of the recordings where a file has none (format "ctr-gcn"): texts, or a text file with one a line.
         end_sites: for BVH, keep the ends of the hierarchy as joints.
 
     Raises:
@@ -92,10 +107,10 @@ def read(
     if not source.exists():
         raise SkeletonFormatError(f"{source}: no such file or folder")
     unwanted = _names(skip)
-    if source.is_file() and (format == "npz" or (format is None and _is_zip(source))):
-        return _without(SequenceSet.load(source), unwanted, source)
     readers: dict[str, _Reader] = {k: r for k, r in _RECORDINGS.items() if format in (None, k)}
     found = _found(_files(source), readers)
+    if source.is_file() and not found and (format == "npz" or (format is None and _is_zip(source))):
+        return _without(SequenceSet.load(source), unwanted, source)
     if not found and source.is_dir():
         found = _found([file for folder in sorted(source.iterdir()) for file in _files(folder)], readers)
     if len(found) > 1:
@@ -109,8 +124,11 @@ def read(
     files = [file for file in files if file.stem not in unwanted]
     if not files:
         raise SkeletonFormatError(f"{source}: all {len(found[name])} files are among those to skip")
-    reading = partial(bvh.read, end_sites=end_sites) if name == "bvh" else readers[name].read
-    return _without(reading(files, source), unwanted, source)
+    told = {"layout": layout, "names": None if names is None else _lines(names), "end_sites": end_sites or None}
+    options = {key: value for key, value in told.items() if value is not None}
+    if unfit := [key for key in options if key not in _OPTIONS.get(name, ())]:
+        raise SkeletonFormatError(f"{source}: {unfit[0]}= says nothing to format {name!r}; leave it out")
+    return _without(readers[name].read(files, source, **options), unwanted, source)
 
 
 def _files(source: Path) -> list[Path]:
@@ -142,10 +160,15 @@ def _seen(source: Path) -> str:
 def _names(skip: str | os.PathLike[str] | Iterable[str] | None) -> frozenset[str]:
     if skip is None:
         return frozenset()
-    if isinstance(skip, str | os.PathLike):
-        lines = read_text(Path(skip)).splitlines()
-        return frozenset(line.strip().removesuffix(".skeleton") for line in lines if line.strip())
-    return frozenset(skip)
+    names = _lines(skip)
+    return frozenset(name.removesuffix(".skeleton") for name in names)
+
+
+def _lines(names: str | os.PathLike[str] | Iterable[str]) -> list[str]:
+    """Names as they are given, or the lines of the file that is named."""
+    if isinstance(names, str | os.PathLike):
+        return [line.strip() for line in read_text(Path(names)).splitlines() if line.strip()]
+    return list(names)
 
 
 def _without(data: SequenceSet, unwanted: frozenset[str], source: Path) -> SequenceSet:

@@ -33,7 +33,7 @@ def test_npz_by_name_and_by_content(tmp_path: Path, small_set: SequenceSet) -> N
 
 def test_npz_of_something_else(tmp_path: Path) -> None:
     np.savez(tmp_path / "set.npz", a=np.ones(3))
-    with pytest.raises(SkeletonFormatError, match=r"set\.npz: not a readable stgcnlib file of recordings"):
+    with pytest.raises(SkeletonFormatError, match=r"set\.npz: an npz of 'a \(3,\)', which is neither"):
         read(tmp_path / "set.npz")
 
 
@@ -114,5 +114,5 @@ def test_mixed_folder_needs_a_format(tmp_path: Path) -> None:
 def test_formats_are_named() -> None:
     assert set(FORMATS) == {
         "npz", "utd-mhad", "nw-ucla", "ntu-rgb+d", "msr-action3d", "utkinect", "openpose", "bvh", "pyskl",
-        "kinetics-skeleton", "coco", "mediapipe", "keypoint-csv", "basicts",
+        "kinetics-skeleton", "coco", "mediapipe", "keypoint-csv", "basicts", "st-gcn", "ctr-gcn",
     }  # fmt: skip
