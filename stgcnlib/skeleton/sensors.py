@@ -134,13 +134,13 @@ _H36M_17 = SkeletonLayout(
 _H36M_32 = SkeletonLayout(
     name="human3.6m-32",
     joints=(
-        "pelvis", "right hip", "right knee", "right ankle", "right toe base", "right toe",
-        "left hip", "left knee", "left ankle", "left toe base", "left toe",
+        "pelvis", "right hip", "right knee", "right ankle", "right foot", "right toe",
+        "left hip", "left knee", "left ankle", "left foot", "left toe",
         "spine base", "spine", "thorax", "neck", "head",
-        "left collar", "left shoulder", "left elbow", "left wrist", "left thumb base", "left thumb",
-        "left finger base", "left finger",
-        "right collar", "right shoulder", "right elbow", "right wrist", "right thumb base", "right thumb",
-        "right finger base", "right finger",
+        "left collar", "left shoulder", "left elbow", "left wrist", "left hand", "left thumb",
+        "left palm", "left finger",
+        "right collar", "right shoulder", "right elbow", "right wrist", "right hand", "right thumb",
+        "right palm", "right finger",
     ),
     bones=(
         (1, 0), (2, 1), (3, 2), (4, 3), (5, 4), (6, 0), (7, 6), (8, 7), (9, 8), (10, 9), (11, 0), (12, 11), (13, 12),

@@ -39,8 +39,9 @@ _FACE_MIRROR = (
     (54, 48), (53, 49), (52, 50), (55, 59), (56, 58), (64, 60), (63, 61), (65, 67),
 )  # fmt: skip
 _SIDES = {k: side for pair in _FACE_MIRROR for k, side in zip(pair, ("left ", "right "), strict=True)}
-# A point of the left side is named by the number of its partner.
 _NUMBERS = dict(_FACE_MIRROR)
+# A point of the left side has the number of its partner.
+_FACE_JOINTS = tuple(f"{_SIDES.get(k, '')}face {_NUMBERS.get(k, k)}" for k in range(68))
 _FACE, _LEFT_HAND, _RIGHT_HAND = 23, 91, 112
 
 
@@ -53,7 +54,7 @@ _WHOLE_BODY_133 = SkeletonLayout(
     name="coco-wholebody-133",
     joints=(
         *_COCO_17.joints, "left big toe", "left small toe", "left heel", "right big toe", "right small toe",
-        "right heel", *(f"{_SIDES.get(k, '')}face {_NUMBERS.get(k, k)}" for k in range(68)), *(f"left hand {name}" for name in _HAND_JOINTS),
+        "right heel", *_FACE_JOINTS, *(f"left hand {name}" for name in _HAND_JOINTS),
         *(f"right hand {name}" for name in _HAND_JOINTS),
     ),
     bones=(
