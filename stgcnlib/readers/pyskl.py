@@ -33,7 +33,7 @@ MOST_CLASSES = 100_000
 
 def recognises(file: Path) -> bool:
     """Whether a file is a pickle by its name."""
-    return file.suffix in (".pkl", ".pickle")
+    return file.suffix.lower() in (".pkl", ".pickle")
 
 
 def read(files: list[Path], source: Path) -> SequenceSet:
