@@ -189,6 +189,13 @@ def read(
     skip: Annotated[
         Path | None, typer.Option("--skip", metavar="FILE", help="Recordings to leave out, a name a line.")
     ] = None,
+    layout: Annotated[
+        str | None, typer.Option("--layout", help="Of the joints, by name, where arrays do not say it.")
+    ] = None,
+    names: Annotated[
+        Path | None,
+        typer.Option("--names", metavar="FILE", help="Of the recordings, a line each, where a file has none."),
+    ] = None,
     end_sites: Annotated[bool, typer.Option("--end-sites", help="BVH: keep the ends of the hierarchy.")] = False,  # noqa: FBT002
 ) -> None:
     """Say what recordings hold and what looks wrong in them, and convert them."""
@@ -200,7 +207,7 @@ def read(
     console, complaints = Console(highlight=False), Console(stderr=True, highlight=False, soft_wrap=True)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        data = read_recordings(path, format=format, skip=skip, end_sites=end_sites)
+        data = read_recordings(path, format=format, skip=skip, layout=layout, names=names, end_sites=end_sites)
     summary = summarize(data)
     for line in [*(str(warning.message) for warning in caught), *summary.warnings]:
         complaints.print(Text(f"warning: {line}", style="yellow"))

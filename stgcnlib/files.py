@@ -24,10 +24,11 @@ from urllib.request import url2pathname
 from stgcnlib.errors import OutputError
 
 __all__ = [
-    "atomic_folder", "atomic_path", "fingerprint", "fingerprint_file", "is_remote", "local_path", "make_folder",
-    "mistaken", "write_json", "write_text",
+    "Archive", "atomic_folder", "atomic_path", "fingerprint", "fingerprint_file", "is_remote", "local_path",
+    "make_folder", "mistaken", "write_json", "write_text",
 ]  # fmt: skip
 
+Archive = Literal["npz", "torch", "hdf5"]
 LOOKED_AT = 4096  # bytes from which a file's kind is told
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
@@ -154,7 +155,7 @@ def fingerprint_file(path: str | os.PathLike[str]) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
 
 
-def mistaken(path: str | os.PathLike[str], *, fine: Collection[Literal["npz", "torch", "hdf5"]] = ()) -> str | None:
+def mistaken(path: str | os.PathLike[str], *, fine: Collection[Archive] = ()) -> str | None:
     """What a file is instead of what its name promises, and the mend; `None` if its first bytes tell nothing.
 
     It knows what people get in place of a data file or checkpoint: web pages of a download that failed, pointers

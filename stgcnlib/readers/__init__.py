@@ -9,17 +9,18 @@ from __future__ import annotations
 import fnmatch
 import os
 import warnings
-from collections.abc import Callable, Iterable
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
 from stgcnlib.errors import SequenceError, SkeletonFormatError, shorten, suggest
-from stgcnlib.files import mistaken
+from stgcnlib.files import Archive, mistaken
 from stgcnlib.readers import (
     basicts,
     bvh,
     coco,
+    ctrgcn_arrays,
     keypoint_csv,
     kinetics,
     mediapipe,
@@ -28,11 +29,13 @@ from stgcnlib.readers import (
     nw_ucla,
     openpose,
     pyskl,
+    stgcn_arrays,
     utd_mhad,
     utkinect,
 )
 from stgcnlib.readers.content import LABELS, read_text
 from stgcnlib.sequences import SequenceSet
+from stgcnlib.skeleton import SkeletonLayout
 
 __all__ = ["FORMATS", "read"]
 
@@ -42,7 +45,8 @@ class _Reader(Protocol):
 
     def recognises(self, file: Path) -> bool: ...
 
-    def read(self, files: list[Path], source: Path) -> SequenceSet: ...
+    @property
+    def read(self) -> Callable[..., SequenceSet]: ...  # of files and source, and of what `_OPTIONS` names
 
 
 # Those that go by names come before those that look into a file; the first that recognises a file has it.
@@ -52,6 +56,8 @@ _RECORDINGS: dict[str, _Reader] = {
     "ntu-rgb+d": ntu,
     "msr-action3d": msr_action3d,
     "basicts": basicts,
+    "st-gcn": stgcn_arrays,
+    "ctr-gcn": ctrgcn_arrays,
     "utkinect": utkinect,
     "openpose": openpose,
     "bvh": bvh,
@@ -64,9 +70,17 @@ _RECORDINGS: dict[str, _Reader] = {
 FORMATS: tuple[str, ...] = ("npz", *_RECORDINGS)
 # What lies beside recordings and is no recording: what readers ask for by name, and what people and systems leave.
 _BESIDE = (
-    utkinect.LABEL_FILE.lower(), "*_label.json",
+    utkinect.LABEL_FILE.lower(), "*_label.json", "*_label.pkl",
     "readme*", "license*", "licence*", "*.md", "thumbs.db", "desktop.ini", "__macosx", "__pycache__",
 )  # fmt: skip
+# Archives that readers open themselves, by suffix.
+_OWN: dict[str, tuple[Archive, ...]] = {".npz": ("npz",), ".h5": ("hdf5",), ".slp": ("hdf5",)}
+# What else a reader may be told, as `read` takes it.
+_OPTIONS: dict[str, tuple[str, ...]] = {
+    "bvh": ("end_sites",),
+    "st-gcn": ("layout",),
+    "ctr-gcn": ("layout", "names"),
+}
 
 
 def read(
@@ -74,6 +88,8 @@ def read(
     *,
     format: str | None = None,
     skip: str | os.PathLike[str] | Iterable[str] | None = None,
+    layout: SkeletonLayout | str | None = None,
+    names: str | os.PathLike[str] | Iterable[str] | None = None,
     end_sites: bool = False,
 ) -> SequenceSet:
     """Recordings of any supported file or folder; `stgcnlib.readers` has a module on each format.
@@ -84,6 +100,8 @@ def read(
         format: one of `FORMATS`; `None` tells them apart by file names and content.
         skip: names of recordings to leave out, or a text file with one name a line, such as the published list of NTU
             recordings with missing skeletons; files of these names are not opened. Names that do not occur are fine.
+        layout: which joints arrays have, for the formats "st-gcn" and "ctr-gcn"; `None` takes what their number says.
+        names: of the recordings where a file has none (format "ctr-gcn"): texts, or a text file with one a line.
         end_sites: for BVH, keep the ends of the hierarchy as joints.
 
     Raises:
@@ -101,11 +119,11 @@ def read(
     if not source.exists():
         raise SkeletonFormatError(f"{source}: no such file or folder")
     unwanted = _names(skip)
-    if source.is_file() and (format == "npz" or (format is None and _is_npz(source))):
-        return _without(SequenceSet.load(source), unwanted, source)
     readers: dict[str, _Reader] = {k: r for k, r in _RECORDINGS.items() if format in (None, k)}
     looked_at = _entries(source)
     found = _found(looked_at, readers)
+    if source.is_file() and not found and (format == "npz" or (format is None and _is_npz(source))):
+        return _without(SequenceSet.load(source), unwanted, source)
     if not found and source.is_dir():
         inside = [entry for folder in looked_at if folder.is_dir() for entry in _entries(folder)]
         looked_at = [entry for entry in looked_at if not entry.is_dir()] + inside
@@ -120,13 +138,18 @@ def read(
             f"{source}: no recording found; it is {_seen(source)}; looked for " + (wanted or "stgcnlib's *.npz")
         )
     (name, files), *_ = found.items()
-    lists = [Path(skip)] if isinstance(skip, str | os.PathLike) else []
+    lists = [Path(each) for each in (skip, names) if isinstance(each, str | os.PathLike)]
     _tell_of_the_rest(source, [entry for entry in looked_at if entry not in {*files, *lists}], format)
     files = [file for file in files if file.stem not in unwanted]
     if not files:
         raise SkeletonFormatError(f"{source}: all {len(found[name])} files are among those to skip")
-    reading = partial(bvh.read, end_sites=end_sites) if name == "bvh" else readers[name].read
-    return _without(_read(reading, files, source), unwanted, source)
+    told = {"layout": layout, "names": None if names is None else _lines(names), "end_sites": end_sites or None}
+    options = {key: value for key, value in told.items() if value is not None}
+    if unfit := [key for key in options if key not in _OPTIONS.get(name, ())]:
+        raise SkeletonFormatError(f"{source}: {unfit[0]}= says nothing to format {name!r}; leave it out")
+    with _naming():
+        data = readers[name].read(files, source, **options)
+    return _without(data, unwanted, source)
 
 
 def _entries(source: Path) -> list[Path]:
@@ -178,13 +201,14 @@ def _is_beside(entry: Path, source: Path) -> bool:
     return any(fnmatch.fnmatchcase(name, known) for known in _BESIDE)
 
 
-def _read(reading: Callable[[list[Path], Path], SequenceSet], files: list[Path], source: Path) -> SequenceSet:
-    """What the reader reads; where it refuses a file that is something else altogether, the error says what it is."""
+@contextmanager
+def _naming() -> Iterator[None]:
+    """Where a reader refuses a file that is something else altogether, the error says what the file is."""
     try:
-        return reading(files, source)
+        yield
     except SkeletonFormatError as error:
         file = Path(str(error).partition(": ")[0])
-        what = mistaken(file) if file.is_file() else None
+        what = mistaken(file, fine=_OWN.get(file.suffix.lower(), ())) if file.is_file() else None
         if what is None:
             raise
         raise SkeletonFormatError(f"{file}: {what}") from None
@@ -204,10 +228,15 @@ def _seen(source: Path) -> str:
 def _names(skip: str | os.PathLike[str] | Iterable[str] | None) -> frozenset[str]:
     if skip is None:
         return frozenset()
-    if isinstance(skip, str | os.PathLike):
-        lines = read_text(Path(skip)).splitlines()
-        return frozenset(line.strip().removesuffix(".skeleton") for line in lines if line.strip())
-    return frozenset(skip)
+    names = _lines(skip)
+    return frozenset(name.removesuffix(".skeleton") for name in names)
+
+
+def _lines(names: str | os.PathLike[str] | Iterable[str]) -> list[str]:
+    """Names as they are given, or the lines of the file that is named."""
+    if isinstance(names, str | os.PathLike):
+        return [line.strip() for line in read_text(Path(names)).splitlines() if line.strip()]
+    return list(names)
 
 
 def _without(data: SequenceSet, unwanted: frozenset[str], source: Path) -> SequenceSet:

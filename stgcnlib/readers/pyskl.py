@@ -32,8 +32,8 @@ MOST_CLASSES = 100_000
 
 
 def recognises(file: Path) -> bool:
-    """Whether a file is a pickle by its name."""
-    return file.suffix.lower() in (".pkl", ".pickle")
+    """Whether a file is a pickle by its name, and no list of labels that belongs to an array beside it."""
+    return file.suffix.lower() in (".pkl", ".pickle") and not file.stem.lower().endswith("_label")
 
 
 def read(files: list[Path], source: Path) -> SequenceSet:
@@ -67,7 +67,7 @@ def read(files: list[Path], source: Path) -> SequenceSet:
         )
     recordings = [recording for recording, _, _ in read_ones]
     _add_splits(recordings, splits, file)
-    classes = _add_ntu_groups(recordings)
+    classes = ntu.add_groups(recordings)
     return gather(recordings, layout=LAYOUTS[kinds.pop()], source=file, class_names=classes)
 
 
@@ -154,15 +154,3 @@ def _add_splits(recordings: list[Recording], splits: object, file: Path) -> None
     if unknown:
         lacking = ", ".join(f"{count} in {key!r}" for key, count in unknown.items())
         warnings.warn(f"{file}: splits name recordings that are not there ({lacking})", stacklevel=3)
-
-
-def _add_ntu_groups(recordings: list[Recording]) -> tuple[str, ...] | None:
-    """Groups and class names where all recordings are NTU's by name, and their labels are the actions."""
-    found = [ntu.parts_of_name(recording.name) for recording in recordings]
-    for recording, parts in zip(recordings, found, strict=True):
-        if parts is None or recording.label != parts[1] - 1:
-            return None
-    for recording, parts in zip(recordings, found, strict=True):
-        assert parts is not None
-        recording.groups.update(parts[0])
-    return ntu.classes_of(recordings)

@@ -269,6 +269,42 @@ def write_basicts_part(folder: Path) -> Path:
     return file
 
 
+def padded(recordings: list[Array], frames: int, people: int = 2) -> Array:
+    """(N, M, frames, V, C) of (M, T, V, C) recordings, zeros behind and after them."""
+    result = np.zeros((len(recordings), people, frames, *recordings[0].shape[2:]))
+    for place, recording in zip(result, recordings, strict=True):
+        place[: len(recording), : recording.shape[1]] = recording
+    return result
+
+
+NTU_NAMES = ("S001C001P001R001A001", "S001C002P003R002A060")
+
+
+def ntu_recordings() -> list[Array]:
+    return [motion(5, 25)[None], np.stack([motion(7, 25, seed=k) for k in (1, 2)])]
+
+
+def write_stgcn(folder: Path) -> Path:
+    """The array; its labels lie beside it."""
+    file = folder / "train_data.npy"
+    np.save(file, padded(ntu_recordings(), 12).transpose(0, 4, 2, 3, 1).astype(np.float32))
+    label = ([f"{name}.skeleton" for name in NTU_NAMES], [0, 59])
+    (folder / "train_label.pkl").write_bytes(pickle.dumps(label))
+    return file
+
+
+def write_stgcn_labels(folder: Path) -> Path:
+    return write_stgcn(folder).with_name("train_label.pkl")
+
+
+def write_ctrgcn(folder: Path) -> Path:
+    file = folder / "NTU60_CS.npz"
+    x = padded(ntu_recordings(), 12).transpose(0, 2, 1, 3, 4).reshape(2, 12, 150).astype(np.float32)
+    y = np.eye(60)[[0, 59]]
+    np.savez(file, x_train=x[:1], y_train=y[:1], x_test=x[1:], y_test=y[1:])
+    return file
+
+
 # What a format is called -> what writes a small file of it and says where.
 WRITERS: Mapping[str, tuple[Callable[[Path], Path], ...]] = {
     "npz": (write_npz,),
@@ -285,4 +321,6 @@ WRITERS: Mapping[str, tuple[Callable[[Path], Path], ...]] = {
     "mediapipe": (write_mediapipe,),
     "keypoint-csv": (write_wide_csv, write_long_csv),
     "basicts": (write_basicts, write_basicts_graph, write_basicts_part),
+    "st-gcn": (write_stgcn, write_stgcn_labels),
+    "ctr-gcn": (write_ctrgcn,),
 }
