@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 from rich.console import Console
@@ -150,6 +150,20 @@ def report(folder: Annotated[Path, typer.Argument(help="Folder that 'run' wrote 
     from stgcnlib.report.html import render_report
 
     typer.echo(str(render_report(folder)))
+
+
+@app.command()
+def embed(
+    study: Annotated[str, typer.Argument(help="The folder of a finished study, a study file, or a bundled name.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The parquet file to write.")],
+    part: Annotated[
+        str, typer.Option("--part", help="nodes (whose features the study keeps), train, test or all.")
+    ] = "nodes",
+) -> None:
+    """Write features for other tools: a parquet row per recording and layer, averaged over frames and joints."""
+    from stgcnlib.pipeline.embed import Part, embed_study
+
+    typer.echo(str(embed_study(study, output, part=cast(Part, part))))
 
 
 @app.command(name="compile")

@@ -37,7 +37,7 @@ def test_version() -> None:
 
 def test_help_lists_the_commands() -> None:
     result = runner.invoke(cli.app, ["--help"])
-    for command in ("run", "estimate", "compare", "report", "read"):
+    for command in ("run", "estimate", "compare", "report", "read", "embed"):
         assert command in result.output
 
 

@@ -6,8 +6,9 @@ are read off the shapes. Only keys and shapes are looked at here: nothing is bui
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, TypeAlias
@@ -15,6 +16,8 @@ from typing import Any, TypeAlias
 from torch import Tensor
 
 from stgcnlib.errors import CheckpointError, shorten
+from stgcnlib.networks.keys import extras, released_name
+from stgcnlib.networks.recognizer import block_plan
 
 __all__ = ["FAMILIES", "Family", "Match", "find_family", "infer", "match_family"]
 
@@ -82,9 +85,9 @@ def find_family(state: Mapping[str, Tensor], *, source: object = "the state dict
     raise CheckpointError(f"{found}; nearest is {best.family.name!r}, with {' and '.join(wrong)}")
 
 
-def match_family(state: Iterable[str], family: Family) -> Match:
+def match_family(state: Collection[str], family: Family) -> Match:
     """How well keys fit a family, in the naming of it that fits them best."""
-    keys = [_bare(key) for key in state]
+    keys = _bare_keys(state)
     tried = []
     for naming in family.namings:
         known = {pattern.removeprefix("?"): _compiled(pattern.removeprefix("?")) for pattern in naming}
@@ -98,12 +101,16 @@ def match_family(state: Iterable[str], family: Family) -> Match:
 
 def infer(state: Mapping[str, Tensor], family: Family) -> dict[str, Any]:
     """Constructor arguments that the shapes of a family's state dict tell; what they don't tell is left out."""
-    shapes = {_bare(key): tuple(value.shape) for key, value in state.items()}
+    shapes = {bare: tuple(state[key].shape) for bare, key in _bare_keys(state).items()}
     return {key: value for key, value in family.infer(shapes).items() if value is not None}
 
 
-def _bare(key: str) -> str:
-    return re.sub(r"^(module\.|backbone\.|cls_head\.)+", "", key)
+def _bare_keys(state: Collection[str]) -> dict[str, str]:
+    """The keys of a network's weights as the published code has them -> as they are; what lies beside is left out."""
+    beside = extras(state)
+    return {
+        released_name(re.sub(r"^(module\.|backbone\.|cls_head\.)+", "", key)): key for key in state if key not in beside
+    }
 
 
 @cache
@@ -127,16 +134,32 @@ def _common(shapes: Shapes, *, joints: int | None, channels: int | None) -> dict
     return {"classes": classes, "joints": joints, "channels": channels, "people": people}
 
 
-def _depth(shapes: Shapes, pattern: str) -> int | None:
-    return len({found[1] for key in shapes if (found := re.match(pattern, key))}) or None
+def _blocks_told(shapes: Shapes, block: str, width: str, axis: int = 0) -> dict[str, Any]:
+    """Width, depth and halvings of the first keys that the expressions fit; `widths` where no such blocks are built.
+
+    Halvings that are the published ones are left out. Frames are taken to halve where channels double; a shortcut
+    with weights between equal channels says that they halve where channels don't, which is not built.
+    """
+    found = {int(m[1]): shape[axis] for key, shape in shapes.items() if (m := re.fullmatch(block + width, key))}
+    widths = [found[number] for number in sorted(found)]
+    if not widths:
+        return {}
+    told: dict[str, Any] = {"width": widths[0], "depth": len(widths)}
+    if widths == [plan.channels_out for plan in block_plan(1, widths[0], len(widths))]:
+        return told
+    grown = [later / before for before, later in itertools.pairwise(widths)]
+    shortcuts = {int(m[1]) for key in shapes if (m := re.match(block + r"\.residual\.", key))}
+    steps = zip(sorted(found)[1:], grown, strict=True)
+    if any(growth not in (1, 2) or (growth == 1 and number in shortcuts) for number, growth in steps):
+        return {**told, "widths": tuple(widths)}
+    return {**told, "halvings": tuple(number for number, growth in enumerate(grown, start=2) if growth == 2)}
 
 
 def _st_gcn(shapes: Shapes) -> dict[str, Any]:
     """ST-GCN and ST-GCN++: partitions of the graph, width and depth, and whether edges have weights."""
     graph, first = r"A|edge_importance\.0|gcn\.0\.gcn\.(PA|A)", r"(st_gcn_networks|gcn)\.0\.gcn\.conv\.weight"
     sizes = _common(shapes, joints=_size(shapes, graph, -1), channels=_size(shapes, first, 1))
-    sizes["width"] = _size(shapes, r"st_gcn_networks\.0\.tcn\.0\.weight|gcn\.0\.gcn\.bn\.weight")
-    sizes["depth"] = _depth(shapes, r"(?:st_gcn_networks|gcn)\.(\d+)\.")
+    sizes |= _blocks_told(shapes, r"(?:st_gcn_networks|gcn)\.(\d+)", r"\.(?:tcn\.0|gcn\.bn)\.weight")
     if "st_gcn_networks.0.gcn.conv.weight" in shapes:
         sizes["edge_importance"] = "edge_importance.0" in shapes
         # Three partitions may also be distances up to 2 hops; the published networks are spatial.
@@ -148,7 +171,7 @@ def _st_gcn(shapes: Shapes) -> dict[str, Any]:
 def _by_first_block(shapes: Shapes, *, first: str) -> dict[str, Any]:
     """AGCN, AAGCN, CTR-GCN: the first graph convolution (width, channels, 1, 1), and the graph (K, V, V)."""
     sizes = _common(shapes, joints=_size(shapes, r".*\.(PA|A)", -1), channels=_size(shapes, first, 1))
-    return {**sizes, "width": _size(shapes, first), "depth": _depth(shapes, r"(?:l|gcn\.|net\.)(\d+)\.")}
+    return {**sizes, **_blocks_told(shapes, r"(?:l|gcn\.|net\.)(\d+)", r"\.gcn1?\.bn\.weight")}
 
 
 def _ms_g3d(shapes: Shapes) -> dict[str, Any]:
@@ -165,7 +188,7 @@ def _ms_g3d(shapes: Shapes) -> dict[str, Any]:
 def _shift_gcn(shapes: Shapes) -> dict[str, Any]:
     joints, first = _size(shapes, r"l1\.gcn1\.Feature_Mask", 1), r"l1\.gcn1\.Linear_weight"
     sizes = _common(shapes, joints=joints, channels=_size(shapes, first))
-    return {**sizes, "width": _size(shapes, first, 1), "depth": _depth(shapes, r"l(\d+)\.")}
+    return {**sizes, **_blocks_told(shapes, r"l(\d+)", r"\.gcn1\.Linear_weight", axis=1)}
 
 
 def _efficient_gcn(shapes: Shapes) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def load_network(
         raise StudyError(f"weights is {weights!r}; choose 'checkpoint' or 'fresh'")
     source = None if checkpoint is None else open_checkpoint(checkpoint)
     skeleton = None if layout is None else layout_of(layout)
-    with torch.random.fork_rng(devices=[], enabled=seed is not None):
+    with torch.inference_mode(False), torch.random.fork_rng(devices=[], enabled=seed is not None):
         if seed is not None:
             torch.manual_seed(seed)
         if ":" in name:
@@ -105,13 +105,23 @@ def _zoo_network(
     told: dict[str, Any] = {}
     if source is not None:
         known = _told(source, name)
+        if "widths" in known:
+            raise CheckpointError(
+                f"{source.file}: its blocks have {', '.join(map(str, known['widths']))} channels; {name!r} is built of "
+                "blocks whose channels double where frames halve, and are equal elsewhere; give the network that it "
+                "belongs to as 'package.module:factory'"
+            )
         layout = _layout(source, layout, known.get("joints"))
         told = {key: value for key, value in known.items() if key in taken}
         if wrong := [key for key in told if key in sizes and sizes[key] != told[key]]:
             said = ", ".join(f"{key}={sizes[key]!r} where it has {told[key]!r}" for key in wrong)
+            serve = (
+                "; to make its weights serve other classes, load it without classes and fine_tune the network, or "
+                "name it as transfer.source.checkpoint of a study"
+            )
             raise CheckpointError(
                 f"{source.file}: load_network was given {said}; leave {' and '.join(wrong)} out to take the "
-                "checkpoint's, or give the checkpoint that belongs to it"
+                f"checkpoint's, or give the checkpoint that belongs to it{serve if 'classes' in wrong else ''}"
             )
         sizes = {**told, **sizes}
     missing = [key for key, value in (("layout", layout), ("classes", sizes.get("classes"))) if value is None]
