@@ -5,6 +5,7 @@ It only parses, calls the library, and turns an error about input into one clear
 
 from __future__ import annotations
 
+import errno
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from stgcnlib.summary import Summary
 
 __all__ = ["app", "main"]
+
+# What the system refuses for reasons that a person can mend: permissions, a full disk.
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 
 app = typer.Typer(
     name="stgcnlib",
@@ -259,11 +263,11 @@ def _listed(texts: list[str]) -> str:
 
 
 def main() -> None:
-    """Entry point: an error about input ends as one line on stderr and exit code 2."""
+    """Entry point: an error about input, or about a place to write to, ends as one line on stderr and exit code 2."""
     try:
         app()
-    except StgcnlibError as error:
-        if "--debug" in sys.argv:
+    except (StgcnlibError, OSError) as error:
+        if "--debug" in sys.argv or not (isinstance(error, StgcnlibError) or error.errno in _REFUSED):
             raise
         Console(stderr=True, highlight=False, soft_wrap=True).print(Text(f"error: {error}", style="red"))
         sys.exit(2)
