@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.errors import SequenceError, SkeletonFormatError, StgcnlibError, shorten, suggest
-from stgcnlib.files import atomic_path, fingerprint
+from stgcnlib.files import atomic_path, fingerprint, mistaken
 from stgcnlib.skeleton import SkeletonLayout, layout
 
 __all__ = ["SequenceSet"]
@@ -315,6 +315,8 @@ class SequenceSet:
         except FileNotFoundError:
             raise SkeletonFormatError(f"{file}: no such file") from None
         except Exception as error:  # damaged bytes raise whatever zipfile, zlib, numpy or json stumble over
+            if what := mistaken(file, fine=["npz"]):
+                raise SkeletonFormatError(f"{file}: {what}") from None
             raise SkeletonFormatError(
                 f"{file}: not a readable stgcnlib file of recordings ({type(error).__name__}: {error}); save it again"
             ) from None

@@ -43,6 +43,8 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "efficientgcn-b0": EfficientGCN,
     "hd-gcn": HDGCN,
 }
+_NO_NETWORK = ("human3.6m-17",)
+"""Layouts that no published network of actions is trained on; COCO's has as many joints."""
 
 
 def load_network(
@@ -219,7 +221,7 @@ def _layout(source: Checkpoint, given: SkeletonLayout | None, joints: int | None
             raise CheckpointError(f"{source.file}: its layout is damaged ({error}); give layout=…") from None
     if joints is None:
         return None
-    candidates = [known for known in LAYOUTS.values() if len(known) == joints]
+    candidates = [known for known in LAYOUTS.values() if len(known) == joints and known.name not in _NO_NETWORK]
     same = [known for known in candidates if _has_graph(source, known)]
     chosen = same if len(same) == 1 else candidates
     if len(chosen) == 1:

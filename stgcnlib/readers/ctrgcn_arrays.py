@@ -38,7 +38,7 @@ MOST_CLASSES = 100_000
 
 def recognises(file: Path) -> bool:
     """Whether a file is an npz with both arrays of a part, by the names of its members."""
-    return file.suffix == ".npz" and bool(_parts(file))
+    return file.suffix.lower() == ".npz" and bool(_parts(file))
 
 
 def read(

@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 PATTERN = "SsssCcccPpppRrrrAaaa.skeleton"
-NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})")
+NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})", re.IGNORECASE)
 JOINTS = 25
 MOST_PEOPLE = 2
 NOISE_FRAMES = 11  # a body seen for at most so many frames is noise
@@ -100,7 +100,7 @@ class _Body:
 
 def recognises(file: Path) -> bool:
     """Whether a file's name is of this format."""
-    return file.suffix == ".skeleton" and NAME.fullmatch(file.stem) is not None
+    return file.suffix.lower() == ".skeleton" and NAME.fullmatch(file.stem) is not None
 
 
 def read(files: list[Path], source: Path) -> SequenceSet:

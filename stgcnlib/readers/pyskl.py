@@ -33,7 +33,7 @@ MOST_CLASSES = 100_000
 
 def recognises(file: Path) -> bool:
     """Whether a file is a pickle by its name, and no list of labels that belongs to an array beside it."""
-    return file.suffix in (".pkl", ".pickle") and not file.stem.endswith("_label")
+    return file.suffix.lower() in (".pkl", ".pickle") and not file.stem.lower().endswith("_label")
 
 
 def read(files: list[Path], source: Path) -> SequenceSet:
