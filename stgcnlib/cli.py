@@ -5,9 +5,10 @@ It only parses, calls the library, and turns an error about input into one clear
 
 from __future__ import annotations
 
+import errno
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 from rich.console import Console
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from stgcnlib.summary import Summary
 
 __all__ = ["app", "main"]
+
+# What the system refuses for reasons that a person can mend: permissions, a full disk.
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 
 app = typer.Typer(
     name="stgcnlib",
@@ -148,6 +152,20 @@ def report(folder: Annotated[Path, typer.Argument(help="Folder that 'run' wrote 
     typer.echo(str(render_report(folder)))
 
 
+@app.command()
+def embed(
+    study: Annotated[str, typer.Argument(help="The folder of a finished study, a study file, or a bundled name.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The parquet file to write.")],
+    part: Annotated[
+        str, typer.Option("--part", help="nodes (whose features the study keeps), train, test or all.")
+    ] = "nodes",
+) -> None:
+    """Write features for other tools: a parquet row per recording and layer, averaged over frames and joints."""
+    from stgcnlib.pipeline.embed import Part, embed_study
+
+    typer.echo(str(embed_study(study, output, part=cast(Part, part))))
+
+
 @app.command(name="compile")
 def compile_ahead() -> None:
     """Compile the numerical kernels for this processor; the first study would do so on the way (half a minute)."""
@@ -185,6 +203,13 @@ def read(
     skip: Annotated[
         Path | None, typer.Option("--skip", metavar="FILE", help="Recordings to leave out, a name a line.")
     ] = None,
+    layout: Annotated[
+        str | None, typer.Option("--layout", help="Of the joints, by name, where arrays do not say it.")
+    ] = None,
+    names: Annotated[
+        Path | None,
+        typer.Option("--names", metavar="FILE", help="Of the recordings, a line each, where a file has none."),
+    ] = None,
     end_sites: Annotated[bool, typer.Option("--end-sites", help="BVH: keep the ends of the hierarchy.")] = False,  # noqa: FBT002
 ) -> None:
     """Say what recordings hold and what looks wrong in them, and convert them."""
@@ -196,7 +221,7 @@ def read(
     console, complaints = Console(highlight=False), Console(stderr=True, highlight=False, soft_wrap=True)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        data = read_recordings(path, format=format, skip=skip, end_sites=end_sites)
+        data = read_recordings(path, format=format, skip=skip, layout=layout, names=names, end_sites=end_sites)
     summary = summarize(data)
     for line in [*(str(warning.message) for warning in caught), *summary.warnings]:
         complaints.print(Text(f"warning: {line}", style="yellow"))
@@ -238,11 +263,11 @@ def _listed(texts: list[str]) -> str:
 
 
 def main() -> None:
-    """Entry point: an error about input ends as one line on stderr and exit code 2."""
+    """Entry point: an error about input, or about a place to write to, ends as one line on stderr and exit code 2."""
     try:
         app()
-    except StgcnlibError as error:
-        if "--debug" in sys.argv:
+    except (StgcnlibError, OSError) as error:
+        if "--debug" in sys.argv or not (isinstance(error, StgcnlibError) or error.errno in _REFUSED):
             raise
         Console(stderr=True, highlight=False, soft_wrap=True).print(Text(f"error: {error}", style="red"))
         sys.exit(2)

@@ -18,6 +18,7 @@ __all__ = [
     "GraphError",
     "LayerNotFoundError",
     "LayoutError",
+    "OutputError",
     "SequenceError",
     "SkeletonFormatError",
     "StageError",
@@ -78,6 +79,10 @@ class ClusterError(StgcnlibError, RuntimeError):
 
 class StageError(StgcnlibError, RuntimeError):
     """A stage notebook failed; says which cell of which notebook, with which parameters."""
+
+
+class OutputError(StgcnlibError, OSError):
+    """A file or folder cannot be written: no such place, no permission, no room."""
 
 
 def shorten(items: Iterable[object], most: int = 8) -> str:

@@ -1,27 +1,36 @@
-"""Writing results so that a kill leaves nothing half-written, and fingerprinting what made them.
+"""Writing results so that a kill leaves nothing half-written, fingerprinting what made them, and naming wrong files.
 
 A file is written beside its place, synced and renamed over it; a fingerprint is a SHA-256 of a
 value's canonical JSON, or of a file's bytes. A ``file://`` URL is as good as the path that it names.
+`mistaken` says what a file is that has the right name and the wrong content, by its first bytes.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from stgcnlib.errors import OutputError
+
 __all__ = [
-    "atomic_folder", "atomic_path", "fingerprint", "fingerprint_file", "is_remote", "local_path", "write_json",
-    "write_text",
+    "Archive", "atomic_folder", "atomic_path", "fingerprint", "fingerprint_file", "is_remote", "local_path",
+    "make_folder", "mistaken", "write_json", "write_text",
 ]  # fmt: skip
+
+Archive = Literal["npz", "torch", "hdf5"]
+LOOKED_AT = 4096  # bytes from which a file's kind is told
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 @contextmanager
@@ -29,42 +38,86 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A temporary path beside `path`, renamed to it on success and removed on any exception.
 
     The suffix of `path` is kept, since many writers (numpy, matplotlib) choose the format by it.
+
+    Raises:
+        OutputError: if nothing can be written there, or the disk is full.
     """
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{target.stem}-", suffix=target.suffix, dir=target.parent)
-    os.close(handle)
+    make_folder(target.parent)
+    with _writing(target):
+        handle, name = tempfile.mkstemp(prefix=f".{target.stem}-", suffix=target.suffix, dir=target.parent)
+        os.close(handle)
     temporary = Path(name)
     try:
-        yield temporary
-        with temporary.open("rb+") as stream:
-            os.fsync(stream.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        temporary.replace(target)
+        with _writing(target, only=_FULL):
+            yield temporary
+        with _writing(target):
+            with temporary.open("rb+") as stream:
+                os.fsync(stream.fileno())
+            umask = os.umask(0)
+            os.umask(umask)
+            temporary.chmod(0o666 & ~umask)
+            temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 @contextmanager
 def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A temporary folder beside `path` that takes its place on success; an old one is replaced."""
+    """A temporary folder beside `path` that takes its place on success; an old one is replaced.
+
+    Raises:
+        OutputError: if nothing can be written there, or the disk is full.
+    """
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    make_folder(target.parent)
+    with _writing(target):
+        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
-        yield temporary
-        temporary.chmod(0o755)
-        if target.exists():
-            old = temporary.with_name(temporary.name + "-old")
-            target.rename(old)
-            temporary.rename(target)
-            shutil.rmtree(old)
-        else:
-            temporary.rename(target)
+        with _writing(target, only=_FULL):
+            yield temporary
+        with _writing(target):
+            temporary.chmod(0o755)
+            if target.exists():
+                old = temporary.with_name(temporary.name + "-old")
+                target.rename(old)
+                temporary.rename(target)
+                shutil.rmtree(old)
+            else:
+                temporary.rename(target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def make_folder(path: str | os.PathLike[str]) -> Path:
+    """The folder of that path, made with those above it where they are missing.
+
+    Raises:
+        OutputError: if it cannot be made, or a file has its name.
+    """
+    folder = Path(path)
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@contextmanager
+def _writing(target: Path, *, only: Collection[int] | None = None) -> Iterator[None]:
+    """What the system says against writing, as one line that names the place; `only` these numbers of an error."""
+    try:
+        yield
+    except OutputError:
+        raise
+    except OSError as error:
+        if only is not None and error.errno not in only:
+            raise
+        if error.errno in (errno.EEXIST, errno.ENOTDIR):
+            above = [target, *target.parents]
+            file = next((place for place in above if place.exists() and not place.is_dir()), target)
+            said = f"{file} is a file, not a folder"
+        else:
+            said = error.strerror or str(error)
+        raise OutputError(f"{target}: cannot be written ({said}); make room there or choose another place") from None
 
 
 def is_remote(path: str | os.PathLike[str]) -> bool:
@@ -100,3 +153,77 @@ def fingerprint_file(path: str | os.PathLike[str]) -> str:
     """SHA-256 (hex, 16 characters) of a file's bytes."""
     with Path(path).open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
+
+
+def mistaken(path: str | os.PathLike[str], *, fine: Collection[Archive] = ()) -> str | None:
+    """What a file is instead of what its name promises, and the mend; `None` if its first bytes tell nothing.
+
+    It knows what people get in place of a data file or checkpoint: web pages of a download that failed, pointers
+    of Git LFS and git-annex, archives, HDF5 (MATLAB 7.3), text in UTF-16, and nothing at all.
+
+    Args:
+        path: of the file.
+        fine: archives that the caller reads itself: "npz" (arrays of numpy), "torch" (of ``torch.save``), "hdf5".
+
+    Returns:
+        The end of a sentence that begins with the file's name, such as "is a web page ('Quota exceeded'), …".
+    """
+    try:
+        with Path(path).open("rb") as stream:
+            start = stream.read(LOOKED_AT)
+    except OSError:
+        return None
+    if not start:
+        return "is empty; copy or download it again"
+    text = start.removeprefix(b"\xef\xbb\xbf").lstrip()[:LOOKED_AT].lower()
+    if text.startswith((b"<!doctype html", b"<html", b"<head", b"<!--")) or (text[:5] == b"<?xml" and b"<html" in text):
+        found = re.search(rb"<title[^>]*>(.*?)</title>", start, re.IGNORECASE | re.DOTALL)
+        title = " ".join(found[1].decode("utf-8", errors="replace").split())[:60] if found else ""
+        return (
+            f"is a web page{f' ({title!r})' * bool(title)}, not the file that was to be downloaded; download it again"
+        )
+    if start.startswith(b"version https://git-lfs."):
+        size = re.search(rb"\nsize (\d{1,15})\n", start)
+        whole = f"the file itself has {int(size[1])} bytes; " if size else ""
+        return f"is a pointer of Git LFS, not the file; {whole}fetch it with 'git lfs pull'"
+    if re.match(rb"(\.\./)*(\.git|/annex)/(annex/)?objects/", start):
+        return "is a pointer of git-annex, not the file; fetch it with 'git annex get'"
+    if start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return _archive(start, fine)
+    for signature, place, what, mend in _SIGNATURES:
+        if start[place : place + len(signature)] == signature and not ("HDF5" in what and "hdf5" in fine):
+            return f"is {what}; {mend}"
+    return None
+
+
+_UNPACK = "unpack it first"
+_TEXT = "save it as UTF-8"
+# First bytes, where they stand, what has them, and the mend.
+_SIGNATURES = (
+    (b"MATLAB 7.3", 0, "a MATLAB 7.3 file, which is HDF5", "save it in MATLAB with save(…, '-v7')"),
+    (b"\x89HDF\r\n\x1a\n", 0, "an HDF5 file", "convert it, h5py reads it"),
+    (b"\x1f\x8b", 0, "compressed with gzip", _UNPACK),
+    (b"BZh", 0, "compressed with bzip2", _UNPACK),
+    (b"\xfd7zXZ\0", 0, "compressed with xz", _UNPACK),
+    (b"(\xb5/\xfd", 0, "compressed with zstd", _UNPACK),
+    (b"7z\xbc\xaf\x27\x1c", 0, "a 7z archive", _UNPACK),
+    (b"Rar!\x1a\x07", 0, "a RAR archive", _UNPACK),
+    (b"ustar", 257, "a tar archive", _UNPACK),
+    (b"\xff\xfe", 0, "text in UTF-16", _TEXT),
+    (b"\xfe\xff", 0, "text in UTF-16", _TEXT),
+    (b"%PDF-", 0, "a PDF document", "look for the data beside it"),
+)
+
+
+def _archive(start: bytes, fine: Collection[str]) -> str | None:
+    """What a zip file is by the name of its first member, which stands in its first bytes."""
+    length = int.from_bytes(start[26:28], "little")
+    first = start[30 : 30 + length].decode("utf-8", errors="replace")
+    if first.endswith(".npy"):
+        kind, what = "npz", "an npz archive of numpy"
+    elif re.fullmatch(r"[^/]+/(data\.pkl|constants\.pkl|version|byteorder|data/.*|\.\w+)", first):
+        kind, what = "torch", "a checkpoint of torch.save"
+    else:
+        begins = f" that begins with {first[:60]!r}" if first else ""
+        return f"is a zip archive{begins}; unzip it and give the file or folder that is in it"
+    return None if kind in fine else f"is {what}; is it the right file?"

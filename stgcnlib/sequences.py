@@ -18,12 +18,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.errors import SequenceError, SkeletonFormatError, StgcnlibError, shorten, suggest
-from stgcnlib.files import atomic_path, fingerprint
+from stgcnlib.files import atomic_path, fingerprint, mistaken
 from stgcnlib.skeleton import SkeletonLayout, layout
 
 __all__ = ["SequenceSet"]
 
 FORMAT = "stgcnlib-sequences"
+_ARRAYS = ("header", "frames", "lengths", "people", "labels", "targets")
 VERSION = 2  # which files with targets have; others are written as version 1
 
 
@@ -275,9 +276,14 @@ class SequenceSet:
         try:
             # Opened here: np.load leaves a file open that it stumbles over.
             with file.open("rb") as stream:
-                _expect_sizes(stream)
+                held = _expect_sizes(stream)
+                if not {"header", "frames"} & held.keys():
+                    raise SkeletonFormatError(
+                        f"{file}: an npz of {shorten((f'{k} {shape}' for k, shape in held.items()), 6)}, which is "
+                        "neither stgcnlib's nor another that read() knows; make a SequenceSet of these arrays"
+                    )
                 with np.load(stream, allow_pickle=False) as arrays:
-                    content = {key: arrays[key] for key in arrays.files}
+                    content = {key: arrays[key] for key in arrays.files if key in _ARRAYS or key.startswith("group/")}
             header = json.loads(str(content["header"]))
             if not isinstance(header, dict) or header.get("format") != FORMAT:
                 raise SkeletonFormatError(f"{file}: not a stgcnlib file of recordings; read() tells the formats apart")
@@ -309,13 +315,16 @@ class SequenceSet:
         except FileNotFoundError:
             raise SkeletonFormatError(f"{file}: no such file") from None
         except Exception as error:  # damaged bytes raise whatever zipfile, zlib, numpy or json stumble over
+            if what := mistaken(file, fine=["npz"]):
+                raise SkeletonFormatError(f"{file}: {what}") from None
             raise SkeletonFormatError(
                 f"{file}: not a readable stgcnlib file of recordings ({type(error).__name__}: {error}); save it again"
             ) from None
 
 
-def _expect_sizes(stream: BinaryIO) -> None:
-    """Raise a `ValueError` where an array declares more than its member of the npz holds: numpy would allocate it."""
+def _expect_sizes(stream: BinaryIO) -> dict[str, tuple[int, ...]]:
+    """Shapes of an npz's arrays; a `ValueError` where one declares more than it holds: numpy would allocate it."""
+    shapes = {}
     with zipfile.ZipFile(stream) as archive:
         for member in archive.infolist():
             with archive.open(member) as content:
@@ -325,7 +334,9 @@ def _expect_sizes(stream: BinaryIO) -> None:
                     shape, _, dtype = np.lib.format.read_array_header_2_0(content)
                 if math.prod(shape) * dtype.itemsize > member.file_size:
                     raise ValueError(f"{member.filename} declares an array of shape {shape}, which it does not hold")
+                shapes[member.filename.removesuffix(".npy")] = shape
     stream.seek(0)
+    return shapes
 
 
 def _layout(value: SkeletonLayout | str) -> SkeletonLayout:

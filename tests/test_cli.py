@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -36,7 +37,7 @@ def test_version() -> None:
 
 def test_help_lists_the_commands() -> None:
     result = runner.invoke(cli.app, ["--help"])
-    for command in ("run", "estimate", "compare", "report", "read"):
+    for command in ("run", "estimate", "compare", "report", "read", "embed"):
         assert command in result.output
 
 
@@ -67,6 +68,41 @@ def test_an_error_about_input_is_one_line(
     assert code == 2
     assert out == ""
     assert err.strip() == f"error: {tmp_path / '[nothing]'}: no such file or folder"
+
+
+def test_a_place_that_cannot_be_written_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "taken").write_text("x")
+    SequenceSet([[[[1.0, 2, 3]] * 20]], layout="kinect-v1").save(tmp_path / "a.npz")
+    for command in (
+        ["read", str(tmp_path / "a.npz"), "-o", str(tmp_path / "taken" / "out")],
+        ["run", "demo", "-o", str(tmp_path / "taken")],
+        ["run", "demo", "-o", str(tmp_path / "taken" / "out")],
+    ):
+        code, _, err = invoke(monkeypatch, capsys, *command)
+        assert code == 2
+        last = err.strip().splitlines()[-1]
+        assert last.startswith(f"error: {tmp_path}")
+        assert "taken is a file, not a folder" in last
+
+
+def test_what_the_system_refuses_is_one_line_and_a_fault_of_ours_is_not(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "x"))
+
+    def stumble(*_: Any, **__: Any) -> Any:
+        raise FileNotFoundError(errno.ENOENT, "No such file", "x")
+
+    monkeypatch.setattr("stgcnlib.report.html.render_report", refuse)
+    code, _, err = invoke(monkeypatch, capsys, "report", str(tmp_path))
+    assert code == 2
+    assert err.strip() == f"error: [Errno {errno.EACCES}] Permission denied: '{tmp_path / 'x'}'"
+    monkeypatch.setattr("stgcnlib.report.html.render_report", stumble)
+    with pytest.raises(FileNotFoundError):
+        invoke(monkeypatch, capsys, "report", str(tmp_path))
 
 
 def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -9,9 +10,21 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
-from stgcnlib.files import atomic_folder, atomic_path, fingerprint, fingerprint_file, write_json, write_text
+from stgcnlib.errors import OutputError
+from stgcnlib.files import (
+    atomic_folder,
+    atomic_path,
+    fingerprint,
+    fingerprint_file,
+    make_folder,
+    mistaken,
+    write_json,
+    write_text,
+)
 
 
 def names(folder: Path) -> list[str]:
@@ -113,3 +126,51 @@ def test_fingerprints(tmp_path: Path) -> None:
     (tmp_path / "y").write_bytes(b"2")
     assert fingerprint_file(tmp_path / "x") != fingerprint_file(tmp_path / "y")
     assert len(fingerprint_file(tmp_path / "x")) == 16
+
+
+def test_a_file_where_a_folder_should_be(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("x")
+    for write in (
+        make_folder,
+        lambda path: write_text(path / "a.txt", "x"),
+        lambda path: atomic_folder(path).__enter__(),
+    ):
+        for place in (tmp_path / "taken" / "below", tmp_path / "taken" / "far" / "below"):
+            with pytest.raises(
+                OutputError, match=r"taken.*: cannot be written \(.*taken is a file, not a folder\); .*place"
+            ):
+                write(place)
+    with pytest.raises(OutputError, match="taken is a file, not a folder"):
+        make_folder(tmp_path / "taken")
+    assert names(tmp_path) == ["taken"]
+
+
+def test_a_full_disk_is_one_line_and_other_errors_of_the_writer_stay(tmp_path: Path) -> None:
+    for number, kind in ((errno.ENOSPC, OutputError), (errno.ENOENT, FileNotFoundError)):
+        with pytest.raises(kind) as caught, atomic_path(tmp_path / "a.txt"):
+            raise OSError(number, os.strerror(number))
+        assert isinstance(caught.value, OutputError) == (number == errno.ENOSPC)
+        with pytest.raises(kind), atomic_folder(tmp_path / "a"):
+            raise OSError(number, os.strerror(number))
+    assert names(tmp_path) == []
+
+
+def test_archives_are_fine_where_they_are_read(tmp_path: Path) -> None:
+    torch.save({"a": torch.zeros(2)}, tmp_path / "weights.pt")
+    np.savez_compressed(tmp_path / "set.npz", a=np.zeros(2))
+    assert mistaken(tmp_path / "weights.pt", fine=["torch"]) is None
+    assert mistaken(tmp_path / "set.npz", fine=["npz"]) is None
+    assert "a checkpoint of torch.save" in str(mistaken(tmp_path / "weights.pt", fine=["npz"]))
+    assert "an npz archive" in str(mistaken(tmp_path / "set.npz", fine=["torch"]))
+    (tmp_path / "set.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
+    assert mistaken(tmp_path / "set.h5", fine=["hdf5"]) is None
+    assert "an HDF5 file" in str(mistaken(tmp_path / "set.h5"))
+
+
+@pytest.mark.parametrize(
+    "content", [b"{}", b"4\n2\n", b"name,label\n", b"\x80\x04}.", b"<skeleton/>", b"HIERARCHY", b"\xff"]
+)
+def test_data_is_not_mistaken(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a").write_bytes(content)
+    assert mistaken(tmp_path / "a") is None
+    assert mistaken(tmp_path / "absent") is None

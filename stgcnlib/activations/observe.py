@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -110,7 +110,10 @@ def observing(
     Inside the block, ``logits, outputs = forward(x)`` takes x (N, C, T, V, M) and gives the network's
     output and, per name, a copy of the module's output as its axes say, safe from in-place layers
     that follow; "input" gives x itself. On the way out, after an error too, hooks are removed and
-    train/eval flags, ``requires_grad`` and device are restored.
+    train/eval flags, ``requires_grad``, precision and device are restored.
+
+    A pass is the same under ``torch.no_grad``, ``inference_mode`` and ``autocast``; with `gradients` the whole block
+    is. Weights in half precision are widened to float32 meanwhile, and come back bit by bit.
 
     Args:
         layers: of `find_layers`, or module names whose outputs are (N*M, C, T, V), or "input".
@@ -130,6 +133,7 @@ def observing(
     wanted = {parameter: parameter.requires_grad for parameter in network.parameters()}
     first = next(iter(wanted), None)
     home = None if first is None else first.device
+    halves = _halves(network)
     outputs: dict[str, Tensor] = {}
 
     def hook_for(name: str) -> Callable[[nn.Module, Any, Any], Any]:
@@ -151,8 +155,9 @@ def observing(
 
     def forward(x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         outputs.clear()
-        x = x.to(device)
-        with torch.set_grad_enabled(gradients):
+        with _undisturbed(device, gradients=gradients):
+            x = x.to(device)
+            x = x.clone() if x.is_inference() else x
             if gradients:
                 x = x.detach().requires_grad_()
             logits = network(x.clone())
@@ -168,11 +173,16 @@ def observing(
         return logits, {name: kept[name] for name in names}
 
     handles = []
+    surroundings = ExitStack()
     try:
+        if gradients:
+            surroundings.enter_context(_undisturbed(device, gradients=True))
         for name in names:
             if name != INPUT:
                 handles.append(modules[name].register_forward_hook(hook_for(name)))
         network.eval()
+        for module, name, _ in halves:
+            _set_precision(module, name, torch.float32)
         network.to(device)
         if gradients:
             for parameter in wanted:
@@ -185,8 +195,34 @@ def observing(
             module.training = flag
         if home is not None:
             network.to(home)
+        for module, name, dtype in halves:
+            _set_precision(module, name, dtype)
         for parameter, flag in wanted.items():
             parameter.requires_grad_(flag)
+        surroundings.close()
+
+
+@contextmanager
+def _undisturbed(device: torch.device, *, gradients: bool) -> Iterator[None]:
+    """Within, gradients are tracked or not as asked, and nothing is cast, whatever holds outside."""
+    with torch.inference_mode(False), torch.set_grad_enabled(gradients), torch.autocast(device.type, enabled=False):
+        yield
+
+
+def _halves(network: nn.Module) -> list[tuple[nn.Module, str, torch.dtype]]:
+    """The parameters and buffers in half precision: module, name within, and precision."""
+    return [
+        (module, name, tensor.dtype)
+        for module in network.modules()
+        for own in (module.named_parameters(recurse=False), module.named_buffers(recurse=False))
+        for name, tensor in own
+        if tensor.dtype in (torch.float16, torch.bfloat16)
+    ]
+
+
+def _set_precision(module: nn.Module, name: str, dtype: torch.dtype) -> None:
+    tensor = getattr(module, name)
+    tensor.data = tensor.data.to(dtype)
 
 
 def people_first(tensor: Tensor, layer: Layer | str, batch: Tensor) -> Tensor:

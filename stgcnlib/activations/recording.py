@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
+import torch
 import zarr
 from numpy.typing import NDArray
 from torch import nn
@@ -184,7 +185,7 @@ def described(network: nn.Module) -> dict[str, Any]:
     digest = hashlib.sha256()
     for key, value in network.state_dict().items():
         digest.update(key.encode())
-        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return {"class": type(network).__name__, "options": plain, "weights": digest.hexdigest()[:16]}
 
 

@@ -20,7 +20,7 @@ from filelock import FileLock
 from stgcnlib.artefacts.declare import Form
 from stgcnlib.artefacts.stamps import file_state
 from stgcnlib.errors import ArtefactError
-from stgcnlib.files import fingerprint_file, write_json
+from stgcnlib.files import fingerprint_file, make_folder, write_json
 from stgcnlib.version import __version__
 
 __all__ = ["Store"]
@@ -83,7 +83,7 @@ class Store:
         The manifest says from which key and `basis` it was made, and what that took: `effort` is asked afterwards.
         """
         path = self.path(name, form)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         self._whole.pop(name, None)
         with self._beside(name) as scratch:
             temporary = scratch / path.name
@@ -123,7 +123,7 @@ class Store:
     def making(self, name: str) -> Iterator[None]:
         """Hold the lock of an artefact, so that one process makes it and others wait."""
         locks = self.folder / ".locks"
-        locks.mkdir(parents=True, exist_ok=True)
+        make_folder(locks)
         with FileLock(locks / f"{name.replace('/', '__')}.lock"):
             yield
 
@@ -132,7 +132,7 @@ class Store:
         """A folder where a computation keeps its progress; the next attempt with the same key finds it again."""
         home = self._unfinished(name)
         folder = home / key
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         yield folder
         shutil.rmtree(home, ignore_errors=True)  # the artefact is made; what attempts with other keys left goes too
 

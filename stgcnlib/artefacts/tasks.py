@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 from stgcnlib.artefacts.waiting import PATIENCE, wait_while
 from stgcnlib.errors import ArtefactError
-from stgcnlib.files import atomic_path, fingerprint_file
+from stgcnlib.files import atomic_path, fingerprint_file, make_folder
 
 __all__ = ["Tasks"]
 
@@ -63,7 +63,7 @@ class Tasks:
         """
         home = self._folder / f"{self._calls:03d}"
         self._calls += 1
-        home.mkdir(parents=True, exist_ok=True)
+        make_folder(home)
         return (
             self._here(home, function, shared, items)
             if self._opened is None

@@ -100,13 +100,18 @@ def grad_cam(
             people's, as the authors' scripts do.
         device: where the network runs meanwhile.
 
+    Maps are the same under ``torch.no_grad``, ``inference_mode`` and ``autocast``; weights in half precision are
+    widened to float32 meanwhile. A layer that the recording has no part in, such as a branch of velocities in a
+    recording of one frame, has a map of zeros.
+
     Returns:
         Layer name -> `RelevanceMap`, in the network's order.
 
     Raises:
         LayerNotFoundError: if a layer does not exist.
         AxesError: if a layer's output does not lie as its axes say.
-        LayoutError, SequenceError: if the recording does not fit the network, or there is no such class.
+        LayoutError, SequenceError: if the recording does not fit the network, there is no such class, or the network
+            lets no gradient through.
     """
     if target == "true":
         raise SequenceError('target="true" needs labels; give the class index, or use grad_cam_set')
@@ -185,7 +190,7 @@ def _maps(
         found = resolve_targets(classes, logits)
         # Recordings don't mix in eval mode, so the sum of logits has each one's own gradient.
         score = target_scores(logits, found).sum()
-        gradients = torch.autograd.grad(score, [outputs[name] for name in names], materialize_grads=True)
+        gradients = _gradients(score, [outputs[name] for name in names])
     results: list[dict[str, RelevanceMap]] = [{} for _ in people]
     for layer, gradient in zip(layers, gradients, strict=True):
         A = people_first(outputs[layer.name].detach(), layer, x)
@@ -203,6 +208,22 @@ def _maps(
                 np.ascontiguousarray(values[n]), raw[n], layer.name, layer.index, layer.title, target, versus
             )
     return results
+
+
+def _gradients(score: Tensor, outputs: Sequence[Tensor]) -> list[Tensor]:
+    """The score's gradient by each output; zeros by those that the input has no part in, such as a constant branch.
+
+    Raises:
+        SequenceError: if the score itself does not depend on the input.
+    """
+    if not score.requires_grad:
+        raise SequenceError(
+            "the network's scores have no gradient by its input: its forward pass detaches them, or runs under "
+            "torch.no_grad; relevance needs a forward pass without that"
+        )
+    reached = [output for output in outputs if output.requires_grad]
+    found = iter(torch.autograd.grad(score, reached, materialize_grads=True) if reached else ())
+    return [next(found) if output.requires_grad else torch.zeros_like(output) for output in outputs]
 
 
 def at_input_frames(raw: NDArray[np.float32], frames: int, stride: int) -> NDArray[np.float32]:

@@ -17,8 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.errors import SequenceError
 from stgcnlib.figures.matrix import class_matrix, slim_colorbar
-from stgcnlib.figures.skeleton import bare, draw_skeleton, frame_box, grouped_joints, project
+from stgcnlib.figures.skeleton import bare, draw_skeleton, frame_box, grouped_joints
 from stgcnlib.figures.style import LEFT, MUTED, RELEVANCE, WIDTH, head, layer_ticks, new_figure, styled
+from stgcnlib.figures.viewpoint import project
 from stgcnlib.skeleton import SkeletonLayout
 
 __all__ = [
@@ -45,20 +46,24 @@ def skeleton_strip(
     """The body at a few frames, one row per layer, joints sized and coloured by relevance.
 
     Args:
-        sequence: (T, V, C) or (M, T, V, C); maps of further people are left out.
+        sequence: (T, V, C) or (M, T, V, C). Where maps are of more people, the first of them are drawn, and the figure
+            says so.
         maps: layer name -> RelevanceMap.
         frames: "start", "middle", "end" (5%, 50% and 95% of the recording) or frame numbers.
         normalize: what full colour means, see `Scale`; said below the title.
 
     Raises:
-        SequenceError: if a map does not fit the sequence, or there is none.
+        SequenceError: if a map does not fit the sequence or is of fewer people, or there is none.
     """
     people = np.asarray(sequence, dtype=np.float64)
     people = people[None] if people.ndim == 3 else people
     check_maps(maps, layout, people.shape[1])
+    if len(people) > (known := _people_of(maps)):
+        raise SequenceError(f"the maps are of {known} people, the sequence is of {len(people)}; give the maps' people")
     chosen = [_frame(f, people.shape[1]) for f in frames]
-    bodies = np.stack([project(person, layout) for person in people])
+    bodies = project(people, layout)
     scales, says = map_scales(maps, normalize)
+    says += _shown_people(0, len(people), known)
     blocks = 2 if len(maps) > 4 else 1
     rows, columns = math.ceil(len(maps) / blocks), len(chosen)
     width = WIDTH if blocks == 2 else float(np.clip(0.9 + 1.75 * columns, 4.6, WIDTH))
@@ -76,7 +81,7 @@ def skeleton_strip(
         block, row = divmod(k, rows)
         for column, t in enumerate(chosen):
             ax = axes[row, block * (columns + 1) + column]
-            for body, values in zip(bodies, found.values, strict=False):
+            for body, values in zip(bodies, found.values[: len(bodies)], strict=True):
                 _draw_relevance(ax, body[t], values[t] / scales[name], layout, cmap, signed=signed)
             ax.set_xlim(left - pad, right + pad)
             ax.set_ylim(bottom - pad, top + pad)
@@ -104,11 +109,17 @@ def joint_time_maps(
     Args:
         maps: layer name -> RelevanceMap.
         normalize: as in `skeleton_strip`.
-        person: whose map.
+        person: whose map; of several people, the figure says which.
+
+    Raises:
+        SequenceError: if a map does not fit the layout, there is none, or none of that person.
     """
     check_maps(maps, layout, None)
+    if not 0 <= person < (known := _people_of(maps)):
+        raise SequenceError(f"there is no person {person}; the maps are of {known} people, counted from 0")
     order, groups = grouped_joints(layout)
     scales, says = map_scales(maps, normalize)
+    says += _shown_people(person, 1, known)
     columns = 2 if len(maps) > 1 else 1
     rows = math.ceil(len(maps) / columns)
     figure = new_figure(0.9 + 1.35 * rows, alt=f"Relevance by joint and time, {title or 'one recording'}.")
@@ -252,6 +263,17 @@ def _draw_relevance(
         points[order, 0], points[order, 1], s=sizes, c=colors[order], edgecolors="#5a4a52", linewidths=0.4, zorder=4,
         clip_on=False,
     )  # fmt: skip
+
+
+def _people_of(maps: Mapping[str, Any]) -> int:
+    return min(len(found.values) for found in maps.values())
+
+
+def _shown_people(first: int, count: int, known: int) -> str:
+    """Which of the people that maps are of are drawn; "" where all are."""
+    if count == known:
+        return ""
+    return f"; person {first + 1} of {known}" if count == 1 else f"; people 1 to {count} of {known}"
 
 
 def _frame(which: str | int, count: int) -> int:

@@ -1,12 +1,12 @@
-"""Drawing one body on an axes: which way is up, joints and bones, left and right in two colours.
+"""Drawing bodies on an axes: joints and bones, left and right in two colours, a recording as a few frames.
 
-Coordinates may come as any sensor left them; the view is found from the layout's spine and shoulders.
+From where they are seen is for `viewpoint`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,72 +14,12 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize
 from numpy.typing import ArrayLike, NDArray
 
-from stgcnlib.errors import SequenceError
 from stgcnlib.figures.graph import node_positions
 from stgcnlib.figures.style import LEFT, MIDDLE, RIGHT, SIGNAL
+from stgcnlib.figures.viewpoint import project
 from stgcnlib.skeleton import SkeletonLayout
 
-__all__ = [
-    "View", "bare", "chronophoto", "draw_skeleton", "frame_box", "grouped_joints", "project", "side_colors", "upright",
-]  # fmt: skip
-
-View = Literal["front", "side"]
-
-
-def project(frames: ArrayLike, layout: SkeletonLayout, *, view: View = "front") -> NDArray[np.float64]:
-    """(T, V, C) or (V, C) positions as (…, V, 2): across and up.
-
-    Up is the axis along which the spine lies (y downwards becomes up), across the shoulders' axis for "front"
-    and the remaining one for "side". Joints that are missing (NaN, or at the origin of a 2-D image) become NaN.
-    The joints of a graph that is no body stay where the layout, or its edges, put them.
-
-    Raises:
-        SequenceError: if the array does not fit the layout.
-    """
-    points = np.asarray(frames, dtype=np.float64)
-    if layout.dimensions == 0 and points.ndim in (2, 3) and points.shape[-2] == len(layout):
-        places = node_positions(layout)
-        return np.broadcast_to(places, (*points.shape[:-2], *places.shape)).copy()
-    if points.ndim not in (2, 3) or points.shape[-2] != len(layout) or points.shape[-1] < 2:
-        raise SequenceError(
-            f"frames have shape {points.shape}; {layout.name!r} needs (T, {len(layout)}, C) or ({len(layout)}, C)"
-        )
-    if layout.dimensions == 2 or points.shape[-1] == 2:
-        flat = points[..., :2].copy()
-        if points.shape[-1] > 2 or np.nanmin(flat, initial=0.0) >= 0:
-            flat[(flat == 0).all(axis=-1)] = np.nan
-        flat[..., 1] *= _up_sign_2d(flat, layout)
-        return flat
-    series = points.reshape(-1, *points.shape[-2:])
-    up, sign = upright(series, layout)
-    others = [axis for axis in range(3) if axis != up]
-    if layout.shoulders is not None:
-        left, right = layout.shoulders
-        width = np.nanmean(np.abs(series[:, left] - series[:, right]), axis=0)
-        others.sort(key=lambda axis: -width[axis])
-    across = others[0] if view == "front" else others[1]
-    result: NDArray[np.float64] = np.stack([points[..., across], sign * points[..., up]], axis=-1)
-    return result
-
-
-def upright(series: NDArray[np.float64], layout: SkeletonLayout) -> tuple[int, float]:
-    """The axis along which the spine of (T, V, 3) lies, and +1 where larger values are higher."""
-    if layout.spine is None:
-        return 2, 1.0
-    lower, upper = layout.spine
-    trunk = np.nanmean(series[:, upper] - series[:, lower], axis=0)
-    axis = int(np.argmax(np.abs(trunk[:3])))
-    return axis, 1.0 if trunk[axis] >= 0 else -1.0
-
-
-def _up_sign_2d(flat: NDArray[np.float64], layout: SkeletonLayout) -> float:
-    """-1 where legs lie at larger y than the centre, as in images."""
-    legs = [j for name, joints in layout.limbs.items() if "leg" in name for j in joints]
-    if not legs or layout.centre is None:
-        return 1.0
-    series = flat.reshape(-1, *flat.shape[-2:])
-    below = series[:, legs, 1] - series[:, [layout.centre], 1]
-    return -1.0 if np.isfinite(below).any() and np.nanmean(below) > 0 else 1.0
+__all__ = ["bare", "chronophoto", "draw_skeleton", "frame_box", "grouped_joints", "project", "side_colors"]
 
 
 def side_colors(layout: SkeletonLayout) -> list[str]:
@@ -183,7 +123,7 @@ def chronophoto(
         own = Normalize(float(people[0, ..., 0].min()), float(people[0, ..., 0].max()))
         _draw_signal(ax, people[0], layout, count=count, scale=scale or own, linewidth=0.6 * linewidth, size=6 * joints)
         return
-    flat = np.stack([project(person, layout) for person in people])  # (M, T, V, 2)
+    flat = project(people, layout)  # (M, T, V, 2)
     # Frames in which detection failed tell nothing about the pose.
     seen = np.isfinite(flat).all(axis=-1).sum(axis=(0, 2))
     usable = np.flatnonzero(seen >= 0.6 * seen.max())
@@ -197,12 +137,16 @@ def chronophoto(
     else:
         chosen = np.zeros(count, dtype=np.int64)
     left, right, bottom, top = zip(*(frame_box(flat[:, t]) for t in chosen), strict=True)
-    # 0.58 of the height keeps standing bodies apart; wide poses may reach over the neighbour's arm.
-    step = max(0.58 * (max(top) - min(bottom)), 0.72 * max(r - a for r, a in zip(right, left, strict=True)))
+    # 0.58 of the height keeps standing bodies apart; wide poses may reach over the neighbour's arm, but groups may not.
+    shown: NDArray[np.bool_] = np.any(np.all(np.isfinite(flat), axis=-1), axis=2)
+    together = shown.sum(axis=0)[chosen].max(initial=0) > 1
+    reach = (1.1 if together else 0.72) * max(r - a for r, a in zip(right, left, strict=True))
+    step = max(0.58 * (max(top) - min(bottom)), reach)
     sizes = np.full(len(layout), joints)
     sizes[[j for j, name in enumerate(layout.joints) if name in ("head", "nose")]] = 7 * joints
     for place, t in enumerate(chosen):
-        centre = np.nanmedian(flat[:, t, :, 0]) if np.isfinite(flat[:, t, :, 0]).any() else 0.0
+        across = flat[:, t, :, 0][np.isfinite(flat[:, t, :, 0])]
+        centre = (left[place] + right[place]) / 2 if together or not len(across) else float(np.median(across))
         for person in flat[:, t]:
             moved = person - np.array([centre - place * step, 0.0])
             draw_skeleton(ax, moved, layout, linewidth=linewidth, sizes=sizes, alpha=0.95, zorder=2 + place)

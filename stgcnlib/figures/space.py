@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from stgcnlib.figures.skeleton import project, upright
+from stgcnlib.figures.viewpoint import front_of, project, upright_space
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.skeleton import SkeletonLayout
 
@@ -23,16 +23,8 @@ def drawable(nodes: SequenceSet) -> bool:
 
 def space_of(people: NDArray[np.float32], layout: SkeletonLayout) -> NDArray[np.float64]:
     """(M, T, V, 3) as across, depth, up of a right-handed frame, or (M, T, V, 2) for flat layouts; centred."""
-    points = np.asarray(people, dtype=np.float64)
-    if layout.dimensions != 3 or points.shape[-1] == 2:
-        # One call for all people: which way is up is decided together.
-        joined: NDArray[np.float64] = project(points.reshape(-1, *points.shape[-2:]), layout)
-        space = joined.reshape(*points.shape[:-1], 2)
-    else:
-        up, sign = upright(points.reshape(-1, *points.shape[-2:]), layout)
-        # The two axes after `up`, in cyclic order, make a right-handed frame; a flip of up flips depth with it.
-        across, depth = (up + 1) % 3, (up + 2) % 3
-        space = np.stack([points[..., across], sign * points[..., depth], sign * points[..., up]], axis=-1)
+    flat = layout.dimensions != 3 or people.shape[-1] == 2
+    space = project(people, layout) if flat else upright_space(people, layout)
     low, high = np.nanmin(space, axis=(0, 1, 2)), np.nanmax(space, axis=(0, 1, 2))
     centred: NDArray[np.float64] = space - (low + high) / 2
     return centred
@@ -46,16 +38,8 @@ def reach_of(spaces: Sequence[NDArray[np.float64]]) -> list[list[float]]:
 
 
 def camera_of(space: NDArray[np.float64], layout: SkeletonLayout) -> dict[str, float]:
-    """Where the viewer stands, in degrees: in front of the people, a little above and to the side."""
-    front = np.array([0.0, -1.0])
-    if layout.shoulders is not None:
-        left, right = layout.shoulders
-        # Facing is left x up; of two people who face each other nothing is left, and the default stays.
-        line = np.nanmean(space[..., left, :2] - space[..., right, :2], axis=1)
-        facing = np.stack([line[:, 1], -line[:, 0]], axis=-1)
-        mean = (facing / np.maximum(np.linalg.norm(facing, axis=1, keepdims=True), 1e-9)).mean(axis=0)
-        if np.linalg.norm(mean) > 0.5:
-            front = mean / np.linalg.norm(mean)
+    """Where the viewer stands, in degrees: in front of the people or between them, a little above and to the side."""
+    front = front_of(space, layout)
     return {"azimuth": round(float(np.rad2deg(np.arctan2(front[1], front[0]))) + 22, 1), "elevation": 13.5}
 
 

@@ -7,9 +7,6 @@ a state dict belongs to is the business of `families`.
 from __future__ import annotations
 
 import os
-import pickle
-import re
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,14 +17,14 @@ from torch import Tensor, nn
 
 from stgcnlib.errors import CheckpointError, shorten
 from stgcnlib.files import atomic_path
-from stgcnlib.networks.keys import translate
+from stgcnlib.networks.keys import extras, translate
+from stgcnlib.networks.unpickling import WRAPPERS, read_pickled, unreadable
 from stgcnlib.skeleton import LAYOUTS, SkeletonLayout
 
 __all__ = [
     "Checkpoint", "load_weights", "open_checkpoint", "read_checkpoint", "save_checkpoint",
 ]  # fmt: skip
 
-WRAPPERS = ("state_dict", "model_state_dict", "model", "network", "net")
 PREFIXES = ("module.", "model.", "network.", "net.", "_orig_mod.")
 
 
@@ -89,7 +86,7 @@ def open_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
 
     A state dict may lie in ``state_dict``, ``model``, ``model_state_dict``, ``net`` or ``network``, be a list of
     (key, tensor) pairs, and have keys that all begin with ``module.`` or ``model.``, as parallel and wrapped training
-    leave them.
+    leave them. Values of numpy beside it are passed over, and never made.
 
     Raises:
         CheckpointError: if the file is missing, damaged, would need code to run, or holds no tensors.
@@ -97,21 +94,7 @@ def open_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     file = Path(path)
     if not file.is_file():
         raise CheckpointError(f"{file}: no such checkpoint file")
-    try:
-        content = _safetensors(file) if _is_safetensors(file) else _torch(file)
-    except CheckpointError:
-        raise
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(
-            f"{file}: refused, since it is damaged or needs Python code besides tensors ({_first_line(error)}). "
-            "If you trust it, convert it once with these two lines:\n"
-            f"    content = torch.load({file.name!r}, weights_only=False)  # runs whatever code the file holds\n"
-            "    torch.save(content['state_dict'], 'weights.pt')  # or content.state_dict(), if it is a whole network"
-        ) from None
-    except Exception as error:  # damaged bytes surface as nearly any exception of the unpickler
-        raise CheckpointError(
-            f"{file}: not a readable checkpoint ({_first_line(error)}); copy or save it again"
-        ) from None
+    content = _safetensors(file) if _is_safetensors(file) else read_pickled(file)
     state = _unwrapped(content)
     if state is None:
         raise CheckpointError(f"{file}: holds no state dict (parameter names and tensors); save network.state_dict()")
@@ -137,7 +120,10 @@ def load_weights(network: nn.Module, source: str | os.PathLike[str] | Checkpoint
     checkpoint = source if isinstance(source, Checkpoint) else open_checkpoint(source)
     own, path = network.state_dict(), checkpoint.file
     # A network may have a part named "model" of its own; the reading that shares most names is the one meant.
-    state = max(_readings(checkpoint.state, own), key=lambda reading: len(own.keys() & reading.keys()))
+    state = max(
+        _readings(checkpoint.state, own),
+        key=lambda read: (len(own.keys() & read.keys()), -len(read.keys() - own.keys())),
+    )
     optional = {name for name, _ in network.named_buffers() if "running_" not in name}
     missing = [key for key in own if key not in state and key not in optional]
     unknown = [key for key in state if key not in own]
@@ -154,7 +140,7 @@ def load_weights(network: nn.Module, source: str | os.PathLike[str] | Checkpoint
         raise CheckpointError(
             f"{path}: {first!r} has shape {tuple(state[first].shape)}, this {kind} needs {tuple(own[first].shape)} "
             f"({len(wrong)} keys differ): load_network with the layout, classes, channels and width that the "
-            "checkpoint was trained with"
+            "checkpoint was trained with, and fine_tune the network where only the classes shall differ"
         )
     network.load_state_dict(state, strict=False)
 
@@ -177,18 +163,15 @@ def _claims_too_much(value: Tensor) -> bool:
     return value.numel() * value.element_size() > value.untyped_storage().nbytes()
 
 
-def _torch(file: Path) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about pickle protocols, while the file is being judged
-        return torch.load(file, map_location="cpu", weights_only=True)
-
-
 def _safetensors(file: Path) -> Any:
     try:
         from safetensors.torch import load_file
     except ImportError:
         raise CheckpointError(f"{file}: reading it needs the package 'safetensors'; pip install safetensors") from None
-    return load_file(file)
+    try:
+        return load_file(file)
+    except Exception as error:  # damaged bytes
+        raise unreadable(file, error) from None
 
 
 def _is_safetensors(file: Path) -> bool:
@@ -219,7 +202,8 @@ def _unwrapped(content: Any, depth: int = 3) -> dict[str, Tensor] | None:
 
 
 def _without_prefixes(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    while prefix := next((p for p in PREFIXES if all(key.startswith(p) for key in state)), None):
+    beside = extras(state)
+    while prefix := next((p for p in PREFIXES if all(key.startswith(p) or key in beside for key in state)), None):
         state = {key.removeprefix(prefix): value for key, value in state.items()}
     return state
 
@@ -230,14 +214,3 @@ def _readings(state: dict[str, Tensor], own: Mapping[str, Tensor]) -> Iterator[d
     for prefix in PREFIXES:
         if all(key.startswith(prefix) for key in own):
             yield {prefix + key: value for key, value in state.items()}
-
-
-def _first_line(error: Exception) -> str:
-    """The code that a file asks for, else what torch says first."""
-    text = str(error).strip()
-    if wanted := re.search(r"GLOBAL (\S+)", text):
-        return f"it asks for {wanted[1]}"
-    if plain := re.search(r"Unsupported operand \d+", text):
-        return plain[0][:1].lower() + plain[0][1:]
-    lines = text.splitlines()
-    return lines[0][:160] if lines else type(error).__name__

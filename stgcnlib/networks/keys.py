@@ -1,35 +1,77 @@
 """Parameter names of other code bases, said in ours.
 
-Pure functions on names and tensors: no file is read and no network is built. Original publications need no
-translation, since our modules carry their names; MMAction2 and PYSKL do.
+Pure functions on names and tensors: no file is read and no network is built. Our modules carry the names of the
+authors' code; MMAction2 and PYSKL name them otherwise, and some released files are older than the code beside them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor
 
-__all__ = ["translate"]
+__all__ = ["extras", "released_name", "translate"]
+
+_COUNTERS = ("n_averaged", "steps")  # of torch's AveragedModel and of mmengine's
+_TRAINING_HEADS = re.compile(r"ren_(low|mid|high|fin)\.")  # FR-Head's contrastive heads
+
+
+def extras(keys: Iterable[str]) -> set[str]:
+    """Keys beside a network's weights that no network in evaluation needs.
+
+    Running averages that mmcv's EMAHook keeps as ``ema_`` and the weight's name with underscores (the file's own
+    weights are the averages already), counters of averaging, and heads that only serve a training loss: FR-Head's.
+    """
+    keys = set(keys)
+    averages = {f"ema_{key.replace('.', '_')}" for key in keys}
+    averages |= {f"ema_{key.removeprefix('module.').replace('.', '_')}" for key in keys}
+    return {
+        key for key in keys if key in averages or key in _COUNTERS or _TRAINING_HEADS.match(key.removeprefix("module."))
+    }
+
+
+def released_name(key: str) -> str:
+    """The name in the published code of a parameter that a released file calls otherwise.
+
+    Weights of 2s-AGCN of 2018 call the way around a graph convolution ``conv_res``, the code ``down``.
+    """
+    return re.sub(r"(^|\.)gcn1\.conv_res\.", r"\1gcn1.down.", key)
 
 
 def translate(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A state dict in our naming; one that is so already, or is of no family known here, comes back as it is.
+    """A state dict in our naming, without `extras`; one that is so already, or of no family known here, stays as it is.
 
     MMAction2's and PYSKL's ``backbone.`` and ``cls_head.`` are taken off. Their ST-GCN becomes our `STGCN`, where
     each block's ``A`` times ``PA`` is the common graph ``A`` times ``edge_importance``; their AAGCN becomes `AAGCN`,
     PYSKL's CTR-GCN `CTRGCN`; ST-GCN++ has the same names without the prefix.
     """
+    beside = extras(state)
+    state = _of_hd_gcn({released_name(key): value for key, value in state.items() if key not in beside})
     if not any(key.startswith(("backbone.", "cls_head.")) for key in state):
-        return dict(state)
+        return state
     plain = {_head(key.removeprefix("backbone.")): value for key, value in state.items()}
     if any(key.startswith("gcn.0.tcn.transform.") for key in plain):
         return plain
     if "gcn.0.gcn.conv.weight" in plain:
         return _stgcn(plain)
     return {_numbered(key): value for key, value in plain.items()}
+
+
+def _of_hd_gcn(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """HD-GCN's last level of convolutions, which it keeps a second time as ``conv_d``, and biases (1, C, 1, 1)."""
+    result: dict[str, Tensor] = {}
+    for key, value in state.items():
+        block, found, rest = key.partition(".gcn1.conv_d.")
+        graphs = state.get(f"{block}.gcn1.PA")
+        if found and graphs is not None and f"{block}.gcn1.conv_down.0.0.weight" in state:
+            result[f"{block}.gcn1.conv.{len(graphs) - 1}.{rest}"] = value
+        elif re.fullmatch(r".+\.tcn1\.branches\.\d+\.3\.bias", key) and value.ndim == 4:
+            result[f"{key.removesuffix('bias')}conv.bias"] = value.flatten()
+        else:
+            result[key] = value
+    return result
 
 
 def _head(key: str) -> str:

@@ -7,7 +7,7 @@ head is a convolution.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -33,13 +33,27 @@ class BlockPlan(NamedTuple):
     residual: bool
 
 
-def block_plan(channels: int, width: int, depth: int) -> Iterator[BlockPlan]:
+def block_plan(channels: int, width: int, depth: int, halvings: Sequence[int] | None = None) -> Iterator[BlockPlan]:
     """The blocks of ST-GCN, which most networks after it kept: channels double where frames halve.
 
-    Stride 2 lies at blocks ``4 * depth // 10`` and ``7 * depth // 10``, counted from 0 (the 5th and 8th of ten),
-    never at the first; the first block has no shortcut.
+    Args:
+        channels: coordinates per joint.
+        width: channels of the first blocks.
+        depth: number of blocks.
+        halvings: blocks with stride 2, counted from 1. `None` means blocks ``4 * depth // 10 + 1`` and
+            ``7 * depth // 10 + 1`` (the 5th and 8th of ten), never the first, which has no shortcut.
+
+    Raises:
+        ValueError: if `halvings` are not blocks from the 2nd on, in rising order.
     """
-    strided = {4 * depth // 10, 7 * depth // 10} - {0}
+    if halvings is None:
+        strided = {4 * depth // 10, 7 * depth // 10} - {0}
+    else:
+        strided = {block - 1 for block in halvings}
+        if list(halvings) != sorted(place + 1 for place in strided if 1 <= place < depth):
+            raise ValueError(
+                f"halvings are {list(halvings)}; give blocks from 2 to {depth}, each once, in rising order"
+            )
     channels_in, channels_out = channels, width
     for index in range(depth):
         stride = 2 if index in strided else 1
@@ -128,7 +142,7 @@ class Recognizer(nn.Module):
     ) -> None:
         super().__init__()
         for name, value in {"classes": classes, "channels": channels, **options}.items():
-            if name != "dropout" and value < 1:
+            if name not in ("dropout", "halvings") and value < 1:
                 raise ValueError(f"{name} is {value}; it must be at least 1")
         self.layout = layout(skeleton)
         self.classes = classes
@@ -183,6 +197,7 @@ class PlannedRecognizer(Recognizer):
         depth: number of blocks (10 as published), strides as in `block_plan`.
         people: people with input statistics of their own, and the most in a recording.
         dropout: share of the pooled features dropped in training.
+        halvings: blocks at which frames halve and channels double, counted from 1; `None` means as in `block_plan`.
 
     Raises:
         ValueError: if a number is below 1.
@@ -199,13 +214,15 @@ class PlannedRecognizer(Recognizer):
         depth: int = 10,
         people: int = 2,
         dropout: float = 0.0,
+        halvings: Sequence[int] | None = None,
     ) -> None:
-        options = {"width": width, "depth": depth, "people": people, "dropout": dropout}
+        options: dict[str, Any] = {"width": width, "depth": depth, "people": people, "dropout": dropout}
+        options |= {} if halvings is None else {"halvings": tuple(halvings)}
         super().__init__(skeleton, classes, channels, people=people, dropout=dropout, options=options)
         A = torch.from_numpy(directed_adjacency(self.layout))
         self.layer_names = tuple(f"l{index + 1}" for index in range(depth))
         features = channels
-        for name, plan in zip(self.layer_names, block_plan(channels, width, depth), strict=True):
+        for name, plan in zip(self.layer_names, block_plan(channels, width, depth, halvings), strict=True):
             features = plan.channels_out
             self.add_module(name, self.block(plan, A))
         self.fc = fresh_head(features, classes)

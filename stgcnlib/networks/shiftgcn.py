@@ -110,6 +110,7 @@ class ShiftGCN(PlannedRecognizer):
         depth: number of blocks (10 as published), strides as in `block_plan`.
         people: people with input statistics of their own, and the most in a recording.
         dropout: share of the pooled features dropped in training.
+        halvings: blocks at which frames halve and channels double, counted from 1; `None` means as in `block_plan`.
 
     Raises:
         ValueError: if a number is below 1.

@@ -6,7 +6,7 @@ state dict, so that published weights load as they are.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -86,6 +86,7 @@ class STGCN(nn.Module):
         max_hop: how many bones away a neighbour may be.
         edge_importance: learn a weight for every edge in every block.
         dropout: share of temporal features dropped in training, in blocks after the first.
+        halvings: blocks at which frames halve and channels double, counted from 1; `None` means as in `block_plan`.
 
     Raises:
         ValueError: if a number is below 1.
@@ -110,6 +111,7 @@ class STGCN(nn.Module):
         max_hop: int = 1,
         edge_importance: bool = True,
         dropout: float = 0.0,
+        halvings: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
         for name, value in (("classes", classes), ("channels", channels), ("width", width), ("depth", depth)):
@@ -125,13 +127,14 @@ class STGCN(nn.Module):
             "max_hop": max_hop,
             "edge_importance": edge_importance,
             "dropout": dropout,
+            **({} if halvings is None else {"halvings": tuple(halvings)}),
         }
         self.register_buffer("A", torch.from_numpy(adjacency(self.layout, strategy=strategy, max_hop=max_hop)))
         partitions, joints = self.A.shape[0], self.A.shape[1]
         self.data_bn = nn.BatchNorm1d(channels * joints)
 
         blocks, features = [], channels
-        for index, plan in enumerate(block_plan(channels, width, depth)):
+        for index, plan in enumerate(block_plan(channels, width, depth, halvings)):
             features = plan.channels_out
             blocks.append(
                 Block(

@@ -5,6 +5,9 @@ Module names are those of PYSKL and MMAction2 below ``backbone.``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -110,6 +113,7 @@ class STGCNPP(Recognizer):
         width: channels of the first blocks (64 as published), at least 6; they double at each temporal stride.
         depth: number of blocks (10 as published), strides as in `block_plan`.
         dropout: share of temporal features dropped in training, in blocks after the first.
+        halvings: blocks at which frames halve and channels double, counted from 1; `None` means as in `block_plan`.
 
     Raises:
         ValueError: if a number is below 1, or the width below 6.
@@ -125,14 +129,16 @@ class STGCNPP(Recognizer):
         width: int = 64,
         depth: int = 10,
         dropout: float = 0.0,
+        halvings: Sequence[int] | None = None,
     ) -> None:
-        options = {"width": width, "depth": depth, "dropout": dropout}
+        options: dict[str, Any] = {"width": width, "depth": depth, "dropout": dropout}
+        options |= {} if halvings is None else {"halvings": tuple(halvings)}
         super().__init__(skeleton, classes, channels, people=None, dropout=0.0, options=options)
         if width < BRANCHES:
             raise ValueError(f"width is {width}; it must be at least {BRANCHES}, one channel for each branch")
         A = torch.from_numpy(directed_adjacency(self.layout))
         blocks, features = [], channels
-        for index, plan in enumerate(block_plan(channels, width, depth)):
+        for index, plan in enumerate(block_plan(channels, width, depth, halvings)):
             features = plan.channels_out
             blocks.append(
                 Block(

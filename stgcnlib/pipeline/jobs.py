@@ -24,6 +24,7 @@ from typing import IO, Any
 from stgcnlib.artefacts import Artefacts, Event, make_all
 from stgcnlib.artefacts.waiting import PATIENCE
 from stgcnlib.errors import StageError
+from stgcnlib.files import make_folder
 from stgcnlib.pipeline.cluster import Cluster
 from stgcnlib.pipeline.execute import partial_path
 from stgcnlib.pipeline.kernels import SOURCE, KernelSource
@@ -217,7 +218,7 @@ class Crew:
 
     def _execute(self, job: Job, environment: dict[str, str], on_cell: Callable[[Job, int, int], None] | None) -> float:
         began = time.monotonic()
-        job.target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(job.target.parent)
         worker = self._take(job, environment)
         worker.send(
             {

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from stgcnlib.artefacts import Event, Line
 from stgcnlib.errors import StgcnlibError
-from stgcnlib.files import write_text
+from stgcnlib.files import make_folder, write_text
 from stgcnlib.pipeline.board import Board
 from stgcnlib.pipeline.expect import Foreseen
 from stgcnlib.pipeline.guard import alone, stoppable
@@ -84,7 +84,7 @@ def run_stages(
     foreseen = None
     if check is not None and (force is not None or _anything_due(run, stages, sources, record)):
         foreseen = check()
-    output.mkdir(parents=True, exist_ok=True)
+    make_folder(output)
     with alone(output), stoppable():
         forget_partial(output / "notebooks")
         write_text(output / "study.yml", study.to_yaml())

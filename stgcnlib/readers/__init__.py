@@ -6,17 +6,22 @@ published: preparing them is the business of `stgcnlib.transforms`.
 
 from __future__ import annotations
 
+import fnmatch
 import os
-from collections.abc import Iterable
-from functools import partial
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
 from stgcnlib.errors import SequenceError, SkeletonFormatError, shorten, suggest
+from stgcnlib.files import Archive, mistaken
 from stgcnlib.readers import (
     basicts,
     bvh,
     coco,
+    coco_annotations,
+    ctrgcn_arrays,
     keypoint_csv,
     kinetics,
     mediapipe,
@@ -25,11 +30,13 @@ from stgcnlib.readers import (
     nw_ucla,
     openpose,
     pyskl,
+    stgcn_arrays,
     utd_mhad,
     utkinect,
 )
-from stgcnlib.readers.content import read_text
+from stgcnlib.readers.content import LABELS, read_text
 from stgcnlib.sequences import SequenceSet
+from stgcnlib.skeleton import SkeletonLayout
 
 __all__ = ["FORMATS", "read"]
 
@@ -39,7 +46,8 @@ class _Reader(Protocol):
 
     def recognises(self, file: Path) -> bool: ...
 
-    def read(self, files: list[Path], source: Path) -> SequenceSet: ...
+    @property
+    def read(self) -> Callable[..., SequenceSet]: ...  # of files and source, and of what `_OPTIONS` names
 
 
 # Those that go by names come before those that look into a file; the first that recognises a file has it.
@@ -49,16 +57,33 @@ _RECORDINGS: dict[str, _Reader] = {
     "ntu-rgb+d": ntu,
     "msr-action3d": msr_action3d,
     "basicts": basicts,
+    "st-gcn": stgcn_arrays,
+    "ctr-gcn": ctrgcn_arrays,
     "utkinect": utkinect,
     "openpose": openpose,
     "bvh": bvh,
     "pyskl": pyskl,
     "kinetics-skeleton": kinetics,
+    "coco-annotations": coco_annotations,
     "coco": coco,
     "mediapipe": mediapipe,
     "keypoint-csv": keypoint_csv,
 }
 FORMATS: tuple[str, ...] = ("npz", *_RECORDINGS)
+# What lies beside recordings and is no recording: what readers ask for by name, and what people and systems leave.
+_BESIDE = (
+    utkinect.LABEL_FILE.lower(), "*_label.json", "*_label.pkl", pyskl.DETECTIONS,
+    "readme*", "license*", "licence*", "*.md", "thumbs.db", "desktop.ini", "__macosx", "__pycache__",
+)  # fmt: skip
+# Archives that readers open themselves, by suffix.
+_OWN: dict[str, tuple[Archive, ...]] = {".npz": ("npz",), ".h5": ("hdf5",), ".slp": ("hdf5",)}
+# What else a reader may be told, as `read` takes it.
+_OPTIONS: dict[str, tuple[str, ...]] = {
+    "bvh": ("end_sites",),
+    "pyskl": ("layout",),
+    "st-gcn": ("layout",),
+    "ctr-gcn": ("layout", "names"),
+}
 
 
 def read(
@@ -66,16 +91,21 @@ def read(
     *,
     format: str | None = None,
     skip: str | os.PathLike[str] | Iterable[str] | None = None,
+    layout: SkeletonLayout | str | None = None,
+    names: str | os.PathLike[str] | Iterable[str] | None = None,
     end_sites: bool = False,
 ) -> SequenceSet:
     """Recordings of any supported file or folder; `stgcnlib.readers` has a module on each format.
 
     Args:
         path: a `SequenceSet.save` npz, one recording, one file of many, or a folder of recordings (where it has none
-            itself, its subfolders are looked into).
+            itself, its subfolders are looked into). Upper case in a file's suffix makes no difference.
         format: one of `FORMATS`; `None` tells them apart by file names and content.
         skip: names of recordings to leave out, or a text file with one name a line, such as the published list of NTU
             recordings with missing skeletons; files of these names are not opened. Names that do not occur are fine.
+        layout: which joints arrays have, where they do not say it (formats "pyskl", "st-gcn", "ctr-gcn"); `None` takes
+            what their number says.
+        names: of the recordings where a file has none (format "ctr-gcn"): texts, or a text file with one a line.
         end_sites: for BVH, keep the ends of the hierarchy as joints.
 
     Raises:
@@ -83,8 +113,9 @@ def read(
             the file, the field and the mend.
 
     Warns:
-        UserWarning: for recordings in which nobody was tracked, which are left out, and for what a format's reader
-            finds odd. Nothing is skipped silently.
+        UserWarning: for recordings in which nobody was tracked, which are left out; for files, links and subfolders
+            that were not read (hidden ones aside); and for what a format's reader finds odd. Nothing is skipped
+            silently.
     """
     source = Path(path)
     if format is not None and format not in FORMATS:
@@ -92,36 +123,51 @@ def read(
     if not source.exists():
         raise SkeletonFormatError(f"{source}: no such file or folder")
     unwanted = _names(skip)
-    if source.is_file() and (format == "npz" or (format is None and _is_zip(source))):
-        return _without(SequenceSet.load(source), unwanted, source)
     readers: dict[str, _Reader] = {k: r for k, r in _RECORDINGS.items() if format in (None, k)}
-    found = _found(_files(source), readers)
+    looked_at = _entries(source)
+    found = _found(looked_at, readers)
+    if source.is_file() and not found and (format == "npz" or (format is None and _is_npz(source))):
+        return _without(SequenceSet.load(source), unwanted, source)
     if not found and source.is_dir():
-        found = _found([file for folder in sorted(source.iterdir()) for file in _files(folder)], readers)
+        inside = [entry for folder in looked_at if folder.is_dir() for entry in _entries(folder)]
+        looked_at = [entry for entry in looked_at if not entry.is_dir()] + inside
+        found = _found(inside, readers)
     if len(found) > 1:
         raise SkeletonFormatError(f"{source}: holds recordings of {' and '.join(found)}; say which with format=")
     if not found:
+        if source.is_file() and (what := mistaken(source)):
+            raise SkeletonFormatError(f"{source}: {what}")
         wanted = ", ".join(f"{reader.PATTERN} ({name})" for name, reader in readers.items())
         raise SkeletonFormatError(
             f"{source}: no recording found; it is {_seen(source)}; looked for " + (wanted or "stgcnlib's *.npz")
         )
     (name, files), *_ = found.items()
+    lists = [Path(each) for each in (skip, names) if isinstance(each, str | os.PathLike)]
+    _tell_of_the_rest(source, [entry for entry in looked_at if entry not in {*files, *lists}], format)
     files = [file for file in files if file.stem not in unwanted]
     if not files:
         raise SkeletonFormatError(f"{source}: all {len(found[name])} files are among those to skip")
-    reading = partial(bvh.read, end_sites=end_sites) if name == "bvh" else readers[name].read
-    return _without(reading(files, source), unwanted, source)
+    told = {"layout": layout, "names": None if names is None else _lines(names), "end_sites": end_sites or None}
+    options = {key: value for key, value in told.items() if value is not None}
+    if unfit := [key for key in options if key not in _OPTIONS.get(name, ())]:
+        raise SkeletonFormatError(f"{source}: {unfit[0]}= says nothing to format {name!r}; leave it out")
+    with _naming():
+        data = readers[name].read(files, source, **options)
+    return _without(data, unwanted, source)
 
 
-def _files(source: Path) -> list[Path]:
+def _entries(source: Path) -> list[Path]:
+    """What a folder holds, hidden things aside; or the file itself."""
     if source.is_dir():
-        return sorted(file for file in source.iterdir() if file.is_file() and not file.name.startswith("."))
+        return sorted(entry for entry in source.iterdir() if not entry.name.startswith("."))
     return [source]
 
 
-def _found(files: list[Path], readers: dict[str, _Reader]) -> dict[str, list[Path]]:
+def _found(entries: list[Path], readers: dict[str, _Reader]) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {}
-    for file in files:
+    for file in entries:
+        if not file.is_file():
+            continue
         for name, reader in readers.items():
             if reader.recognises(file):
                 found.setdefault(name, []).append(file)
@@ -129,23 +175,72 @@ def _found(files: list[Path], readers: dict[str, _Reader]) -> dict[str, list[Pat
     return {name: found[name] for name in readers if name in found}
 
 
+def _tell_of_the_rest(source: Path, rest: list[Path], format: str | None) -> None:
+    """Warn of what was looked at and not read: by name, and for damaged files by what they are."""
+    rest = [entry for entry in rest if not _is_beside(entry, source)]
+    files = [entry for entry in rest if entry.is_file()]
+    if format is not None:  # whoever names a format knows that there are others
+        files = [file for file in files if not any(reader.recognises(file) for reader in _RECORDINGS.values())]
+    folders = [entry for entry in rest if entry.is_dir()]
+    links = [entry for entry in rest if not entry.exists()]
+    for left, kind, more in (
+        (files, "file", " of no known format"),
+        (folders, "subfolder", ""),
+        (links, "link", " to nothing"),
+    ):
+        if left:
+            what = [f"{entry.name} {mistaken(entry)}" for entry in left[:8] if entry.is_file() and mistaken(entry)]
+            names = [str(entry.relative_to(source)) if source.is_dir() else entry.name for entry in left]
+            warnings.warn(
+                f"{source}: not read: {len(left)} {kind}{'s' * (len(left) > 1)}{more}, {shorten(names, 6)}"
+                + f" ({'; '.join(what)})" * bool(what),
+                stacklevel=3,
+            )
+
+
+def _is_beside(entry: Path, source: Path) -> bool:
+    name = entry.name.lower()
+    if name == LABELS:  # only the one of the folder itself is read
+        return entry.parent == source
+    return any(fnmatch.fnmatchcase(name, known) for known in _BESIDE)
+
+
+@contextmanager
+def _naming() -> Iterator[None]:
+    """Where a reader refuses a file that is something else altogether, the error says what the file is."""
+    try:
+        yield
+    except SkeletonFormatError as error:
+        file = Path(str(error).partition(": ")[0])
+        what = mistaken(file, fine=_OWN.get(file.suffix.lower(), ())) if file.is_file() else None
+        if what is None:
+            raise
+        raise SkeletonFormatError(f"{file}: {what}") from None
+
+
 def _seen(source: Path) -> str:
     """What there is instead, for the error."""
     if source.is_dir():
-        names = [file.name + "/" * file.is_dir() for file in sorted(source.iterdir())]
-        return f"a folder of {shorten(names, 4)}" if names else "an empty folder"
+        entries = sorted(source.iterdir())
+        names = [entry.name + "/" * entry.is_dir() for entry in entries]
+        what = [f"{entry.name} {mistaken(entry)}" for entry in entries[:4] if entry.is_file() and mistaken(entry)]
+        return f"a folder of {shorten(names, 4)}" + f" ({'; '.join(what)})" * bool(what) if names else "an empty folder"
     with source.open("rb") as stream:
-        start = stream.read(24)
-    return f"a file that starts with {start!r}" if start else "an empty file"
+        return f"a file that starts with {stream.read(24)!r}"
 
 
 def _names(skip: str | os.PathLike[str] | Iterable[str] | None) -> frozenset[str]:
     if skip is None:
         return frozenset()
-    if isinstance(skip, str | os.PathLike):
-        lines = read_text(Path(skip)).splitlines()
-        return frozenset(line.strip().removesuffix(".skeleton") for line in lines if line.strip())
-    return frozenset(skip)
+    names = _lines(skip)
+    return frozenset(name.removesuffix(".skeleton") for name in names)
+
+
+def _lines(names: str | os.PathLike[str] | Iterable[str]) -> list[str]:
+    """Names as they are given, or the lines of the file that is named."""
+    if isinstance(names, str | os.PathLike):
+        return [line.strip() for line in read_text(Path(names)).splitlines() if line.strip()]
+    return list(names)
 
 
 def _without(data: SequenceSet, unwanted: frozenset[str], source: Path) -> SequenceSet:
@@ -158,9 +253,6 @@ def _without(data: SequenceSet, unwanted: frozenset[str], source: Path) -> Seque
         raise SkeletonFormatError(f"{source}: all {len(data)} recordings are among those to skip") from None
 
 
-def _is_zip(file: Path) -> bool:
+def _is_npz(file: Path) -> bool:
     """Whether a file is an npz, whole or damaged: by its name, else by its first bytes."""
-    if file.suffix == ".npz":
-        return True
-    with file.open("rb") as stream:
-        return stream.read(4) == b"PK\x03\x04"
+    return file.suffix.lower() == ".npz" or (mistaken(file) is not None and mistaken(file, fine=["npz"]) is None)

@@ -14,13 +14,13 @@ from __future__ import annotations
 import math
 import warnings
 from pathlib import Path
-from tokenize import TokenError
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stgcnlib.errors import LayoutError, SequenceError, SkeletonFormatError, shorten
+from stgcnlib.readers.arrays import read_array
 from stgcnlib.readers.content import read_json
 from stgcnlib.readers.pickled import PickledArray, read_pickle
 from stgcnlib.sequences import SequenceSet
@@ -31,8 +31,6 @@ __all__ = ["PATTERN", "read", "recognises"]
 PATTERN = "desc.json with data.dat, or meta.json with train_data.npy"
 MOST_BYTES = 2**34
 PARTS = ("train", "val", "test")
-_DAMAGED = (ValueError, EOFError, OSError, SyntaxError, TokenError, TypeError, OverflowError)
-"""What numpy raises where a header is none."""
 _DESCRIBED = {"desc.json": "data.dat", "meta.json": "train_data.npy"}
 _NAMES = {
     *_DESCRIBED, "data.dat", "adj_mx.pkl", "adj_mx.npy", *(f"{part}_data.npy" for part in PARTS),
@@ -119,21 +117,8 @@ def _finite(file: Path, values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _numbers(file: Path) -> NDArray[Any]:
-    size = _size(file)
-    try:
-        with file.open("rb") as stream:
-            version = np.lib.format.read_magic(stream)
-            if version != (1, 0):  # later ones tell a length of the header that may not be true
-                raise ValueError(f"npy version {version[0]}.{version[1]}, expected 1.0")
-            shape, _, kind = np.lib.format.read_array_header_1_0(stream)
-            if kind.hasobject or math.prod(shape) * kind.itemsize > size:
-                raise ValueError(f"declares {shape} of {kind}")
-        values: NDArray[Any] = np.load(file, allow_pickle=False)
-    except _DAMAGED as error:
-        raise SkeletonFormatError(f"{file}: truncated, or no array of numbers ({error}); copy it again") from None
-    if values.dtype.kind not in "biuf":
-        raise SkeletonFormatError(f"{file}: holds {values.dtype}, expected numbers")
-    return values
+    _size(file)
+    return read_array(file)
 
 
 def _size(file: Path) -> int:

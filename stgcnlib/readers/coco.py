@@ -34,7 +34,7 @@ SPARSE = 4  # frame numbers that span more than so many times their count are no
 
 def recognises(file: Path) -> bool:
     """Whether a file is JSON with detections or instances."""
-    if file.suffix != ".json":
+    if file.suffix.lower() != ".json":
         return False
     start = head(file)
     detections = start.lstrip().startswith("[") and '"image_id"' in start and '"keypoints"' in start

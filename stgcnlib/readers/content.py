@@ -26,6 +26,7 @@ __all__ = [
     "MOST_BYTES",
     "Recording",
     "add_labels",
+    "beside",
     "floats",
     "gather",
     "head",
@@ -112,6 +113,17 @@ def head(file: Path) -> str:
     return content.decode("utf-8", errors="replace").removeprefix("\ufeff")
 
 
+def beside(folder: Path, name: str) -> Path | None:
+    """The file of that name in a folder, upper and lower case being the same; `None` if there is none."""
+    if (file := folder / name).is_file():
+        return file
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError:
+        return None
+    return next((entry for entry in entries if entry.name.lower() == name.lower() and entry.is_file()), None)
+
+
 def number(value: str, file: Path, where: str) -> int:
     """A count or an index from text.
 
@@ -169,8 +181,8 @@ def add_labels(recordings: Sequence[Recording], folders: Sequence[str], source: 
     Raises:
         SkeletonFormatError: if ``labels.csv`` lacks a column, or a recording.
     """
-    file = (source if source.is_dir() else source.parent) / LABELS
-    if not file.is_file():
+    file = beside(source if source.is_dir() else source.parent, LABELS)
+    if file is None:
         if len(set(folders)) > 1:
             for recording, folder in zip(recordings, folders, strict=True):
                 recording.label = folder if recording.label is None else recording.label

@@ -77,7 +77,7 @@ class _Table:
 
 def recognises(file: Path) -> bool:
     """Whether a file is a table with coordinates of joints, by its header."""
-    if file.suffix not in (".csv", ".tsv") or file.name == LABELS:
+    if file.suffix.lower() not in (".csv", ".tsv") or file.name.lower() == LABELS:
         return False
     try:
         return _Table("\n".join(head(file).splitlines()[:1])).is_keypoints

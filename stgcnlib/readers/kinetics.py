@@ -30,7 +30,7 @@ MOST_BYTES = 2**25
 
 def recognises(file: Path) -> bool:
     """Whether a file is JSON with frames of skeletons."""
-    return file.suffix == ".json" and '"skeleton"' in (start := head(file)) and '"data"' in start
+    return file.suffix.lower() == ".json" and '"skeleton"' in (start := head(file)) and '"data"' in start
 
 
 def read(files: list[Path], source: Path) -> SequenceSet:

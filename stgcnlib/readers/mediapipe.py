@@ -33,7 +33,7 @@ KEYS = ("poseworldlandmarks", "worldlandmarks", "poselandmarks", "landmarks", "l
 
 def recognises(file: Path) -> bool:
     """Whether a file is JSON with landmarks."""
-    return file.suffix == ".json" and START.search(head(file)) is not None
+    return file.suffix.lower() == ".json" and START.search(head(file)) is not None
 
 
 def read(files: list[Path], source: Path) -> SequenceSet:

@@ -26,7 +26,7 @@ from stgcnlib.sequences import SequenceSet
 __all__ = ["ACTIONS", "PATTERN", "read", "recognises"]
 
 PATTERN = "aXX_sXX_eXX_skeleton3D.txt"
-NAME = re.compile(r"a(\d{2})_s(\d{2})_e(\d{2})_skeleton(3D)?\.txt")
+NAME = re.compile(r"a(\d{2})_s(\d{2})_e(\d{2})_skeleton(3D)?\.txt", re.IGNORECASE)
 JOINTS = 20
 PIXELS = 20.0  # nobody stands so many metres beside the sensor
 # Line of a frame (from 1) for each joint of "kinect-v1": head to hip centre, left arm, right arm, left leg, right leg.
@@ -57,7 +57,7 @@ def read(files: list[Path], source: Path) -> SequenceSet:
         action, subject, trial = (int(text) for text in match.groups()[:3])
         if not 1 <= action <= len(ACTIONS):
             raise SkeletonFormatError(f"{file}: action {action} does not exist; MSR-Action3D has 1 to {len(ACTIONS)}")
-        name = file.name[: file.name.index("_skeleton")]
+        name = file.name[: file.name.lower().index("_skeleton")]
         recordings.append(Recording(name, _coords(file), action - 1, {"subject": subject, "trial": trial}))
     pixels = [r.name for r in recordings if r.coords is not None and np.median(np.abs(r.coords[..., 0])) > PIXELS]
     if pixels:

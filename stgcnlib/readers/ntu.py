@@ -24,10 +24,21 @@ from stgcnlib.errors import SkeletonFormatError
 from stgcnlib.readers.content import Recording, gather, number, read_text, row
 from stgcnlib.sequences import SequenceSet
 
-__all__ = ["ACTIONS", "PATTERN", "XSUB_TRAIN", "XVIEW_TRAIN", "classes_of", "parts_of_name", "read", "recognises"]
+__all__ = [
+    "ACTIONS",
+    "PATTERN",
+    "XSUB_TRAIN",
+    "XSUB_TRAIN_120",
+    "XVIEW_TRAIN",
+    "add_groups",
+    "classes_of",
+    "parts_of_name",
+    "read",
+    "recognises",
+]
 
 PATTERN = "SsssCcccPpppRrrrAaaa.skeleton"
-NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})")
+NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})", re.IGNORECASE)
 JOINTS = 25
 MOST_PEOPLE = 2
 NOISE_FRAMES = 11  # a body seen for at most so many frames is noise
@@ -37,6 +48,11 @@ NOISE_SHARE = 0.69754  # share of such frames from which the whole body is noise
 # The published protocols of NTU-60: subjects (cross-subject) and cameras (cross-view) that train.
 XSUB_TRAIN = (1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38)
 XVIEW_TRAIN = (2, 3)
+# Cross-subject of NTU-120.
+XSUB_TRAIN_120 = (
+    *XSUB_TRAIN, 45, 46, 47, 49, 50, 52, 53, 54, 55, 56, 57, 58, 59, 70, 74, 78, 80, 81, 82, 83, 84, 85, 86, 89, 91,
+    92, 93, 94, 95, 97, 98, 100, 103,
+)  # fmt: skip
 
 # A001 to A060 are NTU-60, the rest came with NTU-120.
 ACTIONS = (
@@ -84,7 +100,7 @@ class _Body:
 
 def recognises(file: Path) -> bool:
     """Whether a file's name is of this format."""
-    return file.suffix == ".skeleton" and NAME.fullmatch(file.stem) is not None
+    return file.suffix.lower() == ".skeleton" and NAME.fullmatch(file.stem) is not None
 
 
 def read(files: list[Path], source: Path) -> SequenceSet:
@@ -116,6 +132,18 @@ def parts_of_name(name: str) -> tuple[dict[str, int | str], int] | None:
         return None
     setup, camera, subject, replication, action = (int(text) for text in match.groups())
     return {"setup": setup, "camera": camera, "subject": subject, "replication": replication}, action
+
+
+def add_groups(recordings: list[Recording]) -> tuple[str, ...] | None:
+    """Groups and class names where all recordings are NTU's by name, and their labels are the actions; else `None`."""
+    found = [parts_of_name(recording.name) for recording in recordings]
+    for recording, parts in zip(recordings, found, strict=True):
+        if parts is None or recording.label != parts[1] - 1:
+            return None
+    for recording, parts in zip(recordings, found, strict=True):
+        assert parts is not None
+        recording.groups.update(parts[0])
+    return classes_of(recordings)
 
 
 def classes_of(recordings: list[Recording]) -> tuple[str, ...]:

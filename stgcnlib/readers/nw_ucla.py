@@ -23,7 +23,7 @@ from stgcnlib.sequences import SequenceSet
 __all__ = ["ACTIONS", "PATTERN", "read", "recognises"]
 
 PATTERN = "aAA_sSS_eEE_vVV.json"
-NAME = re.compile(r"a(\d{1,6})_s(\d{1,6})_e(\d{1,6})_v(\d{1,6})\.json")
+NAME = re.compile(r"a(\d{1,6})_s(\d{1,6})_e(\d{1,6})_v(\d{1,6})\.json", re.IGNORECASE)
 JOINTS = 20
 
 # Action number in the file name -> class name; the label inside is the place in this list, from 1.

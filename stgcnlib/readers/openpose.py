@@ -25,7 +25,7 @@ from stgcnlib.sequences import SequenceSet
 __all__ = ["PATTERN", "read", "recognises"]
 
 PATTERN = "VIDEO_000000000012_keypoints.json"
-NAME = re.compile(r"(?:(.*)_)?(\d{1,15})_keypoints\.json")
+NAME = re.compile(r"(?:(.*)_)?(\d{1,15})_keypoints\.json", re.IGNORECASE)
 LAYOUTS = {75: "openpose-25", 54: "openpose-18"}
 MOST_BYTES = 2**22  # of one frame
 

@@ -20,7 +20,7 @@ from stgcnlib.sequences import SequenceSet
 __all__ = ["ACTIONS", "PATTERN", "read", "recognises"]
 
 PATTERN = "aA_sS_tT_skeleton.mat"
-NAME = re.compile(r"a(\d{1,6})_s(\d{1,6})_t(\d{1,6})_skeleton\.mat")
+NAME = re.compile(r"a(\d{1,6})_s(\d{1,6})_t(\d{1,6})_skeleton\.mat", re.IGNORECASE)
 JOINTS = 20
 MOST_FRAMES = 100_000  # an hour at 30 Hz; a larger count is a damaged header
 MOST_BYTES = 2**26
@@ -56,7 +56,7 @@ def read(files: list[Path], source: Path) -> SequenceSet:
             class_names=ACTIONS,
             groups={"subject": numbers[:, 1], "trial": numbers[:, 2]},
             layout="kinect-v1",
-            names=[file.name.removesuffix("_skeleton.mat") for file in files],
+            names=[file.stem[: -len("_skeleton")] for file in files],
         )
     except SequenceError as error:
         raise SkeletonFormatError(f"{source}: {error}") from None

@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stgcnlib.errors import SkeletonFormatError, shorten
-from stgcnlib.readers.content import Recording, gather, number, read_text, row
+from stgcnlib.readers.content import Recording, beside, gather, number, read_text, row
 from stgcnlib.sequences import SequenceSet
 
 __all__ = ["ACTIONS", "PATTERN", "read", "recognises"]
 
 PATTERN = "joints_sXX_eYY.txt"
-NAME = re.compile(r"joints_s(\d{2})_e(\d{2})\.txt")
+NAME = re.compile(r"joints_s(\d{2})_e(\d{2})\.txt", re.IGNORECASE)
 TAKE = re.compile(r"s\d{2}_e\d{2}")
 LABEL_FILE = "actionLabel.txt"
 JOINTS = 20
@@ -50,8 +50,7 @@ def read(files: list[Path], source: Path) -> SequenceSet:
         SkeletonFormatError: naming the first file that is damaged, or the label file that is missing.
     """
     folder = files[0].parent
-    places = [folder / LABEL_FILE, folder.parent / LABEL_FILE]
-    labels = next((file for file in places if file.is_file()), None)
+    labels = beside(folder, LABEL_FILE) or beside(folder.parent, LABEL_FILE)
     if labels is None:
         raise SkeletonFormatError(f"{source}: {LABEL_FILE} is not there; put it beside the joints files or above them")
     segments = _segments(labels)
@@ -59,7 +58,7 @@ def read(files: list[Path], source: Path) -> SequenceSet:
     for file in files:
         match = NAME.fullmatch(file.name)
         assert match is not None
-        take = file.stem.removeprefix("joints_")
+        take = file.stem.lower().removeprefix("joints_")
         if take not in segments:
             raise SkeletonFormatError(f"{labels}: has no take {take}; it has {shorten(segments)}")
         numbers, coords = _frames(file)

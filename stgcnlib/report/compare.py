@@ -14,7 +14,7 @@ from pathlib import Path
 import yaml
 
 from stgcnlib.errors import StudyError
-from stgcnlib.files import atomic_path, fingerprint, write_text
+from stgcnlib.files import atomic_path, fingerprint, make_folder, write_text
 from stgcnlib.pipeline.board import Board
 from stgcnlib.pipeline.jobs import Crew, Job, forget_partial
 from stgcnlib.pipeline.notebooks import check_parameters, notebook_folder
@@ -63,7 +63,7 @@ def compare(
     parameters = {"studies": folders, "output": str(target.resolve()), "name": title}
     source = notebook_folder() / f"{NOTEBOOK}.ipynb"
     check_parameters(source, parameters)
-    target.mkdir(parents=True, exist_ok=True)
+    make_folder(target)
     settings = {"name": title, "studies": folders}
     write_text(target / COMPARISON, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
     forget_partial(target / "notebooks")

@@ -27,7 +27,7 @@ __all__ = [
 ]  # fmt: skip
 
 Example: TypeAlias = "tuple[str, NDArray[np.float32], dict[str, RelevanceMap]]"
-"""(title, coordinates (T, V, C) of the first person, layer -> map): what `stgcnlib.figures.skeleton_strip` draws."""
+"""(title, coordinates (M, T, V, C), layer -> map): what `stgcnlib.figures.skeleton_strip` draws."""
 
 
 # -- graphs and pairs --------------------------------------------------------------------------
@@ -146,7 +146,7 @@ def example_maps(
         title = f"{nodes.names[node]}: {told(nodes, node)}"
         if nodes.outputs > 1:
             title += f", explained as {output}"
-        examples.append((title, nodes.people(node)[0], found))
+        examples.append((title, nodes.people(node), found))
     return examples
 
 
@@ -229,7 +229,7 @@ def extremes(
         node = int(indices[k])
         name = f"{nodes.class_names[nodes.labels[node]]}: {nodes.names[node]}"
         title = f"{word} typical {name}, mean distance {mean_distance:.3g}"
-        result.append((title, nodes.people(node)[0], {layer: _map(maps[k], layer)}))
+        result.append((title, nodes.people(node), {layer: _map(maps[k], layer)}))
     return result
 
 

@@ -176,13 +176,14 @@ def _outputs(network: nn.Module, data: SequenceSet, device: str) -> NDArray[np.f
     outputs: list[NDArray[np.float32]] = [np.empty(0, np.float32)] * len(data)
     first = next(network.parameters(), None)
     home = place if first is None else first.device
+    half = first.dtype if first is not None and first.dtype in (torch.float16, torch.bfloat16) else None
     try:
         network.eval().to(place)
         with torch.inference_mode():
             for batch in equal_batches(data, BATCH_FRAMES):
                 x = network_batch([data.people(i) for i in batch]).to(place)
-                scores: Tensor = check_scores(network(x), x)
-                for i, score in zip(batch, scores.cpu().numpy(), strict=True):
+                scores: Tensor = check_scores(network(x.to(half) if half else x), x)
+                for i, score in zip(batch, (scores.float() if half else scores).cpu().numpy(), strict=True):
                     outputs[i] = score
     finally:
         for module, mode in modes.items():

@@ -177,7 +177,7 @@ def test_shapes_beyond_the_file_take_no_memory(tmp_path: Path) -> None:
     torch.save({**state, "fcn.weight": torch.ones(1).expand(10**12, 8, 1, 1)}, tmp_path / "views.pt")
     with pytest.raises(CheckpointError, match=r"views\.pt: 'fcn\.weight' has shape .*more numbers than the file holds"):
         load_network("auto", checkpoint=tmp_path / "views.pt")
-    state["st_gcn_networks.0.tcn.0.weight"] = torch.ones(100_000)
+    state |= {f"st_gcn_networks.{block}.tcn.0.weight": torch.ones(100_000 * (block + 1)) for block in (0, 1)}
     torch.save(state, tmp_path / "wide.pt")
     with pytest.raises(CheckpointError, match=r"wide\.pt: its shapes do not belong together.*parameters, the file"):
         load_network("auto", checkpoint=tmp_path / "wide.pt")

@@ -269,6 +269,92 @@ def write_basicts_part(folder: Path) -> Path:
     return file
 
 
+def padded(recordings: list[Array], frames: int, people: int = 2) -> Array:
+    """(N, M, frames, V, C) of (M, T, V, C) recordings, zeros behind and after them."""
+    result = np.zeros((len(recordings), people, frames, *recordings[0].shape[2:]))
+    for place, recording in zip(result, recordings, strict=True):
+        place[: len(recording), : recording.shape[1]] = recording
+    return result
+
+
+NTU_NAMES = ("S001C001P001R001A001", "S001C002P003R002A060")
+
+
+def ntu_recordings() -> list[Array]:
+    return [motion(5, 25)[None], np.stack([motion(7, 25, seed=k) for k in (1, 2)])]
+
+
+def write_stgcn(folder: Path) -> Path:
+    """The array; its labels lie beside it."""
+    file = folder / "train_data.npy"
+    np.save(file, padded(ntu_recordings(), 12).transpose(0, 4, 2, 3, 1).astype(np.float32))
+    label = ([f"{name}.skeleton" for name in NTU_NAMES], [0, 59])
+    (folder / "train_label.pkl").write_bytes(pickle.dumps(label))
+    return file
+
+
+def write_stgcn_labels(folder: Path) -> Path:
+    return write_stgcn(folder).with_name("train_label.pkl")
+
+
+def write_ctrgcn(folder: Path) -> Path:
+    file = folder / "NTU60_CS.npz"
+    x = padded(ntu_recordings(), 12).transpose(0, 2, 1, 3, 4).reshape(2, 12, 150).astype(np.float32)
+    y = np.eye(60)[[0, 59]]
+    np.savez(file, x_train=x[:1], y_train=y[:1], x_test=x[1:], y_test=y[1:])
+    return file
+
+
+POSETRACK = (
+    "nose", "head_bottom", "head_top", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow",
+    "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle",
+    "right_ankle",
+)  # fmt: skip
+
+
+def annotated(people: Array, *, joints: tuple[str, ...] = POSETRACK) -> dict[str, Any]:
+    """Annotations of (M, T, V, 2), one video of numbered pictures."""
+    M, T = people.shape[:2]
+    return {
+        "categories": [{"id": 1, "name": "person", "keypoints": list(joints), "skeleton": [[1, 2], [2, 3], [2, 1]]}],
+        "images": [
+            {"id": 10 + t, "vid_id": "7", "frame_id": t, "file_name": f"images/7/{t:06d}.jpg"} for t in range(T)
+        ],
+        "annotations": [
+            {
+                "id": m * T + t,
+                "image_id": 10 + t,
+                "track_id": m,
+                "keypoints": np.column_stack([people[m, t].round(2), np.ones(len(joints))]).reshape(-1).tolist(),
+            }
+            for m in range(M)
+            for t in range(T)
+        ],
+    }
+
+
+def write_coco_annotations(folder: Path) -> Path:
+    file = folder / "posetrack.json"
+    file.write_text(json.dumps(annotated(motion(4, 17, 2)[None] * 300)))
+    return file
+
+
+def write_kinetics_pickle(folder: Path) -> Path:
+    """Annotations whose detections lie in other files."""
+    (folder / "kpfiles").mkdir(exist_ok=True)
+    people = motion(5, 17, 3) * [300, 200, 1]
+    (folder / "kpfiles" / "abc.pkl").write_bytes(pickle.dumps(people.astype(np.float16)))
+    entry = {
+        "frame_dir": "abc",
+        "label": 3,
+        "img_shape": (320, 426),
+        "total_frames": 11,
+        "frame_inds": np.array([1, 3, 5, 7, 11], dtype=np.int16),
+        "valid": {0.5: 5, 0.9: 3},
+    }
+    return write_pyskl(folder, [entry])
+
+
 # What a format is called -> what writes a small file of it and says where.
 WRITERS: Mapping[str, tuple[Callable[[Path], Path], ...]] = {
     "npz": (write_npz,),
@@ -279,10 +365,13 @@ WRITERS: Mapping[str, tuple[Callable[[Path], Path], ...]] = {
     "utkinect": (write_utkinect,),
     "openpose": (write_openpose_frame,),
     "bvh": (write_bvh,),
-    "pyskl": (write_pyskl,),
+    "pyskl": (write_pyskl, write_kinetics_pickle),
     "kinetics-skeleton": (write_kinetics,),
+    "coco-annotations": (write_coco_annotations,),
     "coco": (write_coco, write_mmpose),
     "mediapipe": (write_mediapipe,),
     "keypoint-csv": (write_wide_csv, write_long_csv),
     "basicts": (write_basicts, write_basicts_graph, write_basicts_part),
+    "st-gcn": (write_stgcn, write_stgcn_labels),
+    "ctr-gcn": (write_ctrgcn,),
 }

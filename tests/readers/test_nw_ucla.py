@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,14 @@ def write(folder: Path, name: str = "a01_s01_e00_v01", **changes: Any) -> Path:
     file = folder / f"{name}.json"
     file.write_text(json.dumps({k: v for k, v in content.items() if v is not None}))
     return file
+
+
+def test_folder_as_published(tmp_path: Path) -> None:
+    """The recordings lie in a folder beside a list of the test part, which is a pickle of names and labels."""
+    (tmp_path / "all_sqe").mkdir()
+    write(tmp_path / "all_sqe")
+    (tmp_path / "val_label.pkl").write_bytes(pickle.dumps([{"file_name": "a01_s01_e00_v03", "length": 4, "label": 1}]))
+    assert read(tmp_path).names == ("a01_s01_e00_v01",)
 
 
 def test_complete_set(data_folder: Path) -> None:
@@ -99,7 +108,7 @@ def test_truncated(tmp_path: Path, tenth: int) -> None:
     file = write(tmp_path)
     content = file.read_bytes()
     file.write_bytes(content[: len(content) * tenth // 10])
-    with pytest.raises(SkeletonFormatError, match=r"a01_s01_e00_v01\.json: truncated or not JSON"):
+    with pytest.raises(SkeletonFormatError, match=r"a01_s01_e00_v01\.json: (truncated or not JSON|is empty)"):
         read(tmp_path)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from format_writers import write_ntu
+from format_writers import WRITERS, write_bvh, write_ntu
 from scipy.io import savemat
 
 from stgcnlib.errors import SkeletonFormatError
@@ -33,7 +34,7 @@ def test_npz_by_name_and_by_content(tmp_path: Path, small_set: SequenceSet) -> N
 
 def test_npz_of_something_else(tmp_path: Path) -> None:
     np.savez(tmp_path / "set.npz", a=np.ones(3))
-    with pytest.raises(SkeletonFormatError, match=r"set\.npz: not a readable stgcnlib file of recordings"):
+    with pytest.raises(SkeletonFormatError, match=r"set\.npz: an npz of 'a \(3,\)', which is neither"):
         read(tmp_path / "set.npz")
 
 
@@ -68,7 +69,7 @@ def test_the_error_says_what_is_there(tmp_path: Path) -> None:
     with pytest.raises(SkeletonFormatError, match="it is a file that starts with b'nothing here'"):
         read(tmp_path / "notes.txt")
     (tmp_path / "empty.json").touch()
-    with pytest.raises(SkeletonFormatError, match="it is an empty file"):
+    with pytest.raises(SkeletonFormatError, match=r"empty\.json: is empty; copy or download it again"):
         read(tmp_path / "empty.json")
     with pytest.raises(SkeletonFormatError) as caught:
         read(tmp_path)
@@ -80,8 +81,9 @@ def test_subfolders_are_looked_into(tmp_path: Path) -> None:
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
     put_mat(tmp_path / "first")
-    (tmp_path / "second" / "notes.txt").touch()
-    assert len(read(tmp_path)) == 1
+    (tmp_path / "second" / "notes.txt").write_text("none here")
+    with pytest.warns(UserWarning, match=r"not read: 1 file of no known format, 'second/notes\.txt'$"):
+        assert len(read(tmp_path)) == 1
 
 
 def test_skip_by_names_and_by_a_list(tmp_path: Path, small_set: SequenceSet) -> None:
@@ -94,12 +96,98 @@ def test_skip_by_names_and_by_a_list(tmp_path: Path, small_set: SequenceSet) -> 
     names.write_text("S001C001P001R001A002.skeleton\r\nS009C001P001R001A002\r\n\r\n")
     assert read(tmp_path, skip=names).labels.tolist() == [0, 2]
     assert read(tmp_path, skip=str(names)).labels.tolist() == [0, 2]
+    names.unlink()
     with pytest.raises(SkeletonFormatError, match="all 3 files are among those to skip"):
         read(tmp_path, skip=[file.stem for file in whole])
     small_set.save(tmp_path / "set.npz")
     assert len(read(tmp_path / "set.npz", skip=small_set.names[:3])) == 5
     with pytest.raises(SkeletonFormatError, match="all 8 recordings are among those to skip"):
         read(tmp_path / "set.npz", skip=small_set.names)
+
+
+def test_whatever_is_not_read_is_named(tmp_path: Path) -> None:
+    write_ntu(tmp_path, "S001C001P001R001A001")
+    (tmp_path / "S001C001P001R001A002.skeleton.part").write_text("4")
+    (tmp_path / "clip.json").write_text("<!DOCTYPE html><title>Too\nmany requests</title>")
+    (tmp_path / "gone.skeleton").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "more").mkdir()
+    for harmless in ("labels.csv", "README.txt", "Thumbs.db", ".hidden"):
+        (tmp_path / harmless).write_text("x")
+    with pytest.warns(UserWarning, match="not read") as caught:
+        assert len(read(tmp_path)) == 1
+    said = [str(each.message) for each in caught]
+    assert said == [
+        f"{tmp_path}: not read: 2 files of no known format, 'S001C001P001R001A002.skeleton.part', 'clip.json' "
+        "(clip.json is a web page ('Too many requests'), not the file that was to be downloaded; download it again)",
+        f"{tmp_path}: not read: 1 subfolder, 'more'",
+        f"{tmp_path}: not read: 1 link to nothing, 'gone.skeleton'",
+    ]
+
+
+def test_a_link_to_nothing_among_subfolders_and_labels_of_a_subfolder(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        write_ntu(tmp_path / name, f"S001C001P001R001A00{len(name)}")
+    (tmp_path / "two" / "labels.csv").write_text("name,label\n")
+    (tmp_path / "three").symlink_to(tmp_path / "nowhere")
+    with pytest.warns(UserWarning, match="not read") as caught:
+        read(tmp_path)
+    assert [str(each.message).partition("not read: ")[2] for each in caught] == [
+        "1 file of no known format, 'two/labels.csv'", "1 link to nothing, 'three'",
+    ]  # fmt: skip
+
+
+def test_who_names_a_format_is_not_told_of_the_others(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    put_mat(tmp_path)
+    put_json(tmp_path)
+    read(tmp_path, format="utd-mhad")
+    assert not recwarn
+
+
+@pytest.mark.parametrize(
+    "writer",
+    [w for name, writers in WRITERS.items() for w in writers if name not in ("basicts", "st-gcn")],  # of fixed names
+)
+@pytest.mark.filterwarnings("default")
+def test_upper_case_suffixes(writer: Callable[[Path], Path], tmp_path: Path) -> None:
+    file = writer(tmp_path)
+    before = read(file)
+    upper = file.with_suffix(file.suffix.upper())
+    file.rename(upper)
+    after = read(upper)
+    assert after.fingerprint() == before.fingerprint()
+
+
+def test_upper_case_labels(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        write_bvh(tmp_path).rename(tmp_path / f"{name}.BVH")
+    (tmp_path / "Labels.CSV").write_text("name,label\none,walk\ntwo,run\n")
+    assert read(tmp_path).class_names == ("run", "walk")
+
+
+WRONG = {
+    "web page": (b"<!DOCTYPE html><html><title>Sign in</title>", r"is a web page \('Sign in'\)"),
+    "Git LFS": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 77\n", "has 77 bytes; fetch it with"),
+    "gzip": (b"\x1f\x8b\x08\0\0\0\0\0", "is compressed with gzip; unpack it first"),
+    "MATLAB 7.3": (b"MATLAB 7.3 MAT-file, Platform: GLNXA64", "is a MATLAB 7.3 file, which is HDF5"),
+    "UTF-16": ("0\n".encode("utf-16"), "is text in UTF-16; save it as UTF-8"),
+    "nothing": (b"", "is empty; copy or download it again"),
+    "zip": (b"PK\x03\x04" + b"\0" * 22 + b"\x06\0\0\0readme", "is a zip archive that begins with 'readme'"),
+}
+
+
+@pytest.mark.parametrize(("format", "writer"), [(f, w) for f, writers in WRITERS.items() for w in writers])
+@pytest.mark.parametrize("kind", WRONG)
+def test_another_file_under_the_name(format: str, writer: Callable[[Path], Path], kind: str, tmp_path: Path) -> None:
+    """Whether the format is given, known by the name or unknown: the error says what the file is."""
+    file = writer(tmp_path)
+    content, message = WRONG[kind]
+    for damaged in [each for each in sorted(tmp_path.iterdir()) if each.is_file() and each.name != "actionLabel.txt"]:
+        damaged.write_bytes(content)
+    for given in (None, format):
+        with pytest.raises(SkeletonFormatError, match=message) as caught:
+            read(file, format=given)
+        assert str(tmp_path) in str(caught.value)
 
 
 def test_mixed_folder_needs_a_format(tmp_path: Path) -> None:
@@ -114,5 +202,5 @@ def test_mixed_folder_needs_a_format(tmp_path: Path) -> None:
 def test_formats_are_named() -> None:
     assert set(FORMATS) == {
         "npz", "utd-mhad", "nw-ucla", "ntu-rgb+d", "msr-action3d", "utkinect", "openpose", "bvh", "pyskl",
-        "kinetics-skeleton", "coco", "mediapipe", "keypoint-csv", "basicts",
+        "kinetics-skeleton", "coco", "mediapipe", "keypoint-csv", "basicts", "st-gcn", "ctr-gcn", "coco-annotations",
     }  # fmt: skip

@@ -141,7 +141,7 @@ def test_examples_are_spread_over_the_classes():
     maps = relevance(nodes, EXPLAINED)
     examples = tables.example_maps(nodes, EXPLAINED, maps, count=2)
     assert [title for title, _, _ in examples] == ["a: wave, explained as wave", "f: kick, explained as kick"]
-    np.testing.assert_array_equal(examples[1][1], nodes.coords[5][0])  # the first person
+    np.testing.assert_array_equal(examples[1][1], nodes.coords[5])  # both people
     assert examples[0][2] == maps[0]
     assert len(tables.example_maps(nodes, EXPLAINED, maps, count=9)) == 4
     one = tables.layer_maps(examples, layer="blocks.1")
@@ -162,7 +162,7 @@ def test_the_most_and_the_least_typical_recording():
     assert most[0] == "Most typical kick: e, mean distance 2.5"
     assert least[0] == "Least typical kick: f, mean distance 4.95"
     assert least[2] == {"blocks.0": maps[5]["blocks.0"]}
-    np.testing.assert_array_equal(most[1], nodes.coords[4])
+    np.testing.assert_array_equal(most[1], nodes.people(4))
     # With two kicks only, the waves are left; the distances are those of the nodes, not of the first rows.
     some = [0, 1, 2, 4, 5]
     most, least = tables.extremes(nodes, some, relevance(nodes, some), layer="blocks.0", distances=distances)

@@ -1,0 +1,43 @@
+"""Recordings out of arrays in which all have the same length and number of people.
+
+Published arrays are filled up with zeros behind the last frame and after the last person (ST-GCN, CTR-GCN), or with
+the recording over and over (2s-AGCN). What was filled in is taken away again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["unpadded"]
+
+
+def unpadded(people: NDArray[Any]) -> NDArray[np.float32] | None:
+    """(T, V, C), or (M, T, V, C) where several people are there, of padded (M, T, V, C); `None` where nobody is.
+
+    People whose numbers are all zero are dropped, then the frames behind the last one in which anybody is. Where there
+    are none such, and from some frame on the recording equals its own beginning number for number up to the end, it is
+    cut before that frame. NaN joints are zero, not found.
+    """
+    people = np.where(np.isnan(people).any(axis=-1, keepdims=True), 0, people)
+    people = people[people.any(axis=(1, 2, 3))]
+    if not len(people):
+        return None
+    length = people.shape[1]
+    last = int(np.flatnonzero(people.any(axis=(0, 2, 3)))[-1]) + 1
+    people = people[:, : last if last < length else _period(people)]
+    with np.errstate(over="ignore"):  # what overflows is infinite, which SequenceSet refuses
+        coords = np.ascontiguousarray(people, dtype=np.float32)
+    return coords if len(coords) > 1 else coords[0]
+
+
+def _period(people: NDArray[Any]) -> int:
+    """Frames until (M, T, V, C) starts again; T where it does not."""
+    frames = people.swapaxes(0, 1).reshape(people.shape[1], -1)
+    length = len(frames)
+    for period in 1 + np.flatnonzero((frames[1:] == frames[0]).all(axis=1)):
+        if np.array_equal(frames[period:], frames[: length - period]):
+            return int(period)
+    return length
