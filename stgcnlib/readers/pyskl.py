@@ -10,14 +10,13 @@ channel. Nothing of the pickle is run: see `stgcnlib.readers.pickled`.
 from __future__ import annotations
 
 import re
-import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stgcnlib.errors import SkeletonFormatError, shorten
+from stgcnlib.errors import SkeletonFormatError, shorten, warn
 from stgcnlib.readers import ntu
 from stgcnlib.readers.content import Recording, gather
 from stgcnlib.readers.pickled import PickledArray, read_pickle
@@ -40,8 +39,9 @@ def read(files: list[Path], source: Path) -> SequenceSet:
     """The recordings of one annotation file.
 
     Groups are the splits ("xsub_train" and "xsub_val" become the group "xsub" with values "train" and "val"; "none"
-    for recordings in neither), "image height" and "image width" where the file gives them, and for NTU names setup,
-    camera, subject and replication. A split that names unknown recordings is reported as a warning.
+    for recordings in neither), "image height" and "image width" where the file gives them (0 for recordings that lack
+    it where others have it, with a warning), and for NTU names setup, camera, subject and replication. A split that
+    names unknown recordings is reported as a warning.
 
     Raises:
         SkeletonFormatError: if there are several files, or it is damaged, unsafe or not of this kind.
@@ -66,6 +66,7 @@ def read(files: list[Path], source: Path) -> SequenceSet:
             f"what is read is {shorten(sorted(LAYOUTS))}, one of them a file"
         )
     recordings = [recording for recording, _, _ in read_ones]
+    _complete_sizes(recordings, file)
     _add_splits(recordings, splits, file)
     classes = ntu.add_groups(recordings)
     return gather(recordings, layout=LAYOUTS[kinds.pop()], source=file, class_names=classes)
@@ -118,6 +119,19 @@ def _recording(annotation: object, where: str) -> tuple[Recording, tuple[int, in
     return Recording(name, coords, label, groups), kind, size
 
 
+def _complete_sizes(recordings: list[Recording], file: Path) -> None:
+    """All recordings have the groups of an image's size, or none has."""
+    without = [recording for recording in recordings if "image height" not in recording.groups]
+    if not without or len(without) == len(recordings):
+        return
+    for recording in without:
+        recording.groups = {"image height": 0, "image width": 0, **recording.groups}
+    warn(
+        f"{file}: {len(without)} of {len(recordings)} annotations have no 'img_shape' of two numbers, and 0 as image "
+        f"height and width: {shorten([recording.name for recording in without], 4)}"
+    )
+
+
 def _array(value: object, where: str) -> NDArray[Any]:
     if not isinstance(value, PickledArray):
         raise SkeletonFormatError(f"{where} is a {type(value).__name__}; expected a numpy array of numbers")
@@ -153,4 +167,4 @@ def _add_splits(recordings: list[Recording], splits: object, file: Path) -> None
                 recording.groups[group] = value
     if unknown:
         lacking = ", ".join(f"{count} in {key!r}" for key, count in unknown.items())
-        warnings.warn(f"{file}: splits name recordings that are not there ({lacking})", stacklevel=3)
+        warn(f"{file}: splits name recordings that are not there ({lacking})")

@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 from format_writers import annotation, coco_annotations, motion, write_pyskl
 
-from stgcnlib.errors import SkeletonFormatError
+from stgcnlib import transforms
+from stgcnlib.errors import SequenceError, SkeletonFormatError
 from stgcnlib.readers import ntu, read
 from stgcnlib.readers.pickled import PickledArray, read_pickle
 
@@ -378,3 +379,19 @@ def test_instructions_that_python_seldom_writes(program: bytes, tmp_path: Path) 
     file = tmp_path / "a.pkl"
     file.write_bytes(program)
     assert read_pickle(file) == pickle.loads(program)
+
+
+@pytest.mark.parametrize("without", [None, (), [1080], "no key"])
+@pytest.mark.parametrize("place", [0, 1])
+def test_sizes_of_some_pictures_only(tmp_path: Path, without: Any, place: int) -> None:
+    content = coco_annotations()
+    if without == "no key":
+        del content["annotations"][place]["img_shape"]
+    else:
+        content["annotations"][place]["img_shape"] = without
+    with pytest.warns(UserWarning, match=rf"1 of 4 annotations have no 'img_shape' .* width: 'video{place}'"):
+        data = read(write_pyskl(tmp_path, content))
+    assert data.groups["image height"].tolist() == [0 if i == place else 240 for i in range(4)]
+    assert data.groups["image width"].tolist() == [0 if i == place else 320 for i in range(4)]
+    with pytest.raises(SequenceError, match="has a size of 0 or less"):
+        transforms.pyskl_normalize_2d(data, image="recorded")
