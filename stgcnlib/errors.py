@@ -106,7 +106,7 @@ def suggest(name: str, known: Iterable[str]) -> str:
 
 def warn(message: str) -> None:
     """A `UserWarning` that names the line outside of stgcnlib whose call led here."""
-    depth, frame = 1, sys._getframe(1)
+    depth, frame = 2, sys._getframe(1)  # 1 is this function
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "stgcnlib":
         depth, frame = depth + 1, frame.f_back
     warnings.warn(message, stacklevel=depth)

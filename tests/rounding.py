@@ -160,7 +160,7 @@ def _batch_norm(mode: Float32Errors, func: Any, out: Any, args: Any, kwargs: Any
 # Results of these are rounded once, or have the accuracy of a library function of a few units.
 ROUNDED: dict[str, float] = {
     "add": 1, "sub": 1, "rsub": 1, "mul": 1, "div": 1, "reciprocal": 1, "sqrt": 1, "rsqrt": 2, "pow": 2, "exp": 4,
-    "tanh": 4, "sigmoid": 4, "silu": 5, "hardswish": 3, "acos": 4,
+    "tanh": 4, "sigmoid": 4, "silu": 5, "hardswish": 3, "acos": 4, "leaky_relu": 1,
 }  # fmt: skip
 SUMS: dict[str, Callable[..., Any]] = {
     "mm": _product, "bmm": _product, "addmm": _added_product, "convolution": _convolution, "sum": _sum, "mean": _mean,
@@ -172,7 +172,7 @@ EXACT = frozenset(
         "view", "_unsafe_view", "reshape", "_reshape_alias", "expand", "permute", "transpose", "t", "unsqueeze",
         "squeeze", "select", "slice", "unfold", "clone", "copy", "detach", "alias", "cat", "stack", "split", "unbind",
         "split_with_sizes", "constant_pad_nd", "index", "index_select", "gather", "repeat", "relu", "hardtanh", "neg",
-        "abs", "max", "amax", "clamp", "clamp_min", "max_pool2d_with_indices", "where", "floor", "lt", "ge",
+        "abs", "topk", "max", "amax", "clamp", "clamp_min", "max_pool2d_with_indices", "where", "floor", "lt", "ge",
         "zeros_like", "ones_like", "new_zeros", "_to_copy",
     }
 )  # fmt: skip

@@ -19,6 +19,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "st-gcn++": {"width": 12, "depth": 4},
     "shift-gcn": {"width": 8, "depth": 4},
     "efficientgcn-b0": {"width": 8},
+    "hd-gcn": {"width": 8, "depth": 4},
 }
 
 

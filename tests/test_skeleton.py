@@ -20,13 +20,14 @@ def test_known_layouts_are_sound(known: SkeletonLayout) -> None:
     assert len(known.bones) == V - 1
     graph = coo_array((np.ones(V - 1), np.array(known.bones).T), shape=(V, V))
     assert connected_components(graph, directed=False)[0] == 1
-    assert sorted(j for joints in known.limbs.values() for j in joints) == list(range(V))
+    palm = [0] if known.name == "hand-21" else []  # the wrist is of no finger
+    assert sorted(palm + [j for joints in known.limbs.values() for j in joints]) == list(range(V))
     paired = [j for pair in known.mirror for j in pair]
     assert len(set(paired)) == len(paired)
     for left, right in known.mirror:
         assert known.joints[left].replace("left", "right") == known.joints[right] != known.joints[left]
     assert set(paired) == {j for j, name in enumerate(known.joints) if "left" in name or "right" in name}
-    assert known.shoulders in known.mirror
+    assert known.shoulders in known.mirror or (known.name == "hand-21" and known.shoulders is None)
 
 
 @pytest.mark.parametrize("known", LAYOUTS.values(), ids=lambda known: known.name)
@@ -46,6 +47,14 @@ def test_joint_counts() -> None:
         "openpose-25": 25,
         "mediapipe-33": 33,
         "coco-17": 17,
+        "halpe-26": 26,
+        "coco-wholebody-133": 133,
+        "hand-21": 21,
+        "openni-15": 15,
+        "human3.6m-17": 17,
+        "human3.6m-32": 32,
+        "smpl-24": 24,
+        "lcr-net-13": 13,
     }
 
 

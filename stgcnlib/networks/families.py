@@ -6,22 +6,20 @@ are read off the shapes. Only keys and shapes are looked at here: nothing is bui
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any, TypeAlias
+from typing import Any
 
 from torch import Tensor
 
 from stgcnlib.errors import CheckpointError, shorten
+from stgcnlib.networks import sizes
 from stgcnlib.networks.keys import extras, released_name
-from stgcnlib.networks.recognizer import block_plan
+from stgcnlib.networks.sizes import Shapes
 
 __all__ = ["FAMILIES", "Family", "Match", "find_family", "infer", "match_family"]
-
-Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
 
 ENOUGH = 0.9  # share of a checkpoint's keys that its family must know
 
@@ -118,89 +116,6 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(re.escape(pattern).replace(r"\#", r"\d+").replace(r"\*", ".+"))
 
 
-# -- what shapes tell ------------------------------------------------------------------------------
-
-
-def _size(shapes: Shapes, pattern: str, axis: int = 0) -> int | None:
-    """Size along one axis of the first key that a regular expression fits, or `None`."""
-    return next((shape[axis] for key, shape in shapes.items() if re.fullmatch(pattern, key)), None)
-
-
-def _common(shapes: Shapes, *, joints: int | None, channels: int | None) -> dict[str, Any]:
-    """What all families share: the head tells the classes, the first batch norm the people that it mixes."""
-    norm = _size(shapes, r"data_bn\.weight")
-    people = norm // (joints * channels) if norm and joints and channels else None
-    classes = _size(shapes, r"(classifier\.)?(fc|fcn|fc_cls)\.weight")
-    return {"classes": classes, "joints": joints, "channels": channels, "people": people}
-
-
-def _blocks_told(shapes: Shapes, block: str, width: str, axis: int = 0) -> dict[str, Any]:
-    """Width, depth and halvings of the first keys that the expressions fit; `widths` where no such blocks are built.
-
-    Halvings that are the published ones are left out. Frames are taken to halve where channels double; a shortcut
-    with weights between equal channels says that they halve where channels don't, which is not built.
-    """
-    found = {int(m[1]): shape[axis] for key, shape in shapes.items() if (m := re.fullmatch(block + width, key))}
-    widths = [found[number] for number in sorted(found)]
-    if not widths:
-        return {}
-    told: dict[str, Any] = {"width": widths[0], "depth": len(widths)}
-    if widths == [plan.channels_out for plan in block_plan(1, widths[0], len(widths))]:
-        return told
-    grown = [later / before for before, later in itertools.pairwise(widths)]
-    shortcuts = {int(m[1]) for key in shapes if (m := re.match(block + r"\.residual\.", key))}
-    steps = zip(sorted(found)[1:], grown, strict=True)
-    if any(growth not in (1, 2) or (growth == 1 and number in shortcuts) for number, growth in steps):
-        return {**told, "widths": tuple(widths)}
-    return {**told, "halvings": tuple(number for number, growth in enumerate(grown, start=2) if growth == 2)}
-
-
-def _st_gcn(shapes: Shapes) -> dict[str, Any]:
-    """ST-GCN and ST-GCN++: partitions of the graph, width and depth, and whether edges have weights."""
-    graph, first = r"A|edge_importance\.0|gcn\.0\.gcn\.(PA|A)", r"(st_gcn_networks|gcn)\.0\.gcn\.conv\.weight"
-    sizes = _common(shapes, joints=_size(shapes, graph, -1), channels=_size(shapes, first, 1))
-    sizes |= _blocks_told(shapes, r"(?:st_gcn_networks|gcn)\.(\d+)", r"\.(?:tcn\.0|gcn\.bn)\.weight")
-    if "st_gcn_networks.0.gcn.conv.weight" in shapes:
-        sizes["edge_importance"] = "edge_importance.0" in shapes
-        # Three partitions may also be distances up to 2 hops; the published networks are spatial.
-        named = {1: ("uniform", 1), 2: ("distance", 1), 3: ("spatial", 1), 5: ("spatial", 2)}
-        sizes["strategy"], sizes["max_hop"] = named.get(_size(shapes, graph) or 0, (None, None))
-    return sizes
-
-
-def _by_first_block(shapes: Shapes, *, first: str) -> dict[str, Any]:
-    """AGCN, AAGCN, CTR-GCN: the first graph convolution (width, channels, 1, 1), and the graph (K, V, V)."""
-    sizes = _common(shapes, joints=_size(shapes, r".*\.(PA|A)", -1), channels=_size(shapes, first, 1))
-    return {**sizes, **_blocks_told(shapes, r"(?:l|gcn\.|net\.)(\d+)", r"\.gcn1?\.bn\.weight")}
-
-
-def _ms_g3d(shapes: Shapes) -> dict[str, Any]:
-    """MS-G3D: one graph per scale, stacked (scales * V, V), and one multilayer perceptron over all scales."""
-    graph, first = r"sgcn1\.0\.A_res", r"sgcn1\.0\.mlp\.layers\.0\.weight"
-    stacked, joints, features = _size(shapes, graph), _size(shapes, graph, 1), _size(shapes, first, 1)
-    if not joints or not stacked or not features:
-        return {}
-    scales = stacked // joints
-    sizes = _common(shapes, joints=joints, channels=features // scales)
-    return {**sizes, "width": _size(shapes, first), "gcn_scales": scales}
-
-
-def _shift_gcn(shapes: Shapes) -> dict[str, Any]:
-    joints, first = _size(shapes, r"l1\.gcn1\.Feature_Mask", 1), r"l1\.gcn1\.Linear_weight"
-    sizes = _common(shapes, joints=joints, channels=_size(shapes, first))
-    return {**sizes, **_blocks_told(shapes, r"l(\d+)", r"\.gcn1\.Linear_weight", axis=1)}
-
-
-def _efficient_gcn(shapes: Shapes) -> dict[str, Any]:
-    joints = _size(shapes, r"input_branches\.0\..*\.A", -1)
-    features = _size(shapes, r"input_branches\.0\.init_bn\.weight")
-    # Each branch reads two kinds of features side by side, such as positions about the frame and about the body.
-    sizes = _common(shapes, joints=joints, channels=features // 2 if features else None)
-    return {**sizes, "width": _size(shapes, r"input_branches\.0\.stem_scn\.bn\.weight")}
-
-
-# -- the table -------------------------------------------------------------------------------------
-
 _HEAD = ("?fc.*", "?fc_cls.*")
 _ADAPTIVE = ("{g}.conv_a.#.*", "{g}.conv_b.#.*", "{g}.conv_d.#.*", "{g}.bn.*", "?{g}.down.*", "?{g}.A")
 _ATTENTION = ("{g}.conv_ta.*", "{g}.conv_sa.*", "{g}.fc1c.*", "{g}.fc2c.*", "{g}.alpha")
@@ -229,17 +144,17 @@ FAMILIES: Mapping[str, Family] = {
                 ),
                 _mm("{g}.A", "?{g}.PA", "{g}.bn.*", "{g}.conv.*", "?{g}.down.*", *_TCN),
             ),
-            _st_gcn,
+            sizes.st_gcn,
         ),
         Family(
             "agcn",
             (_authors("{g}.PA", *_ADAPTIVE, *_TCN), _mm("{g}.A", "{g}.alpha", *_ADAPTIVE, *_TCN)),
-            partial(_by_first_block, first=r"(l1\.gcn1|gcn\.0\.gcn)\.conv_d\.0\.weight"),
+            partial(sizes.by_first_block, first=r"(l1\.gcn1|gcn\.0\.gcn)\.conv_d\.0\.weight"),
         ),
         Family(
             "aagcn",
             (_authors("{g}.PA", *_ADAPTIVE, *_ATTENTION, *_TCN), _mm("{g}.A", *_ADAPTIVE, *_ATTENTION, *_TCN)),
-            partial(_by_first_block, first=r"(l1\.gcn1|gcn\.0\.gcn)\.conv_d\.0\.weight"),
+            partial(sizes.by_first_block, first=r"(l1\.gcn1|gcn\.0\.gcn)\.conv_d\.0\.weight"),
         ),
         Family(
             "ctr-gcn",
@@ -250,7 +165,7 @@ FAMILIES: Mapping[str, Family] = {
                 )
                 for block, graph in (("l#", "{g}.PA"), ("net.#", "{g}.A"))
             ),
-            partial(_by_first_block, first=r"(l1|net\.0)\.gcn1\.convs\.0\.conv3\.weight"),
+            partial(sizes.by_first_block, first=r"(l1|net\.0)\.gcn1\.convs\.0\.conv3\.weight"),
         ),
         Family(
             "ms-g3d",
@@ -260,7 +175,7 @@ FAMILIES: Mapping[str, Family] = {
                     "?sgcn#.#.residual.*", "tcn#.branches.*", "?tcn#.residual.*", *_HEAD,
                 ),
             ),
-            _ms_g3d,
+            sizes.ms_g3d,
         ),
         Family(
             "st-gcn++",
@@ -270,7 +185,7 @@ FAMILIES: Mapping[str, Family] = {
                     "?{t}.add_coeff",
                 ),
             ),
-            _st_gcn,
+            sizes.st_gcn,
         ),
         Family(
             "shift-gcn",
@@ -281,7 +196,17 @@ FAMILIES: Mapping[str, Family] = {
                     "{t}.temporal_linear.*",
                 ),
             ),
-            _shift_gcn,
+            sizes.shift_gcn,
+        ),
+        Family(
+            "hd-gcn",
+            (
+                _authors(
+                    "{g}.PA", "{g}.conv_down.#.*", "{g}.conv.#.*", "?{g}.conv_d.*", "?{g}.aha.*", "{g}.bn.*",
+                    "?{g}.down.*", "{t}.branches.*",
+                ),
+            ),
+            sizes.hd_gcn,
         ),
         Family(
             "efficientgcn-b0",
@@ -292,7 +217,7 @@ FAMILIES: Mapping[str, Family] = {
                     "main_stream.block-#_tcn-0.*", "main_stream.block-#_att.*", "?classifier.fc.*",
                 ),
             ),
-            _efficient_gcn,
+            sizes.efficient_gcn,
         ),
     )
 }  # fmt: skip

@@ -5,6 +5,9 @@ Only adjacency matrices are made here; networks decide what to do with them.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -21,6 +24,9 @@ __all__ = [
     "adjacency",
     "directed_adjacency",
     "disentangled_adjacency",
+    "hands_apart",
+    "hierarchical_adjacency",
+    "hierarchy",
     "hop_distance",
     "parents",
     "trunk_joint",
@@ -145,6 +151,60 @@ def disentangled_adjacency(skeleton: SkeletonLayout | str, *, scales: int, windo
     graphs = np.stack([(hops == k) | own for k in range(scales)]).astype(np.float64)
     scale = graphs.sum(axis=2) ** -0.5
     return np.asarray(scale[:, :, None] * graphs * scale[:, None, :], dtype=np.float32)
+
+
+def hands_apart(skeleton: SkeletonLayout | str) -> SkeletonLayout:
+    """The layout with hand tips and thumbs both hanging from the hand, where a tip hangs from the thumb.
+
+    2s-AGCN, CTR-GCN and MS-G3D join the tips of Kinect v2 to the thumbs; HD-GCN, BlockGCN, Hyperformer and MMAction2
+    join them to the hands.
+    """
+    skeleton = layout(skeleton)
+    above = dict(skeleton.bones)
+    bones = tuple(
+        (child, above[parent])
+        if skeleton.joints[child].endswith("hand tip") and skeleton.joints[parent].endswith("thumb")
+        else (child, parent)
+        for child, parent in skeleton.bones
+    )
+    return replace(skeleton, bones=bones)
+
+
+def hierarchy(skeleton: SkeletonLayout | str, centre: int, levels: int) -> tuple[tuple[int, ...], ...]:
+    """Joints by their distance from a centre of mass (Lee et al., HD-GCN, ICCV 2023, section 3.2).
+
+    Returns:
+        Groups from the centre outwards, at most ``levels + 1``: joints further away, and those that no way leads to,
+        are in the last one.
+
+    Raises:
+        LayoutError: if there is no second group.
+    """
+    skeleton = layout(skeleton)
+    hops = hop_distance(hands_apart(skeleton))[centre]
+    reached = int(hops[np.isfinite(hops)].max())
+    last = min(levels, reached if np.isfinite(hops).all() else reached + 1)
+    if last < 1:
+        raise LayoutError(f"layout {skeleton.name!r} has 1 joint; a hierarchy needs at least 2")
+    level = np.minimum(hops, last).astype(np.int64)
+    return tuple(tuple(np.flatnonzero(level == k).tolist()) for k in range(last + 1))
+
+
+def hierarchical_adjacency(groups: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+    """Every joint of a group joined to every joint of the next (HD-GCN, section 3.2).
+
+    Returns:
+        (L, 3, V, V) float32 for L + 1 groups: each joint of two groups itself, edges outwards, edges inwards. Entry
+        ``[l, k, v, u]`` weighs joint u in the sum for joint v; a column with any entry sums to 1.
+    """
+    V = sum(map(len, groups))
+    graphs = np.zeros((len(groups) - 1, 3, V, V), dtype=np.float32)
+    for (own, outwards, inwards), (near, far) in zip(graphs, itertools.pairwise(groups), strict=True):
+        both = [*near, *far]
+        own[both, both] = 1
+        outwards[np.ix_(far, near)] = 1 / len(far)
+        inwards[np.ix_(near, far)] = 1 / len(near)
+    return graphs
 
 
 def trunk_joint(skeleton: SkeletonLayout | str) -> int:

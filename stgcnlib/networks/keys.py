@@ -48,7 +48,7 @@ def translate(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     PYSKL's CTR-GCN `CTRGCN`; ST-GCN++ has the same names without the prefix.
     """
     beside = extras(state)
-    state = {released_name(key): value for key, value in state.items() if key not in beside}
+    state = _of_hd_gcn({released_name(key): value for key, value in state.items() if key not in beside})
     if not any(key.startswith(("backbone.", "cls_head.")) for key in state):
         return state
     plain = {_head(key.removeprefix("backbone.")): value for key, value in state.items()}
@@ -57,6 +57,21 @@ def translate(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     if "gcn.0.gcn.conv.weight" in plain:
         return _stgcn(plain)
     return {_numbered(key): value for key, value in plain.items()}
+
+
+def _of_hd_gcn(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """HD-GCN's last level of convolutions, which it keeps a second time as ``conv_d``, and biases (1, C, 1, 1)."""
+    result: dict[str, Tensor] = {}
+    for key, value in state.items():
+        block, found, rest = key.partition(".gcn1.conv_d.")
+        graphs = state.get(f"{block}.gcn1.PA")
+        if found and graphs is not None and f"{block}.gcn1.conv_down.0.0.weight" in state:
+            result[f"{block}.gcn1.conv.{len(graphs) - 1}.{rest}"] = value
+        elif re.fullmatch(r".+\.tcn1\.branches\.\d+\.3\.bias", key) and value.ndim == 4:
+            result[f"{key.removesuffix('bias')}conv.bias"] = value.flatten()
+        else:
+            result[key] = value
+    return result
 
 
 def _head(key: str) -> str:

@@ -21,6 +21,7 @@ from stgcnlib.networks.checkpoints import Checkpoint, load_weights, open_checkpo
 from stgcnlib.networks.ctrgcn import CTRGCN
 from stgcnlib.networks.efficientgcn import EfficientGCN
 from stgcnlib.networks.families import FAMILIES, find_family, infer, match_family
+from stgcnlib.networks.hdgcn import HDGCN
 from stgcnlib.networks.msg3d import MSG3D
 from stgcnlib.networks.own import make_own
 from stgcnlib.networks.shiftgcn import ShiftGCN
@@ -40,7 +41,10 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "st-gcn++": STGCNPP,
     "shift-gcn": ShiftGCN,
     "efficientgcn-b0": EfficientGCN,
+    "hd-gcn": HDGCN,
 }
+_NO_NETWORK = ("human3.6m-17",)
+"""Layouts that no published network of actions is trained on; COCO's has as many joints."""
 
 
 def load_network(
@@ -57,11 +61,11 @@ def load_network(
     """A network with fresh weights or those of a checkpoint, in evaluation mode.
 
     Args:
-        name: "st-gcn", "agcn" (2s-AGCN's), "aagcn", "ctr-gcn", "ms-g3d", "st-gcn++", "shift-gcn" or
-            "efficientgcn-b0"; "auto" for the family whose checkpoint it is; or "package.module:factory", a function or
-            class of your own that makes a `torch.nn.Module` over batches (N, C, T, V, M). It is called with
-            `options` and with those of `layout`, `classes` and `channels` that are given and that it takes; its module
-            may lie in the working directory.
+        name: a key of `NETWORKS`: "st-gcn", "agcn" (2s-AGCN's), "aagcn", "ctr-gcn", "ms-g3d", "st-gcn++", "shift-gcn",
+            "efficientgcn-b0", "hd-gcn"; "auto" for the family whose checkpoint it is; or "package.module:factory", a
+            function or class of your own that makes a `torch.nn.Module` over batches (N, C, T, V, M). It is called
+            with `options` and with those of `layout`, `classes` and `channels` that are given and that it takes; its
+            module may lie in the working directory.
         layout: skeleton or graph that the data is on. `None` takes the checkpoint's: as stgcnlib wrote it, else by
             its graph, else the only known layout with so many joints.
         classes: number of classes; `None` takes the checkpoint's.
@@ -217,7 +221,7 @@ def _layout(source: Checkpoint, given: SkeletonLayout | None, joints: int | None
             raise CheckpointError(f"{source.file}: its layout is damaged ({error}); give layout=…") from None
     if joints is None:
         return None
-    candidates = [known for known in LAYOUTS.values() if len(known) == joints]
+    candidates = [known for known in LAYOUTS.values() if len(known) == joints and known.name not in _NO_NETWORK]
     same = [known for known in candidates if _has_graph(source, known)]
     chosen = same if len(same) == 1 else candidates
     if len(chosen) == 1:

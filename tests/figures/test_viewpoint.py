@@ -24,6 +24,8 @@ HEIGHTS = {
     "hip": 0.95, "knee": 0.5, "ankle": 0.08, "heel": 0.03, "foot": 0.02, "toe": 0.02, "base": 1.0, "mid": 1.2,
     "spine": 1.2, "shoulder": 1.45, "elbow": 1.15, "wrist": 0.9, "hand": 0.85, "pinky": 0.82, "index": 0.8, "tip": 0.8,
     "thumb": 0.85, "neck": 1.5, "mouth": 1.6, "nose": 1.65, "eye": 1.7, "ear": 1.68, "head": 1.7,
+    "pelvis": 0.95, "torso": 1.2, "thorax": 1.4, "collar": 1.45, "palm": 0.82, "finger": 0.8, "middle": 0.8,
+    "ring": 0.8, "little": 0.8, "face": 1.62,
 }  # fmt: skip
 BODIES = [body for body in LAYOUTS.values() if {"head", "nose"} & set(body.joints) and "left hip" in body.joints]
 ROTATIONS = [
@@ -54,7 +56,7 @@ def joints(body: SkeletonLayout, pattern: str) -> list[int]:
 
 @pytest.mark.parametrize("body", BODIES, ids=lambda body: body.name)
 def test_every_layout_stands_upright_seen_from_the_front(body: SkeletonLayout) -> None:
-    high, low = joints(body, "^head$|nose"), joints(body, "ankle")
+    high, low = joints(body, "^head$|nose"), joints(body, "ankle|foot")
     left, right = np.array(body.mirror).T
     for rotation in ROTATIONS if body.dimensions == 3 else [np.eye(3)[[0, 2, 1]], np.diag([1, 0, -1])[[0, 2, 1]]]:
         points = standing(body) @ rotation.T

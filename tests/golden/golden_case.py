@@ -15,14 +15,17 @@ from torch import nn
 from stgcnlib.networks.keys import translate
 
 
-def load_case(folder: Path, name: str) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    """The arrays of a golden file, and its state dict under the published names."""
+def load_case(folder: Path, name: str, *, doubles: bool = False) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """The arrays of a golden file, in float32 or computed in float64, and its state dict under the published names."""
     spec = importlib.util.spec_from_file_location("golden_fill", folder / "fill.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    with np.load(folder / f"{name}.npz", allow_pickle=False) as file:
+    path = folder / "float64" / f"{name}.npz" if doubles else folder / f"{name}.npz"
+    if doubles and not path.is_file():
+        pytest.skip(f"{path} is not there")
+    with np.load(path, allow_pickle=False) as file:
         golden = {key: file[key] for key in file.files}
     shapes, salt = json.loads(str(golden["shapes"])), str(golden["salt"])
     state = {key: torch.from_numpy(np.asarray(module.fill(key, shape, salt))) for key, shape in shapes.items()}

@@ -12,7 +12,8 @@ import pytest
 import torch
 from golden_case import check_keys, error, layer_outputs, load_case, load_doubles
 
-from stgcnlib.networks import load_network, load_weights
+from stgcnlib.networks import NETWORKS, load_network, load_weights
+from stgcnlib.networks.graph import hierarchical_adjacency, hierarchy
 
 SAME = 1e-10  # what double leaves of a difference, with room for a softmax near ties
 # Published code that rounds to float32 on the way: MS-G3D stores its normalised graphs so, MMAction2's ST-GCN
@@ -62,6 +63,36 @@ def test_mmaction_backbones(family: str, name: str, layout: str, tolerance: floa
     for index, layer in enumerate(network.layer_names):
         assert error(outputs[layer][:, ::8], exact[f"act/gcn.{index}"]) < tolerance, layer
     assert error(outputs[network.layer_names[-1]][None, :, ::8], exact["output"]) < tolerance
+
+
+# Networks of which only the float64 file is there, filled by its own keys.
+
+
+@pytest.mark.parametrize(
+    ("family", "name", "options"),
+    [
+        ("hd-gcn", "hdgcn", {}),
+        ("hd-gcn", "hdgcn_com1", {"centre": 0}),
+        ("hd-gcn", "hdgcn_com2", {"centre": 1}),
+    ],
+)
+def test_later_networks(family: str, name: str, options: dict[str, int], golden_folder: Path, tmp_path: Path) -> None:
+    exact, state = load_case(golden_folder, name, doubles=True)
+    torch.save({"state_dict": state}, tmp_path / "weights.pt")
+    network = load_network("auto", layout="ntu-rgb+d", checkpoint=tmp_path / "weights.pt", **options)
+    assert isinstance(network, NETWORKS[family])
+    check_keys(network, state)
+    logits, outputs = layer_outputs(network.double(), torch.from_numpy(exact["input"]).double())
+    for layer in network.layer_names:
+        assert error(outputs[layer][:, ::8], exact[f"act/{layer}"]) < SAME, layer
+    assert error(logits, exact["logits"]) < SAME
+
+
+@pytest.mark.parametrize(("name", "centre"), [("hdgcn", 20), ("hdgcn_com1", 0), ("hdgcn_com2", 1)])
+def test_hd_gcn_starts_from_the_published_hierarchy(name: str, centre: int, golden_folder: Path) -> None:
+    exact, _ = load_case(golden_folder, name, doubles=True)
+    graphs = hierarchical_adjacency(hierarchy("ntu-rgb+d", centre, 6))
+    np.testing.assert_allclose(graphs, exact["const/PA_init"], rtol=1e-6)
 
 
 def test_shift_gcn_with_its_authors_weights(golden_folder: Path) -> None:

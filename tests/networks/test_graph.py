@@ -13,11 +13,14 @@ from stgcnlib.networks.graph import (
     STRATEGIES,
     directed_adjacency,
     disentangled_adjacency,
+    hands_apart,
+    hierarchical_adjacency,
+    hierarchy,
     hop_distance,
     parents,
     trunk_joint,
 )
-from stgcnlib.skeleton import LAYOUTS, SkeletonLayout
+from stgcnlib.skeleton import LAYOUTS, SkeletonLayout, layout
 
 CHAIN = SkeletonLayout(name="chain", joints=("a", "b", "c", "d"), bones=((0, 1), (2, 1), (3, 2)), centre=1)
 PIECES = SkeletonLayout(name="pieces", joints=("a", "b", "c", "d", "e"), bones=((0, 1), (3, 2)), centre=0)
@@ -127,3 +130,30 @@ def test_parents_lead_to_the_root() -> None:
         hops = hop_distance(skeleton)[skeleton.centre]
         above = parents(skeleton, skeleton.centre)
         np.testing.assert_array_equal(hops[above], np.maximum(hops - 1, 0))
+
+
+def test_hand_tips_hang_from_hands() -> None:
+    skeleton = layout("ntu-rgb+d")
+    apart = hands_apart(skeleton)
+    changed = set(apart.bones) - set(skeleton.bones)
+    named = {(skeleton.joints[child], skeleton.joints[parent]) for child, parent in changed}
+    assert named == {("left hand tip", "left hand"), ("right hand tip", "right hand")}
+    assert hands_apart("coco-17") == layout("coco-17")
+
+
+def test_a_hierarchy_by_hand() -> None:
+    # 0 - 1 - 2 - 3 - 4, with 5 at 1, and 6 by itself
+    tree = SkeletonLayout("tree", tuple("abcdefg"), ((1, 0), (2, 1), (3, 2), (4, 3), (5, 1)))
+    assert hierarchy(tree, 1, 6) == ((1,), (0, 2, 5), (3,), (4,), (6,))
+    assert hierarchy(tree, 1, 2) == ((1,), (0, 2, 5), (3, 4, 6))
+    graphs = hierarchical_adjacency(hierarchy(tree, 1, 2))
+    assert graphs.shape == (2, 3, 7, 7)
+    np.testing.assert_array_equal(np.diag(graphs[0, 0]), [1, 1, 1, 0, 0, 1, 0])
+    np.testing.assert_array_equal(np.argwhere(graphs[0, 1]), [[0, 1], [2, 1], [5, 1]])
+    np.testing.assert_array_equal(np.argwhere(graphs[0, 2]), [[1, 0], [1, 2], [1, 5]])
+    np.testing.assert_allclose(graphs[1, 1, 3], [1 / 3, 0, 1 / 3, 0, 0, 1 / 3, 0])
+    for part in graphs[:, 1:].reshape(-1, 7, 7):
+        used = part.any(axis=0)
+        np.testing.assert_allclose(part.sum(axis=0)[used], 1, rtol=1e-6)
+    with pytest.raises(LayoutError, match="has 1 joint"):
+        hierarchy(SkeletonLayout("dot", ("a",), ()), 0, 6)

@@ -79,3 +79,18 @@ def test_st_gcn_plus_plus_only_loses_its_prefix() -> None:
         k.replace("fc.", "cls_head.fc_cls.") if k.startswith("fc.") else f"backbone.{k}": v for k, v in state.items()
     }
     assert list(translate(theirs)) == list(state)
+
+
+def test_hd_gcn_keeps_its_last_level_twice_and_the_second_counts() -> None:
+    own = load_network("hd-gcn", layout="coco-17", classes=3, width=4, depth=2, seed=0).state_dict()
+    theirs = dict(own)
+    last = len(own["l1.gcn1.PA"]) - 1
+    for key, value in own.items():
+        if f".conv.{last}." in key:
+            theirs[key.replace(f".conv.{last}.", ".conv_d.")] = value + 1
+        if key.endswith(".3.conv.bias") and ".tcn1." in key:
+            theirs[key.replace(".3.conv.bias", ".3.bias")] = theirs.pop(key)[None, :, None, None]
+    found = translate(theirs)
+    assert found.keys() == own.keys()
+    for key, value in own.items():
+        torch.testing.assert_close(found[key], value + 1 if f".conv.{last}." in key else value, rtol=0, atol=0)

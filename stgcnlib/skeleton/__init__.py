@@ -1,0 +1,32 @@
+"""Layouts: which joints a body has, in which order, and how bones join them; or the vertices and edges of any graph.
+
+A layout is data, not behaviour: readers name one, networks build their graph from it, figures draw
+its bones. Motion lives in `stgcnlib.sequences`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from stgcnlib.errors import LayoutError, suggest
+from stgcnlib.skeleton.definition import SkeletonLayout, graph_layout
+from stgcnlib.skeleton.estimators import ESTIMATORS
+from stgcnlib.skeleton.sensors import SENSORS
+from stgcnlib.skeleton.whole_body import WHOLE
+
+__all__ = ["LAYOUTS", "SkeletonLayout", "graph_layout", "layout"]
+
+LAYOUTS: Mapping[str, SkeletonLayout] = {known.name: known for known in (*SENSORS, *ESTIMATORS, *WHOLE)}
+
+
+def layout(name: str | SkeletonLayout) -> SkeletonLayout:
+    """The layout of that name; a `SkeletonLayout` is returned as it is.
+
+    Raises:
+        LayoutError: if no layout has that name; the nearest names are suggested.
+    """
+    if isinstance(name, SkeletonLayout):
+        return name
+    if name not in LAYOUTS:
+        raise LayoutError(f"no layout is named {name!r}; {suggest(name, LAYOUTS)} or pass your own SkeletonLayout")
+    return LAYOUTS[name]
