@@ -159,6 +159,11 @@ def bound_tile(bounds: Bounds, tile: BoundTile) -> tuple[NDArray[np.int64], NDAr
                 unused: int = unused,
             ) -> None:
                 numbers = np.arange(tile.first + block[0], tile.first + block[1])
+                skipped = max(0, (int(numbers[0]) + 1 - tile.begin - begin) // LANES)  # groups before the rows' own
+                if skipped * LANES >= len(filled):
+                    return
+                begin, filled = begin + skipped * LANES, filled[skipped * LANES :]
+                lanes = [each.after(skipped) for each in lanes]
                 rows = bounds.order[numbers]
                 shape = len(rows), len(filled) // LANES, LANES
                 limits = bounds.exclusion.pair_limits(rows[:, None], filled, bounds.limits).reshape(shape)

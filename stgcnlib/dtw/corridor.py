@@ -54,10 +54,11 @@ def _limits(reached: Any, lane: int, n: int, m: int, most: float, low: Any, high
 def _four_diagonals(x: Any, a0: int, a1: int, a2: int, a3: int, y: Any, b: Any, out: Any) -> None:
     """Squared distances (4, 4) of four frames of x with four of seven frames of y each: entry (r, k) is (a_r, b_(r+k)).
 
-    Sixteen sums at once and eleven loads for them keep the multipliers of a core busy.
+    Sixteen sums at once and eleven loads for them keep the multipliers of a core busy; in the dtype of `out`.
     """
+    kind = out.dtype.type
     out[:] = 0
-    zero = x[0, 0] - x[0, 0]
+    zero = kind(0)
     for start in range(0, x.shape[1], CHUNK):
         x0, x1 = x[a0, start : start + CHUNK], x[a1, start : start + CHUNK]
         x2, x3 = x[a2, start : start + CHUNK], x[a3, start : start + CHUNK]
@@ -68,22 +69,22 @@ def _four_diagonals(x: Any, a0: int, a1: int, a2: int, a3: int, y: Any, b: Any, 
         s00 = s01 = s02 = s03 = s10 = s11 = s12 = s13 = zero
         s20 = s21 = s22 = s23 = s30 = s31 = s32 = s33 = zero
         for d in range(x0.shape[0]):
-            u, v0, v1, v2, v3 = x0[d], y0[d], y1[d], y2[d], y3[d]
+            u, v0, v1, v2, v3 = kind(x0[d]), kind(y0[d]), kind(y1[d]), kind(y2[d]), kind(y3[d])
             s00 += (u - v0) * (u - v0)
             s01 += (u - v1) * (u - v1)
             s02 += (u - v2) * (u - v2)
             s03 += (u - v3) * (u - v3)
-            u, v4 = x1[d], y4[d]
+            u, v4 = kind(x1[d]), kind(y4[d])
             s10 += (u - v1) * (u - v1)
             s11 += (u - v2) * (u - v2)
             s12 += (u - v3) * (u - v3)
             s13 += (u - v4) * (u - v4)
-            u, v5 = x2[d], y5[d]
+            u, v5 = kind(x2[d]), kind(y5[d])
             s20 += (u - v2) * (u - v2)
             s21 += (u - v3) * (u - v3)
             s22 += (u - v4) * (u - v4)
             s23 += (u - v5) * (u - v5)
-            u, v6 = x3[d], y6[d]
+            u, v6 = kind(x3[d]), kind(y6[d])
             s30 += (u - v3) * (u - v3)
             s31 += (u - v4) * (u - v4)
             s32 += (u - v5) * (u - v5)
@@ -193,7 +194,7 @@ def corridor_tile(
     products: Any, x: Any, x_starts: Any, x_lengths: Any, x_short: Any, x_rows: Any, x_items: Any, x_norms: Any,
     x_rest: Any, y: Any, y_starts: Any, y_lengths: Any, y_short: Any, y_first: Any, y_rows: Any, y_items: Any,
     y_norms: Any, y_rest: Any, jobs: Any, limits: Any, frames: int, stride: int, band: int, metric: int,
-    normalize: int, keep: Any, slack: Any, scale: float, exact: int, out: Any,
+    normalize: int, keep: Any, slack: Any, scale: float, exact: int, unit: Any, out: Any,
 ) -> None:  # fmt: skip
     """DTW costs, or lower bounds of them, of some sequences with groups of `LANES` others, by products of short frames.
 
@@ -214,6 +215,7 @@ def corridor_tile(
         keep, slack: float32; what rounding leaves of squared norms, and may add to a window's distance.
         scale: power of two that the short frames were multiplied by.
         exact: costs, else lower bounds.
+        unit: (1,) a 1 of the dtype in which differences of raw frames are formed and summed.
         out: (q, LANES) float64; infinite where the cost is proven to be above its limit.
     """
     tall, wide = x_items.max(), y_items.max()
@@ -229,7 +231,7 @@ def corridor_tile(
     reached = np.empty((reached_kept, (wide + 1) * LANES), np.float32)
     beside, other = np.empty((wide + 1) * LANES, np.float32), np.empty((wide + 1) * LANES, np.float32)
     low, high = np.empty((LANES, tall), np.int64), np.empty((LANES, tall), np.int64)
-    squares = np.empty((high_frames if exact else 0, wide_frames + 8), x.dtype)
+    squares = np.empty((high_frames if exact else 0, wide_frames + 8), unit.dtype)
     frame_limits, rows = np.empty((2, high_frames), np.int64), np.empty((2, wide + 1), np.float64)
     most, ends, least = np.empty(LANES, np.float32), np.empty(LANES, np.int64), np.empty(LANES, np.float32)
     squared = metric == SQEUCLIDEAN

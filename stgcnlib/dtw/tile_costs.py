@@ -129,6 +129,7 @@ class ShortCosts:
         scale: power of two that the short frames were multiplied by.
         slack: what rounding may have added to the distance of two short frames, scaled.
         exact: costs, else lower bounds.
+        wide: differences of raw frames are formed and summed in float64, even if these are float32.
     """
 
     rows_at_once: ClassVar[int] = 16
@@ -140,6 +141,7 @@ class ShortCosts:
     scale: float
     slack: float
     exact: bool
+    wide: bool = False
 
     @classmethod
     def fit(
@@ -161,14 +163,8 @@ class ShortCosts:
         return cls(operand, operand, rest, projection.scale, slack, exact)
 
     def precise(self, sequences: NDArray[np.int64]) -> ShortCosts:
-        """In float64, to 1e-11 relative, for some sequences; the raw frames of the others are not copied."""
-        present = np.unique(sequences)
-        lengths = self.x.lengths[present]
-        starts = np.zeros_like(self.x.starts)
-        starts[present] = np.cumsum(lengths) - lengths
-        frames = np.arange(lengths.sum()) + np.repeat(self.x.starts[present] - starts[present], lengths)
-        side = replace(self.x, raw=self.x.raw[frames].astype(np.float64), starts=starts)
-        return replace(self, x=side, y=side, rest=self.rest[frames])
+        """In float64, to 1e-11 relative; for all sequences."""
+        return replace(self, wide=True)
 
     @staticmethod
     def serves(options: DTWOptions, source: FrameSource) -> bool:
@@ -200,7 +196,7 @@ class ShortCosts:
             METRICS[options.metric], NORMALIZATIONS[options.normalize],
             # products of s features are off by s u |x| |y|, norms and the sum of three by a few u
             np.float32(1 - 1.01 * (size + 16) * UNIT), np.nextafter(np.float32(slack), np.float32(np.inf)),
-            self.scale, int(self.exact), costs,
+            self.scale, int(self.exact), np.ones(1, np.float64 if self.wide else self.x.raw.dtype), costs,
         )  # fmt: skip
         return costs
 

@@ -20,6 +20,7 @@ from stgcnlib.readers import (
     basicts,
     bvh,
     coco,
+    coco_annotations,
     ctrgcn_arrays,
     keypoint_csv,
     kinetics,
@@ -63,6 +64,7 @@ _RECORDINGS: dict[str, _Reader] = {
     "bvh": bvh,
     "pyskl": pyskl,
     "kinetics-skeleton": kinetics,
+    "coco-annotations": coco_annotations,
     "coco": coco,
     "mediapipe": mediapipe,
     "keypoint-csv": keypoint_csv,
@@ -70,7 +72,7 @@ _RECORDINGS: dict[str, _Reader] = {
 FORMATS: tuple[str, ...] = ("npz", *_RECORDINGS)
 # What lies beside recordings and is no recording: what readers ask for by name, and what people and systems leave.
 _BESIDE = (
-    utkinect.LABEL_FILE.lower(), "*_label.json", "*_label.pkl",
+    utkinect.LABEL_FILE.lower(), "*_label.json", "*_label.pkl", pyskl.DETECTIONS,
     "readme*", "license*", "licence*", "*.md", "thumbs.db", "desktop.ini", "__macosx", "__pycache__",
 )  # fmt: skip
 # Archives that readers open themselves, by suffix.
@@ -78,6 +80,7 @@ _OWN: dict[str, tuple[Archive, ...]] = {".npz": ("npz",), ".h5": ("hdf5",), ".sl
 # What else a reader may be told, as `read` takes it.
 _OPTIONS: dict[str, tuple[str, ...]] = {
     "bvh": ("end_sites",),
+    "pyskl": ("layout",),
     "st-gcn": ("layout",),
     "ctr-gcn": ("layout", "names"),
 }
@@ -100,7 +103,8 @@ def read(
         format: one of `FORMATS`; `None` tells them apart by file names and content.
         skip: names of recordings to leave out, or a text file with one name a line, such as the published list of NTU
             recordings with missing skeletons; files of these names are not opened. Names that do not occur are fine.
-        layout: which joints arrays have, for the formats "st-gcn" and "ctr-gcn"; `None` takes what their number says.
+        layout: which joints arrays have, where they do not say it (formats "pyskl", "st-gcn", "ctr-gcn"); `None` takes
+            what their number says.
         names: of the recordings where a file has none (format "ctr-gcn"): texts, or a text file with one a line.
         end_sites: for BVH, keep the ends of the hierarchy as joints.
 

@@ -198,7 +198,7 @@ def _put(target: Any, items: list[Any]) -> Any:
     if not isinstance(target, dict) or len(items) % 2:
         raise _Refused(f"setting items of {type(target).__name__}")
     for key, value in zip(items[::2], items[1::2], strict=True):
-        if not isinstance(key, str | int):  # a deeply nested key would overrun the C stack when hashed
+        if not isinstance(key, str | int | float):  # a deeply nested key would overrun the C stack when hashed
             raise _Refused(f"a {type(key).__name__} as a key")
         target[key] = value
     return target

@@ -3,8 +3,12 @@
 A dict of `split` (name -> list of `frame_dir`) and `annotations`, each a dict of `frame_dir` (the recording's name),
 `label`, `total_frames`, `keypoint` (M, T, V, C) and, for 2-D poses, `keypoint_score` (M, T, V) and `img_shape`
 (height, width); older files are the list of annotations alone. 3-D NTU skeletons are in metres (layout "ntu-rgb+d");
-2-D poses in pixels, x to the right, y down: 17 joints are COCO's, 18 and 25 OpenPose's. The score becomes the third
-channel. Nothing of the pickle is run: see `stgcnlib.readers.pickled`.
+2-D poses in pixels, x to the right, y down: 17 joints are COCO's, 18 and 25 OpenPose's, 21 a hand's, 26 HALPE's, 133
+the whole body's. The score becomes the third channel. Nothing of the pickle is run: see `stgcnlib.readers.pickled`.
+
+The pickle of Kinetics (``k400_hrnet.pkl``) has no `keypoint` but `frame_inds`, a frame's number for each detection, and
+the detections (K, 17, 3) in a pickle ``NAME.pkl`` of their own, beside it or in ``kpfiles``. Numbers count frames, or
+every second, third… frame where all lie so apart; people are told apart by nearness.
 """
 
 from __future__ import annotations
@@ -21,13 +25,20 @@ from stgcnlib.errors import SkeletonFormatError, shorten
 from stgcnlib.readers import ntu
 from stgcnlib.readers.content import Recording, gather
 from stgcnlib.readers.pickled import PickledArray, read_pickle
+from stgcnlib.readers.tracks import MOST_FRAMES, Detection, tracked
 from stgcnlib.sequences import SequenceSet
+from stgcnlib.skeleton import SkeletonLayout
+from stgcnlib.skeleton import layout as layout_named
 
 __all__ = ["PATTERN", "read", "recognises"]
 
 PATTERN = "*.pkl with 'annotations'"
 SPLIT = re.compile(r"(?:(.+?)[_-])?(train|val|test)[_-]?(\d*)")
-LAYOUTS = {(17, 2): "coco-17", (18, 2): "openpose-18", (25, 2): "openpose-25", (25, 3): "ntu-rgb+d"}
+LAYOUTS = {
+    (17, 2): "coco-17", (18, 2): "openpose-18", (25, 2): "openpose-25", (25, 3): "ntu-rgb+d", (21, 2): "hand-21",
+    (26, 2): "halpe-26", (133, 2): "coco-wholebody-133",
+}  # fmt: skip
+DETECTIONS = "kpfiles"
 MOST_CLASSES = 100_000
 
 
@@ -36,8 +47,8 @@ def recognises(file: Path) -> bool:
     return file.suffix.lower() in (".pkl", ".pickle") and not file.stem.lower().endswith("_label")
 
 
-def read(files: list[Path], source: Path) -> SequenceSet:
-    """The recordings of one annotation file.
+def read(files: list[Path], source: Path, *, layout: SkeletonLayout | str | None = None) -> SequenceSet:
+    """The recordings of one annotation file, on `layout` or, where it is `None`, on what the number of joints says.
 
     Groups are the splits ("xsub_train" and "xsub_val" become the group "xsub" with values "train" and "val"; "none"
     for recordings in neither), "image height" and "image width" where the file gives them, and for NTU names setup,
@@ -55,28 +66,40 @@ def read(files: list[Path], source: Path) -> SequenceSet:
     if not isinstance(annotations, list) or not annotations:
         held = shorten(content) if isinstance(content, dict) else type(content).__name__
         raise SkeletonFormatError(f"{file}: holds no list 'annotations' (it holds {held}); is it a PYSKL file?")
-    read_ones = [_recording(annotation, f"{file}: annotation {i}") for i, annotation in enumerate(annotations)]
+    skeleton = None if layout is None else layout_named(layout)
+    read_ones = [
+        _recording(annotation, f"{file}: annotation {i}", file, skeleton) for i, annotation in enumerate(annotations)
+    ]
     if sum(size for _, _, size in read_ones) > file.stat().st_size:
         # An array that is named over and over is small in the file and multiplies in memory.
         raise SkeletonFormatError(f"{file}: several annotations share one array; write each with its own")
     kinds = {kind for _, kind, _ in read_ones}
-    if len(kinds) > 1 or not kinds <= LAYOUTS.keys():
-        raise SkeletonFormatError(
-            f"{file}: skeletons of (joints, axes) {shorten(sorted(kinds))}; "
-            f"what is read is {shorten(sorted(LAYOUTS))}, one of them a file"
+    if skeleton is not None and kinds == {(len(skeleton), skeleton.dimensions)}:
+        chosen = skeleton
+    elif skeleton is None and len(kinds) == 1 and kinds <= LAYOUTS.keys():
+        chosen = layout_named(LAYOUTS[next(iter(kinds))])
+    else:
+        wanted = (
+            f"layout {skeleton.name!r} has ({len(skeleton)}, {skeleton.dimensions})"
+            if skeleton is not None
+            else f"what is read is {shorten(sorted(LAYOUTS))}, one of them a file, and others by layout="
         )
+        raise SkeletonFormatError(f"{file}: skeletons of (joints, axes) {shorten(sorted(kinds))}; {wanted}")
     recordings = [recording for recording, _, _ in read_ones]
     _add_splits(recordings, splits, file)
     classes = ntu.add_groups(recordings)
-    return gather(recordings, layout=LAYOUTS[kinds.pop()], source=file, class_names=classes)
+    return gather(recordings, layout=chosen, source=file, class_names=classes)
 
 
-def _recording(annotation: object, where: str) -> tuple[Recording, tuple[int, int], int]:
+def _recording(
+    annotation: object, where: str, file: Path, layout: SkeletonLayout | None
+) -> tuple[Recording, tuple[int, int], int]:
     """A recording, its joints and axes, and the bytes that its arrays hold."""
     if not isinstance(annotation, dict):
         raise SkeletonFormatError(f"{where} is a {type(annotation).__name__}; expected a dict")
+    elsewhere = "keypoint" not in annotation and "frame_inds" in annotation
     for key in ("frame_dir", "label", "keypoint"):
-        if key not in annotation:
+        if key not in annotation and not (elsewhere and key == "keypoint"):
             raise SkeletonFormatError(f"{where} lacks {key!r} (it has {shorten(annotation)}); is it a PYSKL file?")
     name, label = annotation["frame_dir"], annotation["label"]
     if not isinstance(name, str):
@@ -84,6 +107,10 @@ def _recording(annotation: object, where: str) -> tuple[Recording, tuple[int, in
     where = f"{where} ({name[:80]})"
     if not isinstance(label, int) or not 0 <= label < MOST_CLASSES:
         raise SkeletonFormatError(f"{where}: 'label' is {str(label)[:40]}; expected a class index")
+    groups = _picture(annotation)
+    if elsewhere:
+        coords, kind = _elsewhere(annotation["frame_inds"], name, where, file)
+        return Recording(name, coords, label, groups), kind, 0
     points = _array(annotation["keypoint"], f"{where}: 'keypoint'")
     if points.ndim != 4 or points.shape[-1] not in (2, 3):
         raise SkeletonFormatError(
@@ -103,26 +130,62 @@ def _recording(annotation: object, where: str) -> tuple[Recording, tuple[int, in
             )
         size += confidence.nbytes
         points = np.concatenate([points, confidence[..., None]], axis=-1)
-    elif kind[1] == 3 and kind[0] != 25:
+    elif kind[1] == 3 and (kind[0] != 25 if layout is None else layout.dimensions == 2):
         kind = (kind[0], 2)  # x, y and score in one array
     present = points.any(axis=(1, 2, 3))
     coords = points[present].astype(np.float32) if present.any() else None
     if coords is not None and len(coords) == 1:
         coords = coords[0]
-    groups: dict[str, int | str] = {}
-    match annotation.get("img_shape"):
-        case (int() as height, int() as width):
-            groups = {"image height": height, "image width": width}
-        case _:
-            pass
     return Recording(name, coords, label, groups), kind, size
 
 
+def _picture(annotation: dict[Any, Any]) -> dict[str, int | str]:
+    match annotation.get("img_shape"):
+        case (int() as height, int() as width):
+            return {"image height": height, "image width": width}
+        case _:
+            return {}
+
+
+def _elsewhere(
+    numbers: object, name: str, where: str, file: Path
+) -> tuple[NDArray[np.float32] | None, tuple[int, int]]:
+    """A recording whose detections lie in a pickle of their own, with its joints and axes."""
+    places = [file.parent / f"{name}.pkl", file.parent / DETECTIONS / f"{name}.pkl"]
+    own = next((place for place in places if Path(name).name == name and place.is_file()), None)
+    if own is None:
+        raise SkeletonFormatError(
+            f"{where} has its keypoints in another file, as the pickle of Kinetics has; download the keypoints and put "
+            f"them into {places[1].parent} as NAME.pkl, beside {file.name}"
+        )
+    points = _array(read_pickle(own), str(own))
+    frames = _array(numbers, f"{where}: 'frame_inds'")
+    if points.ndim != 3 or points.shape[2] != 3 or frames.shape != points.shape[:1] or frames.dtype.kind not in "iu":
+        raise SkeletonFormatError(
+            f"{own}: has shape {points.shape} beside 'frame_inds' {frames.shape}; expected (detections, joints, 3)"
+        )
+    if not len(frames):
+        return None, (points.shape[1], 2)
+    first = int(frames.min())
+    step = max(int(np.gcd.reduce(frames.astype(np.int64) - first)), 1)
+    count = (int(frames.max()) - first) // step + 1
+    if count > MOST_FRAMES:
+        raise SkeletonFormatError(f"{where}: 'frame_inds' spans {count} frames, more than {MOST_FRAMES}")
+    detections: list[list[Detection]] = [[] for _ in range(count)]
+    for frame, joints in zip(frames, points.astype(np.float32), strict=True):
+        detections[(int(frame) - first) // step].append(Detection(joints, score=float(joints[:, 2].sum())))
+    return tracked(detections, axes=2, source=own), (points.shape[1], 2)
+
+
 def _array(value: object, where: str) -> NDArray[Any]:
+    """The numbers of an array; joints with NaN were not found, and are zero."""
     if not isinstance(value, PickledArray):
         raise SkeletonFormatError(f"{where} is a {type(value).__name__}; expected a numpy array of numbers")
     if value.array.dtype.kind == "f" and not np.isfinite(value.array).all():
-        raise SkeletonFormatError(f"{where} holds NaN or infinite values; interpolate or leave out the recording")
+        if np.isinf(value.array).any():
+            raise SkeletonFormatError(f"{where} holds infinite values; mend or leave out the recording")
+        lost = np.isnan(value.array)
+        return np.where(lost.any(axis=-1, keepdims=True) if value.array.ndim == 4 else lost, 0, value.array)
     return value.array
 
 

@@ -305,6 +305,56 @@ def write_ctrgcn(folder: Path) -> Path:
     return file
 
 
+POSETRACK = (
+    "nose", "head_bottom", "head_top", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow",
+    "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle",
+    "right_ankle",
+)  # fmt: skip
+
+
+def annotated(people: Array, *, joints: tuple[str, ...] = POSETRACK) -> dict[str, Any]:
+    """Annotations of (M, T, V, 2), one video of numbered pictures."""
+    M, T = people.shape[:2]
+    return {
+        "categories": [{"id": 1, "name": "person", "keypoints": list(joints), "skeleton": [[1, 2], [2, 3], [2, 1]]}],
+        "images": [
+            {"id": 10 + t, "vid_id": "7", "frame_id": t, "file_name": f"images/7/{t:06d}.jpg"} for t in range(T)
+        ],
+        "annotations": [
+            {
+                "id": m * T + t,
+                "image_id": 10 + t,
+                "track_id": m,
+                "keypoints": np.column_stack([people[m, t].round(2), np.ones(len(joints))]).reshape(-1).tolist(),
+            }
+            for m in range(M)
+            for t in range(T)
+        ],
+    }
+
+
+def write_coco_annotations(folder: Path) -> Path:
+    file = folder / "posetrack.json"
+    file.write_text(json.dumps(annotated(motion(4, 17, 2)[None] * 300)))
+    return file
+
+
+def write_kinetics_pickle(folder: Path) -> Path:
+    """Annotations whose detections lie in other files."""
+    (folder / "kpfiles").mkdir(exist_ok=True)
+    people = motion(5, 17, 3) * [300, 200, 1]
+    (folder / "kpfiles" / "abc.pkl").write_bytes(pickle.dumps(people.astype(np.float16)))
+    entry = {
+        "frame_dir": "abc",
+        "label": 3,
+        "img_shape": (320, 426),
+        "total_frames": 11,
+        "frame_inds": np.array([1, 3, 5, 7, 11], dtype=np.int16),
+        "valid": {0.5: 5, 0.9: 3},
+    }
+    return write_pyskl(folder, [entry])
+
+
 # What a format is called -> what writes a small file of it and says where.
 WRITERS: Mapping[str, tuple[Callable[[Path], Path], ...]] = {
     "npz": (write_npz,),
@@ -315,8 +365,9 @@ WRITERS: Mapping[str, tuple[Callable[[Path], Path], ...]] = {
     "utkinect": (write_utkinect,),
     "openpose": (write_openpose_frame,),
     "bvh": (write_bvh,),
-    "pyskl": (write_pyskl,),
+    "pyskl": (write_pyskl, write_kinetics_pickle),
     "kinetics-skeleton": (write_kinetics,),
+    "coco-annotations": (write_coco_annotations,),
     "coco": (write_coco, write_mmpose),
     "mediapipe": (write_mediapipe,),
     "keypoint-csv": (write_wide_csv, write_long_csv),

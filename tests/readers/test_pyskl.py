@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from format_writers import annotation, coco_annotations, motion, write_pyskl
+from format_writers import annotation, coco_annotations, motion, write_kinetics_pickle, write_pyskl
 
 from stgcnlib.errors import SkeletonFormatError
 from stgcnlib.readers import ntu, read
@@ -66,6 +66,9 @@ def test_ntu_names_bring_classes_and_groups(tmp_path: Path) -> None:
         (17, 3, False, "coco-17"),
         (18, 2, True, "openpose-18"),
         (25, 2, True, "openpose-25"),
+        (21, 2, True, "hand-21"),
+        (26, 3, False, "halpe-26"),
+        (133, 2, True, "coco-wholebody-133"),
         (25, 3, False, "ntu-rgb+d"),
     ],
 )
@@ -81,6 +84,81 @@ def test_absent_people_are_dropped_and_empty_recordings_reported(tmp_path: Path)
     with pytest.warns(UserWarning, match="2 of 3 recordings left out, nobody was tracked: 'b', 'c'"):
         data = read(write_pyskl(tmp_path, content))
     np.testing.assert_allclose(data.coords[0], motion(4, 25), rtol=1e-6)
+
+
+def test_nan_joints_were_not_found(tmp_path: Path) -> None:
+    keypoint = motion(4, 25)[None]
+    keypoint[0, 1, 3, 2] = np.nan
+    coords = read(write_pyskl(tmp_path, [annotation("a", 0, keypoint)])).coords[0]
+    assert coords[1, 3].tolist() == [0, 0, 0]
+    assert coords.any(axis=2).sum() == 99
+
+
+def test_other_joints_by_a_layout(tmp_path: Path) -> None:
+    file = write_pyskl(tmp_path, [annotation("a", 0, motion(4, 20)[None])])
+    with pytest.raises(SkeletonFormatError, match=r"\(20, 2\); what is read is .* and others by layout="):
+        read(file)
+    data = read(file, layout="nw-ucla")
+    assert (data.layout.name, data.channels) == ("nw-ucla", 3)
+    with pytest.raises(SkeletonFormatError, match=r"\(20, 2\); layout 'coco-17' has \(17, 2\)"):
+        read(file, layout="coco-17")
+    three = write_pyskl(tmp_path, [annotation("a", 0, motion(4, 25)[None])])
+    assert read(three).layout.name == "ntu-rgb+d"
+    assert read(three, layout="openpose-25").layout.name == "openpose-25"
+
+
+def test_kinetics_keypoints_in_other_files(tmp_path: Path) -> None:
+    """Every second frame was looked at; in one of these nobody was found."""
+    data = read(write_kinetics_pickle(tmp_path))
+    wanted = (motion(5, 17, 3) * [300, 200, 1]).astype(np.float16).astype(np.float32)
+    assert (data.names, data.labels.tolist(), data.layout.name) == (("abc",), [3], "coco-17")
+    np.testing.assert_array_equal(data.coords[0][[0, 1, 2, 3, 5]], wanted)
+    assert not data.coords[0][4].any()
+
+
+def test_kinetics_of_two_people(tmp_path: Path) -> None:
+    file = write_kinetics_pickle(tmp_path)
+    near, far = motion(3, 17, 3) * 100, motion(3, 17, 3, seed=1) * 100 + [500, 0, 0]
+    both = np.stack([near[0], far[0], far[1], near[1], near[2], far[2]])
+    (tmp_path / "kpfiles" / "abc.pkl").write_bytes(pickle.dumps(both))
+    entry = {"frame_dir": "abc", "label": 0, "frame_inds": np.array([1, 1, 2, 2, 3, 3])}
+    file.write_bytes(pickle.dumps([entry]))
+    people = read(file).coords[0]
+    assert people.shape == (2, 3, 17, 3)
+    for person in people:  # nobody changes places
+        assert np.ptp(person[:, 0, 0]) < 50
+
+
+@pytest.mark.parametrize(
+    ("points", "frames", "message"),
+    [
+        (None, [1], "has its keypoints in another file, .* put them into .*kpfiles as NAME.pkl"),
+        (np.ones((2, 17, 3)), [1], r"has shape \(2, 17, 3\) beside 'frame_inds' \(1,\)"),
+        (np.ones((1, 17, 2)), [1], r"expected \(detections, joints, 3\)"),
+        (np.ones((3, 17, 3)), [0, 10**9, 10**9 + 1], "spans 1000000002 frames, more than"),
+        (np.ones((1, 17, 3)), [1.5], r"has shape \(1, 17, 3\)"),
+        (np.ones((0, 17, 3)), [], "has shape|nobody was tracked"),
+    ],
+)
+def test_wrong_detections(tmp_path: Path, points: Any, frames: Any, message: str) -> None:
+    file = write_kinetics_pickle(tmp_path)
+    own = tmp_path / "kpfiles" / "abc.pkl"
+    if points is None:
+        own.unlink()
+    else:
+        own.write_bytes(pickle.dumps(points))
+    file.write_bytes(pickle.dumps([{"frame_dir": "abc", "label": 0, "frame_inds": np.array(frames)}]))
+    with pytest.raises(SkeletonFormatError, match=message):
+        read(file)
+
+
+def test_detections_outside_the_folder_are_not_looked_for(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    file = write_kinetics_pickle(tmp_path / "in")
+    (tmp_path / "abc.pkl").write_bytes((tmp_path / "in" / "kpfiles" / "abc.pkl").read_bytes())
+    file.write_bytes(pickle.dumps([{"frame_dir": "../abc", "label": 0, "frame_inds": np.arange(5)}]))
+    with pytest.raises(SkeletonFormatError, match="has its keypoints in another file"):
+        read(file)
 
 
 def test_split_of_unknown_names_warns(tmp_path: Path) -> None:
@@ -118,7 +196,7 @@ def changed(**changes: Any) -> dict[str, Any]:
         (changed(keypoint=[[1]]), "'keypoint' is a list; expected a numpy array"),
         (changed(keypoint=np.ones((6, 17, 2))), r"'keypoint' has shape \(6, 17, 2\)"),
         (changed(keypoint_score=np.ones((2, 5, 17))), r"'keypoint_score' has shape \(2, 5, 17\)"),
-        (changed(keypoint=np.full((2, 6, 17, 2), np.nan)), "'keypoint' holds NaN or infinite"),
+        (changed(keypoint=np.full((2, 6, 17, 2), np.inf)), "'keypoint' holds infinite"),
         (changed(keypoint=np.ones((2, 6, 21, 2)), keypoint_score=np.ones((2, 6, 21))), r"\(17, 2\), \(21, 2\)"),
         ({"split": [1], "annotations": coco_annotations()["annotations"]}, "'split' is a list"),
         (

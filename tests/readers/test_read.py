@@ -202,5 +202,5 @@ def test_mixed_folder_needs_a_format(tmp_path: Path) -> None:
 def test_formats_are_named() -> None:
     assert set(FORMATS) == {
         "npz", "utd-mhad", "nw-ucla", "ntu-rgb+d", "msr-action3d", "utkinect", "openpose", "bvh", "pyskl",
-        "kinetics-skeleton", "coco", "mediapipe", "keypoint-csv", "basicts", "st-gcn", "ctr-gcn",
+        "kinetics-skeleton", "coco", "mediapipe", "keypoint-csv", "basicts", "st-gcn", "ctr-gcn", "coco-annotations",
     }  # fmt: skip
