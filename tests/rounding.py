@@ -8,6 +8,7 @@ multiply-add, and stays within a small multiple of the drawn errors. An operatio
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -157,6 +158,16 @@ def _batch_norm(mode: Float32Errors, func: Any, out: Any, args: Any, kwargs: Any
     return (y, *out[1:]) if isinstance(out, tuple) else y
 
 
+def _layer_norm(mode: Float32Errors, func: Any, out: Any, args: Any, kwargs: Any) -> Any:
+    # As batch norm, where the mean and the deviation are sums of the terms at hand.
+    x, shape, weight, bias = args[:4]
+    y, mean, gain = out
+    gain = gain if weight is None else gain * weight
+    parts = [(x * gain) ** 2, (mean * gain) ** 2, torch.zeros_like(x) if bias is None else bias**2]
+    units = 3 + math.prod(shape) ** 0.5
+    return (y + units * UNIT * sum(parts).sqrt() * mode.noise(y), *out[1:])
+
+
 # Results of these are rounded once, or have the accuracy of a library function of a few units.
 ROUNDED: dict[str, float] = {
     "add": 1, "sub": 1, "rsub": 1, "mul": 1, "div": 1, "reciprocal": 1, "sqrt": 1, "rsqrt": 2, "pow": 2, "exp": 4,
@@ -165,6 +176,7 @@ ROUNDED: dict[str, float] = {
 SUMS: dict[str, Callable[..., Any]] = {
     "mm": _product, "bmm": _product, "addmm": _added_product, "convolution": _convolution, "sum": _sum, "mean": _mean,
     "_softmax": _softmax, "native_batch_norm": _batch_norm, "_native_batch_norm_legit_no_training": _batch_norm,
+    "native_layer_norm": _layer_norm,
 }  # fmt: skip
 # These move, choose or copy numbers.
 EXACT = frozenset(

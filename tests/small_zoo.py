@@ -20,6 +20,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "shift-gcn": {"width": 8, "depth": 4},
     "efficientgcn-b0": {"width": 8},
     "hd-gcn": {"width": 8, "depth": 4},
+    "hyperformer": {"width": 12, "heads": 2, "depth": 4},
 }
 
 

@@ -209,6 +209,17 @@ FAMILIES: Mapping[str, Family] = {
             sizes.hd_gcn,
         ),
         Family(
+            "hyperformer",
+            (
+                _blocks(
+                    "l#", "vit#", "tcn#", "{g}.norm1.*", "{g}.attn.rpe", "{g}.attn.w1", "{g}.attn.outer",
+                    "{g}.attn.alpha", "{g}.attn.kv.*", "{g}.attn.q.*", "{g}.attn.proj.*", "?{g}.skip_proj.*",
+                    "{g}.pe_proj.*", "{t}.branches.*",
+                ),
+            ),
+            sizes.hyperformer,
+        ),
+        Family(
             "efficientgcn-b0",
             (
                 (

@@ -22,6 +22,7 @@ from stgcnlib.networks.ctrgcn import CTRGCN
 from stgcnlib.networks.efficientgcn import EfficientGCN
 from stgcnlib.networks.families import FAMILIES, find_family, infer, match_family
 from stgcnlib.networks.hdgcn import HDGCN
+from stgcnlib.networks.hyperformer import Hyperformer
 from stgcnlib.networks.msg3d import MSG3D
 from stgcnlib.networks.own import make_own
 from stgcnlib.networks.shiftgcn import ShiftGCN
@@ -42,6 +43,7 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "shift-gcn": ShiftGCN,
     "efficientgcn-b0": EfficientGCN,
     "hd-gcn": HDGCN,
+    "hyperformer": Hyperformer,
 }
 _NO_NETWORK = ("human3.6m-17",)
 """Layouts that no published network of actions is trained on; COCO's has as many joints."""
@@ -62,10 +64,10 @@ def load_network(
 
     Args:
         name: a key of `NETWORKS`: "st-gcn", "agcn" (2s-AGCN's), "aagcn", "ctr-gcn", "ms-g3d", "st-gcn++", "shift-gcn",
-            "efficientgcn-b0", "hd-gcn"; "auto" for the family whose checkpoint it is; or "package.module:factory", a
-            function or class of your own that makes a `torch.nn.Module` over batches (N, C, T, V, M). It is called
-            with `options` and with those of `layout`, `classes` and `channels` that are given and that it takes; its
-            module may lie in the working directory.
+            "efficientgcn-b0", "hd-gcn", "hyperformer"; or "auto" for the family whose checkpoint it is; or
+            "package.module:factory", a function or class of your own that makes a `torch.nn.Module` over batches
+            (N, C, T, V, M). It is called with `options` and with those of `layout`, `classes` and `channels` that are
+            given and that it takes; its module may lie in the working directory.
         layout: skeleton or graph that the data is on. `None` takes the checkpoint's: as stgcnlib wrote it, else by
             its graph, else the only known layout with so many joints.
         classes: number of classes; `None` takes the checkpoint's.

@@ -11,9 +11,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from stgcnlib.networks.recognizer import block_plan
+from stgcnlib.networks.recognizer import block_plan, halving_blocks
 
-__all__ = ["Shapes", "by_first_block", "efficient_gcn", "hd_gcn", "ms_g3d", "shift_gcn", "st_gcn"]
+__all__ = ["Shapes", "by_first_block", "efficient_gcn", "hd_gcn", "hyperformer", "ms_g3d", "shift_gcn", "st_gcn"]
 
 Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
 
@@ -93,6 +93,16 @@ def hd_gcn(shapes: Shapes) -> dict[str, Any]:
     """HD-GCN: graphs (L, 3, V, V) of L levels; the centre of mass is in no shape."""
     sizes = by_first_block(shapes, first=r"l1\.gcn1\.conv_down\.0\.0\.weight")
     return {**sizes, "levels": _size(shapes, r"l1\.gcn1\.PA")}
+
+
+def hyperformer(shapes: Shapes) -> dict[str, Any]:
+    """Hyperformer: attention of some heads; a shortcut with weights, but for the first, says that frames halve."""
+    query, outer = r"l1\.vit1\.attn\.q\.weight", r"l1\.vit1\.attn\.outer"
+    sizes = _common(shapes, joints=_size(shapes, outer, -1), channels=_size(shapes, query, 1))
+    depth = sum(re.fullmatch(r"l\d+\.vit1\.attn\.q\.weight", key) is not None for key in shapes)
+    halvings = tuple(block for block in range(2, depth + 1) if f"l{block}.residual.conv.weight" in shapes)
+    sizes |= {"width": _size(shapes, query), "heads": _size(shapes, outer), "depth": depth or None}
+    return sizes if halvings == halving_blocks(depth) else {**sizes, "halvings": halvings}
 
 
 def efficient_gcn(shapes: Shapes) -> dict[str, Any]:

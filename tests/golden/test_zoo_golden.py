@@ -13,7 +13,7 @@ import torch
 from golden_case import check_keys, error, layer_outputs, load_case, load_doubles
 
 from stgcnlib.networks import NETWORKS, load_network, load_weights
-from stgcnlib.networks.graph import hierarchical_adjacency, hierarchy
+from stgcnlib.networks.graph import hierarchical_adjacency, hierarchy, hop_index
 
 SAME = 1e-10  # what double leaves of a difference, with room for a softmax near ties
 # Published code that rounds to float32 on the way: MS-G3D stores its normalised graphs so, MMAction2's ST-GCN
@@ -74,6 +74,7 @@ def test_mmaction_backbones(family: str, name: str, layout: str, tolerance: floa
         ("hd-gcn", "hdgcn", {}),
         ("hd-gcn", "hdgcn_com1", {"centre": 0}),
         ("hd-gcn", "hdgcn_com2", {"centre": 1}),
+        ("hyperformer", "hyperformer", {}),
     ],
 )
 def test_later_networks(family: str, name: str, options: dict[str, int], golden_folder: Path, tmp_path: Path) -> None:
@@ -93,6 +94,11 @@ def test_hd_gcn_starts_from_the_published_hierarchy(name: str, centre: int, gold
     exact, _ = load_case(golden_folder, name, doubles=True)
     graphs = hierarchical_adjacency(hierarchy("ntu-rgb+d", centre, 6))
     np.testing.assert_allclose(graphs, exact["const/PA_init"], rtol=1e-6)
+
+
+def test_hops_are_those_of_the_published_graph(golden_folder: Path) -> None:
+    exact, _ = load_case(golden_folder, "hyperformer", doubles=True)
+    np.testing.assert_array_equal(hop_index("ntu-rgb+d"), exact["const/hops"])
 
 
 def test_shift_gcn_with_its_authors_weights(golden_folder: Path) -> None:

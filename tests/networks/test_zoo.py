@@ -13,6 +13,7 @@ from torch import nn
 from stgcnlib import record
 from stgcnlib.errors import SequenceError, StudyError
 from stgcnlib.networks import NETWORKS, load_network
+from stgcnlib.networks.hyperformer import joint_groups
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.skeleton import LAYOUTS, SkeletonLayout
 
@@ -179,6 +180,9 @@ def test_the_head_can_be_replaced(family: str) -> None:
         ("ms-g3d", {"width": 8}, "6 branches"),
         ("st-gcn++", {"width": 5}, "at least 6"),
         ("efficientgcn-b0", {"width": 6}, "multiple of 4"),
+        ("hyperformer", {"width": 24, "heads": 5}, "multiple of 12 and of the 5 heads"),
+        ("hd-gcn", {"width": 6}, "4 branches"),
+        ("hd-gcn", {"centre": 20}, "joints 0 to 19"),
         ("agcn", {"width": 0}, "width is 0"),
         ("shift-gcn", {"depth": 0}, "depth is 0"),
         ("aagcn", {"people": 0}, "people is 0"),
@@ -216,3 +220,15 @@ def test_efficientgcn_inputs_by_hand() -> None:
     length = np.linalg.norm(wrist, axis=0) + 1e-4  # as published
     np.testing.assert_allclose(bones[3:, :, 6], np.arccos(wrist / length), rtol=1e-12)
     np.testing.assert_allclose(bones[3:, :, 1], np.pi / 2, rtol=1e-12)
+
+
+def test_hyperformer_groups_are_published_or_limbs_or_given() -> None:
+    assert joint_groups(LAYOUTS["nw-ucla"])[:5] == (0, 0, 0, 0, 1)
+    assert joint_groups(LAYOUTS["openpose-18"]) == (0, 0, 2, 2, 2, 1, 1, 1, 4, 4, 4, 3, 3, 3, 0, 0, 0, 0)
+    assert joint_groups(SkeletonLayout("bare", ("a", "b"), ((0, 1),))) == (0, 0)
+    network = make("hyperformer", groups=[0] * 19 + [1])
+    assert network.options["groups"] == (0,) * 19 + (1,)
+    lone = network.get_submodule("l1.vit1").same_group[19]
+    assert lone.sum() == lone[19] == 1
+    with pytest.raises(StudyError, match="a number from 0 for each of 20 joints"):
+        make("hyperformer", groups=[0, 1])
