@@ -220,6 +220,16 @@ FAMILIES: Mapping[str, Family] = {
             sizes.hyperformer,
         ),
         Family(
+            "blockgcn",
+            (
+                (
+                    *_authors("{g}.fc1", "{g}.rpe", "{g}.fc2.#.*", "{g}.bn.*", "?{g}.down.*", "{t}.branches.*"),
+                    "pos_embedding", "to_joint_embedding.*", "t#.mlp.*", "t#.bn.*", "topo.pl.*",
+                ),
+            ),
+            sizes.block_gcn,
+        ),
+        Family(
             "efficientgcn-b0",
             (
                 (

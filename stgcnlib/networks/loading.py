@@ -17,6 +17,7 @@ from torch import nn
 
 from stgcnlib.errors import CheckpointError, LayoutError, StgcnlibError, StudyError, shorten, suggest
 from stgcnlib.networks.agcn import AAGCN, AGCN
+from stgcnlib.networks.blockgcn import BlockGCN
 from stgcnlib.networks.checkpoints import Checkpoint, load_weights, open_checkpoint
 from stgcnlib.networks.ctrgcn import CTRGCN
 from stgcnlib.networks.efficientgcn import EfficientGCN
@@ -44,6 +45,7 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "efficientgcn-b0": EfficientGCN,
     "hd-gcn": HDGCN,
     "hyperformer": Hyperformer,
+    "blockgcn": BlockGCN,
 }
 _NO_NETWORK = ("human3.6m-17",)
 """Layouts that no published network of actions is trained on; COCO's has as many joints."""
@@ -64,7 +66,7 @@ def load_network(
 
     Args:
         name: a key of `NETWORKS`: "st-gcn", "agcn" (2s-AGCN's), "aagcn", "ctr-gcn", "ms-g3d", "st-gcn++", "shift-gcn",
-            "efficientgcn-b0", "hd-gcn", "hyperformer"; or "auto" for the family whose checkpoint it is; or
+            "efficientgcn-b0", "hd-gcn", "hyperformer", "blockgcn"; or "auto" for the family whose checkpoint it is; or
             "package.module:factory", a function or class of your own that makes a `torch.nn.Module` over batches
             (N, C, T, V, M). It is called with `options` and with those of `layout`, `classes` and `channels` that are
             given and that it takes; its module may lie in the working directory.

@@ -75,6 +75,7 @@ def test_mmaction_backbones(family: str, name: str, layout: str, tolerance: floa
         ("hd-gcn", "hdgcn_com1", {"centre": 0}),
         ("hd-gcn", "hdgcn_com2", {"centre": 1}),
         ("hyperformer", "hyperformer", {}),
+        ("blockgcn", "blockgcn", {}),
     ],
 )
 def test_later_networks(family: str, name: str, options: dict[str, int], golden_folder: Path, tmp_path: Path) -> None:
