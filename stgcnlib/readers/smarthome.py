@@ -69,5 +69,5 @@ def _person(person: Any, where: str) -> Detection:
     if values.shape != (3 * JOINTS,):
         raise SkeletonFormatError(f"{where}: 'pose3d' has shape {values.shape}; expected x, y, z of {JOINTS} joints")
     score = person.get("cumscore")
-    sure = float(score) if type(score) in (int, float) and abs(score) < 1e9 else 0.0
+    sure = float(score) if isinstance(score, int | float) and abs(score) < 1e9 else 0.0
     return Detection(values.reshape(3, JOINTS).T.copy(), score=sure)
