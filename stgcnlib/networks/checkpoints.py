@@ -95,7 +95,7 @@ def open_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     if not file.is_file():
         raise CheckpointError(f"{file}: no such checkpoint file")
     safe = _begins_as_safetensors(file)
-    said = None if safe else mistaken(file, fine=("torch",))
+    said = None if safe else mistaken(file, fine=["torch"])
     if said is not None:
         raise CheckpointError(f"{file}: {said}")
     content = _safetensors(file) if safe or file.suffix == ".safetensors" else read_pickled(file)
