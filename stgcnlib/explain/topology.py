@@ -26,6 +26,7 @@ from stgcnlib.networks.batches import check_fit, network_batch
 from stgcnlib.networks.ctrgcn import RefinedGraphs
 from stgcnlib.networks.efficientgcn import DistanceGraph
 from stgcnlib.networks.hdgcn import HierarchicalGraph
+from stgcnlib.networks.hyperformer import JointAttention
 from stgcnlib.networks.msg3d import MultiScaleGraph
 from stgcnlib.networks.shiftgcn import SpatialShift
 from stgcnlib.networks.stgcn import GraphConvolution
@@ -46,8 +47,8 @@ joint w at [v, w]."""
 class Topology:
     """From which joints a layer's graph convolutions put each joint together.
 
-    Shares are of absolute weights, summed over partitions (and the mean over channels, frames of a window, people and
-    recordings where weights differ); columns sum to 1, or to 0 for a joint that nothing goes into. A layer with several
+    Shares are of absolute weights, summed over partitions (and the mean over channels, frames, people and recordings
+    where weights differ); columns sum to 1, or to 0 for a joint that nothing goes into. A layer with several
     graph convolutions has their mean.
 
     Attributes:
@@ -78,9 +79,9 @@ def learned_topologies(
 
     Known are ST-GCN's edge importance, the learned graphs of ST-GCN++, EfficientGCN, MS-G3D and HD-GCN (without the
     neighbours in feature space that it adds), AGCN's and AAGCN's with the joints' likeness, CTR-GCN's with its
-    refinement per channel, and what Shift-GCN's shifts and masks amount to. Of other networks, modules that have a
-    method ``joint_graph`` are asked: called with what `forward` is called with, it returns weights (K, V, V), or
-    (N, K, V, V) where they hang on the input, with joint v's for joint w at [v, w].
+    refinement per channel, Hyperformer's with its attention, and what Shift-GCN's shifts and masks amount to. Of other
+    networks, modules that have a method ``joint_graph`` are asked: called with what `forward` is called with, it
+    returns weights (K, V, V), or (N, K, V, V) where they hang on the input, with joint v's for joint w at [v, w].
 
     Args:
         network: any module that takes (N, C, T, V, M).
@@ -219,6 +220,13 @@ def _(module: MultiScaleGraph, joints: int, x: Tensor) -> Graphs:
 @_graphs.register
 def _(module: HierarchicalGraph, joints: int, x: Tensor) -> Graphs:
     return module.PA.flatten(0, 1).transpose(1, 2), None
+
+
+@_graphs.register
+def _(module: JointAttention, joints: int, x: Tensor, group: Tensor) -> Graphs:
+    key = module.kv(x).unflatten(1, (2, module.heads, -1))[:, 0]
+    each = module.graph(x, key, group).abs().mean(dim=2)
+    return module.outer.transpose(1, 2), each.transpose(2, 3)
 
 
 @_graphs.register

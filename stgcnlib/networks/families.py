@@ -220,6 +220,29 @@ FAMILIES: Mapping[str, Family] = {
             sizes.hyperformer,
         ),
         Family(
+            "blockgcn",
+            (
+                (
+                    *_authors("{g}.fc1", "{g}.rpe", "{g}.fc2.#.*", "{g}.bn.*", "?{g}.down.*", "{t}.branches.*"),
+                    "pos_embedding", "to_joint_embedding.*", "t#.mlp.*", "t#.bn.*", "topo.pl.*",
+                ),
+            ),
+            sizes.block_gcn,
+        ),
+        Family(
+            "protogcn",
+            (
+                (
+                    *_mm(
+                        "{g}.A", "{g}.alpha", "{g}.beta", "{g}.pre.*", "{g}.post.*", "{g}.conv1.*", "{g}.conv2.*",
+                        "?{g}.down.*", "{g}.bn.*", "{t}.branches.*", "{t}.transform.*", "{t}.bn.*", "{t}.add_coeff",
+                    ),
+                    "?prn.query_matrix.*", "?prn.memory_matrix.*", "?post.*", "?bn.*",
+                ),
+            ),
+            sizes.proto_gcn,
+        ),
+        Family(
             "efficientgcn-b0",
             (
                 (

@@ -61,17 +61,22 @@ class JointAttention(nn.Module):
         self.q = nn.Conv2d(channels_in, channels, 1, bias=False)
         self.proj = nn.Conv2d(channels, channels, 1, groups=PROJECTION_GROUPS)
 
-    def forward(self, x: Tensor, group: Tensor) -> Tensor:
-        """Features (N*M, C, T, V) and those of each joint's group (N*M, C', T, V) -> (N*M, C', T, V)."""
+    def graph(self, x: Tensor, key: Tensor, group: Tensor) -> Tensor:
+        """Features and group as of `forward`, keys (N*M, heads, C'', T, V) -> (N*M, heads, T, V, V), the weight of
+        joint w for joint v at [v, w]."""
         query = self.q(x).unflatten(1, (self.heads, -1))
-        key, value = self.kv(x).unflatten(1, (2, self.heads, -1)).unbind(1)
         group = group.unflatten(1, (self.heads, -1))
         place = self.rpe[self.hops].unflatten(2, (self.heads, -1))
         scores = torch.einsum("nhctv,nhctw->nhtvw", query, key + group)
         scores = scores + torch.einsum("nhctv,vwhc->nhtvw", query, place)
         scores = scores + torch.einsum("hc,nhctw->nhtw", self.w1, group)[:, :, :, None]
-        graph = self.alpha * torch.softmax(self.scale * scores, dim=-1) + self.outer[:, None]
-        mixed = torch.einsum("nhtvw,nhctw->nhctv", graph, value)
+        graph: Tensor = self.alpha * torch.softmax(self.scale * scores, dim=-1) + self.outer[:, None]
+        return graph
+
+    def forward(self, x: Tensor, group: Tensor) -> Tensor:
+        """Features (N*M, C, T, V) and those of each joint's group (N*M, C', T, V) -> (N*M, C', T, V)."""
+        key, value = self.kv(x).unflatten(1, (2, self.heads, -1)).unbind(1)
+        mixed = torch.einsum("nhtvw,nhctw->nhctv", self.graph(x, key, group), value)
         out: Tensor = self.proj(mixed.flatten(1, 2))
         return out
 

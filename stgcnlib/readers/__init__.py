@@ -22,14 +22,19 @@ from stgcnlib.readers import (
     coco,
     coco_annotations,
     ctrgcn_arrays,
+    deeplabcut,
     keypoint_csv,
     kinetics,
     mediapipe,
+    mocap_arrays,
     msr_action3d,
     ntu,
     nw_ucla,
+    openni,
     openpose,
+    pku_mmd,
     pyskl,
+    smarthome,
     stgcn_arrays,
     utd_mhad,
     utkinect,
@@ -60,6 +65,10 @@ _RECORDINGS: dict[str, _Reader] = {
     "st-gcn": stgcn_arrays,
     "ctr-gcn": ctrgcn_arrays,
     "utkinect": utkinect,
+    "openni": openni,
+    "smarthome": smarthome,
+    "mocap-arrays": mocap_arrays,
+    "pku-mmd": pku_mmd,
     "openpose": openpose,
     "bvh": bvh,
     "pyskl": pyskl,
@@ -67,9 +76,11 @@ _RECORDINGS: dict[str, _Reader] = {
     "coco-annotations": coco_annotations,
     "coco": coco,
     "mediapipe": mediapipe,
+    "deeplabcut": deeplabcut,
     "keypoint-csv": keypoint_csv,
 }
 FORMATS: tuple[str, ...] = ("npz", *_RECORDINGS)
+DEEPEST = 3  # levels of subfolders
 # What lies beside recordings and is no recording: what readers ask for by name, and what people and systems leave.
 _BESIDE = (
     utkinect.LABEL_FILE.lower(), "*_label.json", "*_label.pkl", pyskl.DETECTIONS,
@@ -80,6 +91,7 @@ _OWN: dict[str, tuple[Archive, ...]] = {".npz": ("npz",), ".h5": ("hdf5",), ".sl
 # What else a reader may be told, as `read` takes it.
 _OPTIONS: dict[str, tuple[str, ...]] = {
     "bvh": ("end_sites",),
+    "deeplabcut": ("layout",),
     "pyskl": ("layout",),
     "st-gcn": ("layout",),
     "ctr-gcn": ("layout", "names"),
@@ -99,12 +111,13 @@ def read(
 
     Args:
         path: a `SequenceSet.save` npz, one recording, one file of many, or a folder of recordings (where it has none
-            itself, its subfolders are looked into). Upper case in a file's suffix makes no difference.
+            itself, its subfolders are looked into, up to three levels down). Upper case in a file's suffix makes no
+            difference.
         format: one of `FORMATS`; `None` tells them apart by file names and content.
         skip: names of recordings to leave out, or a text file with one name a line, such as the published list of NTU
             recordings with missing skeletons; files of these names are not opened. Names that do not occur are fine.
-        layout: which joints arrays have, where they do not say it (formats "pyskl", "st-gcn", "ctr-gcn"); `None` takes
-            what their number says.
+        layout: which joints a file has where it does not say it (formats "pyskl", "st-gcn", "ctr-gcn", "deeplabcut");
+            `None` takes what their number says.
         names: of the recordings where a file has none (format "ctr-gcn"): texts, or a text file with one a line.
         end_sites: for BVH, keep the ends of the hierarchy as joints.
 
@@ -128,8 +141,11 @@ def read(
     found = _found(looked_at, readers)
     if source.is_file() and not found and (format == "npz" or (format is None and _is_npz(source))):
         return _without(SequenceSet.load(source), unwanted, source)
-    if not found and source.is_dir():
-        inside = [entry for folder in looked_at if folder.is_dir() for entry in _entries(folder)]
+    for _ in range(DEEPEST):
+        folders = [entry for entry in looked_at if entry.is_dir()]
+        if found or not folders:
+            break
+        inside = [entry for folder in folders for entry in _entries(folder)]
         looked_at = [entry for entry in looked_at if not entry.is_dir()] + inside
         found = _found(inside, readers)
     if len(found) > 1:
