@@ -34,7 +34,8 @@ class SequenceSet:
 
     Args:
         coords: one array per recording, (T, V, C) or (M, T, V, C) where several people move; or one
-            padded array (N, T, V, C) or (N, M, T, V, C) together with `lengths`. Kept as float32.
+            padded array (N, T, V, C) or (N, M, T, V, C) together with `lengths`. Kept as float32. C is at least the
+            number of the layout's axes; (N, C, T, V, M), as ST-GCN's feeders have it, is refused.
         lengths: true number of frames per recording, for padded `coords`.
         labels: class index per recording, integers in 0..len(class_names)-1; all 0 if left out.
         class_names: name of each class; "class 0", … if left out, none where there are targets and no labels. An
@@ -384,6 +385,14 @@ def _checked(value: ArrayLike, name: str, layout: SkeletonLayout, length: int | 
             f"{name}: coords have {array.shape[-2]} joints, layout {layout.name!r} has {len(layout)}; "
             "choose the layout that the data was recorded with"
         )
+    if array.shape[-1] < layout.dimensions or _is_channels_first(array, layout.dimensions):
+        told = f"{array.shape[-1]} channels, layout {layout.name!r} has {layout.dimensions} axes"
+        if array.ndim == 4:
+            told = (
+                f"shape {array.shape}, which looks like channels, frames, joints, people; the order here is people, "
+                "frames, joints, channels: give numpy.moveaxis(coords, (-4, -1), (-1, -4)) of an array (N, C, T, V, M)"
+            )
+        raise SequenceError(f"{name}: coords have {told}" + "; choose a layout of as many" * (array.ndim < 4))
     bad = ~np.isfinite(array)
     if bad.any():
         frame, joint = (int(k) for k in np.argwhere(bad)[0][-3:-1])
@@ -394,6 +403,19 @@ def _checked(value: ArrayLike, name: str, layout: SkeletonLayout, length: int | 
     if layout.dimensions and not array.any():  # signals may well be zero throughout
         raise SequenceError(f"{name}: all coordinates are zero, so nobody was tracked; leave the recording out")
     return array
+
+
+def _is_channels_first(array: NDArray[np.float32], axes: int) -> bool:
+    """Whether (M, T, V, C) is rather (C, T, V, M), by its zeros: a joint is lost on all axes, a person by itself."""
+    if array.ndim != 4 or not max(axes, 2) <= array.shape[0] <= 4:
+        return False
+    lost = array == 0
+    if (lost != lost[:1]).any():
+        return False
+    lost = lost[0]
+    if axes == 3:  # a plane, with one coordinate zero throughout, is no person who is absent
+        lost = lost[..., ~lost.all(axis=(0, 1))]
+    return int((lost != lost[..., :1]).any(axis=-1).sum()) > 2
 
 
 def _checked_labels(
