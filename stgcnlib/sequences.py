@@ -33,7 +33,8 @@ class SequenceSet:
 
     Args:
         coords: one array per recording, (T, V, C) or (M, T, V, C) where several people move; or one
-            padded array (N, T, V, C) or (N, M, T, V, C) together with `lengths`. Kept as float32.
+            padded array (N, T, V, C) or (N, M, T, V, C) together with `lengths`. Kept as float32. A joint of a body
+            with a NaN coordinate was not found, which is zero.
         lengths: true number of frames per recording, for padded `coords`.
         labels: class index per recording, integers in 0..len(class_names)-1; all 0 if left out.
         class_names: name of each class; "class 0", … if left out, none where there are targets and no labels. An
@@ -204,7 +205,10 @@ class SequenceSet:
         return first, second
 
     def with_coords(self, coords: Sequence[ArrayLike]) -> SequenceSet:
-        """The same recordings with other coordinates (labels, targets, groups and names kept)."""
+        """The same recordings with other coordinates (labels, targets, groups and names kept), none of them NaN."""
+        for name, array in zip(self.names, map(np.asarray, coords), strict=False):
+            if array.dtype.kind == "f" and np.isnan(array).any():
+                raise SequenceError(f"{name}: {int(np.isnan(array).sum())} coordinates are NaN; interpolate them")
         return SequenceSet(
             coords,
             labels=self.labels,
@@ -372,6 +376,8 @@ def _checked(value: ArrayLike, name: str, layout: SkeletonLayout, length: int | 
             f"{name}: coords have {array.shape[-2]} joints, layout {layout.name!r} has {len(layout)}; "
             "choose the layout that the data was recorded with"
         )
+    if layout.dimensions and np.isnan(array).any():
+        array = _without_nan(array, layout.dimensions)
     bad = ~np.isfinite(array)
     if bad.any():
         frame, joint = (int(k) for k in np.argwhere(bad)[0][-3:-1])
@@ -381,6 +387,15 @@ def _checked(value: ArrayLike, name: str, layout: SkeletonLayout, length: int | 
         )
     if layout.dimensions and not array.any():  # signals may well be zero throughout
         raise SequenceError(f"{name}: all coordinates are zero, so nobody was tracked; leave the recording out")
+    return array
+
+
+def _without_nan(array: NDArray[np.float32], axes: int) -> NDArray[np.float32]:
+    """Joints with a NaN coordinate are not found, which is zero; a NaN confidence beside coordinates counts as 1."""
+    array = array.copy()
+    array[np.isnan(array[..., :axes]).any(axis=-1)] = 0
+    rest = array[..., axes:]
+    rest[np.isnan(rest)] = 1
     return array
 
 
