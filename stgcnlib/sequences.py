@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -179,7 +180,7 @@ class SequenceSet:
 
         Args:
             by: group name, for example "subject".
-            train: values whose recordings train.
+            train: values whose recordings train; 1 is also "1" or "01" where a group's values are text.
             test: values whose recordings test; all others if `None`.
 
         Raises:
@@ -191,8 +192,8 @@ class SequenceSet:
             raise SequenceError(f"split: there is no group {by!r}; {suggest(by, self.groups)}")
         values = self.groups[by]
         known = set(values.tolist())
-        train_values = set(train)
-        test_values = known - train_values if test is None else set(test)
+        train_values = {_meant(value, known) for value in train}
+        test_values = known - train_values if test is None else {_meant(value, known) for value in test}
         if missing := sorted((train_values | test_values) - known, key=str):
             raise SequenceError(
                 f"split: {by} has no value {shorten(missing)}; it has {shorten(sorted(known, key=str))}"
@@ -341,6 +342,17 @@ def _expect_sizes(stream: BinaryIO) -> dict[str, tuple[int, ...]]:
                 shapes[member.filename.removesuffix(".npy")] = shape
     stream.seek(0)
     return shapes
+
+
+def _meant(value: Any, known: set[Any]) -> Any:
+    """The one of `known` that a value names: itself, else the only one that is the same text or whole number."""
+    if value in known:
+        return value
+    text = str(value)
+    same = [k for k in known if str(k) == text]
+    if not same and re.fullmatch(r"[0-9]{1,18}", text):
+        same = [k for k in known if re.fullmatch(r"[0-9]{1,18}", str(k)) and int(str(k)) == int(text)]
+    return same[0] if len(same) == 1 else value
 
 
 def _layout(value: SkeletonLayout | str) -> SkeletonLayout:

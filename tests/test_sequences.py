@@ -386,3 +386,29 @@ def test_wrong_targets(arguments: dict[str, Any], message: str) -> None:
     coords = [np.ones((3, 25, 3)), np.ones((4, 25, 3))]
     with pytest.raises(SequenceError, match=message):
         SequenceSet(coords, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("values", "train", "chosen"),
+    [
+        (["1", "2", "10"], [1, 10], [0, 2]),
+        (["001", "002", "A"], [1], [0]),
+        (["001", "002", "A"], ["001", "A"], [0, 2]),
+        ([1, 2, 10], ["010", "1"], [0, 2]),
+        (["1", "01", "2"], ["01"], [1]),
+    ],
+)
+def test_split_by_numbers_and_texts_that_mean_the_same(
+    values: list[object], train: list[object], chosen: list[int]
+) -> None:
+    data = SequenceSet(np.ones((3, 2, 20, 3)), lengths=[2, 2, 2], layout="kinect-v1", groups={"subject": values})
+    first, _ = data.split_indices("subject", train)
+    assert first.tolist() == chosen
+
+
+def test_split_by_a_number_that_two_texts_mean() -> None:
+    data = SequenceSet(
+        np.ones((3, 2, 20, 3)), lengths=[2, 2, 2], layout="kinect-v1", groups={"subject": ["001", "01", "2"]}
+    )
+    with pytest.raises(SequenceError, match="subject has no value 1; it has '001', '01', '2'"):
+        data.split_indices("subject", [1])
