@@ -36,6 +36,8 @@ class SequenceSet:
         coords: one array per recording, (T, V, C) or (M, T, V, C) where several people move; or one
             padded array (N, T, V, C) or (N, M, T, V, C) together with `lengths`. Kept as float32. C is at least the
             number of the layout's axes; (N, C, T, V, M), as ST-GCN's feeders have it, is refused.
+            padded array (N, T, V, C) or (N, M, T, V, C) together with `lengths`. Kept as float32. A joint of a body
+            with a NaN coordinate was not found, which is zero.
         lengths: true number of frames per recording, for padded `coords`.
         labels: class index per recording, integers in 0..len(class_names)-1; all 0 if left out.
         class_names: name of each class; "class 0", … if left out, none where there are targets and no labels. An
@@ -206,7 +208,10 @@ class SequenceSet:
         return first, second
 
     def with_coords(self, coords: Sequence[ArrayLike]) -> SequenceSet:
-        """The same recordings with other coordinates (labels, targets, groups and names kept)."""
+        """The same recordings with other coordinates (labels, targets, groups and names kept), none of them NaN."""
+        for name, array in zip(self.names, map(np.asarray, coords), strict=False):
+            if array.dtype.kind == "f" and np.isnan(array).any():
+                raise SequenceError(f"{name}: {int(np.isnan(array).sum())} coordinates are NaN; interpolate them")
         return SequenceSet(
             coords,
             labels=self.labels,
@@ -393,6 +398,8 @@ def _checked(value: ArrayLike, name: str, layout: SkeletonLayout, length: int | 
                 "frames, joints, channels: give numpy.moveaxis(coords, (-4, -1), (-1, -4)) of an array (N, C, T, V, M)"
             )
         raise SequenceError(f"{name}: coords have {told}" + "; choose a layout of as many" * (array.ndim < 4))
+    if layout.dimensions and np.isnan(array).any():
+        array = _without_nan(array, layout.dimensions)
     bad = ~np.isfinite(array)
     if bad.any():
         frame, joint = (int(k) for k in np.argwhere(bad)[0][-3:-1])
@@ -409,13 +416,22 @@ def _is_channels_first(array: NDArray[np.float32], axes: int) -> bool:
     """Whether (M, T, V, C) is rather (C, T, V, M), by its zeros: a joint is lost on all axes, a person by itself."""
     if array.ndim != 4 or not max(axes, 2) <= array.shape[0] <= 4:
         return False
-    lost = array == 0
+    lost = (array == 0) | np.isnan(array)
     if (lost != lost[:1]).any():
         return False
     lost = lost[0]
     if axes == 3:  # a plane, with one coordinate zero throughout, is no person who is absent
         lost = lost[..., ~lost.all(axis=(0, 1))]
     return int((lost != lost[..., :1]).any(axis=-1).sum()) > 2
+
+
+def _without_nan(array: NDArray[np.float32], axes: int) -> NDArray[np.float32]:
+    """Joints with a NaN coordinate are not found, which is zero; a NaN confidence beside coordinates counts as 1."""
+    array = array.copy()
+    array[np.isnan(array[..., :axes]).any(axis=-1)] = 0
+    rest = array[..., axes:]
+    rest[np.isnan(rest)] = 1
+    return array
 
 
 def _checked_labels(

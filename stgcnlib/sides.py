@@ -79,7 +79,7 @@ def _in_space(poses: Array, layout: SkeletonLayout, marks: _Marks) -> Array:
     else:
         return np.zeros(0)
     right = points[:, marks.shoulders[1]] - points[:, marks.shoulders[0]]
-    found = points[:, [*used, *marks.shoulders]].any(axis=2).all(axis=1)
+    found: NDArray[np.bool_] = np.all(points[:, [*used, *marks.shoulders]].any(axis=2), axis=1)
     told: Array = np.sum(right * np.cross(forward, up), axis=1)[found]
     return told
 

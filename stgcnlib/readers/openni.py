@@ -73,6 +73,10 @@ def read(files: list[Path], source: Path) -> SequenceSet:
 
 def _florence(file: Path) -> list[Recording]:
     table = _table(file, 3 + 3 * JOINTS)
+    if wrong := [value for value in table[:, :3].reshape(-1) if not float(value).is_integer()]:
+        raise SkeletonFormatError(
+            f"{file}: a line starts with {wrong[0]}; expected whole numbers of video, actor, category"
+        )
     recordings = []
     starts = np.flatnonzero(np.any(np.diff(table[:, :3], axis=0, prepend=np.nan) != 0, axis=1))
     for rows in np.split(table, starts[1:]):
@@ -126,8 +130,8 @@ def _table(file: Path, width: int) -> NDArray[np.float64]:
     if not rows:
         raise SkeletonFormatError(f"{file}: holds no frame; copy it again")
     table = np.array(rows)
-    if not np.isfinite(table).all():
-        raise SkeletonFormatError(f"{file}: holds NaN or infinite numbers; mend or leave out the file")
+    if np.isinf(table).any():
+        raise SkeletonFormatError(f"{file}: holds infinite numbers; mend or leave out the file")
     return table
 
 

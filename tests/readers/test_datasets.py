@@ -74,7 +74,8 @@ def test_kard_has_another_order(tmp_path: Path) -> None:
         (write_florence, "1 1 1 2 3\n", "line 1 has 5 numbers, expected 48"),
         (write_florence, "1 1 12" + " 1" * 45, "video 1 has category 12"),
         (write_florence, "% only a comment\n", "holds no frame"),
-        (write_florence, "1 1 1" + " nan" * 45, "NaN or infinite"),
+        (write_florence, "nan 1 1" + " 1" * 45, "starts with nan"),
+        (write_florence, "1 1 1" + " inf" * 45, "holds infinite"),
         (write_sbu, "1,a" + ",1" * 89, "line 1 holds other than numbers"),
         (write_kard, "1 2 3\n" * 16, "16 lines, which is no multiple of 15"),
     ],
@@ -85,6 +86,15 @@ def test_openni_wrong_content(tmp_path: Path, writer: Callable[[Path], Path], te
     with pytest.raises(SkeletonFormatError, match=message) as caught:
         read(tmp_path)
     assert file.name in str(caught.value)
+
+
+def test_joints_that_are_no_number_were_not_found(tmp_path: Path) -> None:
+    file = write_florence(tmp_path)
+    whole = file.read_text().splitlines()
+    file.write_text("\n".join(["1 1 1 nan" + " 1" * 44, *whole[4:], "9 1 1" + " nan" * 45]))
+    with pytest.warns(UserWarning, match="1 of 3 recordings left out, nobody was tracked: 'video 9'"):
+        data = read(file)
+    assert data.coords[0][0, :2].tolist() == [[0, 0, 0], [1, 1, 1]]
 
 
 def test_openni_wrong_names(tmp_path: Path) -> None:
