@@ -230,6 +230,19 @@ FAMILIES: Mapping[str, Family] = {
             sizes.block_gcn,
         ),
         Family(
+            "protogcn",
+            (
+                (
+                    *_mm(
+                        "{g}.A", "{g}.alpha", "{g}.beta", "{g}.pre.*", "{g}.post.*", "{g}.conv1.*", "{g}.conv2.*",
+                        "?{g}.down.*", "{g}.bn.*", "{t}.branches.*", "{t}.transform.*", "{t}.bn.*", "{t}.add_coeff",
+                    ),
+                    "?prn.query_matrix.*", "?prn.memory_matrix.*", "?post.*", "?bn.*",
+                ),
+            ),
+            sizes.proto_gcn,
+        ),
+        Family(
             "efficientgcn-b0",
             (
                 (

@@ -26,6 +26,7 @@ from stgcnlib.networks.hdgcn import HDGCN
 from stgcnlib.networks.hyperformer import Hyperformer
 from stgcnlib.networks.msg3d import MSG3D
 from stgcnlib.networks.own import make_own
+from stgcnlib.networks.protogcn import ProtoGCN
 from stgcnlib.networks.shiftgcn import ShiftGCN
 from stgcnlib.networks.stgcn import STGCN
 from stgcnlib.networks.stgcnpp import STGCNPP
@@ -46,6 +47,7 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "hd-gcn": HDGCN,
     "hyperformer": Hyperformer,
     "blockgcn": BlockGCN,
+    "protogcn": ProtoGCN,
 }
 _NO_NETWORK = ("human3.6m-17",)
 """Layouts that no published network of actions is trained on; COCO's has as many joints."""
@@ -66,10 +68,10 @@ def load_network(
 
     Args:
         name: a key of `NETWORKS`: "st-gcn", "agcn" (2s-AGCN's), "aagcn", "ctr-gcn", "ms-g3d", "st-gcn++", "shift-gcn",
-            "efficientgcn-b0", "hd-gcn", "hyperformer", "blockgcn"; or "auto" for the family whose checkpoint it is; or
-            "package.module:factory", a function or class of your own that makes a `torch.nn.Module` over batches
-            (N, C, T, V, M). It is called with `options` and with those of `layout`, `classes` and `channels` that are
-            given and that it takes; its module may lie in the working directory.
+            "efficientgcn-b0", "hd-gcn", "hyperformer", "blockgcn", "protogcn"; or "auto" for the family whose
+            checkpoint it is; or "package.module:factory", a function or class of your own that makes a
+            `torch.nn.Module` over batches (N, C, T, V, M). It is called with `options` and with those of `layout`,
+            `classes` and `channels` that are given and that it takes; its module may lie in the working directory.
         layout: skeleton or graph that the data is on. `None` takes the checkpoint's: as stgcnlib wrote it, else by
             its graph, else the only known layout with so many joints.
         classes: number of classes; `None` takes the checkpoint's.

@@ -21,6 +21,7 @@ __all__ = [
     "hd_gcn",
     "hyperformer",
     "ms_g3d",
+    "proto_gcn",
     "shift_gcn",
     "st_gcn",
 ]
@@ -120,6 +121,14 @@ def block_gcn(shapes: Shapes) -> dict[str, Any]:
     sizes = {**_common(shapes, joints=joints, channels=width), "channels": channels}
     sizes |= {"width": width, "heads": _size(shapes, graph, 1)}
     return sizes | _halvings_told(shapes, r"l\d+\.gcn1\.fc1")
+
+
+def proto_gcn(shapes: Shapes) -> dict[str, Any]:
+    """ProtoGCN: graphs (8, V, V), and queries (prototypes, channels)."""
+    first = r"gcn\.0\.gcn\.conv1\.weight"
+    sizes = _common(shapes, joints=_size(shapes, r"gcn\.0\.gcn\.A", -1), channels=_size(shapes, first, 1))
+    sizes |= _blocks_told(shapes, r"gcn\.(\d+)", r"\.gcn\.bn\.weight")
+    return {**sizes, "prototypes": _size(shapes, r"prn\.query_matrix\.weight")}
 
 
 def _halvings_told(shapes: Shapes, block: str) -> dict[str, Any]:

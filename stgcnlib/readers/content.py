@@ -32,6 +32,7 @@ __all__ = [
     "head",
     "natural",
     "number",
+    "numbers_of",
     "read_bytes",
     "read_json",
     "read_text",
@@ -205,7 +206,7 @@ def add_labels(recordings: Sequence[Recording], folders: Sequence[str], source: 
     if missing := [r.name for r in recordings if r.name not in known]:
         raise SkeletonFormatError(f"{file}: has no line for {shorten(missing)}; add name and label")
     columns = [column for column in columns if column not in ("name", "label")]
-    groups = {column: _numbers([known[r.name][column] for r in recordings]) for column in columns}
+    groups = {column: numbers_of([known[r.name][column] for r in recordings]) for column in columns}
     for i, recording in enumerate(recordings):
         recording.label = known[recording.name]["label"]
         recording.groups.update({column: values[i] for column, values in groups.items()})
@@ -217,7 +218,7 @@ def natural(text: str) -> tuple[tuple[int, int | str], ...]:
     return tuple((0, int(part)) if part.isdecimal() and len(part) < 19 else (1, part) for part in parts)
 
 
-def _numbers(values: list[str]) -> list[int] | list[str]:
+def numbers_of(values: list[str]) -> list[int] | list[str]:
     """Whole numbers where all are, and none is written in two ways ("1" and "01"); else the texts."""
     if not all(re.fullmatch(r"-?[0-9]{1,18}", value) for value in values):
         return values
@@ -244,7 +245,7 @@ def gather(
     Raises:
         SkeletonFormatError: if nothing is left, only some are labelled, or an array does not fit.
     """
-    tracked = [r.coords is not None and bool(r.coords.any()) for r in recordings]
+    tracked = [r.coords is not None and bool(np.nan_to_num(r.coords).any()) for r in recordings]
     kept = [r for r, there in zip(recordings, tracked, strict=True) if there]
     if empty := [r.name for r, there in zip(recordings, tracked, strict=True) if not there]:
         if not kept:

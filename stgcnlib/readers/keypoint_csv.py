@@ -117,8 +117,31 @@ def read(files: list[Path], source: Path) -> SequenceSet:
     return gather(recordings, layout=layout, source=source)
 
 
-def _recordings(table: _Table, file: Path) -> tuple[SkeletonLayout, list[Recording]]:
-    if not table.is_keypoints:
+def names_joints(heading: str, layout: SkeletonLayout) -> bool:
+    """Whether the first line of a table names coordinates of joints of this layout."""
+    try:
+        table = _Table(heading)
+    except csv.Error:
+        return False
+    return table.is_long or bool(table.columns.keys() & {name for joint in layout.joints for name in _spellings(joint)})
+
+
+def recordings(text: str, file: Path, layout: SkeletonLayout) -> list[Recording]:
+    """The recordings of one table whose joints are those of a layout, in any order.
+
+    Raises:
+        SkeletonFormatError: if it is damaged, or joints are missing or unknown.
+    """
+    try:
+        return _recordings(_Table(text), file, layout)[1]
+    except csv.Error as error:
+        raise SkeletonFormatError(f"{file}: is no table ({error}); save it again") from None
+
+
+def _recordings(
+    table: _Table, file: Path, given: SkeletonLayout | None = None
+) -> tuple[SkeletonLayout, list[Recording]]:
+    if given is None and not table.is_keypoints:
         raise SkeletonFormatError(
             f"{file}: no columns of joint coordinates such as x0, y0 or nose_x, nose_y; see its header"
         )
@@ -130,7 +153,7 @@ def _recordings(table: _Table, file: Path) -> tuple[SkeletonLayout, list[Recordi
             rows.append(fields)
     roles, axes = table.roles, sorted(table.axes) if table.is_long else sorted(next(iter(table.columns.values())))
     names = {_plain(fields[roles["joint"]]) for fields in rows} if table.is_long else set(table.columns)
-    skeleton, order = _layout(names, file, with_z=2 in axes)
+    skeleton, order = _layout(names, file, with_z=2 in axes) if given is None else (given, _order(names, given, file))
     if not table.is_long and any(sorted(columns) != axes for columns in table.columns.values()):
         raise SkeletonFormatError(f"{file}: joints have different axes; give each the same columns")
     if table.is_long and "frame" not in roles:
@@ -211,6 +234,25 @@ def _plain(joint: str) -> str:
     return re.sub(r"[^a-z0-9]", "", text)
 
 
+def _spellings(joint: str) -> tuple[str, str]:
+    """A joint's name as `_plain` has it, and with "l" and "r" for the sides."""
+    plain = _plain(joint)
+    return plain, plain.replace("right", "r", 1).replace("left", "l", 1)
+
+
+def _order(joints: set[str], layout: SkeletonLayout, file: Path) -> list[str]:
+    """How the table spells the joints of a layout."""
+    order = [next((name for name in _spellings(joint) if name in joints), "") for joint in layout.joints]
+    missing = [joint for joint, name in zip(layout.joints, order, strict=True) if not name]
+    if missing or len(joints) > len(order):
+        raise SkeletonFormatError(
+            f"{file}: its columns name {shorten(sorted(joints - set(order)), 4) or 'nothing'} beyond layout "
+            f"{layout.name!r}, and lack {shorten(missing, 4) or 'nothing'}; name the columns after the joints, or mend "
+            "the layout"
+        )
+    return order
+
+
 def _layout(joints: set[str], file: Path, *, with_z: bool) -> tuple[SkeletonLayout, list[str]]:
     """The layout of these joints, and their names in its order."""
     known = [LAYOUTS[name] for name in KNOWN if (LAYOUTS[name].dimensions == 3) == with_z]
@@ -222,9 +264,7 @@ def _layout(joints: set[str], file: Path, *, with_z: bool) -> tuple[SkeletonLayo
     for skeleton in known:
         order = []
         for joint in skeleton.joints:
-            plain = _plain(joint)
-            short = plain.replace("right", "r", 1).replace("left", "l", 1)
-            order += [name for name in (plain, short) if name in joints][:1]
+            order += [name for name in _spellings(joint) if name in joints][:1]
         if len(order) == len(skeleton) == len(joints):
             return skeleton, order
     axes = "x, y and z" if with_z else "x and y"

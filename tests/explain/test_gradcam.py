@@ -55,6 +55,7 @@ SMALL: dict[str, dict[str, int]] = {
     "st-gcn++": {"width": 12, "depth": 4},
     "efficientgcn-b0": {"width": 8},
     "hyperformer": {"width": 12, "depth": 4},
+    "protogcn": {"width": 12, "depth": 4, "prototypes": 7},
 }
 
 

@@ -14,6 +14,7 @@ from golden_case import check_keys, error, layer_outputs, load_case, load_double
 
 from stgcnlib.networks import NETWORKS, load_network, load_weights
 from stgcnlib.networks.graph import hierarchical_adjacency, hierarchy, hop_index
+from stgcnlib.networks.protogcn import ProtoGCN
 
 SAME = 1e-10  # what double leaves of a difference, with room for a softmax near ties
 # Published code that rounds to float32 on the way: MS-G3D stores its normalised graphs so, MMAction2's ST-GCN
@@ -88,6 +89,21 @@ def test_later_networks(family: str, name: str, options: dict[str, int], golden_
     for layer in network.layer_names:
         assert error(outputs[layer][:, ::8], exact[f"act/{layer}"]) < SAME, layer
     assert error(logits, exact["logits"]) < SAME
+
+
+def test_protogcn_with_its_prototypes(golden_folder: Path, tmp_path: Path) -> None:
+    exact, state = load_case(golden_folder, "protogcn", doubles=True)
+    torch.save({"meta": {}, "state_dict": state}, tmp_path / "weights.pt")
+    network = load_network("auto", layout="ntu-rgb+d", checkpoint=tmp_path / "weights.pt").double()
+    assert isinstance(network, ProtoGCN)
+    check_keys(network, state)
+    x = torch.from_numpy(exact["input"]).double().permute(0, 4, 2, 3, 1)
+    logits, outputs = layer_outputs(network, x)
+    for layer in network.layer_names:
+        assert error(outputs[layer][:, ::8], exact[f"act/{layer}"]) < SAME, layer
+    assert error(logits, exact["logits"]) < SAME
+    graph = network.reconstructed_graph(x).detach().numpy()
+    assert error(graph.reshape(1, -1), exact["reconstructed_graph"]) < SAME
 
 
 @pytest.mark.parametrize(("name", "centre"), [("hdgcn", 20), ("hdgcn_com1", 0), ("hdgcn_com2", 1)])

@@ -121,6 +121,8 @@ def test_every_parameter_gets_a_gradient(family: str) -> None:
     network = lively(make(family)).train()
     network(batch()).square().sum().backward()
     for name, parameter in network.named_parameters():
+        if family == "protogcn" and name.startswith(("prn.", "post.", "bn.")):  # of a loss that is not here
+            continue
         assert parameter.grad is not None, name
         assert torch.isfinite(parameter.grad).all(), name
 

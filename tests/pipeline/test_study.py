@@ -157,3 +157,20 @@ def test_bundled_studies_are_valid(name: str, monkeypatch: pytest.MonkeyPatch, t
 def test_a_study_that_was_written_with_the_demo_s_defaults_is_read(tmp_path: Path) -> None:
     fields = {"data": {"path": str(tmp_path / "mine.npz"), "demo": {"subjects": 8, "repeats": 4, "noise": 0.01}}}
     assert Study.load(fields).data.demo is None
+
+
+def test_values_are_those_that_are_written(tmp_path: Path) -> None:
+    """YAML 1.1 reads subject 010 as 8, and class no as False."""
+    file = tmp_path / "s.yml"
+    file.write_text(
+        "data: {split: {by: place, train: [001, 010, on], test: [no, 12:30]}}\ngraph: {k: 010}\n"
+        "transfer: {source: {classes: [walk, no, 12:30]}}\n"
+    )
+    study = Study.from_file(file)
+    assert (study.data.split.train, study.data.split.test) == ((1, 10, "on"), ("no", "12:30"))
+    assert study.graph.k == 10
+    assert study.transfer is not None
+    assert study.transfer.source.classes == ("walk", "no", "12:30")
+    again = tmp_path / "again.yml"
+    again.write_text(study.to_yaml())
+    assert Study.from_file(again).data.split == study.data.split

@@ -50,7 +50,7 @@ def test_msr_screen_variant_warns(tmp_path: Path) -> None:
         (lambda lines: lines[:-1], "has 79 lines, which is no multiple of 20 joints"),
         (lambda lines: ["1 2 3", *lines[1:]], "joint line 1 has 3 numbers, expected 4"),
         (lambda lines: ["1 2 3 x", *lines[1:]], "joint line 1 holds other than numbers"),
-        (lambda lines: ["nan 2 3 1", *lines[1:]], "1 coordinates are NaN or infinite"),
+        (lambda lines: ["inf 2 3 1", *lines[1:]], "1 coordinates are NaN or infinite"),
         (lambda lines: ["", ""], "nobody was tracked in 'a05_s02_e03'"),
         (lambda lines: ["0 0 0 1"] * 20, "nobody was tracked"),
     ],
