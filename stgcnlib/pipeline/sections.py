@@ -64,7 +64,7 @@ class Network(Section):
     name: str = "st-gcn"
     folder: str | None = None
     checkpoint: str | None = None
-    options: dict[str, Scalar] = Field(default_factory=dict)
+    options: dict[str, Scalar | tuple[Scalar, ...]] = Field(default_factory=dict)
     axes: str | dict[str, str] | None = None
     training: Training = Training()
     seeds: Whole = Field(1, ge=1, le=99)

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from stgcnlib.errors import StudyError
+from stgcnlib.networks import load_network
 from stgcnlib.pipeline.study import Study, bundled_folder
 
 
@@ -124,6 +125,16 @@ def test_exponents_are_numbers(tmp_path: Path) -> None:
     study = Study.from_file(file)
     assert study.network.training.learning_rate == pytest.approx(1e-3)
     assert study.network.options["dropout"] == pytest.approx(0.5)
+
+
+def test_options_of_a_network_may_be_lists(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yml"
+    file.write_text("network: {name: hyperformer, options: {halvings: [2, 4], width: 24, heads: 2, depth: 4}}\n")
+    options = Study.from_file(file).network.options
+    assert options["halvings"] == (2, 4)
+    assert load_network("hyperformer", layout="kinect-v1", classes=3, **options).options == {
+        **options, "people": 2, "dropout": 0.0,
+    }  # fmt: skip
 
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
