@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Literal
@@ -22,7 +23,7 @@ from stgcnlib.networks.checkpoints import Checkpoint, load_weights, open_checkpo
 from stgcnlib.networks.ctrgcn import CTRGCN
 from stgcnlib.networks.efficientgcn import EfficientGCN
 from stgcnlib.networks.families import FAMILIES, find_family, infer, match_family
-from stgcnlib.networks.hdgcn import HDGCN
+from stgcnlib.networks.hdgcn import HDGCN, told_centre
 from stgcnlib.networks.hyperformer import Hyperformer
 from stgcnlib.networks.msg3d import MSG3D
 from stgcnlib.networks.own import make_own
@@ -122,6 +123,8 @@ def _zoo_network(
                 "belongs to as 'package.module:factory'"
             )
         layout = _layout(source, layout, known.get("joints"))
+        if kind is HDGCN and layout is not None and sizes.get("centre", known.get("centre")) is None:
+            sizes |= _centre(source, layout)
         told = {key: value for key, value in known.items() if key in taken}
         if wrong := [key for key in told if key in sizes and sizes[key] != told[key]]:
             said = ", ".join(f"{key}={sizes[key]!r} where it has {told[key]!r}" for key in wrong)
@@ -149,6 +152,19 @@ def _zoo_network(
         raise
     except (TypeError, ValueError) as error:
         raise StudyError(f"network {name!r} refuses options {options}: {error}") from None
+
+
+def _centre(source: Checkpoint, layout: SkeletonLayout) -> dict[str, int]:
+    """The centre of mass of an HD-GCN, as its graphs tell it; nothing, and a warning, if they don't."""
+    centre = told_centre(source.state, layout)
+    if centre is not None:
+        return {"centre": centre}
+    warnings.warn(
+        f"{source.file}: its graphs do not tell from which centre of mass it was trained; the layout's is taken, "
+        "give centre=… where it was another joint",
+        stacklevel=4,
+    )
+    return {}
 
 
 def _refuse_bloat(make: Callable[[], nn.Module], source: Checkpoint) -> None:

@@ -34,6 +34,7 @@ from stgcnlib.readers import (
     openpose,
     pku_mmd,
     pyskl,
+    sleap,
     smarthome,
     stgcn_arrays,
     tables,
@@ -78,6 +79,7 @@ _RECORDINGS: dict[str, _Reader] = {
     "coco": coco,
     "mediapipe": mediapipe,
     "deeplabcut": deeplabcut,
+    "sleap": sleap,
     "keypoint-csv": keypoint_csv,
 }
 FORMATS: tuple[str, ...] = ("npz", *_RECORDINGS)

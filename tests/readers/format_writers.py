@@ -466,4 +466,5 @@ WRITERS: Mapping[str, tuple[Callable[[Path], Path], ...]] = {
     "smarthome": (write_smarthome,),
     "mocap-arrays": (write_h36m, write_humanact, write_humanact_npy),
     "deeplabcut": (write_deeplabcut,),
+    "sleap": (),  # written by its own package, where that is installed: test_sleap.py
 }

@@ -204,5 +204,5 @@ def test_formats_are_named() -> None:
     assert set(FORMATS) == {
         "npz", "utd-mhad", "nw-ucla", "ntu-rgb+d", "msr-action3d", "utkinect", "openpose", "bvh", "pyskl",
         "kinetics-skeleton", "coco", "mediapipe", "keypoint-csv", "basicts", "st-gcn", "ctr-gcn", "coco-annotations",
-        "openni", "pku-mmd", "smarthome", "mocap-arrays", "deeplabcut",
+        "openni", "pku-mmd", "smarthome", "mocap-arrays", "deeplabcut", "sleap",
     }  # fmt: skip
