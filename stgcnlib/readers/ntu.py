@@ -131,15 +131,14 @@ def parts_of_name(name: str) -> tuple[dict[str, int | str], int] | None:
 
 
 def add_groups(recordings: list[Recording]) -> tuple[str, ...] | None:
-    """Groups and class names where all recordings are NTU's by name, and their labels are the actions; else `None`."""
-    found = [parts_of_name(recording.name) for recording in recordings]
-    for recording, parts in zip(recordings, found, strict=True):
-        if parts is None or recording.label != parts[1] - 1:
-            return None
-    for recording, parts in zip(recordings, found, strict=True):
-        assert parts is not None
-        recording.groups.update(parts[0])
-    return classes_of(recordings)
+    """Groups where all recordings are NTU's by name; its class names where their labels are the actions."""
+    found = [parts for recording in recordings if (parts := parts_of_name(recording.name)) is not None]
+    if len(found) < len(recordings):
+        return None
+    for recording, (groups, _) in zip(recordings, found, strict=True):
+        recording.groups.update(groups)
+    same = all(recording.label == action - 1 for recording, (_, action) in zip(recordings, found, strict=True))
+    return classes_of(recordings) if same else None
 
 
 def classes_of(recordings: list[Recording]) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ def unpadded(people: NDArray[Any]) -> NDArray[np.float32] | None:
     if np.isnan(people).any():
         people = np.where(np.isnan(people).any(axis=-1, keepdims=True), 0, people)
     M, T = people.shape[:2]
-    there = people.reshape(M, T, -1).any(axis=2)
+    there: NDArray[np.bool_] = np.any(people.reshape(M, T, -1), axis=2)
     if not there.any():
         return None
     last = int(np.flatnonzero(there.any(axis=0))[-1]) + 1

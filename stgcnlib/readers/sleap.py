@@ -93,7 +93,7 @@ def _coords(labels: Any, video: Any, file: Path) -> NDArray[np.float32] | None:
         raise SkeletonFormatError(f"{file}: its points cannot be read ({type(error).__name__}: {error})") from None
     if len(points) > MOST_FRAMES:
         raise SkeletonFormatError(f"{file}: {len(points)} frames are more than {MOST_FRAMES}; cut it into actions")
-    there = np.isfinite(points[..., :2]).all(axis=3).any(axis=2)
+    there: NDArray[np.bool_] = np.any(np.isfinite(points[..., :2]).all(axis=3), axis=2)
     detections = [
         [
             Detection(person, k if by_track else None, float(np.nansum(person[:, 2])))
