@@ -34,6 +34,8 @@ class SequenceSet:
 
     Args:
         coords: one array per recording, (T, V, C) or (M, T, V, C) where several people move; or one
+            padded array (N, T, V, C) or (N, M, T, V, C) together with `lengths`. Kept as float32. C is at least the
+            number of the layout's axes; (N, C, T, V, M), as ST-GCN's feeders have it, is refused.
             padded array (N, T, V, C) or (N, M, T, V, C) together with `lengths`. Kept as float32. A joint of a body
             with a NaN coordinate was not found, which is zero.
         lengths: true number of frames per recording, for padded `coords`.
@@ -388,6 +390,14 @@ def _checked(value: ArrayLike, name: str, layout: SkeletonLayout, length: int | 
             f"{name}: coords have {array.shape[-2]} joints, layout {layout.name!r} has {len(layout)}; "
             "choose the layout that the data was recorded with"
         )
+    if array.shape[-1] < layout.dimensions or _is_channels_first(array, layout.dimensions):
+        told = f"{array.shape[-1]} channels, layout {layout.name!r} has {layout.dimensions} axes"
+        if array.ndim == 4:
+            told = (
+                f"shape {array.shape}, which looks like channels, frames, joints, people; the order here is people, "
+                "frames, joints, channels: give numpy.moveaxis(coords, (-4, -1), (-1, -4)) of an array (N, C, T, V, M)"
+            )
+        raise SequenceError(f"{name}: coords have {told}" + "; choose a layout of as many" * (array.ndim < 4))
     if layout.dimensions and np.isnan(array).any():
         array = _without_nan(array, layout.dimensions)
     bad = ~np.isfinite(array)
@@ -400,6 +410,19 @@ def _checked(value: ArrayLike, name: str, layout: SkeletonLayout, length: int | 
     if layout.dimensions and not array.any():  # signals may well be zero throughout
         raise SequenceError(f"{name}: all coordinates are zero, so nobody was tracked; leave the recording out")
     return array
+
+
+def _is_channels_first(array: NDArray[np.float32], axes: int) -> bool:
+    """Whether (M, T, V, C) is rather (C, T, V, M), by its zeros: a joint is lost on all axes, a person by itself."""
+    if array.ndim != 4 or not max(axes, 2) <= array.shape[0] <= 4:
+        return False
+    lost = (array == 0) | np.isnan(array)
+    if (lost != lost[:1]).any():
+        return False
+    lost = lost[0]
+    if axes == 3:  # a plane, with one coordinate zero throughout, is no person who is absent
+        lost = lost[..., ~lost.all(axis=(0, 1))]
+    return int((lost != lost[..., :1]).any(axis=-1).sum()) > 2
 
 
 def _without_nan(array: NDArray[np.float32], axes: int) -> NDArray[np.float32]:

@@ -167,7 +167,11 @@ def with_value(value: float) -> list[np.ndarray]:
         ({"coords": [np.full((2, 3, 3), "a")]}, "not one array of real numbers .*<U1"),
         ({"coords": [np.ones((2, 3, 3)) * 1j]}, "not one array of real numbers .*complex"),
         ({"coords": [None]}, "recording 0: coords"),
-        ({"coords": [*sticks(4), *sticks(4, channels=2)]}, r"recordings have \[2, 3\] channels"),
+        ({"coords": [*sticks(4), *sticks(4, channels=4)]}, r"recordings have \[3, 4\] channels"),
+        (
+            {"coords": sticks(4, channels=2)},
+            r"coords have 2 channels, layout 'stick' has 3 axes; choose a layout of as",
+        ),
         ({"labels": [0]}, "labels has 1 entries for 2 recordings"),
         ({"labels": [0.0, 1.0]}, "labels have dtype float64"),
         ({"labels": 0}, r"labels have shape \(\); expected one value per recording"),
@@ -412,3 +416,33 @@ def test_split_by_a_number_that_two_texts_mean() -> None:
     )
     with pytest.raises(SequenceError, match="subject has no value 1; it has '001', '01', '2'"):
         data.split_indices("subject", [1])
+
+
+@pytest.mark.parametrize("lost", ["nothing", "joints", "people", "frames of people"])
+@pytest.mark.parametrize("M", [1, 2, 3])
+@pytest.mark.parametrize(("layout", "V", "C"), [("ntu-rgb+d", 25, 3), ("openpose-18", 18, 3), ("coco-17", 17, 2)])
+def test_channels_first_is_told_from_people_first(layout: str, V: int, C: int, M: int, lost: str) -> None:
+    rng = np.random.default_rng(5)
+    right = rng.normal(size=(4, M, 8, V, C))
+    if lost == "joints":
+        right[:, :, 2:5, 3] = 0
+        right[:, -1, 3, 4] = 0
+    elif lost == "people" and M > 1:
+        right[:, -1] = 0
+    elif lost == "frames of people":
+        right[:, -1, 3:6] = 0
+    assert SequenceSet(right, layout=layout).people_counts.tolist() == [M] * 4
+    wrong = right.transpose(0, 4, 2, 3, 1)  # as ST-GCN's feeders have it
+    axes = 3 if layout == "ntu-rgb+d" else 2
+    if axes > M or (M > 1 and lost == "frames of people") or (M > 1 and lost == "people" and axes == 2):
+        with pytest.raises(
+            SequenceError, match="looks like channels, frames, joints, people; the order here is people"
+        ):
+            SequenceSet(wrong, layout=layout)
+    np.testing.assert_array_equal(np.moveaxis(wrong, (-4, -1), (-1, -4)), right)
+
+
+def test_bodies_in_a_plane_are_no_channels_first() -> None:
+    flat = np.random.default_rng(5).normal(size=(3, 8, 25, 3))
+    flat[..., 2] = 0
+    assert SequenceSet([flat]).people_counts.tolist() == [3]
