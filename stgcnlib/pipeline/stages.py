@@ -44,6 +44,7 @@ class Stage:
 
 
 MAPPED = ("nodes", "explained", "maps", "examples", "activations/trained", "grouping", "dtw")
+INSIDE = ("fields", "topologies")
 GRAPHS = ("nodes", "sample?", "activations/trained", "distances/trained/*", "grouping", "dtw", "geometry",
           "planes/trained")  # fmt: skip
 ANSWER = ("geometry", "leakage", "sample?", "nodes", "explained", "maps", "settings")
@@ -61,7 +62,7 @@ STAGES: tuple[Stage, ...] = (
     Stage("06_relevance", (*MAPPED, "layers", "distances/trained/*", "map-evaluation"), cost=21),
     Stage(
         "05_layer",
-        (*MAPPED, "geometry", "findings", "planes/trained", "distances/trained/{layer}"),
+        (*MAPPED, *INSIDE, "geometry", "findings", "planes/trained", "distances/trained/{layer}"),
         per_layer=True,
         cost=19,
     ),
@@ -80,7 +81,7 @@ TARGET_STAGES: tuple[Stage, ...] = (
     Stage("06_outputs", ("nodes", "explained", "maps", "examples", "layers")),
     Stage(
         "05_one_layer",
-        ("nodes", "explained", "maps", "examples", "geometry", "planes/trained", "distances/trained/{layer}"),
+        ("nodes", "explained", "maps", "examples", *INSIDE, "geometry", "planes/trained", "distances/trained/{layer}"),
         per_layer=True,
     ),
     Stage("09_result", (*ANSWER, *FIRST_PAGE)),

@@ -23,6 +23,8 @@ What each takes:
     graphs_table(geometry)
     layer_facts(geometry, *, layer)
     smoothness_table(geometry)
+    field_facts(fields, *, layer)
+    topology_facts(topologies, layout, *, layer)
     layers_table(store)
     rounding_table(rounding)
     network_facts(network, evaluation, *, settings, data, layers, history=None, accuracies=None)
