@@ -23,6 +23,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "hyperformer": {"width": 12, "heads": 2, "depth": 4},
     "blockgcn": {"width": 8, "heads": 4, "depth": 4},
     "protogcn": {"width": 12, "depth": 4, "prototypes": 7},
+    "degcn": {"width": 16, "depth": 4},
 }
 
 

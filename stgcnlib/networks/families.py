@@ -243,6 +243,17 @@ FAMILIES: Mapping[str, Family] = {
             sizes.proto_gcn,
         ),
         Family(
+            "degcn",
+            (
+                _blocks(
+                    "streams.#.block-#_tcngcn", "gcn", "tcn", "{g}.A", "?{g}.alpha", "?{g}.conv#.*", "{g}.conv.*",
+                    "{g}.bn.*", "{t}.tcn#.*", "{t}.maxpool#x#.*", "{t}.conv#x#.*",
+                    "?streams.#.block-#_tcngcn.residual#.*",
+                ),
+            ),
+            sizes.de_gcn,
+        ),
+        Family(
             "efficientgcn-b0",
             (
                 (

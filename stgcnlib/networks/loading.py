@@ -21,6 +21,7 @@ from stgcnlib.networks.agcn import AAGCN, AGCN
 from stgcnlib.networks.blockgcn import BlockGCN
 from stgcnlib.networks.checkpoints import Checkpoint, load_weights, open_checkpoint
 from stgcnlib.networks.ctrgcn import CTRGCN
+from stgcnlib.networks.degcn import DeGCN
 from stgcnlib.networks.efficientgcn import EfficientGCN
 from stgcnlib.networks.families import FAMILIES, find_family, infer, match_family
 from stgcnlib.networks.hdgcn import HDGCN, told_centre
@@ -49,6 +50,7 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "hyperformer": Hyperformer,
     "blockgcn": BlockGCN,
     "protogcn": ProtoGCN,
+    "degcn": DeGCN,
 }
 _NO_NETWORK = ("human3.6m-17",)
 """Layouts that no published network of actions is trained on; COCO's has as many joints."""
@@ -69,7 +71,7 @@ def load_network(
 
     Args:
         name: a key of `NETWORKS`: "st-gcn", "agcn" (2s-AGCN's), "aagcn", "ctr-gcn", "ms-g3d", "st-gcn++", "shift-gcn",
-            "efficientgcn-b0", "hd-gcn", "hyperformer", "blockgcn", "protogcn"; or "auto" for the family whose
+            "efficientgcn-b0", "hd-gcn", "hyperformer", "blockgcn", "protogcn", "degcn"; or "auto" for the family whose
             checkpoint it is; or "package.module:factory", a function or class of your own that makes a
             `torch.nn.Module` over batches (N, C, T, V, M). It is called with `options` and with those of `layout`,
             `classes` and `channels` that are given and that it takes; its module may lie in the working directory.

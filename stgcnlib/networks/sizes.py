@@ -17,6 +17,7 @@ __all__ = [
     "Shapes",
     "block_gcn",
     "by_first_block",
+    "de_gcn",
     "efficient_gcn",
     "hd_gcn",
     "hyperformer",
@@ -121,6 +122,16 @@ def block_gcn(shapes: Shapes) -> dict[str, Any]:
     sizes = {**_common(shapes, joints=joints, channels=width), "channels": channels}
     sizes |= {"width": width, "heads": _size(shapes, graph, 1)}
     return sizes | _halvings_told(shapes, r"l\d+\.gcn1\.fc1")
+
+
+def de_gcn(shapes: Shapes) -> dict[str, Any]:
+    """DeGCN: streams, a head each, and places that each frame reads."""
+    first = r"streams\.0\.block-0_tcngcn\.gcn\."
+    sizes = _common(shapes, joints=_size(shapes, first + "A", -1), channels=_size(shapes, first + r"conv\.weight", 1))
+    sizes |= _blocks_told(shapes, r"streams\.0\.block-(\d+)_tcngcn", r"\.gcn\.bn\.weight")
+    heads = [shape for key, shape in shapes.items() if re.fullmatch(r"fc\.\d+\.weight", key)]
+    sizes |= {"streams": len(heads) or None, "classes": heads[0][0] if heads else None}
+    return {**sizes, "places": _size(shapes, r"streams\.0\.block-0_tcngcn\.tcn\.tcn1\.2\.tr")}
 
 
 def proto_gcn(shapes: Shapes) -> dict[str, Any]:

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from stgcnlib.errors import SkeletonFormatError, shorten
 from stgcnlib.readers.content import Recording, add_labels, gather, head, read_text
+from stgcnlib.readers.frames import in_time
 from stgcnlib.readers.joints import layout_of
-from stgcnlib.readers.tracks import MOST_FRAMES, Detection, tracked
+from stgcnlib.readers.tracks import Detection, tracked
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.skeleton import SkeletonLayout
 from stgcnlib.skeleton import layout as layout_named
@@ -116,7 +117,4 @@ def _table(file: Path) -> tuple[list[str], NDArray[np.float32] | None]:
         frames[int(number)] = [Detection(found[m], m) for m in seen]
     if not frames:
         raise SkeletonFormatError(f"{file}: holds no frame; copy it again")
-    first, last = min(frames), max(frames)
-    if last - first >= MOST_FRAMES:
-        raise SkeletonFormatError(f"{file}: frames {first} to {last} are more than {MOST_FRAMES}; cut it into actions")
-    return joints, tracked([frames.get(t, []) for t in range(first, last + 1)], axes=2, source=file)
+    return joints, tracked(in_time(frames, source=file), axes=2, source=file)

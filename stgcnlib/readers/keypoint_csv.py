@@ -7,8 +7,9 @@ Further columns, all optional: frame, person (or id, track_id), name (or video, 
 file), label (or class). Empty cells and NaN are joints not found, but an empty confidence beside coordinates counts as
 1. Whole frame numbers that are left out are frames without anybody.
 
-The layout follows from the number of joints and axes: 33 with z is MediaPipe's, 17 COCO's, 18 and 25 OpenPose's, which
-have x and y only. Unit and axes are what the tool wrote: pixels or shares of the picture mostly, y down.
+The layout follows from the number of joints and axes: 33 with z is MediaPipe's; 17 COCO's, 18 and 25 OpenPose's, 21 a
+hand's, 26 HALPE's and 133 COCO-WholeBody's, which have x and y only. Unit and axes are what the tool wrote: pixels or
+shares of the picture mostly, y down.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ __all__ = ["PATTERN", "read", "recognises"]
 
 PATTERN = "*.csv with a column per coordinate"
 MOST_BYTES = 2**27
-KNOWN = ("mediapipe-33", "openpose-25", "openpose-18", "coco-17")
+KNOWN = ("mediapipe-33", "openpose-25", "openpose-18", "coco-17", "halpe-26", "hand-21", "coco-wholebody-133")
 AXES = {
     "x": 0, "y": 1, "z": 2,
     **dict.fromkeys(("v", "c", "visibility", "vis", "confidence", "conf", "score", "likelihood"), 3),

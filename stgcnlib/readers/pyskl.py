@@ -114,6 +114,9 @@ def _recording(
         coords, kind = _elsewhere(annotation["frame_inds"], name, where, file)
         return Recording(name, coords, label, groups), kind, 0
     points = _array(annotation["keypoint"], f"{where}: 'keypoint'")
+    single = points.ndim == 3 and annotation.get("total_frames") == len(points)
+    if single:  # one person, without an axis of people
+        points = points[None]
     if points.ndim != 4 or points.shape[-1] not in (2, 3):
         raise SkeletonFormatError(
             f"{where}: 'keypoint' has shape {points.shape}; expected (people, frames, joints, 2 or 3)"
@@ -125,6 +128,7 @@ def _recording(
     kind = (points.shape[2], points.shape[3])
     if (score := annotation.get("keypoint_score")) is not None:
         confidence = _array(score, f"{where}: 'keypoint_score'")
+        confidence = confidence[None] if single and confidence.ndim == 2 else confidence
         if confidence.shape != points.shape[:3] or points.shape[3] != 2:
             raise SkeletonFormatError(
                 f"{where}: 'keypoint_score' has shape {confidence.shape} beside 'keypoint' {points.shape}; "

@@ -77,6 +77,7 @@ def test_mmaction_backbones(family: str, name: str, layout: str, tolerance: floa
         ("hd-gcn", "hdgcn_com2", {"centre": 1}),
         ("hyperformer", "hyperformer", {}),
         ("blockgcn", "blockgcn", {}),
+        ("degcn", "degcn", {}),
     ],
 )
 def test_later_networks(family: str, name: str, options: dict[str, int], golden_folder: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from torch import nn
 from stgcnlib import record
 from stgcnlib.errors import SequenceError, StudyError
 from stgcnlib.networks import NETWORKS, load_network
+from stgcnlib.networks.degcn import LearnedPlaces
 from stgcnlib.networks.hyperformer import joint_groups
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.skeleton import LAYOUTS, SkeletonLayout
@@ -172,7 +173,7 @@ def test_the_head_can_be_replaced(family: str) -> None:
     assert network.classes == 9
     assert network(batch()).shape == (2, 9)
     changed = {k for k, v in network.state_dict().items() if v.shape != before[k].shape}
-    assert len(changed) == 2
+    assert len(changed) == (4 if family == "degcn" else 2)  # a head for each of two streams
     assert all(torch.equal(v, before[k]) for k, v in network.state_dict().items() if k not in changed)
 
 
@@ -185,6 +186,7 @@ def test_the_head_can_be_replaced(family: str) -> None:
         ("efficientgcn-b0", {"width": 6}, "multiple of 4"),
         ("hyperformer", {"width": 24, "heads": 5}, "multiple of 12 and of the 5 heads"),
         ("blockgcn", {"width": 12, "heads": 5}, "multiple of the 5 heads"),
+        ("degcn", {"width": 6}, "4 branches"),
         ("hd-gcn", {"width": 6}, "4 branches"),
         ("hd-gcn", {"centre": 20}, "joints 0 to 19"),
         ("agcn", {"width": 0}, "width is 0"),
@@ -236,3 +238,21 @@ def test_hyperformer_groups_are_published_or_limbs_or_given() -> None:
     assert lone.sum() == lone[19] == 1
     with pytest.raises(StudyError, match="a number from 0 for each of 20 joints"):
         make("hyperformer", groups=[0, 1])
+
+
+def test_degcn_reads_between_frames_and_repeats_the_ends(rng: np.random.Generator) -> None:
+    x = torch.from_numpy(rng.normal(size=(2, 3, 7, 4)))
+    for stride in (1, 2):
+        layer = LearnedPlaces(3, places=4, stride=stride, dilation=2).double().eval()
+        with torch.no_grad():
+            layer.tr.copy_(torch.tensor([-2.25, 0.0, 0.5, 9.0]))
+        kernel, bias = (part.detach().numpy() for part in (layer.conv_out[0].weight, layer.conv_out[0].bias))
+        found = layer(x).detach().numpy() * (1 + 1e-5) ** 0.5  # what batch norm divides by
+        for t, start in enumerate(range(0, 7, stride)):
+            expected = bias[None, :, None] * np.ones((2, 3, 4))
+            for place, shift in enumerate((-2.25, 0.0, 0.5, 9.0)):
+                at = np.clip(start + shift, 0, 6)
+                low, share = int(at), at - int(at)
+                read = (1 - share) * x[:, :, low].numpy() + share * x[:, :, min(low + 1, 6)].numpy()
+                expected += np.einsum("oc,ncv->nov", kernel[:, :, place, 0, 0], read)
+            np.testing.assert_allclose(found[:, :, t], expected, rtol=1e-10, atol=1e-12)

@@ -274,7 +274,7 @@ def test_mediapipe_world_first_absent_frames_and_no_visibility(tmp_path: Path) -
     ("content", "message"),
     [
         ({"landmarks": 3}, "is no list of frames"),
-        ([{"landmarks": [{"x": 1}] * 5}], "frame 0: 5 landmarks; MediaPipe Pose has 33"),
+        ([{"landmarks": [{"x": 1}] * 5}], "frame 0: 5 landmarks; MediaPipe Pose has 33, a hand 21"),
         ([{"landmarks": [{"x": 1}] * 33}], "a landmark lacks x, y or z"),
         ([{"landmarks": [{"x": 1, "y": "a", "z": 1}] * 33}], "holds other than numbers"),
         ([{"landmarks": [{"x": 1, "y": [1], "z": [2]}] * 33}], "holds other than numbers"),
@@ -415,3 +415,44 @@ def test_columns_of_joints_and_confidence_by_their_usual_names(tmp_path: Path, j
     rows = [[t, names[v], *pose[t, v]] for t in range(2) for v in range(17)]
     data = read(put(tmp_path / "t.csv", table(["frame", joint, "x", "y", confidence], rows)))
     np.testing.assert_allclose(data.coords[0], pose, atol=1e-6)
+
+
+# -- other bodies, and hands ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("joints", "name"), [(21, "hand-21"), (26, "halpe-26"), (133, "coco-wholebody-133")])
+def test_other_joints_of_detections_instances_and_tables(tmp_path: Path, joints: int, name: str) -> None:
+    poses = motion(3, joints) * PIXELS
+    (tmp_path / "a.json").write_text(json.dumps(coco_detections(poses)))
+    (tmp_path / "b.csv").write_text(
+        ",".join(f"{axis}{v}" for v in range(joints) for axis in "xyc")
+        + "\n"
+        + "\n".join(",".join(f"{value:.3f}" for value in pose.reshape(-1)) for pose in poses)
+    )
+    frames = [
+        {"frame_id": t, "instances": [{"keypoints": p[:, :2].tolist(), "keypoint_scores": p[:, 2].tolist()}]}
+        for t, p in enumerate(poses)
+    ]
+    (tmp_path / "c.json").write_text(json.dumps({"instance_info": frames}))
+    for file in ("a.json", "b.csv", "c.json"):
+        data = read(tmp_path / file)
+        assert data.layout.name == name
+        np.testing.assert_allclose(data.coords[0], poses, atol=1e-3)
+
+
+def test_detections_of_several_bodies_are_refused(tmp_path: Path) -> None:
+    both = coco_detections(motion(2, 17)) + coco_detections(motion(2, 26))
+    (tmp_path / "a.json").write_text(json.dumps(both))
+    with pytest.raises(SkeletonFormatError, match=r"has people of \[17, 26\] joints"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("key", ["hand_landmarks", "multiHandLandmarks", None])
+def test_hands_of_mediapipe(tmp_path: Path, key: str | None) -> None:
+    hands = [motion(3, 21, 4), motion(3, 21, 4, seed=1) + np.array([3, 0, 0, 0])]
+    frames = [[landmarks(hand[t]) for hand in hands] for t in range(3)]
+    (tmp_path / "a.json").write_text(json.dumps([{key: frame} if key else frame for frame in frames]))
+    data = read(tmp_path)
+    assert (data.layout.name, data.channels) == ("hand-21", 2)
+    for found, wanted in zip(sorted(data.coords[0], key=lambda hand: hand[0, 0, 0]), hands, strict=True):
+        np.testing.assert_allclose(found, wanted[..., :2], atol=1e-4)

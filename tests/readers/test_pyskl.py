@@ -87,6 +87,14 @@ def test_absent_people_are_dropped_and_empty_recordings_reported(tmp_path: Path)
     np.testing.assert_allclose(data.coords[0], motion(4, 25), rtol=1e-6)
 
 
+def test_one_person_without_an_axis_of_people(tmp_path: Path) -> None:
+    entry = {"frame_dir": "a", "label": 0, "total_frames": 4, "keypoint": motion(4, 20)}
+    data = read(write_pyskl(tmp_path, [entry]), layout="kinect-v1")
+    np.testing.assert_array_equal(data.coords[0], motion(4, 20).astype(np.float32))
+    scored = {**entry, "keypoint": motion(4, 17, 2), "keypoint_score": np.full((4, 17), 0.5)}
+    assert read(write_pyskl(tmp_path, [scored])).coords[0].shape == (4, 17, 3)
+
+
 def test_nan_joints_were_not_found(tmp_path: Path) -> None:
     keypoint = motion(4, 25)[None]
     keypoint[0, 1, 3, 2] = np.nan
@@ -194,7 +202,7 @@ def changed(**changes: Any) -> dict[str, Any]:
         (changed(label="run"), "'label' is run"),
         (changed(total_frames=9), "'total_frames' is 9, 'keypoint' has 6"),
         (changed(keypoint=[[1]]), "'keypoint' is a list; expected a numpy array"),
-        (changed(keypoint=np.ones((6, 17, 2))), r"'keypoint' has shape \(6, 17, 2\)"),
+        (changed(keypoint=np.ones((5, 17, 2))), r"'keypoint' has shape \(5, 17, 2\)"),
         (changed(keypoint_score=np.ones((2, 5, 17))), r"'keypoint_score' has shape \(2, 5, 17\)"),
         (changed(keypoint=np.full((2, 6, 17, 2), np.inf)), "'keypoint' holds infinite"),
         (changed(keypoint=np.ones((2, 6, 21, 2)), keypoint_score=np.ones((2, 6, 21))), r"\(17, 2\), \(21, 2\)"),
