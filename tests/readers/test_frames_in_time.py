@@ -9,7 +9,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from format_writers import coco_detections, kinetics_clip, landmarks, motion, openpose_frame, write_utkinect
+from format_writers import (
+    annotated,
+    coco_detections,
+    kinetics_clip,
+    landmarks,
+    motion,
+    openpose_frame,
+    write_deeplabcut,
+    write_sbu,
+    write_utkinect,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -19,6 +29,7 @@ from stgcnlib.readers import frames, read
 from stgcnlib.readers.frames import in_time, places
 from stgcnlib.readers.image_names import frames_of_images
 from stgcnlib.readers.tracks import Detection
+from stgcnlib.skeleton import SkeletonLayout
 
 Array = NDArray[np.float64]
 Write = Callable[[Path, dict[int, list[Array]]], Path]
@@ -277,6 +288,43 @@ def test_utkinect_jumps(tmp_path: Path) -> None:
     (tmp_path / "actionLabel.txt").write_text("s01_e01\nwalk: 10 60\n")
     (coords,) = read(file).coords
     assert np.flatnonzero(coords.any(axis=(1, 2))).tolist() == [0, 1, 2, 3, 18, 19]
+
+
+def without_lines(file: Path, first: int, last: int) -> Path:
+    lines = file.read_text().splitlines()
+    return put(file, "\n".join([*lines[:first], *lines[last:]]))
+
+
+@pytest.mark.parametrize(("write", "first"), [(write_sbu, 1), (write_deeplabcut, 4)])
+def test_lines_that_are_left_out_of_numbered_ones(write: Callable[[Path], Path], first: int, tmp_path: Path) -> None:
+    whole = read(write(tmp_path)).people(0)
+    data = read(without_lines(write(tmp_path), first, first + 2)).people(0)
+    assert data.shape == whole.shape
+    assert not data[:, 1:3].any()
+    np.testing.assert_array_equal(np.delete(data, [1, 2], axis=1), np.delete(whole, [1, 2], axis=1))
+
+
+def test_numbered_tables_of_ones_own(tmp_path: Path) -> None:
+    poses = motion(5, 4)
+    own = SkeletonLayout("own", ("a", "b", "c", "d"), ((1, 0), (2, 1), (3, 2)))
+    lines = [" ".join(map(str, [t, *pose.reshape(-1)])) for t, pose in zip((3, 4, 7, 8, 9), poses, strict=True)]
+    (coords,) = read(put(tmp_path / "a.txt", "\n".join(lines)), layout=own, pattern="{name}.txt").coords
+    assert np.flatnonzero(coords.any(axis=(1, 2))).tolist() == [0, 1, 4, 5, 6]
+    np.testing.assert_allclose(coords[[0, 1, 4, 5, 6]], poses, atol=1e-6)
+
+
+def test_annotated_videos_with_frames_left_out(tmp_path: Path) -> None:
+    content = annotated(motion(8, 17, 2)[None] * 300)
+    left = {2, 3, 6}
+    content["images"] = [image for image in content["images"] if image["frame_id"] not in left]
+    (coords,) = read(put(tmp_path / "a.json", content)).coords
+    assert np.flatnonzero(~coords.any(axis=(1, 2))).tolist() == sorted(left)
+    for image in content["images"]:
+        image["file_name"] = f"images/7/{image.pop('frame_id')}_1080p.jpg"
+    np.testing.assert_array_equal(read(put(tmp_path / "a.json", content)).coords[0], coords)
+    for k, image in enumerate(content["images"]):
+        image["file_name"] = f"images/7/{'abcdefgh'[k]}.jpg"  # nothing is numbered: an order only
+    assert read(put(tmp_path / "a.json", content)).lengths.tolist() == [5]
 
 
 # -- names of images ------------------------------------------------------------------------------
