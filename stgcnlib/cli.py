@@ -204,7 +204,10 @@ def read(
         Path | None, typer.Option("--skip", metavar="FILE", help="Recordings to leave out, a name a line.")
     ] = None,
     layout: Annotated[
-        str | None, typer.Option("--layout", help="Of the joints, by name, where arrays do not say it.")
+        str | None, typer.Option("--layout", help="Of the joints, by name or as a YAML file, where data do not say it.")
+    ] = None,
+    pattern: Annotated[
+        str | None, typer.Option("--pattern", help="Of your own tables' paths: '{subject}/{label}_{trial}.csv'.")
     ] = None,
     names: Annotated[
         Path | None,
@@ -221,7 +224,9 @@ def read(
     console, complaints = Console(highlight=False), Console(stderr=True, highlight=False, soft_wrap=True)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        data = read_recordings(path, format=format, skip=skip, layout=layout, names=names, end_sites=end_sites)
+        data = read_recordings(
+            path, format=format, skip=skip, layout=layout, pattern=pattern, names=names, end_sites=end_sites
+        )
     summary = summarize(data)
     for line in [*(str(warning.message) for warning in caught), *summary.warnings]:
         complaints.print(Text(f"warning: {line}", style="yellow"))

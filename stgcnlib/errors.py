@@ -7,6 +7,8 @@ traceback. Programming mistakes keep Python's own exceptions.
 from __future__ import annotations
 
 import difflib
+import sys
+import warnings
 from collections.abc import Iterable
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "StudyError",
     "shorten",
     "suggest",
+    "warn",
 ]
 
 
@@ -99,3 +102,11 @@ def suggest(name: str, known: Iterable[str]) -> str:
     if near:
         return "did you mean " + " or ".join(repr(n) for n in near) + "?"
     return f"known names: {shorten(names, 16)}"
+
+
+def warn(message: str) -> None:
+    """A `UserWarning` that names the line outside of stgcnlib whose call led here."""
+    depth, frame = 2, sys._getframe(1)  # 1 is this function
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "stgcnlib":
+        depth, frame = depth + 1, frame.f_back
+    warnings.warn(message, stacklevel=depth)

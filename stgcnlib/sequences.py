@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -33,7 +34,9 @@ class SequenceSet:
 
     Args:
         coords: one array per recording, (T, V, C) or (M, T, V, C) where several people move; or one
-            padded array (N, T, V, C) or (N, M, T, V, C) together with `lengths`. Kept as float32.
+            padded array (N, T, V, C) or (N, M, T, V, C) together with `lengths`. Kept as float32. A joint of a body
+            with a NaN coordinate was not found, which is zero. Of several people C is at least the number of the
+            layout's axes: (N, C, T, V, M), as ST-GCN's feeders have it, is refused.
         lengths: true number of frames per recording, for padded `coords`.
         labels: class index per recording, integers in 0..len(class_names)-1; all 0 if left out.
         class_names: name of each class; "class 0", … if left out, none where there are targets and no labels. An
@@ -178,7 +181,7 @@ class SequenceSet:
 
         Args:
             by: group name, for example "subject".
-            train: values whose recordings train.
+            train: values whose recordings train; 1 is also "1" or "01" where a group's values are text.
             test: values whose recordings test; all others if `None`.
 
         Raises:
@@ -190,8 +193,8 @@ class SequenceSet:
             raise SequenceError(f"split: there is no group {by!r}; {suggest(by, self.groups)}")
         values = self.groups[by]
         known = set(values.tolist())
-        train_values = set(train)
-        test_values = known - train_values if test is None else set(test)
+        train_values = {_meant(value, known) for value in train}
+        test_values = known - train_values if test is None else {_meant(value, known) for value in test}
         if missing := sorted((train_values | test_values) - known, key=str):
             raise SequenceError(
                 f"split: {by} has no value {shorten(missing)}; it has {shorten(sorted(known, key=str))}"
@@ -204,7 +207,10 @@ class SequenceSet:
         return first, second
 
     def with_coords(self, coords: Sequence[ArrayLike]) -> SequenceSet:
-        """The same recordings with other coordinates (labels, targets, groups and names kept)."""
+        """The same recordings with other coordinates (labels, targets, groups and names kept), none of them NaN."""
+        for name, array in zip(self.names, map(np.asarray, coords), strict=False):
+            if array.dtype.kind == "f" and np.isnan(array).any():
+                raise SequenceError(f"{name}: {int(np.isnan(array).sum())} coordinates are NaN; interpolate them")
         return SequenceSet(
             coords,
             labels=self.labels,
@@ -339,6 +345,17 @@ def _expect_sizes(stream: BinaryIO) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
+def _meant(value: Any, known: set[Any]) -> Any:
+    """The one of `known` that a value names: itself, else the only one that is the same text or whole number."""
+    if value in known:
+        return value
+    text = str(value)
+    same = [k for k in known if str(k) == text]
+    if not same and re.fullmatch(r"[0-9]{1,18}", text):
+        same = [k for k in known if re.fullmatch(r"[0-9]{1,18}", str(k)) and int(str(k)) == int(text)]
+    return same[0] if len(same) == 1 else value
+
+
 def _layout(value: SkeletonLayout | str) -> SkeletonLayout:
     return layout(value)
 
@@ -372,6 +389,14 @@ def _checked(value: ArrayLike, name: str, layout: SkeletonLayout, length: int | 
             f"{name}: coords have {array.shape[-2]} joints, layout {layout.name!r} has {len(layout)}; "
             "choose the layout that the data was recorded with"
         )
+    if array.ndim == 4 and (array.shape[-1] < layout.dimensions or _is_channels_first(array, layout.dimensions)):
+        raise SequenceError(
+            f"{name}: coords have shape {array.shape}, which looks like channels, frames, joints, people; the order "
+            f"here is people, frames, joints, channels ({layout.dimensions} or more for layout {layout.name!r}): give "
+            "numpy.moveaxis(coords, (-4, -1), (-1, -4)) of an array (N, C, T, V, M)"
+        )
+    if layout.dimensions and np.isnan(array).any():
+        array = _without_nan(array, layout.dimensions)
     bad = ~np.isfinite(array)
     if bad.any():
         frame, joint = (int(k) for k in np.argwhere(bad)[0][-3:-1])
@@ -381,6 +406,28 @@ def _checked(value: ArrayLike, name: str, layout: SkeletonLayout, length: int | 
         )
     if layout.dimensions and not array.any():  # signals may well be zero throughout
         raise SequenceError(f"{name}: all coordinates are zero, so nobody was tracked; leave the recording out")
+    return array
+
+
+def _is_channels_first(array: NDArray[np.float32], axes: int) -> bool:
+    """Whether (M, T, V, C) is rather (C, T, V, M), by its zeros: a joint is lost on all axes, a person by itself."""
+    if not max(axes, 2) <= array.shape[0] <= 4:
+        return False
+    lost = (array == 0) | np.isnan(array)
+    if (lost != lost[:1]).any():
+        return False
+    lost = lost[0]
+    if axes == 3:  # a plane, with one coordinate zero throughout, is no person who is absent
+        lost = lost[..., ~lost.all(axis=(0, 1))]
+    return int((lost != lost[..., :1]).any(axis=-1).sum()) > 2
+
+
+def _without_nan(array: NDArray[np.float32], axes: int) -> NDArray[np.float32]:
+    """Joints with a NaN coordinate are not found, which is zero; a NaN confidence beside coordinates counts as 1."""
+    array = array.copy()
+    array[np.isnan(array[..., :axes]).any(axis=-1)] = 0
+    rest = array[..., axes:]
+    rest[np.isnan(rest)] = 1
     return array
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from stgcnlib.duplicates import equal_to_first
 from stgcnlib.errors import shorten
 from stgcnlib.sequences import SequenceSet
+from stgcnlib.sides import handedness
 
 __all__ = ["Summary", "summarize"]
 
@@ -26,6 +27,8 @@ UNSTABLE_SHARE = 1 / 3  # of the bones
 FAR = 0.7  # mean length of bones over mean distance of joints: 0.3 to 0.5 for bodies, 1 for joints in any order
 LOOKED_AT = 5  # frames a recording, for that
 MISSING = 0.1  # share of joints not found that is worth a warning
+CLEAR = 0.5  # how surely a recording must tell its sides to count
+SWAPPED = 2 / 3  # share of those that do
 STILL = 1e-6  # motion below this share of the body's size is none
 
 
@@ -65,7 +68,8 @@ def summarize(data: SequenceSet) -> Summary:
 
     Warned of are: a unit that is not metres (3-D), recordings of one frame or without motion, equal recordings, joints
     that never move or are never found, many missing joints, bones as long as joints are apart (a wrong order of
-    joints) or of changing length (3-D; bad tracking), and classes with fewer than two recordings.
+    joints) or of changing length (3-D; bad tracking), left and right that are swapped (`stgcnlib.sides`), and classes
+    with fewer than two recordings.
     """
     lengths = data.lengths
     counts = np.bincount(data.labels, minlength=len(data.class_names))
@@ -92,6 +96,7 @@ def summarize(data: SequenceSet) -> Summary:
             *_joints(data, looks, lost, seen, missing_joints),
             *_order(data, looks),
             *_bones(data, looks),
+            *_sides(data),
             *_classes(data, counts),
         ),
     )
@@ -209,6 +214,20 @@ def _bones(data: SequenceSet, looks: list[_Look]) -> Iterator[str]:
     own = _median(spread, axis=1)
     if len(poor := [data.names[i] for i in np.argsort(-own) if own[i] > UNSTABLE]):
         yield f"{_some(poor, data)} bones whose length changes throughout, so the tracking is poor: {shorten(poor, 4)}"
+
+
+def _sides(data: SequenceSet) -> Iterator[str]:
+    told = np.array([handedness(data.people(i), data.layout) for i in range(len(data))])
+    clear = told[np.abs(told) > CLEAR]
+    if len(clear) and (swapped := int((clear < 0).sum())) > SWAPPED * len(clear):
+        why = (
+            "the right shoulder lies to the left of where the body faces: the joints of left and right have changed "
+            "places, or an axis is mirrored"
+            if data.layout.dimensions == 3
+            else "of faces that are seen, the left shoulder lies on the picture's left: the joints of left and right "
+            "have changed places, or the pictures are mirrored"
+        )
+        yield f"left and right look swapped in {swapped} of the {len(clear)} recordings that tell: {why}"
 
 
 def _median(spread: NDArray[np.float64], *, axis: int) -> NDArray[np.float64]:

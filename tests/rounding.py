@@ -8,6 +8,7 @@ multiply-add, and stays within a small multiple of the drawn errors. An operatio
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -157,6 +158,22 @@ def _batch_norm(mode: Float32Errors, func: Any, out: Any, args: Any, kwargs: Any
     return (y, *out[1:]) if isinstance(out, tuple) else y
 
 
+def _layer_norm(mode: Float32Errors, func: Any, out: Any, args: Any, kwargs: Any) -> Any:
+    # As batch norm, where the mean and the deviation are sums of the terms at hand.
+    x, shape, weight, bias = args[:4]
+    y, mean, gain = out
+    gain = gain if weight is None else gain * weight
+    parts = [(x * gain) ** 2, (mean * gain) ** 2, torch.zeros_like(x) if bias is None else bias**2]
+    units = 3 + math.prod(shape) ** 0.5
+    return (y + units * UNIT * sum(parts).sqrt() * mode.noise(y), *out[1:])
+
+
+def _norm(mode: Float32Errors, func: Any, out: Tensor, args: Any, kwargs: Any) -> Tensor:
+    # The root of a sum of squares, all of one sign: half of the sum's relative error, and the root's.
+    terms = max(1, args[0].numel() // max(1, out.numel()))
+    return mode.relative(out, 2 + (terms / 3) ** 0.5)
+
+
 # Results of these are rounded once, or have the accuracy of a library function of a few units.
 ROUNDED: dict[str, float] = {
     "add": 1, "sub": 1, "rsub": 1, "mul": 1, "div": 1, "reciprocal": 1, "sqrt": 1, "rsqrt": 2, "pow": 2, "exp": 4,
@@ -165,6 +182,7 @@ ROUNDED: dict[str, float] = {
 SUMS: dict[str, Callable[..., Any]] = {
     "mm": _product, "bmm": _product, "addmm": _added_product, "convolution": _convolution, "sum": _sum, "mean": _mean,
     "_softmax": _softmax, "native_batch_norm": _batch_norm, "_native_batch_norm_legit_no_training": _batch_norm,
+    "native_layer_norm": _layer_norm, "linalg_vector_norm": _norm,
 }  # fmt: skip
 # These move, choose or copy numbers.
 EXACT = frozenset(
@@ -172,7 +190,8 @@ EXACT = frozenset(
         "view", "_unsafe_view", "reshape", "_reshape_alias", "expand", "permute", "transpose", "t", "unsqueeze",
         "squeeze", "select", "slice", "unfold", "clone", "copy", "detach", "alias", "cat", "stack", "split", "unbind",
         "split_with_sizes", "constant_pad_nd", "index", "index_select", "gather", "repeat", "relu", "hardtanh", "neg",
-        "abs", "topk", "max", "amax", "clamp", "clamp_min", "max_pool2d_with_indices", "where", "floor", "lt", "ge",
+        "abs", "topk", "argmin", "minimum", "masked_fill", "index_put",
+        "max", "amax", "clamp", "clamp_min", "max_pool2d_with_indices", "where", "floor", "lt", "ge",
         "zeros_like", "ones_like", "new_zeros", "_to_copy",
     }
 )  # fmt: skip

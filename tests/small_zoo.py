@@ -20,6 +20,10 @@ SMALL: dict[str, dict[str, Any]] = {
     "shift-gcn": {"width": 8, "depth": 4},
     "efficientgcn-b0": {"width": 8},
     "hd-gcn": {"width": 8, "depth": 4},
+    "hyperformer": {"width": 12, "heads": 2, "depth": 4},
+    "blockgcn": {"width": 8, "heads": 4, "depth": 4},
+    "protogcn": {"width": 12, "depth": 4, "prototypes": 7},
+    "degcn": {"width": 16, "depth": 4},
 }
 
 

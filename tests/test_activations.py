@@ -212,7 +212,7 @@ def test_recordings_of_another_skeleton_are_refused(network, small_set):
     other = SequenceSet(small_set.coords, layout="nw-ucla")
     with pytest.raises(LayoutError, match=r"'kinect-v1'.*'nw-ucla'"):
         record(network, other)
-    flat = small_set.with_coords([c[..., :2] for c in small_set.coords])
+    flat = small_set.with_coords([np.concatenate([c, c[..., :1]], axis=-1) for c in small_set.coords])
     with pytest.raises(SequenceError, match="takes 3 channels"):
         record(network, flat)
 

@@ -61,6 +61,18 @@ def test_read_warns_and_skips(small_set: SequenceSet, tmp_path: Path) -> None:
     assert "looks like millimetres" in result.stderr
 
 
+def test_read_takes_tables_of_own_joints(tmp_path: Path) -> None:
+    (tmp_path / "mouse.yml").write_text("joints: [snout, tail]\nbones: [[tail, snout]]\ndimensions: 2\n")
+    for name, number in (("3_walk", 1), ("4_rest", 2)):
+        (tmp_path / f"{name}.csv").write_text(f"{number},2,3,4\n{number},3,4,6\n")
+    told = ["--layout", str(tmp_path / "mouse.yml"), "--pattern", "{subject}_{label}.csv"]
+    result = runner.invoke(cli.app, ["read", str(tmp_path), *told, "-o", str(tmp_path / "out.npz")])
+    assert result.exit_code == 0, result.output
+    assert "mouse, 2 joints, 2 channels" in result.output
+    data = SequenceSet.load(tmp_path / "out.npz")
+    assert (data.class_names, data.groups["subject"].tolist()) == (("rest", "walk"), [3, 4])
+
+
 def test_an_error_about_input_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

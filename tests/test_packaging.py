@@ -49,8 +49,11 @@ def test_every_package_that_is_imported_is_required_by_name() -> None:
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 modules.add(str(node.module).partition(".")[0])
     homes = packages_distributions()
-    used = {canonicalize_name(homes[name][0]) for name in modules - set(sys.stdlib_module_names) - {"stgcnlib"}}
-    required = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["cluster"]]
+    used = {
+        canonicalize_name(homes.get(name, [name])[0]) for name in modules - set(sys.stdlib_module_names) - {"stgcnlib"}
+    }
+    extras = PROJECT["optional-dependencies"]
+    required = [*PROJECT["dependencies"], *extras["cluster"], *extras["animals"]]
     assert used <= {canonicalize_name(Requirement(line).name) for line in required}
 
 

@@ -119,6 +119,31 @@ def test_fingerprint_sees_every_part(small_set: SequenceSet) -> None:
 # -- what it refuses -------------------------------------------------------------------------------
 
 
+def test_nan_joints_were_not_found() -> None:
+    with_confidence = np.concatenate([sticks(4)[0], np.full((4, 3, 1), 0.5)], axis=2)
+    with_confidence[1, 2, 1] = np.nan
+    with_confidence[2, 0, 3] = np.nan
+    data = SequenceSet([with_confidence], layout=STICK)
+    assert data.coords[0][1, 2].tolist() == [0, 0, 0, 0]
+    assert data.coords[0][2, 0, 3] == 1
+    kept = np.ones((4, 3), dtype=bool)
+    kept[1, 2] = kept[2, 0] = False
+    np.testing.assert_array_equal(data.coords[0][kept], with_confidence[kept].astype(np.float32))
+    assert np.isnan(with_confidence[1, 2, 1])  # what was given is not changed
+
+
+def test_nan_is_refused_where_it_means_a_fault() -> None:
+    """In signals on a graph, and in what a transform computed."""
+    signals = np.ones((4, 3, 1))
+    signals[2, 1] = np.nan
+    graph = SkeletonLayout("line", ("a", "b", "c"), ((0, 1), (1, 2)), dimensions=0)
+    with pytest.raises(SequenceError, match="1 coordinates are NaN or infinite, the first at frame 2, joint 1"):
+        SequenceSet([signals], layout=graph)
+    data = SequenceSet(sticks(4), layout=STICK)
+    with pytest.raises(SequenceError, match="recording 0: 1 coordinates are NaN"):
+        data.with_coords(with_value(np.nan)[1:])
+
+
 def with_value(value: float) -> list[np.ndarray]:
     coords = sticks(5, 6)
     coords[1][3, 2, 0] = value
@@ -130,10 +155,9 @@ def with_value(value: float) -> list[np.ndarray]:
     [
         ({"coords": []}, "coords holds no recording"),
         (
-            {"coords": with_value(np.nan)},
+            {"coords": with_value(np.inf)},
             r"recording 1: 1 coordinates are NaN or infinite, .* frame 3, joint 2 \(head\)",
         ),
-        ({"coords": with_value(np.inf)}, "recording 1: 1 coordinates are NaN or infinite"),
         ({"coords": [np.full((2, 3, 3), 1e39)]}, "NaN or infinite"),
         ({"coords": [*sticks(5), np.zeros((4, 3, 3))]}, "recording 1: all coordinates are zero"),
         ({"coords": [np.ones((4, 5, 3))]}, "recording 0: coords have 5 joints, layout 'stick' has 3"),
@@ -143,7 +167,7 @@ def with_value(value: float) -> list[np.ndarray]:
         ({"coords": [np.full((2, 3, 3), "a")]}, "not one array of real numbers .*<U1"),
         ({"coords": [np.ones((2, 3, 3)) * 1j]}, "not one array of real numbers .*complex"),
         ({"coords": [None]}, "recording 0: coords"),
-        ({"coords": [*sticks(4), *sticks(4, channels=2)]}, r"recordings have \[2, 3\] channels"),
+        ({"coords": [*sticks(4), *sticks(4, channels=4)]}, r"recordings have \[3, 4\] channels"),
         ({"labels": [0]}, "labels has 1 entries for 2 recordings"),
         ({"labels": [0.0, 1.0]}, "labels have dtype float64"),
         ({"labels": 0}, r"labels have shape \(\); expected one value per recording"),
@@ -266,7 +290,7 @@ def test_pickle_is_refused(saved: Path) -> None:
         ({"lengths": np.array([2**62, 2**62, 1])}, "set.npz: "),
         ({"lengths": np.array([-1, 7, 4])}, "set.npz: "),
         ({"people": np.array([0, 0, -2])}, "set.npz: "),
-        ({"frames": np.full((14, 3, 3), np.nan)}, "recording 0: 45 coordinates are NaN"),
+        ({"frames": np.full((14, 3, 3), np.nan)}, "recording 0: all coordinates are zero"),
         ({"frames": np.ones((14, 4, 3))}, "4 joints, layout 'stick' has 3"),
         ({"labels": np.array([0, 1])}, "labels has 2 entries"),
         ({"group/subject": np.array(3)}, r"groups\['subject'\] have shape \(\)"),
@@ -362,3 +386,59 @@ def test_wrong_targets(arguments: dict[str, Any], message: str) -> None:
     coords = [np.ones((3, 25, 3)), np.ones((4, 25, 3))]
     with pytest.raises(SequenceError, match=message):
         SequenceSet(coords, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("values", "train", "chosen"),
+    [
+        (["1", "2", "10"], [1, 10], [0, 2]),
+        (["001", "002", "A"], [1], [0]),
+        (["001", "002", "A"], ["001", "A"], [0, 2]),
+        ([1, 2, 10], ["010", "1"], [0, 2]),
+        (["1", "01", "2"], ["01"], [1]),
+    ],
+)
+def test_split_by_numbers_and_texts_that_mean_the_same(
+    values: list[object], train: list[object], chosen: list[int]
+) -> None:
+    data = SequenceSet(np.ones((3, 2, 20, 3)), lengths=[2, 2, 2], layout="kinect-v1", groups={"subject": values})
+    first, _ = data.split_indices("subject", train)
+    assert first.tolist() == chosen
+
+
+def test_split_by_a_number_that_two_texts_mean() -> None:
+    data = SequenceSet(
+        np.ones((3, 2, 20, 3)), lengths=[2, 2, 2], layout="kinect-v1", groups={"subject": ["001", "01", "2"]}
+    )
+    with pytest.raises(SequenceError, match="subject has no value 1; it has '001', '01', '2'"):
+        data.split_indices("subject", [1])
+
+
+@pytest.mark.parametrize("lost", ["nothing", "joints", "people", "frames of people"])
+@pytest.mark.parametrize("M", [1, 2, 3])
+@pytest.mark.parametrize(("layout", "V", "C"), [("ntu-rgb+d", 25, 3), ("openpose-18", 18, 3), ("coco-17", 17, 2)])
+def test_channels_first_is_told_from_people_first(layout: str, V: int, C: int, M: int, lost: str) -> None:
+    rng = np.random.default_rng(5)
+    right = rng.normal(size=(4, M, 8, V, C))
+    if lost == "joints":
+        right[:, :, 2:5, 3] = 0
+        right[:, -1, 3, 4] = 0
+    elif lost == "people" and M > 1:
+        right[:, -1] = 0
+    elif lost == "frames of people":
+        right[:, -1, 3:6] = 0
+    assert SequenceSet(right, layout=layout).people_counts.tolist() == [M] * 4
+    wrong = right.transpose(0, 4, 2, 3, 1)  # as ST-GCN's feeders have it
+    axes = 3 if layout == "ntu-rgb+d" else 2
+    if axes > M or (M > 1 and lost == "frames of people") or (M > 1 and lost == "people" and axes == 2):
+        with pytest.raises(
+            SequenceError, match="looks like channels, frames, joints, people; the order here is people"
+        ):
+            SequenceSet(wrong, layout=layout)
+    np.testing.assert_array_equal(np.moveaxis(wrong, (-4, -1), (-1, -4)), right)
+
+
+def test_bodies_in_a_plane_are_no_channels_first() -> None:
+    flat = np.random.default_rng(5).normal(size=(3, 8, 25, 3))
+    flat[..., 2] = 0
+    assert SequenceSet([flat]).people_counts.tolist() == [3]

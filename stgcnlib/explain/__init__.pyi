@@ -5,6 +5,8 @@ from .evaluation import MapEvaluation as MapEvaluation
 from .evaluation import evaluate_maps as evaluate_maps
 from .faithfulness import Faithfulness as Faithfulness
 from .faithfulness import faithfulness as faithfulness
+from .fields import ReceptiveField as ReceptiveField
+from .fields import receptive_fields as receptive_fields
 from .gradcam import RelevanceMap as RelevanceMap
 from .gradcam import grad_cam as grad_cam
 from .gradcam import grad_cam_set as grad_cam_set
@@ -15,3 +17,5 @@ from .limbs import limb_shares as limb_shares
 from .limbs import one_armed as one_armed
 from .randomisation import randomisation as randomisation
 from .smoothness import map_smoothness as map_smoothness
+from .topology import Topology as Topology
+from .topology import learned_topologies as learned_topologies

@@ -40,6 +40,12 @@ class AdaptiveGraph(nn.Module):
         self.register_buffer("A", A.clone(), persistent=False)
         return nn.Parameter(torch.full_like(A, 1e-6))
 
+    def likeness(self, part: int, x: Tensor) -> Tensor:
+        """(N*M, C, T, V) -> (N*M, V, V), how alike two joints are in the eyes of one partition."""
+        left, right = self.conv_a[part](x), self.conv_b[part](x)
+        likeness: Tensor = torch.einsum("nctv,nctw->nvw", left, right) / (left.shape[1] * left.shape[2])
+        return likeness
+
     def graph(self, part: int, likeness: Tensor) -> Tensor:
         """Likeness (N*M, V, V) of joints -> the graph of one partition, for each person."""
         A = self.get_buffer("A")
@@ -48,10 +54,8 @@ class AdaptiveGraph(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N*M, C, T, V) -> (N*M, C', T, V)."""
         out: Tensor | None = None
-        for part, (a, b, d) in enumerate(zip(self.conv_a, self.conv_b, self.conv_d, strict=True)):
-            left, right = a(x), b(x)
-            likeness = torch.einsum("nctv,nctw->nvw", left, right) / (left.shape[1] * left.shape[2])
-            mixed = x.flatten(1, 2) @ self.graph(part, likeness)
+        for part, d in enumerate(self.conv_d):
+            mixed = x.flatten(1, 2) @ self.graph(part, self.likeness(part, x))
             term = d(mixed.view_as(x))
             out = term if out is None else out + term
         return torch.relu(self.bn(out) + self.down(x))

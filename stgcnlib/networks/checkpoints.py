@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from stgcnlib.errors import CheckpointError, shorten
-from stgcnlib.files import atomic_path
+from stgcnlib.files import atomic_path, mistaken
 from stgcnlib.networks.keys import extras, translate
 from stgcnlib.networks.unpickling import WRAPPERS, read_pickled, unreadable
 from stgcnlib.skeleton import LAYOUTS, SkeletonLayout
@@ -94,7 +94,11 @@ def open_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     file = Path(path)
     if not file.is_file():
         raise CheckpointError(f"{file}: no such checkpoint file")
-    content = _safetensors(file) if _is_safetensors(file) else read_pickled(file)
+    safe = _begins_as_safetensors(file)
+    said = None if safe else mistaken(file, fine=["torch"])
+    if said is not None:
+        raise CheckpointError(f"{file}: {said}")
+    content = _safetensors(file) if safe or file.suffix == ".safetensors" else read_pickled(file)
     state = _unwrapped(content)
     if state is None:
         raise CheckpointError(f"{file}: holds no state dict (parameter names and tensors); save network.state_dict()")
@@ -174,10 +178,8 @@ def _safetensors(file: Path) -> Any:
         raise unreadable(file, error) from None
 
 
-def _is_safetensors(file: Path) -> bool:
-    """By its name, or by its first bytes: the length of a JSON header, then the header."""
-    if file.suffix == ".safetensors":
-        return True
+def _begins_as_safetensors(file: Path) -> bool:
+    """By its first bytes: the length of a JSON header, then the header."""
     with file.open("rb") as stream:
         head = stream.read(9)
     return len(head) == 9 and head[8:] == b"{" and int.from_bytes(head[:8], "little") < file.stat().st_size

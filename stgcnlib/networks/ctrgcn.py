@@ -30,12 +30,16 @@ class RefinedGraph(nn.Module):
         self.conv4 = nn.Conv2d(compared, channels_out, 1)
         fresh_convolutions(self)
 
-    def forward(self, x: Tensor, A: Tensor, alpha: Tensor) -> Tensor:
-        """(N*M, C, T, V), graph (V, V), gate (1,) -> (N*M, C', T, V)."""
+    def graph(self, x: Tensor, A: Tensor, alpha: Tensor) -> Tensor:
+        """(N*M, C, T, V), graph (V, V), gate (1,) -> (N*M, C', V, V): the weight of joint v for joint u at [u, v]."""
         one, other = self.conv1(x).mean(dim=2), self.conv2(x).mean(dim=2)
         difference = torch.tanh(one[:, :, :, None] - other[:, :, None, :])
-        graph = self.conv4(difference) * alpha + A
-        return torch.einsum("ncuv,nctv->nctu", graph, self.conv3(x))
+        graph: Tensor = self.conv4(difference) * alpha + A
+        return graph
+
+    def forward(self, x: Tensor, A: Tensor, alpha: Tensor) -> Tensor:
+        """(N*M, C, T, V), graph (V, V), gate (1,) -> (N*M, C', T, V)."""
+        return torch.einsum("ncuv,nctv->nctu", self.graph(x, A, alpha), self.conv3(x))
 
 
 class RefinedGraphs(nn.Module):

@@ -209,6 +209,51 @@ FAMILIES: Mapping[str, Family] = {
             sizes.hd_gcn,
         ),
         Family(
+            "hyperformer",
+            (
+                _blocks(
+                    "l#", "vit#", "tcn#", "{g}.norm1.*", "{g}.attn.rpe", "{g}.attn.w1", "{g}.attn.outer",
+                    "{g}.attn.alpha", "{g}.attn.kv.*", "{g}.attn.q.*", "{g}.attn.proj.*", "?{g}.skip_proj.*",
+                    "{g}.pe_proj.*", "{t}.branches.*",
+                ),
+            ),
+            sizes.hyperformer,
+        ),
+        Family(
+            "blockgcn",
+            (
+                (
+                    *_authors("{g}.fc1", "{g}.rpe", "{g}.fc2.#.*", "{g}.bn.*", "?{g}.down.*", "{t}.branches.*"),
+                    "pos_embedding", "to_joint_embedding.*", "t#.mlp.*", "t#.bn.*", "topo.pl.*",
+                ),
+            ),
+            sizes.block_gcn,
+        ),
+        Family(
+            "protogcn",
+            (
+                (
+                    *_mm(
+                        "{g}.A", "{g}.alpha", "{g}.beta", "{g}.pre.*", "{g}.post.*", "{g}.conv1.*", "{g}.conv2.*",
+                        "?{g}.down.*", "{g}.bn.*", "{t}.branches.*", "{t}.transform.*", "{t}.bn.*", "{t}.add_coeff",
+                    ),
+                    "?prn.query_matrix.*", "?prn.memory_matrix.*", "?post.*", "?bn.*",
+                ),
+            ),
+            sizes.proto_gcn,
+        ),
+        Family(
+            "degcn",
+            (
+                _blocks(
+                    "streams.#.block-#_tcngcn", "gcn", "tcn", "{g}.A", "?{g}.alpha", "?{g}.conv#.*", "{g}.conv.*",
+                    "{g}.bn.*", "{t}.tcn#.*", "{t}.maxpool#x#.*", "{t}.conv#x#.*",
+                    "?streams.#.block-#_tcngcn.residual#.*",
+                ),
+            ),
+            sizes.de_gcn,
+        ),
+        Family(
             "efficientgcn-b0",
             (
                 (

@@ -28,6 +28,7 @@ __all__ = [
     "hierarchical_adjacency",
     "hierarchy",
     "hop_distance",
+    "hop_index",
     "parents",
     "trunk_joint",
 ]
@@ -168,6 +169,13 @@ def hands_apart(skeleton: SkeletonLayout | str) -> SkeletonLayout:
         for child, parent in skeleton.bones
     )
     return replace(skeleton, bones=bones)
+
+
+def hop_index(skeleton: SkeletonLayout | str) -> NDArray[np.int64]:
+    """(V, V) number of bones between two joints, with `hands_apart`; one more than the most where no way leads."""
+    hops = hop_distance(hands_apart(skeleton))
+    known = np.isfinite(hops)
+    return np.where(known, hops, hops[known].max() + 1).astype(np.int64)
 
 
 def hierarchy(skeleton: SkeletonLayout | str, centre: int, levels: int) -> tuple[tuple[int, ...], ...]:

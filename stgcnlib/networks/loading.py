@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Literal
@@ -17,13 +18,17 @@ from torch import nn
 
 from stgcnlib.errors import CheckpointError, LayoutError, StgcnlibError, StudyError, shorten, suggest
 from stgcnlib.networks.agcn import AAGCN, AGCN
+from stgcnlib.networks.blockgcn import BlockGCN
 from stgcnlib.networks.checkpoints import Checkpoint, load_weights, open_checkpoint
 from stgcnlib.networks.ctrgcn import CTRGCN
+from stgcnlib.networks.degcn import DeGCN
 from stgcnlib.networks.efficientgcn import EfficientGCN
 from stgcnlib.networks.families import FAMILIES, find_family, infer, match_family
-from stgcnlib.networks.hdgcn import HDGCN
+from stgcnlib.networks.hdgcn import HDGCN, told_centre
+from stgcnlib.networks.hyperformer import Hyperformer
 from stgcnlib.networks.msg3d import MSG3D
 from stgcnlib.networks.own import make_own
+from stgcnlib.networks.protogcn import ProtoGCN
 from stgcnlib.networks.shiftgcn import ShiftGCN
 from stgcnlib.networks.stgcn import STGCN
 from stgcnlib.networks.stgcnpp import STGCNPP
@@ -42,6 +47,10 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "shift-gcn": ShiftGCN,
     "efficientgcn-b0": EfficientGCN,
     "hd-gcn": HDGCN,
+    "hyperformer": Hyperformer,
+    "blockgcn": BlockGCN,
+    "protogcn": ProtoGCN,
+    "degcn": DeGCN,
 }
 _NO_NETWORK = ("human3.6m-17",)
 """Layouts that no published network of actions is trained on; COCO's has as many joints."""
@@ -62,10 +71,10 @@ def load_network(
 
     Args:
         name: a key of `NETWORKS`: "st-gcn", "agcn" (2s-AGCN's), "aagcn", "ctr-gcn", "ms-g3d", "st-gcn++", "shift-gcn",
-            "efficientgcn-b0", "hd-gcn"; "auto" for the family whose checkpoint it is; or "package.module:factory", a
-            function or class of your own that makes a `torch.nn.Module` over batches (N, C, T, V, M). It is called
-            with `options` and with those of `layout`, `classes` and `channels` that are given and that it takes; its
-            module may lie in the working directory.
+            "efficientgcn-b0", "hd-gcn", "hyperformer", "blockgcn", "protogcn", "degcn"; or "auto" for the family whose
+            checkpoint it is; or "package.module:factory", a function or class of your own that makes a
+            `torch.nn.Module` over batches (N, C, T, V, M). It is called with `options` and with those of `layout`,
+            `classes` and `channels` that are given and that it takes; its module may lie in the working directory.
         layout: skeleton or graph that the data is on. `None` takes the checkpoint's: as stgcnlib wrote it, else by
             its graph, else the only known layout with so many joints.
         classes: number of classes; `None` takes the checkpoint's.
@@ -116,6 +125,8 @@ def _zoo_network(
                 "belongs to as 'package.module:factory'"
             )
         layout = _layout(source, layout, known.get("joints"))
+        if kind is HDGCN and layout is not None and sizes.get("centre", known.get("centre")) is None:
+            sizes |= _centre(source, layout)
         told = {key: value for key, value in known.items() if key in taken}
         if wrong := [key for key in told if key in sizes and sizes[key] != told[key]]:
             said = ", ".join(f"{key}={sizes[key]!r} where it has {told[key]!r}" for key in wrong)
@@ -143,6 +154,19 @@ def _zoo_network(
         raise
     except (TypeError, ValueError) as error:
         raise StudyError(f"network {name!r} refuses options {options}: {error}") from None
+
+
+def _centre(source: Checkpoint, layout: SkeletonLayout) -> dict[str, int]:
+    """The centre of mass of an HD-GCN, as its graphs tell it; nothing, and a warning, if they don't."""
+    centre = told_centre(source.state, layout)
+    if centre is not None:
+        return {"centre": centre}
+    warnings.warn(
+        f"{source.file}: its graphs do not tell from which centre of mass it was trained; the layout's is taken, "
+        "give centre=… where it was another joint",
+        stacklevel=4,
+    )
+    return {}
 
 
 def _refuse_bloat(make: Callable[[], nn.Module], source: Checkpoint) -> None:

@@ -20,7 +20,7 @@ from stgcnlib.skeleton import SkeletonLayout, layout
 
 __all__ = [
     "Block", "BlockPlan", "PeopleNorm", "PlannedRecognizer", "Recognizer", "block_plan", "fresh_convolutions",
-    "fresh_head",
+    "fresh_head", "halving_blocks",
 ]  # fmt: skip
 
 
@@ -31,6 +31,19 @@ class BlockPlan(NamedTuple):
     channels_out: int
     stride: int
     residual: bool
+
+
+def halving_blocks(depth: int, halvings: Sequence[int] | None = None) -> tuple[int, ...]:
+    """Blocks with temporal stride 2, counted from 1: those given, or those of `block_plan`.
+
+    Raises:
+        ValueError: if `halvings` are not blocks from the 2nd on, in rising order.
+    """
+    if halvings is None:
+        return tuple(sorted({4 * depth // 10 + 1, 7 * depth // 10 + 1} - {1}))
+    if list(halvings) != sorted({block for block in halvings if 2 <= block <= depth}):
+        raise ValueError(f"halvings are {list(halvings)}; give blocks from 2 to {depth}, each once, in rising order")
+    return tuple(halvings)
 
 
 def block_plan(channels: int, width: int, depth: int, halvings: Sequence[int] | None = None) -> Iterator[BlockPlan]:
@@ -46,17 +59,10 @@ def block_plan(channels: int, width: int, depth: int, halvings: Sequence[int] | 
     Raises:
         ValueError: if `halvings` are not blocks from the 2nd on, in rising order.
     """
-    if halvings is None:
-        strided = {4 * depth // 10, 7 * depth // 10} - {0}
-    else:
-        strided = {block - 1 for block in halvings}
-        if list(halvings) != sorted(place + 1 for place in strided if 1 <= place < depth):
-            raise ValueError(
-                f"halvings are {list(halvings)}; give blocks from 2 to {depth}, each once, in rising order"
-            )
+    strided = halving_blocks(depth, halvings)
     channels_in, channels_out = channels, width
     for index in range(depth):
-        stride = 2 if index in strided else 1
+        stride = 2 if index + 1 in strided else 1
         channels_out *= stride
         yield BlockPlan(channels_in, channels_out, stride, residual=index > 0)
         channels_in = channels_out

@@ -11,9 +11,21 @@ import re
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from stgcnlib.networks.recognizer import block_plan
+from stgcnlib.networks.recognizer import block_plan, halving_blocks
 
-__all__ = ["Shapes", "by_first_block", "efficient_gcn", "hd_gcn", "ms_g3d", "shift_gcn", "st_gcn"]
+__all__ = [
+    "Shapes",
+    "block_gcn",
+    "by_first_block",
+    "de_gcn",
+    "efficient_gcn",
+    "hd_gcn",
+    "hyperformer",
+    "ms_g3d",
+    "proto_gcn",
+    "shift_gcn",
+    "st_gcn",
+]
 
 Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
 
@@ -93,6 +105,49 @@ def hd_gcn(shapes: Shapes) -> dict[str, Any]:
     """HD-GCN: graphs (L, 3, V, V) of L levels; the centre of mass is in no shape."""
     sizes = by_first_block(shapes, first=r"l1\.gcn1\.conv_down\.0\.0\.weight")
     return {**sizes, "levels": _size(shapes, r"l1\.gcn1\.PA")}
+
+
+def hyperformer(shapes: Shapes) -> dict[str, Any]:
+    """Hyperformer: attention of some heads."""
+    query, outer = r"l1\.vit1\.attn\.q\.weight", r"l1\.vit1\.attn\.outer"
+    sizes = _common(shapes, joints=_size(shapes, outer, -1), channels=_size(shapes, query, 1))
+    sizes |= {"width": _size(shapes, query), "heads": _size(shapes, outer)}
+    return sizes | _halvings_told(shapes, r"l\d+\.vit1\.attn\.q\.weight")
+
+
+def block_gcn(shapes: Shapes) -> dict[str, Any]:
+    """BlockGCN: an embedding (width, channels), and graphs (3, heads, V, V)."""
+    embedding, graph = r"to_joint_embedding\.weight", r"l1\.gcn1\.fc1"
+    width, channels, joints = _size(shapes, embedding), _size(shapes, embedding, 1), _size(shapes, graph, -1)
+    sizes = {**_common(shapes, joints=joints, channels=width), "channels": channels}
+    sizes |= {"width": width, "heads": _size(shapes, graph, 1)}
+    return sizes | _halvings_told(shapes, r"l\d+\.gcn1\.fc1")
+
+
+def de_gcn(shapes: Shapes) -> dict[str, Any]:
+    """DeGCN: streams, a head each, and places that each frame reads."""
+    first = r"streams\.0\.block-0_tcngcn\.gcn\."
+    sizes = _common(shapes, joints=_size(shapes, first + "A", -1), channels=_size(shapes, first + r"conv\.weight", 1))
+    sizes |= _blocks_told(shapes, r"streams\.0\.block-(\d+)_tcngcn", r"\.gcn\.bn\.weight")
+    heads = [shape for key, shape in shapes.items() if re.fullmatch(r"fc\.\d+\.weight", key)]
+    sizes |= {"streams": len(heads) or None, "classes": heads[0][0] if heads else None}
+    return {**sizes, "places": _size(shapes, r"streams\.0\.block-0_tcngcn\.tcn\.tcn1\.2\.tr")}
+
+
+def proto_gcn(shapes: Shapes) -> dict[str, Any]:
+    """ProtoGCN: graphs (8, V, V), and queries (prototypes, channels)."""
+    first = r"gcn\.0\.gcn\.conv1\.weight"
+    sizes = _common(shapes, joints=_size(shapes, r"gcn\.0\.gcn\.A", -1), channels=_size(shapes, first, 1))
+    sizes |= _blocks_told(shapes, r"gcn\.(\d+)", r"\.gcn\.bn\.weight")
+    return {**sizes, "prototypes": _size(shapes, r"prn\.query_matrix\.weight")}
+
+
+def _halvings_told(shapes: Shapes, block: str) -> dict[str, Any]:
+    """Depth, and the blocks after the first whose shortcut has weights, where they are not the published ones."""
+    depth = sum(re.fullmatch(block, key) is not None for key in shapes)
+    halvings = tuple(number for number in range(2, depth + 1) if f"l{number}.residual.conv.weight" in shapes)
+    told: dict[str, Any] = {"depth": depth or None}
+    return told if halvings == halving_blocks(depth) else {**told, "halvings": halvings}
 
 
 def efficient_gcn(shapes: Shapes) -> dict[str, Any]:

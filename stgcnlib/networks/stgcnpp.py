@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from stgcnlib.networks.graph import directed_adjacency
-from stgcnlib.networks.recognizer import Recognizer, block_plan, fresh_head
+from stgcnlib.networks.recognizer import BlockPlan, Recognizer, block_plan, fresh_head
 from stgcnlib.networks.temporal import shortcut, widened
 from stgcnlib.skeleton import SkeletonLayout
 
-__all__ = ["STGCNPP"]
+__all__ = ["BRANCHES", "BranchedBlock", "BranchedTemporal", "STGCNPP"]
 
 BRANCHES = 6
 DILATIONS = (1, 2, 3, 4)
@@ -55,9 +55,13 @@ class DilatedConv(nn.Module):
 
 
 class BranchedTemporal(nn.Module):
-    """Six branches over frames, side by side and then mixed; the first takes the channels that do not divide."""
+    """Six branches over frames, side by side and then mixed; the first takes the channels that do not divide.
 
-    def __init__(self, channels: int, *, stride: int, dropout: float) -> None:
+    With the number of joints given, the mean of all joints is convolved beside them, and each joint takes a learned
+    share of it (DG-STGCN, Duan et al., 2022).
+    """
+
+    def __init__(self, channels: int, *, stride: int, dropout: float, joints: int | None = None) -> None:
         super().__init__()
         each = channels // BRANCHES
         first = channels - each * (BRANCHES - 1)
@@ -79,24 +83,27 @@ class BranchedTemporal(nn.Module):
         self.transform = nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU(), nn.Conv2d(channels, channels, 1))
         self.bn = nn.BatchNorm2d(channels)
         self.drop = nn.Dropout(dropout)
+        self.add_coeff = None if joints is None else nn.Parameter(torch.zeros(joints))
 
     def forward(self, x: Tensor) -> Tensor:
         """(N*M, C, T, V) -> (N*M, C, ceil(T / stride), V)."""
+        if self.add_coeff is not None:
+            x = torch.cat([x, x.mean(dim=3, keepdim=True)], dim=3)
         together = torch.cat([branch(x) for branch in self.branches], dim=1)
+        if self.add_coeff is not None:
+            together = together[..., :-1] + together[..., -1:] * self.add_coeff
         out: Tensor = self.drop(self.bn(self.transform(together)))
         return out
 
 
-class Block(nn.Module):
-    """Graph convolution, then temporal branches, around a shortcut."""
+class BranchedBlock(nn.Module):
+    """What mixes joints, then temporal branches, around a shortcut; named as PYSKL does."""
 
-    def __init__(
-        self, channels_in: int, channels_out: int, A: Tensor, *, stride: int, residual: bool, dropout: float
-    ) -> None:
+    def __init__(self, gcn: nn.Module, tcn: BranchedTemporal, plan: BlockPlan) -> None:
         super().__init__()
-        self.gcn = LearnedGraph(channels_in, channels_out, A)
-        self.tcn = BranchedTemporal(channels_out, stride=stride, dropout=dropout)
-        self.residual = shortcut(channels_in, channels_out, stride=stride, residual=residual)
+        self.gcn = gcn
+        self.tcn = tcn
+        self.residual = shortcut(plan.channels_in, plan.channels_out, stride=plan.stride, residual=plan.residual)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N*M, C, T, V) -> (N*M, C', ceil(T / stride), V)."""
@@ -140,12 +147,8 @@ class STGCNPP(Recognizer):
         blocks, features = [], channels
         for index, plan in enumerate(block_plan(channels, width, depth, halvings)):
             features = plan.channels_out
-            blocks.append(
-                Block(
-                    plan.channels_in, features, A,
-                    stride=plan.stride, residual=plan.residual, dropout=dropout if index else 0.0,
-                )
-            )  # fmt: skip
+            tcn = BranchedTemporal(features, stride=plan.stride, dropout=dropout if index else 0.0)
+            blocks.append(BranchedBlock(LearnedGraph(plan.channels_in, features, A), tcn, plan))
         self.gcn = nn.ModuleList(blocks)
         self.layer_names = tuple(f"gcn.{index}" for index in range(depth))
         self.fc = fresh_head(features, classes)

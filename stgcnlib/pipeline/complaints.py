@@ -1,6 +1,6 @@
-"""What is wrong with a study file, in words: complaints by key, and a YAML loader that refuses what YAML lets pass.
+"""What is wrong with a study file, in words: complaints by key.
 
-Knows pydantic's errors and YAML's habits, but no particular key.
+Knows pydantic's errors, but no particular key.
 """
 
 from __future__ import annotations
@@ -8,12 +8,11 @@ from __future__ import annotations
 import re
 from typing import Any, get_args
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from stgcnlib.errors import shorten, suggest
 
-__all__ = ["UniqueKeys", "complaints"]
+__all__ = ["complaints"]
 
 
 def complaints(error: ValidationError, model: type[BaseModel]) -> list[str]:
@@ -82,23 +81,3 @@ def _plain(message: str) -> str:
     )
     text = re.sub(r"^must be a valid ", "must be a ", text).replace("a integer", "a whole number")
     return text[:1].lower() + text[1:]
-
-
-class UniqueKeys(yaml.SafeLoader):
-    """YAML's safe subset, refusing a key that is written twice, and reading 1e-3 as a number."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
-        """A mapping whose keys are all different."""
-        seen: set[str] = set()
-        for key, _ in node.value:
-            name = str(self.construct_object(key, deep=True))
-            if name in seen:
-                line = key.start_mark.line + 1
-                raise yaml.MarkedYAMLError(problem=f"key {name!r} is written twice, again in line {line}")
-            seen.add(name)
-        return super().construct_mapping(node, deep=deep)
-
-
-UniqueKeys.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
-)

@@ -64,7 +64,7 @@ class Network(Section):
     name: str = "st-gcn"
     folder: str | None = None
     checkpoint: str | None = None
-    options: dict[str, Scalar] = Field(default_factory=dict)
+    options: dict[str, Scalar | tuple[Scalar, ...]] = Field(default_factory=dict)
     axes: str | dict[str, str] | None = None
     training: Training = Training()
     seeds: Whole = Field(1, ge=1, le=99)
@@ -82,6 +82,11 @@ class Network(Section):
     def trained_here(self) -> Training | None:
         """How it is trained; `None` for a network from a checkpoint."""
         return self.training if self.checkpoint is None else None
+
+    @property
+    def loaded(self) -> bool | None:
+        """`True` for a network from a checkpoint; `None` for one that is trained here."""
+        return None if self.checkpoint is None else True
 
     @property
     def source(self) -> str | None:

@@ -44,6 +44,7 @@ class Stage:
 
 
 MAPPED = ("nodes", "explained", "maps", "examples", "activations/trained", "grouping", "dtw")
+INSIDE = ("fields", "topologies")
 GRAPHS = ("nodes", "sample?", "activations/trained", "distances/trained/*", "grouping", "dtw", "geometry",
           "planes/trained")  # fmt: skip
 ANSWER = ("geometry", "leakage", "sample?", "nodes", "explained", "maps", "settings")
@@ -52,7 +53,7 @@ FIRST_PAGE = ("summary", "recordings")
 
 STAGES: tuple[Stage, ...] = (
     Stage("00_data", ("parts", "nodes", "sample?", "sequences", "leakage"), cost=9),
-    Stage("01_network", ("network-facts", "history?", "evaluation"), cost=43),
+    Stage("01_network", ("network-facts", "history?", "evaluation", "preparations?"), cost=43),
     Stage("02_activations", ("activations/trained", "rounding?"), cost=2),
     Stage("03_ds_graphs", GRAPHS, cost=14),
     Stage("04_geometry", ("sample?", "geometry", "graph-k", "density", "baselines", "statistics"), cost=8),
@@ -61,7 +62,7 @@ STAGES: tuple[Stage, ...] = (
     Stage("06_relevance", (*MAPPED, "layers", "distances/trained/*", "map-evaluation"), cost=21),
     Stage(
         "05_layer",
-        (*MAPPED, "geometry", "findings", "planes/trained", "distances/trained/{layer}"),
+        (*MAPPED, *INSIDE, "geometry", "findings", "planes/trained", "distances/trained/{layer}"),
         per_layer=True,
         cost=19,
     ),
@@ -80,7 +81,7 @@ TARGET_STAGES: tuple[Stage, ...] = (
     Stage("06_outputs", ("nodes", "explained", "maps", "examples", "layers")),
     Stage(
         "05_one_layer",
-        ("nodes", "explained", "maps", "examples", "geometry", "planes/trained", "distances/trained/{layer}"),
+        ("nodes", "explained", "maps", "examples", *INSIDE, "geometry", "planes/trained", "distances/trained/{layer}"),
         per_layer=True,
     ),
     Stage("09_result", (*ANSWER, *FIRST_PAGE)),

@@ -11,12 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from stgcnlib.errors import StudyError, shorten
-from stgcnlib.files import fingerprint
-from stgcnlib.pipeline.complaints import UniqueKeys, complaints
+from stgcnlib.files import fingerprint, mistaken
+from stgcnlib.pipeline.complaints import complaints
 from stgcnlib.pipeline.data_sections import Data
 from stgcnlib.pipeline.fields import Section, Whole
 from stgcnlib.pipeline.sections import (
@@ -34,6 +33,7 @@ from stgcnlib.pipeline.sections import (
     Statistics,
     Transfer,
 )
+from stgcnlib.yaml_text import YAMLError, read_yaml, write_yaml
 
 __all__ = ["Study", "bundled_folder"]
 
@@ -90,11 +90,13 @@ class Study(Section):
             StudyError: naming the file, the path of the key and the mend.
         """
         file = Path(path)
+        if file.is_file() and (what := mistaken(file)):
+            raise StudyError(f"{file}: {what}")
         try:
-            content = yaml.load(file.read_text(encoding="utf-8"), Loader=UniqueKeys)
+            content = read_yaml(file.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise StudyError(f"{file}: no such study file; bundled studies are {shorten(_bundled())}") from None
-        except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        except (YAMLError, UnicodeDecodeError, OSError) as error:
             raise StudyError(f"{file}: not readable as YAML ({' '.join(str(error).split())})") from None
         if not isinstance(content, dict):
             raise StudyError(f"{file}: holds {type(content).__name__}, expected keys and values such as 'name: …'")
@@ -113,7 +115,7 @@ class Study(Section):
 
     def to_yaml(self) -> str:
         """The study with every default filled in, as YAML that `from_file` reads."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        return write_yaml(self.model_dump(mode="json"))
 
     def fingerprint(self) -> str:
         """A hash of everything that can change a number (so not of `compute` and `name`)."""

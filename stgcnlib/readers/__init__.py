@@ -22,15 +22,22 @@ from stgcnlib.readers import (
     coco,
     coco_annotations,
     ctrgcn_arrays,
+    deeplabcut,
     keypoint_csv,
     kinetics,
     mediapipe,
+    mocap_arrays,
     msr_action3d,
     ntu,
     nw_ucla,
+    openni,
     openpose,
+    pku_mmd,
     pyskl,
+    sleap,
+    smarthome,
     stgcn_arrays,
+    tables,
     utd_mhad,
     utkinect,
 )
@@ -60,6 +67,10 @@ _RECORDINGS: dict[str, _Reader] = {
     "st-gcn": stgcn_arrays,
     "ctr-gcn": ctrgcn_arrays,
     "utkinect": utkinect,
+    "openni": openni,
+    "smarthome": smarthome,
+    "mocap-arrays": mocap_arrays,
+    "pku-mmd": pku_mmd,
     "openpose": openpose,
     "bvh": bvh,
     "pyskl": pyskl,
@@ -67,9 +78,14 @@ _RECORDINGS: dict[str, _Reader] = {
     "coco-annotations": coco_annotations,
     "coco": coco,
     "mediapipe": mediapipe,
+    "deeplabcut": deeplabcut,
+    "sleap": sleap,
     "keypoint-csv": keypoint_csv,
 }
 FORMATS: tuple[str, ...] = ("npz", *_RECORDINGS)
+OWN = "stgcnlib's *.npz"
+TABLES = "tables"  # a format that is never guessed: it takes a layout
+DEEPEST = 3  # levels of subfolders
 # What lies beside recordings and is no recording: what readers ask for by name, and what people and systems leave.
 _BESIDE = (
     utkinect.LABEL_FILE.lower(), "*_label.json", "*_label.pkl", pyskl.DETECTIONS,
@@ -77,12 +93,18 @@ _BESIDE = (
 )  # fmt: skip
 # Archives that readers open themselves, by suffix.
 _OWN: dict[str, tuple[Archive, ...]] = {".npz": ("npz",), ".h5": ("hdf5",), ".slp": ("hdf5",)}
+_WAY_OUT = (
+    "Tables and arrays of other joints are read with a layout of your own and a pattern for the file names (layout=, "
+    "pattern=; --layout my.yml --pattern '{subject}/{label}_{trial}.csv'), and a SequenceSet is made of any arrays"
+)
 # What else a reader may be told, as `read` takes it.
 _OPTIONS: dict[str, tuple[str, ...]] = {
     "bvh": ("end_sites",),
+    "deeplabcut": ("layout",),
     "pyskl": ("layout",),
     "st-gcn": ("layout",),
     "ctr-gcn": ("layout", "names"),
+    TABLES: ("layout", "pattern"),
 }
 
 
@@ -92,6 +114,7 @@ def read(
     format: str | None = None,
     skip: str | os.PathLike[str] | Iterable[str] | None = None,
     layout: SkeletonLayout | str | None = None,
+    pattern: str | None = None,
     names: str | os.PathLike[str] | Iterable[str] | None = None,
     end_sites: bool = False,
 ) -> SequenceSet:
@@ -99,12 +122,16 @@ def read(
 
     Args:
         path: a `SequenceSet.save` npz, one recording, one file of many, or a folder of recordings (where it has none
-            itself, its subfolders are looked into). Upper case in a file's suffix makes no difference.
-        format: one of `FORMATS`; `None` tells them apart by file names and content.
+            itself, its subfolders are looked into, up to three levels down). Upper case in a file's suffix makes no
+            difference.
+        format: one of `FORMATS`, or "tables" for tables and arrays of your own, with a layout; `None` tells them apart
+            by file names and content.
         skip: names of recordings to leave out, or a text file with one name a line, such as the published list of NTU
             recordings with missing skeletons; files of these names are not opened. Names that do not occur are fine.
-        layout: which joints arrays have, where they do not say it (formats "pyskl", "st-gcn", "ctr-gcn"); `None` takes
-            what their number says.
+        layout: which joints a file has where it does not say it (formats "pyskl", "st-gcn", "ctr-gcn", "deeplabcut");
+            `None` takes what their number says. By name, as a `SkeletonLayout`, or as a YAML file of one.
+        pattern: of the paths of tables and arrays of your own, which are then read as `layout` says; braces stand for
+            what varies: ``{subject}/{label}_{trial}.csv``.
         names: of the recordings where a file has none (format "ctr-gcn"): texts, or a text file with one a line.
         end_sites: for BVH, keep the ends of the hierarchy as joints.
 
@@ -118,18 +145,29 @@ def read(
             silently.
     """
     source = Path(path)
-    if format is not None and format not in FORMATS:
-        raise SkeletonFormatError(f"no format is named {format!r}; {suggest(format, FORMATS)}")
+    if format is not None and format not in (*FORMATS, TABLES):
+        raise SkeletonFormatError(f"no format is named {format!r}; {suggest(format, (*FORMATS, TABLES))}")
     if not source.exists():
         raise SkeletonFormatError(f"{source}: no such file or folder")
     unwanted = _names(skip)
+    if pattern is not None and format is None:
+        format = TABLES
     readers: dict[str, _Reader] = {k: r for k, r in _RECORDINGS.items() if format in (None, k)}
     looked_at = _entries(source)
-    found = _found(looked_at, readers)
+    if format == TABLES:
+        for _ in range(DEEPEST):
+            looked_at = [e for entry in looked_at for e in (_entries(entry) if entry.is_dir() else [entry])]
+        fitting = tables.find(looked_at, source, pattern)
+        found, readers = {TABLES: fitting} if fitting else {}, {TABLES: tables}
+    else:
+        found = _found(looked_at, readers)
     if source.is_file() and not found and (format == "npz" or (format is None and _is_npz(source))):
         return _without(SequenceSet.load(source), unwanted, source)
-    if not found and source.is_dir():
-        inside = [entry for folder in looked_at if folder.is_dir() for entry in _entries(folder)]
+    for _ in range(DEEPEST):
+        folders = [entry for entry in looked_at if entry.is_dir()]
+        if found or not folders:
+            break
+        inside = [entry for folder in folders for entry in _entries(folder)]
         looked_at = [entry for entry in looked_at if not entry.is_dir()] + inside
         found = _found(inside, readers)
     if len(found) > 1:
@@ -139,15 +177,20 @@ def read(
             raise SkeletonFormatError(f"{source}: {what}")
         wanted = ", ".join(f"{reader.PATTERN} ({name})" for name, reader in readers.items())
         raise SkeletonFormatError(
-            f"{source}: no recording found; it is {_seen(source)}; looked for " + (wanted or "stgcnlib's *.npz")
+            f"{source}: no recording found; it is {_seen(source)}; looked for {wanted or OWN}. {_WAY_OUT}"
         )
     (name, files), *_ = found.items()
-    lists = [Path(each) for each in (skip, names) if isinstance(each, str | os.PathLike)]
+    lists = [Path(each) for each in (skip, names, layout) if isinstance(each, str | os.PathLike)]
     _tell_of_the_rest(source, [entry for entry in looked_at if entry not in {*files, *lists}], format)
     files = [file for file in files if file.stem not in unwanted]
     if not files:
         raise SkeletonFormatError(f"{source}: all {len(found[name])} files are among those to skip")
-    told = {"layout": layout, "names": None if names is None else _lines(names), "end_sites": end_sites or None}
+    told = {
+        "layout": layout,
+        "pattern": pattern,
+        "names": None if names is None else _lines(names),
+        "end_sites": end_sites or None,
+    }
     options = {key: value for key, value in told.items() if value is not None}
     if unfit := [key for key in options if key not in _OPTIONS.get(name, ())]:
         raise SkeletonFormatError(f"{source}: {unfit[0]}= says nothing to format {name!r}; leave it out")
@@ -239,6 +282,8 @@ def _names(skip: str | os.PathLike[str] | Iterable[str] | None) -> frozenset[str
 def _lines(names: str | os.PathLike[str] | Iterable[str]) -> list[str]:
     """Names as they are given, or the lines of the file that is named."""
     if isinstance(names, str | os.PathLike):
+        if Path(names).is_file() and (what := mistaken(names)):
+            raise SkeletonFormatError(f"{names}: {what}")
         return [line.strip() for line in read_text(Path(names)).splitlines() if line.strip()]
     return list(names)
 

@@ -20,8 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stgcnlib.errors import SkeletonFormatError
+from stgcnlib.readers.pickled import PickledArray, read_data
 
-__all__ = ["Stored", "member_names", "members", "read_array", "stored"]
+__all__ = ["Stored", "member_names", "member_object", "members", "read_array", "stored"]
 
 DAMAGED = (
     ValueError, EOFError, OSError, SyntaxError, TokenError, TypeError, OverflowError, KeyError, NotImplementedError,
@@ -30,6 +31,7 @@ DAMAGED = (
 """What numpy and zipfile raise where a file is damaged."""
 MOST_MEMBERS = 1000
 MOST_ROW = 2**28  # bytes of one recording
+MOST_OBJECT = 2**30
 
 
 @dataclass
@@ -124,6 +126,32 @@ def members(file: Path, names: tuple[str, ...]) -> Iterator[tuple[Stored, ...]]:
     finally:
         for stream in opened:
             stream.close()
+
+
+def member_object(file: Path, name: str) -> Any:
+    """The one object of an npz's array of objects, read as data and never run: see `stgcnlib.readers.pickled`.
+
+    Raises:
+        SkeletonFormatError: if the npz is damaged, or the array holds something else.
+    """
+    where = f"{file}: {name!r}"
+    try:
+        with zipfile.ZipFile(file) as archive:
+            entry = archive.getinfo(f"{name}.npy")
+            if entry.file_size > MOST_OBJECT:
+                raise SkeletonFormatError(f"{where} has {entry.file_size} bytes, more than {MOST_OBJECT}")
+            with archive.open(entry) as stream:
+                if np.lib.format.read_magic(stream) != (1, 0):
+                    raise ValueError("another npy version than 1.0")
+                shape, _, kind = np.lib.format.read_array_header_1_0(stream)
+                if shape != () or not kind.hasobject:
+                    raise SkeletonFormatError(f"{where} is an array {shape} of {kind}; expected one object")
+                held = read_data(stream, entry.file_size, where, objects=True)
+    except SkeletonFormatError:
+        raise
+    except DAMAGED as error:
+        raise SkeletonFormatError(f"{where}: truncated or damaged ({error}); copy it again") from None
+    return held.value if isinstance(held, PickledArray) else None
 
 
 def member_names(file: Path) -> list[str]:

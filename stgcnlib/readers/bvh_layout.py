@@ -20,6 +20,8 @@ _SIDES = (
     (re.compile(r"(?<=[_.])[lL]$"), {"l": "r", "L": "R"}),
 )
 _SHOULDERS = (r"upper_?arm|humerus|shldr", r"(?<!fore)(?<!lower)(?<!lower_)arm$", r"shoulder")
+_LEGS = (r"up_?leg|thigh|femur", r"hip(?!s)", r"leg|knee|shin|calf|foot")
+_NO_BODY = r"root|reference|world|origin|armature|scene|skeleton|motion|trajectory"  # what may hold the hips
 _UPPER_SPINE = (r"^(?!.*(?:left|right)).*neck", r"chest|thorax", r"spine")
 
 
@@ -41,16 +43,41 @@ def bvh_layout(names: Sequence[str], parents: Sequence[int]) -> SkeletonLayout:
     shoulders = next(
         (pair for kind in _SHOULDERS for pair in mirror if re.search(kind, names[pair[0]], re.IGNORECASE)), None
     )
+    hips = _hips(names, parents, mirror)
     upper = next(
-        (i for kind in _UPPER_SPINE for i, name in enumerate(names) if re.search(kind, name, re.IGNORECASE)), 0
+        (i for kind in _UPPER_SPINE for i, name in enumerate(names) if re.search(kind, name, re.IGNORECASE)), hips
     )
     return SkeletonLayout(
         name=f"bvh-{len(names)}",
         joints=tuple(names),
         bones=tuple((i, parent) for i, parent in enumerate(parents) if parent >= 0),
-        centre=0,
+        centre=hips,
         mirror=tuple(mirror),
-        spine=(0, upper) if upper else None,
+        spine=(hips, upper) if upper != hips else None,
         shoulders=shoulders,
         limbs={},
     )
+
+
+def _hips(names: Sequence[str], parents: Sequence[int], mirror: Sequence[tuple[int, int]]) -> int:
+    """The joint from which both legs hang; without legs, the first that is not a place in the world.
+
+    Many files have a root that stays at the origin, and hips below it that move.
+    """
+
+    def above(joint: int) -> list[int]:
+        chain = [joint]
+        while parents[chain[-1]] >= 0:
+            chain.append(parents[chain[-1]])
+        return chain
+
+    legs = next((pair for kind in _LEGS for pair in mirror if re.search(kind, names[pair[0]], re.IGNORECASE)), None)
+    if legs is not None:
+        return next((joint for joint in above(legs[0])[1:] if joint in above(legs[1])[1:]), 0)
+    hips = 0
+    while re.search(_NO_BODY, names[hips], re.IGNORECASE):
+        below = [joint for joint, parent in enumerate(parents) if parent == hips]
+        if len(below) != 1:
+            break
+        (hips,) = below
+    return hips

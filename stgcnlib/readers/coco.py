@@ -1,35 +1,37 @@
 """Keypoint results in the manner of COCO, as AlphaPose, MMPose and detectors export them (Lin et al., ECCV 2014).
 
 Either a JSON list of detections, each `image_id` (a frame's number or file name), `keypoints` (x, y and confidence of
-17 joints in turn, pixels, y down), `score`, and where the tool tracked, `idx` or `track_id`; `image_id` such as
-``video7/000012.jpg`` separates recordings. Or MMPose's `instance_info`, a list of frames with `frame_id` and
-`instances` (`keypoints` as pairs, `keypoint_scores`). Layout "coco-17", channels x, y, confidence.
+each joint in turn, pixels, y down), `score`, and where the tool tracked, `idx` or `track_id`; `image_id` such as
+``video7/000012.jpg`` separates recordings (`image_names` says how names are understood). Or MMPose's `instance_info`, a
+list of frames with `frame_id` and `instances` (`keypoints` as pairs, `keypoint_scores`). 17 joints are COCO's, 26
+HALPE's, 133 COCO-WholeBody's, 21 a hand's; channels x, y, confidence.
 
 Frames are in the order of their numbers. Numbers that are left out are frames without anybody, unless most are: then
-the numbers mean something else, and only order the frames. Classes come from a ``labels.csv`` in the folder (name,
-label, groups), or from subfolders.
+the numbers mean something else, and only order the frames, with a warning. Classes come from a ``labels.csv`` in the
+folder (name, label, groups), or from subfolders.
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stgcnlib.errors import SkeletonFormatError
-from stgcnlib.readers.content import Recording, add_labels, floats, gather, head, read_json
+from stgcnlib.errors import SkeletonFormatError, shorten
+from stgcnlib.readers.content import Recording, add_labels, floats, gather, head, natural, read_json
+from stgcnlib.readers.frames import in_time
+from stgcnlib.readers.image_names import frames_of_images
 from stgcnlib.readers.tracks import Detection, tracked
 from stgcnlib.sequences import SequenceSet
 
 __all__ = ["PATTERN", "read", "recognises"]
 
 PATTERN = "*.json with 'image_id' and 'keypoints', or 'instance_info'"
-JOINTS = 17
+LAYOUTS = {17: "coco-17", 21: "hand-21", 26: "halpe-26", 133: "coco-wholebody-133"}
 MOST_BYTES = 2**27
-SPARSE = 4  # frame numbers that span more than so many times their count are no count of frames
 
 
 def recognises(file: Path) -> bool:
@@ -45,9 +47,10 @@ def read(files: list[Path], source: Path) -> SequenceSet:
     """One recording per file and video, people by their track where all have one, else by nearness.
 
     Raises:
-        SkeletonFormatError: naming the first file that is damaged or not of 17 joints.
+        SkeletonFormatError: naming the first file that is damaged or of other joints.
     """
     recordings, folders = [], []
+    counts: set[int] = set()
     for file in files:
         content = read_json(file, most=MOST_BYTES)
         if isinstance(content, dict):
@@ -56,27 +59,39 @@ def read(files: list[Path], source: Path) -> SequenceSet:
             raise SkeletonFormatError(f"{file}: is no list of detections or frames; is it a keypoint result?")
         by_instances = any("instances" in entry for entry in content)
         videos = _instances(content, file) if by_instances else _detections(content, file)
+        counts |= {len(found.joints) for frames in videos.values() for people in frames.values() for found in people}
+        if len(counts) > 1:
+            raise SkeletonFormatError(
+                f"{file}: has people of {sorted(counts)} joints, with those before; read them apart"
+            )
         for video, frames in videos.items():
             name = file.stem if len(videos) == 1 else f"{file.stem}/{video}"
-            recordings.append(Recording(name, tracked(_in_order(frames), axes=2, source=file)))
+            in_order = _in_order(frames, file, guessed=not by_instances)
+            recordings.append(Recording(name, tracked(in_order, axes=2, source=file)))
             folders.append(file.parent.name)
     add_labels(recordings, folders, source)
-    return gather(recordings, layout="coco-17", source=source)
+    return gather(recordings, layout=LAYOUTS[counts.pop() if counts else 17], source=source)
 
 
 def _detections(content: list[dict[str, Any]], file: Path) -> dict[str, dict[int | str, list[Detection]]]:
     """Video -> frame -> detections, from one flat list."""
     videos: dict[str, dict[int | str, list[Detection]]] = {}
+    names = [image for entry in content if isinstance(image := entry.get("image_id"), str) and image]
+    known = frames_of_images(names, file)
     for i, entry in enumerate(content):
         where = f"{file}: detection {i}"
         values = floats(entry.get("keypoints"), f"{where}: 'keypoints'")
-        if values.shape != (3 * JOINTS,):
+        if values.ndim != 1 or len(values) / 3 not in LAYOUTS:
             raise SkeletonFormatError(
-                f"{where}: 'keypoints' has shape {values.shape}; expected x, y, confidence of COCO's {JOINTS} joints"
+                f"{where}: 'keypoints' has shape {values.shape}; expected x, y, confidence of COCO's 17 joints, or of "
+                f"{shorten(list(LAYOUTS)[1:])}"
             )
-        video, frame = _image(entry.get("image_id"), where)
-        track = entry.get("track_id", entry.get("idx"))
-        found = _detection(values.reshape(JOINTS, 3), track, entry.get("score"))
+        image = entry.get("image_id")
+        if type(image) is not int and not (isinstance(image, str) and image):
+            raise SkeletonFormatError(f"{where}: 'image_id' is {str(image)[:40]!r}; expected a number or a file name")
+        video, frame = known[image] if isinstance(image, str) else ("", image)
+        track = entry.get("idx") if entry.get("track_id") is None else entry["track_id"]
+        found = _detection(values.reshape(-1, 3), track, entry.get("score"))
         videos.setdefault(video, {}).setdefault(frame, []).append(found)
     return videos
 
@@ -94,11 +109,13 @@ def _instances(content: list[dict[str, Any]], file: Path) -> dict[str, dict[int 
             if not isinstance(instance, dict):
                 raise SkeletonFormatError(f"{where}: an instance is no object with 'keypoints'")
             points = floats(instance.get("keypoints"), f"{where}: 'keypoints'")
-            scores = floats(instance.get("keypoint_scores", [1.0] * JOINTS), f"{where}: 'keypoint_scores'")
-            if points.shape != (JOINTS, 2) or scores.shape != (JOINTS,):
+            said = instance.get("keypoint_scores")
+            V = len(points) if points.ndim else 0
+            scores = floats([None] * V if said is None else said, f"{where}: 'keypoint_scores'")
+            if V not in LAYOUTS or points.shape != (V, 2) or scores.shape != (V,):
                 raise SkeletonFormatError(
                     f"{where}: 'keypoints' has shape {points.shape} and 'keypoint_scores' {scores.shape}; "
-                    f"expected ({JOINTS}, 2) and ({JOINTS},)"
+                    f"expected (V, 2) and (V,) for {shorten(LAYOUTS)} joints"
                 )
             joints = np.concatenate([points, scores[:, None]], axis=1)
             frames[frame].append(_detection(joints, instance.get("track_id"), instance.get("bbox_score")))
@@ -114,22 +131,8 @@ def _detection(joints: NDArray[np.float32], track: Any, score: Any) -> Detection
     return Detection(joints, track if type(track) in (int, str) and track != -1 else None, sure)
 
 
-def _image(value: Any, where: str) -> tuple[str, int | str]:
-    """The video and the frame that an image's number or name stands for."""
-    if type(value) is int:
-        return "", value
-    if not isinstance(value, str) or not value:
-        raise SkeletonFormatError(f"{where}: 'image_id' is {str(value)[:40]!r}; expected a number or a file name")
-    folder, _, name = value.rpartition("/")
-    numbers = re.findall(r"\d{1,15}", name.rpartition(".")[0] or name)
-    return folder, int(numbers[-1]) if numbers else name
-
-
-def _in_order(frames: dict[int | str, list[Detection]]) -> list[list[Detection]]:
-    numbers = sorted(key for key in frames if isinstance(key, int))
-    if len(numbers) < len(frames):
-        return [frames[key] for key in sorted(frames, key=str)]
-    span = numbers[-1] - numbers[0] + 1
-    if span > SPARSE * len(numbers):
-        return [frames[key] for key in numbers]
-    return [frames.get(key, []) for key in range(numbers[0], numbers[0] + span)]
+def _in_order(frames: dict[int | str, list[Detection]], file: Path, *, guessed: bool) -> Sequence[Sequence[Detection]]:
+    numbered = {frame: found for frame, found in frames.items() if isinstance(frame, int)}
+    if len(numbered) < len(frames):
+        return [frames[key] for key in sorted(frames, key=lambda key: natural(str(key)))]
+    return in_time(numbered, source=file, guessed=guessed)

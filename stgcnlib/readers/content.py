@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
-import warnings
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stgcnlib.errors import SequenceError, SkeletonFormatError, shorten
+from stgcnlib.errors import SequenceError, SkeletonFormatError, shorten, warn
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.skeleton import SkeletonLayout
 
@@ -30,7 +30,9 @@ __all__ = [
     "floats",
     "gather",
     "head",
+    "natural",
     "number",
+    "numbers_of",
     "read_bytes",
     "read_json",
     "read_text",
@@ -170,8 +172,8 @@ def floats(value: Any, where: str) -> NDArray[np.float32]:
 def add_labels(recordings: Sequence[Recording], folders: Sequence[str], source: Path) -> None:
     """Labels for formats that know none: of ``labels.csv`` in the folder, else the names of several subfolders.
 
-    ``labels.csv`` has the columns name and label; any other column becomes a group. Recordings that have a label
-    keep it.
+    ``labels.csv`` has the columns name and label; any other column becomes a group, of numbers where all its values
+    are whole numbers. Recordings that have a label keep it.
 
     Args:
         recordings: changed in place.
@@ -194,19 +196,38 @@ def add_labels(recordings: Sequence[Recording], folders: Sequence[str], source: 
     columns = [column.strip() for column in rows[0]] if rows else []
     if not {"name", "label"} <= set(columns) or len(set(columns)) < len(columns):
         raise SkeletonFormatError(f"{file}: has the columns {shorten(columns)}; expected name, label and groups")
-    known = {}
+    known: dict[str, dict[str, str]] = {}
     for i, fields in enumerate(rows[1:], start=2):
         if fields and len(fields) != len(columns):
             raise SkeletonFormatError(f"{file}: line {i} has {len(fields)} fields, expected {len(columns)}")
         if fields:
             entry = dict(zip(columns, (field.strip() for field in fields), strict=True))
-            known[entry.pop("name")] = entry
+            name = entry.pop("name")
+            if known.setdefault(name, entry) != entry:
+                raise SkeletonFormatError(
+                    f"{file}: line {i} tells something else of {name[:80]!r} than a line before; keep one"
+                )
     if missing := [r.name for r in recordings if r.name not in known]:
         raise SkeletonFormatError(f"{file}: has no line for {shorten(missing)}; add name and label")
-    for recording in recordings:
-        entry = dict(known[recording.name])
-        recording.label = entry.pop("label")
-        recording.groups.update(entry)
+    columns = [column for column in columns if column not in ("name", "label")]
+    groups = {column: numbers_of([known[r.name][column] for r in recordings]) for column in columns}
+    for i, recording in enumerate(recordings):
+        recording.label = known[recording.name]["label"]
+        recording.groups.update({column: values[i] for column, values in groups.items()})
+
+
+def natural(text: str) -> tuple[tuple[int, int | str], ...]:
+    """A key that sorts numbers within texts as numbers: "a2" before "a10", and "2" before "10"."""
+    parts = [part for part in re.split(r"(\d+)", text) if part]
+    return tuple((0, int(part)) if part.isdecimal() and len(part) < 19 else (1, part) for part in parts)
+
+
+def numbers_of(values: list[str]) -> list[int] | list[str]:
+    """Whole numbers where all are, and none is written in two ways ("1" and "01"); else the texts."""
+    if not all(re.fullmatch(r"-?[0-9]{1,18}", value) for value in values):
+        return values
+    numbers = [int(value) for value in values]
+    return numbers if len(set(numbers)) == len(set(values)) else values
 
 
 def gather(
@@ -222,20 +243,18 @@ def gather(
         recordings: in the order of the set; all with the same groups.
         layout: of the skeletons.
         source: the file or folder, for messages.
-        class_names: what class indices mean; `None` names the classes by the labels, sorted, if those are text.
+        class_names: what class indices mean; `None` names the classes by the labels, if those are text, in the order of
+            `natural`: labels that are numbers come as numbers do.
 
     Raises:
         SkeletonFormatError: if nothing is left, only some are labelled, or an array does not fit.
     """
-    tracked = [r.coords is not None and bool(r.coords.any()) for r in recordings]
+    tracked = [r.coords is not None and bool(np.nan_to_num(r.coords).any()) for r in recordings]
     kept = [r for r, there in zip(recordings, tracked, strict=True) if there]
     if empty := [r.name for r, there in zip(recordings, tracked, strict=True) if not there]:
         if not kept:
             raise SkeletonFormatError(f"{source}: nobody was tracked in {shorten(empty)}; there is nothing to read")
-        warnings.warn(
-            f"{source}: {len(empty)} of {len(recordings)} recordings left out, nobody was tracked: {shorten(empty)}",
-            stacklevel=2,
-        )
+        warn(f"{source}: {len(empty)} of {len(recordings)} recordings left out, nobody was tracked: {shorten(empty)}")
     if not kept:
         raise SkeletonFormatError(f"{source}: holds no recording")
     labels: list[int] | None = None
@@ -245,11 +264,16 @@ def gather(
                 f"{source}: {shorten(without)} have no label but others have; complete the labels"
             )
         if class_names is None and any(isinstance(r.label, str) for r in kept):
-            class_names = sorted({str(r.label) for r in kept})
-            labels = [class_names.index(str(r.label)) for r in kept]
+            class_names = sorted({str(r.label) for r in kept}, key=natural)
+            index = {name: c for c, name in enumerate(class_names)}
+            labels = [index[str(r.label)] for r in kept]
         else:
             labels = [int(r.label) for r in kept if r.label is not None]
     keys = list(kept[0].groups)
+    if odd := [r.name for r in kept if list(r.groups) != keys and set(r.groups) != set(keys)]:
+        raise SkeletonFormatError(
+            f"{source}: {shorten(odd, 4)} have other groups than {kept[0].name!r} ({shorten(keys)}); give all the same"
+        )
     try:
         return SequenceSet(
             [r.coords for r in kept if r.coords is not None],

@@ -6,13 +6,12 @@ import re
 from collections.abc import Iterable, Sequence
 
 from stgcnlib.errors import LayoutError, SkeletonFormatError
-from stgcnlib.skeleton import LAYOUTS, SkeletonLayout
+from stgcnlib.skeleton import LAYOUTS, SkeletonLayout, mirror_of
 
 __all__ = ["MOST_JOINTS", "layout_of", "plain"]
 
 MOST_JOINTS = 1000
 CENTRES = ("neck", "head bottom", "mid hip", "pelvis", "hip centre", "thorax", "nose")
-SIDE = re.compile(r"(?:^|(?<=[^a-z]))(left|l|right|r)(?=[^a-z]|$)")
 
 
 def plain(name: str) -> str:
@@ -48,7 +47,7 @@ def layout_of(
         if known.joints == names and known.dimensions == dimensions:
             return known
     pairs = list({frozenset(pair): tuple(pair) for pair in bones if len(set(pair)) == 2}.values())
-    mirror = tuple((v, names.index(other)) for v, joint in enumerate(names) if (other := _other(joint, names)))
+    mirror = mirror_of(names)
     shoulders = next((pair for pair in mirror if "shoulder" in names[pair[0]]), None)
     try:
         return SkeletonLayout(
@@ -62,12 +61,3 @@ def layout_of(
         )
     except (LayoutError, ValueError, TypeError, OverflowError) as error:
         raise SkeletonFormatError(f"{where}: {error}") from None
-
-
-def _other(joint: str, names: tuple[str, ...]) -> str | None:
-    """The right joint of a left one, where there is one."""
-    found = SIDE.search(joint)
-    if found is None or found[1] not in ("left", "l"):
-        return None
-    other = joint[: found.start()] + {"left": "right", "l": "r"}[found[1]] + joint[found.end() :]
-    return other if other in names else None

@@ -3,8 +3,9 @@
 One ``YOUTUBEID.json`` per clip of ten seconds at 30 Hz: `data`, a list of frames with `frame_index` (from 1) and
 `skeleton`, a list of people with `pose` (x and y of 18 joints in turn, as shares of the picture's width and height,
 y down) and `score` (confidence of each joint); `label` and `label_index` (the place among the 400 sorted classes).
-Joints that were not found are zero. A label file (``kinetics_val_label.json``: clip -> label, label_index), in the
-folder or beside it, goes before what the clips say. Layout "openpose-18", channels x, y, confidence.
+Joints that were not found are zero, and so are frames that are left out. A label file (``kinetics_val_label.json``:
+clip -> label, label_index), in the folder or beside it, goes before what the clips say, with a warning where they
+differ. Layout "openpose-18", channels x, y, confidence.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from stgcnlib.errors import SkeletonFormatError, shorten
+from stgcnlib.errors import SkeletonFormatError, shorten, warn
 from stgcnlib.readers.content import Recording, floats, gather, head, read_json
+from stgcnlib.readers.frames import in_time
 from stgcnlib.readers.tracks import Detection, tracked
 from stgcnlib.sequences import SequenceSet
 
@@ -42,6 +44,7 @@ def read(files: list[Path], source: Path) -> SequenceSet:
     known = _labels(source)
     recordings = []
     names: dict[int, str] = {}
+    differing: list[str] = []
     for file in files:
         content = read_json(file, most=MOST_BYTES)
         if not isinstance(content, dict) or not isinstance(content.get("data"), list):
@@ -50,19 +53,26 @@ def read(files: list[Path], source: Path) -> SequenceSet:
         if not isinstance(said, dict):
             raise SkeletonFormatError(f"{source}: the label of {file.stem} is no 'label' with 'label_index'")
         label, name = said.get("label_index"), said.get("label")
+        if any(content.get(key) not in (None, said.get(key)) for key in ("label_index", "label")):
+            differing.append(f"{file.stem} ({str(content.get('label'))[:40]!r}, not {str(name)[:40]!r})")
         if label is not None and not (type(label) is int and 0 <= label < MOST_CLASSES):
             raise SkeletonFormatError(f"{file}: 'label_index' is {str(label)[:40]}; expected a class index")
         if label is not None and names.setdefault(label, str(name)) != str(name):
             raise SkeletonFormatError(f"{file}: class {label} is {str(name)[:80]!r} here, {names[label]!r} elsewhere")
-        frames = _frames(content["data"], file)
+        frames = in_time(_frames(content["data"], file), source=file)
         recordings.append(Recording(file.stem, tracked(frames, axes=2, source=file), label))
+    if differing:
+        warn(
+            f"{source}: {len(differing)} clips tell another label than the label file, which is followed: "
+            f"{', '.join(differing[:4])}{', …' * (len(differing) > 4)}"
+        )
     count = max(CLASSES, *(label + 1 for label in names)) if names else 0
     classes = [names.get(c, f"class {c}") for c in range(count)] or None
     return gather(recordings, layout="openpose-18", source=source, class_names=classes)
 
 
-def _frames(data: list[Any], file: Path) -> list[list[Detection]]:
-    """Detections of every listed frame, in the order of `frame_index`."""
+def _frames(data: list[Any], file: Path) -> dict[int, list[Detection]]:
+    """Detections of every listed frame, by `frame_index`."""
     frames: dict[int, list[Detection]] = {}
     for entry in data:
         if not isinstance(entry, dict) or not isinstance(entry.get("skeleton"), list):
@@ -73,20 +83,21 @@ def _frames(data: list[Any], file: Path) -> list[list[Detection]]:
         if type(index) is not int or index in frames:
             raise SkeletonFormatError(f"{file}: 'frame_index' is {str(index)[:40]}; expected a whole number, once each")
         frames[index] = [_detection(person, f"{file}: frame {str(index)[:40]}") for person in entry["skeleton"]]
-    return [frames[index] for index in sorted(frames)]
+    return frames
 
 
 def _detection(person: Any, where: str) -> Detection:
     if not isinstance(person, dict):
         raise SkeletonFormatError(f"{where}: a person is no 'pose' with 'score'")
-    pose, score = (floats(person.get(key), f"{where}: {key!r}") for key in ("pose", "score"))
+    pose = floats(person.get("pose"), f"{where}: 'pose'")
+    score = floats([None] * JOINTS if person.get("score") is None else person["score"], f"{where}: 'score'")
     if pose.shape != (2 * JOINTS,) or score.shape != (JOINTS,):
         raise SkeletonFormatError(
             f"{where}: 'pose' has shape {pose.shape} and 'score' {score.shape}; "
             f"expected {2 * JOINTS} and {JOINTS} numbers"
         )
     joints = np.concatenate([pose.reshape(JOINTS, 2), score[:, None]], axis=1)
-    return Detection(joints, score=float(score.sum()))
+    return Detection(joints, score=float(np.nansum(score)))
 
 
 def _labels(source: Path) -> dict[str, Any]:

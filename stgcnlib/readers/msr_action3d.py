@@ -7,7 +7,8 @@ the other one has picture coordinates and says so nowhere, hence a warning where
 tracked; leave yours out by `stgcnlib.read(skip=...)`.
 
 The published joint order starts with the shoulders (see `ORDER`) and becomes that of layout "kinect-v1". The files
-name no joints: bones follow from the published viewer, and that odd numbers are the right side from the literature.
+name no joints: bones follow from the published viewer, and sides from the recordings themselves. Of the two shoulders
+the second is the right one: that side lies to the right of where the feet point, and draws, hammers and serves.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ NAME = re.compile(r"a(\d{2})_s(\d{2})_e(\d{2})_skeleton(3D)?\.txt", re.IGNORECAS
 JOINTS = 20
 PIXELS = 20.0  # nobody stands so many metres beside the sensor
 # Line of a frame (from 1) for each joint of "kinect-v1": head to hip centre, left arm, right arm, left leg, right leg.
-ORDER = (20, 3, 4, 7, 2, 9, 11, 13, 1, 8, 10, 12, 6, 15, 17, 19, 5, 14, 16, 18)
+ORDER = (20, 3, 4, 7, 1, 8, 10, 12, 2, 9, 11, 13, 5, 14, 16, 18, 6, 15, 17, 19)
 
 ACTIONS = (
     "high arm wave", "horizontal arm wave", "hammer", "hand catch", "forward punch", "high throw", "draw x",

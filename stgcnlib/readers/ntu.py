@@ -8,13 +8,12 @@ orientation and a tracking state, which are not kept. Layout "ntu-rgb+d" is the 
 The sensor takes furniture for bodies and gives one person several IDs. What is done here is usual since SGN (Zhang et
 al., CVPR 2020) and CTR-GCN: where several bodies appear, those of at most 11 frames and those mostly wider than high
 are noise; the rest is ordered by the spread of its motion; and up to two people remain, of which each may be
-tracked under several IDs, one after the other.
+tracked under several IDs, one after the other: a new ID is the person who was last seen nearest to where it begins.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 
 from stgcnlib.errors import SkeletonFormatError
 from stgcnlib.readers.content import Recording, gather, number, read_text, row
+from stgcnlib.readers.tracks import Piece, joined
 from stgcnlib.sequences import SequenceSet
 
 __all__ = [
@@ -79,22 +79,18 @@ ACTIONS = (
 )  # fmt: skip
 
 
-@dataclass
-class _Body:
-    """What was tracked under one ID: the frames it was in, and (K, 25, 3) coordinates in those."""
-
-    frames: NDArray[np.int64]
-    coords: NDArray[np.float64]
+class _Body(Piece):
+    """What was tracked under one ID."""
 
     @property
     def motion(self) -> float:
-        return float(self.coords.reshape(-1, 3).var(axis=0).sum())
+        return float(self.joints.reshape(-1, 3).var(axis=0, dtype=np.float64).sum())
 
     @property
     def is_noise(self) -> bool:
         if len(self.frames) <= NOISE_FRAMES:
             return True
-        size = np.ptp(self.coords[..., :2], axis=1)
+        size = np.ptp(self.joints[..., :2], axis=1)
         return bool(np.mean(size[:, 0] > NOISE_WIDTH * size[:, 1]) >= NOISE_SHARE)
 
 
@@ -135,15 +131,14 @@ def parts_of_name(name: str) -> tuple[dict[str, int | str], int] | None:
 
 
 def add_groups(recordings: list[Recording]) -> tuple[str, ...] | None:
-    """Groups and class names where all recordings are NTU's by name, and their labels are the actions; else `None`."""
-    found = [parts_of_name(recording.name) for recording in recordings]
-    for recording, parts in zip(recordings, found, strict=True):
-        if parts is None or recording.label != parts[1] - 1:
-            return None
-    for recording, parts in zip(recordings, found, strict=True):
-        assert parts is not None
-        recording.groups.update(parts[0])
-    return classes_of(recordings)
+    """Groups where all recordings are NTU's by name; its class names where their labels are the actions."""
+    found = [parts for recording in recordings if (parts := parts_of_name(recording.name)) is not None]
+    if len(found) < len(recordings):
+        return None
+    for recording, (groups, _) in zip(recordings, found, strict=True):
+        recording.groups.update(groups)
+    same = all(recording.label == action - 1 for recording, (_, action) in zip(recordings, found, strict=True))
+    return classes_of(recordings) if same else None
 
 
 def classes_of(recordings: list[Recording]) -> tuple[str, ...]:
@@ -164,22 +159,24 @@ def _bodies(file: Path) -> tuple[int, list[_Body]]:
         return lines[place - 1]
 
     frames = number(next_line("the number of frames"), file, "the number of frames (line 1)")
-    seen: dict[str, tuple[list[int], list[list[list[float]]]]] = {}
+    seen: dict[tuple[str, int], tuple[list[int], list[list[list[float]]]]] = {}
     for t in range(frames):
+        here: list[str] = []
         for _ in range(number(next_line(f"frame {t}"), file, f"the number of bodies of frame {t} (line {place})")):
             name = (next_line(f"a body of frame {t}").split() or [""])[0]
             joints = number(next_line(f"a body of frame {t}"), file, f"the number of joints in frame {t}")
             if joints != JOINTS:
                 raise SkeletonFormatError(f"{file}: frame {t} has a body of {joints} joints; NTU RGB+D has {JOINTS}")
             pose = [row(next_line(f"a joint of frame {t}"), file, f"line {place}", least=3) for _ in range(JOINTS)]
-            times, poses = seen.setdefault(name, ([], []))
-            if not times or times[-1] != t:  # an ID twice in a frame: the first counts
-                times.append(t)
-                poses.append(pose)
+            times, poses = seen.setdefault((name, here.count(name)), ([], []))  # an ID twice in a frame: two bodies
+            here.append(name)
+            times.append(t)
+            poses.append(pose)
     if any(line.strip() for line in lines[place:]):
         raise SkeletonFormatError(f"{file}: goes on after its {frames} frames (line {place + 1}); copy it again")
-    bodies = [_Body(np.array(times), np.array(poses)) for times, poses in seen.values()]
-    if not all(np.isfinite(body.coords).all() for body in bodies):
+    with np.errstate(over="ignore"):  # what overflows is infinite, which is refused below
+        bodies = [_Body(np.array(times), np.array(poses, dtype=np.float32)) for times, poses in seen.values()]
+    if not all(np.isfinite(body.joints).all() for body in bodies):
         raise SkeletonFormatError(f"{file}: coordinates are NaN or infinite; mend or leave out the file")
     return frames, bodies
 
@@ -190,18 +187,10 @@ def _people(frames: int, bodies: list[_Body]) -> NDArray[np.float32] | None:
         return None
     bodies = sorted(bodies, key=lambda body: body.motion, reverse=True)
     bodies = [body for body in bodies if not body.is_noise] or bodies[:1]
-    people: list[list[_Body]] = []
-    for body in bodies:
-        for parts in people:
-            if not any(np.isin(body.frames, part.frames).any() for part in parts):
-                parts.append(body)
-                break
-        else:
-            if len(people) < MOST_PEOPLE:
-                people.append([body])
-    coords = np.zeros((len(people), frames, JOINTS, 3), dtype=np.float32)
-    with np.errstate(over="ignore"):  # what overflows is infinite, which SequenceSet refuses
-        for person, parts in zip(coords, people, strict=True):
-            for part in parts:
-                person[part.frames] = part.coords
-    return coords if len(people) > 1 else coords[0]
+    person = joined(bodies, most=MOST_PEOPLE, axes=3)
+    order = list(dict.fromkeys(m for m in person if m is not None))  # who moves more comes first, as the bodies do
+    coords = np.zeros((len(order), frames, JOINTS, 3), dtype=np.float32)
+    for body, m in zip(bodies, person, strict=True):
+        if m is not None:
+            coords[order.index(m), body.frames] = body.joints
+    return coords if len(coords) > 1 else coords[0]

@@ -3,7 +3,8 @@
 ``VIDEO_000000000012_keypoints.json`` holds `people`, each with `pose_keypoints_2d`: x, y and confidence of 25 joints
 (BODY_25, layout "openpose-25") or 18 (COCO, layout "openpose-18") in turn, x and y in pixels from the upper left corner
 (or as `--keypoint_scale` said), zero where a joint was not found; `person_id` is [-1] unless OpenPose tracked. Hands
-and faces are not kept. A folder of such folders is a set of recordings.
+and faces are not kept. Frames without a file are frames without anybody. A folder of such folders is a set of
+recordings.
 
 Classes come from a ``labels.csv`` in the folder (name, label, groups), or from subfolders where those hold several
 videos each.
@@ -19,6 +20,7 @@ import numpy as np
 
 from stgcnlib.errors import SkeletonFormatError
 from stgcnlib.readers.content import Recording, add_labels, floats, gather, read_json
+from stgcnlib.readers.frames import in_time
 from stgcnlib.readers.tracks import Detection, tracked
 from stgcnlib.sequences import SequenceSet
 
@@ -51,15 +53,17 @@ def read(files: list[Path], source: Path) -> SequenceSet:
     recordings = []
     size: int | None = None
     for (folder, name), frames in videos.items():
-        detections: list[list[Detection]] = []
-        for _, file in sorted(frames):
+        detections: dict[int, list[Detection]] = {}
+        for frame, file in sorted(frames):
+            if frame in detections:
+                raise SkeletonFormatError(f"{file}: frame {frame} of {name} is there twice; remove one of the files")
             found, own_size = _frame(file)
             if size is not None and own_size not in (None, size):
                 raise SkeletonFormatError(f"{file}: has another body model than the files before; read it by itself")
             size = size if own_size is None else own_size
-            detections.append(found)
+            detections[frame] = found
         unique = name if names.count(name) == 1 else f"{folder.name}/{name}"
-        recordings.append(Recording(unique, tracked(detections, axes=2, source=folder)))
+        recordings.append(Recording(unique, tracked(in_time(detections, source=folder / name), axes=2, source=folder)))
     # One video per subfolder makes subfolders names, not classes.
     classes = [folder.name if len(folders) < len(videos) else "" for folder, _ in videos]
     add_labels(recordings, classes, source)

@@ -21,15 +21,19 @@ def unpadded(people: NDArray[Any]) -> NDArray[np.float32] | None:
     are none such, and from some frame on the recording equals its own beginning number for number up to the end, it is
     cut before that frame. NaN joints are zero, not found.
     """
-    people = np.where(np.isnan(people).any(axis=-1, keepdims=True), 0, people)
-    people = people[people.any(axis=(1, 2, 3))]
-    if not len(people):
+    people = np.ascontiguousarray(people)
+    if np.isnan(people).any():
+        people = np.where(np.isnan(people).any(axis=-1, keepdims=True), 0, people)
+    M, T = people.shape[:2]
+    there: NDArray[np.bool_] = np.any(people.reshape(M, T, -1), axis=2)
+    if not there.any():
         return None
-    length = people.shape[1]
-    last = int(np.flatnonzero(people.any(axis=(0, 2, 3)))[-1]) + 1
-    people = people[:, : last if last < length else _period(people)]
+    last = int(np.flatnonzero(there.any(axis=0))[-1]) + 1
+    people = people[there.any(axis=1), : last if last < T else None]
     with np.errstate(over="ignore"):  # what overflows is infinite, which SequenceSet refuses
-        coords = np.ascontiguousarray(people, dtype=np.float32)
+        coords = people.astype(np.float32)
+    if last == T:
+        coords = coords[:, : _period(coords)].copy()
     return coords if len(coords) > 1 else coords[0]
 
 

@@ -10,14 +10,14 @@ from __future__ import annotations
 import math
 import pickletools
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stgcnlib.errors import SkeletonFormatError
 
-__all__ = ["MOST_BYTES", "PickledArray", "read_pickle"]
+__all__ = ["MOST_BYTES", "PickledArray", "read_data", "read_pickle"]
 
 MOST_BYTES = 2**33
 _CONSTANTS = {
@@ -41,15 +41,22 @@ _NAMES = {
 
 
 class PickledArray:
-    """An array of a pickle: first empty, then filled by the instruction that follows."""
+    """An array of a pickle: first empty, then filled by the instruction that follows.
+
+    `value` is what an array of one object holds, which is how numpy saves a dict.
+    """
 
     array: NDArray[Any] = np.zeros(0)
+    value: Any = None
 
 
 class _DType:
     """A numpy dtype of numbers: its code ("f4"), then its byte order."""
 
-    def __init__(self, code: object) -> None:
+    def __init__(self, code: object, *, objects: bool) -> None:
+        self.objects = objects and code == "O8"
+        if self.objects:
+            code = "b1"  # its items come as a list
         if not isinstance(code, str) or code[:1] not in "biuf" or code[1:] not in ("1", "2", "4", "8"):
             raise _Refused(f"arrays of {code!r}; only numbers are read")
         self.code = code
@@ -78,7 +85,7 @@ class _Refused(Exception):
 class _Bounded:
     """A file that never hands out a declared length which it does not have, nor prepares memory for it."""
 
-    def __init__(self, stream: BinaryIO, size: int) -> None:
+    def __init__(self, stream: IO[bytes], size: int) -> None:
         self._stream, self._size = stream, size
 
     def read(self, count: int) -> bytes:
@@ -103,22 +110,38 @@ def read_pickle(file: Path, *, most: int = MOST_BYTES) -> Any:
         with file.open("rb") as stream:
             if (size := file.stat().st_size) > most:
                 raise SkeletonFormatError(f"{file}: {size} bytes is too large; is it the right file?")
-            return _read_data(_Bounded(stream, size))
+            return read_data(stream, size, str(file))
     except SkeletonFormatError:
         raise
-    except _Refused as error:
-        raise SkeletonFormatError(
-            f"{file}: refused, since this pickle asks for {error}; convert it where you trust it, "
-            "with plain numbers, text, lists, dicts and numpy arrays"
-        ) from None
     except OSError as error:
         raise SkeletonFormatError(f"{file}: cannot be read ({error.strerror or error})") from None
+
+
+def read_data(stream: IO[bytes], size: int, where: str, *, objects: bool = False) -> Any:
+    """The value of a pickle in a stream of `size` bytes, as `read_pickle`.
+
+    Args:
+        stream: open where the pickle begins.
+        size: of the whole stream; no more is read or allocated.
+        where: the file, for messages.
+        objects: whether an array of one object is data.
+
+    Raises:
+        SkeletonFormatError: as `read_pickle`.
+    """
+    try:
+        return _read_data(_Bounded(stream, size), objects=objects)
+    except _Refused as error:
+        raise SkeletonFormatError(
+            f"{where}: refused, since this pickle asks for {error}; convert it where you trust it, "
+            "with plain numbers, text, lists, dicts and numpy arrays"
+        ) from None
     except Exception as error:  # damaged bytes make the machine stumble over whatever is missing
         text = str(error) if len(str(error)) < 200 else str(error)[:200] + "…"
-        raise SkeletonFormatError(f"{file}: truncated, or no pickle ({type(error).__name__}: {text})") from None
+        raise SkeletonFormatError(f"{where}: truncated, or no pickle ({type(error).__name__}: {text})") from None
 
 
-def _read_data(stream: _Bounded) -> Any:
+def _read_data(stream: _Bounded, *, objects: bool) -> Any:
     stack: list[Any] = []
     memo: dict[int, Any] = {}
 
@@ -185,7 +208,7 @@ def _read_data(stream: _Bounded) -> Any:
                     stack.append(_named(module, attribute))
                 case "REDUCE":
                     arguments, called = stack.pop(), stack.pop()
-                    stack.append(_made(called, arguments))
+                    stack.append(_made(called, arguments, objects=objects))
                 case "BUILD":
                     state = stack.pop()
                     _filled(stack[-1], state)
@@ -212,7 +235,7 @@ def _named(module: object, attribute: object) -> _Name:
     return _Name(_NAMES[module, attribute])
 
 
-def _made(called: object, arguments: object) -> Any:
+def _made(called: object, arguments: object, *, objects: bool) -> Any:
     """What a call of an allowed name gives."""
     if not isinstance(called, _Name) or not isinstance(arguments, tuple):
         raise _Refused(f"a call of {type(called).__name__}")
@@ -222,7 +245,7 @@ def _made(called: object, arguments: object) -> Any:
         case "bytes", ():
             return b""
         case "dtype", (code, *_):
-            return _DType(code)
+            return _DType(code, objects=objects)
         case "array", (_Name(), tuple(), _):
             return PickledArray()
         case "encode", (str() as text, "latin1" | "latin-1"):
@@ -242,6 +265,8 @@ def _filled(target: object, state: object) -> None:
     match target, state:
         case PickledArray(), (int(), tuple() as shape, _DType() as kind, int() as fortran, bytes() as content):
             target.array = _array(content, kind, shape, fortran=bool(fortran))
+        case PickledArray(), (int(), (), _DType(objects=True), int(), [value]):
+            target.value = value
         case PickledArray(), (int(), tuple(), _DType(), int(), list()):
             raise _Refused("an array of objects")
         case _DType(), (int(), ("<" | ">" | "|" | "=") as order, None, *_):
@@ -251,7 +276,7 @@ def _filled(target: object, state: object) -> None:
 
 
 def _array(content: bytes | bytearray, kind: _DType, shape: tuple[Any, ...], *, fortran: bool) -> NDArray[Any]:
-    if len(shape) > 8 or not all(isinstance(n, int) and n >= 0 for n in shape):
+    if kind.objects or len(shape) > 8 or not all(isinstance(n, int) and n >= 0 for n in shape):
         raise _Refused("an array of impossible shape")
     if math.prod(shape) * kind.dtype.itemsize != len(content):
         raise ValueError(f"an array of shape {shape} holds {len(content)} bytes")

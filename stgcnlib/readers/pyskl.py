@@ -14,18 +14,18 @@ every second, third… frame where all lie so apart; people are told apart by ne
 from __future__ import annotations
 
 import re
-import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stgcnlib.errors import SkeletonFormatError, shorten
+from stgcnlib.errors import SkeletonFormatError, shorten, warn
 from stgcnlib.readers import ntu
 from stgcnlib.readers.content import Recording, gather
+from stgcnlib.readers.frames import in_time
 from stgcnlib.readers.pickled import PickledArray, read_pickle
-from stgcnlib.readers.tracks import MOST_FRAMES, Detection, tracked
+from stgcnlib.readers.tracks import Detection, tracked
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.skeleton import SkeletonLayout
 from stgcnlib.skeleton import layout as layout_named
@@ -51,8 +51,9 @@ def read(files: list[Path], source: Path, *, layout: SkeletonLayout | str | None
     """The recordings of one annotation file, on `layout` or, where it is `None`, on what the number of joints says.
 
     Groups are the splits ("xsub_train" and "xsub_val" become the group "xsub" with values "train" and "val"; "none"
-    for recordings in neither), "image height" and "image width" where the file gives them, and for NTU names setup,
-    camera, subject and replication. A split that names unknown recordings is reported as a warning.
+    for recordings in neither), "image height" and "image width" where the file gives them (0 for recordings that lack
+    it where others have it, with a warning), and for NTU names setup, camera, subject and replication. A split that
+    names unknown recordings is reported as a warning.
 
     Raises:
         SkeletonFormatError: if there are several files, or it is damaged, unsafe or not of this kind.
@@ -86,6 +87,7 @@ def read(files: list[Path], source: Path, *, layout: SkeletonLayout | str | None
         )
         raise SkeletonFormatError(f"{file}: skeletons of (joints, axes) {shorten(sorted(kinds))}; {wanted}")
     recordings = [recording for recording, _, _ in read_ones]
+    _complete_sizes(recordings, file)
     _add_splits(recordings, splits, file)
     classes = ntu.add_groups(recordings)
     return gather(recordings, layout=chosen, source=file, class_names=classes)
@@ -112,6 +114,9 @@ def _recording(
         coords, kind = _elsewhere(annotation["frame_inds"], name, where, file)
         return Recording(name, coords, label, groups), kind, 0
     points = _array(annotation["keypoint"], f"{where}: 'keypoint'")
+    single = points.ndim == 3 and annotation.get("total_frames") == len(points)
+    if single:  # one person, without an axis of people
+        points = points[None]
     if points.ndim != 4 or points.shape[-1] not in (2, 3):
         raise SkeletonFormatError(
             f"{where}: 'keypoint' has shape {points.shape}; expected (people, frames, joints, 2 or 3)"
@@ -123,6 +128,7 @@ def _recording(
     kind = (points.shape[2], points.shape[3])
     if (score := annotation.get("keypoint_score")) is not None:
         confidence = _array(score, f"{where}: 'keypoint_score'")
+        confidence = confidence[None] if single and confidence.ndim == 2 else confidence
         if confidence.shape != points.shape[:3] or points.shape[3] != 2:
             raise SkeletonFormatError(
                 f"{where}: 'keypoint_score' has shape {confidence.shape} beside 'keypoint' {points.shape}; "
@@ -137,6 +143,19 @@ def _recording(
     if coords is not None and len(coords) == 1:
         coords = coords[0]
     return Recording(name, coords, label, groups), kind, size
+
+
+def _complete_sizes(recordings: list[Recording], file: Path) -> None:
+    """All recordings have the groups of an image's size, or none has."""
+    without = [recording for recording in recordings if "image height" not in recording.groups]
+    if not without or len(without) == len(recordings):
+        return
+    for recording in without:
+        recording.groups = {"image height": 0, "image width": 0, **recording.groups}
+    warn(
+        f"{file}: {len(without)} of {len(recordings)} annotations have no 'img_shape' of two numbers, and 0 as image "
+        f"height and width: {shorten([recording.name for recording in without], 4)}"
+    )
 
 
 def _picture(annotation: dict[Any, Any]) -> dict[str, int | str]:
@@ -166,15 +185,10 @@ def _elsewhere(
         )
     if not len(frames):
         return None, (points.shape[1], 2)
-    first = int(frames.min())
-    step = max(int(np.gcd.reduce(frames.astype(np.int64) - first)), 1)
-    count = (int(frames.max()) - first) // step + 1
-    if count > MOST_FRAMES:
-        raise SkeletonFormatError(f"{where}: 'frame_inds' spans {count} frames, more than {MOST_FRAMES}")
-    detections: list[list[Detection]] = [[] for _ in range(count)]
+    detections: dict[int, list[Detection]] = {}
     for frame, joints in zip(frames, points.astype(np.float32), strict=True):
-        detections[(int(frame) - first) // step].append(Detection(joints, score=float(joints[:, 2].sum())))
-    return tracked(detections, axes=2, source=own), (points.shape[1], 2)
+        detections.setdefault(int(frame), []).append(Detection(joints, score=float(joints[:, 2].sum())))
+    return tracked(in_time(detections, source=own), axes=2, source=own), (points.shape[1], 2)
 
 
 def _array(value: object, where: str) -> NDArray[Any]:
@@ -216,4 +230,4 @@ def _add_splits(recordings: list[Recording], splits: object, file: Path) -> None
                 recording.groups[group] = value
     if unknown:
         lacking = ", ".join(f"{count} in {key!r}" for key, count in unknown.items())
-        warnings.warn(f"{file}: splits name recordings that are not there ({lacking})", stacklevel=3)
+        warn(f"{file}: splits name recordings that are not there ({lacking})")

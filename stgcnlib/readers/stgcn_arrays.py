@@ -59,6 +59,11 @@ def read(files: list[Path], source: Path, *, layout: SkeletonLayout | str | None
     """
     matches = [(file, NAME.fullmatch(file.name)) for file in files]
     parts: dict[tuple[Path, str], None] = {(file.parent, m["part"]): None for file, m in matches if m is not None}
+    if len(folders := {folder for folder, _ in parts}) > 1:
+        names = shorten(sorted(folder.name for folder in folders))
+        raise SkeletonFormatError(
+            f"{source}: its folders {names} hold arrays each, mostly the same recordings split in other ways; name one"
+        )
     left = [f.name for f, m in matches if m is not None and m["label"] is None and m["stream"] not in JOINTS]
     if left and (rest := [f.name for f, m in matches if m is not None and m["stream"] in JOINTS and not m["label"]]):
         warnings.warn(

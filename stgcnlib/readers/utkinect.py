@@ -2,7 +2,8 @@
 
 One ``joints_sXX_eYY.txt`` per take, in which a subject does ten actions one after the other: a line per tracked frame,
 the frame's number and x, y, z of 20 joints in metres (x to the sensor's left, y up, z away from it). Numbers jump
-where nobody was tracked (about 15 Hz remain), and about 2 % of the frames are there twice, of which the first counts.
+(about 15 Hz remain): a jump of up to `JUMP` is the next frame, and a longer one has frames without anybody at the usual
+rate of the take. About 2 % of the frames are there twice, of which the first counts.
 ``actionLabel.txt``, in the folder or above it, has a line with the take (``s01_e01``), then lines of action, first and
 last frame (``walk: 252 390``; NaN where an action is missing).
 
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from stgcnlib.errors import SkeletonFormatError, shorten
 from stgcnlib.readers.content import Recording, beside, gather, number, read_text, row
+from stgcnlib.readers.frames import spread
 from stgcnlib.sequences import SequenceSet
 
 __all__ = ["ACTIONS", "PATTERN", "read", "recognises"]
@@ -28,6 +30,7 @@ NAME = re.compile(r"joints_s(\d{2})_e(\d{2})\.txt", re.IGNORECASE)
 TAKE = re.compile(r"s\d{2}_e\d{2}")
 LABEL_FILE = "actionLabel.txt"
 JOINTS = 20
+JUMP = 5  # numbers: a sixth of a second
 # Place in the SDK's order for each joint of "kinect-v1".
 ORDER = (3, 2, 1, 0, *range(4, JOINTS))
 
@@ -64,15 +67,28 @@ def read(files: list[Path], source: Path) -> SequenceSet:
         numbers, coords = _frames(file)
         for action, (first, last) in segments[take].items():
             inside = (numbers >= first) & (numbers <= last)
+            moving = _in_time(numbers[inside], coords[inside], f"{file}: {action}")
             recordings.append(
                 Recording(
                     f"{take}_{action}",
-                    coords[inside] if inside.any() else None,
+                    moving,
                     list(ACTIONS).index(action),
                     {"subject": int(match[1]), "trial": int(match[2])},
                 )
             )
     return gather(recordings, layout="kinect-v1", source=source, class_names=tuple(ACTIONS.values()))
+
+
+def _in_time(numbers: NDArray[np.int64], coords: NDArray[np.float64], what: str) -> NDArray[np.float64] | None:
+    """(T, 20, 3) with zero frames where numbers jump; `None` without frames."""
+    if not len(numbers):
+        return None
+    order = np.argsort(numbers)
+    numbers, coords = numbers[order], coords[order]
+    steps = np.diff(numbers)
+    usual = max(1, int(np.median(steps[steps <= JUMP]))) if (steps <= JUMP).any() else 1
+    at = np.cumsum([0, *np.where(steps <= JUMP, 1, steps // usual)])
+    return spread(at.tolist(), coords, source=what)
 
 
 def _segments(file: Path) -> dict[str, dict[str, tuple[int, int]]]:

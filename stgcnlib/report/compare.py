@@ -11,8 +11,6 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
-
 from stgcnlib.errors import StudyError
 from stgcnlib.files import atomic_path, fingerprint, make_folder, write_text
 from stgcnlib.pipeline.board import Board
@@ -26,6 +24,7 @@ from stgcnlib.studies import Comparison
 from stgcnlib.tables import studies_table
 from stgcnlib.verdicts import compare_studies, judge_generality
 from stgcnlib.verdicts.generality import unequal_words
+from stgcnlib.yaml_text import write_yaml
 
 __all__ = ["compare", "write_comparison"]
 
@@ -65,7 +64,7 @@ def compare(
     check_parameters(source, parameters)
     make_folder(target)
     settings = {"name": title, "studies": folders}
-    write_text(target / COMPARISON, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
+    write_text(target / COMPARISON, write_yaml(settings))
     forget_partial(target / "notebooks")
     job = Job(NOTEBOOK, NOTEBOOK, source, target / "notebooks" / f"{NOTEBOOK}.ipynb", parameters)
     record = Record(target / "stages.json")

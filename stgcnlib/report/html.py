@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-import yaml
 from markupsafe import Markup
 
 from stgcnlib.errors import StageError
@@ -29,6 +28,7 @@ from stgcnlib.report.cells import TEMPLATES, Cells, converted, unbroken
 from stgcnlib.report.front import read_json
 from stgcnlib.report.index import Entry, Link, contents, index_fields, layer_titles, planned
 from stgcnlib.version import __version__
+from stgcnlib.yaml_text import YAMLError, read_yaml
 
 __all__ = ["COMPARISON", "Report", "render_report"]
 
@@ -244,7 +244,7 @@ def _templates() -> jinja2.Environment:
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+        content = read_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, YAMLError) as error:
         raise StageError(f"{path}: not readable ({' '.join(str(error).split())})") from None
     return content if isinstance(content, dict) else {}

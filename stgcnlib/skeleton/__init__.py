@@ -13,20 +13,27 @@ from stgcnlib.skeleton.definition import SkeletonLayout, graph_layout
 from stgcnlib.skeleton.estimators import ESTIMATORS
 from stgcnlib.skeleton.sensors import SENSORS
 from stgcnlib.skeleton.whole_body import WHOLE
+from stgcnlib.skeleton.written import mirror_of, read_layout
 
-__all__ = ["LAYOUTS", "SkeletonLayout", "graph_layout", "layout"]
+__all__ = ["LAYOUTS", "SkeletonLayout", "graph_layout", "layout", "mirror_of"]
 
 LAYOUTS: Mapping[str, SkeletonLayout] = {known.name: known for known in (*SENSORS, *ESTIMATORS, *WHOLE)}
 
 
 def layout(name: str | SkeletonLayout) -> SkeletonLayout:
-    """The layout of that name; a `SkeletonLayout` is returned as it is.
+    """The layout of that name, or of a file ``*.yml``, ``*.yaml`` or ``*.json`` that `read_layout` reads.
+
+    A `SkeletonLayout` is returned as it is.
 
     Raises:
-        LayoutError: if no layout has that name; the nearest names are suggested.
+        LayoutError: if no layout has that name, in which case the nearest names are suggested, or the file is wrong.
     """
     if isinstance(name, SkeletonLayout):
         return name
+    if name.lower().endswith((".yml", ".yaml", ".json")):
+        return read_layout(name)
     if name not in LAYOUTS:
-        raise LayoutError(f"no layout is named {name!r}; {suggest(name, LAYOUTS)} or pass your own SkeletonLayout")
+        raise LayoutError(
+            f"no layout is named {name!r}; {suggest(name, LAYOUTS)} or pass your own SkeletonLayout, or a .yml file"
+        )
     return LAYOUTS[name]

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from stgcnlib.dtw import DTWOptions
 from stgcnlib.errors import StgcnlibError, StudyError
 from stgcnlib.geometry import LayerGeometry
+from stgcnlib.yaml_text import YAMLError, read_yaml
 
 __all__ = ["FinishedStudy", "level_settings", "read_finished", "unequal_settings"]
 
@@ -116,12 +116,12 @@ def _read(folder: Path) -> FinishedStudy:
             f"'stgcnlib run STUDY --output {folder}'"
         )
     try:
-        settings = yaml.safe_load((folder / "study.yml").read_text(encoding="utf-8"))
+        settings = read_yaml((folder / "study.yml").read_text(encoding="utf-8"))
         recordings = pd.read_parquet(folder / "tables" / "recordings.parquet").sort_values("node")
         geometry = LayerGeometry.load(folder / "artefacts" / "geometry")
         name = str(settings["name"])
         settings["network"]["name"], settings["data"]["path"]
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError, StgcnlibError) as error:
+    except (OSError, ValueError, KeyError, TypeError, YAMLError, StgcnlibError) as error:
         raise StudyError(f"{folder}: its files do not belong to a finished study ({error}); run it again") from None
     if geometry.targets is not None:
         raise StudyError(f"{folder}: a study of a real target; what is compared is studies of classes")

@@ -179,7 +179,7 @@ def _outputs(network: nn.Module, data: SequenceSet, device: str) -> NDArray[np.f
     half = first.dtype if first is not None and first.dtype in (torch.float16, torch.bfloat16) else None
     try:
         network.eval().to(place)
-        with torch.inference_mode():
+        with torch.inference_mode(), torch.autocast(place.type, enabled=False):
             for batch in equal_batches(data, BATCH_FRAMES):
                 x = network_batch([data.people(i) for i in batch]).to(place)
                 scores: Tensor = check_scores(network(x.to(half) if half else x), x)

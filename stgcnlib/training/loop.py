@@ -205,7 +205,13 @@ def train_task(task: Task, *, folder: Path | None, device: str, half: bool, prog
     task.file = file
     place = usable_device(device)
     home = next(task.network.parameters()).device
-    with _quiet(), _interruptible(), torch.random.fork_rng():
+    with (
+        _quiet(),
+        _interruptible(),
+        torch.inference_mode(False),
+        torch.autocast(place.type, enabled=False),
+        torch.random.fork_rng(),
+    ):
         trainer = pl.Trainer(
             max_epochs=task.epochs,
             accelerator="gpu" if place.type == "cuda" else place.type,

@@ -1,14 +1,15 @@
 """Preparing sequences: SequenceSet in, SequenceSet out.
 
-`prepare` holds what stgcnlib does by itself (centre, turn, scale, resample, subsample, mirror); `published` what
-checkpoints of others expect; `cut` windows out of long series; `corrupt` noise and losses for studies of robustness.
-Nothing is changed in place.
+`prepare` holds what stgcnlib does by itself (centre, turn, scale, resample, subsample, mirror); `joints` takes some
+joints, or those of another layout; `published` does what checkpoints of others expect; `cut` windows out of long
+series; `corrupt` noise and losses for studies of robustness. Nothing is changed in place.
 """
 
 from __future__ import annotations
 
 from stgcnlib.transforms.corrupt import drop_frames, drop_joints, jitter, motion_share, rotate
 from stgcnlib.transforms.cut import windows
+from stgcnlib.transforms.joints import keep_joints, to_layout
 from stgcnlib.transforms.prepare import (
     centre,
     face_front,
@@ -24,6 +25,7 @@ from stgcnlib.transforms.published import (
     PUBLISHED,
     bone_stream,
     kinetics_normalize,
+    kinetics_normalize_up,
     motion_stream,
     ntu_normalize,
     pad_with_zeros,
@@ -40,7 +42,9 @@ __all__ = [
     "drop_joints",
     "face_front",
     "jitter",
+    "keep_joints",
     "kinetics_normalize",
+    "kinetics_normalize_up",
     "main_person",
     "mirror",
     "motion_share",
@@ -56,5 +60,6 @@ __all__ = [
     "scale",
     "standardize",
     "subsample",
+    "to_layout",
     "windows",
 ]

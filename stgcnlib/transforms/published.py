@@ -21,6 +21,7 @@ __all__ = [
     "PUBLISHED",
     "bone_stream",
     "kinetics_normalize",
+    "kinetics_normalize_up",
     "motion_stream",
     "ntu_normalize",
     "pad_with_zeros",
@@ -40,7 +41,7 @@ BONE_ROOTS: Mapping[str, int] = {"openpose-18": 0}
 
 
 def ntu_normalize(data: SequenceSet, *, frames: int = 300, people: int = 2) -> SequenceSet:
-    """The input of 2s-AGCN, Shift-GCN, AAGCN and their kin on NTU RGB+D (Shi et al., CVPR 2019).
+    """The input of 2s-AGCN, AAGCN, Shift-GCN and MS-G3D on NTU RGB+D (Shi et al., CVPR 2019).
 
     A person who is not there in the first frame is moved up by leaving out the frames without, and everybody is
     repeated until `frames` are full (a longer recording is cut). Every frame is centred on the first person's
@@ -71,10 +72,14 @@ def ntu_normalize(data: SequenceSet, *, frames: int = 300, people: int = 2) -> S
 
 
 def kinetics_normalize(data: SequenceSet, *, frames: int = 300, people: int = 2) -> SequenceSet:
-    """The input of ST-GCN and 2s-AGCN on Kinetics-Skeleton (Yan et al., AAAI 2018).
+    """The input of ST-GCN on Kinetics-Skeleton, y pointing down (Yan et al., AAAI 2018).
+
+    2s-AGCN, AAGCN and MS-G3D need `kinetics_normalize_up`.
 
     x and y are moved by half a picture, joints of confidence 0 go to 0, and in every frame by itself the people with
-    the most confidence come first. A recording is cut at `frames`, or followed by zeros.
+    the most confidence come first. A recording is cut at `frames`, or followed by zeros. The published code chooses
+    among the first five people of a frame and begins at frame 0, which is empty; here all people count, from the first
+    frame on.
 
     Args:
         data: recordings of layout "openpose-18"; x and y in shares of the picture, confidence as third channel.
@@ -84,32 +89,20 @@ def kinetics_normalize(data: SequenceSet, *, frames: int = 300, people: int = 2)
     Raises:
         SequenceError: if the layout is another, coordinates are pixels, or a number is below 1.
     """
-    if data.layout.name != "openpose-18" or data.channels != 3:
-        raise SequenceError(
-            f"kinetics_normalize: layout {data.layout.name!r} with {data.channels} channels; "
-            "it is made for x, y, confidence of 'openpose-18'"
-        )
-    _expect_positive("kinetics_normalize", frames, people)
+    return _kinetics(data, "kinetics_normalize", frames, people, up=1.0)
 
-    def prepared(coords: Array64, i: int) -> Array64:
-        if np.abs(coords[..., :2]).max() > LARGEST_SHARE:
-            raise SequenceError(
-                f"kinetics_normalize: x or y of {data.names[i]} is {np.abs(coords[..., :2]).max():.3g}; "
-                "divide pixels by the picture's width and height"
-            )
-        coords = coords[:, :frames].copy()
-        coords[..., :2] = np.where(coords[..., 2:] != 0, coords[..., :2] - 0.5, 0)
-        order = np.argsort(-coords[..., 2].sum(axis=2), axis=0, kind="stable")
-        chosen = np.take_along_axis(coords, order[:, :, None, None], axis=0)[:people]
-        result = np.zeros((people, frames, *coords.shape[2:]))
-        result[: len(chosen), : chosen.shape[1]] = chosen
-        return result
 
-    return _each(data, prepared)
+def kinetics_normalize_up(data: SequenceSet, *, frames: int = 300, people: int = 2) -> SequenceSet:
+    """The input of 2s-AGCN, AAGCN and MS-G3D on Kinetics-Skeleton: as `kinetics_normalize`, y pointing up (0.5 - y).
+
+    Their preparation turns the picture over (Shi et al., CVPR 2019; Liu et al., CVPR 2020), that of ST-GCN does not: a
+    network that gets the other one sees people upside down. Arguments and errors are those of `kinetics_normalize`.
+    """
+    return _kinetics(data, "kinetics_normalize_up", frames, people, up=-1.0)
 
 
 def pyskl_normalize_3d(data: SequenceSet) -> SequenceSet:
-    """PYSKL's `PreNormalize3D` (Duan et al., ACM MM 2022), which MMAction2 shares, on NTU RGB+D.
+    """PYSKL's `PreNormalize3D` (Duan et al., ACM MM 2022), which MMAction2 shares, on NTU RGB+D: ST-GCN++ and others.
 
     Of two people the one who is there longer comes first, and frames without that one are dropped. All is centred on
     that person's mid-spine in the first frame and turned as by `ntu_normalize`. Lengths and people stay otherwise.
@@ -175,6 +168,8 @@ def pyskl_normalize_2d(
 def pad_with_zeros(data: SequenceSet, *, frames: int = 288, people: int = 2) -> SequenceSet:
     """What EfficientGCN was trained on (Song et al., TPAMI 2022): raw coordinates, zeros after the end, two people.
 
+    ST-GCN was trained on NTU RGB+D likewise, with ``frames=300`` (Yan et al., AAAI 2018).
+
     Frames beyond `frames` and people beyond `people` are cut off; people who are absent are zeros.
 
     Raises:
@@ -236,6 +231,7 @@ def motion_stream(data: SequenceSet) -> SequenceSet:
 PUBLISHED: Mapping[str, Callable[[SequenceSet], SequenceSet]] = {
     "ntu": ntu_normalize,
     "kinetics": kinetics_normalize,
+    "kinetics-up": kinetics_normalize_up,
     "efficientgcn": pad_with_zeros,
     "pyskl-3d": pyskl_normalize_3d,
     "pyskl-2d": pyskl_normalize_2d,
@@ -255,6 +251,31 @@ def published(data: SequenceSet, *names: str) -> SequenceSet:
             raise SequenceError(f"no published transform is named {name!r}; {suggest(name, PUBLISHED)}")
         data = PUBLISHED[name](data)
     return data
+
+
+def _kinetics(data: SequenceSet, who: str, frames: int, people: int, *, up: float) -> SequenceSet:
+    if data.layout.name != "openpose-18" or data.channels != 3:
+        raise SequenceError(
+            f"{who}: layout {data.layout.name!r} with {data.channels} channels; "
+            "it is made for x, y, confidence of 'openpose-18'"
+        )
+    _expect_positive(who, frames, people)
+
+    def prepared(coords: Array64, i: int) -> Array64:
+        if np.abs(coords[..., :2]).max() > LARGEST_SHARE:
+            raise SequenceError(
+                f"{who}: x or y of {data.names[i]} is {np.abs(coords[..., :2]).max():.3g}; "
+                "divide pixels by the picture's width and height"
+            )
+        coords = coords[:, :frames].copy()
+        coords[..., :2] = np.where(coords[..., 2:] != 0, (coords[..., :2] - 0.5) * [1.0, up], 0)
+        order = np.argsort(-coords[..., 2].sum(axis=2), axis=0, kind="stable")
+        chosen = np.take_along_axis(coords, order[:, :, None, None], axis=0)[:people]
+        result = np.zeros((people, frames, *coords.shape[2:]))
+        result[: len(chosen), : chosen.shape[1]] = chosen
+        return result
+
+    return _each(data, prepared)
 
 
 def _each(data: SequenceSet, change: Callable[[Array64, int], Array64]) -> SequenceSet:

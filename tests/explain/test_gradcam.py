@@ -54,6 +54,8 @@ SMALL: dict[str, dict[str, int]] = {
     "ms-g3d": {"width": 12, "gcn_scales": 4, "g3d_scales": 3},
     "st-gcn++": {"width": 12, "depth": 4},
     "efficientgcn-b0": {"width": 8},
+    "hyperformer": {"width": 12, "depth": 4},
+    "protogcn": {"width": 12, "depth": 4, "prototypes": 7},
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from stgcnlib.errors import SequenceError
 from stgcnlib.explain import attributions, grad_cam
 from stgcnlib.networks import load_network
 from stgcnlib.sequences import SequenceSet
-from stgcnlib.training import evaluate
+from stgcnlib.training import evaluate, fit
 
 MODES: dict[str, Any] = {
     "no_grad": torch.no_grad,
@@ -58,6 +58,17 @@ def test_features_are_the_same_in_every_mode(network: nn.Module, small_set: Sequ
         found = record(network, small_set, progress=False)
     for name in expected.layers:
         np.testing.assert_array_equal(found[name].sequence(0), expected[name].sequence(0))
+
+
+@modes
+def test_training_and_measuring_are_the_same_in_every_mode(small_set: SequenceSet, mode: str) -> None:
+    scores = []
+    for surrounding in (None, mode):
+        network = load_network("st-gcn", layout="kinect-v1", classes=2, width=4, depth=2, seed=0)
+        with block(surrounding) if surrounding else nullcontext():
+            fit(network, small_set, epochs=1, seed=3)
+            scores.append(evaluate(network, small_set).logits)
+    np.testing.assert_array_equal(scores[0], scores[1])
 
 
 def test_a_network_loaded_in_inference_mode_can_be_explained(network: nn.Module, small_set: SequenceSet) -> None:

@@ -10,6 +10,8 @@ from rounding import in_double
 
 import stgcnlib
 from stgcnlib import transforms
+from stgcnlib.training import try_preparations
+from stgcnlib.training.preparations import preparation_advice
 
 
 @pytest.fixture(scope="module")
@@ -38,3 +40,15 @@ def test_efficientgcn_names_eight_of_nine(data_folder: Path, weights_folder: Pat
     )
     data = transforms.published(stgcnlib.read(data_folder / "ntu_samples"), "efficientgcn")
     assert (stgcnlib.evaluate(network, data).predictions == data.labels).sum() >= 8
+
+
+@pytest.mark.parametrize(
+    ("weights", "published"),
+    [("ntu_ShiftGCN_joint_xview.pt", "ntu"), ("efficientgcn_b0_ntu_xsub.state_dict.pt", "efficientgcn")],
+)
+def test_published_weights_say_which_preparation_they_want(
+    data_folder: Path, weights_folder: Path, weights: str, published: str
+) -> None:
+    network = stgcnlib.load_network("auto", layout="ntu-rgb+d", checkpoint=weights_folder / weights)
+    table = try_preparations(network, stgcnlib.read(data_folder / "ntu_samples"), given="normalize: true")
+    assert f"This looks like another preparation: with data.published: [{published}]" in preparation_advice(table)

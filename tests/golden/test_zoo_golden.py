@@ -13,7 +13,8 @@ import torch
 from golden_case import check_keys, error, layer_outputs, load_case, load_doubles
 
 from stgcnlib.networks import NETWORKS, load_network, load_weights
-from stgcnlib.networks.graph import hierarchical_adjacency, hierarchy
+from stgcnlib.networks.graph import hierarchical_adjacency, hierarchy, hop_index
+from stgcnlib.networks.protogcn import ProtoGCN
 
 SAME = 1e-10  # what double leaves of a difference, with room for a softmax near ties
 # Published code that rounds to float32 on the way: MS-G3D stores its normalised graphs so, MMAction2's ST-GCN
@@ -71,9 +72,12 @@ def test_mmaction_backbones(family: str, name: str, layout: str, tolerance: floa
 @pytest.mark.parametrize(
     ("family", "name", "options"),
     [
-        ("hd-gcn", "hdgcn", {}),
+        ("hd-gcn", "hdgcn", {"centre": 20}),  # filled graphs tell no centre
         ("hd-gcn", "hdgcn_com1", {"centre": 0}),
         ("hd-gcn", "hdgcn_com2", {"centre": 1}),
+        ("hyperformer", "hyperformer", {}),
+        ("blockgcn", "blockgcn", {}),
+        ("degcn", "degcn", {}),
     ],
 )
 def test_later_networks(family: str, name: str, options: dict[str, int], golden_folder: Path, tmp_path: Path) -> None:
@@ -88,11 +92,31 @@ def test_later_networks(family: str, name: str, options: dict[str, int], golden_
     assert error(logits, exact["logits"]) < SAME
 
 
+def test_protogcn_with_its_prototypes(golden_folder: Path, tmp_path: Path) -> None:
+    exact, state = load_case(golden_folder, "protogcn", doubles=True)
+    torch.save({"meta": {}, "state_dict": state}, tmp_path / "weights.pt")
+    network = load_network("auto", layout="ntu-rgb+d", checkpoint=tmp_path / "weights.pt").double()
+    assert isinstance(network, ProtoGCN)
+    check_keys(network, state)
+    x = torch.from_numpy(exact["input"]).double().permute(0, 4, 2, 3, 1)
+    logits, outputs = layer_outputs(network, x)
+    for layer in network.layer_names:
+        assert error(outputs[layer][:, ::8], exact[f"act/{layer}"]) < SAME, layer
+    assert error(logits, exact["logits"]) < SAME
+    graph = network.reconstructed_graph(x).detach().numpy()
+    assert error(graph.reshape(1, -1), exact["reconstructed_graph"]) < SAME
+
+
 @pytest.mark.parametrize(("name", "centre"), [("hdgcn", 20), ("hdgcn_com1", 0), ("hdgcn_com2", 1)])
 def test_hd_gcn_starts_from_the_published_hierarchy(name: str, centre: int, golden_folder: Path) -> None:
     exact, _ = load_case(golden_folder, name, doubles=True)
     graphs = hierarchical_adjacency(hierarchy("ntu-rgb+d", centre, 6))
     np.testing.assert_allclose(graphs, exact["const/PA_init"], rtol=1e-6)
+
+
+def test_hops_are_those_of_the_published_graph(golden_folder: Path) -> None:
+    exact, _ = load_case(golden_folder, "hyperformer", doubles=True)
+    np.testing.assert_array_equal(hop_index("ntu-rgb+d"), exact["const/hops"])
 
 
 def test_shift_gcn_with_its_authors_weights(golden_folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import pickle
+import re
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
@@ -164,12 +165,32 @@ def test_a_whole_network_is_saved_by_its_state_dict(tmp_path: Path) -> None:
         read_checkpoint(tmp_path / "whole.pt")
 
 
-@pytest.mark.parametrize("content", [b"<!DOCTYPE html><html></html>", b"version https://git-lfs", b"", b"{}", b"\x80"])
-def test_nothing_advises_to_run_what_is_no_pickle(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "weights.pt").write_bytes(content)
-    with pytest.raises(CheckpointError, match=r"weights\.pt") as refused:
-        read_checkpoint(tmp_path / "weights.pt")
+@pytest.mark.parametrize("name", ["weights.pt", "weights.safetensors"])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"<!DOCTYPE html><html><title>Quota</title></html>", r"is a web page \('Quota'\)"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "is a pointer of Git LFS.*git lfs pull"),
+        (b"\x1f\x8b\x08\x00", "is compressed with gzip"),
+        (b"", "is empty"),
+        (b"{}", ""),
+        (b"\x80", ""),
+    ],
+)
+def test_nothing_advises_to_run_what_is_no_pickle(tmp_path: Path, content: bytes, said: str, name: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(CheckpointError, match=rf"{re.escape(name)}: .*{said}") as refused:
+        read_checkpoint(tmp_path / name)
     assert "weights_only" not in str(refused.value)
+
+
+def test_a_zip_of_something_else_says_what_is_in_it(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "weights.pt", "w") as archive:
+        archive.writestr("run/epoch_16.pth", b"x")
+    with pytest.raises(
+        CheckpointError, match=r"weights\.pt: is a zip archive that begins with 'run/epoch_16\.pth'; unzip"
+    ):
+        read_checkpoint(tmp_path / "weights.pt")
 
 
 # -- stages ----------------------------------------------------------------------------------------

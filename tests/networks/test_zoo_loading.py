@@ -30,3 +30,28 @@ def test_real_weights_need_only_the_layout(golden_folder: Path, file: str, kind:
         pytest.skip(f"{path} is not there")
     network = load_network("auto", layout="ntu-rgb+d", checkpoint=path)
     assert (type(network).__name__, network.classes, network.layout.name) == (kind, 60, "ntu-rgb+d")
+
+
+@pytest.mark.parametrize("centre", [0, 1, 20])
+def test_hd_gcn_finds_its_centre_of_mass(centre: int, tmp_path: Path) -> None:
+    saved = load_network("hd-gcn", layout="ntu-rgb+d", classes=4, width=4, depth=2, centre=centre, seed=0)
+    generator = torch.Generator().manual_seed(centre)
+    with torch.no_grad():
+        for name, parameter in saved.named_parameters():
+            if name.endswith("gcn1.PA"):  # as far as trainings move it
+                parameter += 0.15 * torch.randn(parameter.shape, generator=generator)
+    torch.save(saved.state_dict(), tmp_path / "weights.pt")
+    loaded = load_network("auto", layout="ntu-rgb+d", checkpoint=tmp_path / "weights.pt")
+    assert loaded.options == saved.options
+    x = torch.randn(1, 3, 8, 25, 1, generator=generator)
+    assert torch.equal(loaded(x), saved(x))
+
+
+def test_graphs_that_tell_no_centre_are_warned_of(tmp_path: Path) -> None:
+    state = load_network("hd-gcn", layout="ntu-rgb+d", classes=4, width=4, depth=2, seed=0).state_dict()
+    noise = {key: torch.randn(value.shape) for key, value in state.items() if key.endswith("gcn1.PA")}
+    torch.save({**state, **noise}, tmp_path / "weights.pt")
+    with pytest.warns(UserWarning, match=r"weights\.pt: its graphs do not tell.*give centre="):
+        load_network("hd-gcn", layout="ntu-rgb+d", checkpoint=tmp_path / "weights.pt")
+    loaded = load_network("hd-gcn", layout="ntu-rgb+d", checkpoint=tmp_path / "weights.pt", centre=1)
+    assert loaded.options["centre"] == 1

@@ -58,6 +58,8 @@ CURVES = {"curves/trained", "curves/untrained", "curves/initial"}
 OF_GEOMETRY = {"geometry", "statistics", "findings", "summary"}
 GEOMETRY = CURVES | OF_GEOMETRY | {"baselines", "density"}
 MAPS = {"maps", "examples", "map-evaluation", "summary"}
+INSIDE = {"fields", "topologies"}
+"""What layers see and put together."""
 NOISY_NETWORKS = {"noise-training/jitter 10.0", "noise-network/jitter 10.0"}
 ALL_NOISY_NETWORKS = {"noise-training/*", "noise-network/*"}
 ALL_LEVELS = {"noise-level/*/*", "noise-trained-level/*/*"}
@@ -72,7 +74,7 @@ TARGET = {"transfer-geometry"} | TRANSFER
 FITTINGS = SOURCE | {"transfer-plan"} | RUNS | TARGET
 SHOWN = {"dtw", "settings"}
 EVERYTHING = (
-    RECORDINGS | PARTS | NODES | UNTRAINED | NETWORKS | ACTIVATIONS | MEASURED | MAPS | NOISY_NETWORKS
+    RECORDINGS | PARTS | NODES | UNTRAINED | NETWORKS | ACTIVATIONS | MEASURED | MAPS | INSIDE | NOISY_NETWORKS
     | ALL_NOISY_NETWORKS | FITTINGS | SHOWN
 )  # fmt: skip
 BEFORE_NETWORKS = RECORDINGS | PARTS | NODES | SHOWN
@@ -102,15 +104,15 @@ CHANGES: list[tuple[str, Any, set[str]]] = [
     (
         "network.axes",
         "NCTV",
-        ACTIVATIONS | MEASURED | MAPS | RUNS | TARGET,
+        ACTIVATIONS | MEASURED | MAPS | INSIDE | RUNS | TARGET,
     ),
-    ("layers", ["st_gcn_networks.2"], ACTIVATIONS | MEASURED | MAPS),  # a transfer is measured at all layers
-    ("activations.dtype", "float16", ACTIVATIONS | MEASURED | MAPS),
-    ("graph.part", "all", NODES | ACTIVATIONS | MEASURED | MAPS | {"recordings", "settings"}),
+    ("layers", ["st_gcn_networks.2"], ACTIVATIONS | MEASURED | MAPS | INSIDE),  # a transfer is measured at all layers
+    ("activations.dtype", "float16", ACTIVATIONS | MEASURED | MAPS | INSIDE),
+    ("graph.part", "all", NODES | ACTIVATIONS | MEASURED | MAPS | INSIDE | {"recordings", "settings"}),
     (
         "graph.sample.nodes",
         30,
-        NODES | ACTIVATIONS | MEASURED | MAPS | {"recordings", "settings", "transfer-target"} | RUNS | TARGET,
+        NODES | ACTIVATIONS | MEASURED | MAPS | INSIDE | {"recordings", "settings", "transfer-target"} | RUNS | TARGET,
     ),
     ("dtw.window", 5, MEASURED | TARGET | SHOWN),
     ("dtw.metric", "cosine", MEASURED | TARGET | SHOWN),
@@ -134,7 +136,7 @@ CHANGES: list[tuple[str, Any, set[str]]] = [
     ("sensitivity.layers", ["input"], {"sensitivity"} | VARIANTS),
     ("controls.baselines", ["pooled"], {"baselines"}),
     ("explain.target", "true", MAPS),
-    ("explain.per_class", 1, MAPS | {"explained"}),
+    ("explain.per_class", 1, MAPS | {"explained", "topologies"}),
     ("explain.steps", 3, {"map-evaluation"}),
     ("explain.jitter", 0.02, {"map-evaluation"}),
     ("explain.maps", "author", {"map-evaluation"}),

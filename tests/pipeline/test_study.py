@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from stgcnlib.errors import StudyError
+from stgcnlib.networks import load_network
 from stgcnlib.pipeline.study import Study, bundled_folder
 
 
@@ -51,7 +52,7 @@ def complaint(tmp_path: Path, text: str) -> str:
         ("layers: input", ["layers", "list", "'input'"]),
         ("graph: {k: 3}\ngraph: {k: 4}", ["'graph'", "written twice", "line 2"]),
         ("- 1", ["list", "keys and values"]),
-        ("", ["keys and values"]),
+        ("", ["is empty"]),
         ("a: [", ["not readable as YAML"]),
         ("a: !!python/object/apply:os.getcwd []", ["not readable as YAML"]),
     ],
@@ -126,6 +127,16 @@ def test_exponents_are_numbers(tmp_path: Path) -> None:
     assert study.network.options["dropout"] == pytest.approx(0.5)
 
 
+def test_options_of_a_network_may_be_lists(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yml"
+    file.write_text("network: {name: hyperformer, options: {halvings: [2, 4], width: 24, heads: 2, depth: 4}}\n")
+    options = Study.from_file(file).network.options
+    assert options["halvings"] == (2, 4)
+    assert load_network("hyperformer", layout="kinect-v1", classes=3, **options).options == {
+        **options, "people": 2, "dropout": 0.0,
+    }  # fmt: skip
+
+
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     study = Study.load({"name": "Ünïcode: <b> & 'quotes' # no comment", "graph": {"k": 7}, "layers": ["input"]})
     file = tmp_path / "study.yml"
@@ -157,3 +168,34 @@ def test_bundled_studies_are_valid(name: str, monkeypatch: pytest.MonkeyPatch, t
 def test_a_study_that_was_written_with_the_demo_s_defaults_is_read(tmp_path: Path) -> None:
     fields = {"data": {"path": str(tmp_path / "mine.npz"), "demo": {"subjects": 8, "repeats": 4, "noise": 0.01}}}
     assert Study.load(fields).data.demo is None
+
+
+def test_values_are_those_that_are_written(tmp_path: Path) -> None:
+    """YAML 1.1 reads subject 010 as 8, and class no as False."""
+    file = tmp_path / "s.yml"
+    file.write_text(
+        "data: {split: {by: place, train: [001, 010, on], test: [no, 12:30]}}\ngraph: {k: 010}\n"
+        "transfer: {source: {classes: [walk, no, 12:30]}}\n"
+    )
+    study = Study.from_file(file)
+    assert (study.data.split.train, study.data.split.test) == ((1, 10, "on"), ("no", "12:30"))
+    assert study.graph.k == 10
+    assert study.transfer is not None
+    assert study.transfer.source.classes == ("walk", "no", "12:30")
+    again = tmp_path / "again.yml"
+    again.write_text(study.to_yaml())
+    assert Study.from_file(again).data.split == study.data.split
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"<!DOCTYPE html><p>", "a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS"),
+        (b"", "empty"),
+    ],
+)
+def test_a_study_that_is_another_file(tmp_path: Path, content: bytes, what: str) -> None:
+    (tmp_path / "s.yml").write_bytes(content)
+    with pytest.raises(StudyError, match=rf"s\.yml: is .*{what}"):
+        Study.from_file(tmp_path / "s.yml")

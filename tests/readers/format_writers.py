@@ -355,6 +355,93 @@ def write_kinetics_pickle(folder: Path) -> Path:
     return write_pyskl(folder, [entry])
 
 
+def lines(numbers: Array, separator: str = " ") -> str:
+    return "\n".join(separator.join(f"{v:.4f}".rstrip("0").rstrip(".") for v in row) for row in numbers) + "\n"
+
+
+def write_florence(folder: Path) -> Path:
+    """Two videos of two actors."""
+    file = folder / "Florence_dataset_WorldCoordinates.txt"
+    rows = [
+        [video, actor, category, *pose.reshape(-1)]
+        for video, actor, category in ((1, 1, 1), (2, 3, 9))
+        for pose in motion(3 + video, 15, seed=video)
+    ]
+    file.write_text(lines(np.array(rows)))
+    return file
+
+
+def write_sbu(folder: Path) -> Path:
+    file = folder / "s01s02" / "03" / "001" / "skeleton_pos.txt"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    rows = [
+        [t, *a.reshape(-1), *b.reshape(-1)]
+        for t, (a, b) in enumerate(zip(motion(4, 15), motion(4, 15, seed=1), strict=True), start=1)
+    ]
+    file.write_text(lines(np.array(rows), ","))
+    return file
+
+
+def write_kard(folder: Path) -> Path:
+    file = folder / "a02_s03_e01_realworld.txt"
+    file.write_text(lines(motion(4, 15).reshape(-1, 3)))
+    return file
+
+
+def write_pku(folder: Path) -> Path:
+    """The recording; its labels lie in a folder beside it."""
+    file = folder / "skeletons" / "0002-L.txt"
+    label = folder / "labels" / "0002-L.txt"
+    for each in (file, label):
+        each.parent.mkdir(exist_ok=True)
+    people = np.zeros((12, 2, 25, 3))
+    people[:, 0] = motion(12, 25)
+    people[6:, 1] = motion(6, 25, seed=1)
+    file.write_text(lines(people.reshape(12, 150)))
+    label.write_text("12,1,4,2\n51,6,20,1\n")
+    return file
+
+
+def write_smarthome(folder: Path) -> Path:
+    file = folder / "Cook.Cleandishes_p02_r00_v02_c03.json"
+    frames = [[{"pose3d": pose.T.reshape(-1).round(4).tolist(), "cumscore": 3.5}] for pose in motion(4, 13)]
+    file.write_text(json.dumps({"K": 100, "njts": 13, "frames": [*frames[:2], [], *frames[2:]]}))
+    return file
+
+
+def write_h36m(folder: Path) -> Path:
+    file = folder / "data_3d_h36m.npz"
+    content = {
+        "S1": {"Directions": motion(5, 32).astype(np.float32), "Directions 1": motion(4, 32, seed=1)},
+        "S9": {"Walking 2": motion(6, 32, seed=2)},
+    }
+    np.savez_compressed(file, positions_3d=np.array(content, dtype=object))
+    return file
+
+
+def write_humanact(folder: Path) -> Path:
+    file = folder / "humanact12poses.pkl"
+    content = {"poses": [], "joints3D": [motion(5, 24), motion(4, 24, seed=1)], "y": [0, 11]}
+    file.write_bytes(pickle.dumps(content))
+    return file
+
+
+def write_humanact_npy(folder: Path) -> Path:
+    file = folder / "P02G01R03F0069T0143A0301.npy"
+    np.save(file, motion(5, 24))
+    return file
+
+
+def write_deeplabcut(folder: Path) -> Path:
+    file = folder / "mouse1DLC_resnet50_openfieldOct30shuffle1_1030000.csv"
+    joints = ("snout", "left_ear", "right_ear", "tailbase")
+    header = ["scorer," + ",".join(["DLC"] * 12), "bodyparts," + ",".join(j for j in joints for _ in range(3))]
+    header.append("coords," + "x,y,likelihood," * 3 + "x,y,likelihood")
+    rows = [[t, *pose.reshape(-1)] for t, pose in enumerate(motion(5, 4) * [100, 80, 1])]
+    file.write_text("\n".join(header) + "\n" + lines(np.array(rows), ","))
+    return file
+
+
 # What a format is called -> what writes a small file of it and says where.
 WRITERS: Mapping[str, tuple[Callable[[Path], Path], ...]] = {
     "npz": (write_npz,),
@@ -374,4 +461,10 @@ WRITERS: Mapping[str, tuple[Callable[[Path], Path], ...]] = {
     "basicts": (write_basicts, write_basicts_graph, write_basicts_part),
     "st-gcn": (write_stgcn, write_stgcn_labels),
     "ctr-gcn": (write_ctrgcn,),
+    "openni": (write_florence, write_sbu, write_kard),
+    "pku-mmd": (write_pku,),
+    "smarthome": (write_smarthome,),
+    "mocap-arrays": (write_h36m, write_humanact, write_humanact_npy),
+    "deeplabcut": (write_deeplabcut,),
+    "sleap": (),  # written by its own package, where that is installed: test_sleap.py
 }

@@ -138,6 +138,58 @@ def test_layout_of_names(names: tuple[str, ...], mirror: object, spine: object, 
     assert (layout.mirror, layout.spine, layout.shoulders) == (mirror, spine, shoulders)
 
 
+@pytest.mark.parametrize(
+    ("tree", "hips"),
+    [
+        ({"Root": None, "Hips": "Root", "LeftUpLeg": "Hips", "RightUpLeg": "Hips", "Neck": "Hips"}, "Hips"),
+        ({"World": None, "pelvis": "World", "thigh.L": "pelvis", "thigh.R": "pelvis", "spine": "pelvis"}, "pelvis"),
+        ({"Hips": None, "LHip": "Hips", "lHip": "LHip", "rHip": "Hips", "neck": "Hips"}, "Hips"),
+        ({"Armature": None, "Hips": "Armature", "Spine": "Hips", "LeftArm": "Spine", "RightArm": "Spine"}, "Hips"),
+        ({"Reference": None, "Trajectory": "Reference", "b": "Trajectory", "neck": "b"}, "b"),
+        ({"root": None, "LeftFoot": "root", "RightFoot": "root", "Neck": "root"}, "root"),
+        ({"rootJoint": None}, "rootJoint"),
+    ],
+)
+def test_hips_below_a_root_that_is_no_joint(tree: dict[str, str | None], hips: str) -> None:
+    names = list(tree)
+    layout = bvh_layout(names, [-1 if above is None else names.index(above) for above in tree.values()])
+    assert layout.centre == names.index(hips)
+    assert layout.spine is None or layout.spine[0] == names.index(hips)
+
+
+def test_a_root_at_the_origin_tilts_nobody(tmp_path: Path) -> None:
+    """The body walks away from the root, upright; normalised, it is upright still."""
+    lines = ["HIERARCHY", "ROOT Reference", "{", "OFFSET 0 0 0", "JOINT Hips", "{", "OFFSET 0 90 0"]
+    lines += ["CHANNELS 3 Xposition Yposition Zposition"]
+    for name, offset in (
+        ("Neck", "0 50 0"),
+        ("LeftUpLeg", "10 -5 0"),
+        ("RightUpLeg", "-10 -5 0"),
+        ("LeftArm", "18 45 0"),
+        ("RightArm", "-18 45 0"),
+    ):
+        lines += [
+            f"JOINT {name}",
+            "{",
+            f"OFFSET {offset}",
+            "CHANNELS 1 Xrotation",
+            "End Site",
+            "{",
+            "OFFSET 0 -9 0",
+            "}",
+            "}",
+        ]
+    lines += ["}", "}", "MOTION", "Frames: 3", "Frame Time: 0.03"]
+    lines += [f"{200 + 5 * t} 90 {-300 + 7 * t} 0 {t} {-t} 0 0" for t in range(3)]
+    (tmp_path / "walk.bvh").write_text("\n".join(lines))
+    data = read(tmp_path / "walk.bvh")
+    assert data.layout.centre == 1
+    pose = transforms.normalize(data).coords[0][0]
+    np.testing.assert_allclose(pose[1], 0, atol=1e-6)
+    np.testing.assert_allclose(pose[2], [0, 0, 1], atol=1e-5)
+    assert pose[data.layout.index("LeftUpLeg"), 2] < 0
+
+
 def test_normalize_uses_the_layout(tmp_path: Path) -> None:
     data = transforms.normalize(read(write_bvh(tmp_path)))
     assert np.abs(data.coords[0][0, 0]).max() < 1e-6

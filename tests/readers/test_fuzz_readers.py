@@ -18,7 +18,7 @@ from stgcnlib.readers import FORMATS, read
 from stgcnlib.sequences import SequenceSet
 
 CASES = [pytest.param(name, writer, id=writer.__name__) for name, writers in WRITERS.items() for writer in writers]
-BINARY = ("npz", "utd-mhad", "pyskl", "basicts", "st-gcn", "ctr-gcn")
+BINARY = ("npz", "utd-mhad", "pyskl", "basicts", "st-gcn", "ctr-gcn", "mocap-arrays")
 TEXTS = [case for case in CASES if case.values[0] not in BINARY]
 LITTLE = 32 * 2**20  # bytes; the files have some thousands
 Writer = Callable[[Path], Path]

@@ -154,7 +154,7 @@ def test_nobody_tracked_warns_and_leaves_out(tmp_path: Path) -> None:
         (lambda lines: [*lines[:4], "0.1 0.2", *lines[5:]], "line 5 has 2 numbers, expected 3"),
         (lambda lines: [*lines[:4], "0.1 0.2 a", *lines[5:]], "line 5 holds other than numbers"),
         (lambda lines: [*lines[:4], "nan nan nan", *lines[5:]], "coordinates are NaN or infinite"),
-        (lambda lines: [*lines[:4], "1e99 0 0", *lines[5:]], "1 coordinates are NaN or infinite"),
+        (lambda lines: [*lines[:4], "1e99 0 0", *lines[5:]], "coordinates are NaN or infinite"),
         (lambda lines: ["3", *lines[1:]], r"goes on after its 3 frames"),
     ],
 )
@@ -170,3 +170,31 @@ def test_wrong_content(tmp_path: Path, change: object, message: str) -> None:
 def test_unknown_action(tmp_path: Path) -> None:
     with pytest.raises(SkeletonFormatError, match="action 121 does not exist; NTU RGB\\+D has 1 to 120"):
         read(write(tmp_path, {"7": (0, body(1))}, name="S001C001P001R001A121"))
+
+
+def test_who_comes_back_under_a_new_id_is_who_stood_there(tmp_path: Path) -> None:
+    """Two people lose their tracks at once; the one who now moves more is not the one who moved more."""
+    left, right = body(-1, frames=40, spread=0.3), body(1, frames=40, spread=0.2)
+    parts = {
+        "1": (0, left[:15]), "2": (0, right[:15]), "3": (20, left[20:] + 0.02), "4": (22, right[22:] * [1, 1, 1.01]),
+    }  # fmt: skip
+    for faster in ("3", "4"):
+        grows = {
+            key: 0.1 * (key == faster) * np.linspace(0, 1, len(xyz))[:, None, None] for key, (_, xyz) in parts.items()
+        }
+        moved = {key: (t, xyz * (1 + grows[key])) for key, (t, xyz) in parts.items()}
+        data = read(write(tmp_path, moved, frames=40))
+        assert data.people_counts.tolist() == [2]
+        for person in data.people(0):
+            there = person.any(axis=(1, 2))
+            assert there.sum() >= 33
+            sides = np.sign(person[there][:, :, 0].mean(axis=1))
+            assert (sides == sides[0]).all()
+
+
+def test_an_id_twice_in_a_frame_is_two_bodies(tmp_path: Path) -> None:
+    file = write(tmp_path, {"7": (0, body(1)), "8": (0, body(-1, spread=0.2))})
+    file.write_text(file.read_text().replace("\n8 0 1 1", "\n7 0 1 1"))
+    data = read(file)
+    assert data.people_counts.tolist() == [2]
+    assert sorted(np.sign(data.people(0)[..., 0].mean(axis=(1, 2))).tolist()) == [-1, 1]

@@ -70,9 +70,13 @@ def test_kinetics_label_files(tmp_path: Path) -> None:
     assert read(folder).class_names[171] == "juggling balls"
     labels = {"abcdefghijk": {"has_skeleton": True, "label": "zumba", "label_index": 399}}
     put(tmp_path / "kinetics_val_label.json", labels)
-    assert read(folder).labels.tolist() == [399]
+    with pytest.warns(
+        UserWarning, match=r"1 clips tell another label .* abcdefghijk \('juggling balls', not 'zumba'\)"
+    ):
+        assert read(folder).labels.tolist() == [399]
     (tmp_path / "kinetics_val_label.json").rename(folder / "kinetics_val_label.json")
-    assert read(folder).class_names[399] == "zumba"
+    with pytest.warns(UserWarning, match="which is followed"):
+        assert read(folder).class_names[399] == "zumba"
 
 
 def test_kinetics_without_anybody(tmp_path: Path) -> None:
@@ -209,7 +213,8 @@ def test_coco_numbers_that_count_no_frames(tmp_path: Path) -> None:
     detections = coco_detections(motion(3, 17) * PIXELS)
     for entry, image in zip(detections, (900_100, 12, 40_000), strict=True):
         entry["image_id"] = image
-    data = read(put(tmp_path / "r.json", detections))
+    with pytest.warns(UserWarning, match=r"r\.json: 3 frames have numbers from 12 to 900100, too far apart"):
+        data = read(put(tmp_path / "r.json", detections))
     np.testing.assert_allclose(data.coords[0], (motion(3, 17) * PIXELS)[[1, 2, 0]], atol=1e-3)
 
 
@@ -269,7 +274,7 @@ def test_mediapipe_world_first_absent_frames_and_no_visibility(tmp_path: Path) -
     ("content", "message"),
     [
         ({"landmarks": 3}, "is no list of frames"),
-        ([{"landmarks": [{"x": 1}] * 5}], "frame 0: 5 landmarks; MediaPipe Pose has 33"),
+        ([{"landmarks": [{"x": 1}] * 5}], "frame 0: 5 landmarks; MediaPipe Pose has 33, a hand 21"),
         ([{"landmarks": [{"x": 1}] * 33}], "a landmark lacks x, y or z"),
         ([{"landmarks": [{"x": 1, "y": "a", "z": 1}] * 33}], "holds other than numbers"),
         ([{"landmarks": [{"x": 1, "y": [1], "z": [2]}] * 33}], "holds other than numbers"),
@@ -410,3 +415,44 @@ def test_columns_of_joints_and_confidence_by_their_usual_names(tmp_path: Path, j
     rows = [[t, names[v], *pose[t, v]] for t in range(2) for v in range(17)]
     data = read(put(tmp_path / "t.csv", table(["frame", joint, "x", "y", confidence], rows)))
     np.testing.assert_allclose(data.coords[0], pose, atol=1e-6)
+
+
+# -- other bodies, and hands ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("joints", "name"), [(21, "hand-21"), (26, "halpe-26"), (133, "coco-wholebody-133")])
+def test_other_joints_of_detections_instances_and_tables(tmp_path: Path, joints: int, name: str) -> None:
+    poses = motion(3, joints) * PIXELS
+    (tmp_path / "a.json").write_text(json.dumps(coco_detections(poses)))
+    (tmp_path / "b.csv").write_text(
+        ",".join(f"{axis}{v}" for v in range(joints) for axis in "xyc")
+        + "\n"
+        + "\n".join(",".join(f"{value:.3f}" for value in pose.reshape(-1)) for pose in poses)
+    )
+    frames = [
+        {"frame_id": t, "instances": [{"keypoints": p[:, :2].tolist(), "keypoint_scores": p[:, 2].tolist()}]}
+        for t, p in enumerate(poses)
+    ]
+    (tmp_path / "c.json").write_text(json.dumps({"instance_info": frames}))
+    for file in ("a.json", "b.csv", "c.json"):
+        data = read(tmp_path / file)
+        assert data.layout.name == name
+        np.testing.assert_allclose(data.coords[0], poses, atol=1e-3)
+
+
+def test_detections_of_several_bodies_are_refused(tmp_path: Path) -> None:
+    both = coco_detections(motion(2, 17)) + coco_detections(motion(2, 26))
+    (tmp_path / "a.json").write_text(json.dumps(both))
+    with pytest.raises(SkeletonFormatError, match=r"has people of \[17, 26\] joints"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("key", ["hand_landmarks", "multiHandLandmarks", None])
+def test_hands_of_mediapipe(tmp_path: Path, key: str | None) -> None:
+    hands = [motion(3, 21, 4), motion(3, 21, 4, seed=1) + np.array([3, 0, 0, 0])]
+    frames = [[landmarks(hand[t]) for hand in hands] for t in range(3)]
+    (tmp_path / "a.json").write_text(json.dumps([{key: frame} if key else frame for frame in frames]))
+    data = read(tmp_path)
+    assert (data.layout.name, data.channels) == ("hand-21", 2)
+    for found, wanted in zip(sorted(data.coords[0], key=lambda hand: hand[0, 0, 0]), hands, strict=True):
+        np.testing.assert_allclose(found, wanted[..., :2], atol=1e-4)

@@ -52,7 +52,7 @@ def test_empty_folder_says_what_was_looked_for(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("nothing here")
     with pytest.raises(SkeletonFormatError, match=r"aA_sS_tT_skeleton\.mat \(utd-mhad\), aAA_sSS_eEE_vVV\.json"):
         read(tmp_path)
-    with pytest.raises(SkeletonFormatError, match=r"looked for aAA_sSS_eEE_vVV\.json \(nw-ucla\)$"):
+    with pytest.raises(SkeletonFormatError, match=r"looked for aAA_sSS_eEE_vVV\.json \(nw-ucla\)\. Tables"):
         read(tmp_path, format="nw-ucla")
     with pytest.raises(SkeletonFormatError, match=r"looked for stgcnlib's \*\.npz"):
         read(tmp_path, format="npz")
@@ -182,12 +182,22 @@ def test_another_file_under_the_name(format: str, writer: Callable[[Path], Path]
     """Whether the format is given, known by the name or unknown: the error says what the file is."""
     file = writer(tmp_path)
     content, message = WRONG[kind]
-    for damaged in [each for each in sorted(tmp_path.iterdir()) if each.is_file() and each.name != "actionLabel.txt"]:
+    there = [each for each in tmp_path.iterdir() if each.is_file() and each.name != "actionLabel.txt"]
+    for damaged in {file, *there} if file.is_file() else there:
         damaged.write_bytes(content)
     for given in (None, format):
         with pytest.raises(SkeletonFormatError, match=message) as caught:
             read(file, format=given)
         assert str(tmp_path) in str(caught.value)
+
+
+def test_a_list_of_names_that_is_a_web_page(tmp_path: Path) -> None:
+    """Its lines would name no recording, and nothing would be skipped."""
+    write_ntu(tmp_path)
+    names = tmp_path / "missing.txt"
+    names.write_bytes(WRONG["web page"][0])
+    with pytest.raises(SkeletonFormatError, match=r"missing\.txt: is a web page"):
+        read(tmp_path, skip=names)
 
 
 def test_mixed_folder_needs_a_format(tmp_path: Path) -> None:
@@ -203,4 +213,5 @@ def test_formats_are_named() -> None:
     assert set(FORMATS) == {
         "npz", "utd-mhad", "nw-ucla", "ntu-rgb+d", "msr-action3d", "utkinect", "openpose", "bvh", "pyskl",
         "kinetics-skeleton", "coco", "mediapipe", "keypoint-csv", "basicts", "st-gcn", "ctr-gcn", "coco-annotations",
+        "openni", "pku-mmd", "smarthome", "mocap-arrays", "deeplabcut", "sleap",
     }  # fmt: skip

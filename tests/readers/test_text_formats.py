@@ -50,7 +50,7 @@ def test_msr_screen_variant_warns(tmp_path: Path) -> None:
         (lambda lines: lines[:-1], "has 79 lines, which is no multiple of 20 joints"),
         (lambda lines: ["1 2 3", *lines[1:]], "joint line 1 has 3 numbers, expected 4"),
         (lambda lines: ["1 2 3 x", *lines[1:]], "joint line 1 holds other than numbers"),
-        (lambda lines: ["nan 2 3 1", *lines[1:]], "1 coordinates are NaN or infinite"),
+        (lambda lines: ["inf 2 3 1", *lines[1:]], "1 coordinates are NaN or infinite"),
         (lambda lines: ["", ""], "nobody was tracked in 'a05_s02_e03'"),
         (lambda lines: ["0 0 0 1"] * 20, "nobody was tracked"),
     ],
@@ -142,3 +142,22 @@ def test_utkinect_wrong_frames(tmp_path: Path, line: str, message: str) -> None:
         stream.write(line + "\n")
     with pytest.raises(SkeletonFormatError, match=message):
         read(file)
+
+
+def test_msr_sides_are_those_of_the_body(tmp_path: Path) -> None:
+    """A standing figure in the file's own numbering: lines 2, 9, 11, 13 and 6, 15, 17, 19 on its right."""
+    place = {20: (0, 0.8), 3: (0, 0.5), 4: (0, 0.2), 7: (0, 0)}
+    for side, lines in ((-1, (1, 8, 10, 12)), (1, (2, 9, 11, 13))):
+        place |= {line: (side * (0.2 + 0.1 * k), 0.5 - 0.2 * k) for k, line in enumerate(lines)}
+    for side, lines in ((-1, (5, 14, 16, 18)), (1, (6, 15, 17, 19))):
+        place |= {line: (side * 0.1, -0.3 * k) for k, line in enumerate(lines)}
+    # It looks to where z falls (towards the sensor), as its toes do; its right is where x rises.
+    rows = [f"{place[n][0]} {place[n][1]} {2.8 if n in (18, 19) else 3} 1" for n in range(1, 21)]
+    (tmp_path / "a05_s02_e03_skeleton3D.txt").write_text("\n".join(rows * 3))
+    data = read(tmp_path)
+    joint = {name: data.coords[0][0, v] for v, name in enumerate(data.layout.joints)}
+    for name in ("shoulder", "elbow", "wrist", "hand", "hip", "knee", "ankle", "foot"):
+        across = joint[f"right {name}"] - joint[f"left {name}"]
+        forward = joint["left foot"] - joint["left ankle"]
+        up = joint["head"] - joint["hip centre"]
+        assert across @ np.cross(forward, up) > 0

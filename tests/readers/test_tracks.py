@@ -68,7 +68,8 @@ def test_identities_win_over_nearness() -> None:
 
 def test_the_surest_are_kept_of_a_crowd() -> None:
     crowd = [Detection(figure(k), score=float(k)) for k in range(tracks.MOST_PEOPLE + 3)]
-    people = tracked([crowd], axes=2, source=SOURCE)
+    with pytest.warns(UserWarning, match="clip: 3 of 13 detections left out, beyond the 10 people"):
+        people = tracked([crowd], axes=2, source=SOURCE)
     assert people is not None
     assert sorted(people[:, 0, 0, 0].tolist()) == list(range(3, tracks.MOST_PEOPLE + 3))
 
@@ -131,13 +132,21 @@ def test_size_decides_between_a_place_held_and_an_empty_one() -> None:
         assert seen == (places or [[True, False, True], [False, True, True]])
 
 
-def test_most_seen_identities_are_kept_in_that_order(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_identities_than_people_are_joined_by_nearness(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tracker that gives out new numbers whenever it loses somebody."""
     monkeypatch.setattr(tracks, "MOST_PEOPLE", 2)
+    frames = [[Detection(figure(1), 2 * t), Detection(figure(5), 2 * t + 1)][:: 1 if t % 2 else -1] for t in range(8)]
+    people = tracked(frames, axes=2, source=SOURCE)
+    assert people is not None
+    assert sorted(people[:, :, 0, 0].tolist()) == [[1.0] * 8, [5.0] * 8]
+
+
+def test_most_seen_identities_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
     names = [["a", "b"], ["b", "c"], ["c", "b"]]
     frames = [[Detection(figure(ord(name) - ord("a") + 1), name) for name in frame] for frame in names]
     people = tracked(frames, axes=2, source=SOURCE)
     assert people is not None
-    np.testing.assert_allclose(people[:, :, 0, 0], [[2, 2, 2], [0, 3, 3]])
+    np.testing.assert_allclose(people[:, :, 0, 0], [[2, 2, 2], [0, 3, 3], [1, 0, 0]])
 
 
 def test_confidence_is_no_coordinate() -> None:

@@ -98,6 +98,22 @@ def test_stgcn_values_names_and_split(tmp_path: Path) -> None:
     }
 
 
+def test_two_splits_of_the_same_recordings_are_not_mixed(tmp_path: Path) -> None:
+    for split in ("xsub", "xview"):
+        (tmp_path / split).mkdir()
+        write_stgcn(tmp_path / split)
+    with pytest.raises(SkeletonFormatError, match=r"folders 'xsub', 'xview' hold arrays each, .* name one$"):
+        read(tmp_path)
+    assert len(read(tmp_path / "xview")) == 2
+
+
+def test_other_labels_keep_the_groups_of_the_names(tmp_path: Path) -> None:
+    array = padded(ntu_recordings(), 12).transpose(0, 4, 2, 3, 1)
+    data = read(put(tmp_path, "train", "", array, NTU_NAMES, [1, 0]))
+    assert data.groups["subject"].tolist() == [1, 3]
+    assert data.class_names == ("class 0", "class 1")
+
+
 def test_kinetics_of_2s_agcn_and_numpy_labels(tmp_path: Path) -> None:
     clip = motion(6, 18) - [0.5, 0.5, 0]
     filled = np.stack([clip[t % 6] for t in range(15)])[None, None]

@@ -73,7 +73,7 @@ def test_single_file_and_one_frame(tmp_path: Path) -> None:
         ({"d_skel": SKELETON[:15]}, r"shape \(15, 3, 7\); expected \(20 joints, 3, frames\)"),
         ({"d_skel": np.zeros((20, 3, 0))}, "'d_skel' has shape"),
         ({"d_skel": np.zeros((20, 3, 7))}, "a1_s1_t1: all coordinates are zero"),
-        ({"d_skel": np.where(np.arange(7) == 4, np.nan, SKELETON)}, "60 coordinates are NaN .* frame 4, joint 0"),
+        ({"d_skel": np.where(np.arange(7) == 4, np.inf, SKELETON)}, "60 coordinates are NaN .* frame 4, joint 0"),
         ({"d_skel": SKELETON * 1e300}, "NaN or infinite"),
         ({"d_skel": SKELETON * 1j}, "expected real numbers"),
         ({"d_skel": np.full((20, 3, 7), "x", dtype=object)}, "expected real numbers"),

@@ -100,16 +100,17 @@ def test_ntu_refuses_others(small_set: SequenceSet) -> None:
 # -- Kinetics -------------------------------------------------------------------------------------
 
 
-def test_kinetics_input_against_loops(data_folder: Path) -> None:
+@pytest.mark.parametrize(("name", "up"), [("kinetics", 1), ("kinetics-up", -1)])
+def test_kinetics_input_against_loops(data_folder: Path, name: str, up: int) -> None:
     data = read(data_folder / "kinetics_samples")
-    ours = transforms.kinetics_normalize(data)
+    ours = transforms.published(data, name)
     for i in range(len(data)):
         expected = np.zeros((2, 300, 18, 3))
         for t in range(int(data.lengths[i])):
             people = sorted(data.people(i)[:, t], key=lambda person: -person[:, 2].sum())
             for m, person in enumerate(people[:2]):
                 for v, (x, y, score) in enumerate(person):
-                    expected[m, t, v] = (x - 0.5, y - 0.5, score) if score != 0 else (0, 0, 0)
+                    expected[m, t, v] = (x - 0.5, up * (y - 0.5), score) if score != 0 else (0, 0, 0)
         assert ours.coords[i].shape == (2, 300, 18, 3)
         np.testing.assert_allclose(ours.coords[i][0], expected[0], atol=1e-6)
         np.testing.assert_allclose(ours.coords[i][1, :, :, 2].sum(axis=1), expected[1, :, :, 2].sum(axis=1), atol=1e-5)
@@ -125,6 +126,19 @@ def test_kinetics_cut_and_refusals(small_set: SequenceSet) -> None:
         transforms.kinetics_normalize(SequenceSet([coords * 100], layout="openpose-18"))
     with pytest.raises(SequenceError, match="frames=300, people=0"):
         transforms.kinetics_normalize(data, people=0)
+    with pytest.raises(SequenceError, match="kinetics_normalize_up: frames=0"):
+        transforms.kinetics_normalize_up(data, frames=0)
+
+
+def test_the_two_kinetics_inputs_differ_in_the_sign_of_y_only() -> None:
+    data = SequenceSet([np.random.default_rng(0).uniform(0.1, 0.9, (3, 9, 18, 3))], layout="openpose-18")
+    down, turned = (f(data).coords[0] for f in (transforms.kinetics_normalize, transforms.kinetics_normalize_up))
+    np.testing.assert_array_equal(down * [1, -1, 1], turned)
+    head, foot = data.layout.index("nose"), data.layout.index("left ankle")
+    standing = np.full((1, 2, 18, 3), 0.5)
+    standing[..., head, 1], standing[..., foot, 1] = 0.2, 0.9  # shares of the picture's height, from above
+    pose = transforms.kinetics_normalize_up(SequenceSet([standing], layout="openpose-18")).coords[0][0, 0]
+    assert pose[head, 1] > pose[foot, 1]
 
 
 # -- PYSKL ----------------------------------------------------------------------------------------

@@ -42,6 +42,7 @@ COSTS: Mapping[str, Callable[[Facts, Units, Axes], Cost]] = {
     "variant-neighbours/{variant}/{swept}": graphs.neighbours,
     "sensitivity": graphs.sensitivity,
     "maps": networks.explained,
+    "fields": networks.fields,
     "map-evaluation": networks.maps_tested,
     "noise-training/{trained_level}": networks.trained("train", tested=False),
     "noise-level/{trained}/{level}": graphs.noise_level,

@@ -21,8 +21,8 @@ from stgcnlib.pipeline.estimate.cost import (
 from stgcnlib.pipeline.estimate.facts import Facts
 from stgcnlib.pipeline.estimate.trials import Units
 
-__all__ = ["evaluated", "explained", "fitted", "leaks", "maps_tested", "read", "recorded", "recording_seconds",
-           "repeated", "trained"]  # fmt: skip
+__all__ = ["evaluated", "explained", "fields", "fitted", "leaks", "maps_tested", "read", "recorded",
+           "recording_seconds", "repeated", "trained"]  # fmt: skip
 
 KEPT_BY_TRAINING, KEPT_BY_MAPS = 900 * MB, 700 * MB
 """Memory that torch keeps of batches of very many lengths, as measured; about the same for all networks tried."""
@@ -102,6 +102,18 @@ def explained(f: Facts, u: Units, axes: Axes) -> Cost:
     """Relevance maps."""
     size = 4.0 * f.explained * f.joints * float(f.nodes.lengths.mean()) * (len(f.layers) - 1)
     return Cost(u.cam * f.explained, 150 * MB, 0.6 * size, keeps=kept_by_passes(f), threads=True)
+
+
+def fields(f: Facts, u: Units, axes: Axes) -> Cost:
+    """Receptive fields: a pass back from each layer, of two recordings and of a copy of them for each joint."""
+    from stgcnlib.explain.fields import FRAMES, JOINT_CELLS, JOINT_FRAMES  # beside them lies torch
+
+    layers = len(f.layers) - 1
+    frames = 2.0 * (sum(FRAMES) + JOINT_FRAMES * f.joints)
+    passes = 2 * (len(FRAMES) + f.joints * f.joints * JOINT_FRAMES / JOINT_CELLS)
+    held = 6.0 * f.activations / max(1, f.nodes.frames) * max(FRAMES) / max(1, layers)
+    return Cost((2 + layers) * u.forward.seconds(passes, frames), 50 * MB + held, 0.1 * MB,
+                keeps=kept_by_passes(f), threads=True)  # fmt: skip
 
 
 def maps_tested(f: Facts, u: Units, axes: Axes) -> Cost:

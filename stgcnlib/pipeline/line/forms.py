@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +15,8 @@ import pandas as pd
 
 from stgcnlib.artefacts import Form, saved_as
 
-__all__ = ["ACTIVATIONS", "DISTANCES", "EVALUATION", "GEOMETRY", "LEAKAGE", "MAPS", "MAP_EVALUATION", "NOISE",
-           "SEQUENCES", "STATISTICS", "SUMMARY", "TRAINING", "TRANSFER", "Training"]  # fmt: skip
+__all__ = ["ACTIVATIONS", "DISTANCES", "EVALUATION", "FIELDS", "GEOMETRY", "LEAKAGE", "MAPS", "MAP_EVALUATION", "NOISE",
+           "SEQUENCES", "STATISTICS", "SUMMARY", "TOPOLOGIES", "TRAINING", "TRANSFER", "Training"]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,35 @@ def _load_summary(path: Path) -> Any:
     return json.loads((path / "summary.json").read_text(encoding="utf-8"))
 
 
+def _save_records(value: Mapping[str, Any], path: Path) -> None:
+    """Dataclasses of numbers, texts and arrays by name, field by field."""
+    arrays = {
+        f"{k}/{field.name}": np.asarray(getattr(each, field.name))
+        for k, each in enumerate(value.values())
+        for field in fields(each)
+    }
+    np.savez(path, **arrays, names=np.asarray(list(value), dtype=np.str_), allow_pickle=False)
+
+
+def _load_records(kind: str, path: Path) -> dict[str, Any]:
+    module, _, name = kind.partition(":")
+    made = getattr(import_module(module), name)
+    with np.load(path, allow_pickle=False) as stored:
+        return {
+            str(known): made(**{field.name: _plain(stored[f"{k}/{field.name}"]) for field in fields(made)})
+            for k, known in enumerate(stored["names"])
+        }
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if value.ndim == 0 else value
+
+
+def _records(kind: str) -> Form:
+    """A dictionary of dataclasses of one kind, "package.module:Class"."""
+    return Form(".npz", partial(_load_records, kind), _save_records)
+
+
 SEQUENCES = saved_as("stgcnlib.sequences:SequenceSet", ".npz")
 TRAINING = Form("", _load_training, _save_training)
 EVALUATION = Form(".npz", _load_evaluation, _save_evaluation)
@@ -89,6 +121,8 @@ GEOMETRY = saved_as("stgcnlib.geometry:LayerGeometry")
 STATISTICS = saved_as("stgcnlib.geometry:LayerStatistics")
 LEAKAGE = saved_as("stgcnlib.leakage:Leakage")
 MAPS = Form(".npz", _load_maps, _save_maps)
+FIELDS = _records("stgcnlib.explain:ReceptiveField")
+TOPOLOGIES = _records("stgcnlib.explain:Topology")
 MAP_EVALUATION = saved_as("stgcnlib.explain:MapEvaluation")
 NOISE = saved_as("stgcnlib.studies:NoiseResult")
 TRANSFER = saved_as("stgcnlib.studies:TransferResult")

@@ -1,4 +1,4 @@
-"""Relevance maps of some nodes, and how far they may be trusted."""
+"""Relevance maps of some nodes, how far they may be trusted, and what layers see and put together."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from stgcnlib.activations.store import LayerActivations
     from stgcnlib.artefacts.keys import Settings
     from stgcnlib.dtw import LayerDistances
-    from stgcnlib.explain import MapEvaluation, RelevanceMap
+    from stgcnlib.explain import MapEvaluation, ReceptiveField, RelevanceMap, Topology
     from stgcnlib.groups import Grouping
     from stgcnlib.pipeline.sections import Compute
 
-__all__ = ["evaluate", "explain"]
+__all__ = ["evaluate", "explain", "measure_fields", "read_topologies"]
 
 Maps = list[dict[str, "RelevanceMap"]]
 
@@ -38,10 +38,9 @@ def explain(
     """L-STG-GradCAM maps of the explained nodes: one dictionary (layer -> map) each."""
     from stgcnlib.explain import grad_cam_set
 
-    names = [layer["name"] for layer in layers if layer["index"] > 0]
     return grad_cam_set(
-        network, nodes.select(explained), layers=names, axes=settings.network.axes, target=settings.explain.target,
-        device=compute.device,
+        network, nodes.select(explained), layers=_names(layers), axes=settings.network.axes,
+        target=settings.explain.target, device=compute.device,
     )  # fmt: skip
 
 
@@ -75,6 +74,37 @@ def evaluate(
         draws=tests.draws, jitter=tests.jitter, form=tests.maps,
         seed=settings.seed, device=compute.device, dtw=settings.dtw.model_dump(),
     )  # fmt: skip
+
+
+def measure_fields(
+    network: nn.Module, nodes: SequenceSet, layers: list[dict[str, Any]], settings: Settings
+) -> dict[str, ReceptiveField]:
+    """The receptive field of each layer. A network of one's own sees lengths that it has seen before only."""
+    from stgcnlib.explain import receptive_fields
+
+    longest = int(nodes.lengths.argmax())
+    own = ":" in settings.network.name
+    return receptive_fields(
+        network, nodes.select([longest]) if own else nodes, layers=_names(layers), axes=settings.network.axes,
+        frames=(int(nodes.lengths[longest]),) if own else None, seed=settings.seed,
+    )  # fmt: skip
+
+
+def read_topologies(
+    network: nn.Module,
+    nodes: SequenceSet,
+    explained: NDArray[np.int64],
+    layers: list[dict[str, Any]],
+    settings: Settings,
+) -> dict[str, Topology]:
+    """From which joints each layer's graph convolutions take; nothing where that cannot be told of any layer."""
+    from stgcnlib.explain import learned_topologies
+
+    return learned_topologies(network, nodes.select(explained), layers=_names(layers), axes=settings.network.axes)
+
+
+def _names(layers: list[dict[str, Any]]) -> list[str]:
+    return [layer["name"] for layer in layers if layer["index"] > 0]
 
 
 def _between(

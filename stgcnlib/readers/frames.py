@@ -1,0 +1,81 @@
+"""What frame numbers mean, for every reader alike: numbers that are left out are frames in which nobody was found.
+
+Many tools write nothing for such a frame. Numbers that go in steps are a lower frame rate, and numbers too far apart
+for a count of frames only say which frame comes first; both are warned of.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stgcnlib.errors import warn
+from stgcnlib.readers.tracks import MOST_FRAMES, Detection
+
+__all__ = ["in_time", "places", "spread"]
+
+LONG = 3000  # frames that a gap may have at least: 100 s at 30 Hz
+STEADY = 8  # frames whose numbers all go in steps show a lower frame rate; fewer may do so by chance
+SPARSE = 4  # frame numbers that span more than so many times their count are no count of frames
+
+
+def in_time(
+    found: Mapping[int, Sequence[Detection]], *, source: Path | str, guessed: bool = False
+) -> list[Sequence[Detection]]:
+    """Frames one after the other, from the first number to the last, with empty ones where a number is left out.
+
+    Arguments and warnings are those of `places`.
+    """
+    numbers = sorted(found)
+    at = places(numbers, source=source, guessed=guessed)
+    frames: list[Sequence[Detection]] = [()] * (at[-1] + 1) if at else []
+    for place, number in zip(at, numbers, strict=True):
+        frames[place] = found[number]
+    return frames
+
+
+def spread(numbers: Sequence[int], coords: NDArray[np.float64], *, source: Path | str) -> NDArray[np.float64]:
+    """(T, …) frames in time, zero where a number is left out, of those (K, …) that have these ascending numbers.
+
+    Arguments and warnings are those of `places`.
+    """
+    at = places(numbers, source=source)
+    if len(at) == at[-1] + 1:
+        return coords
+    frames = np.zeros((at[-1] + 1, *coords.shape[1:]), dtype=coords.dtype)
+    frames[at] = coords
+    return frames
+
+
+def places(numbers: Sequence[int], *, source: Path | str, guessed: bool = False) -> list[int]:
+    """Where the frames of ascending numbers lie in time, the first at 0.
+
+    Args:
+        numbers: in ascending order, each once.
+        source: the file or folder, for messages.
+        guessed: whether the numbers may count something else, as the number of an image may; then most of them must
+            be there to count as frames, however few they are.
+
+    Warns:
+        UserWarning: where all numbers are multiples of a step, which is taken for one frame; and where they are too
+            far apart, so that they only tell the order.
+    """
+    if not numbers:
+        return []
+    count, first, last = len(numbers), numbers[0], numbers[-1]
+    step = math.gcd(*(after - before for before, after in pairwise(numbers))) if count >= STEADY else 1
+    span = (last - first) // step + 1
+    if span > min(max(SPARSE * count, 0 if guessed else LONG), MOST_FRAMES):
+        warn(
+            f"{source}: {count} frames have numbers from {first} to {last}, too far apart for a count of frames; "
+            "they only tell which comes first"
+        )
+        return list(range(count))
+    if step > 1:
+        warn(f"{source}: frame numbers go in steps of {step}; a step is read as one frame")
+    return [(number - first) // step for number in numbers]
