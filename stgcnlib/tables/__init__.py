@@ -15,6 +15,7 @@ What each takes:
     outliers_table(outliers, *, most=8)
     separation_table(separation, *, layers)
     suspects_table(suspects, *, most=12)
+    fusion_table(fusion)
     pairs_table(comparison)
     studies_table(comparison)
     unequal_table(comparison)

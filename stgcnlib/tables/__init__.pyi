@@ -2,6 +2,7 @@ from .classes import confusions_table as confusions_table
 from .classes import outliers_table as outliers_table
 from .classes import separation_table as separation_table
 from .classes import suspects_table as suspects_table
+from .comparison import fusion_table as fusion_table
 from .comparison import pairs_table as pairs_table
 from .comparison import studies_table as studies_table
 from .comparison import unequal_table as unequal_table
