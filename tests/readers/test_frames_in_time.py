@@ -435,3 +435,35 @@ def test_every_image_has_a_video_and_a_frame_of_its_own(names: list[str]) -> Non
     found = frames_of_images(names, "results")
     assert set(found) == set(names)
     assert len(set(found.values())) == len(found)
+
+
+@pytest.mark.parametrize("text", ["Name;Label;subject\nr0;run;1\n", "NAME\tlabel\tsubject\nr0\trun\t1\n"])
+def test_labels_as_spreadsheets_write_them(text: str, tmp_path: Path) -> None:
+    alphapose(tmp_path, {0: [motion(1, 17)[0]]}).rename(tmp_path / "r0.json")
+    (tmp_path / "labels.csv").write_text(text)
+    data = read(tmp_path)
+    assert (data.class_names, data.groups["subject"].tolist()) == (("run",), [1])
+
+
+def test_an_empty_label_is_none(tmp_path: Path) -> None:
+    for i in range(2):
+        alphapose(tmp_path, {0: [motion(1, 17)[0]]}).rename(tmp_path / f"r{i}.json")
+    (tmp_path / "labels.csv").write_text("name,label\nr0,run\nr1,\n")
+    with pytest.raises(SkeletonFormatError, match="'r1' have no label but others have"):
+        read(tmp_path)
+    (tmp_path / "labels.csv").write_text("name,label,subject\nr0,,1\nr1,,2\n")
+    data = read(tmp_path)
+    assert (data.class_names, data.groups["subject"].tolist()) == (("class 0",), [1, 2])
+
+
+def test_labels_of_a_table_and_of_labels_csv(tmp_path: Path) -> None:
+    lines = [",".join(["label", *(f"{a}{v}" for v in range(17) for a in "xy")])]
+    lines += [",".join(["run", *map(str, pose[:, :2].reshape(-1))]) for pose in motion(2, 17)]
+    put(tmp_path / "t.csv", "\n".join(lines))
+    (tmp_path / "labels.csv").write_text("name,label\nt,run\n")
+    assert read(tmp_path).class_names == ("run",)
+    (tmp_path / "labels.csv").write_text("name,label\nt,walk\n")
+    with pytest.warns(
+        UserWarning, match=r"labels\.csv: tells other labels than 1 recordings .* t \('run', not 'walk'\)"
+    ):
+        assert read(tmp_path).class_names == ("run",)
