@@ -196,13 +196,17 @@ def add_labels(recordings: Sequence[Recording], folders: Sequence[str], source: 
     columns = [column.strip() for column in rows[0]] if rows else []
     if not {"name", "label"} <= set(columns) or len(set(columns)) < len(columns):
         raise SkeletonFormatError(f"{file}: has the columns {shorten(columns)}; expected name, label and groups")
-    known = {}
+    known: dict[str, dict[str, str]] = {}
     for i, fields in enumerate(rows[1:], start=2):
         if fields and len(fields) != len(columns):
             raise SkeletonFormatError(f"{file}: line {i} has {len(fields)} fields, expected {len(columns)}")
         if fields:
             entry = dict(zip(columns, (field.strip() for field in fields), strict=True))
-            known[entry.pop("name")] = entry
+            name = entry.pop("name")
+            if known.setdefault(name, entry) != entry:
+                raise SkeletonFormatError(
+                    f"{file}: line {i} tells something else of {name[:80]!r} than a line before; keep one"
+                )
     if missing := [r.name for r in recordings if r.name not in known]:
         raise SkeletonFormatError(f"{file}: has no line for {shorten(missing)}; add name and label")
     columns = [column for column in columns if column not in ("name", "label")]

@@ -27,6 +27,7 @@ What each takes:
     topology_facts(topologies, layout, *, layer)
     layers_table(store)
     rounding_table(rounding)
+    preparations_table(preparations, *, most=8)
     network_facts(network, evaluation, *, settings, data, layers, history=None, accuracies=None)
     leakage_table(leakage, *, most=10)
     parts_table(parts, *, nodes)

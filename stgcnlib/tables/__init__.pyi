@@ -24,6 +24,7 @@ from .inside import topology_facts as topology_facts
 from .leakage import leakage_table as leakage_table
 from .network import layers_table as layers_table
 from .network import network_facts as network_facts
+from .network import preparations_table as preparations_table
 from .network import rounding_table as rounding_table
 from .noise import noise_table as noise_table
 from .recordings import parts_table as parts_table
