@@ -18,6 +18,7 @@ import stgcnlib
 from stgcnlib.artefacts import Artefact, Line
 from stgcnlib.artefacts.keys import Settings
 from stgcnlib.artefacts.sources import source_files, source_parts
+from stgcnlib.networks import save_checkpoint
 from stgcnlib.pipeline.line.table import LINE
 from stgcnlib.pipeline.run import StudyRun
 from stgcnlib.pipeline.study import Study
@@ -36,7 +37,7 @@ SMALL: dict[str, Any] = {
 }
 LAST = ("summary", "recordings", "baselines", "statistics", "findings", "sensitivity", "map-evaluation", "advice",
         "examples", "network-facts", "transfer-facts", "settings", "dtw", "planes/trained", "density",
-        "rounding")  # fmt: skip
+        "rounding", "fields", "topologies")  # fmt: skip
 """These need all others."""
 TARGETS: dict[str, Any] = {
     "data": {
@@ -106,6 +107,10 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Watched:
         patch.setattr(Settings, "__getattr__", noted)
         for name in LAST:
             _ = run[name]
+        weights = tmp_path_factory.mktemp("weights") / "network.pt"
+        save_checkpoint(run["network/trained"], weights)
+        loaded = {**BASE, "network": {"name": "st-gcn", "checkpoint": str(weights)}}
+        _ = StudyRun(Study.load(loaded), tmp_path_factory.mktemp("loaded"), found.line)["preparations"]
         other = StudyRun(Study.load(TARGETS), tmp_path_factory.mktemp("targets"), found.line)
         for name in LAST_OF_TARGETS:
             _ = other[name]
