@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from stgcnlib.errors import StudyError, shorten
-from stgcnlib.files import fingerprint
+from stgcnlib.files import fingerprint, mistaken
 from stgcnlib.pipeline.complaints import complaints
 from stgcnlib.pipeline.data_sections import Data
 from stgcnlib.pipeline.fields import Section, Whole
@@ -91,6 +91,8 @@ class Study(Section):
             StudyError: naming the file, the path of the key and the mend.
         """
         file = Path(path)
+        if file.is_file() and (what := mistaken(file)):
+            raise StudyError(f"{file}: {what}")
         try:
             content = read_yaml(file.read_text(encoding="utf-8"))
         except FileNotFoundError:

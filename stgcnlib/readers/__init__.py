@@ -282,6 +282,8 @@ def _names(skip: str | os.PathLike[str] | Iterable[str] | None) -> frozenset[str
 def _lines(names: str | os.PathLike[str] | Iterable[str]) -> list[str]:
     """Names as they are given, or the lines of the file that is named."""
     if isinstance(names, str | os.PathLike):
+        if Path(names).is_file() and (what := mistaken(names)):
+            raise SkeletonFormatError(f"{names}: {what}")
         return [line.strip() for line in read_text(Path(names)).splitlines() if line.strip()]
     return list(names)
 

@@ -2,8 +2,8 @@
 
 A JSON object of `images`, `annotations` and `categories`. A category names its `keypoints` and their `skeleton`; an
 annotation has its `image_id`, x, y and a flag of each joint in turn (0: not annotated), and mostly a `track_id`. Images
-with one `vid_id` (or `video_id`, or in one folder) are the frames of a recording, by `frame_id` or the number in their
-names; an image without an annotation is a frame without anybody, as is a number that is left out.
+with one `vid_id` (or `video_id`, or in one folder) are the frames of a recording, in the order of `frame_id` or of the
+numbers in their names; an image without an annotation is a frame without anybody, and so is a number without an image.
 
 Joints come in pixels, y down; the third channel is 1 for joints that were annotated. The layout is the known one
 of these joints, else one that the category describes. Annotations of single pictures, such as COCO's own, hold no
@@ -13,12 +13,14 @@ motion and are refused.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from stgcnlib.errors import SkeletonFormatError, shorten
-from stgcnlib.readers.content import Recording, add_labels, floats, gather, head, read_json
+from stgcnlib.readers.content import Recording, add_labels, floats, gather, head, natural, read_json
 from stgcnlib.readers.frames import in_time
+from stgcnlib.readers.image_names import frames_of_images
 from stgcnlib.readers.joints import layout_of
 from stgcnlib.readers.tracks import Detection, tracked
 from stgcnlib.sequences import SequenceSet
@@ -58,8 +60,7 @@ def read(files: list[Path], source: Path) -> SequenceSet:
         layout = skeleton
         found = _detections(lists["annotations"], skeleton, file)
         for video, frames in _videos(lists["images"], file).items():
-            detections = {place: found.get(image, []) for place, image in frames.items()}
-            coords = tracked(in_time(detections, source=file), axes=2, source=file)
+            coords = tracked(_in_order(frames, found, file), axes=2, source=file)
             recordings.append(Recording(video, coords))
             folders.append(file.parent.name)
     assert layout is not None
@@ -94,31 +95,36 @@ def _layout(categories: list[dict[str, Any]], file: Path) -> SkeletonLayout:
     )
 
 
-def _videos(images: list[dict[str, Any]], file: Path) -> dict[str, dict[int, int | str]]:
-    """Video -> frame number -> id of its image."""
-    videos: dict[str, list[tuple[int, str, int | str]]] = {}
+def _videos(images: list[dict[str, Any]], file: Path) -> dict[str, list[tuple[int | str, str, int | str]]]:
+    """Video -> its images: the frame's number or name, the file's name, and the id."""
+    videos: dict[str, list[tuple[int | str, str, int | str]]] = {}
+    named = frames_of_images([str(image.get("file_name", "")) for image in images], file)
     for i, image in enumerate(images):
-        where = f"{file}: image {i}"
         key, name = image.get("id", image.get("frame_id")), str(image.get("file_name", ""))
         if not isinstance(key, int | str):
-            raise SkeletonFormatError(f"{where} has no 'id'; expected a number or a text")
-        video = next((str(image[k]) for k in VIDEO if image.get(k) is not None), name.rpartition("/")[0])
-        numbers = re.findall(r"\d{1,15}", name.rpartition("/")[2].rpartition(".")[0])
-        order = image.get("frame_id")
-        place = order if type(order) is int else int(numbers[-1]) if numbers else i
-        videos.setdefault(video, []).append((place, name, key))
+            raise SkeletonFormatError(f"{file}: image {i} has no 'id'; expected a number or a text")
+        folder, frame = named[name]
+        video = next((str(image[k]) for k in VIDEO if image.get(k) is not None), folder)
+        frame = image["frame_id"] if type(image.get("frame_id")) is int else frame if name else i
+        videos.setdefault(video, []).append((frame, name, key))
     if "" in videos or (len(videos) > 1 and all(len(frames) == 1 for frames in videos.values())):
         count = len(videos.get("", [])) or len(videos)
         raise SkeletonFormatError(
             f"{file}: {count} of its {len(images)} images belong to no video (no 'vid_id' or 'video_id', and no folder "
             "in 'file_name'); single pictures hold no motion. Keypoints of a video's frames are read where these say so"
         )
-    result = {}
-    for video, frames in videos.items():
-        frames.sort(key=lambda frame: frame[:2])
-        own = len({place for place, _, _ in frames}) == len(frames)  # else the numbers are of something else
-        result[video] = {place if own else i: key for i, (place, _, key) in enumerate(frames)}
-    return result
+    return videos
+
+
+def _in_order(
+    images: list[tuple[int | str, str, int | str]], found: dict[int | str, list[Detection]], file: Path
+) -> Sequence[Sequence[Detection]]:
+    """Who is in each frame; frames that numbers leave out are without anybody."""
+    numbered = {frame: found.get(key, []) for frame, _, key in images if isinstance(frame, int)}
+    if len(numbered) == len(images):
+        return in_time(numbered, source=file, guessed=True)
+    ordered = sorted(images, key=lambda image: (natural(str(image[0])), natural(image[1])))
+    return [found.get(key, []) for _, _, key in ordered]
 
 
 def _detections(

@@ -11,10 +11,13 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from stgcnlib.errors import warn
 from stgcnlib.readers.tracks import MOST_FRAMES, Detection
 
-__all__ = ["in_time", "places"]
+__all__ = ["in_time", "places", "spread"]
 
 LONG = 3000  # frames that a gap may have at least: 100 s at 30 Hz
 STEADY = 8  # frames whose numbers all go in steps show a lower frame rate; fewer may do so by chance
@@ -33,6 +36,19 @@ def in_time(
     frames: list[Sequence[Detection]] = [()] * (at[-1] + 1) if at else []
     for place, number in zip(at, numbers, strict=True):
         frames[place] = found[number]
+    return frames
+
+
+def spread(numbers: Sequence[int], coords: NDArray[np.float64], *, source: Path | str) -> NDArray[np.float64]:
+    """(T, …) frames in time, zero where a number is left out, of those (K, …) that have these ascending numbers.
+
+    Arguments and warnings are those of `places`.
+    """
+    at = places(numbers, source=source)
+    if len(at) == at[-1] + 1:
+        return coords
+    frames = np.zeros((at[-1] + 1, *coords.shape[1:]), dtype=coords.dtype)
+    frames[at] = coords
     return frames
 
 

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from stgcnlib.errors import SkeletonFormatError
 from stgcnlib.readers.content import Recording, gather, read_text
+from stgcnlib.readers.frames import spread
 from stgcnlib.sequences import SequenceSet
 
 __all__ = ["PATTERN", "read", "recognises"]
@@ -94,7 +95,11 @@ def _sbu(file: Path) -> Recording:
         raise SkeletonFormatError(
             f"{file}: lies in folder {action!r}, which is no action; expected folders such as s01s02/03/001, as SBU has"
         )
-    coords = _people(_table(file, 1 + 2 * 3 * JOINTS)[:, 1:], 2)
+    table = _table(file, 1 + 2 * 3 * JOINTS)
+    numbers, poses = table[:, 0], table[:, 1:]
+    if (np.diff(numbers) > 0).all() and (numbers % 1 == 0).all():
+        poses = spread([int(number) for number in numbers], poses, source=file)
+    coords = _people(poses, 2)
     return Recording(f"{pair}_{action}_{recording}", coords, int(action) - 1, {"pair": pair})
 
 

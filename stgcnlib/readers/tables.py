@@ -4,7 +4,8 @@ A file is one recording, or several where a CSV has a column `name`:
 
 - an npy of (T, V, C), (M, T, V, C) for M people, or (T, V·C) with the coordinates of each joint side by side;
 - a text of numbers, a line per frame, V·C numbers a line (separated by commas, semicolons, tabs or blanks); a first
-  line that holds other than numbers is a heading, and one more column that counts the frames is left out;
+  line that holds other than numbers is a heading, and one more column in front numbers the frames: those left out are
+  frames without anybody;
 - a CSV whose heading names the joints, as `stgcnlib.readers.keypoint_csv` describes: the columns come in any order.
 
 C is the layout's 2 or 3 coordinates, or one more with a confidence. NaN and empty cells are joints not found.
@@ -27,6 +28,7 @@ from stgcnlib.errors import SkeletonFormatError, shorten, suggest
 from stgcnlib.readers import keypoint_csv
 from stgcnlib.readers.arrays import read_array
 from stgcnlib.readers.content import Recording, add_labels, gather, numbers_of, read_text
+from stgcnlib.readers.frames import spread
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.skeleton import LAYOUTS, SkeletonLayout
 from stgcnlib.skeleton import layout as layout_named
@@ -164,9 +166,14 @@ def _recordings(file: Path, skeleton: SkeletonLayout, name: str) -> list[Recordi
     if not rows:
         raise SkeletonFormatError(f"{file}: holds a heading and no frame; copy it again")
     table = np.array(rows)
-    if table.shape[1] % len(skeleton) == 1 and len(skeleton) > 1 and bool(np.all(np.diff(table[:, 0]) == 1)):
-        table = table[:, 1:]  # the frames, counted
+    if table.shape[1] % len(skeleton) == 1 and len(skeleton) > 1 and _counts(table[:, 0]):
+        table = spread([int(number) for number in table[:, 0]], table[:, 1:], source=file)
     return [Recording(name, _shaped(table, file, skeleton))]
+
+
+def _counts(column: NDArray[np.float64]) -> bool:
+    """Whether numbers count frames: whole and ascending, with gaps where nobody was found."""
+    return bool(np.all(np.abs(column) < 2**53) and np.all(column % 1 == 0) and np.all(np.diff(column) > 0))
 
 
 def _fields(line: str) -> list[str]:

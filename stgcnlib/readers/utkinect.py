@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from stgcnlib.errors import SkeletonFormatError, shorten
 from stgcnlib.readers.content import Recording, beside, gather, number, read_text, row
-from stgcnlib.readers.frames import places
+from stgcnlib.readers.frames import spread
 from stgcnlib.sequences import SequenceSet
 
 __all__ = ["ACTIONS", "PATTERN", "read", "recognises"]
@@ -87,10 +87,8 @@ def _in_time(numbers: NDArray[np.int64], coords: NDArray[np.float64], what: str)
     numbers, coords = numbers[order], coords[order]
     steps = np.diff(numbers)
     usual = max(1, int(np.median(steps[steps <= JUMP]))) if (steps <= JUMP).any() else 1
-    at = np.array(places(np.cumsum([0, *np.where(steps <= JUMP, 1, steps // usual)]).tolist(), source=what))
-    moving = np.zeros((at[-1] + 1, *coords.shape[1:]))
-    moving[at] = coords
-    return moving
+    at = np.cumsum([0, *np.where(steps <= JUMP, 1, steps // usual)])
+    return spread(at.tolist(), coords, source=what)
 
 
 def _segments(file: Path) -> dict[str, dict[str, tuple[int, int]]]:

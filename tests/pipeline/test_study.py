@@ -53,7 +53,7 @@ def complaint(tmp_path: Path, text: str) -> str:
         ("layers: input", ["layers", "list", "'input'"]),
         ("graph: {k: 3}\ngraph: {k: 4}", ["'graph'", "written twice", "line 2"]),
         ("- 1", ["list", "keys and values"]),
-        ("", ["keys and values"]),
+        ("", ["is empty"]),
         ("a: [", ["not readable as YAML"]),
         ("a: !!python/object/apply:os.getcwd []", ["not readable as YAML"]),
     ],
@@ -210,3 +210,17 @@ def test_values_are_those_that_are_written(tmp_path: Path) -> None:
     again = tmp_path / "again.yml"
     again.write_text(study.to_yaml())
     assert Study.from_file(again).data.split == study.data.split
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"<!DOCTYPE html><p>", "a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS"),
+        (b"", "empty"),
+    ],
+)
+def test_a_study_that_is_another_file(tmp_path: Path, content: bytes, what: str) -> None:
+    (tmp_path / "s.yml").write_bytes(content)
+    with pytest.raises(StudyError, match=rf"s\.yml: is .*{what}"):
+        Study.from_file(tmp_path / "s.yml")

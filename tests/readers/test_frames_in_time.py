@@ -9,7 +9,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from format_writers import coco_detections, kinetics_clip, landmarks, motion, openpose_frame, write_utkinect
+from format_writers import (
+    annotated,
+    coco_detections,
+    kinetics_clip,
+    landmarks,
+    motion,
+    openpose_frame,
+    write_deeplabcut,
+    write_sbu,
+    write_utkinect,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -19,6 +29,7 @@ from stgcnlib.readers import frames, read
 from stgcnlib.readers.frames import in_time, places
 from stgcnlib.readers.image_names import frames_of_images
 from stgcnlib.readers.tracks import Detection
+from stgcnlib.skeleton import SkeletonLayout
 
 Array = NDArray[np.float64]
 Write = Callable[[Path, dict[int, list[Array]]], Path]
@@ -279,6 +290,43 @@ def test_utkinect_jumps(tmp_path: Path) -> None:
     assert np.flatnonzero(coords.any(axis=(1, 2))).tolist() == [0, 1, 2, 3, 18, 19]
 
 
+def without_lines(file: Path, first: int, last: int) -> Path:
+    lines = file.read_text().splitlines()
+    return put(file, "\n".join([*lines[:first], *lines[last:]]))
+
+
+@pytest.mark.parametrize(("write", "first"), [(write_sbu, 1), (write_deeplabcut, 4)])
+def test_lines_that_are_left_out_of_numbered_ones(write: Callable[[Path], Path], first: int, tmp_path: Path) -> None:
+    whole = read(write(tmp_path)).people(0)
+    data = read(without_lines(write(tmp_path), first, first + 2)).people(0)
+    assert data.shape == whole.shape
+    assert not data[:, 1:3].any()
+    np.testing.assert_array_equal(np.delete(data, [1, 2], axis=1), np.delete(whole, [1, 2], axis=1))
+
+
+def test_numbered_tables_of_ones_own(tmp_path: Path) -> None:
+    poses = motion(5, 4)
+    own = SkeletonLayout("own", ("a", "b", "c", "d"), ((1, 0), (2, 1), (3, 2)))
+    lines = [" ".join(map(str, [t, *pose.reshape(-1)])) for t, pose in zip((3, 4, 7, 8, 9), poses, strict=True)]
+    (coords,) = read(put(tmp_path / "a.txt", "\n".join(lines)), layout=own, pattern="{name}.txt").coords
+    assert np.flatnonzero(coords.any(axis=(1, 2))).tolist() == [0, 1, 4, 5, 6]
+    np.testing.assert_allclose(coords[[0, 1, 4, 5, 6]], poses, atol=1e-6)
+
+
+def test_annotated_videos_with_frames_left_out(tmp_path: Path) -> None:
+    content = annotated(motion(8, 17, 2)[None] * 300)
+    left = {2, 3, 6}
+    content["images"] = [image for image in content["images"] if image["frame_id"] not in left]
+    (coords,) = read(put(tmp_path / "a.json", content)).coords
+    assert np.flatnonzero(~coords.any(axis=(1, 2))).tolist() == sorted(left)
+    for image in content["images"]:
+        image["file_name"] = f"images/7/{image.pop('frame_id')}_1080p.jpg"
+    np.testing.assert_array_equal(read(put(tmp_path / "a.json", content)).coords[0], coords)
+    for k, image in enumerate(content["images"]):
+        image["file_name"] = f"images/7/{'abcdefgh'[k]}.jpg"  # nothing is numbered: an order only
+    assert read(put(tmp_path / "a.json", content)).lengths.tolist() == [5]
+
+
 # -- names of images ------------------------------------------------------------------------------
 
 
@@ -294,6 +342,11 @@ def test_the_number_that_varies_is_the_frames(form: str) -> None:
     found = frames_of_images(names, "results")
     assert len({video for video, _ in found.values()}) == 1
     assert [frame for _, frame in found.values()] == [8, 9, 10, 11]
+
+
+def test_numbers_that_are_written_in_two_ways_are_two_images() -> None:
+    for names in (["1.jpg", "01.jpg", "2.jpg"], ["1.jpg", "1.png"]):
+        assert [*frames_of_images(names, "results").values()] == [("", name) for name in names]
 
 
 def test_images_without_numbers_are_ordered_by_name() -> None:
@@ -364,3 +417,53 @@ def test_a_group_written_in_two_ways_stays_text(tmp_path: Path) -> None:
         alphapose(tmp_path, {0: [motion(1, 17)[0]]}).rename(tmp_path / f"r{i}.json")
     (tmp_path / "labels.csv").write_text("name,label,subject\nr0,a,1\nr1,a,01\nr2,a,2\n")
     assert read(tmp_path).groups["subject"].tolist() == ["1", "01", "2"]
+
+
+def test_two_lines_that_contradict_each_other(tmp_path: Path) -> None:
+    alphapose(tmp_path, {0: [motion(1, 17)[0]]}).rename(tmp_path / "r0.json")
+    (tmp_path / "labels.csv").write_text("name,label\nr0,run\nr0,run\n")
+    assert read(tmp_path).class_names == ("run",)
+    (tmp_path / "labels.csv").write_text("name,label\nr0,run\nr0,walk\n")
+    with pytest.raises(SkeletonFormatError, match=r"line 3 tells something else of 'r0' than a line before"):
+        read(tmp_path)
+
+
+@given(st.lists(st.text("ab/\\\\.-_ 0129", min_size=1, max_size=9), min_size=1, max_size=8))
+@settings(max_examples=150, deadline=None)
+@pytest.mark.filterwarnings("ignore")
+def test_every_image_has_a_video_and_a_frame_of_its_own(names: list[str]) -> None:
+    found = frames_of_images(names, "results")
+    assert set(found) == set(names)
+    assert len(set(found.values())) == len(found)
+
+
+@pytest.mark.parametrize("text", ["Name;Label;subject\nr0;run;1\n", "NAME\tlabel\tsubject\nr0\trun\t1\n"])
+def test_labels_as_spreadsheets_write_them(text: str, tmp_path: Path) -> None:
+    alphapose(tmp_path, {0: [motion(1, 17)[0]]}).rename(tmp_path / "r0.json")
+    (tmp_path / "labels.csv").write_text(text)
+    data = read(tmp_path)
+    assert (data.class_names, data.groups["subject"].tolist()) == (("run",), [1])
+
+
+def test_an_empty_label_is_none(tmp_path: Path) -> None:
+    for i in range(2):
+        alphapose(tmp_path, {0: [motion(1, 17)[0]]}).rename(tmp_path / f"r{i}.json")
+    (tmp_path / "labels.csv").write_text("name,label\nr0,run\nr1,\n")
+    with pytest.raises(SkeletonFormatError, match="'r1' have no label but others have"):
+        read(tmp_path)
+    (tmp_path / "labels.csv").write_text("name,label,subject\nr0,,1\nr1,,2\n")
+    data = read(tmp_path)
+    assert (data.class_names, data.groups["subject"].tolist()) == (("class 0",), [1, 2])
+
+
+def test_labels_of_a_table_and_of_labels_csv(tmp_path: Path) -> None:
+    lines = [",".join(["label", *(f"{a}{v}" for v in range(17) for a in "xy")])]
+    lines += [",".join(["run", *map(str, pose[:, :2].reshape(-1))]) for pose in motion(2, 17)]
+    put(tmp_path / "t.csv", "\n".join(lines))
+    (tmp_path / "labels.csv").write_text("name,label\nt,run\n")
+    assert read(tmp_path).class_names == ("run",)
+    (tmp_path / "labels.csv").write_text("name,label\nt,walk\n")
+    with pytest.warns(
+        UserWarning, match=r"labels\.csv: tells other labels than 1 recordings .* t \('run', not 'walk'\)"
+    ):
+        assert read(tmp_path).class_names == ("run",)

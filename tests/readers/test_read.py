@@ -191,6 +191,15 @@ def test_another_file_under_the_name(format: str, writer: Callable[[Path], Path]
         assert str(tmp_path) in str(caught.value)
 
 
+def test_a_list_of_names_that_is_a_web_page(tmp_path: Path) -> None:
+    """Its lines would name no recording, and nothing would be skipped."""
+    write_ntu(tmp_path)
+    names = tmp_path / "missing.txt"
+    names.write_bytes(WRONG["web page"][0])
+    with pytest.raises(SkeletonFormatError, match=r"missing\.txt: is a web page"):
+        read(tmp_path, skip=names)
+
+
 def test_mixed_folder_needs_a_format(tmp_path: Path) -> None:
     put_mat(tmp_path)
     put_json(tmp_path)

@@ -84,6 +84,11 @@ NETWORKS = (
     Artefact("evaluations/{trained}", networks.evaluate_test, forms.EVALUATION,
              needs={"network": "network/{trained}", "parts": "parts"}),
     Artefact("evaluation", networks.first_evaluation, needs={"evaluation": "evaluations/trained"}),
+    Artefact("preparations", networks.find_preparation, TABLE,
+             needs={"network": "network/trained", "evaluation": "evaluation",
+                    "demo": "demo?", "sensors": "sensor-demo?"},
+             settings=(*PREPARED, "data.target", "data.windows"), files=("data.path", "data.skip"),
+             section="network.loaded", tables={"preparations": ""}),
     Artefact("accuracies", networks.measure_accuracy, TABLE, needs={"evaluations": "evaluations/*"}, settings=("seed",),
              tables={"accuracies": ""}),
     Artefact("recordings", networks.name_recordings, TABLE,
@@ -241,7 +246,8 @@ PAGES = (
              settings=("transfer.source",), section="transfer"),
     Artefact("summary", pages.summarize, forms.SUMMARY,
              needs={"geometry": "geometry", "noise": "noise?", "transfer": "transfer?", "nodes": "nodes",
-                    "examples": "examples", "facts": "facts", "leakage": "leakage", "sample": "sample?"},
+                    "examples": "examples", "facts": "facts", "leakage": "leakage", "sample": "sample?",
+                    "preparations": "preparations?"},
              settings=("name",)),
 )
 # fmt: on
