@@ -34,10 +34,9 @@ class SequenceSet:
 
     Args:
         coords: one array per recording, (T, V, C) or (M, T, V, C) where several people move; or one
-            padded array (N, T, V, C) or (N, M, T, V, C) together with `lengths`. Kept as float32. C is at least the
-            number of the layout's axes; (N, C, T, V, M), as ST-GCN's feeders have it, is refused.
             padded array (N, T, V, C) or (N, M, T, V, C) together with `lengths`. Kept as float32. A joint of a body
-            with a NaN coordinate was not found, which is zero.
+            with a NaN coordinate was not found, which is zero. Of several people C is at least the number of the
+            layout's axes: (N, C, T, V, M), as ST-GCN's feeders have it, is refused.
         lengths: true number of frames per recording, for padded `coords`.
         labels: class index per recording, integers in 0..len(class_names)-1; all 0 if left out.
         class_names: name of each class; "class 0", … if left out, none where there are targets and no labels. An
@@ -390,14 +389,12 @@ def _checked(value: ArrayLike, name: str, layout: SkeletonLayout, length: int | 
             f"{name}: coords have {array.shape[-2]} joints, layout {layout.name!r} has {len(layout)}; "
             "choose the layout that the data was recorded with"
         )
-    if array.shape[-1] < layout.dimensions or _is_channels_first(array, layout.dimensions):
-        told = f"{array.shape[-1]} channels, layout {layout.name!r} has {layout.dimensions} axes"
-        if array.ndim == 4:
-            told = (
-                f"shape {array.shape}, which looks like channels, frames, joints, people; the order here is people, "
-                "frames, joints, channels: give numpy.moveaxis(coords, (-4, -1), (-1, -4)) of an array (N, C, T, V, M)"
-            )
-        raise SequenceError(f"{name}: coords have {told}" + "; choose a layout of as many" * (array.ndim < 4))
+    if array.ndim == 4 and (array.shape[-1] < layout.dimensions or _is_channels_first(array, layout.dimensions)):
+        raise SequenceError(
+            f"{name}: coords have shape {array.shape}, which looks like channels, frames, joints, people; the order "
+            f"here is people, frames, joints, channels ({layout.dimensions} or more for layout {layout.name!r}): give "
+            "numpy.moveaxis(coords, (-4, -1), (-1, -4)) of an array (N, C, T, V, M)"
+        )
     if layout.dimensions and np.isnan(array).any():
         array = _without_nan(array, layout.dimensions)
     bad = ~np.isfinite(array)
@@ -414,7 +411,7 @@ def _checked(value: ArrayLike, name: str, layout: SkeletonLayout, length: int | 
 
 def _is_channels_first(array: NDArray[np.float32], axes: int) -> bool:
     """Whether (M, T, V, C) is rather (C, T, V, M), by its zeros: a joint is lost on all axes, a person by itself."""
-    if array.ndim != 4 or not max(axes, 2) <= array.shape[0] <= 4:
+    if not max(axes, 2) <= array.shape[0] <= 4:
         return False
     lost = (array == 0) | np.isnan(array)
     if (lost != lost[:1]).any():

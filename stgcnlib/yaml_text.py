@@ -73,6 +73,13 @@ def read_yaml(text: str) -> Any:
         return yaml.load(text, Loader=_Loader)
     except RecursionError:
         raise YAMLError("nested too deeply") from None
+    except (
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+    ) as error:  # a tag before a value of another kind: !!int abc
+        raise YAMLError(f"a value is not what its tag says ({type(error).__name__}: {error})") from None
 
 
 def write_yaml(value: Any) -> str:

@@ -168,10 +168,6 @@ def with_value(value: float) -> list[np.ndarray]:
         ({"coords": [np.ones((2, 3, 3)) * 1j]}, "not one array of real numbers .*complex"),
         ({"coords": [None]}, "recording 0: coords"),
         ({"coords": [*sticks(4), *sticks(4, channels=4)]}, r"recordings have \[3, 4\] channels"),
-        (
-            {"coords": sticks(4, channels=2)},
-            r"coords have 2 channels, layout 'stick' has 3 axes; choose a layout of as",
-        ),
         ({"labels": [0]}, "labels has 1 entries for 2 recordings"),
         ({"labels": [0.0, 1.0]}, "labels have dtype float64"),
         ({"labels": 0}, r"labels have shape \(\); expected one value per recording"),

@@ -56,7 +56,20 @@ def test_merging_a_mapping_still_works() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["a: 1\na: 2", "[" * 5000, "!!python/object/apply:os.system ['x']", "a: [1", "9" * 5000, "? [a]\n: 1"]
+    "text",
+    [
+        "a: 1\na: 2",
+        "[" * 5000,
+        "!!python/object/apply:os.system ['x']",
+        "a: [1",
+        "9" * 5000,
+        "? [a]\n: 1",
+        "!!int abc",
+        "!!float x",
+        "!!bool maybe",
+        "!!timestamp x",
+        "!!map [a]",
+    ],
 )
 def test_what_is_refused(text: str) -> None:
     with pytest.raises(YAMLError):

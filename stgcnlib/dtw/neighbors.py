@@ -20,7 +20,7 @@ from stgcnlib.dtw.nearest_pairs import NearestPairs
 from stgcnlib.dtw.options import DTWKeywords, DTWLike, DTWOptions, check_choice, dtw_options, names_options
 from stgcnlib.dtw.pairs import KnownPairs
 from stgcnlib.dtw.projection import Projection
-from stgcnlib.dtw.refine import Executor, HereExecutor, PairCache, kth_limits, nearest_known
+from stgcnlib.dtw.refine import Executor, HereExecutor, PairCache, kth_limits, likely, nearest_known
 from stgcnlib.dtw.set_costs import SetCosts
 from stgcnlib.dtw.source import FrameSource, frame_source
 from stgcnlib.dtw.tiles import corridor_projection, pair_costs
@@ -39,8 +39,9 @@ Method = Literal["exact", "approximate"]
 DIMENSIONS = max(CHOICES)
 """Coordinates per frame, beyond which bounds do not pay."""
 
-CANDIDATES = 2
-"""Multiple of K: sequences near each by their vectors, whose distances limit what may be a neighbour."""
+FEW, CANDIDATES = 2000, (1, 2)
+"""Up to so many sequences, and of more: the multiple of K near each by their vectors whose distances limit what may be
+a neighbour. The more sequences, the more of all pairs are spared by limits that are low at once."""
 
 ALL_PAIRS = 2000
 """Sequences up to which every pair is computed where there are no bounds."""
@@ -165,7 +166,7 @@ def search(
     order = near_order(vectors)
     cache = PairCache(SetCosts.fit(options, source, projection, order), executor=executor)
     clock.phase("projection")
-    reach = 4 * k if method == "approximate" else CANDIDATES * k
+    reach = k * (4 if method == "approximate" else CANDIDATES[len(source) > FEW])
     candidates = nearest_vectors(vectors, reach, exclusion, options, source.lengths)
     del vectors
     statistics: dict[str, Any] = {}
@@ -182,9 +183,13 @@ def search(
             first = dimensions or cheapest(options, short, limits, exclusion, cache.known)
             rank = np.argsort(order)
             bounds = Bounds.fit(options, short.first(first), limits, exclusion, rank)
-            left = _left_by(bounds, executor or HereExecutor(), progress=progress)
+            left, least = _left_by(bounds, executor or HereExecutor(), progress=progress)
             statistics = {"method": "projection bounds", "dimensions": first, "pairs_left": len(left)}
             clock.phase("bounds")
+            first_ones = left[likely(left, least, limits, cache.known, exclusion, k)]
+            cache.fill(first_ones, exclusion.pair_limits(first_ones[:, 0], first_ones[:, 1], limits))
+            limits = kth_limits(cache.known, exclusion, k)
+            left = left[least <= exclusion.pair_limits(left[:, 0], left[:, 1], limits)]
             cache.fill(left, exclusion.pair_limits(left[:, 0], left[:, 1], limits))
         else:
             statistics = {"method": "brute force", "reason": reason}
@@ -253,11 +258,14 @@ def _projections(
     return projection, projection or Projection.fit(source, least, centred=options.metric != "cosine")
 
 
-def _left_by(bounds: Bounds, executor: Executor, *, progress: bool | None) -> NDArray[np.int64]:
-    """(P, 2) pairs that the bounds do not rule out."""
+def _left_by(
+    bounds: Bounds, executor: Executor, *, progress: bool | None
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """(P, 2) pairs that the bounds do not rule out, and their bounds (P,)."""
     tiles = bounds.tiles()
-    found = executor.map(bound_tile, bounds, tiles)
-    return np.concatenate([pairs for pairs, _ in track(found, "DTW neighbours", total=len(tiles), show=progress)])
+    found = track(executor.map(bound_tile, bounds, tiles), "DTW neighbours", total=len(tiles), show=progress)
+    pairs, least = zip(*found, strict=True)
+    return np.concatenate(pairs), np.concatenate(least)
 
 
 def _pairs_of(candidates: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -105,11 +105,9 @@ def retreat(cost: Any, below: Any, out: Any, reached: Any) -> None:
     for back in range(LANES, width + 1, LANES):
         first = width - back
         here, through = cost[first : first + LANES], reached[first : first + LANES]
-        under, diagonal = below[first : first + LANES], below[first + LANES : first + 2 * LANES]
-        right, into = out[first + LANES : first + 2 * LANES], out[first : first + LANES]
-        for lane in range(LANES):
-            best = under[lane] if under[lane] < diagonal[lane] else diagonal[lane]
-            best = best if best < right[lane] else right[lane]
+        under, into = below[first : first + 2 * LANES], out[first : first + 2 * LANES]
+        for lane in range(here.shape[0]):  # of a number that a compiler does not know, so that it takes vectors
+            best = min(min(under[lane], under[lane + LANES]), into[lane + LANES])
             into[lane] = here[lane] + best
             through[lane] += best
 

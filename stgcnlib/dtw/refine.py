@@ -17,7 +17,7 @@ from stgcnlib.dtw.set_costs import PairTask, SetCosts, pair_task
 from stgcnlib.errors import SequenceError
 from stgcnlib.groups import Exclusion
 
-__all__ = ["Executor", "HereExecutor", "PairCache", "kth_limits", "nearest_known"]
+__all__ = ["Executor", "HereExecutor", "PairCache", "kth_limits", "likely", "nearest_known"]
 
 Shared = TypeVar("Shared")
 Item = TypeVar("Item")
@@ -133,6 +133,30 @@ def kth_limits(known: KnownPairs, exclusion: Exclusion, k: int) -> NDArray[np.fl
     place = (np.cumsum(counts) - counts)[enough] + k - 1
     limits[enough] = values[order][place] * (1 + 2 * RELATIVE_ERROR)
     return limits
+
+
+def likely(
+    pairs: NDArray[np.int64],
+    least: NDArray[np.float32],
+    limits: NDArray[np.float64],
+    known: KnownPairs,
+    exclusion: Exclusion,
+    k: int,
+) -> NDArray[np.bool_]:
+    """(P,) which pairs (P, 2) are probably neighbours: to compute them first lowers the limits (N,) of the others.
+
+    A distance is guessed to exceed its lower bound (P,) as much as those do, in the median, that are known already.
+    """
+    values = known.get(*pairs.T)
+    there = values > 0
+    ratio = np.median(values[there] / np.maximum(least[there], values[there] * 0.1)) if there.any() else 1.0
+    guesses = np.minimum(least * np.float32(ratio), np.finfo(np.float32).max)
+    first, second = pairs[:, 0], pairs[:, 1]
+    near = np.isnan(values) & (guesses <= exclusion.pair_limits(first, second, limits))
+    expected = KnownPairs(known.count, known.keys, known.values)
+    expected.add(first[near], second[near], guesses[near])
+    lowered = kth_limits(expected, exclusion, k)
+    return np.asarray(near & (guesses <= exclusion.pair_limits(first, second, lowered)))
 
 
 def nearest_known(cache: PairCache, k: int, exclusion: Exclusion) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

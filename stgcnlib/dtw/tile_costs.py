@@ -125,7 +125,6 @@ class ShortCosts:
 
     Attributes:
         x, y: the short frames, beside the raw ones.
-        rest: (sum T,) float32, mean residual norm of the sequence of each frame, scaled.
         scale: power of two that the short frames were multiplied by.
         slack: what rounding may have added to the distance of two short frames, scaled.
         exact: costs, else lower bounds.
@@ -137,7 +136,6 @@ class ShortCosts:
 
     x: Operand
     y: Operand
-    rest: NDArray[np.float32]
     scale: float
     slack: float
     exact: bool
@@ -157,10 +155,8 @@ class ShortCosts:
         norms = np.einsum("td,td->t", short.rows, short.rows, dtype=np.float64).astype(np.float32)
         starts = table.offsets[:-1].astype(np.int64)
         operand = Operand(options, table.rows, short.rows, norms, starts, short.offsets[:-1], table.lengths)
-        sizes = np.add.reduceat(short.values[:, -1], short.offsets[:-1], dtype=np.float64) / short.lengths
-        rest = np.repeat(sizes, short.lengths).astype(np.float32)
         slack = 2.02 * projection.slack
-        return cls(operand, operand, rest, projection.scale, slack, exact)
+        return cls(operand, operand, projection.scale, slack, exact)
 
     def precise(self, sequences: NDArray[np.int64]) -> ShortCosts:
         """In float64, to 1e-11 relative; for all sequences."""
@@ -190,8 +186,8 @@ class ShortCosts:
         costs = np.empty((len(jobs), kernels.LANES))
         corridor.corridor_tile(
             products, self.x.raw, rows.starts, rows.lengths, rows.values, rows.edges, rows.items, rows.norms,
-            self.rest[rows.starts], self.y.raw, lanes.starts, lanes.lengths, self.y.values, lanes.firsts, lanes.edges,
-            lanes.items, lanes.norms, self.rest[lanes.starts], jobs, limits,
+            self.y.raw, lanes.starts, lanes.lengths, self.y.values, lanes.firsts, lanes.edges,
+            lanes.items, lanes.norms, jobs, limits,
             options.item_frames, options.item_stride, _band(options),
             METRICS[options.metric], NORMALIZATIONS[options.normalize],
             # products of s features are off by s u |x| |y|, norms and the sum of three by a few u

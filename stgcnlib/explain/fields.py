@@ -88,7 +88,8 @@ def receptive_fields(
     """The receptive field of each layer: layer name -> `ReceptiveField`, in the network's order.
 
     Influence is the sum of absolute derivatives of a layer's features, put together with random signs, by the input's
-    coordinates; the mean over two recordings, which play forth and back until they are long enough. It is
+    coordinates; the mean over two recordings, which play forth and back until they are long enough. What is 0 behind a
+    ReLU in all of them counts for nothing, so a network of few channels may seem to see less than it could. It is
     measured on the processor.
 
     Args:

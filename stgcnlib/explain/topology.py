@@ -23,11 +23,14 @@ from stgcnlib.activations.observe import INPUT
 from stgcnlib.errors import LayerNotFoundError
 from stgcnlib.networks.agcn import AdaptiveGraph, AttentiveGraph
 from stgcnlib.networks.batches import check_fit, network_batch
+from stgcnlib.networks.blockgcn import HeadsGraph
 from stgcnlib.networks.ctrgcn import RefinedGraphs
+from stgcnlib.networks.degcn import GroupedGraph, PlainGraph
 from stgcnlib.networks.efficientgcn import DistanceGraph
 from stgcnlib.networks.hdgcn import HierarchicalGraph
 from stgcnlib.networks.hyperformer import JointAttention
 from stgcnlib.networks.msg3d import MultiScaleGraph
+from stgcnlib.networks.protogcn import MotionGraph
 from stgcnlib.networks.shiftgcn import SpatialShift
 from stgcnlib.networks.stgcn import GraphConvolution
 from stgcnlib.networks.stgcnpp import LearnedGraph
@@ -77,11 +80,12 @@ def learned_topologies(
 ) -> dict[str, Topology]:
     """The topology of each layer in which joints are mixed by weights that can be told: layer name -> `Topology`.
 
-    Known are ST-GCN's edge importance, the learned graphs of ST-GCN++, EfficientGCN, MS-G3D and HD-GCN (without the
-    neighbours in feature space that it adds), AGCN's and AAGCN's with the joints' likeness, CTR-GCN's with its
-    refinement per channel, Hyperformer's with its attention, and what Shift-GCN's shifts and masks amount to. Of other
-    networks, modules that have a method ``joint_graph`` are asked: called with what `forward` is called with, it
-    returns weights (K, V, V), or (N, K, V, V) where they hang on the input, with joint v's for joint w at [v, w].
+    Known are ST-GCN's edge importance, the learned graphs of ST-GCN++, EfficientGCN, MS-G3D, BlockGCN and HD-GCN
+    (without the neighbours in feature space that it adds), AGCN's and AAGCN's with the joints' likeness, CTR-GCN's,
+    DeGCN's and ProtoGCN's with their refinement per channel, Hyperformer's with its attention, and what Shift-GCN's
+    shifts and masks amount to. Of other networks, modules that have a method ``joint_graph`` are asked: called with
+    what `forward` is called with, it returns weights (K, V, V), or (N, K, V, V) where they hang on the input, with
+    joint v's for joint w at [v, w].
 
     Args:
         network: any module that takes (N, C, T, V, M).
@@ -227,6 +231,26 @@ def _(module: JointAttention, joints: int, x: Tensor, group: Tensor) -> Graphs:
     key = module.kv(x).unflatten(1, (2, module.heads, -1))[:, 0]
     each = module.graph(x, key, group).abs().mean(dim=2)
     return module.outer.transpose(1, 2), each.transpose(2, 3)
+
+
+@_graphs.register
+def _(module: HeadsGraph, joints: int, x: Tensor) -> Graphs:
+    return module.graphs().flatten(0, 1), None
+
+
+@_graphs.register
+def _(module: MotionGraph, joints: int, x: Tensor) -> Graphs:
+    return module.A, (module.motion(x) + module.A[:, None]).abs().mean(dim=2)
+
+
+@_graphs.register
+def _(module: PlainGraph, joints: int, x: Tensor) -> Graphs:
+    return module.A.transpose(1, 2), None
+
+
+@_graphs.register
+def _(module: GroupedGraph, joints: int, x: Tensor) -> Graphs:
+    return module.A.transpose(1, 2), module.graph(x).abs().mean(dim=(1, 3)).transpose(2, 3)
 
 
 @_graphs.register

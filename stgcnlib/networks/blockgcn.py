@@ -120,12 +120,15 @@ class HeadsGraph(nn.Module):
         fresh_convolutions(self)
         nn.init.constant_(self.bn.weight, 1e-6)  # a fresh block starts as its shortcut
 
+    def graphs(self) -> Tensor:
+        """(partitions, heads, V, V), the weight of joint v for joint w at [v, w]."""
+        return _normalised(self.fc1) + _normalised(self.rpe[:, :, self.hops])
+
     def forward(self, x: Tensor) -> Tensor:
         """(N*M, C, T, V) -> (N*M, C', T, V)."""
         split = x.unflatten(1, (self.heads, -1))
         out: Tensor | None = None
-        for learned, by_hops, conv in zip(self.fc1, self.rpe, self.fc2, strict=True):
-            graph = _normalised(learned) + _normalised(by_hops[:, self.hops])
+        for graph, conv in zip(self.graphs(), self.fc2, strict=True):
             term = conv(torch.einsum("nhctv,hvw->nhctw", split, graph).flatten(1, 2))
             out = term if out is None else out + term
         return torch.relu(self.bn(out) + self.down(x))

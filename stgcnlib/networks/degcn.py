@@ -70,13 +70,17 @@ class GroupedGraph(nn.Module):
         self.alpha = nn.Parameter(torch.zeros(1))
         self.bn = nn.BatchNorm2d(channels_out)
 
+    def graph(self, x: Tensor) -> Tensor:
+        """(N*M, C, T, V) -> (N*M, scales, parts, C'', V, V), the weight of joint u for joint v at [v, u]."""
+        one, other = self.conv1(x).mean(dim=2), self.conv2(x).mean(dim=2)
+        refined = self.conv4(torch.tanh(one[:, :, :, None] - other[:, :, None, :]))
+        graph: Tensor = refined.unflatten(1, (self.scales, len(self.A), -1)) * self.alpha + self.A[:, None]
+        return graph
+
     def forward(self, x: Tensor) -> Tensor:
         """(N*M, C, T, V) -> (N*M, C', T, V)."""
-        split = (self.scales, len(self.A), -1)
-        one, other = self.conv1(x).mean(dim=2), self.conv2(x).mean(dim=2)
-        refined = self.conv4(torch.tanh(one[:, :, :, None] - other[:, :, None, :])).unflatten(1, split)
-        graph = refined * self.alpha + self.A[:, None]
-        mixed = torch.einsum("ngacvu,ngactu->ngctv", graph, self.conv3(x).unflatten(1, split))
+        parts = self.conv3(x).unflatten(1, (self.scales, len(self.A), -1))
+        mixed = torch.einsum("ngacvu,ngactu->ngctv", self.graph(x), parts)
         out: Tensor = self.bn(mixed.flatten(1, 2))
         return out
 

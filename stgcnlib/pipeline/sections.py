@@ -84,6 +84,11 @@ class Network(Section):
         return self.training if self.checkpoint is None else None
 
     @property
+    def loaded(self) -> bool | None:
+        """`True` for a network from a checkpoint; `None` for one that is trained here."""
+        return None if self.checkpoint is None else True
+
+    @property
     def source(self) -> str | None:
         """Absolute path of the module that makes a network of one's own; `None` for the zoo's."""
         if ":" not in self.name:

@@ -53,7 +53,7 @@ FIRST_PAGE = ("summary", "recordings")
 
 STAGES: tuple[Stage, ...] = (
     Stage("00_data", ("parts", "nodes", "sample?", "sequences", "leakage"), cost=9),
-    Stage("01_network", ("network-facts", "history?", "evaluation"), cost=43),
+    Stage("01_network", ("network-facts", "history?", "evaluation", "preparations?"), cost=43),
     Stage("02_activations", ("activations/trained", "rounding?"), cost=2),
     Stage("03_ds_graphs", GRAPHS, cost=14),
     Stage("04_geometry", ("sample?", "geometry", "graph-k", "density", "baselines", "statistics"), cost=8),

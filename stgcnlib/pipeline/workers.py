@@ -22,7 +22,7 @@ from contextlib import suppress
 from typing import IO, Any
 
 from stgcnlib.pipeline.kernels import KernelSource
-from stgcnlib.threads import THREAD_VARIABLES, brief_spinning
+from stgcnlib.threads import THREAD_VARIABLES, process_variables
 
 __all__ = ["Workers", "main", "process_environment"]
 
@@ -39,7 +39,7 @@ def process_environment(threads: int) -> dict[str, str]:
     environment |= {
         "STGCNLIB_PROGRESS": "0",
         "STGCNLIB_STAGE": "1",  # outputs are read as pages
-        **brief_spinning(),
+        **process_variables(),
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     }

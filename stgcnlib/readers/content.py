@@ -190,26 +190,42 @@ def add_labels(recordings: Sequence[Recording], folders: Sequence[str], source: 
                 recording.label = folder if recording.label is None else recording.label
         return
     try:
-        rows = list(csv.reader(read_text(file).splitlines()))
+        lines = read_text(file).splitlines()
+        rows = list(csv.reader(lines, delimiter=max(",;\t", key=lines[0].count) if lines else ","))
     except csv.Error as error:
         raise SkeletonFormatError(f"{file}: is no table ({error}); save it again") from None
     columns = [column.strip() for column in rows[0]] if rows else []
+    columns = [column.lower() if column.lower() in ("name", "label") else column for column in columns]
     if not {"name", "label"} <= set(columns) or len(set(columns)) < len(columns):
         raise SkeletonFormatError(f"{file}: has the columns {shorten(columns)}; expected name, label and groups")
-    known = {}
+    known: dict[str, dict[str, str]] = {}
     for i, fields in enumerate(rows[1:], start=2):
         if fields and len(fields) != len(columns):
             raise SkeletonFormatError(f"{file}: line {i} has {len(fields)} fields, expected {len(columns)}")
         if fields:
             entry = dict(zip(columns, (field.strip() for field in fields), strict=True))
-            known[entry.pop("name")] = entry
+            name = entry.pop("name")
+            if known.setdefault(name, entry) != entry:
+                raise SkeletonFormatError(
+                    f"{file}: line {i} tells something else of {name[:80]!r} than a line before; keep one"
+                )
     if missing := [r.name for r in recordings if r.name not in known]:
         raise SkeletonFormatError(f"{file}: has no line for {shorten(missing)}; add name and label")
     columns = [column for column in columns if column not in ("name", "label")]
     groups = {column: numbers_of([known[r.name][column] for r in recordings]) for column in columns}
+    differing = []
     for i, recording in enumerate(recordings):
-        recording.label = known[recording.name]["label"]
+        said = known[recording.name]["label"]
+        if recording.label in (None, ""):
+            recording.label = said
+        elif said not in ("", str(recording.label)):
+            differing.append(f"{recording.name} ({str(recording.label)[:40]!r}, not {said[:40]!r})")
         recording.groups.update({column: values[i] for column, values in groups.items()})
+    if differing:
+        warn(
+            f"{file}: tells other labels than {len(differing)} recordings themselves, which are followed: "
+            f"{', '.join(differing[:4])}{', …' * (len(differing) > 4)}"
+        )
 
 
 def natural(text: str) -> tuple[tuple[int, int | str], ...]:
@@ -254,8 +270,8 @@ def gather(
     if not kept:
         raise SkeletonFormatError(f"{source}: holds no recording")
     labels: list[int] | None = None
-    if any(r.label is not None for r in kept):
-        if without := [r.name for r in kept if r.label is None]:
+    if any(r.label not in (None, "") for r in kept):
+        if without := [r.name for r in kept if r.label in (None, "")]:
             raise SkeletonFormatError(
                 f"{source}: {shorten(without)} have no label but others have; complete the labels"
             )

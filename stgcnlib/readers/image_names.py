@@ -22,7 +22,8 @@ def frames_of_images(names: Iterable[str], source: object) -> dict[str, tuple[st
     """Image name -> its video and frame: a number, or the name itself where names have no number in common.
 
     Folders are videos, unless each holds one image and its own number varies. Images of a folder whose names differ
-    in more than their numbers are videos of their own; so are those in which a further number varies by itself.
+    in more than their numbers are videos of their own; so are those in which a further number varies by itself. No two
+    images are one frame.
 
     Args:
         names: of images, with or without folders.
@@ -41,7 +42,10 @@ def frames_of_images(names: Iterable[str], source: object) -> dict[str, tuple[st
             folders = {"": whole}
     found: dict[str, tuple[str, int | str]] = {}
     for folder, images in folders.items():
-        found.update({name: (video, frame) for name, (video, frame) in _in_folder(folder, images, source).items()})
+        placed = _in_folder(folder, images, source)
+        if len(set(placed.values())) < len(placed):  # such as 1.jpg beside 01.jpg or 1.png
+            placed = {name: (folder, name) for name in images}
+        found.update(placed)
     return found
 
 

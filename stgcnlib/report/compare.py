@@ -10,10 +10,14 @@ import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from stgcnlib.errors import StudyError
+import numpy as np
+
+from stgcnlib.errors import StgcnlibError, StudyError
 from stgcnlib.files import atomic_path, fingerprint, make_folder, write_text
 from stgcnlib.pipeline.board import Board
+from stgcnlib.pipeline.finished import read_study
 from stgcnlib.pipeline.jobs import Crew, Job, forget_partial
 from stgcnlib.pipeline.notebooks import check_parameters, notebook_folder
 from stgcnlib.pipeline.record import Record
@@ -26,7 +30,10 @@ from stgcnlib.verdicts import compare_studies, judge_generality
 from stgcnlib.verdicts.generality import unequal_words
 from stgcnlib.yaml_text import write_yaml
 
-__all__ = ["compare", "write_comparison"]
+if TYPE_CHECKING:
+    from stgcnlib.studies import Fusion
+
+__all__ = ["compare", "fused_scores", "write_comparison"]
 
 NOTEBOOK = "compare"
 
@@ -81,6 +88,34 @@ def compare(
     finally:
         index = render_report(target)
     return index
+
+
+def fused_scores(studies: Sequence[str | os.PathLike[str]], names: Sequence[str]) -> Fusion | None:
+    """The class scores of all studies' (first) networks, added.
+
+    `None` where they were not tested on the same recordings, or a folder no longer holds what its network predicted.
+
+    Args:
+        studies: folders of finished studies.
+        names: one per study.
+    """
+    from stgcnlib.studies import fuse_scores  # beside it lies torch
+
+    try:
+        read = [read_study(folder) for folder in studies]
+        tests = [(study["evaluation"], list(study["parts"][1].names)) for study in read]
+    except StgcnlibError:  # a folder that was passed on, or made by an older version
+        return None
+    first, order = tests[0]
+    fitting = {}
+    for name, (each, known) in zip(names, tests, strict=True):
+        if len(set(known)) < len(known) or set(known) != set(order) or each.class_names != first.class_names:
+            return None
+        place = {recording: k for k, recording in enumerate(known)}
+        fitting[name] = each.select(np.array([place[recording] for recording in order]))
+        if not np.array_equal(fitting[name].labels, first.labels):
+            return None
+    return fuse_scores(fitting)
 
 
 def write_comparison(comparison: Comparison, output: str | os.PathLike[str], *, name: str) -> None:

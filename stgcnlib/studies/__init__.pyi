@@ -2,6 +2,8 @@ from .comparison import Comparison as Comparison
 from .comparison import compare_finished as compare_finished
 from .finished import FinishedStudy as FinishedStudy
 from .finished import read_finished as read_finished
+from .fusion import Fusion as Fusion
+from .fusion import fuse_scores as fuse_scores
 from .noise import noise_study as noise_study
 from .noise_result import NoiseResult as NoiseResult
 from .tasks import split_classes as split_classes

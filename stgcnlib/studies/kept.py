@@ -21,7 +21,7 @@ import pandas as pd
 from stgcnlib.errors import StudyError
 from stgcnlib.files import atomic_folder, atomic_path, fingerprint, write_json
 from stgcnlib.progress import track
-from stgcnlib.threads import THREAD_VARIABLES, brief_spinning, cores
+from stgcnlib.threads import THREAD_VARIABLES, cores, process_variables
 from stgcnlib.version import __version__
 
 __all__ = ["KeptResults", "load_tables", "network_fingerprint", "compute_all", "save_tables"]
@@ -185,7 +185,7 @@ def _in_processes(
 def _threads_of_children(threads: int) -> Iterator[None]:
     """Variables that a starting process reads: its share of the cores, and threads that sleep while they wait."""
     wanted = dict.fromkeys(THREAD_VARIABLES, str(threads)) | {
-        **brief_spinning(),
+        **process_variables(),
         "STGCNLIB_PROGRESS": "0",
     }
     before = {name: os.environ.get(name) for name in wanted}

@@ -2,6 +2,7 @@ from .classes import confusions_table as confusions_table
 from .classes import outliers_table as outliers_table
 from .classes import separation_table as separation_table
 from .classes import suspects_table as suspects_table
+from .comparison import fusion_table as fusion_table
 from .comparison import pairs_table as pairs_table
 from .comparison import studies_table as studies_table
 from .comparison import unequal_table as unequal_table
@@ -24,6 +25,7 @@ from .inside import topology_facts as topology_facts
 from .leakage import leakage_table as leakage_table
 from .network import layers_table as layers_table
 from .network import network_facts as network_facts
+from .network import preparations_table as preparations_table
 from .network import rounding_table as rounding_table
 from .noise import noise_table as noise_table
 from .recordings import parts_table as parts_table

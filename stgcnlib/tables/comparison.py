@@ -11,9 +11,9 @@ from stgcnlib.groups import plural
 from stgcnlib.tables.words import span, spans
 
 if TYPE_CHECKING:
-    from stgcnlib.studies import Comparison
+    from stgcnlib.studies import Comparison, Fusion
 
-__all__ = ["pairs_table", "studies_table", "unequal_table"]
+__all__ = ["fusion_table", "pairs_table", "studies_table", "unequal_table"]
 
 
 def studies_table(comparison: Comparison) -> pd.DataFrame:
@@ -66,6 +66,28 @@ def pairs_table(comparison: Comparison) -> pd.DataFrame:
             _heading(rows["unit"]): rows["units"],
         }
     ).set_index("first")
+
+
+def fusion_table(fusion: Fusion) -> pd.DataFrame:
+    """One row per stream and one of all together: accuracy alone, of the others together, and what the stream adds.
+
+    Args:
+        fusion: of `stgcnlib.studies.fuse_scores`.
+    """
+    rows, together = fusion.table, fusion.evaluation.accuracy
+    table = pd.DataFrame(
+        {
+            "stream": rows["stream"],
+            "accuracy": rows["accuracy"].map("{:.1%}".format),
+            "the others together": rows["without"].map("{:.1%}".format),
+            "adds": rows["adds"].map("{:+.1%}".format),
+            "right with it only": rows["gained"].astype(str),
+            "right without it only": rows["lost"].astype(str),
+            "p": rows["p"].map("{:.2g}".format),
+        }
+    )
+    last = dict.fromkeys(table.columns, "") | {"stream": "all together", "accuracy": f"{together:.1%}"}
+    return pd.concat([table, pd.DataFrame([last])], ignore_index=True).set_index("stream")
 
 
 def _heading(units: pd.Series[str]) -> str:

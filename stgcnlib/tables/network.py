@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from stgcnlib.sequences import SequenceSet
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from stgcnlib.activations import LayerStore
     from stgcnlib.training import Evaluation, TargetEvaluation
 
-__all__ = ["layers_table", "network_facts", "rounding_table"]
+__all__ = ["layers_table", "network_facts", "preparations_table", "rounding_table"]
 
 
 def network_facts(
@@ -92,3 +93,21 @@ def rounding_table(rounding: pd.DataFrame) -> pd.DataFrame:
     shown = {"features (rms)": "features", "distances (median)": "median", "distances (largest)": "largest"}
     table = {words: (1000 * rounding[name]).map("{:.3f} ‰".format) for words, name in shown.items()}
     return pd.DataFrame(table | {"pairs": rounding["pairs"]}).set_axis(rounding["title"]).rename_axis("layer")
+
+
+def preparations_table(preparations: pd.DataFrame, *, most: int = 8) -> pd.DataFrame:
+    """How many recordings a checkpoint predicts right on each preparation that was tried, the best first.
+
+    Args:
+        preparations: of `stgcnlib.training.try_preparations`.
+        most: rows at most; the preparation in use is always among them.
+    """
+    shown = preparations[(np.arange(len(preparations)) < most) | preparations["given"].astype(bool)]
+    return pd.DataFrame(
+        {
+            "data": shown["preparation"] + np.where(shown["given"].astype(bool), " (in use)", ""),
+            "right": shown["accuracy"].map("{:.0%}".format),
+            "99% interval": [f"{low:.0%} to {high:.0%}" for low, high in zip(shown["low"], shown["high"], strict=True)],
+            "recordings": shown["n"],
+        }
+    ).set_index("data")

@@ -9,7 +9,7 @@ from stgcnlib.training.augment import Augmentation
 from stgcnlib.training.calibration import calibrate_batch_norm
 from stgcnlib.training.evaluation import Evaluation, TargetEvaluation, evaluate, evaluate_targets
 from stgcnlib.training.fitting import FitResult, fine_tune, fit
-from stgcnlib.training.preparations import try_preparations
+from stgcnlib.training.preparations import preparation_advice, try_preparations
 
 __all__ = [
     "Augmentation",
@@ -21,5 +21,6 @@ __all__ = [
     "evaluate_targets",
     "fine_tune",
     "fit",
+    "preparation_advice",
     "try_preparations",
 ]

@@ -21,10 +21,12 @@ from stgcnlib.sequences import SequenceSet
 from stgcnlib.training.evaluation import Evaluation, evaluate
 from stgcnlib.transforms import PUBLISHED
 
-__all__ = ["GIVEN", "near_chance", "preparation_advice", "preparation_name", "try_preparations"]
+__all__ = ["COLUMNS", "GIVEN", "near_chance", "preparation_advice", "preparation_name", "try_preparations"]
 
 GIVEN = "given"
 """Column that marks the preparation in use."""
+COLUMNS = ("preparation", "accuracy", "low", "high", "n", "chance", GIVEN)
+"""Of the table of tries."""
 STREAMS = (("bone",), ("motion",), ("bone", "motion"))
 NEAR, CLEAR, ENOUGH = 0.1, 0.4, 0.75  # of the way from chance to no error
 CONFIDENCE = 0.99
@@ -90,8 +92,7 @@ def try_preparations(
         rows += _tried(network, few, {used: streams.pop(used)}, used, device)
     if max((_above_chance(row) for row in rows), default=0.0) < ENOUGH:
         rows += _tried(network, few, streams, used, device)
-    columns = ["preparation", "accuracy", "low", "high", "n", "chance", GIVEN]
-    table = pd.DataFrame(rows, columns=columns)
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
     return table.sort_values("accuracy", ascending=False, kind="stable", ignore_index=True)
 
 

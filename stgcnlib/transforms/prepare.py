@@ -86,10 +86,18 @@ def face_front(data: SequenceSet) -> SequenceSet:
     One rotation per recording, from its first frame that is well tracked: trunk and shoulders at least half as long
     as their medians over the recording, and not parallel (`PARALLEL`). Without such a frame it is the mean pose;
     where that has no direction either, and for 2-D layouts and layouts without spine and shoulders, nothing turns.
+
+    Raises:
+        SequenceError: if the layout is 3-D and the coordinates have fewer than 3 channels.
     """
     skeleton = data.layout
     if skeleton.dimensions != 3 or skeleton.spine is None or skeleton.shoulders is None:
         return data
+    if data.channels < 3:
+        raise SequenceError(
+            f"layout {skeleton.name!r} is 3-D but the recordings have {data.channels} channels; give x, y and z, "
+            "or a layout with dimensions=2"
+        )
 
     def turned(people: Array) -> Array:
         person = people[main_person(people)].astype(np.float64)

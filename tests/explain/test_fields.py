@@ -49,7 +49,7 @@ def test_frames_of_the_published_depth() -> None:
 @pytest.mark.parametrize("family", ["st-gcn++", "ctr-gcn"])
 def test_frames_of_dilated_branches(family: str) -> None:
     """Of branches side by side the widest counts: 3 frames 4 apart, and 5 frames 2 apart; alpha is 0 at first."""
-    fields = receptive_fields(small_zoo.make(family), recordings())
+    fields = receptive_fields(small_zoo.make(family, width=48), recordings())
     assert [field.frames for field in fields.values()] == by_arithmetic([9] * 4, [1, 2, 2, 1])
 
 
@@ -73,7 +73,8 @@ def test_a_graph_of_the_data_sees_all_frames_and_joints(family: str) -> None:
 @pytest.mark.parametrize("family", list(small_zoo.SMALL))
 def test_what_lies_outside_changes_nothing_and_what_lies_inside_does(family: str) -> None:
     """By changing the input: every frame inside changes the feature, those outside do not."""
-    network, data = small_zoo.lively(small_zoo.make(family)), recordings(T=160)
+    wider = {"width": 48} if family == "st-gcn++" else {}  # with few channels, whole branches are 0 behind a ReLU
+    network, data = small_zoo.lively(small_zoo.make(family, **wider)), recordings(T=160)
     layer = network.layer_names[0]
     field = receptive_fields(network, SequenceSet(data.coords, layout=data.layout), layers=[layer], frames=[160])[layer]
     if family in ("agcn", "aagcn", "ctr-gcn", "efficientgcn-b0", "hd-gcn"):  # means over time decide

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -41,7 +43,9 @@ def test_of_many_classes_some_are_taken_evenly(recordings: SequenceSet) -> None:
 
 
 def test_nothing_is_drawn_where_there_are_no_positions_or_classes(recordings: SequenceSet) -> None:
-    heights = SequenceSet([each[..., :1] for each in recordings.coords], layout=recordings.layout)
+    heights = SequenceSet(
+        [each[..., :1] for each in recordings.coords], layout=replace(recordings.layout, dimensions=1)
+    )
     assert figures.class_player(heights) is None
     with pytest.raises(SequenceError, match="no classes"):
         figures.class_player(SequenceSet(recordings.coords, layout=recordings.layout, targets=recordings.lengths))

@@ -266,7 +266,7 @@ def test_the_table_and_its_lines(facts: Facts, tmp_path: Path) -> None:
     text = console.export_text()
     assert text.splitlines()[0].split() == ["stage", "results", "pages", "time", "memory", "disk"]
     row = next(line for line in text.splitlines() if line.startswith("05_layer"))
-    assert row.split()[1:3] == ["0", str(len(facts.layers))]
+    assert row.split()[1:3] == ["2", str(len(facts.layers))]  # topologies, receptive fields
     place = Room(disk=50 * GB, temporary=50 * GB, same=True, memory=16 * GB, free=12 * GB)
     lines = forecast_lines(found, place, tmp_path)
     assert f"{len(facts.nodes)} nodes" in lines[0]

@@ -20,9 +20,16 @@ from stgcnlib.pipeline.run import StudyRun
 from stgcnlib.pipeline.study import Study
 
 SCHEMA = dict(keys_of_schema())
-ELSEWHERE = {"transfer-other", "sensor-demo", "sample", "rounding"}  # artefacts of other studies than BASE
+ELSEWHERE = {
+    "transfer-other",
+    "sensor-demo",
+    "sample",
+    "rounding",
+    "preparations",
+}  # artefacts of other studies than BASE
 DERIVED = {
     "network.trained_here": ("network.checkpoint",),
+    "network.loaded": ("network.checkpoint",),
     "activations.rounded": ("activations.dtype",),
     "network.source": ("network.name", "network.folder"),
     "transfer.source.trained_here": ("transfer.source.checkpoint",),
@@ -124,6 +131,7 @@ HOMES = {
 WORDS = {
     "data.path": ("a.npz", "b.npz"),
     "data.skip": ("a.txt", "b.txt"),
+    "data.names": ("a.txt", "b.txt"),
     "network.checkpoint": ("a.pt", "b.pt"),
     "network.folder": ("one", "two"),
     "transfer.source.path": ("a.npz", "b.npz"),

@@ -10,6 +10,7 @@ import pytest
 
 from stgcnlib.readers import FORMATS, TABLES, read
 from stgcnlib.skeleton import LAYOUTS, layout
+from stgcnlib.transforms import PUBLISHED
 
 PAGE = Path(__file__).parents[2] / "docs" / "formats.md"
 
@@ -58,3 +59,8 @@ def test_the_examples_run(page: str, tmp_path: Path) -> None:
     np.savetxt(folder / "groom_1.csv", np.ones((5, 8)), delimiter=",")
     data = read(tmp_path / "recordings", layout=str(tmp_path / "mouse.yml"), pattern=command[1])
     assert (data.class_names, data.groups["subject"].tolist(), data.groups["trial"].tolist()) == (("groom",), [3], [1])
+
+
+def test_every_published_preparation_has_a_row(page: str) -> None:
+    named = [name for row in rows(page, 3) for name in re.findall(r"`([a-z0-9-]+)`", row[0])]
+    assert sorted(set(named) & set(PUBLISHED)) == sorted(PUBLISHED)

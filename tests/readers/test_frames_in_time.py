@@ -344,6 +344,11 @@ def test_the_number_that_varies_is_the_frames(form: str) -> None:
     assert [frame for _, frame in found.values()] == [8, 9, 10, 11]
 
 
+def test_numbers_that_are_written_in_two_ways_are_two_images() -> None:
+    for names in (["1.jpg", "01.jpg", "2.jpg"], ["1.jpg", "1.png"]):
+        assert [*frames_of_images(names, "results").values()] == [("", name) for name in names]
+
+
 def test_images_without_numbers_are_ordered_by_name() -> None:
     assert frames_of_images(["b.jpg", "a.jpg"], "results") == {"b.jpg": ("", "b"), "a.jpg": ("", "a")}
 
@@ -412,3 +417,53 @@ def test_a_group_written_in_two_ways_stays_text(tmp_path: Path) -> None:
         alphapose(tmp_path, {0: [motion(1, 17)[0]]}).rename(tmp_path / f"r{i}.json")
     (tmp_path / "labels.csv").write_text("name,label,subject\nr0,a,1\nr1,a,01\nr2,a,2\n")
     assert read(tmp_path).groups["subject"].tolist() == ["1", "01", "2"]
+
+
+def test_two_lines_that_contradict_each_other(tmp_path: Path) -> None:
+    alphapose(tmp_path, {0: [motion(1, 17)[0]]}).rename(tmp_path / "r0.json")
+    (tmp_path / "labels.csv").write_text("name,label\nr0,run\nr0,run\n")
+    assert read(tmp_path).class_names == ("run",)
+    (tmp_path / "labels.csv").write_text("name,label\nr0,run\nr0,walk\n")
+    with pytest.raises(SkeletonFormatError, match=r"line 3 tells something else of 'r0' than a line before"):
+        read(tmp_path)
+
+
+@given(st.lists(st.text("ab/\\\\.-_ 0129", min_size=1, max_size=9), min_size=1, max_size=8))
+@settings(max_examples=150, deadline=None)
+@pytest.mark.filterwarnings("ignore")
+def test_every_image_has_a_video_and_a_frame_of_its_own(names: list[str]) -> None:
+    found = frames_of_images(names, "results")
+    assert set(found) == set(names)
+    assert len(set(found.values())) == len(found)
+
+
+@pytest.mark.parametrize("text", ["Name;Label;subject\nr0;run;1\n", "NAME\tlabel\tsubject\nr0\trun\t1\n"])
+def test_labels_as_spreadsheets_write_them(text: str, tmp_path: Path) -> None:
+    alphapose(tmp_path, {0: [motion(1, 17)[0]]}).rename(tmp_path / "r0.json")
+    (tmp_path / "labels.csv").write_text(text)
+    data = read(tmp_path)
+    assert (data.class_names, data.groups["subject"].tolist()) == (("run",), [1])
+
+
+def test_an_empty_label_is_none(tmp_path: Path) -> None:
+    for i in range(2):
+        alphapose(tmp_path, {0: [motion(1, 17)[0]]}).rename(tmp_path / f"r{i}.json")
+    (tmp_path / "labels.csv").write_text("name,label\nr0,run\nr1,\n")
+    with pytest.raises(SkeletonFormatError, match="'r1' have no label but others have"):
+        read(tmp_path)
+    (tmp_path / "labels.csv").write_text("name,label,subject\nr0,,1\nr1,,2\n")
+    data = read(tmp_path)
+    assert (data.class_names, data.groups["subject"].tolist()) == (("class 0",), [1, 2])
+
+
+def test_labels_of_a_table_and_of_labels_csv(tmp_path: Path) -> None:
+    lines = [",".join(["label", *(f"{a}{v}" for v in range(17) for a in "xy")])]
+    lines += [",".join(["run", *map(str, pose[:, :2].reshape(-1))]) for pose in motion(2, 17)]
+    put(tmp_path / "t.csv", "\n".join(lines))
+    (tmp_path / "labels.csv").write_text("name,label\nt,run\n")
+    assert read(tmp_path).class_names == ("run",)
+    (tmp_path / "labels.csv").write_text("name,label\nt,walk\n")
+    with pytest.warns(
+        UserWarning, match=r"labels\.csv: tells other labels than 1 recordings .* t \('run', not 'walk'\)"
+    ):
+        assert read(tmp_path).class_names == ("run",)

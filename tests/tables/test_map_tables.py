@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from stgcnlib.errors import LayerNotFoundError, SequenceError
 from stgcnlib.figures import dtw_alignment, neighbor_player
 from stgcnlib.figures.live import embedded
 from stgcnlib.sequences import SequenceSet
-from stgcnlib.skeleton import graph_layout
+from stgcnlib.skeleton import graph_layout, layout
 
 EXPLAINED = [0, 2, 3, 5]
 
@@ -194,7 +195,7 @@ def test_a_recording_plays_beside_the_nearest_of_another_subject():
 
 
 def test_what_has_no_positions_is_not_played():
-    flat = SequenceSet(np.ones((2, 3, 20, 1)), layout="kinect-v1")
+    flat = SequenceSet(np.ones((2, 3, 20, 1)), layout=replace(layout("kinect-v1"), dimensions=1))
     store = record(TinyNetwork(channels=1), flat)
     found = neighbor_player(
         flat, [0, 1], relevance(flat, [0, 1]), activations=store["input"], distances=np.zeros((2, 2)),

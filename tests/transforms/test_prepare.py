@@ -242,8 +242,8 @@ def test_2d_keeps_confidence_and_does_not_turn(rng: np.random.Generator) -> None
 
 
 def test_two_channels_on_a_3d_layout() -> None:
-    with pytest.raises(SequenceError, match="coords have 2 channels, layout 'kinect-v1' has 3 axes"):
-        as_set(body(1, 4)[..., :2])
+    with pytest.raises(SequenceError, match="'kinect-v1' is 3-D but the recordings have 2 channels"):
+        transforms.normalize(as_set(body(1, 4)[..., :2]))
 
 
 # -- centre, scale --------------------------------------------------------------------------------

@@ -24,8 +24,8 @@ from stgcnlib.pipeline.estimate.trials import Units
 __all__ = ["evaluated", "explained", "fields", "fitted", "leaks", "maps_tested", "read", "recorded",
            "recording_seconds", "repeated", "trained"]  # fmt: skip
 
-KEPT_BY_TRAINING, KEPT_BY_MAPS = 900 * MB, 700 * MB
-"""Memory that torch keeps of batches of very many lengths, as measured; about the same for all networks tried."""
+KEPT_BY_TRAINING, KEPT_BY_MAPS = 400 * MB, 700 * MB
+"""Memory that torch keeps of batches of very many lengths, as measured; see `process_variables`."""
 TESTED = 10
 """Times that a training measures the test part."""
 EPOCHS, TRANSFER_EPOCHS = 60, 15

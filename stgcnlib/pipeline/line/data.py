@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["choose_candidates", "draw_sample", "explained_nodes", "find_leaks", "find_repeated", "group_nodes",
            "keep_recordings", "make_demo", "make_sensors", "pick_nodes", "prepare", "read_recordings",
-           "split_parts"]  # fmt: skip
+           "split_parts", "unprepared"]  # fmt: skip
 
 Parts = tuple[SequenceSet, SequenceSet]
 
@@ -45,12 +45,17 @@ def read_recordings(demo: SequenceSet | None, sensors: SequenceSet | None, setti
     Raises:
         StudyError: the recordings have no such target.
     """
+    return prepare(unprepared(demo, sensors, settings), settings.data, settings.data.split)
+
+
+def unprepared(demo: SequenceSet | None, sensors: SequenceSet | None, settings: Settings) -> SequenceSet:
+    """All recordings of the study as they were recorded, or cut into windows, with what it tells of them."""
     from stgcnlib.transforms import windows
 
     given = demo if demo is not None else sensors if sensors is not None else _read(settings.data)
     if settings.data.windows is not None:
         given = windows(given, **settings.data.windows.model_dump())
-    return prepare(_told(given, settings.data.target), settings.data, settings.data.split)
+    return _told(given, settings.data.target)
 
 
 def prepare(data: SequenceSet, chosen: Any, split: Any) -> SequenceSet:
@@ -182,4 +187,5 @@ def _told(data: SequenceSet, target: str) -> SequenceSet:
 def _read(chosen: Any) -> SequenceSet:
     from stgcnlib.readers import read
 
-    return read(chosen.path, format=chosen.format, skip=chosen.skip)
+    told = {"layout": chosen.layout, "pattern": chosen.pattern, "names": chosen.names}
+    return read(chosen.path, format=chosen.format, skip=chosen.skip, **told)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from stgcnlib.sampling import NodeSample
     from stgcnlib.training import Evaluation, TargetEvaluation
 
-__all__ = ["build", "evaluate_test", "first_evaluation", "fitted", "initial_network", "list_layers",
+__all__ = ["build", "evaluate_test", "find_preparation", "first_evaluation", "fitted", "initial_network", "list_layers",
            "measure_accuracy", "measure_rounding", "name_initial", "name_layers", "name_networks", "name_recordings",
            "name_trained", "name_untrained", "record_nodes", "train", "trained_network", "training_history",
            "training_seed", "untrained_network"]  # fmt: skip
@@ -174,6 +174,29 @@ def _evaluated(network: nn.Module, data: SequenceSet, train: SequenceSet, device
 def first_evaluation(evaluation: Evaluation | TargetEvaluation) -> Evaluation | TargetEvaluation:
     """What the first trained network predicts for the test part: pages about single recordings show it."""
     return evaluation
+
+
+def find_preparation(
+    network: nn.Module,
+    evaluation: Evaluation | TargetEvaluation,
+    demo: SequenceSet | None,
+    sensors: SequenceSet | None,
+    settings: Settings,
+    compute: Compute,
+) -> pd.DataFrame:
+    """How a checkpoint that predicts near chance does on other preparations; empty where it does better."""
+    from stgcnlib.pipeline.line.data import unprepared
+    from stgcnlib.training.preparations import COLUMNS, near_chance, preparation_name, try_preparations
+    from stgcnlib.transforms import subsample
+
+    found: Any = evaluation
+    if not hasattr(found, "accuracy") or not near_chance(found):
+        return pd.DataFrame(columns=list(COLUMNS))
+    chosen = settings.data
+    split = chosen.split
+    test = unprepared(demo, sensors, settings).split(split.by, split.train, split.test)[1]
+    used = preparation_name(normalize=chosen.normalize, centre=chosen.centre, published=chosen.published)
+    return try_preparations(network, subsample(test, chosen.frame_step), given=used, device=compute.device)
 
 
 def measure_accuracy(evaluations: Mapping[str, Evaluation | TargetEvaluation], settings: Settings) -> pd.DataFrame:

@@ -102,6 +102,7 @@ def summarize(
     facts: Mapping[str, str],
     leakage: Leakage,
     sample: NodeSample | None,
+    preparations: pd.DataFrame | None,
     settings: Settings,
     path: Path,
 ) -> None:
@@ -109,6 +110,7 @@ def summarize(
     from stgcnlib.figures import class_heatmap, skeleton_strip, smoothness_curve
     from stgcnlib.pipeline.summary import write_summary
     from stgcnlib.tables import smoothness_table, strip_example
+    from stgcnlib.training.preparations import preparation_advice
     from stgcnlib.verdicts import judge_depth, judge_noise, judge_transfer
 
     curve = smoothness_curve(geometry.table, mean=geometry.mean_curve(), measured=geometry.measured)
@@ -120,8 +122,9 @@ def summarize(
     figures["strip"] = ("What an early, a middle and the last layer look at", strip)
     claims = [] if noise is None else [("Noise", judge_noise(noise))]
     claims += [] if transfer is None else [("Transfer", judge_transfer(transfer))]
+    advice = [] if preparations is None or preparations.empty else [preparation_advice(preparations)]
     write_summary(
         path, title=settings.name, outcome=judge_depth(geometry), figures=figures, facts=facts,
-        table=smoothness_table(geometry), claims=claims, warnings=leakage.sentences(),
+        table=smoothness_table(geometry), claims=claims, warnings=[*advice, *leakage.sentences()],
         notes=[] if sample is None else sample.sentences(),
     )  # fmt: skip
