@@ -147,8 +147,9 @@ class STGCNPP(Recognizer):
         blocks, features = [], channels
         for index, plan in enumerate(block_plan(channels, width, depth, halvings)):
             features = plan.channels_out
+            gcn = LearnedGraph(plan.channels_in, features, A)
             tcn = BranchedTemporal(features, stride=plan.stride, dropout=dropout if index else 0.0)
-            blocks.append(BranchedBlock(LearnedGraph(plan.channels_in, features, A), tcn, plan))
+            blocks.append(BranchedBlock(gcn, tcn, plan))
         self.gcn = nn.ModuleList(blocks)
         self.layer_names = tuple(f"gcn.{index}" for index in range(depth))
         self.fc = fresh_head(features, classes)

@@ -56,9 +56,10 @@ class Data(Section):
     `target` is what the network tells of a recording: its "class", or the real "value" that comes with it. `windows`
     cut each recording, a long series, into many with such a value.
     `published` names transforms that a checkpoint expects (`stgcnlib.transforms.PUBLISHED`), in place of `normalize`;
-    `skip` is a file that lists recordings to leave out, a name a line; `drop_duplicates` leaves out test recordings
-    that equal a training recording number for number, and all but one of equal ones in each part; of each recording
-    every `frame_step`-th frame is kept, from the first on.
+    `skip` is a file that lists recordings to leave out, a name a line; `layout` (a name or a YAML file), `pattern` and
+    `names` (a file) are what `stgcnlib.read` takes for data that do not say them; `drop_duplicates` leaves out test
+    recordings that equal a training recording number for number, and all but one of equal ones in each part; of each
+    recording every `frame_step`-th frame is kept, from the first on.
     """
 
     path: str = "demo"
@@ -67,6 +68,9 @@ class Data(Section):
     centre: Literal["sequence", "frame"] = "sequence"
     published: tuple[str, ...] = ()
     skip: str | None = None
+    layout: str | None = None
+    pattern: str | None = None
+    names: str | None = None
     drop_duplicates: bool = False
     frame_step: Whole = Field(1, ge=1)
     target: Literal["class", "value"] = "class"

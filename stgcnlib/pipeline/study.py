@@ -33,6 +33,7 @@ from stgcnlib.pipeline.sections import (
     Statistics,
     Transfer,
 )
+from stgcnlib.skeleton import is_layout_file
 from stgcnlib.yaml_text import YAMLError, read_yaml, write_yaml
 
 __all__ = ["Study", "bundled_folder"]
@@ -130,8 +131,10 @@ class Study(Section):
         data, network = study.data, study.network
         if data.path not in ("demo", "sensor-demo"):
             data = data.model_copy(update={"path": _expanded(data.path, "data.path", source, base)})
-        if data.skip is not None:
-            data = data.model_copy(update={"skip": _expanded(data.skip, "data.skip", source, base)})
+        for name in ("skip", "names", "layout"):
+            value = getattr(data, name)
+            if value is not None and (name != "layout" or is_layout_file(value)):
+                data = data.model_copy(update={name: _expanded(value, f"data.{name}", source, base)})
         if network.checkpoint is not None:
             checkpoint = _expanded(network.checkpoint, "network.checkpoint", source, base)
             network = network.model_copy(update={"checkpoint": checkpoint})

@@ -11,14 +11,13 @@ of the file, or ``skes_available_name.txt`` as the preparation writes it, whose 
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stgcnlib.errors import SkeletonFormatError, shorten
+from stgcnlib.errors import SkeletonFormatError, shorten, warn
 from stgcnlib.readers import ntu
 from stgcnlib.readers.arrays import Stored, member_names, members
 from stgcnlib.readers.content import Recording, gather
@@ -79,10 +78,9 @@ def read(
     if skeleton.name == "ntu-rgb+d" and classes in ({60}, {120}):
         class_names = ntu.ACTIONS[: classes.pop()]
     if names is None:
-        warnings.warn(
+        warn(
             f"{file}: names no recording, so subjects, cameras and setups are unknown, and none can be left out; "
-            "give their names (names=, --names), a line each",
-            stacklevel=3,
+            "give their names (names=, --names), a line each"
         )
     else:
         _name(recordings, [name.removesuffix(".skeleton") for name in names], file)

@@ -12,13 +12,12 @@ Arrays of bones and motions that lie beside are not read: `stgcnlib.transforms` 
 from __future__ import annotations
 
 import re
-import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from stgcnlib.errors import SkeletonFormatError, shorten
+from stgcnlib.errors import SkeletonFormatError, shorten, warn
 from stgcnlib.readers import ntu
 from stgcnlib.readers.arrays import stored
 from stgcnlib.readers.content import Recording, gather
@@ -66,9 +65,7 @@ def read(files: list[Path], source: Path, *, layout: SkeletonLayout | str | None
         )
     left = [f.name for f, m in matches if m is not None and m["label"] is None and m["stream"] not in JOINTS]
     if left and (rest := [f.name for f, m in matches if m is not None and m["stream"] in JOINTS and not m["label"]]):
-        warnings.warn(
-            f"{source}: not read are {shorten(left)}, which transforms compute from {shorten(rest)}", stacklevel=3
-        )
+        warn(f"{source}: not read are {shorten(left)}, which transforms compute from {shorten(rest)}")
     recordings: list[Recording] = []
     kinds: set[str] = set()
     found: SkeletonLayout | None = None

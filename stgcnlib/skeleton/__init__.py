@@ -13,9 +13,9 @@ from stgcnlib.skeleton.definition import SkeletonLayout, graph_layout
 from stgcnlib.skeleton.estimators import ESTIMATORS
 from stgcnlib.skeleton.sensors import SENSORS
 from stgcnlib.skeleton.whole_body import WHOLE
-from stgcnlib.skeleton.written import mirror_of, read_layout
+from stgcnlib.skeleton.written import is_layout_file, mirror_of, read_layout
 
-__all__ = ["LAYOUTS", "SkeletonLayout", "graph_layout", "layout", "mirror_of"]
+__all__ = ["LAYOUTS", "SkeletonLayout", "graph_layout", "is_layout_file", "layout", "mirror_of"]
 
 LAYOUTS: Mapping[str, SkeletonLayout] = {known.name: known for known in (*SENSORS, *ESTIMATORS, *WHOLE)}
 
@@ -30,7 +30,7 @@ def layout(name: str | SkeletonLayout) -> SkeletonLayout:
     """
     if isinstance(name, SkeletonLayout):
         return name
-    if name.lower().endswith((".yml", ".yaml", ".json")):
+    if is_layout_file(name):
         return read_layout(name)
     if name not in LAYOUTS:
         raise LayoutError(

@@ -13,12 +13,17 @@ import yaml
 from stgcnlib.errors import LayoutError, shorten, suggest
 from stgcnlib.skeleton.definition import SkeletonLayout
 
-__all__ = ["mirror_of", "read_layout"]
+__all__ = ["is_layout_file", "mirror_of", "read_layout"]
 
 MOST_BYTES = 2**20
 MOST_JOINTS = 1000
 FIELDS = ("name", "joints", "bones", "centre", "mirror", "spine", "shoulders", "limbs", "dimensions")
 SIDE = re.compile(r"(?:^|(?<=[^a-z]))(left|l|right|r)(?=[^a-z]|$)", re.IGNORECASE)
+
+
+def is_layout_file(name: str) -> bool:
+    """Whether a layout's name is that of a file."""
+    return name.lower().endswith((".yml", ".yaml", ".json"))
 
 
 def mirror_of(joints: Sequence[str]) -> tuple[tuple[int, int], ...]:

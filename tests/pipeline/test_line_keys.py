@@ -131,6 +131,7 @@ HOMES = {
 WORDS = {
     "data.path": ("a.npz", "b.npz"),
     "data.skip": ("a.txt", "b.txt"),
+    "data.names": ("a.txt", "b.txt"),
     "network.checkpoint": ("a.pt", "b.pt"),
     "network.folder": ("one", "two"),
     "transfer.source.path": ("a.npz", "b.npz"),

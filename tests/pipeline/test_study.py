@@ -9,6 +9,7 @@ import yaml
 
 from stgcnlib.errors import StudyError
 from stgcnlib.networks import load_network
+from stgcnlib.pipeline import open_study
 from stgcnlib.pipeline.study import Study, bundled_folder
 
 
@@ -96,6 +97,30 @@ def test_paths_are_relative_to_the_file_and_variables_expand(tmp_path: Path, mon
     assert Study.from_file(file).data.path == str((tmp_path / "here").resolve())
     file.write_text("data: {path: '${STUDY_TEST_OTHER:-/elsewhere}/here'}\n")
     assert Study.from_file(file).data.path == "/elsewhere/here"
+
+
+def test_a_study_of_tables_of_own_joints(tmp_path: Path) -> None:
+    """Layout and pattern go to the reader; the layout's file lies beside the study, and counts by its content."""
+    (tmp_path / "mouse.yml").write_text("joints: [snout, tail]\nbones: [[tail, snout]]\ndimensions: 2\n")
+    (tmp_path / "recordings").mkdir()
+    for subject in (1, 2):
+        for label, step in (("rest", 1.0), ("walk", 4.0)):
+            rows = [f"{step * t},{subject},{step * t + 9},{subject + 1}" for t in range(1, 6)]
+            (tmp_path / "recordings" / f"{subject}_{label}.csv").write_text("\n".join(rows))
+    file = tmp_path / "mine.yml"
+    file.write_text(
+        "data:\n  path: recordings\n  layout: mouse.yml\n  pattern: '{subject}_{label}.csv'\n  normalize: false\n"
+        "  split: {by: subject, train: [1]}\n"
+    )
+    study = Study.from_file(file)
+    assert study.data.layout == str((tmp_path / "mouse.yml").resolve())
+    run = open_study(study, tmp_path / "out")
+    data = run["prepared"]
+    assert (data.layout.name, data.class_names, len(data)) == ("mouse", ("rest", "walk"), 4)
+    key = run.key("prepared")
+    (tmp_path / "mouse.yml").write_text("joints: [nose, tail]\nbones: [[tail, nose]]\ndimensions: 2\n")
+    assert open_study(study, tmp_path / "out").key("prepared") != key
+    assert Study(data={"path": "x", "layout": "coco-17"}).data.layout == "coco-17"
 
 
 def test_paths_of_a_source_are_relative_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

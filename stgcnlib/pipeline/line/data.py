@@ -187,4 +187,5 @@ def _told(data: SequenceSet, target: str) -> SequenceSet:
 def _read(chosen: Any) -> SequenceSet:
     from stgcnlib.readers import read
 
-    return read(chosen.path, format=chosen.format, skip=chosen.skip)
+    told = {"layout": chosen.layout, "pattern": chosen.pattern, "names": chosen.names}
+    return read(chosen.path, format=chosen.format, skip=chosen.skip, **told)
