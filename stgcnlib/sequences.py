@@ -389,7 +389,8 @@ def _checked(value: ArrayLike, name: str, layout: SkeletonLayout, length: int | 
             f"{name}: coords have {array.shape[-2]} joints, layout {layout.name!r} has {len(layout)}; "
             "choose the layout that the data was recorded with"
         )
-    if array.ndim == 4 and (array.shape[-1] < layout.dimensions or _is_channels_first(array, layout.dimensions)):
+    few = array.shape[-1] < layout.dimensions <= array.shape[0]  # channels, which the first axis would have
+    if array.ndim == 4 and (few or _is_channels_first(array, layout.dimensions)):
         raise SequenceError(
             f"{name}: coords have shape {array.shape}, which looks like channels, frames, joints, people; the order "
             f"here is people, frames, joints, channels ({layout.dimensions} or more for layout {layout.name!r}): give "
