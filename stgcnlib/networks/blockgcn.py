@@ -22,6 +22,7 @@ from stgcnlib.networks.recognizer import (
     fresh_convolutions,
     fresh_head,
     halving_blocks,
+    halving_option,
 )
 from stgcnlib.networks.temporal import MultiScaleTemporal, widened
 from stgcnlib.skeleton import SkeletonLayout
@@ -184,7 +185,7 @@ class BlockGCN(Recognizer):
         super().__init__(skeleton, classes, channels, people=people, dropout=dropout, options=options)
         if width % heads:
             raise ValueError(f"width is {width}; it must be a multiple of the {heads} heads")
-        self.options = options | ({} if halvings is None else {"halvings": tuple(halvings)})
+        self.options = options | halving_option(halvings)
         self.data_bn = PeopleNorm(width * len(self.layout), people)
         self.to_joint_embedding = nn.Linear(channels, width)
         self.pos_embedding = nn.Parameter(torch.randn(1, len(self.layout), width))

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from stgcnlib.networks.graph import directed_adjacency
-from stgcnlib.networks.recognizer import BlockPlan, Recognizer, block_plan, fresh_head
+from stgcnlib.networks.recognizer import BlockPlan, Recognizer, block_plan, fresh_head, halving_option
 from stgcnlib.skeleton import SkeletonLayout
 
 __all__ = ["DeGCN"]
@@ -206,7 +206,7 @@ class DeGCN(Recognizer):
         options: dict[str, Any] = {
             "width": width, "depth": depth, "streams": streams, "places": places, "people": people, "dropout": dropout,
         }  # fmt: skip
-        options |= {} if halvings is None else {"halvings": tuple(halvings)}
+        options |= halving_option(halvings)
         super().__init__(skeleton, classes, channels, people=people, dropout=dropout, options=options)
         if width % SCALES:
             raise ValueError(f"{width} channels do not divide into {SCALES} branches; choose another width")

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from stgcnlib.networks.graph import hierarchical_adjacency, hierarchy, trunk_joint
-from stgcnlib.networks.recognizer import Block, Recognizer, block_plan, fresh_convolutions, fresh_head
+from stgcnlib.networks.recognizer import Block, Recognizer, block_plan, fresh_convolutions, fresh_head, halving_option
 from stgcnlib.networks.temporal import MultiScaleTemporal, widened
 from stgcnlib.skeleton import SkeletonLayout
 
@@ -182,7 +182,7 @@ class HDGCN(Recognizer):
             raise ValueError(f"centre is {centre}; the layout has joints 0 to {len(self.layout) - 1}")
         groups = hierarchy(self.layout, centre, levels)
         self.options = {**options, "levels": len(groups) - 1, "centre": centre}
-        self.options |= {} if halvings is None else {"halvings": tuple(halvings)}
+        self.options |= halving_option(halvings)
         self.layer_names = tuple(f"l{index + 1}" for index in range(depth))
         features = channels
         for name, plan in zip(self.layer_names, block_plan(channels, width, depth, halvings), strict=True):

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from stgcnlib.networks.graph import hop_index
-from stgcnlib.networks.recognizer import Recognizer, fresh_convolutions, fresh_head, halving_blocks
+from stgcnlib.networks.recognizer import Recognizer, fresh_convolutions, fresh_head, halving_blocks, halving_option
 from stgcnlib.networks.temporal import MultiScaleTemporal, shortcut
 from stgcnlib.skeleton import SkeletonLayout
 
@@ -167,7 +167,7 @@ class Hyperformer(Recognizer):
             raise ValueError(f"groups are {list(groups)}; give a number from 0 for each of {len(self.layout)} joints")
         label = torch.tensor(joint_groups(self.layout) if groups is None else list(groups))
         self.options = options | ({} if groups is None else {"groups": tuple(groups)})
-        self.options |= {} if halvings is None else {"halvings": tuple(halvings)}
+        self.options |= halving_option(halvings)
         same = (label[:, None] == label[None, :]).float()
         hops = torch.from_numpy(hop_index(self.layout))
         strided = halving_blocks(depth, halvings)

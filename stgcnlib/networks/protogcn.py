@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stgcnlib.networks.recognizer import Recognizer, block_plan, fresh_head
+from stgcnlib.networks.recognizer import Recognizer, block_plan, fresh_head, halving_option
 from stgcnlib.networks.stgcnpp import BRANCHES, BranchedBlock, BranchedTemporal
 from stgcnlib.networks.temporal import widened
 from stgcnlib.skeleton import SkeletonLayout
@@ -104,7 +104,7 @@ class ProtoGCN(Recognizer):
         halvings: Sequence[int] | None = None,
     ) -> None:
         options: dict[str, Any] = {"width": width, "depth": depth, "prototypes": prototypes, "dropout": dropout}
-        options |= {} if halvings is None else {"halvings": tuple(halvings)}
+        options |= halving_option(halvings)
         super().__init__(skeleton, classes, channels, people=None, dropout=0.0, options=options)
         if width < BRANCHES:
             raise ValueError(f"width is {width}; it must be at least {BRANCHES}, one channel for each branch")

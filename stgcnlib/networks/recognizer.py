@@ -20,7 +20,7 @@ from stgcnlib.skeleton import SkeletonLayout, layout
 
 __all__ = [
     "Block", "BlockPlan", "PeopleNorm", "PlannedRecognizer", "Recognizer", "block_plan", "fresh_convolutions",
-    "fresh_head", "halving_blocks",
+    "fresh_head", "halving_blocks", "halving_option",
 ]  # fmt: skip
 
 
@@ -44,6 +44,11 @@ def halving_blocks(depth: int, halvings: Sequence[int] | None = None) -> tuple[i
     if list(halvings) != sorted({block for block in halvings if 2 <= block <= depth}):
         raise ValueError(f"halvings are {list(halvings)}; give blocks from 2 to {depth}, each once, in rising order")
     return tuple(halvings)
+
+
+def halving_option(halvings: Sequence[int] | None) -> dict[str, tuple[int, ...]]:
+    """The option that rebuilds a network with these halvings; none where they are as `block_plan` has them."""
+    return {} if halvings is None else {"halvings": tuple(halvings)}
 
 
 def block_plan(channels: int, width: int, depth: int, halvings: Sequence[int] | None = None) -> Iterator[BlockPlan]:
@@ -223,7 +228,7 @@ class PlannedRecognizer(Recognizer):
         halvings: Sequence[int] | None = None,
     ) -> None:
         options: dict[str, Any] = {"width": width, "depth": depth, "people": people, "dropout": dropout}
-        options |= {} if halvings is None else {"halvings": tuple(halvings)}
+        options |= halving_option(halvings)
         super().__init__(skeleton, classes, channels, people=people, dropout=dropout, options=options)
         A = torch.from_numpy(directed_adjacency(self.layout))
         self.layer_names = tuple(f"l{index + 1}" for index in range(depth))

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from stgcnlib.networks.graph import Strategy, adjacency
-from stgcnlib.networks.recognizer import block_plan
+from stgcnlib.networks.recognizer import block_plan, halving_option
 from stgcnlib.skeleton import SkeletonLayout, layout
 
 __all__ = ["STGCN"]
@@ -127,7 +127,7 @@ class STGCN(nn.Module):
             "max_hop": max_hop,
             "edge_importance": edge_importance,
             "dropout": dropout,
-            **({} if halvings is None else {"halvings": tuple(halvings)}),
+            **halving_option(halvings),
         }
         self.register_buffer("A", torch.from_numpy(adjacency(self.layout, strategy=strategy, max_hop=max_hop)))
         partitions, joints = self.A.shape[0], self.A.shape[1]

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from stgcnlib.networks.graph import directed_adjacency
-from stgcnlib.networks.recognizer import BlockPlan, Recognizer, block_plan, fresh_head
+from stgcnlib.networks.recognizer import BlockPlan, Recognizer, block_plan, fresh_head, halving_option
 from stgcnlib.networks.temporal import shortcut, widened
 from stgcnlib.skeleton import SkeletonLayout
 
@@ -139,7 +139,7 @@ class STGCNPP(Recognizer):
         halvings: Sequence[int] | None = None,
     ) -> None:
         options: dict[str, Any] = {"width": width, "depth": depth, "dropout": dropout}
-        options |= {} if halvings is None else {"halvings": tuple(halvings)}
+        options |= halving_option(halvings)
         super().__init__(skeleton, classes, channels, people=None, dropout=0.0, options=options)
         if width < BRANCHES:
             raise ValueError(f"width is {width}; it must be at least {BRANCHES}, one channel for each branch")

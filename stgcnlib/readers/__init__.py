@@ -232,13 +232,18 @@ def _tell_of_the_rest(source: Path, rest: list[Path], format: str | None) -> Non
         (links, "link", " to nothing"),
     ):
         if left:
-            what = [f"{entry.name} {mistaken(entry)}" for entry in left[:8] if entry.is_file() and mistaken(entry)]
+            what = _mistaken(left[:8])
             names = [str(entry.relative_to(source)) if source.is_dir() else entry.name for entry in left]
             warnings.warn(
                 f"{source}: not read: {len(left)} {kind}{'s' * (len(left) > 1)}{more}, {shorten(names, 6)}"
                 + f" ({'; '.join(what)})" * bool(what),
                 stacklevel=3,
             )
+
+
+def _mistaken(entries: list[Path]) -> list[str]:
+    """What those files are that are something else altogether."""
+    return [f"{entry.name} {what}" for entry in entries if entry.is_file() and (what := mistaken(entry))]
 
 
 def _is_beside(entry: Path, source: Path) -> bool:
@@ -266,7 +271,7 @@ def _seen(source: Path) -> str:
     if source.is_dir():
         entries = sorted(source.iterdir())
         names = [entry.name + "/" * entry.is_dir() for entry in entries]
-        what = [f"{entry.name} {mistaken(entry)}" for entry in entries[:4] if entry.is_file() and mistaken(entry)]
+        what = _mistaken(entries[:4])
         return f"a folder of {shorten(names, 4)}" + f" ({'; '.join(what)})" * bool(what) if names else "an empty folder"
     with source.open("rb") as stream:
         return f"a file that starts with {stream.read(24)!r}"
