@@ -13,7 +13,7 @@ DATA ?= reports/demo/artefacts/activations/trained.zarr
 # Test processes share the cores; threads on top of them only fight.
 ONE_THREAD := OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 STGCNLIB_PROGRESS=0
 
-.PHONY: install report test test-portable mutants lint format bench clean help
+.PHONY: install report test test-portable faults mutants lint format bench clean help
 
 help:           ## list the targets
 	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 16
@@ -46,6 +46,9 @@ test: $(READY_DEV) ## all tests, the tutorials included
 
 test-portable: $(READY_DEV) ## the numerical tests as on other processors; MACHINE=… for one of them, see tests/portable.py
 	$(BIN)/python tests/portable.py --workers $(WORKERS) $(MACHINE)
+
+faults: $(READY_DEV) ## kills, damage, full disks and bad input, all of them (tests/faults), and what they counted; ARGS='-k kills' for some
+	$(ONE_THREAD) STGCNLIB_FAULTS=all $(BIN)/python -m pytest -n $(WORKERS) tests/faults $(ARGS)
 
 mutants: $(READY_DEV) ## plant faults, and list those that no test notices; ROOMS=dtw ARGS='--count 10' for fewer
 	@$(call INSTALL,"what plants faults") --editable '.[dev,mutants]'

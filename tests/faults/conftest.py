@@ -1,0 +1,41 @@
+"""Tests that break things on purpose. Those marked `long` run with STGCNLIB_FAULTS=all, as `make faults` sets it; what
+tests count is summed and printed at the end."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+
+ALL = os.environ.get("STGCNLIB_FAULTS") == "all"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if not ALL and item.get_closest_marker("long"):
+            item.add_marker(pytest.mark.skip(reason="takes long; make faults runs it"))
+
+
+@pytest.fixture
+def tally(record_property: pytest.RecordProperty) -> Callable[..., None]:
+    """Adds to the counts of a kind of fault, before a test asserts: `tally("kills", injected=1, survived=1)`."""
+
+    def count(kind: str, **counts: int) -> None:
+        record_property("faults", [kind, counts])
+
+    return count
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    kinds: dict[str, Counter[str]] = {}
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for name, value in getattr(report, "user_properties", ()) if getattr(report, "when", "") == "call" else ():
+                if name == "faults":
+                    kinds.setdefault(value[0], Counter()).update(value[1])
+    if kinds:
+        terminalreporter.section("faults")
+        for kind, counts in sorted(kinds.items()):
+            terminalreporter.write_line(f"{kind}: {', '.join(f'{number} {what}' for what, number in counts.items())}")
