@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from stgcnlib.errors import OutputError
+from stgcnlib.temporary import PREFIX, hold, release, remove_left
 
 __all__ = [
     "Archive", "atomic_folder", "atomic_path", "fingerprint", "fingerprint_file", "is_remote", "local_path",
@@ -43,11 +44,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         OutputError: if nothing can be written there, or the disk is full.
     """
     target = Path(path)
-    make_folder(target.parent)
-    with _writing(target):
-        handle, name = tempfile.mkstemp(prefix=f".{target.stem}-", suffix=target.suffix, dir=target.parent)
-        os.close(handle)
-    temporary = Path(name)
+    temporary, held = _beside(target, folder=False)
     try:
         with _writing(target, only=_FULL):
             yield temporary
@@ -60,6 +57,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
             temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+        release(held)
 
 
 @contextmanager
@@ -70,9 +68,7 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         OutputError: if nothing can be written there, or the disk is full.
     """
     target = Path(path)
-    make_folder(target.parent)
-    with _writing(target):
-        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    temporary, held = _beside(target, folder=True)
     try:
         with _writing(target, only=_FULL):
             yield temporary
@@ -87,6 +83,29 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
                 temporary.rename(target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        release(held)
+
+
+_cleared: set[Path] = set()
+"""Folders in which this process has removed what killed processes had left."""
+
+
+def _beside(target: Path, *, folder: bool) -> tuple[Path, int]:
+    """A new file or folder beside a target, and the handle of its lock."""
+    home = make_folder(target.parent)
+    if home not in _cleared:
+        _cleared.add(home)
+        remove_left(home)
+    while True:
+        with _writing(target):
+            if folder:
+                temporary = Path(tempfile.mkdtemp(prefix=PREFIX, dir=home))
+            else:
+                handle, name = tempfile.mkstemp(prefix=PREFIX, suffix=target.suffix, dir=home)
+                os.close(handle)
+                temporary = Path(name)
+        if (held := hold(temporary)) is not None:
+            return temporary, held
 
 
 def make_folder(path: str | os.PathLike[str]) -> Path:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from stgcnlib.artefacts.declare import Form
 from stgcnlib.artefacts.stamps import file_state
@@ -135,6 +135,12 @@ class Store:
         make_folder(folder)
         yield folder
         shutil.rmtree(home, ignore_errors=True)  # the artefact is made; what attempts with other keys left goes too
+
+    def clear_unfinished(self) -> None:
+        """Remove the progress of all artefacts that no process is making now; for when all that is wanted is there."""
+        for folder in (self.folder / ".unfinished").glob("*"):
+            with suppress(Timeout), FileLock(self.folder / ".locks" / f"{folder.name}.lock", timeout=0):
+                shutil.rmtree(folder, ignore_errors=True)
 
     @contextmanager
     def _beside(self, name: str) -> Iterator[Path]:

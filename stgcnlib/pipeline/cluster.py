@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 import threading
 import uuid
 from collections.abc import Callable
@@ -26,9 +27,10 @@ from stgcnlib.pipeline.remote import Terms, carry_out, dismiss, identity, unfit
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["Cluster"]
+__all__ = ["Cluster", "forget_runs"]
 
 RETRIES = 2
+MARKS = Path("artefacts", ".clusters")
 SECONDS_TO_ANSWER = 15.0
 
 
@@ -176,7 +178,12 @@ class Cluster(Executor):
 
 def _terms(folder: Path, memory_limit: float | None) -> Terms:
     run = uuid.uuid4().hex
-    return Terms(run, str(folder.absolute() / "artefacts" / ".clusters" / run), identity(), memory_limit)
+    return Terms(run, str(folder.absolute() / MARKS / run), identity(), memory_limit)
+
+
+def forget_runs(output: Path) -> None:
+    """Remove the marks of runs that were killed, from an output folder that no run uses now."""
+    shutil.rmtree(output / MARKS, ignore_errors=True)
 
 
 def _join(address: str, terms: Terms) -> Cluster:

@@ -25,11 +25,12 @@ from stgcnlib.artefacts import Artefacts, Event, make_all
 from stgcnlib.artefacts.waiting import PATIENCE
 from stgcnlib.errors import StageError
 from stgcnlib.files import make_folder
-from stgcnlib.pipeline.cluster import Cluster
+from stgcnlib.pipeline.cluster import Cluster, forget_runs
 from stgcnlib.pipeline.execute import partial_path
 from stgcnlib.pipeline.kernels import SOURCE, KernelSource
 from stgcnlib.pipeline.sections import LOCAL
 from stgcnlib.pipeline.workers import Workers, process_environment
+from stgcnlib.temporary import TemporaryFolder
 from stgcnlib.threads import cores
 
 __all__ = ["Crew", "Job", "cores", "forget_partial", "thread_count"]
@@ -116,6 +117,7 @@ class Crew:
         self._kernels = KernelSource()
         self._workers: Workers | None = None
         self._cluster: Cluster | None = None
+        self._temporary: TemporaryFolder | None = None
 
     def __enter__(self) -> Crew:
         return self
@@ -140,9 +142,7 @@ class Crew:
         Raises:
             StageError: once the others have finished, for the first notebook that failed.
         """
-        environment = process_environment(max(1, cores() // max(1, min(self.workers, len(jobs)))))
-        if self.fork:
-            self._kernels.start(environment)
+        environment = self._started(max(1, cores() // max(1, min(self.workers, len(jobs)))))
         waiting = list(jobs)
         running: dict[Future[float], Job] = {}
         failures: list[StageError] = []
@@ -181,9 +181,7 @@ class Crew:
         if self.scheduler != LOCAL:
             return self._make_elsewhere(artefacts, names, watch)
         if self._workers is None:
-            environment = process_environment(cores())
-            if self.fork:
-                self._kernels.start(environment)
+            environment = self._started(cores())
             self._workers = Workers(self.workers, self._kernels, environment, memory_limit=self.memory_limit)
         make_all(artefacts, names, self._workers, workers=self.workers, threads=thread_count(), watch=watch)
 
@@ -215,6 +213,17 @@ class Crew:
                 worker.process.wait()
         self._ended += workers
         self._kernels.stop()
+        if self._temporary is not None:
+            self._temporary.remove()
+
+    def _started(self, threads: int) -> dict[str, str]:
+        """Variables of processes that use so many threads; what they are forked from has been started."""
+        if self._temporary is None:
+            self._temporary = TemporaryFolder()
+        environment = process_environment(threads) | self._temporary.environment
+        if self.fork:
+            self._kernels.start(environment, self._temporary)
+        return environment
 
     def _execute(self, job: Job, environment: dict[str, str], on_cell: Callable[[Job, int, int], None] | None) -> float:
         began = time.monotonic()
@@ -290,7 +299,8 @@ def _failure(job: Job, event: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def forget_partial(folder: Path) -> None:
-    """Remove what a killed run has left of unfinished notebooks."""
-    for path in folder.glob(partial_path(folder / "*.ipynb").name):
+def forget_partial(output: Path) -> None:
+    """Remove what killed runs have left in an output folder of unfinished notebooks and for workers elsewhere."""
+    for path in output.glob(str(partial_path(Path("notebooks", "*.ipynb")))):
         path.unlink(missing_ok=True)
+    forget_runs(output)

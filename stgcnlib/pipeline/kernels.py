@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -22,6 +20,7 @@ from typing import Any
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
+from stgcnlib.temporary import TemporaryFolder
 from stgcnlib.threads import THREAD_VARIABLES, cores
 
 if sys.platform != "win32":
@@ -47,15 +46,21 @@ class KernelSource:
 
     def __init__(self) -> None:
         self.path: str | None = None
-        self._folder: str | None = None
+        self._temporary: TemporaryFolder | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, environment: Mapping[str, str]) -> None:
-        """Start it with these variables; it imports while others work, and answers when it is ready."""
+    def start(self, environment: Mapping[str, str], folder: TemporaryFolder | None = None) -> None:
+        """Start it with these variables; it imports while others work, and answers when it is ready.
+
+        Args:
+            environment: what is added to the variables of this process.
+            folder: where its socket lies; it removes this folder if this process is killed. `None`: one of its own.
+        """
         if self._process is not None or not sys.platform.startswith("linux"):
             return
-        self._folder = tempfile.mkdtemp(prefix="stgcnlib-")
-        path = str(Path(self._folder) / "kernels")
+        if folder is None:
+            folder = self._temporary = TemporaryFolder()
+        path = str(folder.path / "kernels")
         if len(os.fsencode(path)) > LONGEST_PATH:
             return
         # One thread for each library: a process with threads cannot be forked. Kernels set their own number.
@@ -87,9 +92,9 @@ class KernelSource:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder = None
+        if self._temporary is not None:
+            self._temporary.remove()
+            self._temporary = None
 
 
 class _Forked:

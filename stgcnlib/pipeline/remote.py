@@ -21,6 +21,7 @@ from stgcnlib.errors import ClusterError
 from stgcnlib.files import fingerprint, fingerprint_file
 from stgcnlib.pipeline.kernels import KernelSource
 from stgcnlib.pipeline.workers import Workers, process_environment
+from stgcnlib.temporary import TemporaryFolder
 from stgcnlib.threads import cores
 from stgcnlib.version import __version__
 
@@ -51,6 +52,7 @@ class _Crew:
     """Processes of one run, how many tasks they have, and when that last changed."""
 
     workers: Workers
+    temporary: TemporaryFolder
     tasks: int = 0
     used: float = 0.0
 
@@ -136,7 +138,12 @@ def dismiss(run: str) -> None:
         _ended.add(run)
         crew = _crews.pop(run, None)
     if crew is not None:  # in a thread: the worker's own must go on
-        threading.Thread(target=crew.workers.shutdown, kwargs={"wait": False}, daemon=True).start()
+        threading.Thread(target=_end, args=(crew,), daemon=True).start()
+
+
+def _end(crew: _Crew) -> None:
+    crew.workers.shutdown(wait=False)
+    crew.temporary.remove()
 
 
 def _taken(terms: Terms) -> _Crew | None:
@@ -152,10 +159,12 @@ def _taken(terms: Terms) -> _Crew | None:
         if crew is None:
             worker = get_worker()
             environment = process_environment(max(1, cores() // worker.state.nthreads))
+            temporary = TemporaryFolder()
             if _source.path is None:
                 _source.start(environment)
                 _dismiss_in_the_end(worker)
-            crew = _crews[terms.run] = _Crew(Workers(1, _source, environment, memory_limit=terms.memory_limit))
+            workers = Workers(1, _source, environment | temporary.environment, memory_limit=terms.memory_limit)
+            crew = _crews[terms.run] = _Crew(workers, temporary)
         crew.tasks += 1
     for run in left:
         if run != terms.run:

@@ -86,7 +86,7 @@ def run_stages(
         foreseen = check()
     make_folder(output)
     with alone(output), stoppable():
-        forget_partial(output / "notebooks")
+        forget_partial(output)
         write_text(output / "study.yml", study.to_yaml())
         crew = Crew(
             workers or study.compute.workers or cores(), memory_limit=study.compute.memory_limit, fork=fork,
@@ -105,6 +105,7 @@ def run_stages(
                     for stage in stages:
                         work.do(stage, board)
                         work.foresee(stages)
+                run.store.clear_unfinished()
             finally:
                 _forget_strangers(output, work.record)
 

@@ -16,6 +16,7 @@ import shutil
 import signal
 import socket
 import sys
+import tempfile
 import traceback
 from contextlib import suppress
 from pathlib import Path
@@ -146,6 +147,7 @@ def _become(order: dict[str, Any]) -> None:
     compiled_for = os.environ["NUMBA_NUM_THREADS"]
     os.environ.clear()
     os.environ.update(order["environment"])
+    tempfile.tempdir = None  # found anew, by these variables
     os.environ["NUMBA_NUM_THREADS"] = compiled_for  # numba refuses to compile once it differs; `limit_threads` counts
     for target, source in enumerate(order["streams"]):
         os.dup2(source, target)

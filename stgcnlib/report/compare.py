@@ -18,6 +18,7 @@ from stgcnlib.errors import StgcnlibError, StudyError
 from stgcnlib.files import atomic_path, fingerprint, make_folder, write_text
 from stgcnlib.pipeline.board import Board
 from stgcnlib.pipeline.finished import read_study
+from stgcnlib.pipeline.guard import alone, stoppable
 from stgcnlib.pipeline.jobs import Crew, Job, forget_partial
 from stgcnlib.pipeline.notebooks import check_parameters, notebook_folder
 from stgcnlib.pipeline.record import Record
@@ -58,7 +59,7 @@ def compare(
 
     Raises:
         StudyError: fewer than two folders, or one without a finished study; nothing is written then.
-        StageError: the notebook failed.
+        StageError: the notebook failed, or another comparison is being written to the folder.
     """
     target = Path(output)
     if (target / "study.yml").exists():
@@ -71,22 +72,23 @@ def compare(
     check_parameters(source, parameters)
     make_folder(target)
     settings = {"name": title, "studies": folders}
-    write_text(target / COMPARISON, write_yaml(settings))
-    forget_partial(target / "notebooks")
     job = Job(NOTEBOOK, NOTEBOOK, source, target / "notebooks" / f"{NOTEBOOK}.ipynb", parameters)
     record = Record(target / "stages.json")
     state = RunState([Step(name=NOTEBOOK)])
     state.plan(NOTEBOOK, [Notebook(name=NOTEBOOK)])
-    try:
-        with Crew(1) as crew, Board(state, show=progress) as board, state.working():
-            board.begin(NOTEBOOK)
-            shown = crew.run([job], lambda each, cell, count: state.cell(NOTEBOOK, each.name, cell, count))
-            for each, seconds in shown:
-                mark = fingerprint(settings)
-                record.add(each.name, stage=NOTEBOOK, mark=mark, seconds=seconds, parameters=parameters)
-                board.done(NOTEBOOK, each.name, seconds)
-    finally:
-        index = render_report(target)
+    with alone(target), stoppable():
+        write_text(target / COMPARISON, write_yaml(settings))
+        forget_partial(target)
+        try:
+            with Crew(1) as crew, Board(state, show=progress) as board, state.working():
+                board.begin(NOTEBOOK)
+                shown = crew.run([job], lambda each, cell, count: state.cell(NOTEBOOK, each.name, cell, count))
+                for each, seconds in shown:
+                    mark = fingerprint(settings)
+                    record.add(each.name, stage=NOTEBOOK, mark=mark, seconds=seconds, parameters=parameters)
+                    board.done(NOTEBOOK, each.name, seconds)
+        finally:
+            index = render_report(target)
     return index
 
 

@@ -10,6 +10,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager, suppress
@@ -206,6 +207,7 @@ def _begin(function: Function, shared: Any, threads: int) -> None:
     """First thing in a process: what it computes, and on how many threads."""
     import signal
 
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(ValueError):
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     with suppress(ImportError):
@@ -213,6 +215,13 @@ def _begin(function: Function, shared: Any, threads: int) -> None:
 
         torch.set_num_threads(threads)
     _WORK[:] = [(function, shared)]
+
+
+def _end_with_parent() -> None:
+    """A process of the pool waits for orders forever if its parent is killed."""
+    if (parent := multiprocessing.parent_process()) is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _compute(task: Values) -> Values:

@@ -5,9 +5,7 @@ Kinds and levels are in `corruption`; studies of many levels, and their tables, 
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -23,6 +21,7 @@ from stgcnlib.geometry import Jackknife, label_smoothness, values_without
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.studies.corruption import CLEAN, corrupt
 from stgcnlib.studies.kept import Values
+from stgcnlib.temporary import TemporaryFolder
 
 __all__ = ["Neighbours", "check_queries", "measure_level"]
 
@@ -67,11 +66,11 @@ def measure_level(
     asked = {"k": graph["k"], "exclude": groups, "parts": jackknife.parts}
     check_queries(len(data), neighbours, how_many)
     found = []
-    with tempfile.TemporaryDirectory(prefix="stgcnlib-noise-") as scratch:
+    with TemporaryFolder() as scratch:
 
         def recorded(recordings: SequenceSet, name: str) -> LayerStore:
             return record(
-                network, recordings, layers=names, store=Path(scratch) / name, axes=axes, device=device, progress=False
+                network, recordings, layers=names, store=scratch / name, axes=axes, device=device, progress=False
             )  # fmt: skip
 
         store = recorded(corrupt(data, kind, level, seed=seed), "layers.zarr")

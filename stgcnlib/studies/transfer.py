@@ -7,11 +7,9 @@ Every fit is kept by itself, so that hours of training survive a stop. What the 
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,6 +28,7 @@ from stgcnlib.sequences import SequenceSet
 from stgcnlib.studies.kept import KeptResults, Values, compute_all, load_tables, network_fingerprint, save_tables
 from stgcnlib.studies.transfer_fits import Work, fresh_network, measure
 from stgcnlib.studies.transfer_plan import EPOCHS, FROZEN, plan_fits, validation_unit
+from stgcnlib.temporary import TemporaryFolder
 
 __all__ = ["TransferResult", "target_geometry", "transfer_result", "transfer_study"]
 
@@ -258,7 +257,7 @@ def target_geometry(
     with ExitStack() as stack:
         stores = {}
         for number, source in enumerate(sources):
-            scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stgcnlib-transfer-")))
+            scratch = stack.enter_context(TemporaryFolder())
             name = TRAINED if not number else f"{TRAINED}-{number + 1}"
             stores[name] = record(
                 source, test, store=scratch / "layers.zarr", axes=axes, device=device, progress=False

@@ -6,11 +6,9 @@
 from __future__ import annotations
 
 import copy
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +20,7 @@ from stgcnlib.activations import record
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.studies.kept import Values
 from stgcnlib.studies.transfer_plan import PROBE, SCRATCH, validation_part
+from stgcnlib.temporary import TemporaryFolder
 from stgcnlib.training import evaluate, fine_tune, fit
 
 __all__ = ["Work", "fresh_network", "measure"]
@@ -113,8 +112,8 @@ def _probe(
 def _pooled(work: Work, source: Any, data: SequenceSet) -> NDArray[np.float64]:
     """(N, C) features of the source's last block, averaged over frames and joints."""
     name = source.layer_names[-1]
-    with tempfile.TemporaryDirectory(prefix="stgcnlib-probe-") as scratch:
-        place = Path(scratch) / "layers.zarr"
+    with TemporaryFolder() as scratch:
+        place = scratch / "layers.zarr"
         layer = record(source, data, layers=[name], store=place, axes=work.axes, device=work.device, progress=False)[
             name
         ]

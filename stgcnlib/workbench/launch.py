@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +18,7 @@ from stgcnlib.errors import StudyError
 from stgcnlib.files import write_text
 from stgcnlib.pipeline.finished import read_study
 from stgcnlib.pipeline.notebooks import read_notebook
+from stgcnlib.temporary import TemporaryFolder
 
 __all__ = ["launch", "place_notebook", "server_command", "workbench_notebook"]
 
@@ -68,7 +68,7 @@ def place_notebook(folders: Sequence[Path], *, keep: bool = True) -> Path:
     if keep and os.access(home, os.W_OK):
         places = [os.path.relpath(folder.resolve(), home) for folder in folders]
         return _write(home / name, places)
-    return _write(Path(tempfile.mkdtemp(prefix="stgcnlib-")) / name, [str(folder.resolve()) for folder in folders])
+    return _write(TemporaryFolder(inherited=True).path / name, [str(folder.resolve()) for folder in folders])
 
 
 def server_command(

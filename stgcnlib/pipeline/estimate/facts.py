@@ -5,7 +5,6 @@ A folder of very many files is read in part: files drawn at random stand for all
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from stgcnlib.artefacts import Artefacts, Line, Onlooker
 from stgcnlib.pipeline.study import Study
 from stgcnlib.sequences import SequenceSet
+from stgcnlib.temporary import TemporaryFolder
 
 __all__ = ["Facts", "Layer", "Part", "few_of", "find_facts", "looked_at"]
 
@@ -119,12 +119,12 @@ def looked_at(study: Study, output: Path, line: Line) -> Iterator[tuple[Onlooker
         yield whole, 1.0
         return
     names, share = skipped
-    with tempfile.TemporaryDirectory(prefix="stgcnlib-estimate-") as scratch:
-        file = Path(scratch) / "skipped.txt"
+    with TemporaryFolder() as scratch:
+        file = scratch / "skipped.txt"
         already = "" if study.data.skip is None else Path(study.data.skip).read_text(encoding="utf-8")
         file.write_text("\n".join([already, *names]), encoding="utf-8")
         data = study.data.model_copy(update={"skip": str(file)})
-        yield Onlooker(line, study.model_copy(update={"data": data}), Path(scratch)), share
+        yield Onlooker(line, study.model_copy(update={"data": data}), scratch), share
 
 
 def find_facts(look: Artefacts, study: Study, share: float = 1.0) -> Facts:
@@ -144,9 +144,9 @@ def find_facts(look: Artefacts, study: Study, share: float = 1.0) -> Facts:
     parts["nodes"] = _part(nodes, share, most=_sampled(study, nodes))
     network = look["network/initial"]
     few = nodes.select(few_of(nodes, 4))
-    with tempfile.TemporaryDirectory(prefix="stgcnlib-estimate-") as scratch:
+    with TemporaryFolder() as scratch:
         store = record(
-            network, few, layers=study.layers, axes=study.network.axes, store=Path(scratch) / "few.zarr",
+            network, few, layers=study.layers, axes=study.network.axes, store=scratch / "few.zarr",
             people=kept_people(nodes, "auto"), progress=False,
         )  # fmt: skip
         layers = tuple(

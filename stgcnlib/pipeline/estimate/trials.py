@@ -6,12 +6,10 @@ Processor seconds, because other work on the machine does not lengthen them much
 from __future__ import annotations
 
 import copy
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +18,7 @@ from stgcnlib.artefacts import Artefacts
 from stgcnlib.pipeline.estimate.facts import Facts, Layer, few_of
 from stgcnlib.pipeline.study import Study
 from stgcnlib.sequences import SequenceSet
+from stgcnlib.temporary import TemporaryFolder
 from stgcnlib.threads import limit_threads
 
 __all__ = ["Passes", "Units", "measure_units"]
@@ -109,10 +108,10 @@ def measure_units(
     some = nodes.select(few_of(nodes, RECORDED))
     alike = nodes.select([int(np.argsort(nodes.lengths, kind="stable")[len(nodes) // 2])] * RECORDED)
     people, axes = kept_people(nodes, "auto"), study.network.axes
-    with tempfile.TemporaryDirectory(prefix="stgcnlib-estimate-") as scratch:
+    with TemporaryFolder() as scratch:
 
         def recorded(data: SequenceSet, name: str) -> Any:
-            place = Path(scratch) / f"{name}.zarr"
+            place = scratch / f"{name}.zarr"
             return record(
                 network, data, layers=study.layers, axes=axes, store=place, people=people, progress=False,
                 device=study.compute.device,
