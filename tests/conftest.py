@@ -49,3 +49,13 @@ def small_set(rng: np.random.Generator) -> SequenceSet:
         groups={"subject": [1, 1, 2, 2, 3, 3, 4, 4]},
         layout="kinect-v1",
     )
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where this process and those that it starts make temporary files."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    return folder

@@ -177,24 +177,30 @@ def begun(output: Path, notebooks: Path, settings: dict[str, Any] | None = None)
     return subprocess.Popen([sys.executable, "-c", SCRIPT, *arguments], stderr=subprocess.PIPE, text=True)
 
 
-def test_an_interrupted_run_leaves_nothing_half_done_and_goes_on(tmp_path: Path) -> None:
+def test_an_interrupted_run_leaves_nothing_half_done_and_goes_on(tmp_path: Path, temporary: Path) -> None:
     notebooks, output = write_line(tmp_path / "notebooks"), tmp_path / "out"
     write_notebook(notebooks, "06_relevance", SLEEP)
     process = begun(output, notebooks)
     pid_file = output / "kernel.pid"
     wait_for(lambda: pid_file.exists() and pid_file.read_text() != "")
     kernel = int(pid_file.read_text())
+    (private,) = temporary.iterdir()
+    assert list(private.glob("*.json"))  # with the keys of a kernel's connections
+    assert private.stat().st_mode & 0o777 == 0o700
     process.send_signal(signal.SIGINT)
     _, complaints = process.communicate(timeout=30)
     assert "KeyboardInterrupt" in complaints
     wait_for(lambda: not alive(kernel))
+    assert list(temporary.iterdir()) == []
     assert {path.name for path in (output / "notebooks").iterdir()} == {"00_data.ipynb", "02_activations.ipynb"}
     (output / "quick").touch()
     assert sorted(run(output, notebooks)) == ["05_layer block <0>", "05_layer input"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_run_that_is_ended_while_it_makes_an_artefact_goes_on_there(tmp_path: Path, number: int) -> None:
+def test_a_run_that_is_ended_while_it_makes_an_artefact_goes_on_there(
+    tmp_path: Path, temporary: Path, number: int
+) -> None:
     """No process is left, nothing half made is taken for whole, and what the artefact had kept is found again."""
     notebooks, output = write_line(tmp_path / "notebooks"), tmp_path / "out"
     slow = {"explain": {"steps": SLOW}}
@@ -221,6 +227,7 @@ def test_a_run_that_is_ended_while_it_makes_an_artefact_goes_on_there(tmp_path: 
     first, second = json.loads((output / "artefacts" / "explained.json").read_text())
     assert int(first) == maker != int(second)
     assert not any((output / "artefacts" / ".unfinished").iterdir())
+    assert list(temporary.iterdir()) == []
 
 
 def children_of(parent: int) -> list[int]:

@@ -256,10 +256,12 @@ def test_an_interrupted_run_says_that_it_was_stopped(tmp_path: Path, number: int
     assert dead_links(output) == []
 
 
-def test_a_killed_run_is_told_as_stopped_and_the_next_one_corrects_the_page(tmp_path: Path) -> None:
+def test_a_killed_run_is_told_as_stopped_and_the_next_one_corrects_the_page(tmp_path: Path, temporary: Path) -> None:
     notebooks, output = write_line(tmp_path / "notebooks"), tmp_path / "out"
     write_notebook(notebooks, "06_relevance", HOLD)
     end_with(signal.SIGKILL, output, notebooks)
+    (private,) = temporary.iterdir()
+    assert list(private.glob("*.json"))  # with the keys of a kernel's connections
     assert "Running" in words(output)  # nobody was left to write another page, but it says when it was written:
     assert re.search(r"At \d\d:\d\d:\d\d UTC: .* so far", words(output))
     assert "The run was stopped before its end" in render_report(output).read_text()
@@ -268,6 +270,7 @@ def test_a_killed_run_is_told_as_stopped_and_the_next_one_corrects_the_page(tmp_
     write_notebook(notebooks, "06_relevance", WAIT.format(name="06"))
     with running(output, notebooks) as errors:
         wait_for(lambda: rows(output).get("Title of 06_relevance") in ("waiting", "running"))
+        wait_for(lambda: not private.exists())
         assert rows(output)["Title of 00_data"] == "done"  # from the killed run
         assert "done before" in words(output)
     assert errors == []

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from planted import square
+from small_line import alive, wait_for
 
 from stgcnlib.errors import StudyError
 from stgcnlib.studies.kept import KeptResults, compute_all, load_tables, save_tables
@@ -28,6 +31,33 @@ def test_an_error_comes_as_it_is_and_what_was_done_stays(tmp_path: Path, workers
     results = compute_all(square, None, TASKS, kept, workers=workers)
     assert [result["square"] for result in results] == [0, 1, 4, 9, 16]
     assert {name: os.environ.get(name) for name in THREAD_VARIABLES} == before
+
+
+PARENT = """
+import os, time
+from pathlib import Path
+from stgcnlib.studies.kept import KeptResults, compute_all
+def nap(seconds, task):
+    Path(f"{os.getpid()}.pid").touch()
+    time.sleep(seconds)
+if __name__ == "__main__":
+    compute_all(nap, 100, [{}, {}], KeptResults(None, {}), workers=2, progress=False)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for processes in /proc")
+def test_no_process_outlives_a_parent_that_is_killed(tmp_path: Path) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT)
+    parent = subprocess.Popen([sys.executable, str(script)], cwd=tmp_path)
+    try:
+        wait_for(lambda: len(list(tmp_path.glob("*.pid"))) == 2 or parent.poll() is not None)
+        pids = [int(file.stem) for file in tmp_path.glob("*.pid")]
+    finally:
+        parent.kill()
+        parent.wait()
+    assert len(pids) == 2
+    wait_for(lambda: not any(alive(pid) for pid in pids))
 
 
 def test_results_belong_to_what_made_them(tmp_path: Path) -> None:
