@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from stgcnlib.errors import OutputError
-from stgcnlib.temporary import PREFIX, hold, release, remove_left
+from stgcnlib.temporary import PREFIX, aside, hold, release, remove_left
 
 __all__ = [
     "Archive", "atomic_folder", "atomic_path", "fingerprint", "fingerprint_file", "is_remote", "local_path",
@@ -75,10 +75,11 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         with _writing(target):
             temporary.chmod(0o755)
             if target.exists():
-                old = temporary.with_name(temporary.name + "-old")
+                kept, old = hold(target), aside(target)
                 target.rename(old)
                 temporary.rename(target)
                 shutil.rmtree(old)
+                release(kept)
             else:
                 temporary.rename(target)
     finally:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import uuid
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -20,12 +21,13 @@ except ImportError:  # Windows
 else:
     LOCKS = True
 
-__all__ = ["PREFIX", "TemporaryFolder", "hold", "release", "remove_left"]
+__all__ = ["PREFIX", "TemporaryFolder", "aside", "hold", "release", "remove_left"]
 
 PREFIX = ".stgcnlib-"
 """How the names of temporary files and folders beside results begin."""
 
 _RUN = "stgcnlib-run-"
+_OLD, _RANDOM = f"{PREFIX}old-", 8
 
 
 class TemporaryFolder:
@@ -97,6 +99,11 @@ def release(handle: int | None) -> None:
         os.close(handle)
 
 
+def aside(target: Path) -> Path:
+    """A name for what lies at `target`, until another takes its place; `remove_left` puts it back if none has."""
+    return target.with_name(f"{_OLD}{uuid.uuid4().hex[:_RANDOM]}-{target.name}")
+
+
 def remove_left(folder: Path, prefix: str = PREFIX) -> None:
     """Remove temporary files and folders that killed processes of this user have left in a folder."""
     if not LOCKS:
@@ -116,7 +123,10 @@ def _remove_if_left(path: Path) -> None:
         if os.fstat(handle).st_uid != os.geteuid():
             return
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if path.is_dir():
+        target = path.name[len(_OLD) + _RANDOM + 1 :] if path.name.startswith(_OLD) else ""
+        if target and not path.with_name(target).exists():
+            path.rename(path.with_name(target))
+        elif path.is_dir():
             shutil.rmtree(path)
         else:
             path.unlink()

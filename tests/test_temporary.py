@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from stgcnlib.files import atomic_folder, atomic_path, write_text
-from stgcnlib.temporary import PREFIX, TemporaryFolder, hold, release, remove_left
+from stgcnlib.temporary import PREFIX, TemporaryFolder, aside, hold, release, remove_left
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no such locks")
 
@@ -77,6 +77,35 @@ def test_what_lives_in_this_process_stays(tmp_path: Path) -> None:
         assert file.exists()
         assert folder.exists()
     assert names(tmp_path) == ["a.txt", "b"]
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_folder_that_was_being_replaced_is_not_lost(tmp_path: Path, replaced: bool) -> None:
+    target = tmp_path / "store-1.zarr"
+    write_text(target / "a.txt", "old")
+    target.rename(aside(target))
+    if replaced:
+        write_text(target / "a.txt", "new")
+    remove_left(tmp_path)
+    assert names(tmp_path) == ["store-1.zarr"]
+    assert (target / "a.txt").read_text() == ("new" if replaced else "old")
+
+
+def test_one_that_is_being_replaced_is_not_put_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the two renames another process looks."""
+    write_text(tmp_path / "store" / "a.txt", "old")
+    rename = Path.rename
+
+    def look(self: Path, target: Path) -> Path:
+        moved = rename(self, target)
+        remove_left(tmp_path)
+        return moved
+
+    monkeypatch.setattr(Path, "rename", look)
+    with atomic_folder(tmp_path / "store") as folder:
+        (folder / "a.txt").write_text("new")
+    assert names(tmp_path) == ["store"]
+    assert (tmp_path / "store" / "a.txt").read_text() == "new"
 
 
 def test_what_leads_elsewhere_or_blocks_is_left_alone(tmp_path: Path) -> None:

@@ -65,28 +65,8 @@ class Place:
         assert self.start().wait(900) == 0, self.log.read_text()
 
     def processes(self) -> dict[int, str]:
-        """All that runs for this study: "main", "source", "worker", "kernel" or "notebook" (which runs one)."""
-        found, parents = {}, {}
-        for folder in Path("/proc").glob("[0-9]*"):
-            with suppress(OSError):
-                if f"{MARK}={self.mark}".encode() not in (folder / "environ").read_bytes().split(b"\0"):
-                    continue
-                state, parent, *_ = (folder / "stat").read_text().rpartition(")")[2].split()
-                words = (folder / "cmdline").read_bytes().decode().split("\0")
-                if state == "Z":
-                    continue
-                number = int(folder.name)
-                parents[number] = int(parent)
-                if "stgcnlib.pipeline.source" in words:
-                    idle = (folder / "fd" / "0").readlink() == Path(os.devnull)
-                    found[number] = "kernel" if idle else "worker"
-                else:
-                    found[number] = "notebook" if "stgcnlib.pipeline.execute" in words else "main"
-        # The source and what it forks have the same command; its parent is the run.
-        return {
-            number: "source" if what == "worker" and found.get(parents[number]) != "worker" else what
-            for number, what in found.items()
-        }
+        """All that runs for this study, see `processes`."""
+        return processes(self.mark)
 
     def made(self) -> dict[str, tuple[str, int]]:
         """Finished artefacts and notebooks, and what tells that one was made again."""
@@ -121,6 +101,36 @@ class Place:
             if path.name not in TIMES and not path.name.startswith(".") and ".manifest." not in path.name
             and ".locks" not in path.parts
         }  # fmt: skip
+
+
+def processes(mark: str) -> dict[int, str]:
+    """What runs with a value of the variable `MARK`: number of a process -> what it is.
+
+    "source" is what others are forked from; of these "kernel" runs a notebook's cells, "process" makes artefacts.
+    "notebook" drives kernels, "worker" is Dask's, and "other" all else, such as the run itself.
+    """
+    found: dict[int, str] = {}
+    parents: dict[int, int] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if f"{MARK}={mark}".encode() not in (folder / "environ").read_bytes().split(b"\0"):
+                continue
+            state, parent, *_ = (folder / "stat").read_text().rpartition(")")[2].split()
+            words = (folder / "cmdline").read_bytes().decode().split("\0")
+            if state != "Z":
+                number = int(folder.name)
+                parents[number], found[number] = int(parent), _kind(words, folder / "fd" / "0")
+    # The source and what it forks have the same command: its parent is the run, or Dask's worker.
+    forked = {number for number, what in found.items() if what in ("process", "kernel")}
+    return {n: what if n not in forked or parents[n] in forked else "source" for n, what in found.items()}
+
+
+def _kind(words: list[str], stdin: Path) -> str:
+    if "stgcnlib.pipeline.source" in words:
+        return "kernel" if stdin.readlink() == Path(os.devnull) else "process"
+    if "stgcnlib.pipeline.execute" in words:
+        return "notebook"
+    return "worker" if any("multiprocessing.spawn" in word for word in words) else "other"
 
 
 def wait_while(condition: Callable[[], Any], seconds: float) -> bool:
@@ -177,8 +187,8 @@ class Kill:
 def plan(seed: int) -> Iterator[Kill]:
     """Kills without end: all victims, signals and moments in turn, in an order by the seed."""
     rng = random.Random(seed)
-    main = [("main", how) for how in ("killed", "killed", "killed", "ended", "interrupted")]
-    victims = [*main, *((other, "killed") for other in ("worker", "worker", "kernel", "source", "notebook"))]
+    run = [("run", how) for how in ("killed", "killed", "killed", "ended", "interrupted")]
+    victims = [*run, *((other, "killed") for other in ("process", "process", "kernel", "source", "notebook"))]
     moments = [moment for moment in MOMENTS for _ in range(2)]
     while True:
         for (victim, how), moment in zip(
@@ -198,7 +208,7 @@ def strike(place: Place, run: subprocess.Popen[bytes], kill: Kill) -> bool:
             time.sleep(0.003)
     time.sleep(kill.later)
     while run.poll() is None:
-        victims = [run.pid] if kill.victim == "main" else [n for n, w in place.processes().items() if w == kill.victim]
+        victims = [run.pid] if kill.victim == "run" else [n for n, w in place.processes().items() if w == kill.victim]
         if victims:
             with suppress(ProcessLookupError):
                 os.kill(max(victims), SIGNALS[kill.how])
