@@ -17,7 +17,7 @@ __all__ = ["alone", "in_use", "stoppable"]
 
 @contextmanager
 def alone(output: Path) -> Iterator[None]:
-    """Hold a folder's lock, which ends with the process however that ends.
+    """Hold a folder's lock, where the system has such locks; it ends with the process however that ends.
 
     Raises:
         StageError: another run is writing to the folder.
@@ -52,6 +52,8 @@ def _locked(handle: int) -> bool:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError:  # a network file system that locks files alone
+        return True
     return True
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ from small_artefacts import BEGAN, LINE, SLOW
 from small_line import alive, run, wait_for, write_line, write_notebook
 
 from stgcnlib.errors import ArtefactError, StageError
+from stgcnlib.pipeline.guard import alone, in_use
 from stgcnlib.pipeline.notebooks import check_parameters, notebook_folder
 from stgcnlib.pipeline.record import Record
 from stgcnlib.pipeline.run import StudyRun
@@ -265,6 +267,17 @@ def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
             run(output, write_line(tmp_path / "notebooks"))
     finally:
         os.close(handle)
+
+
+def test_a_folder_that_cannot_be_locked_is_used_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fcntl = pytest.importorskip("fcntl")
+
+    def refuse(handle: int, what: int) -> None:
+        raise OSError(errno.EBADF, "a folder cannot be open for writing, as this file system wants it")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with alone(tmp_path):
+        assert not in_use(tmp_path)
 
 
 def test_missing_and_damaged_notebooks_are_named(tmp_path: Path) -> None:
