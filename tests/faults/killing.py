@@ -20,7 +20,13 @@ from typing import Any
 import pandas as pd
 import yaml
 
-COMMAND = [sys.executable, "-P", "-c", "from stgcnlib.cli import main; main()"]
+SCRIPT = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell ignores it
+from stgcnlib.cli import main
+main()
+"""
+COMMAND = [sys.executable, "-P", "-c", SCRIPT]
 MARK = "STGCNLIB_KILLED_RUN"
 TIMES = {"zarr.json", "network.pt", "history.parquet"}
 """Files of artefacts that hold times of the clock."""
