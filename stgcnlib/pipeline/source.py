@@ -71,6 +71,7 @@ def _serve(listener: socket.socket) -> dict[str, Any] | None:
     while True:
         for key, _ in selector.select():
             if key.fileobj is sys.stdin:
+                signal.set_wakeup_fd(-1)  # its socket is closed before the last of those has ended
                 for pid in running:
                     _kill(pid)
                 return None
