@@ -119,7 +119,8 @@ def _gpu() -> Finding:
         found = torch.accelerator.current_accelerator(check_available=True)
         if found is None:
             return Finding("GPU", "none that torch finds; all runs on the processor")
-        names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())] if found.type == "cuda" else []
+        count = torch.cuda.device_count() if found.type == "cuda" else 0
+        names = [torch.cuda.get_device_name(i) for i in range(count)]
         return Finding("GPU", ", ".join(names) or found.type)
     except Exception as error:  # a driver that does not answer is no reason to stop: studies run on the processor
         return Finding("GPU", f"not known ({type(error).__name__}: {' '.join(str(error).split())[:200]})")
@@ -157,7 +158,7 @@ def _temporary(room: Room) -> Finding:
         return Finding("temporary", "none can be written to", f"{said}; set TMPDIR to a folder that can be written to")
     found, problem = f"{place}, {size(room.temporary)} free", ""
     if len(place) > LONGEST_TEMPORARY:
-        found += "; its path is too long for a socket, so that each notebook starts a Python of its own, which is slower"
+        found += "; its path is too long for a socket, so that notebooks start slowly"
     if room.temporary < LEAST_DISK // 20:
         problem = f"{place}: {size(room.temporary)} free; set TMPDIR to a folder on a larger disk"
     return Finding("temporary", found, problem)

@@ -55,7 +55,8 @@ def test_a_helper_that_changes_is_seen(folder: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(folder)
 
     def key() -> str:
-        return StudyRun(Study.load({"network": {"name": "mine:make", "folder": "."}}), folder / "out").key("network/trained")
+        study = Study.load({"network": {"name": "mine:make", "folder": "."}})
+        return StudyRun(study, folder / "out").key("network/trained")
 
     before = key()
     (folder / "parts" / "deep" / "layer.py").write_text("x = 2")

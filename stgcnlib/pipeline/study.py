@@ -176,5 +176,8 @@ def _expanded(value: str, key: str, source: str, base: Path) -> str:
             )
         return found
 
-    path = Path(re.sub(r"\$\{(\w+)(?::-([^}]*))?\}", variable, value)).expanduser()
-    return str((path if path.is_absolute() else base / path).resolve())
+    try:
+        path = Path(re.sub(r"\$\{(\w+)(?::-([^}]*))?\}", variable, value)).expanduser()
+        return str((path if path.is_absolute() else base / path).resolve())
+    except (ValueError, RuntimeError, OSError) as error:  # a zero byte, a home that is not known, links in a circle
+        raise StudyError(f"{source}: {key}: {value[:200]!r} is no path ({error})") from None

@@ -24,7 +24,10 @@ def companions(path: str | os.PathLike[str]) -> tuple[Path, ...]:
         path: as of `stgcnlib.read`; where nothing is there, nothing lies beside it.
     """
     source = Path(path).absolute()
-    if not source.exists():
+    try:
+        if not source.exists():
+            return ()
+    except OSError:  # such as a name that is too long
         return ()
     folders = [source.parent, source.parent.parent] if source.is_file() else [source.parent]
     found = {beside(folder, utkinect.LABEL_FILE) for folder in folders}

@@ -1,4 +1,4 @@
-"""Stamps of inputs: another content is always seen, an equal one costs no work, and no file changes while it is read."""
+"""Stamps of inputs: another content is always seen, an equal one costs no work, and none changes while it is read."""
 
 from __future__ import annotations
 
