@@ -67,11 +67,11 @@ def _leaves(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 
 VALUES: tuple[Any, ...] = (
-    None, True, False, 0, -1, 1, 3, 10**6, 10**30, -(10**30), 0.5, -0.0, float("nan"), float("inf"), "", " ", "a", "demo",
-    "\0", "a\0b", "/", "..", "~", "~nobody/x", "/dev/null", "/proc/self/mem", "${HOME}", "${NO_SUCH_NAME}", "é" * 300,
-    "x" * 5000, "/" + "y" * 300, "a:b", "os:system", "stgcnlib:fit", "numpy.linalg:norm", "a.b.c:d", ":", "x:", ":y", "*",
-    "[", "(?P<a>", "{a}", "{", "tcp://a:1", "s3://a/b", "file:///tmp", [], [[]], [1, 2], ["a", None], {}, {"a": {"b": 1}},
-    {"": ""}, [[1] * 50] * 50,
+    None, True, False, 0, -1, 1, 3, 10**6, 10**30, -(10**30), 0.5, -0.0, float("nan"), float("inf"), "", " ", "a",
+    "demo", "\0", "a\0b", "/", "..", "~", "~nobody/x", "/dev/null", "${HOME}", "${NO_SUCH_NAME}", "é" * 300,
+    "x" * 5000, "/" + "y" * 300, "a:b", "os:system", "stgcnlib:fit", "numpy.linalg:norm", "a.b.c:d", ":", "x:", ":y",
+    "*", "[", "(?P<a>", "{a}", "{", "tcp://a:1", "s3://a/b", "file:///tmp", [], [[]], [1, 2], ["a", None], {},
+    {"a": {"b": 1}}, {"": ""}, [[1] * 50] * 50,
 )  # fmt: skip
 
 
@@ -116,20 +116,14 @@ def report(home: Path) -> Path:
     (home / "notebooks").mkdir(parents=True)
     nbformat.write(new_notebook(cells=cells), home / "notebooks" / "00_data.ipynb")
     (home / "study.yml").write_text(Study.load("demo").to_yaml())
-    page = {
-        "stage": "00_data",
-        "mark": "x",
-        "seconds": 1.5,
-        "finished": "2026-01-01T00:00:00+00:00",
-        "parameters": {"layer": "l1"},
-    }
-    progress = {
-        "status": "failed", "started": "2026-01-01T00:00:00Z", "changed": "2026-01-01T00:00:00Z", "error": "x", "steps": [{"name": "00_data", "state": "done"}],
-    }  # fmt: skip
+    then = "2026-01-01T00:00:00+00:00"
+    page = {"stage": "00_data", "mark": "x", "seconds": 1.5, "finished": then, "parameters": {"layer": "l1"}}
+    steps = [{"name": "00_data", "state": "done"}]
+    progress = {"status": "failed", "started": then, "changed": then, "error": "x", "steps": steps}
+    verdict = {"title": "Falls", "holds": True, "sentence": "It falls.", "details": ["a"], "tests": []}
     summary = {
-        "title": "Falls", "verdict": {"title": "Falls", "holds": True, "sentence": "It falls.", "details": ["a"], "tests": []},
-        "figures": [{"title": "a", "file": "a.png", "width": 300, "alt": "b"}], "facts": {"nodes": "3"},
-        "table": {"columns": ["a"], "rows": [[1]]}, "warnings": ["one"], "notes": [],
+        "title": "Falls", "verdict": verdict, "facts": {"nodes": "3"}, "table": {"columns": ["a"], "rows": [[1]]},
+        "figures": [{"title": "a", "file": "a.png", "width": 300, "alt": "b"}], "warnings": ["one"], "notes": [],
     }  # fmt: skip
     layers = [{"name": "l1", "title": "Layer 1", "index": 1}]
     for name, value in (
