@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
@@ -80,6 +81,7 @@ def test_study_files(
     count: int, tmp_path: Path, rng: np.random.Generator, tally: Tally, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STGCNLIB_DATA", str(tmp_path))
+    importlib.import_module("stgcnlib.networks")  # what is imported on the way takes its time once
     texts = [file.read_bytes() for file in sorted(bundled_folder().glob("*.yml"))]
     full = [Study.load(file.stem).to_yaml() for file in sorted(bundled_folder().glob("*.yml"))]
     watch, file = Watch(), tmp_path / "study.yml"
