@@ -13,9 +13,10 @@ MACHINE ?= all
 DATA ?= reports/demo/artefacts/activations/trained.zarr
 # Test processes share the cores; threads on top of them only fight.
 ONE_THREAD := OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 STGCNLIB_PROGRESS=0
-# A file of tests, or a notebook, stays in one process, so that what its tests share is made once; the long files
-# come first, so that no process is left alone with one at the end.
-PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+# One process more than cores, since tests wait for browsers, kernels and files a quarter of their time. A file of
+# tests, or a notebook, stays in one process, so that what its tests share is made once; the long files come first, so
+# that no process is left alone with one at the end.
+PYTEST := $(BIN)/python -m pytest -n $$(($(WORKERS) + 1)) --dist loadfile --no-loadscope-reorder
 LONG := notebooks/tutorials tests/pipeline tests/browser tests/networks
 
 .PHONY: install report test test-portable faults mutants lint format bench clean help
@@ -32,7 +33,9 @@ $(READY): pyproject.toml constraints.txt $(wildcard $(VENV)/install.unfinished)
 	@$(call INSTALL,"what a report needs (a minute or two)") --editable .
 	@touch $(READY)
 
+# Python's own bytecode too: where PYTHONDONTWRITEBYTECODE is set, every process would compile the library again.
 $(COMPILED): $(READY)
+	@$(BIN)/python -m compileall -q stgcnlib
 	@$(BIN)/stgcnlib compile
 	@touch $(COMPILED)
 
