@@ -91,12 +91,12 @@ def target_parts(sequences: SequenceSet, parts: Parts, sample: NodeSample | None
     """
     from stgcnlib.studies import split_classes
 
-    train, test = parts
+    (train, test), split = parts, settings.data.split
     assert train is not None  # a study of transfer names its training part
     if sample is not None and sample.part == "test":
         test = test.select(sample.indices)
     elif sample is not None and sample.part == "all":
-        test = test.select(np.isin(part_indices(sequences, settings.data.split)[1], sample.indices))
+        test = test.select(np.isin(part_indices(sequences, split)[1], sample.indices))
     if settings.transfer.source.classes is None:
         return train, test
     return tuple(split_classes(part, settings.transfer.source.classes)[1] for part in (train, test))  # type: ignore[return-value]
