@@ -14,9 +14,9 @@ NETWORK = ("network.name", "network.options")
 SEEDS = ("network.seeds",)
 PREPARED = ("data.format", "data.normalize", "data.centre", "data.published", "data.frame_step", "data.split")
 READ = (*PREPARED, "data.pattern", "data.target", "data.windows")
-RECORDED = ("data.path", "data.skip", "data.layout", "data.names")
 GROUPS = ("graph.leave_out", "geometry.resample")
-SOURCE = ("network.source",)
+SOURCE = ("network.source", "network.imports")
+RECORDED = ("data.path", "data.beside", "data.skip", "data.layout", "data.names")
 GRAPH = ("graph.sigma", "graph.symmetrize", "graph.solver")
 TESTS = ("explain.sequences", "explain.units", "explain.replacement", "explain.steps", "explain.draws",
          "explain.jitter", "explain.maps")  # fmt: skip
@@ -197,7 +197,7 @@ SOURCES = {"sources": "transfer-source/*", "target": "transfer-target"}
 TRANSFER = (
     Artefact("transfer-other", transfer.read_other,
              settings=(*PREPARED, "data.demo", "seed", "transfer.source.format", "transfer.source.split"),
-             files=("transfer.source.path", "data.skip"), section="transfer.source.path"),
+             files=("transfer.source.path", "transfer.source.beside", "data.skip"), section="transfer.source.path"),
     Artefact("transfer-training/{trained}", transfer.train_source, forms.TRAINING,
              needs={"sequences": "sequences", "other": "transfer-other?"},
              settings=(*NETWORK, "network.training", "data.split",
