@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from stgcnlib.pipeline.fields import Number, Section, Whole
 
-__all__ = ["Data", "Demo", "SensorDemo", "Split", "Windows"]
+__all__ = ["Data", "Demo", "SensorDemo", "Split", "Windows", "read_with"]
+
+
+def read_with(path: str) -> tuple[str, ...]:
+    """Absolute paths of what is read with an absolute path of recordings; nothing for a name, such as "demo"."""
+    if not Path(path).is_absolute():
+        return ()
+    from stgcnlib.readers.companions import companions  # readers are slow to import, and seldom needed here
+
+    return tuple(str(file) for file in companions(path))
 
 
 class Demo(Section):
@@ -78,6 +88,11 @@ class Data(Section):
     demo: Demo | None = None
     sensor_demo: SensorDemo | None = None
     split: Split = Split()
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """Absolute paths of what is read with `path` and lies outside of it, such as labels beside a file."""
+        return read_with(self.path)
 
     @model_validator(mode="before")
     @classmethod

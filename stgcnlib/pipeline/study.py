@@ -34,7 +34,7 @@ from stgcnlib.pipeline.sections import (
     Transfer,
 )
 from stgcnlib.skeleton import is_layout_file
-from stgcnlib.yaml_text import YAMLError, read_yaml, write_yaml
+from stgcnlib.yaml_text import YAMLError, read_yaml_file, write_yaml
 
 __all__ = ["Study", "bundled_folder"]
 
@@ -94,10 +94,10 @@ class Study(Section):
         if file.is_file() and (what := mistaken(file)):
             raise StudyError(f"{file}: {what}")
         try:
-            content = read_yaml(file.read_text(encoding="utf-8"))
+            content = read_yaml_file(file)
         except FileNotFoundError:
             raise StudyError(f"{file}: no such study file; bundled studies are {shorten(_bundled())}") from None
-        except (YAMLError, UnicodeDecodeError, OSError) as error:
+        except (YAMLError, OSError) as error:
             raise StudyError(f"{file}: not readable as YAML ({' '.join(str(error).split())})") from None
         if not isinstance(content, dict):
             raise StudyError(f"{file}: holds {type(content).__name__}, expected keys and values such as 'name: …'")
@@ -176,5 +176,8 @@ def _expanded(value: str, key: str, source: str, base: Path) -> str:
             )
         return found
 
-    path = Path(re.sub(r"\$\{(\w+)(?::-([^}]*))?\}", variable, value)).expanduser()
-    return str((path if path.is_absolute() else base / path).resolve())
+    try:
+        path = Path(re.sub(r"\$\{(\w+)(?::-([^}]*))?\}", variable, value)).expanduser()
+        return str((path if path.is_absolute() else base / path).resolve())
+    except (ValueError, RuntimeError, OSError) as error:  # a zero byte, a home that is not known, links in a circle
+        raise StudyError(f"{source}: {key}: {value[:200]!r} is no path ({error})") from None

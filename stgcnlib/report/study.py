@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from stgcnlib.files import probe_output
 from stgcnlib.pipeline.board import tell
 from stgcnlib.pipeline.estimate import check_room, find_room, foresee
 from stgcnlib.pipeline.expect import Foreseen
@@ -48,11 +49,13 @@ def run_study(
 
     Raises:
         StudyError: the study cannot be run, or does not fit on the disk or in memory; nothing has been started.
+        OutputError: nothing can be written to the output; nothing has been started.
         ClusterError: the scheduler or a worker of it cannot be used, or was lost; the same call goes on.
         StageError: a notebook failed: which cell, with which parameters and error. Finished ones stay.
     """
     loaded = Study.load(study)
     run = StudyRun(loaded, study_folder(loaded, output))
+    probe_output(run.output)
     pages = partial(LivePages, show=progress)
 
     def check() -> Foreseen:

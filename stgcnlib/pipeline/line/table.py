@@ -14,7 +14,8 @@ NETWORK = ("network.name", "network.options")
 SEEDS = ("network.seeds",)
 PREPARED = ("data.format", "data.normalize", "data.centre", "data.published", "data.frame_step", "data.split")
 GROUPS = ("graph.leave_out", "geometry.resample")
-SOURCE = ("network.source",)
+SOURCE = ("network.source", "network.imports")
+RECORDED = ("data.path", "data.beside", "data.skip", "data.layout", "data.names")
 GRAPH = ("graph.sigma", "graph.symmetrize", "graph.solver")
 TESTS = ("explain.sequences", "explain.units", "explain.replacement", "explain.steps", "explain.draws",
          "explain.jitter", "explain.maps")  # fmt: skip
@@ -50,7 +51,7 @@ RECORDINGS = (
     Artefact("prepared", data.read_recordings, forms.SEQUENCES,
              needs={"demo": "demo?", "sensors": "sensor-demo?"},
              settings=(*PREPARED, "data.pattern", "data.target", "data.windows"),
-             files=("data.path", "data.skip", "data.layout", "data.names")),
+             files=RECORDED),
     Artefact("repeated", data.find_repeated, TABLE, needs={"prepared": "prepared"}, settings=("data.split",)),
     Artefact("sequences", data.keep_recordings,
              needs={"prepared": "prepared", "repeated": "repeated"}, settings=("data.drop_duplicates",)),
@@ -87,7 +88,7 @@ NETWORKS = (
     Artefact("preparations", networks.find_preparation, TABLE,
              needs={"network": "network/trained", "evaluation": "evaluation",
                     "demo": "demo?", "sensors": "sensor-demo?"},
-             settings=(*PREPARED, "data.target", "data.windows"), files=("data.path", "data.skip"),
+             settings=(*PREPARED, "data.pattern", "data.target", "data.windows"), files=RECORDED,
              section="network.loaded", tables={"preparations": ""}),
     Artefact("accuracies", networks.measure_accuracy, TABLE, needs={"evaluations": "evaluations/*"}, settings=("seed",),
              tables={"accuracies": ""}),
@@ -194,7 +195,7 @@ SOURCES = {"sources": "transfer-source/*", "target": "transfer-target"}
 TRANSFER = (
     Artefact("transfer-other", transfer.read_other,
              settings=(*PREPARED, "data.demo", "seed", "transfer.source.format", "transfer.source.split"),
-             files=("transfer.source.path", "data.skip"), section="transfer.source.path"),
+             files=("transfer.source.path", "transfer.source.beside", "data.skip"), section="transfer.source.path"),
     Artefact("transfer-training/{trained}", transfer.train_source, forms.TRAINING,
              needs={"sequences": "sequences", "other": "transfer-other?"},
              settings=(*NETWORK, "network.training", "data.split",
