@@ -12,13 +12,14 @@ from stgcnlib.artefacts.onlooker import Onlooker
 from stgcnlib.artefacts.reading import check_arrays, npz_shapes, plain_text, read_arrays, read_described, read_table
 from stgcnlib.artefacts.schedule import Event, make_all
 from stgcnlib.artefacts.store import Store
-from stgcnlib.artefacts.sums import Sums, checked, checked_names
+from stgcnlib.artefacts.sums import MANIFEST, Sums, checked, checked_names, names_in, read_manifest
 from stgcnlib.artefacts.tasks import Tasks
 
 __all__ = [
     "ARRAY",
     "ARRAYS",
     "JSON",
+    "MANIFEST",
     "TABLE",
     "TABLES",
     "Artefact",
@@ -36,10 +37,12 @@ __all__ = [
     "checked",
     "checked_names",
     "make_all",
+    "names_in",
     "npz_shapes",
     "plain_text",
     "read_arrays",
     "read_described",
+    "read_manifest",
     "read_table",
     "saved_as",
 ]
