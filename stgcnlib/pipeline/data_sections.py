@@ -69,7 +69,8 @@ class Data(Section):
     `skip` is a file that lists recordings to leave out, a name a line; `layout` (a name or a YAML file), `pattern` and
     `names` (a file) are what `stgcnlib.read` takes for data that do not say them; `drop_duplicates` leaves out test
     recordings that equal a training recording number for number, and all but one of equal ones in each part; of each
-    recording every `frame_step`-th frame is kept, from the first on.
+    recording every `frame_step`-th frame is kept, from the first on. `split: null` has no training part, so that all
+    recordings test: for a network from a checkpoint, where it is the default.
     """
 
     path: str = "demo"
@@ -87,7 +88,7 @@ class Data(Section):
     windows: Windows | None = None
     demo: Demo | None = None
     sensor_demo: SensorDemo | None = None
-    split: Split = Split()
+    split: Split | None = Split()
 
     @property
     def beside(self) -> tuple[str, ...]:

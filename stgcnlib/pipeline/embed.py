@@ -57,6 +57,8 @@ def embed_study(study: str | os.PathLike[str], output: str | os.PathLike[str], *
         data, layers = run["nodes"], pool_store(run["activations/trained"])
     else:
         data = run["sequences"] if part == "all" else run["parts"][part == "test"]
+        if data is None:
+            raise StudyError("part 'train': the study names no training part (data.split); choose 'test' or 'all'")
         layers = pool_recordings(
             run["network/trained"], data, layers=run.study.layers, axes=run.study.network.axes,
             device=run.study.compute.device,

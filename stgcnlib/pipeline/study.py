@@ -66,6 +66,32 @@ class Study(Section):
             raise ValueError("must be one line of printable text")
         return name.strip()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _all_test(cls, given: Any) -> Any:
+        """A study with a checkpoint that names no split has no training part."""
+        data, network = (given.get(name, {}) for name in ("data", "network")) if isinstance(given, dict) else ({}, {})
+        if not isinstance(data, dict) or not isinstance(network, dict) or network.get("checkpoint") is None:
+            return given
+        return {**given, "data": {"split": None, **data}}
+
+    @model_validator(mode="after")
+    def _training_part(self) -> Study:
+        """What learns from a training part needs one."""
+        if self.data.split is not None:
+            return self
+        needs = {
+            "network: is trained here": self.network.checkpoint is None,
+            "data.target: value is estimated in deviations of the training part": self.data.target == "value",
+            "graph.part: train": self.graph.part == "train",
+            "noise.train: trains networks": self.noise is not None and bool(self.noise.train),
+            "transfer: trains networks": self.transfer is not None,
+        }
+        for what, needed in needs.items():
+            if needed:
+                raise ValueError(f"{what}, but data.split names no training part; name it")
+        return self
+
     @model_validator(mode="after")
     def _values_have_no_classes(self) -> Study:
         if self.data.target == "class":

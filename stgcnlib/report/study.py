@@ -60,6 +60,8 @@ def run_study(
 
     def check() -> Foreseen:
         run.check()
+        for line in run["shortages"].values():
+            tell(f"note: {line}", show=progress)
         found, room = foresee(run, run.study, workers=workers), find_room(run.output)
         if (scheduler or run.study.compute.scheduler) != LOCAL:
             room = replace(room, memory=None, free=None)  # the work is done on other machines

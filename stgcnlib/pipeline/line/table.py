@@ -13,6 +13,7 @@ __all__ = ["LINE", "NO_EFFECT"]
 NETWORK = ("network.name", "network.options")
 SEEDS = ("network.seeds",)
 PREPARED = ("data.format", "data.normalize", "data.centre", "data.published", "data.frame_step", "data.split")
+READ = (*PREPARED, "data.pattern", "data.target", "data.windows")
 GROUPS = ("graph.leave_out", "geometry.resample")
 SOURCE = ("network.source", "network.imports")
 RECORDED = ("data.path", "data.beside", "data.skip", "data.layout", "data.names")
@@ -49,9 +50,7 @@ RECORDINGS = (
     Artefact("demo", data.make_demo, settings=("data.demo", "seed"), section="data.demo"),
     Artefact("sensor-demo", data.make_sensors, settings=("data.sensor_demo", "seed"), section="data.sensor_demo"),
     Artefact("prepared", data.read_recordings, forms.SEQUENCES,
-             needs={"demo": "demo?", "sensors": "sensor-demo?"},
-             settings=(*PREPARED, "data.pattern", "data.target", "data.windows"),
-             files=RECORDED),
+             needs={"demo": "demo?", "sensors": "sensor-demo?"}, settings=READ, files=RECORDED),
     Artefact("repeated", data.find_repeated, TABLE, needs={"prepared": "prepared"}, settings=("data.split",)),
     Artefact("sequences", data.keep_recordings,
              needs={"prepared": "prepared", "repeated": "repeated"}, settings=("data.drop_duplicates",)),
@@ -67,6 +66,9 @@ RECORDINGS = (
     Artefact("graph-k", data.choose_candidates, needs={"nodes": "nodes", "grouping": "grouping"},
              settings=("graph.k",)),
     Artefact("explained", data.explained_nodes, needs={"nodes": "nodes"}, settings=("explain.per_class",)),
+    Artefact("shortages", geometry.find_shortages,
+             needs={"nodes": "nodes", "parts": "parts", "grouping": "grouping", "explained": "explained"},
+             settings=("seed",)),
 )
 
 NETWORKS = (
@@ -88,7 +90,7 @@ NETWORKS = (
     Artefact("preparations", networks.find_preparation, TABLE,
              needs={"network": "network/trained", "evaluation": "evaluation",
                     "demo": "demo?", "sensors": "sensor-demo?"},
-             settings=(*PREPARED, "data.pattern", "data.target", "data.windows"), files=RECORDED,
+             settings=READ, files=RECORDED,
              section="network.loaded", tables={"preparations": ""}),
     Artefact("accuracies", networks.measure_accuracy, TABLE, needs={"evaluations": "evaluations/*"}, settings=("seed",),
              tables={"accuracies": ""}),
@@ -248,7 +250,7 @@ PAGES = (
     Artefact("summary", pages.summarize, forms.SUMMARY,
              needs={"geometry": "geometry", "noise": "noise?", "transfer": "transfer?", "nodes": "nodes",
                     "examples": "examples", "facts": "facts", "leakage": "leakage", "sample": "sample?",
-                    "preparations": "preparations?"},
+                    "preparations": "preparations?", "shortages": "shortages"},
              settings=("name",)),
 )
 # fmt: on
