@@ -133,7 +133,7 @@ def _chunk_sizes(array: zarr.Array[Any]) -> Iterator[int | None]:
     store, path = array.store_path.store, array.store_path.path
     if isinstance(store, LocalStore):
         home = store.root / path / "c"
-        for entry in os.scandir(home) if home.is_dir() else ():
+        for entry in list(os.scandir(home)) if home.is_dir() else ():
             file = Path(entry.path) / "0"
             if re.fullmatch(r"0|[1-9][0-9]*", entry.name) and file.exists():
                 yield file.stat().st_size
