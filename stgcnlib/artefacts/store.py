@@ -22,7 +22,7 @@ from stgcnlib.artefacts.declare import Form
 from stgcnlib.artefacts.stamps import file_state
 from stgcnlib.artefacts.sums import FORMAT, MANIFEST, Sums, manifest_of, names_in, read_manifest
 from stgcnlib.errors import ArtefactError, DamagedError
-from stgcnlib.files import fingerprint_file, make_folder, write_json
+from stgcnlib.files import fingerprint_file, make_folder, write_json, writing
 from stgcnlib.version import __version__
 
 __all__ = ["Store"]
@@ -111,7 +111,7 @@ class Store:
         path = self.path(name, form)
         make_folder(path.parent)
         self._whole.pop(name, None)
-        with self._beside(name) as scratch:
+        with writing(path, only_room=True), self._beside(name) as scratch:
             temporary = scratch / path.name
             make(temporary)
             if not temporary.exists():
