@@ -33,11 +33,13 @@ class Form:
         suffix: of the file; "" for a folder.
         load: reads the value from that file or folder.
         save: writes the value to a path that does not exist yet; `None`: `make` itself writes to its parameter `path`.
+        lazy: `load` also takes the `Sums` of its files, and compares what it reads later with them by itself.
     """
 
     suffix: str
-    load: Callable[[Path], Any]
+    load: Callable[..., Any]
     save: Callable[[Any, Path], object] | None
+    lazy: bool = False
 
 
 @dataclass(frozen=True)
