@@ -19,6 +19,7 @@ import pytest
 from pydantic import BaseModel
 
 from stgcnlib.artefacts import JSON, TABLE, Artefact, Artefacts, Form, Line, Tasks
+from stgcnlib.artefacts.store import Store
 from stgcnlib.pipeline.kernels import KernelSource
 from stgcnlib.pipeline.workers import Workers
 from stgcnlib.sequences import SequenceSet
@@ -118,12 +119,13 @@ def test_an_artefact_is_whole_or_not_there(
         there: dict[str, int] = {}
         fine = True
         for name in NAMES:
-            look = Artefacts(LINE, Settings(), tmp_path)
             form = LINE.artefacts[name].form
             assert form is not None
-            if look.store.holds(name, form, None):
-                there[name] = look.store.about(name, form)["from"]["settings"]["seed"]
-                fine &= right(name, form.load(look.path(name)), there[name])
+            if about := Store(tmp_path / "artefacts").about(name, form):
+                there[name] = about["from"]["settings"]["seed"]
+                look = Artefacts(LINE, Settings(seed=there[name]), tmp_path)
+                fine &= look.store.holds(name, form, look.key(name))
+                fine &= right(name, look.store.load(name, form), there[name])
         hit.add(frozenset(there))
         survived += fine
         seed = max(there.values(), default=seed) + 1
