@@ -1,6 +1,6 @@
 """Reference pages from the code: every public name, the command line, the keys of a study file; and the tutorials.
 
-The pages are MyST texts in `docs/generated`, which git ignores. A public name is one that a room's ``__init__`` names.
+The pages are MyST texts in `docs/generated`, which git ignores. A public name is one that a room's ``__all__`` names.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from stgcnlib.cli import app
 from stgcnlib.pipeline import Study
 
 ROOT = Path(__file__).resolve().parent.parent
+INSIDE = {"cli", "endings", "files", "progress", "threads", "modules", "devices", "yaml_text"}
+"""Modules that are tools of the library itself."""
 TUTORIALS = ROOT / "notebooks" / "tutorials"
 
 
@@ -50,7 +52,7 @@ def rooms() -> dict[str, list[str]]:
     """Module -> its public names: rooms, and modules of their own in the package, that have any."""
     found = {}
     for info in pkgutil.iter_modules(stgcnlib.__path__):
-        if info.name == "cli":
+        if info.name in INSIDE:
             continue
         module = importlib.import_module(f"stgcnlib.{info.name}")
         if names := [name for name in getattr(module, "__all__", ()) if not name.startswith("_")]:
@@ -258,4 +260,6 @@ def _default(field: FieldInfo) -> str:
         return "`[" + ", ".join("null" if part is None else str(part) for part in value) + "]`"
     if isinstance(value, dict):
         return f"`{value}`" if value else "none"
-    return {None: "`null`", True: "`true`", False: "`false`"}.get(value, f"`{value}`")
+    if value is None or isinstance(value, bool):
+        return {None: "`null`", True: "`true`", False: "`false`"}[value]
+    return f"`{value}`"
