@@ -70,14 +70,14 @@ mutants: $(READY_DEV) ## plant faults, and list those that no test notices; ROOM
 	$(ONE_THREAD) $(BIN)/python tests/mutants/judge.py $(ROOMS) $(ARGS)
 
 lint: $(READY_DEV) ## ruff, mypy and the order of the modules
-	$(BIN)/ruff format --check stgcnlib tests benchmarks tools docs
-	$(BIN)/ruff check stgcnlib tests benchmarks tools docs notebooks
+	$(BIN)/ruff format --check stgcnlib tests benchmarks tools docs/*.py
+	$(BIN)/ruff check stgcnlib tests benchmarks tools docs/*.py notebooks
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 format: $(READY_DEV) ## let ruff format the code
-	$(BIN)/ruff format stgcnlib tests benchmarks tools docs
-	$(BIN)/ruff check --fix stgcnlib tests benchmarks tools docs notebooks
+	$(BIN)/ruff format stgcnlib tests benchmarks tools docs/*.py
+	$(BIN)/ruff check --fix stgcnlib tests benchmarks tools docs/*.py notebooks
 
 bench: $(READY_BENCH) ## side-by-side measurements against named peers; DATA=… for recordings or activations of your own
 	test -e $(DATA) || $(MAKE) report
