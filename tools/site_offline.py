@@ -20,7 +20,8 @@ def main() -> int:
     """Check all pages; the exit code says whether something was found."""
     site = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/_build/html").resolve()
     pictures = Path(sys.argv[2]) if len(sys.argv) > 2 else None
-    names = sorted(str(file.relative_to(site).with_suffix("")) for file in site.rglob("*.html"))
+    pages = [file.relative_to(site) for file in site.rglob("*.html") if file.relative_to(site).parts[0] != "_static"]
+    names = sorted(str(page.with_suffix("")) for page in pages)
     found: list[str] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
