@@ -110,7 +110,7 @@ def broken(value: float) -> TinyNetwork:
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_what_is_no_number_is_refused_and_recordings_are_not_blamed(small_set: SequenceSet, value: float) -> None:
-    with pytest.raises(StudyError, match=r"the network's outputs of 'recording 0' are NaN or infinite.*look at the net"):
+    with pytest.raises(StudyError, match=r"network's outputs of 'recording 0' are NaN or infinite.*look at the net"):
         evaluate(broken(value), small_set)
     network = TinyNetwork(classes=2)
     with torch.no_grad():
