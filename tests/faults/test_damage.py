@@ -13,10 +13,12 @@ import pytest
 from small_study import small_study
 
 from stgcnlib.artefacts import MANIFEST, sums
-from stgcnlib.errors import StgcnlibError
+from stgcnlib.errors import DamagedError, StgcnlibError, StudyError
 from stgcnlib.pipeline import read_study
 from stgcnlib.pipeline.finished import FinishedStudy
 from stgcnlib.pipeline.verify import verify_study
+from stgcnlib.report import render_report
+from stgcnlib.studies.finished import read_finished
 
 Damage = Callable[[Path, Path], bool]
 
@@ -195,3 +197,34 @@ def test_tables_notebooks_and_strays_are_looked_at(copied: Path) -> None:
     for words in (f"{table}: ", "stray.json: has no manifest", "00_data.ipynb: is not as it was written",
                   "01.ipynb: is missing", "00_data.html: is missing", "else.html: belongs to no notebook"):  # fmt: skip
         assert sum(words in line for line in problems) == 1, (words, problems)
+
+
+def test_a_report_shows_nothing_that_is_damaged(copied: Path) -> None:
+    with pytest.raises(StgcnlibError):
+        render_report(copied / "artefacts")
+    render_report(copied)
+    for place in ("layers.json", "summary/summary.json", "summary/curve.png"):
+        file = copied / "artefacts" / place
+        kept = file.read_bytes()
+        for damage in (flip, cut, empty, remove):
+            damage(file, file)
+            with pytest.raises(DamagedError, match=r"artefacts/(layers\.json|summary)[^;]*; make it again with"):
+                render_report(copied)
+            file.write_bytes(kept)
+    manifest = copied / "artefacts" / f"summary{MANIFEST}"
+    manifest.unlink()
+    with pytest.raises(DamagedError, match="summary: has no manifest"):
+        render_report(copied)
+
+
+def test_a_comparison_reads_nothing_that_is_damaged(copied: Path) -> None:
+    whole = copied.parent / "whole"
+    shutil.copytree(copied, whole)
+    assert len(read_finished([copied, whole])) == 2
+    for place in ("recordings.parquet", "geometry/per_node.parquet", "geometry/left_out.npz", "summary/summary.json"):
+        file = copied / "artefacts" / place
+        kept = file.read_bytes()
+        flip(file, file)
+        with pytest.raises(StudyError, match="is not as it was written"):
+            read_finished([copied, whole])
+        file.write_bytes(kept)
