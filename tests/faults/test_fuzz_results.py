@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from small_study import small_study
+from small_study import full_study, small_study
 from test_damage import inside, results, use
 from tiny_network import TinyNetwork
 
@@ -169,13 +169,13 @@ def fuzz(folder: Path, count: int, tally: Callable[..., None]) -> None:
 
 @pytest.mark.usefixtures("believed")
 def test_some_changed_results(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, tally: Any) -> None:
-    fuzz(Path(shutil.copytree(small_study(tmp_path_factory), tmp_path / "study")), 250, tally)
+    fuzz(Path(shutil.copytree(small_study(tmp_path_factory), tmp_path / "study")), 200, tally)
 
 
 @pytest.mark.long
 @pytest.mark.usefixtures("believed")
 def test_many_changed_results(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, tally: Any) -> None:
-    fuzz(Path(shutil.copytree(small_study(tmp_path_factory), tmp_path / "study")), 8000, tally)
+    fuzz(Path(shutil.copytree(full_study(tmp_path_factory), tmp_path / "study")), 8000, tally)
 
 
 def test_files_that_claim_more_than_they_hold_cost_nothing(tmp_path: Path, small_set: SequenceSet) -> None:
