@@ -164,7 +164,7 @@ def _keep(place: Path, value: Result) -> Result:
         stream.write(bytes(_DIGEST))
         pickle.dump(value, stream, protocol=5)
         stream.seek(_DIGEST)
-        total = hashlib.file_digest(stream, "sha256").digest()  # type: ignore[arg-type]
+        total = hashlib.file_digest(stream, "sha256").digest()
         stream.seek(0)
         stream.write(total)
     return value

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from small_study import SMALL, full_study, small_study
+from typer.testing import CliRunner
 
 import stgcnlib
 from stgcnlib.artefacts import MANIFEST
+from stgcnlib.cli import app
 from stgcnlib.errors import DamagedError, StgcnlibError, StudyError
 from stgcnlib.pipeline import read_study
 from stgcnlib.pipeline.finished import FinishedStudy
@@ -241,3 +244,13 @@ def test_a_comparison_reads_nothing_that_is_damaged(copied: Path) -> None:
         with pytest.raises(StudyError, match="is not as it was written"):
             read_finished([copied, whole])
         file.write_bytes(kept)
+
+
+def test_the_command_says_what_is_wrong_and_ends_with_1(copied: Path) -> None:
+    told = CliRunner().invoke(app, ["verify", str(copied)])
+    assert told.exit_code == 0
+    assert re.fullmatch(r"\d+ artefacts, \d+ files, \d+\.\d MiB: whole\n", told.stdout)
+    (copied / "artefacts" / "layers.json").write_text("[]")
+    told = CliRunner().invoke(app, ["verify", str(copied)])
+    assert told.exit_code == 1
+    assert "layers.json: is not as it was written; make it again with: stgcnlib run" in told.stdout
