@@ -41,7 +41,6 @@ napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False
 autodoc_typehints = "signature"
-autodoc_type_aliases = {"ArrayLike": "ArrayLike", "NDArray": "NDArray"}
 autodoc_member_order = "bysource"
 napoleon_use_ivar = True  # an attribute that is a property too is described once
 suppress_warnings = ["ref.python"]  # a word in backticks may be an attribute of several classes
