@@ -124,7 +124,7 @@ class Study(Section):
         except FileNotFoundError:
             raise StudyError(f"{file}: no such study file; bundled studies are {shorten(_bundled())}") from None
         except (YAMLError, OSError) as error:
-            raise StudyError(f"{file}: not readable as YAML ({' '.join(str(error).split())})") from None
+            raise StudyError(f"{file}: not readable as YAML ({' '.join(str(error).split())[:300]})") from None
         if not isinstance(content, dict):
             raise StudyError(f"{file}: holds {type(content).__name__}, expected keys and values such as 'name: …'")
         return cls._checked(content, source=str(file), base=file.resolve().parent)

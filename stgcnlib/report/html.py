@@ -251,5 +251,5 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         content = read_yaml_file(path)
     except (OSError, YAMLError) as error:
-        raise StageError(f"{path}: not readable ({' '.join(str(error).split())})") from None
+        raise StageError(f"{path}: not readable ({' '.join(str(error).split())[:300]})") from None
     return content if isinstance(content, dict) else {}
