@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib.machinery import PathFinder
 from pathlib import Path
 
-__all__ = ["module_file"]
+__all__ = ["module_file", "module_home"]
 
 
 def module_file(name: str, folders: Sequence[str | Path] = ()) -> Path | None:
@@ -21,3 +21,9 @@ def module_file(name: str, folders: Sequence[str | Path] = ()) -> Path | None:
     if spec is None or spec.origin is None:
         return None
     return Path(spec.origin).resolve()
+
+
+def module_home(name: str, source: str | Path) -> Path:
+    """The folder from which module `name`, whose file is `source`, is imported."""
+    file = Path(source)
+    return file.parents[name.count(".") + (file.stem == "__init__")]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -71,8 +72,16 @@ def output_folder(output: str | os.PathLike[str]) -> Path:
 
 
 def study_folder(study: Study, output: str | os.PathLike[str] | None) -> Path:
-    """`output_folder`, or ``reports/NAME`` where none is given."""
-    return Path(_REPORTS) / study.name if output is None else output_folder(output)
+    """`output_folder`, or ``reports/NAME`` where none is given.
+
+    Raises:
+        StudyError: as `output_folder`, or the study's name would lead out of ``reports``.
+    """
+    if output is not None:
+        return output_folder(output)
+    if study.name in (".", "..") or re.search(r"[/\\]", study.name):
+        raise StudyError(f"name: {study.name!r} cannot name a folder in {_REPORTS}; give one with --output")
+    return Path(_REPORTS) / study.name
 
 
 def find_output(study: Study, output: Path, start: Path | None = None) -> Path:
@@ -96,8 +105,8 @@ def find_file(path: Path, start: Path | None = None) -> Path:
 
 
 def find_folder(path: str | os.PathLike[str], start: Path | None = None) -> Path:
-    """The folder of a study by its relative path, as `find_file`."""
-    return _found(Path(path), start, _is_study)
+    """The folder of a study by its relative path, as `find_file`; ``~`` and ``${NAME}`` expand."""
+    return _found(Path(os.path.expandvars(path)).expanduser(), start, _is_study)
 
 
 def project_folder(start: Path | None = None) -> Path:
@@ -110,7 +119,10 @@ def project_folder(start: Path | None = None) -> Path:
 def written(folder: Path) -> datetime:
     """When the last page of a study was finished, or else when its study file was written."""
     try:
-        pages = json.loads((folder / "stages.json").read_text(encoding="utf-8"))["notebooks"].values()
+        record = folder / "stages.json"
+        if not record.is_file():  # a pipe would have us wait
+            raise FileNotFoundError(record)
+        pages = json.loads(record.read_text(encoding="utf-8"))["notebooks"].values()
         return max(datetime.fromisoformat(page["finished"]) for page in pages)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return datetime.fromtimestamp((folder / "study.yml").stat().st_mtime, UTC)
