@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+COMPILED := $(VENV)/.compiled
 READY_DEV := $(VENV)/.ready-dev
 READY_BENCH := $(VENV)/.ready-bench
 INSTALL = $(BIN)/python tools/install.py $(1) $(VENV)/install.log --constraint constraints.txt
@@ -12,21 +13,31 @@ MACHINE ?= all
 DATA ?= reports/demo/artefacts/activations/trained.zarr
 # Test processes share the cores; threads on top of them only fight.
 ONE_THREAD := OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 STGCNLIB_PROGRESS=0
+# One process more than cores, since tests wait for browsers, kernels and files a quarter of their time. A file of
+# tests, or a notebook, stays in one process, so that what its tests share is made once; the long files come first, so
+# that no process is left alone with one at the end.
+PYTEST := $(BIN)/python -m pytest -n $$(($(WORKERS) + 1)) --dist loadfile --no-loadscope-reorder
+LONG := notebooks/tutorials tests/pipeline tests/browser tests/networks
 
 .PHONY: install report test test-portable faults mutants lint format bench clean help
 
 help:           ## list the targets
 	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 16
 
-install: $(READY_DEV) ## make .venv with the package, tests and linters as pinned in constraints.txt
+install: $(READY_DEV) $(COMPILED) ## make .venv with the package, tests and linters as pinned in constraints.txt
 
 # An environment without pip, or one whose last installation was cut off, is made anew.
 $(READY): pyproject.toml constraints.txt $(wildcard $(VENV)/install.unfinished)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "stgcnlib needs Python 3.11 or newer; try make PYTHON=python3.11")'
 	@test ! -e $(VENV)/install.unfinished && $(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@$(call INSTALL,"what a report needs (a minute or two)") --editable .
-	@$(BIN)/stgcnlib compile
 	@touch $(READY)
+
+# Python's own bytecode too: where PYTHONDONTWRITEBYTECODE is set, every process would compile the library again.
+$(COMPILED): $(READY)
+	@$(BIN)/python -m compileall -q stgcnlib
+	@$(BIN)/stgcnlib compile
+	@touch $(COMPILED)
 
 $(READY_DEV): $(READY)
 	@$(call INSTALL,"tests and linters") --editable '.[dev]'
@@ -37,12 +48,11 @@ $(READY_BENCH): $(READY)
 	@$(call INSTALL,"aeon without its own requirements") --no-deps aeon Deprecated wrapt
 	@touch $(READY_BENCH)
 
-report: $(READY) ## the main job on the embedded demo: reports/demo/index.html
+report: $(COMPILED) ## the main job on the embedded demo: reports/demo/index.html
 	$(BIN)/stgcnlib run notebooks/studies/demo.yml --output reports/demo
 
-test: $(READY_DEV) ## all tests, the tutorials included
-	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) tests
-	STGCNLIB_PROGRESS=0 $(BIN)/python -m pytest --nbval-lax --nbval-current-env notebooks/tutorials
+test: $(READY_DEV) $(COMPILED) ## all tests, the tutorials included
+	$(ONE_THREAD) $(PYTEST) --durations 15 --nbval-lax --nbval-current-env $(LONG) tests
 
 test-portable: $(READY_DEV) ## the numerical tests as on other processors; MACHINE=… for one of them, see tests/portable.py
 	$(BIN)/python tests/portable.py --workers $(WORKERS) $(MACHINE)

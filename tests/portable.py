@@ -149,7 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("machine", nargs="?", default="all", choices=["all", *MACHINES])
     parser.add_argument("--rotate", action="store_true", help="one machine, another one each week of the year")
-    parser.add_argument("--workers", type=int, default=2, help="cores in use: test processes times threads (2)")
+    parser.add_argument("--workers", type=int, default=2, help="test processes (2)")
     parser.add_argument("--probe", action="store_true", help=argparse.SUPPRESS)
     options, rest = parser.parse_known_args(arguments)
     if options.probe:
@@ -178,7 +178,7 @@ def run(name: str, machine: Machine, workers: int, extra: Sequence[str] = ()) ->
     """The numerical tests on one machine: whether they passed, and what to print.
 
     Args:
-        workers: cores in use.
+        workers: test processes. As many where each has two threads: few tests are long enough to use both.
         extra: further arguments for pytest; those that name tests replace the numerical ones.
     """
     unfit = does_not_apply(machine)
@@ -189,16 +189,15 @@ def run(name: str, machine: Machine, workers: int, extra: Sequence[str] = ()) ->
     print(f"{name}: {said}", flush=True)
     if wrong:
         return False, "the emulation took no effect: " + "; ".join(wrong)
-    processes = max(1, workers // machine.threads)
     left_out = [f"--deselect={test}" for test in LEFT_OUT]
     tests = [] if any(not argument.startswith("-") for argument in extra) else [*left_out, *NUMERICAL]
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         command = [sys.executable, "-m", "pytest", "-q", "--no-header", f"--junit-xml={report}", *extra, *tests]
         start = time.monotonic()
-        code = subprocess.run(
-            [*command, *(["-n", str(processes)] if processes > 1 else [])], cwd=REPOSITORY, env=environment, check=False
-        ).returncode
+        # A file stays in one process, so that what its tests share is made once.
+        spread = ["-n", str(workers), "--dist", "loadfile", "--no-loadscope-reorder"] if workers > 1 else []
+        code = subprocess.run([*command, *spread], cwd=REPOSITORY, env=environment, check=False).returncode
         seconds = time.monotonic() - start
         if not report.is_file():
             return False, f"pytest ended with {code} and no report"

@@ -78,7 +78,7 @@ def clone(tmp_path: Path) -> Path:
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):
         shutil.copy(ROOT / name, tmp_path / name)
     (tmp_path / ".venv").mkdir()
-    for name in (".ready", ".ready-dev"):
+    for name in (".ready", ".compiled", ".ready-dev"):
         (tmp_path / ".venv" / name).touch()
     return tmp_path
 
@@ -99,6 +99,9 @@ def test_a_report_installs_the_package_alone(clone: Path) -> None:
     assert planned(clone, "report").count("install.py") == 1
     assert "--editable ." in planned(clone, "report")
     assert "[dev]" not in planned(clone, "report")
+    for target in ("report", "test", "install"):
+        assert planned(clone, target).count("stgcnlib compile") == 1
+    assert "stgcnlib compile" not in planned(clone, "lint")
     assert planned(clone, "test").count("install.py") == 2
 
 

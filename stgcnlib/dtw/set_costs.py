@@ -26,6 +26,9 @@ __all__ = ["PairTask", "SetCosts", "pair_task"]
 NARROW_BYTES, WIDE_BYTES = 2**27, 2**29
 """Frames of one of the two blocks that a task reads: where whole frames are copied again, and where they are not."""
 
+TASKS, LEAST_PAIRS = 16, 2**13
+"""Tasks at least, unless they had fewer pairs than this: then reading their frames would cost more than it gains."""
+
 
 class PairTask(NamedTuple):
     """Pairs (P, 2) whose sequences lie in two blocks, and costs (P,) beyond which they do not matter, or None."""
@@ -71,14 +74,19 @@ class SetCosts:
         return cls.fit(options, source, corridor_projection(options, source))
 
     def tasks(self, pairs: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-        """Which of the pairs (P, 2) belong to one task: all if the frames are in memory, else those of two blocks."""
+        """Which of the pairs (P, 2) belong to one task: all if the frames are in memory, else some of two blocks.
+
+        A task has at most a `TASKS`-th of the pairs, so that two workers end at about the same time.
+        """
         if self.source.whole is not None:
             return [np.arange(len(pairs))]
         size = WIDE_BYTES if self.model is None else NARROW_BYTES
         per_block = max(1, size // self.source.sequence_bytes)
         tile = pairs[:, 0] // per_block * len(self.source) + pairs[:, 1] // per_block
         members = np.argsort(tile, kind="stable")
-        return np.split(members, np.flatnonzero(np.diff(tile[members])) + 1)
+        most = max(LEAST_PAIRS, -(-len(pairs) // TASKS))
+        tiles = np.split(members, np.flatnonzero(np.diff(tile[members])) + 1)
+        return [part for own in tiles for part in np.array_split(own, -(-len(own) // most))]
 
     @cached_property
     def everything(self) -> TileCosts:

@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import nbformat
-
 from stgcnlib.errors import StageError, suggest
 
 __all__ = ["check_parameters", "notebook_folder", "opening", "read_notebook"]
@@ -30,6 +28,8 @@ def read_notebook(notebook: Path) -> Any:
     Raises:
         StageError: it is missing or damaged.
     """
+    import nbformat  # its schemas take a second of processor time, in every process that never reads a notebook
+
     try:
         return nbformat.read(notebook, as_version=4)
     except Exception as error:

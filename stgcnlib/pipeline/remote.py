@@ -29,6 +29,9 @@ __all__ = ["Terms", "carry_out", "dismiss", "identity", "unfit"]
 
 IDLE_SECONDS = 600.0
 
+KEEPS_MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(2**26), "MALLOC_MMAP_THRESHOLD_": str(2**25)}
+"""What the allocator reaches by itself. Dask has its workers return every 64 kB, and each array's pages come anew."""
+
 
 @dataclass(frozen=True)
 class Terms:
@@ -154,7 +157,8 @@ def _taken(terms: Terms) -> _Crew | None:
         crew = _crews.get(terms.run)
         if crew is None:
             worker = get_worker()
-            environment = process_environment(max(1, cores() // worker.state.nthreads)) | {TRUSTED: terms.trusted}
+            environment = process_environment(max(1, cores() // worker.state.nthreads)) | KEEPS_MEMORY
+            environment[TRUSTED] = terms.trusted
             if _source.path is None:
                 _source.start(environment)
                 _dismiss_in_the_end(worker)
