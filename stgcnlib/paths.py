@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,12 +28,12 @@ def check_contained(folder: str | os.PathLike[str]) -> None:
     """
     home = Path(folder).resolve()
     for entry in _entries(home):
-        mode = entry.stat(follow_symlinks=False).st_mode
-        if stat.S_ISLNK(mode):
-            target = Path(entry.path).resolve()
-            if not target.is_relative_to(home):
+        if entry.is_symlink():
+            if not Path(entry.path).resolve().is_relative_to(home):
                 raise StudyError(f"{entry.path}: is a link out of the study's folder; put the file itself there")
-        elif not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            continue
+        fine = entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False)
+        if not fine and os.path.lexists(entry.path):  # else a run has removed it meanwhile
             raise StudyError(f"{entry.path}: is neither a file nor a folder; remove it")
 
 

@@ -32,7 +32,7 @@ def bound(path: Path) -> None:
         (lambda path: path.symlink_to("/etc/passwd"), "link out of"),
         (lambda path: path.symlink_to("/etc"), "link out of"),
         (lambda path: path.symlink_to("../../../not-there"), "link out of"),
-        (lambda path: path.symlink_to(Path("..") / ".." / "study-2"), "link out of"),
+        (lambda path: path.symlink_to("../../../study-2"), "link out of"),
         (os.mkfifo, "neither a file nor a folder"),
         (bound, "neither a file nor a folder"),
     ],
