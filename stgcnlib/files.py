@@ -13,9 +13,10 @@ import json
 import os
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -25,12 +26,14 @@ from stgcnlib.errors import OutputError
 
 __all__ = [
     "Archive", "atomic_folder", "atomic_path", "fingerprint", "fingerprint_file", "is_remote", "local_path",
-    "make_folder", "mistaken", "write_json", "write_text",
+    "make_folder", "mistaken", "probe_output", "write_json", "write_text",
 ]  # fmt: skip
 
 Archive = Literal["npz", "torch", "hdf5"]
 LOOKED_AT = 4096  # bytes from which a file's kind is told
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+_DEEP = 250  # characters of the longest path below an output folder
+_LONGEST = 4096  # bytes of a path, on Linux
 
 
 @contextmanager
@@ -99,6 +102,34 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
     with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def probe_output(path: str | os.PathLike[str], *, file: bool = False) -> None:
+    """Refuse a place to write to before work begins; nothing is left there.
+
+    Args:
+        path: of the folder, or of the file, that is to be written; it need not be there.
+        file: whether it is a file.
+
+    Raises:
+        OutputError: it is a folder instead of a file or a file instead of a folder, or its path is too long, or nothing
+            can be written where it is to lie.
+    """
+    target = Path(path)
+    with _writing(target):
+        if len(os.fsencode(target.absolute())) > _LONGEST - _DEEP:
+            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+        with suppress(FileNotFoundError, NotADirectoryError):
+            is_folder = stat.S_ISDIR(target.stat().st_mode)
+            if is_folder == file:
+                raise OSError(errno.EISDIR if is_folder else errno.ENOTDIR, "it is a folder; name a file")
+        home = target.parent if file else target
+        while not home.is_dir():
+            if home.exists() or home == home.parent:
+                raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+            home = home.parent
+        with tempfile.TemporaryFile(dir=home, buffering=0) as stream:
+            stream.write(bytes(4096))
 
 
 @contextmanager

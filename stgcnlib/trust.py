@@ -16,7 +16,7 @@ from pathlib import Path
 
 from stgcnlib.errors import OutputError, StudyError
 from stgcnlib.files import write_json
-from stgcnlib.modules import module_home
+from stgcnlib.modules import imported_files, module_home
 
 __all__ = ["TRUSTED", "code_digest", "is_trusted", "remember", "require", "state_folder"]
 
@@ -39,12 +39,13 @@ def code_digest(name: str, source: str | Path) -> str:
 
     Args:
         name: "package.module:factory".
-        source: file of the module. With it count all modules of its package, or those beside it if it has none.
+        source: file of the module. With it count all modules of its package, or those beside it if it has none, and
+            what these files of the same folder import.
     """
     digest = hashlib.sha256(name.encode())
     home = module_home(name.partition(":")[0], source)
     for file in sorted(_code(name, Path(source), home)):
-        digest.update(f"\0{file.relative_to(home).as_posix()}\0".encode())
+        digest.update(f"\0{Path(os.path.relpath(file, home)).as_posix()}\0".encode())
         digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()
 
@@ -101,6 +102,7 @@ def _code(name: str, source: Path, home: Path) -> Iterator[Path]:
     """Files that an import may run: of the whole package, or beside a module without one."""
     package = home / name.partition(".")[0].partition(":")[0]
     found = package.rglob("*") if package in source.parents else home.glob("*")
-    for file in {source, *found}:
+    imported = imported_files(name.partition(":")[0], source)
+    for file in {source, *imported, *found}:
         if file.name.endswith(_SUFFIXES) and "__pycache__" not in file.parts and file.is_file():
             yield file

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stgcnlib.errors import StgcnlibError, StudyError
-from stgcnlib.files import atomic_path, fingerprint, make_folder, write_text
+from stgcnlib.files import atomic_path, fingerprint, make_folder, probe_output, write_text
 from stgcnlib.paths import check_contained, portable_path
 from stgcnlib.pipeline.board import Board
 from stgcnlib.pipeline.finding import project_folder
@@ -60,9 +60,11 @@ def compare(
 
     Raises:
         StudyError: fewer than two folders, or one without a finished study; nothing is written then.
+        OutputError: nothing can be written to the output.
         StageError: the notebook failed.
     """
     target = Path(output)
+    probe_output(target)
     if (target / "study.yml").exists():
         raise StudyError(f"{target}: holds a study; give another folder for the comparison")
     check_contained(target)
