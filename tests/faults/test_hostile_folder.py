@@ -53,7 +53,7 @@ def received(study: Path, tmp_path: Path) -> Iterator[Path]:
     for folder in (".", "notebooks", "tables", ".ipython/profile_default/startup", ".jupyter"):
         plant(home / folder, tmp_path / "canary")
     text = (home / "study.yml").read_text()
-    own = text.replace("  name: st-gcn\n", "  name: own_network:Net\n  folder: .\n")
+    own = text.replace("  name: st-gcn\n  folder: null\n", "  name: own_network:Net\n  folder: .\n")
     assert own != text
     (home / "study.yml").write_text(own)
     before = state(outside)
@@ -127,7 +127,7 @@ def test_no_link_and_no_pipe_is_followed(received: Path, name: str) -> None:
     place = received / name
     for make in (
         lambda: place.symlink_to(outside / "secret.json" if place.suffix == ".json" else outside),
-        lambda: place.symlink_to("../outside/secret.html"),
+        lambda: place.symlink_to(os.path.relpath(outside / "secret.html", place.parent)),
         lambda: os.mkfifo(place),
     ):
         shutil.rmtree(place, ignore_errors=True)
