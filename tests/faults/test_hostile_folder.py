@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -150,6 +151,14 @@ def test_a_name_does_not_lead_out_of_reports(tmp_path: Path, monkeypatch: pytest
         with pytest.raises(StudyError, match=r"cannot name a folder.*--output"):
             stgcnlib.run_study(tmp_path / "study.yml", progress=False)
     assert [path.name for path in tmp_path.iterdir() if path.name != "study.yml"] == ["reports"]
+
+
+def test_a_study_whose_data_lie_elsewhere_names_the_field(received: Path) -> None:
+    text = (received / "study.yml").read_text().replace("  path: demo\n", "  path: ../data/gone.npz\n")
+    (received / "study.yml").write_text(re.sub(r"  demo:\n(    .*\n)+", "", text))
+    message = r"data\.path: .*gone\.npz: cannot be read .*; write in the study file where it lies on this machine"
+    with pytest.raises(StgcnlibError, match=message):
+        stgcnlib.run_study(received / "study.yml", received, progress=False)
 
 
 class Fires:
