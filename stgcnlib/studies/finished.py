@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from stgcnlib.artefacts import checked, read_table
 from stgcnlib.dtw import DTWOptions
 from stgcnlib.errors import StgcnlibError, StudyError
 from stgcnlib.geometry import LayerGeometry
@@ -119,7 +120,11 @@ def _read(folder: Path) -> FinishedStudy:
         )
     try:
         settings = read_yaml_file(folder / "study.yml")
-        recordings = pd.read_parquet(folder / "tables" / "recordings.parquet").sort_values("node")
+        for place in ("geometry", "recordings.parquet", "summary"):
+            checked(folder / "artefacts" / place)
+        table = folder / "artefacts" / "recordings.parquet"
+        table = table if table.is_file() else folder / "tables" / "recordings.parquet"
+        recordings = read_table(table, {"node": "i"}).sort_values("node")
         geometry = LayerGeometry.load(folder / "artefacts" / "geometry")
         name = str(settings["name"])
         settings["network"]["name"], settings["data"]["path"]
