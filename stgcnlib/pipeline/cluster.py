@@ -8,6 +8,7 @@ the same command goes on from what is finished.
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import shutil
 import threading
@@ -23,6 +24,7 @@ from stgcnlib.artefacts.schedule import make_spreading
 from stgcnlib.errors import ClusterError
 from stgcnlib.files import write_text
 from stgcnlib.pipeline.remote import Terms, carry_out, dismiss, identity, unfit
+from stgcnlib.trust import TRUSTED
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -178,7 +180,7 @@ class Cluster(Executor):
 
 def _terms(folder: Path, memory_limit: float | None) -> Terms:
     run = uuid.uuid4().hex
-    return Terms(run, str(folder.absolute() / MARKS / run), identity(), memory_limit)
+    return Terms(run, str(folder.absolute() / MARKS / run), identity(), memory_limit, os.environ.get(TRUSTED, ""))
 
 
 def forget_runs(output: Path) -> None:
