@@ -129,6 +129,8 @@ def knn_graph(
 
     Values that underflow to 0 become the smallest normal float, so that every node keeps k neighbours.
     Arguments and errors as `nnk_graph`.
+
+    Source: our choice of a baseline (docs/method.md, "DS-Graph by NNK").
     """
     check_symmetrize(symmetrize)
     known, candidates, nearest = _candidates(distances, k, exclude)
@@ -170,6 +172,8 @@ def ds_graph(
     The same graph as of all distances: neighbours are those of `stgcnlib.dtw.dtw_neighbors`, found by lower
     bounds, and of the other distances only those among the candidates of one node are computed (none for
     kNN, all for ``sigma="pynnk"``, whose rule reads whole columns).
+
+    Source: docs/method.md, "DS-Graph by NNK".
 
     Args:
         activations: a list of (T_i, D) arrays, a LayerActivations or a SequenceSet.

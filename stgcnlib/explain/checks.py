@@ -44,6 +44,8 @@ def contrastivity(
     Columns layer, title, index; `correlation` of the two signed maps by ranks, mean over recordings, with low and
     high of its interval; `empty`, the recordings left out because a map has no relevance. 1 means the same map for both
     classes, so that it says nothing about either.
+
+    Source: our choice (docs/method.md, "L-STG-GradCAM").
     """
     check_fit(network, data)
     first, second = _best_two(network, data, device)
@@ -72,6 +74,8 @@ def stability(
     device: str = "cpu",
 ) -> pd.DataFrame:
     """Rank correlation of maps with those of the same recordings under small Gaussian jitter; 1 is best.
+
+    Source: our choice (docs/method.md, "L-STG-GradCAM").
 
     Args:
         maps: of the recordings as they are; the same classes are explained again.

@@ -92,6 +92,9 @@ def receptive_fields(
     ReLU in all of them counts for nothing, so a network of few channels may seem to see less than it could. It is
     measured on the processor.
 
+    Source: after Luo et al., NeurIPS 2016; random signs and shares are our choice (docs/method.md, "What a layer sees
+    and puts together").
+
     Args:
         network: any module that takes (N, C, T, V, M).
         data: recordings that fit it; the first and the middle one are used.

@@ -28,6 +28,8 @@ def limb_share(maps: Maps, layout: SkeletonLayout, limb: str) -> pd.DataFrame:
     Columns recording, layer, title, index, target, share (0 to 1; NaN where a map is all zero) and even (the part's
     share of the joints, which a map that looks everywhere alike would give).
 
+    Source: our choice.
+
     Raises:
         LayoutError: if the layout has no such limb; the nearest are suggested.
     """
@@ -69,7 +71,10 @@ def acting_limbs(data: SequenceSet) -> pd.DataFrame:
 
 
 def one_armed(data: SequenceSet, *, ratio: float = ONE_ARMED) -> dict[int, str]:
-    """Class -> arm, for classes in which one arm swings at least `ratio` times as far as every other limb."""
+    """Class -> arm, for classes in which one arm swings at least `ratio` times as far as every other limb.
+
+    Source: our choice.
+    """
     found = {}
     table = acting_limbs(data)
     for label in table["label"].unique():
@@ -93,6 +98,8 @@ def limb_shares(
     seed: int = 0,
 ) -> pd.DataFrame:
     """Share of relevance on the acting arm of one-armed classes, per class and layer, with its interval.
+
+    Source: our choice.
 
     Args:
         maps: of the recordings of `data`.

@@ -47,6 +47,8 @@ def map_smoothness(
     Both are read off graphs of the same recordings with the same K; members of one group are no neighbours. Intervals
     are by jackknife: graphs are made anew without each subject.
 
+    Source: docs/method.md, "L-STG-GradCAM".
+
     Args:
         labels: (N,) class indices.
         form: "own": maps have unit mass, are summed over people and compared by windowed DTW as sequences (T, V), on

@@ -87,6 +87,8 @@ def learned_topologies(
     what `forward` is called with, it returns weights (K, V, V), or (N, K, V, V) where they hang on the input, with
     joint v's for joint w at [v, w].
 
+    Source: our choice (docs/method.md, "What a layer sees and puts together").
+
     Args:
         network: any module that takes (N, C, T, V, M).
         data: recordings that fit it; at most `RECORDINGS` of them pass, spread over the set.

@@ -43,6 +43,8 @@ _WIDTH = "mean-kth/3"
 def baseline_distances(sequences: Iterable[Any], baseline: Baseline, *, frames: int | None = None) -> Floats:
     """(N, N) distances by a baseline; symmetric, its diagonal exactly 0.
 
+    Source: our choice (docs/method.md, "DS-Graph by NNK").
+
     Args:
         sequences: N arrays (T_i, D), or a LayerActivations.
         baseline: "pooled": Euclidean distance of the means over time. "resampled": each sequence is brought to
@@ -122,6 +124,8 @@ def layer_baselines(
     Above 2,000 recordings "resampled" is left out: its frames are too many to be held. Graphs, neighbours, parts and
     confidence are those of the geometry; a kernel width that is given as a number is for
     its distances, so that here it is "mean-kth/3".
+
+    Source: our choice (docs/method.md, "DS-Graph by NNK").
 
     Args:
         store: LayerStore of the network, or anything with `.layers` and ``store[name]``: title, index, and (T_i, D)

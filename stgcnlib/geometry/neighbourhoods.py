@@ -97,6 +97,8 @@ def intrinsic_dimension(
 ) -> float:
     """Intrinsic dimension of a layer's embedding from its distances, by scikit-dimension.
 
+    Source: MLE after Levina and Bickel 2004, TwoNN after Facco et al. 2017, both computed by scikit-dimension.
+
     Args:
         distances: (N, N), or a `LayerDistances`.
         method: "mle": Levina and Bickel's estimate from k neighbours, nodes joined by MacKay and Ghahramani's
@@ -152,6 +154,8 @@ def pointwise_dimension(
 def neighbourhood_overlap(first: DSGraph | Rows, second: DSGraph | Rows, *, of: Members = "kept") -> Floats:
     """(N,) Jaccard index of each node's neighbours in two graphs over the same nodes: 1 equal, 0 disjoint.
 
+    Source: our choice (docs/method.md, "Further measures of a layer").
+
     Args:
         first, second: graphs of N nodes, say of two layers, or the same rows of both.
         of: "candidates": the K nearest. "kept": those with a weight above 0, which NNK selects.
@@ -202,6 +206,8 @@ def graph_similarity(first: DSGraph | Rows, second: DSGraph | Rows) -> Floats:
 
     It is Σ_j min(P_ij, Q_ij) with P and Q the rows of weights divided by their sums, which is 1 minus their total
     variation distance: 1 where a random step from the node is the same in both layers, 0 where it never is.
+
+    Source: our choice.
 
     Raises:
         GraphError: the graphs differ in size.

@@ -73,6 +73,8 @@ def aligned_planes(
 ) -> dict[str, NDArray[np.float32]]:
     """A plane per layer, each turned onto the one before it.
 
+    Source: our choice (docs/method.md, "Further measures of a layer").
+
     Args:
         distances: layer -> distances between N recordings: a `LayerDistances`, or an (N, N) array; in order of depth.
         seed: of `placed`.

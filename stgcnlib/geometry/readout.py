@@ -37,6 +37,8 @@ MOST_FOLDS = 10
 def pooled_features(activations: Any, nodes: Codes | None = None) -> Floats:
     """(N, V*C) mean over time of each recording's features, what a linear head behind average pooling would see.
 
+    Source: docs/method.md, "Further measures of a layer".
+
     Args:
         activations: a LayerActivations, or any iterable of (T_i, D) arrays.
         nodes: (n,) ascending, the recordings whose features are wanted; None: all.
@@ -90,6 +92,8 @@ def knn_predictions(
 ) -> Codes:
     """(N,) class that most of each node's k nearest admissible nodes carry; at a tie, that of the nearest among them.
 
+    Source: docs/method.md, "Further measures of a layer".
+
     Args:
         distances: (N, N), or a `LayerDistances`.
         labels: (N,) class indices.
@@ -115,6 +119,8 @@ def probe_predictions(
     The probe is multinomial logistic regression with penalty ‖w‖²/2C on features standardised over its training
     part. Each fold leaves one subject out, or with more than ten subjects a tenth of them; without subjects there
     are five stratified folds.
+
+    Source: docs/method.md, "Further measures of a layer"; penalty and folds are our choice.
 
     Args:
         features: (N, D), of `pooled_features`.

@@ -125,6 +125,8 @@ def layer_statistics(
     a probe's predictions stay as they are. Above 2,000 recordings the probe and the likeness of layers are measured on
     2,000 of them, drawn at random (`settings["sample"]`); their neighbours are among all.
 
+    Source: docs/method.md, "Further measures of a layer".
+
     Args:
         store: the LayerStore that the geometry was made from.
         geometry: its graphs, labels or targets, subjects and settings are used.

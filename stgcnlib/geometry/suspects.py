@@ -60,6 +60,8 @@ def suspect_labels(
     last layer. Several layers are therefore joined, and where training recordings are among
     the nodes it is worth giving the earlier layers too (``layers=store.layers``).
 
+    Source: our choice.
+
     Args:
         geometry: of N recordings.
         layers: names of the layers to join; None: the second half of the network (`late_layers`).
@@ -126,6 +128,8 @@ def outliers(geometry: LayerGeometry, *, layers: Sequence[str] | None = None, ne
     candidate where solver "pynnk" keeps none), relative to the median of that over all nodes, and `z` how many robust
     standard deviations (1.4826 times the median absolute deviation) its logarithm lies above the median. `score` is the
     mean of z over the layers.
+
+    Source: our choice.
 
     Args:
         geometry: of N recordings.

@@ -84,6 +84,8 @@ def target_null(graph: DSGraph, targets: ArrayLike, *, permutations: int = 200, 
 
     Its mean is 1 up to the draws. Its spread says how far chance alone takes S from 1 on this graph.
 
+    Source: our choice of a control (docs/method.md, "Label smoothness").
+
     Raises:
         GraphError: targets do not fit the graph, or `permutations` is below 1.
     """
@@ -113,6 +115,8 @@ def knn_estimates(
 ) -> Floats:
     """(N, Q) mean target of each node's k nearest admissible nodes; ties go to the lower index.
 
+    Source: docs/method.md, "Further measures of a layer".
+
     Args:
         distances: (N, N), or a `LayerDistances`.
         targets: (N,) or (N, Q).
@@ -134,6 +138,8 @@ def probe_estimates(
 
     The probe is ridge regression with penalty ‖w‖²/C on features and targets that are standardised over its training
     part. Folds are those of `readout.probe_predictions`: whole groups where there are any, else five at random.
+
+    Source: docs/method.md, "Further measures of a layer"; penalty and folds are our choice.
 
     Args:
         features: (N, D), of `pooled_features`.
@@ -177,7 +183,10 @@ def explained(targets: ArrayLike, estimates: ArrayLike) -> Floats:
 
 
 def r_squared(targets: ArrayLike, estimates: ArrayLike) -> float:
-    """R² over all columns: 1 for exact estimates, 0 for the mean of the targets, below 0 where that would be better."""
+    """R² over all columns: 1 for exact estimates, 0 for the mean of the targets, below 0 where that would be better.
+
+    Source: the coefficient of determination; sums that run over all columns together are our choice.
+    """
     return float(explained(targets, estimates).mean())
 
 

@@ -41,6 +41,8 @@ def permutation_null(graph: DSGraph, labels: ArrayLike, *, permutations: int = 2
     what this graph would show if labels had nothing to do with it. Its mean is near
     1 − Σ_c n_c (n_c − 1) / N (N − 1).
 
+    Source: our choice of a control (docs/method.md, "Label smoothness").
+
     Raises:
         GraphError: labels do not fit the graph, or `permutations` is below 1.
     """

@@ -16,6 +16,8 @@ __all__ = ["split_classes"]
 def split_classes(data: SequenceSet, source: int | Sequence[str]) -> tuple[SequenceSet, SequenceSet]:
     """Recordings of a source and of a target task: some classes, and the others.
 
+    Source: our choice.
+
     Args:
         data: recordings of all classes.
         source: how many first classes, or the names of the classes, make the source task.

@@ -146,6 +146,8 @@ def transfer_study(
     `stgcnlib.fine_tune`, unless `training` gives one for both. The linear probe is a logistic regression on the
     source's last layer, averaged over frames and joints.
 
+    Source: docs/method.md, "Noise and transfer".
+
     Args:
         source: trained on the source task; not changed. Of several, fit number j begins at source j modulo their
             number, so that the spread between fits has that between sources in it.
