@@ -5,8 +5,6 @@ It only parses, calls the library, and turns an error about input into one clear
 
 from __future__ import annotations
 
-import errno
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -15,7 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from stgcnlib.errors import StgcnlibError, StudyError
+from stgcnlib.endings import Commands, end_in_one_line
+from stgcnlib.errors import OutputError, StudyError
 from stgcnlib.version import __version__
 
 if TYPE_CHECKING:
@@ -23,11 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "main"]
 
-# What the system refuses for reasons that a person can mend: permissions, a full disk.
-_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
-
 app = typer.Typer(
     name="stgcnlib",
+    cls=Commands,
     help="What did each layer of a spatio-temporal graph network learn?",
     no_args_is_help=True,
     add_completion=False,
@@ -166,6 +163,25 @@ def embed(
     typer.echo(str(embed_study(study, output, part=cast(Part, part))))
 
 
+@app.command()
+def doctor(
+    folder: Annotated[Path, typer.Argument(help="Where studies are to lie; reports if left out.")] = Path("reports"),
+) -> None:
+    """Say what this machine offers a study, and what would stop one; nothing is changed."""
+    from stgcnlib.doctor import examine
+
+    complaints, table, problems = Console(stderr=True, highlight=False, soft_wrap=True), Table.grid(padding=(0, 2)), []
+    for finding in examine(folder):
+        table.add_row(Text(finding.name, style="bold"), Text(finding.found))
+        problems += [finding.problem] if finding.problem else []
+    Console(highlight=False).print(table)
+    for line in problems:
+        complaints.print(Text(f"problem: {line}", style="red"))
+    if problems:
+        raise typer.Exit(1)
+    typer.echo("nothing here would stop a study")
+
+
 @app.command(name="compile")
 def compile_ahead() -> None:
     """Compile the numerical kernels for this processor; the first study would do so on the way (half a minute)."""
@@ -218,10 +234,16 @@ def read(
     """Say what recordings hold and what looks wrong in them, and convert them."""
     import warnings
 
+    from stgcnlib.files import probe_output
     from stgcnlib.readers import read as read_recordings
     from stgcnlib.summary import summarize
 
     console, complaints = Console(highlight=False), Console(stderr=True, highlight=False, soft_wrap=True)
+    if output is not None:
+        if output.name in ("", ".."):
+            raise OutputError(f"{output}: is a folder; name a file")
+        output = output if output.suffix == ".npz" else output.with_name(output.name + ".npz")
+        probe_output(output, file=True)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         data = read_recordings(
@@ -232,9 +254,8 @@ def read(
         complaints.print(Text(f"warning: {line}", style="yellow"))
     _print_summary(summary, console)
     if output is not None:
-        target = output if output.suffix == ".npz" else output.with_name(output.name + ".npz")
-        data.save(target)
-        console.print(Text(f"written to {target}"))
+        data.save(output)
+        console.print(Text(f"written to {output}"))
 
 
 def _print_summary(summary: Summary, console: Console) -> None:
@@ -268,14 +289,5 @@ def _listed(texts: list[str]) -> str:
 
 
 def main() -> None:
-    """Entry point: an error about input, or about a place to write to, ends as one line on stderr and exit code 2."""
-    try:
-        app()
-    except (StgcnlibError, OSError) as error:
-        if "--debug" in sys.argv or not (isinstance(error, StgcnlibError) or error.errno in _REFUSED):
-            raise
-        Console(stderr=True, highlight=False, soft_wrap=True).print(Text(f"error: {error}", style="red"))
-        sys.exit(2)
-    except KeyboardInterrupt:
-        Console(stderr=True).print("interrupted; the same command goes on from here")
-        sys.exit(130)
+    """Entry point."""
+    end_in_one_line(app)

@@ -49,16 +49,17 @@ def equal_to_first(data: SequenceSet) -> NDArray[np.int64]:
     return np.array([first.setdefault(content, i) for i, content in enumerate(contents(data))], dtype=np.int64)
 
 
-def repeated_recordings(train: SequenceSet, test: SequenceSet) -> pd.DataFrame:
+def repeated_recordings(train: SequenceSet | None, test: SequenceSet) -> pd.DataFrame:
     """The recordings that a split has to do without so that none is in it twice.
 
-    These are test recordings that equal a training recording, and in each part all but the first of equal ones.
+    These are test recordings that equal a training recording, and in each part all but the first of equal ones. Without
+    a training part, `None`, only the test part is looked at.
 
     Returns:
         One row per recording to leave out: index (in its part), name, part ("train" or "test"), class_name, and of the
         recording that it equals and that stays: equals, equals_part, equals_class.
     """
-    parts = {"train": train, "test": test}
+    parts = {"test": test} if train is None else {"train": train, "test": test}
     first: dict[bytes, tuple[str, int]] = {}
     rows = []
     for part, data in parts.items():

@@ -13,24 +13,29 @@ import json
 import os
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from stgcnlib.errors import OutputError
+from stgcnlib.errors import OutputError, StgcnlibError
 
 __all__ = [
     "Archive", "atomic_folder", "atomic_path", "fingerprint", "fingerprint_file", "is_remote", "local_path",
-    "make_folder", "mistaken", "write_json", "write_text",
+    "make_folder", "mistaken", "probe_output", "write_json", "write_text", "writing",
 ]  # fmt: skip
 
 Archive = Literal["npz", "torch", "hdf5"]
 LOOKED_AT = 4096  # bytes from which a file's kind is told
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+_DEEP = 250  # characters of the longest path below an output folder
+LEAST_ROOM = 2**16
+"""Bytes: a disk with less is full."""
+_LONGEST = 4096  # bytes of a path, on Linux
 
 
 @contextmanager
@@ -44,14 +49,14 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     target = Path(path)
     make_folder(target.parent)
-    with _writing(target):
+    with writing(target):
         handle, name = tempfile.mkstemp(prefix=f".{target.stem}-", suffix=target.suffix, dir=target.parent)
         os.close(handle)
     temporary = Path(name)
     try:
-        with _writing(target, only=_FULL):
+        with writing(target, only_room=True):
             yield temporary
-        with _writing(target):
+        with writing(target):
             with temporary.open("rb+") as stream:
                 os.fsync(stream.fileno())
             umask = os.umask(0)
@@ -71,12 +76,12 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     target = Path(path)
     make_folder(target.parent)
-    with _writing(target):
+    with writing(target):
         temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
-        with _writing(target, only=_FULL):
+        with writing(target, only_room=True):
             yield temporary
-        with _writing(target):
+        with writing(target):
             temporary.chmod(0o755)
             if target.exists():
                 old = temporary.with_name(temporary.name + "-old")
@@ -96,28 +101,83 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
         OutputError: if it cannot be made, or a file has its name.
     """
     folder = Path(path)
-    with _writing(folder):
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
+def probe_output(path: str | os.PathLike[str], *, file: bool = False) -> None:
+    """Refuse a place to write to before work begins; nothing is left there.
+
+    Args:
+        path: of the folder, or of the file, that is to be written; it need not be there.
+        file: whether it is a file.
+
+    Raises:
+        OutputError: it is a folder instead of a file or a file instead of a folder, or its path is too long, or nothing
+            can be written where it is to lie.
+    """
+    target = Path(path)
+    with writing(target):
+        if len(os.fsencode(target.absolute())) > _LONGEST - _DEEP:
+            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+        with suppress(FileNotFoundError, NotADirectoryError):
+            is_folder = stat.S_ISDIR(target.stat().st_mode)
+            if is_folder == file:
+                raise OSError(errno.EISDIR if is_folder else errno.ENOTDIR, "it is a folder; name a file")
+        home = target.parent if file else target
+        while not home.is_dir():
+            if home.exists() or home == home.parent:
+                raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+            home = home.parent
+        with tempfile.TemporaryFile(dir=home, buffering=0) as stream:
+            stream.write(bytes(4096))
+
+
 @contextmanager
-def _writing(target: Path, *, only: Collection[int] | None = None) -> Iterator[None]:
-    """What the system says against writing, as one line that names the place; `only` these numbers of an error."""
+def writing(target: Path, *, only_room: bool = False) -> Iterator[None]:
+    """Have what the system says against writing end as one line that names the place.
+
+    Args:
+        target: what is written.
+        only_room: leave other errors than a lack of room as they are. That it is one is also told from the disk, since
+            numpy and torch say nothing of it.
+
+    Raises:
+        OutputError: the place, the cause and the mend.
+    """
     try:
         yield
-    except OutputError:
+    except StgcnlibError:
         raise
-    except OSError as error:
-        if only is not None and error.errno not in only:
+    except Exception as error:
+        number = error.errno if isinstance(error, OSError) else None
+        if number is None and _is_full(target):
+            number, said = errno.ENOSPC, os.strerror(errno.ENOSPC)
+        elif not isinstance(error, OSError) or (only_room and number not in _FULL):
             raise
-        if error.errno in (errno.EEXIST, errno.ENOTDIR):
+        elif number in (errno.EEXIST, errno.ENOTDIR):
             above = [target, *target.parents]
             file = next((place for place in above if place.exists() and not place.is_dir()), target)
             said = f"{file} is a file, not a folder"
         else:
             said = error.strerror or str(error)
-        raise OutputError(f"{target}: cannot be written ({said}); make room there or choose another place") from None
+        raise OutputError(f"{target}: cannot be written ({said}); {_mend(number)}") from None
+
+
+def _mend(number: int | None) -> str:
+    if number in (errno.ENOSPC, errno.EDQUOT):
+        return "make room there, of bytes or of files, or choose another place; the same command goes on from here"
+    return "choose another place, or change its permissions"
+
+
+def _is_full(target: Path) -> bool:
+    """Whether the disk of a place has no room for another block or file."""
+    home = next(folder for folder in target.absolute().parents if folder.is_dir())
+    if not hasattr(os, "statvfs"):
+        return shutil.disk_usage(home).free < LEAST_ROOM
+    found = os.statvfs(home)
+    return found.f_bavail * found.f_frsize < LEAST_ROOM or (found.f_files > 0 and found.f_favail == 0)
 
 
 def is_remote(path: str | os.PathLike[str]) -> bool:

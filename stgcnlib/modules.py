@@ -1,12 +1,14 @@
-"""Where a module's source lies, found without importing it or its parents."""
+"""Where the sources of a module lie, found without importing it, its parents or what it imports."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import ast
+import sysconfig
+from collections.abc import Iterator, Sequence
 from importlib.machinery import PathFinder
 from pathlib import Path
 
-__all__ = ["module_file"]
+__all__ = ["imported_files", "module_file"]
 
 
 def module_file(name: str, folders: Sequence[str | Path] = ()) -> Path | None:
@@ -21,3 +23,53 @@ def module_file(name: str, folders: Sequence[str | Path] = ()) -> Path | None:
     if spec is None or spec.origin is None:
         return None
     return Path(spec.origin).resolve()
+
+
+def imported_files(name: str, file: Path) -> tuple[Path, ...]:
+    """Files beside module `name` that it imports, and that these import, also within functions; in a fixed order.
+
+    Of an installed module those of its own package, for other packages have versions.
+
+    Args:
+        name: as it is imported, such as ``package.module``.
+        file: its own, which is not among them.
+    """
+    depth = name.count(".") + (file.name == "__init__.py")
+    home, package = file.parents[depth], name.partition(".")[0]
+    installed = home in {Path(place).resolve() for place in sysconfig.get_paths().values()}
+    found: dict[str, Path] = {name: file}
+    waiting = [name]
+    while waiting:
+        for each in _imports(found[module := waiting.pop()], module):
+            path = _file(home, each)
+            if path is not None and each not in found and not (installed and each.partition(".")[0] != package):
+                found[each] = path
+                waiting.append(each)
+    return tuple(sorted(set(found.values()) - {file}))
+
+
+def _imports(file: Path, module: str) -> Iterator[str]:
+    """Modules that a file may import: each name in its import statements, and all packages above it."""
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (OSError, SyntaxError, ValueError, RecursionError):
+        return  # importing it will say why
+    home = module.split(".") if file.name == "__init__.py" else module.split(".")[:-1]
+    for node in ast.walk(tree):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            above = home[: len(home) + 1 - node.level] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
+        for name in names:
+            parts = name.split(".")
+            yield from (".".join(parts[: i + 1]) for i in range(len(parts)))
+    yield from (".".join(home[: i + 1]) for i in range(len(home)))
+
+
+def _file(home: Path, module: str) -> Path | None:
+    place = home.joinpath(*module.split("."))
+    files = (place / "__init__.py", place.with_name(f"{place.name}.py"))
+    return next((file.resolve() for file in files if file.is_file()), None)

@@ -185,7 +185,7 @@ class SequenceSet:
             test: values whose recordings test; all others if `None`.
 
         Raises:
-            SequenceError: if the group is unknown, a value occurs nowhere, or is on both sides.
+            SequenceError: if the group is unknown, a value occurs nowhere, or is on both sides, or if a part is empty.
         """
         if not self.groups:
             raise SequenceError(f"split: the recordings have no groups, so none named {by!r}; give groups=")
@@ -204,6 +204,9 @@ class SequenceSet:
         first, second = (
             np.flatnonzero(np.isin(values, np.array(sorted(side, key=str)))) for side in (train_values, test_values)
         )
+        for side, other, part in (("trains", "test", first), ("tests", "train", second)):
+            if not len(part):
+                raise SequenceError(f"split: no recording {side}; name fewer values of {by} in {other}")
         return first, second
 
     def with_coords(self, coords: Sequence[ArrayLike]) -> SequenceSet:

@@ -1,20 +1,29 @@
 """YAML as version 1.2 has it, for every file that is read: 010 is ten, and no, on and 12:30 are text.
 
 PyYAML reads YAML 1.1, in which they are eight, false, true and 750. What is written is quoted where the two versions
-differ, so that both read the same.
+differ, so that both read the same. Files come from others, too: aliases, by which a few lines can stand for billions,
+are refused, and size and depth are limited.
 """
 
 from __future__ import annotations
 
+import errno
+import os
 import re
+import stat
+from pathlib import Path
 from typing import Any
 
 import yaml
 
-__all__ = ["YAMLError", "read_yaml", "write_yaml"]
+__all__ = ["YAMLError", "read_yaml", "read_yaml_file", "write_yaml"]
 
 YAMLError = yaml.YAMLError
-# The core schema of YAML 1.2 (section 10.3.2), and the merge key, which is no value.
+LONGEST = 2**18
+"""Characters of a file: PyYAML takes some seconds for them, and studies and layouts have thousands."""
+DEEPEST = 30
+"""Lists and mappings within each other; studies have five."""
+# The core schema of YAML 1.2 (section 10.3.2).
 _PLAIN = (
     ("null", re.compile(r"^(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""]),
     ("bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")),
@@ -24,19 +33,42 @@ _PLAIN = (
         re.compile(r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"),
         list("-+.0123456789"),
     ),
-    ("merge", re.compile(r"^<<$"), ["<"]),
 )  # fmt: skip
 
 
-class _Loader(yaml.SafeLoader):
+class _Bounded(yaml.composer.Composer):
+    """No aliases, and nothing nested too deeply."""
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """The node that begins here, with all below it."""
+        event = self.peek_event()  # type: ignore[attr-defined]
+        if isinstance(event, yaml.AliasEvent):
+            raise _at(event, f"the alias *{event.anchor} is not taken; write out what it stands for")
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise _at(event, f"nested more than {DEEPEST} levels deep")
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+
+def _at(event: Any, problem: str) -> YAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
+
+
+class _Texts(_Bounded, yaml.BaseLoader):
+    """Texts, lists and mappings of them, and nothing else."""
+
+
+class _Loader(_Bounded, yaml.SafeLoader):
     """Plain values only, and no key twice."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
         """A mapping whose keys are all different."""
         seen: set[str] = set()
         for key, _ in node.value:
-            if key.tag == "tag:yaml.org,2002:merge":
-                continue
             name = str(self.construct_object(key, deep=True))
             if name in seen:
                 line = key.start_mark.line + 1
@@ -53,7 +85,11 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes what either version would read as something else than text."""
+    """Quotes what either version would read as something else than text, and writes out what occurs twice."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Always: aliases are not read."""
+        return True
 
 
 _Loader.yaml_implicit_resolvers = {}
@@ -63,16 +99,21 @@ for _kind, _form, _starts in _PLAIN:
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_whole)
 
 
-def read_yaml(text: str) -> Any:
+def read_yaml(text: str, *, plain_texts: bool = False) -> Any:
     """The value of a YAML 1.2 text: plain values, lists and mappings only.
 
+    Args:
+        text: of a file.
+        plain_texts: leave every value the text that it is written as.
+
     Raises:
-        YAMLError: if it is no YAML, has a key twice, or asks for anything but plain values.
+        YAMLError: if it is no YAML, has a key twice, asks for anything but plain values, has aliases, or is longer or
+            nested more deeply than such files are.
     """
+    if len(text) > LONGEST:
+        raise YAMLError(f"{len(text)} characters are too many, {LONGEST} at most; is it the right file?")
     try:
-        return yaml.load(text, Loader=_Loader)
-    except RecursionError:
-        raise YAMLError("nested too deeply") from None
+        return yaml.load(text, Loader=_Texts if plain_texts else _Loader)
     except (
         ValueError,
         TypeError,
@@ -80,6 +121,27 @@ def read_yaml(text: str) -> Any:
         AttributeError,
     ) as error:  # a tag before a value of another kind: !!int abc
         raise YAMLError(f"a value is not what its tag says ({type(error).__name__}: {error})") from None
+
+
+def read_yaml_file(path: str | os.PathLike[str], *, plain_texts: bool = False) -> Any:
+    """As `read_yaml`, of a file in UTF-8; size and kind are looked at before it is read.
+
+    Raises:
+        OSError: the system does not give the file.
+        YAMLError: as `read_yaml`; or it is no regular file, or not UTF-8.
+    """
+    file = Path(path)
+    status = file.stat()
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(file))
+    if not stat.S_ISREG(status.st_mode):
+        raise YAMLError("is no regular file")
+    if status.st_size > 4 * LONGEST:
+        raise YAMLError(f"{status.st_size} bytes are too many, {LONGEST} at most; is it the right file?")
+    try:
+        return read_yaml(file.read_text(encoding="utf-8-sig"), plain_texts=plain_texts)
+    except UnicodeDecodeError as error:
+        raise YAMLError(f"byte {error.start} is no UTF-8; save it as UTF-8") from None
 
 
 def write_yaml(value: Any) -> str:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import errno
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from small_study import SMALL
 from typer.testing import CliRunner
 
 from stgcnlib import SequenceSet, __version__, cli
@@ -99,22 +103,82 @@ def test_a_place_that_cannot_be_written_is_one_line(
         assert "taken is a file, not a folder" in last
 
 
-def test_what_the_system_refuses_is_one_line_and_a_fault_of_ours_is_not(
+def test_outputs_are_probed_before_work_begins(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    def refuse(*_: Any, **__: Any) -> Any:
-        raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "x"))
+    def work(*_: Any, **__: Any) -> None:
+        raise AssertionError("begun")
 
-    def stumble(*_: Any, **__: Any) -> Any:
-        raise FileNotFoundError(errno.ENOENT, "No such file", "x")
+    for place in (
+        "stgcnlib.report.study.run_stages", "stgcnlib.report.study.foresee", "stgcnlib.report.compare.compare_studies",
+        "stgcnlib.pipeline.embed.read_study", "stgcnlib.pipeline.embed.open_study", "stgcnlib.readers.read",
+    ):  # fmt: skip
+        monkeypatch.setattr(place, work)
+    file, folder, long = tmp_path / "file", tmp_path / "folder.npz", tmp_path / ("x" * 300)
+    file.write_text("x")
+    folder.mkdir()
+    deep = tmp_path.joinpath(*["y" * 200] * 19)
+    cases = [
+        (["run", "demo"], [file, file / "out", long, deep], "is a file, not a folder"),
+        (["compare", "a", "b"], [file, file / "out", long, deep], "is a file, not a folder"),
+        (["embed", "demo"], [folder, file / "out", long, deep], "it is a folder; name a file"),
+        (["read", "x"], [folder, file / "out", long, deep], "it is a folder; name a file"),
+    ]
+    for command, places, said in cases:
+        for place, what in zip(places, [said, "is a file, not a folder", "too long", "too long"], strict=True):
+            code, _, err = invoke(monkeypatch, capsys, *command, "-o", str(place))
+            assert code == 2
+            assert err.startswith(f"error: {place}")
+            assert what in err
+            assert err.count("\n") == 1
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda **_: full())
+    code, _, err = invoke(monkeypatch, capsys, "run", "demo", "-o", str(tmp_path / "out"))
+    assert (code, "No space left" in err) == (2, True)
+    assert sorted(tmp_path.iterdir()) == [file, folder]
+
+
+def full() -> Any:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied", "/a/x"), "/a/x: Permission denied; change its permissions"),
+        (OSError(errno.ENAMETOOLONG, "File name too long", "/a/x"), "/a/x: File name too long; choose a shorter"),
+        (OSError(errno.EROFS, "Read-only file system", "/a", None, "/b"), "/a to /b: Read-only file system; it cannot"),
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device; make room"),
+        (OSError(errno.EMFILE, "Too many open files", b"/a/x"), "/a/x: Too many open files; allow more"),
+        (OSError(errno.EIO, "Input/output error", 3), "Input/output error; the disk"),
+        (FileNotFoundError(errno.ENOENT, "No such file", "x"), "x: No such file; is it there"),
+        (OSError("19 requested and\n 0 written"), "19 requested and 0 written (--debug"),
+        (OSError(), "OSError (--debug"),
+        (MemoryError("cannot allocate 3 GiB"), "not enough memory (cannot allocate 3 GiB); end other"),
+    ],
+)
+def test_what_the_system_refuses_is_one_line(
+    error: Exception, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise error
 
     monkeypatch.setattr("stgcnlib.report.html.render_report", refuse)
-    code, _, err = invoke(monkeypatch, capsys, "report", str(tmp_path))
-    assert code == 2
-    assert err.strip() == f"error: [Errno {errno.EACCES}] Permission denied: '{tmp_path / 'x'}'"
+    code, out, err = invoke(monkeypatch, capsys, "report", str(tmp_path))
+    assert (code, out) == (2, "")
+    assert err.startswith(f"error: {said}")
+    assert err.count("\n") == 1
+    monkeypatch.setattr(sys, "argv", ["stgcnlib", "--debug", "report", str(tmp_path)])
+    with pytest.raises(type(error)):
+        cli.main()
+
+
+def test_a_fault_of_ours_is_no_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def stumble(*_: Any, **__: Any) -> Any:
+        raise AttributeError("x")
+
     monkeypatch.setattr("stgcnlib.report.html.render_report", stumble)
-    with pytest.raises(FileNotFoundError):
-        invoke(monkeypatch, capsys, "report", str(tmp_path))
+    with pytest.raises(AttributeError):
+        invoke(monkeypatch, capsys, "report", "x")
 
 
 def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -173,13 +237,53 @@ def test_report_of_a_folder_that_is_none(monkeypatch: pytest.MonkeyPatch, capsys
     assert "no study.yml" in err
 
 
-def test_an_interrupt_is_no_traceback(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def interrupted(*arguments: Any, **options: Any) -> Path:
-        raise KeyboardInterrupt
+@pytest.mark.parametrize(
+    ("number", "place", "command", "after"),
+    [
+        (signal.SIGINT, "stgcnlib.report.study.run_study", ["run", "demo"], "the same command goes on from here"),
+        (signal.SIGTERM, "stgcnlib.report.study.run_study", ["run", "demo"], "the same command goes on from here"),
+        (signal.SIGHUP, "stgcnlib.pipeline.embed.embed_study", ["embed", "x", "-o", "y"], "goes on from here"),
+        (signal.SIGTERM, "stgcnlib.pipeline.estimate.estimate", ["estimate", "demo"], "begins again"),
+        (signal.SIGTERM, "stgcnlib.readers.read", ["read", "x"], "begins again"),
+        (signal.SIGINT, "stgcnlib.report.compare.compare", ["compare", "x", "y", "-o", "z"], "begins again"),
+    ],
+)
+def test_an_interrupt_says_what_can_be_done_next(
+    number: signal.Signals,
+    place: str,
+    command: list[str],
+    after: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def interrupted(*_: Any, **__: Any) -> None:
+        signal.raise_signal(number)
+        time.sleep(5)
+        raise AssertionError("went on")
 
-    monkeypatch.setattr("stgcnlib.report.study.run_study", interrupted)
-    code, _, err = invoke(monkeypatch, capsys, "run", "demo")
-    assert code == 130
+    monkeypatch.setattr(place, interrupted)
+    code, out, err = invoke(monkeypatch, capsys, *command)
+    assert (code, out) == (128 + number, "")
+    assert err.startswith("interrupted; ")
+    assert after in err
+    assert err.count("\n") == 1
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_a_run_that_is_ended_says_that_it_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "mine.yml").write_text(yaml.safe_dump(SMALL))
+    start = "from stgcnlib.cli import main; main()"
+    command = [sys.executable, "-c", start, "run", "mine.yml", "-o", "out"]
+    run = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    try:
+        while run.poll() is None and not (tmp_path / "out" / "study.yml").exists():
+            time.sleep(0.05)
+        run.terminate()
+        _, err = run.communicate(timeout=300)
+    finally:
+        run.kill()
+    assert run.returncode == 128 + signal.SIGTERM, err
+    assert "interrupted; what is finished is kept, and the same command goes on from here" in err
     assert "Traceback" not in err
 
 

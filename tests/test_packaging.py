@@ -93,8 +93,16 @@ def test_a_wheel_holds_what_is_read_beside_the_code() -> None:
     assert (ignored.returncode, ignored.stdout) == (1, "")
 
 
-def test_importing_the_package_loads_no_heavy_library() -> None:
-    code = "import stgcnlib, sys; print(sorted({'torch', 'lightning', 'numba', 'matplotlib'} & set(sys.modules)))"
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [
+        ("stgcnlib", {"torch", "lightning", "numba", "matplotlib"}),
+        # What every process that makes results imports.
+        ("stgcnlib.pipeline.run", {"torch", "lightning", "matplotlib", "sklearn", "nbformat", "scipy.stats"}),
+    ],
+)
+def test_importing_loads_no_heavy_library(module: str, heavy: set[str]) -> None:
+    code = f"import {module}, sys; print(sorted({heavy} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
 

@@ -201,8 +201,8 @@ def test_wrong_choices(small_set: SequenceSet) -> None:
         (("subject", [1, 9]), "subject has no value 9; it has 1, 2, 3, 4"),
         (("subject", [1], [7]), "subject has no value 7"),
         (("subject", [1, 2], [2, 3]), "subject 2 would both train and test"),
-        (("subject", [1, 2, 3, 4]), "no recording is left"),
-        (("subject", []), "no recording is left"),
+        (("subject", [1, 2, 3, 4]), "no recording tests; name fewer values of subject in train"),
+        (("subject", []), "no recording trains; name fewer values of subject in test"),
     ],
 )
 def test_wrong_splits(small_set: SequenceSet, arguments: tuple[Any, ...], message: str) -> None:

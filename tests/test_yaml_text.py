@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +15,7 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from stgcnlib.yaml_text import YAMLError, read_yaml, write_yaml
+from stgcnlib.yaml_text import YAMLError, read_yaml, read_yaml_file, write_yaml
 
 WORDS = [
     "yes", "No", "on", "OFF", "y", "n", "010", "0o10", "0x1F", "12:30", "1_000", "1e3", ".5", "~", "<<", "=", "null",
@@ -51,8 +56,56 @@ def test_values(text: str, value: Any) -> None:
     assert type(found) is type(value)
 
 
-def test_merging_a_mapping_still_works() -> None:
-    assert read_yaml("a: &x {k: 1}\nb:\n  <<: *x\n  m: 2\n") == {"a": {"k": 1}, "b": {"k": 1, "m": 2}}
+@pytest.mark.parametrize("read", [read_yaml, partial(read_yaml, plain_texts=True)])
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: &x {k: 1}\nb:\n  <<: *x\n", r"alias \*x"),
+        ("a: &x [*x]", r"alias \*x"),
+        ("\n".join(["a0: &a0 [x, x]", *(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]" for i in range(1, 40))]), r"alias \*a0"),
+        ("[" * 31 + "]" * 31, "30 levels"),
+        ("[" * 100_000, "30 levels"),
+        ("{a: " * 60_000, "30 levels"),
+        ("- " * 100_000, "30 levels"),
+        ("".join(" " * i + f"k{i}:\n" for i in range(500)), "30 levels"),
+        ("? " * 10_000, "30 levels"),
+        ("a" * (2**18 + 1), "too many"),
+    ],
+)
+def test_bombs_are_refused_at_once(read: Callable[[str], Any], text: str, said: str) -> None:
+    began = time.monotonic()
+    with pytest.raises(YAMLError, match=said):
+        read(text)
+    assert time.monotonic() - began < 5
+
+
+def test_a_file_is_looked_at_before_it_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "a.yml"
+    with file.open("wb") as stream:
+        stream.truncate(2**40)  # takes no room
+    with pytest.raises(YAMLError, match="too many"):
+        read_yaml_file(file)
+    with pytest.raises(IsADirectoryError):
+        read_yaml_file(tmp_path)
+    os.mkfifo(tmp_path / "fifo.yml")
+    with pytest.raises(YAMLError, match="regular"):
+        read_yaml_file(tmp_path / "fifo.yml")
+    file.write_bytes(b"a: \xff")
+    with pytest.raises(YAMLError, match="byte 3 is no UTF-8"):
+        read_yaml_file(file)
+    file.write_bytes(b"\xef\xbb\xbfa: 010")
+    assert read_yaml_file(file) == {"a": 10}
+
+
+def test_what_occurs_twice_is_written_out() -> None:
+    twice = [1, {"a": "b"}]
+    assert read_yaml(write_yaml({"x": twice, "y": twice})) == {"x": twice, "y": twice}
+
+
+def test_what_is_allowed_goes_deep_enough() -> None:
+    assert read_yaml("[" * 28 + "1" + "]" * 28)
+    assert read_yaml("&unused [010]") == [10]
+    assert read_yaml("a: [010, no]", plain_texts=True) == {"a": ["010", "no"]}
 
 
 @pytest.mark.parametrize(

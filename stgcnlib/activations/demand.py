@@ -6,7 +6,6 @@ unnamed file while it is in use, which the system removes with the process at th
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 import weakref
@@ -27,6 +26,7 @@ from stgcnlib.activations.recording import Stored, described
 from stgcnlib.activations.store import LayerActivations, LayerStore
 from stgcnlib.errors import LayerNotFoundError, SkeletonFormatError, suggest
 from stgcnlib.files import write_json
+from stgcnlib.json_text import read_json_file
 from stgcnlib.networks import load_network, save_checkpoint
 from stgcnlib.networks.batches import check_fit
 from stgcnlib.networks.own import import_path
@@ -140,7 +140,7 @@ class LayersOnDemand(LayerStore):
         """
         folder = Path(path)
         try:
-            recipe = json.loads((folder / RECIPE).read_text(encoding="utf-8"))
+            recipe = read_json_file(folder / RECIPE)
             if recipe["format"] != FORMAT or recipe["version"] > VERSION:
                 raise ValueError(f"its format is {recipe['format']!r}, version {recipe['version']}")
             return cls(folder, recipe)

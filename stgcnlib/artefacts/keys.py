@@ -6,7 +6,7 @@ function, and the keys of all that it needs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -105,11 +105,27 @@ class Keys:
             place, optional = self.line.need(name, axes)
             yield parameter, None if optional and not self.has(place.artefact) else self.of(place)
 
-    def _stamped(self, key: str) -> str | None:
+    def check_files(self, place: Place) -> None:
+        """Refuse an artefact whose files, or those of what was computed on the way to it, are not those of its key.
+
+        Raises:
+            ArtefactError: naming the file or folder.
+        """
+        for key in place.artefact.files:
+            for value in _listed(_value(self.study, key)):
+                self.stamps.check(value)
+        for name in place.artefact.needs.values():
+            need, _ = self.line.need(name, place.axes)
+            if need.artefact.form is None and self.has(need.artefact):
+                self.check_files(need)
+
+    def _stamped(self, key: str) -> str | list[str] | None:
+        """Stamps of the files that a setting names; a name that is no path, say of data of the library, stays."""
         value = _value(self.study, key)
-        if value is None or not Path(value).is_absolute():
-            return None if value is None else str(value)  # a name, say of data that come with the library
-        return self.stamps.of(value)
+        if value is None:
+            return None
+        found = [self.stamps.of(each) if Path(each).is_absolute() else str(each) for each in _listed(value)]
+        return found[0] if isinstance(value, str) else found
 
 
 def _written_by(artefact: Artefact) -> list[Any]:
@@ -124,6 +140,10 @@ def setting(settings: Mapping[str, Any], key: str) -> Any:
     for part in key.split("."):
         value = None if value is None else value[part]
     return value
+
+
+def _listed(value: str | Sequence[str] | None) -> list[str]:
+    return [] if value is None else [value] if isinstance(value, str) else list(value)
 
 
 def _value(study: Any, key: str) -> Any:

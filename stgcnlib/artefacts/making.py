@@ -195,6 +195,7 @@ class Artefacts:
                     artefact.make(**given, path=path)
                 else:
                     form.save(artefact.make(**given), path)
+                self.keys.check_files(place)
 
             basis, asked = self.keys.basis(place), inspect.signature(artefact.make).parameters
             with ExitStack() as kept:

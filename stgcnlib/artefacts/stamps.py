@@ -1,12 +1,15 @@
 """Stamps of files by their content, for keys.
 
 A file is read again only if its size, inode or times have changed. The time of its last change of state is among them,
-which programs cannot set.
+which programs cannot set. Where that time tells too little, because the file has just been written or its disk counts
+time coarsely, the file is read by every process.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +25,12 @@ def file_state(path: Path) -> list[int]:
     return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
 
 
+SETTLED = 2 * 10**9
+"""Nanoseconds after which a further change of a file is sure to have another time, on all but coarse disks."""
+COARSE = 10**7
+"""Nanoseconds: disks that count them in such steps (FAT, some of networks) may also let programs set the time."""
+
+
 class Stamps:
     """Content stamps of files and folders, each file read once.
 
@@ -33,7 +42,7 @@ class Stamps:
     def __init__(self, cache: Path | None = None, *, keep: bool = True) -> None:
         self._cache, self._keeps = cache, keep
         self._known: dict[str, tuple[list[int], str]] | None = None
-        self._found: dict[str, str] = {}
+        self._found: dict[str, tuple[str, str]] = {}
         self._changed = False
 
     def of(self, path: str | Path) -> str:
@@ -44,24 +53,49 @@ class Stamps:
         """
         key = str(path)
         if key not in self._found:
-            root = Path(path)
-            try:
-                if not root.exists():
-                    raise FileNotFoundError("no such file or folder")
-                found = {name: self._stamp(file) for name, file in _files(root)}
-            except OSError as error:
-                raise ArtefactError(f"{root}: cannot be read ({error.strerror or error})") from None
-            self._found[key] = fingerprint([root.name, found])
+            self._found[key] = self._taken(Path(path))
             self._keep()
-        return self._found[key]
+        return self._found[key][0]
+
+    def check(self, path: str | Path) -> None:
+        """Refuse a file or folder whose content has changed since its stamp was taken: what was read of it is neither.
+
+        Raises:
+            ArtefactError: it has changed, or cannot be read any more.
+        """
+        stamp, states = self._found.get(str(path)) or ("", "")
+        if not stamp or (states and states == self._states(Path(path))):
+            return
+        if self._taken(Path(path))[0] != stamp:
+            raise ArtefactError(
+                f"{path}: has changed while the study read it; run it again once nothing writes there any more"
+            )
+
+    def _taken(self, root: Path) -> tuple[str, str]:
+        """The stamp of a file or folder, and its states before; "" for states that may stay while a file changes."""
+        try:
+            if not root.exists():
+                raise FileNotFoundError("no such file or folder")
+            states = self._states(root)
+            return fingerprint([root.name, {name: self._stamp(file) for name, file in _files(root)}]), states
+        except OSError as error:
+            raise ArtefactError(f"{root}: cannot be read ({error.strerror or error})") from None
+
+    @staticmethod
+    def _states(root: Path) -> str:
+        found = {name: file_state(file) for name, file in _files(root)}
+        return fingerprint(found) if all(_tells(state[2]) for state in found.values()) else ""
 
     def _stamp(self, file: Path) -> str:
         known, state = self._read(), file_state(file)
         name = fingerprint(str(file.resolve()))  # hashed: a folder that is passed on tells no path of this machine
-        if name not in known or known[name][0] != state:
-            known[name] = (state, fingerprint_file(file))
+        if name in known and known[name][0] == state:
+            return known[name][1]
+        stamp = fingerprint_file(file)
+        if _tells(state[2]):
+            known[name] = (state, stamp)
             self._changed = True
-        return known[name][1]
+        return stamp
 
     def _read(self) -> dict[str, tuple[list[int], str]]:
         if self._known is None:
@@ -78,11 +112,27 @@ class Stamps:
             self._changed = False
 
 
+def _tells(changed: int) -> bool:
+    """Whether any later change of a file will have another time than this one."""
+    return changed + SETTLED < time.time_ns() and changed % COARSE != 0
+
+
 def _files(root: Path) -> Iterator[tuple[str, Path]]:
-    """(name below the root, file), in a fixed order."""
+    """(name below the root, file), in a fixed order; links are followed, hidden things are left out as readers do."""
     if not root.is_dir():
         yield root.name, root
         return
-    for path in sorted(root.rglob("*")):
-        if path.is_file():
-            yield path.relative_to(root).as_posix(), path
+    yield from _walked(root, "", ())
+
+
+def _walked(folder: Path, inside: str, above: tuple[str, ...]) -> Iterator[tuple[str, Path]]:
+    real = os.path.realpath(folder)
+    if real in above:  # a link to a folder that it lies in
+        return
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith("."):
+            continue
+        if path.is_dir():
+            yield from _walked(path, f"{inside}{path.name}/", (*above, real))
+        elif path.is_file():
+            yield f"{inside}{path.name}", path

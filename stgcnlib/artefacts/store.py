@@ -20,7 +20,7 @@ from filelock import FileLock
 from stgcnlib.artefacts.declare import Form
 from stgcnlib.artefacts.stamps import file_state
 from stgcnlib.errors import ArtefactError
-from stgcnlib.files import fingerprint_file, make_folder, write_json
+from stgcnlib.files import fingerprint_file, make_folder, write_json, writing
 from stgcnlib.version import __version__
 
 __all__ = ["Store"]
@@ -85,7 +85,7 @@ class Store:
         path = self.path(name, form)
         make_folder(path.parent)
         self._whole.pop(name, None)
-        with self._beside(name) as scratch:
+        with writing(path, only_room=True), self._beside(name) as scratch:
             temporary = scratch / path.name
             make(temporary)
             if not temporary.exists():

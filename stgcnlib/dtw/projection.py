@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.extmath import randomized_svd
 
 from stgcnlib.dtw.frames import FrameTable, on_threads
 from stgcnlib.dtw.source import FrameSource
@@ -133,6 +132,8 @@ def power_of_two(largest: float) -> float:
 
 def _basis(sample: NDArray[np.float64], dimensions: int, seed: int) -> NDArray[np.float64]:
     """(D, p) orthonormal to float64 rounding, p >= 1: leading directions of frames (n, D)."""
+    from sklearn.utils.extmath import randomized_svd  # more than half of what importing this room would take
+
     largest = np.abs(sample).max()
     size = max(1, min(dimensions, *sample.shape))
     if largest == 0:

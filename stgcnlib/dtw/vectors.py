@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.extmath import randomized_svd
 
 from stgcnlib.dtw.options import DTWOptions
 from stgcnlib.dtw.projection import Projection
@@ -77,6 +76,8 @@ def nearest_vectors(
 
 def near_order(vectors: NDArray[np.float32]) -> NDArray[np.int64]:
     """(N,) an order in which near vectors follow each other: halves, quarters, … along the widest direction of each."""
+    from sklearn.utils.extmath import randomized_svd
+
     sample = vectors[:: -(-len(vectors) // SAMPLED)]
     _, _, directions = randomized_svd(
         sample - sample.mean(axis=0), min(DIRECTIONS, *sample.shape), n_iter=1, random_state=0

@@ -65,7 +65,7 @@ def map_smoothness(
         seed: of random parts of the recordings, where no groups are known.
 
     Columns layer, title, index, k, maps, maps_low, maps_high, and features, features_low, features_high; fall,
-    fall_low, fall_high: of the maps from the first layer to this one.
+    fall_low, fall_high: of the maps from the first layer to this one. All are NaN of one recording alone.
 
     Raises:
         SequenceError: an unknown form.
@@ -116,6 +116,8 @@ def _smoothness(
     """(N,) random-walk smoothness, and (P, N) the same where the graph is made anew without each part."""
 
     build = nnk_graph if form == "own" else _weighted_by_distance
+    if len(y) < 2:
+        return np.full(len(y), np.nan), np.full((jackknife.count, len(y)), np.nan)
     graph = build(distances, k=largest_k(k, excluded, len(y)), exclude=excluded)
     without = values_without(jackknife, distances, y, k=k, exclude=excluded, build=build)
     return label_smoothness(graph, y, per="node"), without

@@ -57,11 +57,13 @@ def middle_recording(data: SequenceSet, c: int) -> int:
 
 
 @styled
-def lengths(data: SequenceSet, *, split: Sequence[SequenceSet] | Mapping[str, SequenceSet] | None = None) -> Figure:
+def lengths(
+    data: SequenceSet, *, split: Sequence[SequenceSet | None] | Mapping[str, SequenceSet] | None = None
+) -> Figure:
     """Histogram of frames per recording, one row per part.
 
     Args:
-        split: parts by name, or (train, test); `None` shows all recordings as one part.
+        split: parts by name, or (train, test), of which one may be `None`; `None` shows all recordings as one part.
     """
     parts: dict[str, SequenceSet]
     if split is None:
@@ -69,7 +71,8 @@ def lengths(data: SequenceSet, *, split: Sequence[SequenceSet] | Mapping[str, Se
     elif isinstance(split, Mapping):
         parts = dict(split)
     else:
-        parts = dict(zip(["train", "test", *(f"part {i}" for i in range(3, len(split) + 1))], split, strict=False))
+        names = ["train", "test", *(f"part {i}" for i in range(3, len(split) + 1))]
+        parts = {name: part for name, part in zip(names, split, strict=False) if part is not None}
     figure = new_figure(0.6 + 1.25 * len(parts), alt=f"Histogram of recording lengths of {', '.join(parts)}.")
     axes = figure.subplots(len(parts), 1, sharex=True, sharey=True, squeeze=False).ravel()
     longest, shortest = int(data.lengths.max()), int(data.lengths.min())

@@ -30,7 +30,7 @@ __all__ = ["few_ticks", "layer_similarity", "statistics_curves"]
 
 @styled
 def statistics_curves(table: pd.DataFrame) -> Figure:
-    """Small curves of every statistic against layer, the trained network beside the untrained one.
+    """Small curves of every statistic that was measured against layer, the trained network beside the untrained one.
 
     Args:
         table: `LayerStatistics.table`.
@@ -38,6 +38,7 @@ def statistics_curves(table: pd.DataFrame) -> Figure:
     Raises:
         GraphError: if the table holds no known statistic.
     """
+    table = table[table["value"].notna()]
     names = [name for name in STATISTICS if (table["statistic"] == name).any()]
     if not names:
         raise GraphError(f"the table has none of the statistics {shorten(list(STATISTICS), 9)}")
@@ -93,7 +94,7 @@ def layer_similarity(pairs: pd.DataFrame, *, network: str = "trained") -> Figure
     mine = pairs[pairs["network"] == network]
     if mine.empty:
         raise GraphError(f"the table has no network {network!r}; it has {shorten(pairs['network'].unique())}")
-    names = [name for name in BETWEEN if (mine["statistic"] == name).any()]
+    names = [name for name in BETWEEN if mine["value"][mine["statistic"] == name].notna().any()]
     order = mine.drop_duplicates("first").sort_values("first_index")["first_title"].tolist()
     size = float(np.clip(0.36 * len(order) + 1.3, 3.6, 4.5))
     columns = 2 if len(names) > 1 else 1

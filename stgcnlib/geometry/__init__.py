@@ -23,6 +23,7 @@ from stgcnlib.geometry.readout import debiased_cka, knn_predictions, pooled_feat
 from stgcnlib.geometry.rounding import rounding_error
 from stgcnlib.geometry.sensitivity import sensitivity
 from stgcnlib.geometry.separation import class_confusions, class_separation, class_shares
+from stgcnlib.geometry.shortages import find_shortages
 from stgcnlib.geometry.smoothness import label_smoothness
 from stgcnlib.geometry.statistics import LayerStatistics, layer_statistics
 from stgcnlib.geometry.suspects import outliers, suspect_labels
@@ -44,6 +45,7 @@ __all__ = [
     "class_shares",
     "debiased_cka",
     "embed",
+    "find_shortages",
     "flip_groups",
     "graph_similarity",
     "intrinsic_dimension",

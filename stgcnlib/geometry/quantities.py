@@ -26,7 +26,8 @@ from stgcnlib.geometry.neighbourhoods import (
     pointwise_dimension,
     polytope_diameters,
 )
-from stgcnlib.geometry.readout import cka_matrix, knn_predictions, probe_predictions
+from stgcnlib.geometry.readout import cka_matrix, knn_predictions, probe_predictions, probe_shortage
+from stgcnlib.geometry.shortages import intervals_known, sampled
 from stgcnlib.geometry.targets import explained, knn_estimates, probe_estimates
 from stgcnlib.geometry.uncertainty import Estimate, Jackknife, interval
 from stgcnlib.groups import fewest_candidates, of_nodes
@@ -40,9 +41,6 @@ Graphs = tuple[DSGraph, list[DSGraph | None]]
 SomeRows = tuple[Rows, list[Rows | None]]
 """The neighbourhoods of the sampled recordings in each of these graphs."""
 
-MOST = 2000
-"""Up to so many recordings, all are sampled."""
-
 
 class Quantities:
     """What every layer of one computation shares.
@@ -53,8 +51,8 @@ class Quantities:
         C: inverse penalty of the probe.
 
     Attributes:
-        sample: (n,) the recordings on which the probe and the likeness of layers are measured: all, or above
-            `MOST` so many of them, drawn at random by the geometry's seed. Neighbours are always among all.
+        sample: (n,) the recordings on which the probe and the likeness of layers are measured (`sampled`).
+            Neighbours are always among all.
     """
 
     def __init__(self, geometry: LayerGeometry, votes: int, C: float) -> None:
@@ -66,10 +64,9 @@ class Quantities:
         self.votes, self.dimension_k = min(votes, self.k), min(20, self.k)
         self.jackknife = geometry.jackknife
         self.kept = self.jackknife.kept()
-        # TwoNN needs two neighbours of other groups, and CKA four recordings.
-        self.enough = len(self.kept) > 1 and all(len(keep) >= 4 and self.candidates(keep) >= 2 for keep in self.kept)
+        self.enough = intervals_known(self.jackknife.parts, self.groups)
         generator = np.random.default_rng(self.seed)
-        self.sample = _sample(self.jackknife.parts, self.seed)
+        self.sample = sampled(self.jackknife.parts, self.seed)
         self.of_sample = Jackknife(self.jackknife.parts[self.sample], self.jackknife.confidence)
         self.shuffled = np.stack([generator.permutation(self.y) for _ in range(int(settings["permutations"]))])
 
@@ -101,6 +98,8 @@ class Quantities:
             return polytope_diameters(graph, among) / (scale if scale > 0 else 1.0)
 
         def dimension(nodes: Nodes, **method: Any) -> float:
+            if self.candidates(nodes) < 2:
+                return float("nan")
             among, groups = distances.select(nodes), of_nodes(self.groups, nodes)
             return intrinsic_dimension(among, exclude=groups, **method)
 
@@ -137,6 +136,8 @@ class Quantities:
         """Accuracy, or R², of a linear probe on the sample; its predictions stay as they are."""
         fit: Callable[..., Any] = probe_estimates if self.y.ndim == 2 else probe_predictions
         nodes, groups = self.sample, of_nodes(self.groups, self.sample)
+        if probe_shortage(self.y[nodes], groups, seed=self.seed):
+            return self._row(self.jackknife.of(np.nan, []), 0)
         predicted = fit(features, self.y[nodes], groups=groups, C=self.C, seed=self.seed)
         return self._judged(nodes, predicted, self.of_sample, None)
 
@@ -227,16 +228,6 @@ class Quantities:
         empty = dict.fromkeys(("null_mean", "null_low", "null_high"), float("nan"))
         low, high = max(found.low, least), min(found.high, most)  # NaN, which comes first, stays
         return {"value": found.value, "low": low, "high": high, **empty, "n": n}
-
-
-def _sample(parts: Nodes, seed: int) -> Nodes:
-    """(n,) all nodes, or above `MOST` so many of them in order, with one of every part at least."""
-    if len(parts) <= MOST:
-        return np.arange(len(parts))
-    order = np.random.default_rng(seed).permutation(len(parts))
-    _, one = np.unique(parts[order], return_index=True)
-    chosen = np.concatenate([order[one], np.delete(order, one)])[:MOST]
-    return np.sort(chosen)
 
 
 _OVERLAPS: dict[str, Any] = {"knn_overlap": "candidates", "nnk_overlap": "kept"}

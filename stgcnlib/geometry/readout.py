@@ -20,16 +20,20 @@ from stgcnlib.groups import group_codes
 __all__ = [
     "cka_matrix",
     "debiased_cka",
+    "LIKENESS_NEEDS",
     "folds",
     "gram",
     "knn_predictions",
     "pooled_features",
     "probe_predictions",
+    "probe_shortage",
 ]
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
+LIKENESS_NEEDS = 4
+"""So many recordings, by the estimator of CKA."""
 MOST_FOLDS = 10
 """Subjects are put together into so many folds where there are more of them."""
 
@@ -51,8 +55,8 @@ def pooled_features(activations: Any, nodes: Codes | None = None) -> Floats:
 def gram(features: ArrayLike) -> Floats:
     """(N, N) inner products of features (N, D) that are centred and scaled to unit mean square length."""
     X = np.asarray(features, dtype=np.float64)
-    if X.ndim != 2 or len(X) < 4:
-        raise GraphError(f"features have shape {X.shape}; debiased CKA needs (N, D) with at least 4 recordings")
+    if X.ndim != 2:
+        raise GraphError(f"features have shape {X.shape}; expected (N, D)")
     # Neither changes the value; both keep its arithmetic away from cancellation.
     X = X - X.mean(axis=0)
     K = X @ X.T
@@ -79,8 +83,10 @@ def debiased_cka(first: ArrayLike, second: ArrayLike) -> float:
         GraphError: the matrices do not fit.
     """
     K, L = (np.asarray(matrix, dtype=np.float64) for matrix in (first, second))
-    if K.shape != L.shape or K.ndim != 2 or K.shape[0] != K.shape[1] or len(K) < 4:
-        raise GraphError(f"Gram matrices have shapes {K.shape} and {L.shape}; expected (N, N) twice, N at least 4")
+    if K.shape != L.shape or K.ndim != 2 or K.shape[0] != K.shape[1] or len(K) < LIKENESS_NEEDS:
+        raise GraphError(
+            f"Gram matrices have shapes {K.shape} and {L.shape}; expected (N, N) twice, N at least {LIKENESS_NEEDS}"
+        )
     A, B = _u_centred(K), _u_centred(L)
     scale = float(np.sqrt((A * A).sum() * (B * B).sum()))
     floor = np.finfo(np.float64).eps * max(float(np.abs(K).max() * np.abs(L).max()), np.finfo(np.float64).tiny)
@@ -130,7 +136,7 @@ def probe_predictions(
         seed: of the folds where there are no subjects.
 
     Raises:
-        GraphError: sizes do not fit, only one subject, or a training part has only one class.
+        GraphError: sizes do not fit, or the recordings do not allow a probe (`probe_shortage`).
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.preprocessing import StandardScaler
@@ -138,10 +144,10 @@ def probe_predictions(
 
     X = np.asarray(features, dtype=np.float64)
     y = check_labels(labels, len(X))
+    if why := probe_shortage(y, groups, seed=seed):
+        raise GraphError(why)
     predictions = np.full(len(y), -1, dtype=np.int64)
     for train, test in folds(len(y), y, groups, seed):
-        if len(np.unique(y[train])) < 2:
-            raise GraphError("a probe's training part has only one class; give more subjects or classes")
         scaler = StandardScaler().fit(X[train])
         seen, asked = scaler.transform(X[train]), scaler.transform(X[test])
         if seen.shape[1] > len(seen):
@@ -156,6 +162,28 @@ def probe_predictions(
     return predictions
 
 
+def probe_shortage(told: ArrayLike, groups: ArrayLike | None = None, *, seed: int = 0) -> str | None:
+    """Why these nodes allow no linear probe, in one sentence; None where they do.
+
+    Args:
+        told: (N,) class indices, or (N, Q) real targets.
+        groups: (N,) subjects, or None.
+        seed: of the folds where there are no groups.
+    """
+    y = np.asarray(told)
+    labels = y if y.ndim == 1 else None
+    if groups is not None and not group_codes(groups, len(y)).any():
+        return "A linear probe was not measured: it learns from other groups than it is asked about, and there is one."
+    if len(y) < 2:
+        return "A linear probe was not measured: it learns from other recordings than it is asked about."
+    if groups is None and labels is not None and np.bincount(labels)[np.unique(labels)].min() < 2:
+        return "A linear probe was not measured: it takes two recordings of each class, and a class has one only."
+    if any(len(np.unique(y[train], axis=0)) < 2 for train, _ in folds(len(y), labels, groups, seed)):
+        what = "class" if labels is not None else "value of the target"
+        return f"A linear probe was not measured: without some of the recordings only one {what} is left to learn from."
+    return None
+
+
 def folds(count: int, labels: Codes | None, groups: ArrayLike | None, seed: int) -> Iterator[tuple[Codes, Codes]]:
     """(train, test) indices of a probe's folds: whole groups, at most ten folds; without groups five, or fewer.
 
@@ -164,9 +192,6 @@ def folds(count: int, labels: Codes | None, groups: ArrayLike | None, seed: int)
         labels: (N,) classes that the folds without groups share evenly; None: folds are drawn at random.
         groups: (N,) groups, or None.
         seed: of the folds without groups.
-
-    Raises:
-        GraphError: only one group, or without groups a class of one recording.
     """
     from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
 
@@ -174,15 +199,11 @@ def folds(count: int, labels: Codes | None, groups: ArrayLike | None, seed: int)
     if groups is not None:
         member = group_codes(groups, count)
         units = int(member.max()) + 1
-        if units < 2:
-            raise GraphError("a probe by subject needs at least two subjects; give groups=None to split by recording")
         yield from GroupKFold(min(units, MOST_FOLDS)).split(every, every, member)
     elif labels is None:
         yield from KFold(min(5, count), shuffle=True, random_state=seed).split(every)
     else:
         rarest = int(np.bincount(labels)[np.unique(labels)].min())
-        if rarest < 2:
-            raise GraphError("a class has one recording only; without subjects a probe needs two of each class")
         yield from StratifiedKFold(min(5, rarest), shuffle=True, random_state=seed).split(every, labels)
 
 
@@ -198,7 +219,9 @@ def _u_centred(K: Floats) -> Floats:
 
 
 def cka_matrix(grams: Sequence[Floats]) -> Floats:
-    """(L, L) debiased CKA between the layers' Gram matrices."""
+    """(L, L) debiased CKA between the layers' Gram matrices; NaN of fewer than four recordings."""
+    if len(grams[0]) < LIKENESS_NEEDS:
+        return np.full((len(grams), len(grams)), np.nan)
     centred = [_u_centred(K).ravel() for K in grams]
     lengths = [np.linalg.norm(A) for A in centred]
     matrix = np.full((len(grams), len(grams)), np.nan)

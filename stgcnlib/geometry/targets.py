@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from stgcnlib.dsgraph import DSGraph
 from stgcnlib.dtw import LayerDistances, as_layer_distances
 from stgcnlib.errors import GraphError
-from stgcnlib.geometry.readout import folds
+from stgcnlib.geometry.readout import folds, probe_shortage
 from stgcnlib.geometry.smoothness import label_smoothness, transition
 
 __all__ = [
@@ -149,7 +149,7 @@ def probe_estimates(
         seed: of the folds where there are no groups.
 
     Raises:
-        GraphError: sizes do not fit, only one group, or the targets of a training part do not vary.
+        GraphError: sizes do not fit, or the recordings do not allow a probe (`readout.probe_shortage`).
     """
     from sklearn.linear_model import Ridge
     from sklearn.preprocessing import StandardScaler
@@ -157,10 +157,10 @@ def probe_estimates(
 
     X = np.asarray(features, dtype=np.float64)
     y = check_targets(targets, len(X))
+    if why := probe_shortage(y, groups, seed=seed):
+        raise GraphError(why)
     estimates = np.full_like(y, np.nan)
     for train, test in folds(len(y), None, groups, seed):
-        if not total_variance(y[train]) > 0:
-            raise GraphError("the targets of a probe's training part are all equal; give more groups")
         inputs, outputs = StandardScaler().fit(X[train]), StandardScaler().fit(y[train])
         with threadpool_limits(1, user_api="blas"):
             probe = Ridge(alpha=1 / C).fit(inputs.transform(X[train]), outputs.transform(y[train]))

@@ -30,9 +30,9 @@ class Leakage:
             train, test (names), train_class, test_class, distance (as share of the median distance of all pairs; 0 for
             equal ones, NaN for "same performance"), why, train_index, test_index (in the two parts).
         repeats: as `stgcnlib.duplicates.repeated_recordings`: what has to be left out so that nothing is there twice.
-        facts: train, test (counts of recordings), class_counts (of the test part, by class that is in either part;
-            empty in a set without classes), near (the share that was used), compared (whether near-equal ones were
-            looked for), dropped (whether `repeats` have been left out of both parts).
+        facts: train (0: there is no training part), test (counts of recordings), class_counts (of the test part, by
+            class that is in either part; empty in a set without classes), near (the share that was used), compared
+            (whether near-equal ones were looked for), dropped (whether `repeats` have been left out of both parts).
     """
 
     pairs: pd.DataFrame
@@ -45,7 +45,7 @@ class Leakage:
 
     def sentences(self) -> list[str]:
         """What makes a result on this split doubtful, a sentence or two each; empty where nothing does."""
-        return [*self._equal(), *self._near_equal(), *self._two_labels(), *self._without_test()]
+        return [*self._unknown(), *self._equal(), *self._near_equal(), *self._two_labels(), *self._without_test()]
 
     def notes(self) -> list[str]:
         """What else a reader should know of the split: what was left out, other views, what was not looked for."""
@@ -53,6 +53,8 @@ class Leakage:
 
     def in_short(self) -> str:
         """All of it in a few words, for a table of facts."""
+        if not self.facts["train"]:
+            return "not compared, since there is no training part"
         found = []
         for kind, adverb in ((EQUAL, ""), (NEAR_EQUAL, "nearly ")):
             if count := int(self.of(kind)["test_index"].nunique()):
@@ -87,6 +89,14 @@ class Leakage:
         return cls(pairs, repeats, manifest["facts"])
 
     # -- sentences -----------------------------------------------------------------------------
+
+    def _unknown(self) -> list[str]:
+        if self.facts["train"]:
+            return []
+        return [
+            "The study names no training part (data.split): nothing tells on which of these recordings the network "
+            "was trained. If it was trained on some, accuracy and smoothness are too good."
+        ]
 
     def _equal(self) -> list[str]:
         if self.facts["dropped"]:

@@ -28,7 +28,7 @@ TIMES = ("trial", "replication")
 
 
 def find_leakage(
-    train: SequenceSet,
+    train: SequenceSet | None,
     test: SequenceSet,
     *,
     near: float = NEAR,
@@ -48,7 +48,8 @@ def find_leakage(
     It costs the distances of all pairs: on one core some 40,000 to 150,000 a second for recordings of 20 joints.
 
     Args:
-        train, test: parts of one set, prepared as the network sees them.
+        train, test: parts of one set, prepared as the network sees them. `None` for the training part where it is not
+            known: only what is twice in the test part is found.
         near: share of the median distance, from 0 (no search) to below 1.
         most_pairs: above so many pairs, only equal recordings and performances are looked for.
         progress: draw a progress bar; None: on a terminal.
@@ -56,22 +57,25 @@ def find_leakage(
     Raises:
         SequenceError: the parts have other classes, joints or channels than each other, or `near` is out of range.
     """
-    if (train.class_names, train.layout.joints, train.channels) != (
+    if train is not None and (train.class_names, train.layout.joints, train.channels) != (
         test.class_names, test.layout.joints, test.channels,
     ):  # fmt: skip
         raise SequenceError("find_leakage: train and test differ in classes, joints or channels; give parts of one set")
     if not 0 <= near < 1:
         raise SequenceError(f"find_leakage: near={near!r}; expected a share from 0 to below 1")
-    equal = _equal_pairs(train, test)
-    compared = near > 0 and len(train) * len(test) <= most_pairs
-    rows = [_row(EQUAL, train, test, i, j, 0.0, "equal number for number") for i, j in equal]
-    if compared:
-        rows += _near_equal(train, test, set(equal), near, progress=progress)
-    rows += _same_performance(train, test, {(row["train_index"], row["test_index"]) for row in rows})
+    rows, compared = [], True
+    if train is not None:
+        equal = _equal_pairs(train, test)
+        compared = near > 0 and len(train) * len(test) <= most_pairs
+        rows = [_row(EQUAL, train, test, i, j, 0.0, "equal number for number") for i, j in equal]
+        if compared:
+            rows += _near_equal(train, test, set(equal), near, progress=progress)
+        rows += _same_performance(train, test, {(row["train_index"], row["test_index"]) for row in rows})
     counts = np.bincount(test.labels, minlength=len(test.class_names))
-    present = sorted({*train.labels.tolist(), *test.labels.tolist()}) if test.class_names else []
+    labels = {*([] if train is None else train.labels.tolist()), *test.labels.tolist()}
+    present = sorted(labels) if test.class_names else []
     facts = {
-        "train": len(train),
+        "train": 0 if train is None else len(train),
         "test": len(test),
         "class_counts": {str(test.class_names[c]): int(counts[c]) for c in present},
         "near": near,

@@ -24,16 +24,35 @@ def check_study(study: Study, made: Artefacts) -> None:
     Raises:
         StudyError: naming the field and the mend: a K that some node cannot provide, groups or classes that the data
             does not have, a level of noise out of range, numbers of frozen blocks that the network does not have, too
-            few blocks or layers for a verdict, what needs the distances of all pairs where only the nearest are
-            searched, or a network of one's own that cannot be had.
+            few blocks or layers for a verdict, nodes that are all of one class or value, what needs the distances of
+            all pairs where only the nearest are searched, or a network of one's own that cannot be had.
         LayerNotFoundError, AxesError: chosen layers do not exist, or do not lie as said.
         CheckpointError, LayoutError: a checkpoint does not fit.
     """
+    _check_parts(made)
     _check_noise(study, made)
     _check_transfer(study, made)
     _check_neighbours(study, made)
     _check_distances(study, made)
     _check_layers(study, made)
+
+
+def _check_parts(made: Artefacts) -> None:
+    """Refuse a split that the recordings do not have, and nodes among which no neighbour can differ."""
+    try:
+        made["parts"]
+    except SequenceError as error:
+        if not str(error).startswith("split: "):
+            raise
+        raise StudyError(f"data.{error}") from None
+    nodes = made["nodes"]
+    told = nodes.labels if nodes.targets is None else nodes.targets
+    if (told == told[0]).all():
+        same = f"of class {nodes.class_names[told[0]]!r}" if nodes.targets is None else "of one value"
+        raise StudyError(
+            f"graph.part: all {len(nodes)} nodes are {same}, so that smoothness is 0 at every layer; choose another "
+            "part, or another split"
+        )
 
 
 def _check_noise(study: Study, made: Artefacts) -> None:

@@ -14,6 +14,9 @@ from stgcnlib.errors import shorten, suggest
 
 __all__ = ["complaints"]
 
+MOST, LONGEST = 8, 300
+"""Complaints that are said, and characters of a value, key or sentence in one."""
+
 
 def complaints(error: ValidationError, model: type[BaseModel]) -> list[str]:
     """One sentence per wrong key of a `model`: what a union tried in turn belongs to the same key."""
@@ -22,7 +25,8 @@ def complaints(error: ValidationError, model: type[BaseModel]) -> list[str]:
         by_key.setdefault(_key(each["loc"], model), []).append(each)
     for key in [key for key in by_key if any(len(other) > len(key) and other[: len(key)] == key for other in by_key)]:
         del by_key[key]  # "too few items" says nothing beside the item that is wrong
-    return [_complaint(key, errors, model) for key, errors in by_key.items()]
+    found = [_complaint(key, errors, model) for key, errors in by_key.items()]
+    return found[:MOST] + ([f"… ({len(found) - MOST} more)"] if len(found) > MOST else [])
 
 
 def _key(loc: tuple[str | int, ...], root: type[BaseModel]) -> tuple[str | int, ...]:
@@ -48,21 +52,25 @@ def _model(annotation: Any) -> type[BaseModel] | None:
 
 def _complaint(key: tuple[str | int, ...], errors: list[Any], root: type[BaseModel]) -> str:
     error = errors[0]
-    path = ".".join(str(part) for part in key)
+    path = _cut(".".join(str(part) for part in key))
     if error["type"] == "extra_forbidden":
         model: Any = root
         for part in key[:-1]:
             model = _model(model.model_fields[part].annotation)
         known = list(model.model_fields)
-        wanted = suggest(str(key[-1]), known)
+        wanted = suggest(_cut(str(key[-1])), known)
         return f"unknown key {path!r}; {wanted if wanted.startswith('did') else f'known keys: {shorten(known, 16)}'}"
     names = [name for e in errors if e["type"] == "literal_error" for name in _expected(e)]
     value = error["input"]
     if names:
         other = " (or a number)" if len(errors) > 1 else ""
-        return f"{path}: {value!r} is not one of {', '.join(names)}{other}{_near(value, names)}"
+        return f"{path}: {_cut(repr(value))} is not one of {', '.join(names)}{other}{_near(value, names)}"
     message = " or ".join(dict.fromkeys(_plain(e["msg"]) for e in errors))
-    return f"{path}: {message}, not {value!r}" if path else message
+    return f"{path}: {_cut(message)}, not {_cut(repr(value))}" if path else _cut(message)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else text[:LONGEST] + "…"
 
 
 def _expected(error: Any) -> list[str]:
@@ -70,7 +78,7 @@ def _expected(error: Any) -> list[str]:
 
 
 def _near(value: Any, names: list[str]) -> str:
-    text = suggest(str(value), names)
+    text = suggest(_cut(str(value)), names)
     return f"; {text}" if text.startswith("did") else ""
 
 

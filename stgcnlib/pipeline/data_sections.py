@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from stgcnlib.pipeline.fields import Number, Section, Whole
 
-__all__ = ["Data", "Demo", "SensorDemo", "Split", "Windows"]
+__all__ = ["Data", "Demo", "SensorDemo", "Split", "Windows", "read_with"]
+
+
+def read_with(path: str) -> tuple[str, ...]:
+    """Absolute paths of what is read with an absolute path of recordings; nothing for a name, such as "demo"."""
+    if not Path(path).is_absolute():
+        return ()
+    from stgcnlib.readers.companions import companions  # readers are slow to import, and seldom needed here
+
+    return tuple(str(file) for file in companions(path))
 
 
 class Demo(Section):
@@ -59,7 +69,8 @@ class Data(Section):
     `skip` is a file that lists recordings to leave out, a name a line; `layout` (a name or a YAML file), `pattern` and
     `names` (a file) are what `stgcnlib.read` takes for data that do not say them; `drop_duplicates` leaves out test
     recordings that equal a training recording number for number, and all but one of equal ones in each part; of each
-    recording every `frame_step`-th frame is kept, from the first on.
+    recording every `frame_step`-th frame is kept, from the first on. `split: null` has no training part, so that all
+    recordings test: for a network from a checkpoint, where it is the default.
     """
 
     path: str = "demo"
@@ -77,7 +88,12 @@ class Data(Section):
     windows: Windows | None = None
     demo: Demo | None = None
     sensor_demo: SensorDemo | None = None
-    split: Split = Split()
+    split: Split | None = Split()
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """Absolute paths of what is read with `path` and lies outside of it, such as labels beside a file."""
+        return read_with(self.path)
 
     @model_validator(mode="before")
     @classmethod

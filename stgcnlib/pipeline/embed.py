@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stgcnlib.errors import StudyError, suggest
-from stgcnlib.files import atomic_path
+from stgcnlib.files import atomic_path, probe_output
 from stgcnlib.pipeline.finished import read_study
 from stgcnlib.pipeline.run import StudyRun, open_study
 from stgcnlib.sequences import SequenceSet
@@ -41,7 +41,8 @@ def embed_study(study: str | os.PathLike[str], output: str | os.PathLike[str], *
         The path of the file.
 
     Raises:
-        StudyError: there is no such study or part, or the output is a folder.
+        StudyError: there is no such study or part.
+        OutputError: the output is a folder, or cannot be written.
         ArtefactError: the folder of a finished study lacks what is needed.
     """
     from stgcnlib.activations.pooled import pool_recordings, pool_store
@@ -49,14 +50,15 @@ def embed_study(study: str | os.PathLike[str], output: str | os.PathLike[str], *
     if part not in get_args(Part):
         raise StudyError(f"part {part!r} is unknown; {suggest(part, get_args(Part))}")
     target = Path(output)
-    if target.is_dir():
-        raise StudyError(f"{target}: is a folder; name a file, such as {target / 'features.parquet'}")
+    probe_output(target, file=True)
     run: StudyRun = read_study(study) if Path(study).is_dir() else open_study(study)
     layers: Iterable[PooledLayer]
     if part == "nodes":
         data, layers = run["nodes"], pool_store(run["activations/trained"])
     else:
         data = run["sequences"] if part == "all" else run["parts"][part == "test"]
+        if data is None:
+            raise StudyError("part 'train': the study names no training part (data.split); choose 'test' or 'all'")
         layers = pool_recordings(
             run["network/trained"], data, layers=run.study.layers, axes=run.study.network.axes,
             device=run.study.compute.device,

@@ -5,7 +5,6 @@ The search goes up to the first folder that is the top of a repository, to the h
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from stgcnlib.errors import StgcnlibError, StudyError, shorten
 from stgcnlib.files import is_remote, local_path
+from stgcnlib.json_text import read_json_file
 from stgcnlib.pipeline.study import Study
 
 __all__ = [
@@ -110,7 +110,7 @@ def project_folder(start: Path | None = None) -> Path:
 def written(folder: Path) -> datetime:
     """When the last page of a study was finished, or else when its study file was written."""
     try:
-        pages = json.loads((folder / "stages.json").read_text(encoding="utf-8"))["notebooks"].values()
+        pages = read_json_file(folder / "stages.json")["notebooks"].values()
         return max(datetime.fromisoformat(page["finished"]) for page in pages)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return datetime.fromtimestamp((folder / "study.yml").stat().st_mtime, UTC)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stgcnlib.files import write_json
+from stgcnlib.json_text import read_json_file
 from stgcnlib.version import __version__
 
 __all__ = ["Record"]
@@ -35,7 +35,7 @@ class Record:
         """The record of an output folder, empty if there is none."""
         file = output / "stages.json"
         try:
-            content = json.loads(file.read_text(encoding="utf-8"))
+            content = read_json_file(file)
             known = content["notebooks"]
         except (OSError, ValueError, KeyError, TypeError):
             content, known = {}, {}

@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from stgcnlib.errors import AxesError
-from stgcnlib.modules import module_file
-from stgcnlib.pipeline.data_sections import Split
+from stgcnlib.modules import imported_files, module_file
+from stgcnlib.pipeline.data_sections import Split, read_with
 from stgcnlib.pipeline.fields import Number, Section, Whole
 
 __all__ = [
@@ -95,6 +95,13 @@ class Network(Section):
             return None
         found = module_file(self.name.partition(":")[0], [*([self.folder] if self.folder else []), Path.cwd()])
         return None if found is None else str(found)
+
+    @property
+    def imports(self) -> tuple[str, ...] | None:
+        """Absolute paths of the files beside this module that it imports; `None` for the zoo's."""
+        if (source := self.source) is None:
+            return None
+        return tuple(str(file) for file in imported_files(self.name.partition(":")[0], Path(source)))
 
     @field_validator("axes")
     @classmethod
@@ -298,6 +305,11 @@ class Source(Section):
     def trained_here(self) -> bool | None:
         """`True` where the source network is trained here; `None` where it comes from a checkpoint."""
         return True if self.checkpoint is None else None
+
+    @property
+    def beside(self) -> tuple[str, ...] | None:
+        """Absolute paths of what is read with `path` and lies outside of it."""
+        return None if self.path is None else read_with(self.path)
 
     @model_validator(mode="after")
     def _one(self) -> Source:

@@ -47,6 +47,7 @@ MAPPED = ("nodes", "explained", "maps", "examples", "activations/trained", "grou
 INSIDE = ("fields", "topologies")
 GRAPHS = ("nodes", "sample?", "activations/trained", "distances/trained/*", "grouping", "dtw", "geometry",
           "planes/trained")  # fmt: skip
+MEASURED = ("sample?", "geometry", "graph-k", "density", "baselines", "statistics", "shortages")
 ANSWER = ("geometry", "leakage", "sample?", "nodes", "explained", "maps", "settings")
 FIRST_PAGE = ("summary", "recordings")
 """What the index and other studies' comparisons read: made with the last stage, whose page does not show it."""
@@ -56,10 +57,10 @@ STAGES: tuple[Stage, ...] = (
     Stage("01_network", ("network-facts", "history?", "evaluation", "preparations?"), cost=43),
     Stage("02_activations", ("activations/trained", "rounding?"), cost=2),
     Stage("03_ds_graphs", GRAPHS, cost=14),
-    Stage("04_geometry", ("sample?", "geometry", "graph-k", "density", "baselines", "statistics"), cost=8),
+    Stage("04_geometry", MEASURED, cost=8),
     Stage("04a_classes", ("findings", "layers", "nodes", "geometry", "planes/trained"), cost=2),
     Stage("04b_sensitivity", ("sensitivity",), section="sensitivity"),
-    Stage("06_relevance", (*MAPPED, "layers", "distances/trained/*", "map-evaluation"), cost=21),
+    Stage("06_relevance", (*MAPPED, "layers", "distances/trained/*", "map-evaluation", "shortages"), cost=21),
     Stage(
         "05_layer",
         (*MAPPED, *INSIDE, "geometry", "findings", "planes/trained", "distances/trained/{layer}"),
@@ -77,7 +78,7 @@ TARGET_STAGES: tuple[Stage, ...] = (
     Stage("01_estimates", ("network-facts", "history?", "evaluation", "nodes", "recordings")),
     Stage("02_activations", ("activations/trained", "rounding?")),
     Stage("03_neighbours", GRAPHS),
-    Stage("04_smoothness", ("sample?", "geometry", "graph-k", "density", "baselines", "statistics")),
+    Stage("04_smoothness", MEASURED),
     Stage("06_outputs", ("nodes", "explained", "maps", "examples", "layers")),
     Stage(
         "05_one_layer",

@@ -34,7 +34,7 @@ from stgcnlib.pipeline.sections import (
     Transfer,
 )
 from stgcnlib.skeleton import is_layout_file
-from stgcnlib.yaml_text import YAMLError, read_yaml, write_yaml
+from stgcnlib.yaml_text import YAMLError, read_yaml_file, write_yaml
 
 __all__ = ["Study", "bundled_folder"]
 
@@ -66,6 +66,32 @@ class Study(Section):
             raise ValueError("must be one line of printable text")
         return name.strip()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _all_test(cls, given: Any) -> Any:
+        """A study with a checkpoint that names no split has no training part."""
+        data, network = (given.get(name, {}) for name in ("data", "network")) if isinstance(given, dict) else ({}, {})
+        if not isinstance(data, dict) or not isinstance(network, dict) or network.get("checkpoint") is None:
+            return given
+        return {**given, "data": {"split": None, **data}}
+
+    @model_validator(mode="after")
+    def _training_part(self) -> Study:
+        """What learns from a training part needs one."""
+        if self.data.split is not None:
+            return self
+        needs = {
+            "network: is trained here": self.network.checkpoint is None,
+            "data.target: value is estimated in deviations of the training part": self.data.target == "value",
+            "graph.part: train": self.graph.part == "train",
+            "noise.train: trains networks": self.noise is not None and bool(self.noise.train),
+            "transfer: trains networks": self.transfer is not None,
+        }
+        for what, needed in needs.items():
+            if needed:
+                raise ValueError(f"{what}, but data.split names no training part; name it")
+        return self
+
     @model_validator(mode="after")
     def _values_have_no_classes(self) -> Study:
         if self.data.target == "class":
@@ -94,10 +120,10 @@ class Study(Section):
         if file.is_file() and (what := mistaken(file)):
             raise StudyError(f"{file}: {what}")
         try:
-            content = read_yaml(file.read_text(encoding="utf-8"))
+            content = read_yaml_file(file)
         except FileNotFoundError:
             raise StudyError(f"{file}: no such study file; bundled studies are {shorten(_bundled())}") from None
-        except (YAMLError, UnicodeDecodeError, OSError) as error:
+        except (YAMLError, OSError) as error:
             raise StudyError(f"{file}: not readable as YAML ({' '.join(str(error).split())})") from None
         if not isinstance(content, dict):
             raise StudyError(f"{file}: holds {type(content).__name__}, expected keys and values such as 'name: …'")
@@ -176,5 +202,8 @@ def _expanded(value: str, key: str, source: str, base: Path) -> str:
             )
         return found
 
-    path = Path(re.sub(r"\$\{(\w+)(?::-([^}]*))?\}", variable, value)).expanduser()
-    return str((path if path.is_absolute() else base / path).resolve())
+    try:
+        path = Path(re.sub(r"\$\{(\w+)(?::-([^}]*))?\}", variable, value)).expanduser()
+        return str((path if path.is_absolute() else base / path).resolve())
+    except (ValueError, RuntimeError, OSError) as error:  # a zero byte, a home that is not known, links in a circle
+        raise StudyError(f"{source}: {key}: {value[:200]!r} is no path ({error})") from None

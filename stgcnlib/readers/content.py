@@ -7,7 +7,6 @@ file, never from what it declares.
 from __future__ import annotations
 
 import csv
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stgcnlib.errors import SequenceError, SkeletonFormatError, shorten, warn
+from stgcnlib.json_text import parse_json
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.skeleton import SkeletonLayout
 
@@ -98,8 +98,8 @@ def read_json(file: Path, *, most: int = MOST_BYTES) -> Any:
     """
     content = read_bytes(file, most=most)
     try:
-        return json.loads(content.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
+        return parse_json(content)
+    except ValueError as error:
         raise SkeletonFormatError(f"{file}: truncated or not JSON ({error}); copy it again") from None
 
 

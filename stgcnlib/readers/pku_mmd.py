@@ -51,7 +51,7 @@ def read(files: list[Path], source: Path) -> SequenceSet:
     for file in videos:
         match = NAME.fullmatch(file.name)
         assert match is not None
-        own = labels.get(file.name.lower()) or _beside(file)
+        own = labels.get(file.name.lower()) or labels_beside(file)
         if own is None:
             raise SkeletonFormatError(
                 f"{file}: its labels are not there; put the folder with the labels' {file.name} beside that of the "
@@ -85,7 +85,7 @@ def _first_line(file: Path) -> str:
     return next(iter(head(file).splitlines()), "")
 
 
-def _beside(file: Path) -> Path | None:
+def labels_beside(file: Path) -> Path | None:
     """Labels of the same name in a folder beside that of the recording."""
     folders = [entry for entry in sorted(file.absolute().parent.parent.iterdir()) if entry.is_dir()]
     places = [beside(folder, file.name) for folder in folders]

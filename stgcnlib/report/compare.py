@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stgcnlib.errors import StgcnlibError, StudyError
-from stgcnlib.files import atomic_path, fingerprint, make_folder, write_text
+from stgcnlib.files import atomic_path, fingerprint, make_folder, probe_output, write_text
 from stgcnlib.pipeline.board import Board
 from stgcnlib.pipeline.finished import read_study
 from stgcnlib.pipeline.jobs import Crew, Job, forget_partial
@@ -58,9 +58,11 @@ def compare(
 
     Raises:
         StudyError: fewer than two folders, or one without a finished study; nothing is written then.
+        OutputError: nothing can be written to the output.
         StageError: the notebook failed.
     """
     target = Path(output)
+    probe_output(target)
     if (target / "study.yml").exists():
         raise StudyError(f"{target}: holds a study; give another folder for the comparison")
     folders = [str(Path(study).resolve()) for study in studies]

@@ -7,12 +7,12 @@ text is escaped, and only pictures that lie in the summary's own folder are embe
 from __future__ import annotations
 
 import base64
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from stgcnlib.json_text import read_json_file
 from stgcnlib.pipeline.summary import SUMMARY
 from stgcnlib.report.cells import markdown
 
@@ -103,6 +103,6 @@ def _picture(home: Path, given: Any) -> dict[str, Any] | None:
 def read_json(path: Path) -> Any:
     """A JSON file's content; an empty mapping if there is none or it is damaged."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return read_json_file(path)
     except (OSError, ValueError):
         return {}

@@ -28,7 +28,7 @@ from stgcnlib.report.cells import TEMPLATES, Cells, converted, unbroken
 from stgcnlib.report.front import read_json
 from stgcnlib.report.index import Entry, Link, contents, index_fields, layer_titles, planned
 from stgcnlib.version import __version__
-from stgcnlib.yaml_text import YAMLError, read_yaml
+from stgcnlib.yaml_text import YAMLError, read_yaml_file
 
 __all__ = ["COMPARISON", "Report", "render_report"]
 
@@ -244,7 +244,7 @@ def _templates() -> jinja2.Environment:
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        content = read_yaml(path.read_text(encoding="utf-8"))
+        content = read_yaml_file(path)
     except (OSError, YAMLError) as error:
         raise StageError(f"{path}: not readable ({' '.join(str(error).split())})") from None
     return content if isinstance(content, dict) else {}

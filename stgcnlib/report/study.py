@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from stgcnlib.files import probe_output
 from stgcnlib.pipeline.board import tell
 from stgcnlib.pipeline.estimate import check_room, find_room, foresee
 from stgcnlib.pipeline.expect import Foreseen
@@ -48,15 +49,19 @@ def run_study(
 
     Raises:
         StudyError: the study cannot be run, or does not fit on the disk or in memory; nothing has been started.
+        OutputError: nothing can be written to the output; nothing has been started.
         ClusterError: the scheduler or a worker of it cannot be used, or was lost; the same call goes on.
         StageError: a notebook failed: which cell, with which parameters and error. Finished ones stay.
     """
     loaded = Study.load(study)
     run = StudyRun(loaded, study_folder(loaded, output))
+    probe_output(run.output)
     pages = partial(LivePages, show=progress)
 
     def check() -> Foreseen:
         run.check()
+        for line in run["shortages"].values():
+            tell(f"note: {line}", show=progress)
         found, room = foresee(run, run.study, workers=workers), find_room(run.output)
         if (scheduler or run.study.compute.scheduler) != LOCAL:
             room = replace(room, memory=None, free=None)  # the work is done on other machines

@@ -1,4 +1,7 @@
-"""A verdict on a page: the answer in one sentence, its tests as table and picture, then the numbers in words."""
+"""A verdict on a page: the answer in one sentence, its tests as table and picture, then the numbers in words.
+
+Or a sentence in the place of what could not be measured.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,24 @@ from typing import TYPE_CHECKING
 from stgcnlib import figures, tables, verdicts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from stgcnlib.verdicts import Outcome
 
-__all__ = ["show_verdict", "show_verdicts"]
+__all__ = ["show_shortages", "show_verdict", "show_verdicts"]
+
+
+def show_shortages(shortages: Mapping[str, str], *names: str) -> None:
+    """Say in a notebook why something is not shown; nothing where all of it is.
+
+    Args:
+        shortages: name -> sentence, as of `stgcnlib.geometry.find_shortages`.
+        names: those that belong in this place.
+    """
+    from IPython.display import Markdown, display
+
+    if said := [shortages[name] for name in names if name in shortages]:
+        display(Markdown(" ".join(said)))
 
 
 def show_verdict(outcome: Outcome, *, title: str = "") -> None:

@@ -8,14 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from stgcnlib.errors import LayoutError, shorten, suggest
 from stgcnlib.skeleton.definition import SkeletonLayout
+from stgcnlib.yaml_text import YAMLError, read_yaml_file
 
 __all__ = ["is_layout_file", "mirror_of", "read_layout"]
 
-MOST_BYTES = 2**20
 MOST_JOINTS = 1000
 FIELDS = ("name", "joints", "bones", "centre", "mirror", "spine", "shoulders", "limbs", "dimensions")
 SIDE = re.compile(r"(?:^|(?<=[^a-z]))(left|l|right|r)(?=[^a-z]|$)", re.IGNORECASE)
@@ -52,14 +50,11 @@ def read_layout(path: str | os.PathLike[str]) -> SkeletonLayout:
     """
     file = Path(path)
     try:
-        if file.stat().st_size > MOST_BYTES:
-            raise LayoutError(f"{file}: {file.stat().st_size} bytes is too large for a layout; is it the right file?")
-        # BaseLoader makes texts, lists and dicts of them, and nothing else.
-        content = yaml.load(file.read_text(encoding="utf-8-sig"), Loader=yaml.BaseLoader)
+        content = read_yaml_file(file, plain_texts=True)
     except OSError as error:
         raise LayoutError(f"{file}: cannot be read ({error.strerror or error})") from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise LayoutError(f"{file}: is no YAML ({str(error)[:200]})") from None
+    except YAMLError as error:
+        raise LayoutError(f"{file}: is no YAML ({' '.join(str(error).split())[:200]})") from None
     if not isinstance(content, dict) or "joints" not in content:
         raise LayoutError(f"{file}: is no layout; expected at least 'joints', a list of names")
     if unknown := [str(key) for key in content if key not in FIELDS]:

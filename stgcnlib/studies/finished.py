@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +13,8 @@ import pandas as pd
 from stgcnlib.dtw import DTWOptions
 from stgcnlib.errors import StgcnlibError, StudyError
 from stgcnlib.geometry import LayerGeometry
-from stgcnlib.yaml_text import YAMLError, read_yaml
+from stgcnlib.json_text import read_json_file
+from stgcnlib.yaml_text import YAMLError, read_yaml_file
 
 __all__ = ["FinishedStudy", "level_settings", "read_finished", "unequal_settings"]
 
@@ -116,7 +116,7 @@ def _read(folder: Path) -> FinishedStudy:
             f"'stgcnlib run STUDY --output {folder}'"
         )
     try:
-        settings = read_yaml((folder / "study.yml").read_text(encoding="utf-8"))
+        settings = read_yaml_file(folder / "study.yml")
         recordings = pd.read_parquet(folder / "tables" / "recordings.parquet").sort_values("node")
         geometry = LayerGeometry.load(folder / "artefacts" / "geometry")
         name = str(settings["name"])
@@ -135,7 +135,7 @@ def _read(folder: Path) -> FinishedStudy:
 def _warnings(folder: Path) -> tuple[str, ...]:
     """What the study's summary warns of; nothing where it has no summary."""
     try:
-        return tuple(json.loads((folder / _SUMMARY).read_text(encoding="utf-8")).get("warnings", ()))
+        return tuple(read_json_file(folder / _SUMMARY).get("warnings", ()))
     except (OSError, ValueError):
         return ()
 

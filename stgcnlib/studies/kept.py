@@ -20,6 +20,7 @@ import pandas as pd
 
 from stgcnlib.errors import StudyError
 from stgcnlib.files import atomic_folder, atomic_path, fingerprint, write_json
+from stgcnlib.json_text import read_json_file
 from stgcnlib.progress import track
 from stgcnlib.threads import THREAD_VARIABLES, cores, process_variables
 from stgcnlib.version import __version__
@@ -52,7 +53,7 @@ class KeptResults:
         if file is None:
             return None
         try:
-            kept = json.loads(file.read_text(encoding="utf-8"))
+            kept = read_json_file(file)
             return dict(kept["result"]) if kept["task"] == json.loads(json.dumps(task)) else None
         except (OSError, ValueError, KeyError, TypeError):
             return None

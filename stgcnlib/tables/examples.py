@@ -41,7 +41,7 @@ def main_graphs(geometry: LayerGeometry) -> dict[str, DSGraph]:
 def example_pair(
     nodes: SequenceSet, distances: LayerDistances | ArrayLike, *, groups: ArrayLike | None = None
 ) -> tuple[int, int]:
-    """Two nodes of one class (any, where there are none) that may be neighbours: the pair at the median distance.
+    """Two nodes that may be neighbours: of the pairs of one class, where there are any, the one at the median distance.
 
     Where not all distances are known, it is the median of those to the nearest of each node.
 
@@ -51,7 +51,7 @@ def example_pair(
         groups: (N,) groups whose members are no neighbours of each other; `None`: everyone may be one.
 
     Raises:
-        SequenceError: no two nodes of one class may be neighbours, or none that are near each other.
+        SequenceError: no two nodes may be neighbours.
     """
     known, count = as_layer_distances(distances), len(nodes)
     if known.complete:
@@ -59,13 +59,14 @@ def example_pair(
     else:
         near, _ = known.nearest(known.reach, exclude=known.exclude)
         first, second = np.repeat(np.arange(count), near.shape[1]), near.ravel()
-    same = nodes.labels[first] == nodes.labels[second]
     if groups is not None:
-        codes = np.asarray(groups)
-        same &= codes[first] != codes[second]
-    first, second = first[same], second[same]
+        allowed = np.asarray(groups)[first] != np.asarray(groups)[second]
+        first, second = first[allowed], second[allowed]
     if not len(first):
-        raise SequenceError("no two nodes of one class may be neighbours; give more recordings, or leave out fewer")
+        raise SequenceError("no two nodes may be neighbours; give more recordings, or leave out fewer")
+    same = nodes.labels[first] == nodes.labels[second]
+    if same.any():
+        first, second = first[same], second[same]
     order = np.argsort(known.get(first, second), kind="stable")
     middle = order[len(order) // 2]
     return int(first[middle]), int(second[middle])

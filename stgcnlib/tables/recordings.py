@@ -19,16 +19,18 @@ if TYPE_CHECKING:
 __all__ = ["parts_table", "recordings_table", "sample_table"]
 
 
-def parts_table(parts: tuple[SequenceSet, SequenceSet], *, nodes: SequenceSet) -> pd.DataFrame:
+def parts_table(parts: tuple[SequenceSet | None, SequenceSet], *, nodes: SequenceSet) -> pd.DataFrame:
     """One row per part: recordings, classes, or mean and deviation of each target where there are none, values of each
     group, lengths in frames, most people in a recording.
 
     Args:
-        parts: (train, test) recordings.
+        parts: (train, test) recordings; without a training part, `None`, it has no row.
         nodes: recordings that are nodes of the DS-Graphs.
     """
     rows = []
     for name, part in {"train": parts[0], "test": parts[1], "nodes of the DS-Graphs": nodes}.items():
+        if part is None:
+            continue
         row: dict[str, Any] = {"part": name, "recordings": len(part), **told_facts(part, short=True)}
         row |= {plural(group): len(np.unique(values)) for group, values in part.groups.items()}
         row |= {"shortest": part.lengths.min(), "mean length": round(part.lengths.mean(), 1)}

@@ -65,7 +65,7 @@ def report_facts(
     study: Any,
     *,
     data: SequenceSet,
-    parts: tuple[SequenceSet, SequenceSet],
+    parts: tuple[SequenceSet | None, SequenceSet],
     nodes: SequenceSet,
     layers: Sequence[Mapping[str, Any]],
     accuracies: pd.DataFrame,
@@ -78,7 +78,7 @@ def report_facts(
     Args:
         study: the `Study`, or anything with `network.name`.
         data: all recordings.
-        parts: (train, test) recordings.
+        parts: (train, test) recordings; no training part: `None`.
         nodes: recordings that are nodes of the DS-Graphs.
         layers: name, title and index of each recorded layer; index 0 is the input.
         accuracies: `accuracy` on the test part, one row per trained network.
@@ -88,7 +88,7 @@ def report_facts(
     """
     train, test = parts
     return {
-        "recordings": f"{len(data)} ({len(train)} train, {len(test)} test)",
+        "recordings": f"{len(data)} ({0 if train is None else len(train)} train, {len(test)} test)",
         "parts compared": compared,
         **{name: str(value) for name, value in told_facts(data).items()},
         "network": f"{study.network.name}, {sum(layer['index'] > 0 for layer in layers)} layers"

@@ -24,7 +24,7 @@ def statistics_table(statistics: LayerStatistics) -> pd.DataFrame:
     table = pd.DataFrame({"layer": titles})
     for name, title in STATISTICS.items():
         mine = rows[rows["statistic"] == name].set_index("index")
-        if len(mine):
+        if mine["value"].notna().any():
             table[title] = [
                 span(value, low, high, "{:z.2f}") if np.isfinite(low) else f"{value:z.2f}"
                 for value, low, high in mine.loc[titles.index, ["value", "low", "high"]].itertuples(index=False)

@@ -14,7 +14,7 @@ from player_pages import made_players, write_report
 from stgcnlib.figures.live import LiveFigure
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Any]:
     """A browser without a window; tests are skipped where there is none."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -34,13 +34,13 @@ def opened(browser: Any, tmp_path: Path) -> Iterator[Opened]:
         yield opened
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def players() -> dict[str, LiveFigure]:
     """Some skeleton players by name."""
     return made_players()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def report(players: dict[str, LiveFigure], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A report with a page for each player."""
     return write_report(players, tmp_path_factory.mktemp("report"))

@@ -143,7 +143,7 @@ def test_statistics_of_a_sample_say_so(made: World, both: dict[str, Any], monkey
     """Above a number of recordings the likeness of layers is that of some, whose neighbours are among all."""
     geometry = geometries(made, both)[0]
     whole = layer_statistics(made.store, geometry, distances=both["all"])
-    monkeypatch.setattr("stgcnlib.geometry.quantities.MOST", 80)
+    monkeypatch.setattr("stgcnlib.geometry.shortages.MOST", 80)
     found = layer_statistics(made.store, geometry, distances=both["all"])
     assert (whole.settings["sample"], found.settings["sample"]) == (len(made.labels), 80)
     sampled = found.table["statistic"].isin(["probe_accuracy"])

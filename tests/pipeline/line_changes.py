@@ -30,7 +30,8 @@ BASE: Fields = {
 READ = {"demo", "prepared", "repeated"}
 RECORDINGS = READ | {"sequences"}
 PARTS = {"parts", "leakage", "transfer-target"}
-NODES = {"nodes", "grouping", "graph-k", "explained"}
+NODES = {"nodes", "grouping", "graph-k", "explained", "shortages"}
+CHOSEN = {"grouping", "graph-k", "shortages"}
 OF_INITIAL = {"all-pairs/initial/input", "neighbours/initial/input", "distances/initial/input"}
 OF_UNTRAINED = {"all-pairs/untrained/input", "neighbours/untrained/input", "distances/untrained/input"}
 INITIAL = {"network/initial", "activations/initial"} | OF_INITIAL
@@ -122,8 +123,8 @@ CHANGES: list[tuple[str, Any, set[str]]] = [
     ("graph.k", None, {"graph-k", "sensitivity"} | KNOWN | GEOMETRY | LEVELS | NOISE | TARGET | {"settings", "facts"}),
     ("graph.sigma", 1.0, GEOMETRY | LEVELS | NOISE | TARGET | {"sensitivity", "settings"}),
     ("graph.solver", "pynnk", GEOMETRY | LEVELS | NOISE | TARGET | {"settings"}),
-    ("graph.leave_out", None, ((MEASURED | RUNS | TARGET) - ALL_PAIRS) | {"grouping", "graph-k", "facts", "settings"}),
-    ("geometry.resample", None, ((MEASURED | TARGET) - ALL_PAIRS) | {"grouping", "graph-k", "facts", "settings"}),
+    ("graph.leave_out", None, ((MEASURED | RUNS | TARGET) - ALL_PAIRS) | {*CHOSEN, "facts", "settings"}),
+    ("geometry.resample", None, ((MEASURED | TARGET) - ALL_PAIRS) | {*CHOSEN, "facts", "settings"}),
     ("geometry.permutations", 33, GEOMETRY | {"noise"} | TARGET | {"sensitivity", "settings"}),
     ("geometry.confidence", 0.9, GEOMETRY | NOISE | TARGET | {"sensitivity", "settings"}),
     ("statistics.votes", 3, {"statistics"}),
@@ -136,7 +137,7 @@ CHANGES: list[tuple[str, Any, set[str]]] = [
     ("sensitivity.layers", ["input"], {"sensitivity"} | VARIANTS),
     ("controls.baselines", ["pooled"], {"baselines"}),
     ("explain.target", "true", MAPS),
-    ("explain.per_class", 1, MAPS | {"explained", "topologies"}),
+    ("explain.per_class", 1, MAPS | {"explained", "shortages", "topologies"}),
     ("explain.steps", 3, {"map-evaluation"}),
     ("explain.jitter", 0.02, {"map-evaluation"}),
     ("explain.maps", "author", {"map-evaluation"}),
@@ -192,7 +193,7 @@ def variants(root: Path) -> dict[str, Fields]:
     own = {"name": "own_network:make", "folder": str(root / "one"), "options": {"width": 4}}
     files = {
         **BASE,
-        "data": {"path": str(root / "a.npz"), "skip": str(root / "a.txt")},
+        "data": {"path": str(root / "a.npz"), "skip": str(root / "a.txt"), "split": BASE["data"]["split"]},
         "network": {**own, "checkpoint": str(root / "a.pt")},
         "transfer": {"source": {"path": str(root / "b.npz")}},
     }

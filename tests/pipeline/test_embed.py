@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from stgcnlib import cli, load_network, record
 from stgcnlib.activations.pooled import PooledLayer, pool_recordings, pool_store
-from stgcnlib.errors import ArtefactError, StudyError
+from stgcnlib.errors import ArtefactError, OutputError, StudyError
 from stgcnlib.pipeline import read_study
 from stgcnlib.pipeline.embed import embed_study, write_features
 from stgcnlib.sequences import SequenceSet
@@ -133,7 +133,7 @@ def test_nothing_half_written_takes_the_place_of_a_file(tmp_path: Path) -> None:
 def test_what_cannot_be_is_refused(study: Path, tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="did you mean 'train'"):
         embed_study(study, tmp_path / "f.parquet", part="trian")  # type: ignore[arg-type]
-    with pytest.raises(StudyError, match="is a folder"):
+    with pytest.raises(OutputError, match="is a folder"):
         embed_study(study, tmp_path)
     with pytest.raises(StudyError, match="no finished study"):
         embed_study(tmp_path, tmp_path / "f.parquet")

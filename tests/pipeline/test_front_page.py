@@ -47,7 +47,9 @@ def test_curve_classes_and_skeletons_come_first(
     leakage: Any = SimpleNamespace(sentences=lambda: ("Beware.",))
     sample: Any = SimpleNamespace(sentences=lambda: ["A sample."])
     name: Any = SimpleNamespace(name="it")
-    summarize(geometry, None, None, nodes, examples(nodes, 5), {}, leakage, sample, None, name, home)
+    summarize(
+        geometry, None, None, nodes, examples(nodes, 5), {}, leakage, sample, None, {"probe": "No probe."}, name, home
+    )
     content = json.loads((home / "summary.json").read_text())
     expected = ["curve.png", "classes.png", "strip.png"] if classes else ["curve.png", "strip.png"]
     assert [each["file"] for each in content["figures"]] == expected
@@ -56,7 +58,7 @@ def test_curve_classes_and_skeletons_come_first(
     assert len(content["tests"]["rows"]) == 4
     assert content["claims"] == []
     assert content["warnings"] == ["Beware."]
-    assert content["notes"] == ["A sample."]
+    assert content["notes"] == ["A sample.", "No probe."]
 
 
 def test_one_strip_stands_for_all_layers_and_frames() -> None:

@@ -32,6 +32,9 @@ DERIVED = {
     "network.loaded": ("network.checkpoint",),
     "activations.rounded": ("activations.dtype",),
     "network.source": ("network.name", "network.folder"),
+    "network.imports": ("network.name", "network.folder"),
+    "data.beside": ("data.path",),
+    "transfer.source.beside": ("transfer.source.path",),
     "transfer.source.trained_here": ("transfer.source.checkpoint",),
 }
 """Properties of the study that artefacts declare, and the keys that they follow from."""

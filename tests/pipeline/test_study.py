@@ -224,3 +224,18 @@ def test_a_study_that_is_another_file(tmp_path: Path, content: bytes, what: str)
     (tmp_path / "s.yml").write_bytes(content)
     with pytest.raises(StudyError, match=rf"s\.yml: is .*{what}"):
         Study.from_file(tmp_path / "s.yml")
+
+
+@pytest.mark.parametrize("path", ["a\0b", "~no-such-user-here/x", "circle/x"])
+def test_what_is_no_path_is_refused(path: str, tmp_path: Path) -> None:
+    (tmp_path / "circle").symlink_to("circle")
+    (tmp_path / "mine.yml").write_text(yaml.safe_dump({"data": {"path": path}, "network": {"checkpoint": path}}))
+    with pytest.raises(StudyError, match=r"mine.yml: data.path: .* is no path"):
+        Study.from_file(tmp_path / "mine.yml")
+
+
+def test_complaints_stay_short(tmp_path: Path) -> None:
+    with pytest.raises(StudyError) as refused:
+        Study.load({f"{'x' * 5000}{i}": "y" * 5000 for i in range(50)} | {"seed": "z" * 5000})
+    assert len(str(refused.value)) < 6000
+    assert "more)" in str(refused.value)

@@ -11,6 +11,7 @@ from small_study import SMALL
 from stgcnlib import fit, load_network, tables, transforms
 from stgcnlib.demo import demo_sequences
 from stgcnlib.networks import save_checkpoint
+from stgcnlib.pipeline.line.data import unprepared
 from stgcnlib.pipeline.run import StudyRun
 from stgcnlib.pipeline.study import Study
 
@@ -54,6 +55,17 @@ def test_nothing_is_tried_where_it_is_right(checkpoint: Path, tmp_path: Path, mo
     monkeypatch.setattr("stgcnlib.training.preparations.try_preparations", None)
     assert right["preparations"].empty
     assert isinstance(StudyRun(right.study, right.output)["preparations"], pd.DataFrame)
+
+
+def test_recordings_of_a_table_are_read_as_the_study_says(tmp_path: Path) -> None:
+    """With a layout and a pattern of one's own: whatever is read here is declared."""
+    (tmp_path / "mouse.yml").write_text("joints: [snout, tail]\ndimensions: 2\n")
+    for name, number in (("3_walk", 1), ("4_rest", 2)):
+        (tmp_path / f"{name}.csv").write_text(f"{number},2,3,4\n{number},3,4,6\n")
+    told = {"layout": str(tmp_path / "mouse.yml"), "pattern": "{subject}_{label}.csv"}
+    run = opened(tmp_path / "network.pt", tmp_path, path=str(tmp_path), demo=None, split={"train": [3]}, **told)
+    place = run.find("preparations")
+    assert len(unprepared(None, None, run.keys.settings(place.artefact, place.name))) == 2
 
 
 def test_networks_that_are_trained_here_have_none() -> None:

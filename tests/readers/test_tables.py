@@ -80,7 +80,7 @@ def test_absent_and_huge_layouts(tmp_path: Path) -> None:
     with pytest.raises(LayoutError, match="cannot be read"):
         layout(str(tmp_path / "absent.yml"))
     (tmp_path / "a.yml").write_bytes(b"#" * (2**20 + 1))
-    with pytest.raises(LayoutError, match="is too large for a layout"):
+    with pytest.raises(LayoutError, match="bytes are too many"):
         layout(str(tmp_path / "a.yml"))
 
 

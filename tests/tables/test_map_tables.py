@@ -114,7 +114,9 @@ def test_the_pair_at_the_median_distance():
     assert tables.example_pair(nodes, distances, groups=nodes.groups["subject"]) == (3, 5)
     assert tables.example_pair(nodes, distances, groups=[1, 1, 2, 1, 1, 1]) == (1, 2)
     assert tables.example_pair(nodes, distances) == (3, 5)
-    with pytest.raises(SequenceError, match="no two nodes of one class"):
+    one_of_two_classes = nodes.select([0, 3])
+    assert tables.example_pair(one_of_two_classes, distances[:2, :2]) == (0, 1)
+    with pytest.raises(SequenceError, match="no two nodes may be neighbours"):
         tables.example_pair(nodes, distances, groups=np.ones(6))
 
 

@@ -181,8 +181,10 @@ def _sampled(study: Study, nodes: SequenceSet) -> int | None:
     return sample.nodes or (sample.per_class or 1) * max(1, len(np.unique(nodes.labels)))
 
 
-def _part(data: SequenceSet, share: float, *, most: int | None = None) -> Part:
-    """The sizes of a part, repeated to what it is in the whole set."""
+def _part(data: SequenceSet | None, share: float, *, most: int | None = None) -> Part:
+    """The sizes of a part, repeated to what it is in the whole set; empty where there is no such part."""
+    if data is None:
+        return Part(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
     count = round(len(data) / share)
     count = count if most is None else min(count, max(most, len(data)))
     return Part(np.resize(data.lengths, count), np.resize(data.people_counts, count))
@@ -214,6 +216,7 @@ MOST_PARTS = 20
 def _transfer(look: Artefacts, study: Study, network: Any, share: float) -> tuple[dict[str, Part], tuple[str, ...]]:
     if study.transfer is None:
         return {}, ()
+    from stgcnlib.pipeline.line.data import parts_of
     from stgcnlib.pipeline.line.transfer import name_fits
     from stgcnlib.studies import split_classes
     from stgcnlib.studies.transfer_plan import plan_fits
@@ -227,8 +230,7 @@ def _transfer(look: Artefacts, study: Study, network: Any, share: float) -> tupl
         source = split_classes(source, chosen.source.classes)[0]
     elif chosen.source.path is not None:
         source = look["transfer-other"]
-    split = study.data.split
-    parts = {"source": source.split(split.by, split.train, split.test)[0], "train": train, "test": test}
+    parts = {"source": parts_of(source, study.data.split)[0], "train": train, "test": test}
     return {name: _part(data, share) for name, data in parts.items()}, fits
 
 

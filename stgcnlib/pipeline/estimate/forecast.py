@@ -17,14 +17,16 @@ from stgcnlib.pipeline.expect import Foreseen
 from stgcnlib.pipeline.record import Record
 from stgcnlib.pipeline.stages import Stage, page_mark, shown
 
-__all__ = ["DISK", "MEMORY", "SECONDS", "Forecast", "StageForecast", "due_artefacts", "forecast"]
+__all__ = ["DISK", "FILES", "MEMORY", "SECONDS", "Forecast", "StageForecast", "due_artefacts", "forecast"]
 
-SECONDS, MEMORY, DISK = (0.7, 1.5), (0.8, 1.3), (0.9, 1.1)
+SECONDS, MEMORY, DISK, FILES = (0.7, 1.5), (0.8, 1.3), (0.9, 1.1), (0.4, 1.5)
 """Between which multiples of the said values one may expect the true ones."""
 HELP = 0.75
 """What a further thread of one task adds to its speed."""
 REPORT = 6 * 10**6
 """Bytes of the index, scripts and tables."""
+ENTRIES = (12, 4, 50)
+"""Files and folders of a result (its manifest, lock, arrays, graphs), of a page, and of a report besides."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,12 @@ class Forecast:
     def temporary(self) -> float:
         """Bytes of the temporary folder that are needed at one time."""
         return max((stage.temporary for stage in self.stages), default=0.0)
+
+    @property
+    def files(self) -> int:
+        """Files and folders that are added, very roughly."""
+        results, pages = sum(stage.results for stage in self.stages), sum(stage.pages for stage in self.stages)
+        return ENTRIES[0] * results + ENTRIES[1] * pages + ENTRIES[2] * bool(pages)
 
     def foreseen(self) -> Foreseen:
         """Its seconds, for the account of a run."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tempfile
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stgcnlib.errors import StudyError
-from stgcnlib.pipeline.estimate.forecast import DISK, MEMORY, Forecast
+from stgcnlib.pipeline.estimate.forecast import DISK, FILES, MEMORY, Forecast
 from stgcnlib.pipeline.study import Study
 
 __all__ = ["Room", "check_room", "find_room", "size"]
@@ -30,6 +31,7 @@ class Room:
         same: whether both lie on one disk.
         memory: that processes may have, by the machine or by the limit of its container or job.
         free: of that, what is not in use.
+        files: how many more files and folders the output's disk can hold; `None` where it counts none.
     """
 
     disk: int
@@ -37,6 +39,7 @@ class Room:
     same: bool
     memory: int | None
     free: int | None
+    files: int | None = None
 
 
 def find_room(output: Path) -> Room:
@@ -45,7 +48,7 @@ def find_room(output: Path) -> Room:
     total, free = _memory()
     return Room(
         shutil.disk_usage(home).free, shutil.disk_usage(other).free, home.stat().st_dev == other.stat().st_dev,
-        total, free,
+        total, free, _free_files(home),
     )  # fmt: skip
 
 
@@ -79,6 +82,11 @@ def check_room(forecast: Forecast, room: Room, study: Study, output: Path) -> li
             raise StudyError(f"the study does not fit. {told}; {', or '.join(mends)}")
         if high * expected > there:
             warned.append(f"{told}; it may not be enough")
+    if room.files is not None and FILES[1] * forecast.files > room.files:
+        told = f"files on the output's disk: about {forecast.files} needed, {room.files} more can lie there"
+        if FILES[0] * forecast.files > room.files:
+            raise StudyError(f"the study does not fit. {told}; remove files there, or give --output on another disk")
+        warned.append(f"{told}; it may not be enough")
     if room.free is not None and room.memory is not None and room.free < forecast.memory <= room.memory:
         warned.append(f"{size(room.free)} of {size(room.memory)} memory is free now, and about "
                       f"{size(forecast.memory)} needed; end other programs first")  # fmt: skip
@@ -110,6 +118,13 @@ def _smaller(study: Study, *, disk: bool) -> list[str]:
 
 def _fewer(forecast: Forecast) -> list[str]:
     return ["use --workers 1"] if forecast.workers > 1 else []
+
+
+def _free_files(folder: Path) -> int | None:
+    if not hasattr(os, "statvfs"):
+        return None
+    found = os.statvfs(folder)
+    return found.f_favail if found.f_files else None
 
 
 def _existing(folder: Path) -> Path:

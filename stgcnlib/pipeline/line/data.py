@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from stgcnlib.errors import StudyError
 from stgcnlib.groups import Grouping, grouping
 from stgcnlib.sequences import SequenceSet
 
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
     from stgcnlib.sampling import NodeSample
 
 __all__ = ["choose_candidates", "draw_sample", "explained_nodes", "find_leaks", "find_repeated", "group_nodes",
-           "keep_recordings", "make_demo", "make_sensors", "pick_nodes", "prepare", "read_recordings",
-           "split_parts", "unprepared"]  # fmt: skip
+           "keep_recordings", "make_demo", "make_sensors", "part_indices", "parts_of", "pick_nodes", "prepare",
+           "read_recordings", "reference_part", "split_parts", "unprepared"]  # fmt: skip
 
-Parts = tuple[SequenceSet, SequenceSet]
+Parts = tuple[SequenceSet | None, SequenceSet]
+"""(train, test); no training part where the study names none, for a network from a checkpoint."""
 
 
 def make_demo(settings: Settings) -> SequenceSet:
@@ -73,7 +75,32 @@ def prepare(data: SequenceSet, chosen: Any, split: Any) -> SequenceSet:
         return data
     if data.layout.dimensions:
         return transforms.normalize(data, per=chosen.centre)
-    return transforms.standardize(data, like=data.split(split.by, split.train, split.test)[0])
+    train = parts_of(data, split)[0]
+    if train is None:
+        raise StudyError(
+            "data.normalize: signals are standardized by the training part, and data.split names none; name it, or set "
+            "data.normalize to false"
+        )
+    return transforms.standardize(data, like=train)
+
+
+def part_indices(data: SequenceSet, split: Any) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Indices of the recordings that train and that test, by the section `data.split`; without one, all test."""
+    if split is None:
+        return np.arange(0), np.arange(len(data))
+    return data.split_indices(split.by, split.train, split.test)
+
+
+def parts_of(data: SequenceSet, split: Any) -> Parts:
+    """(train, test) recordings by the section `data.split`."""
+    train, test = part_indices(data, split)
+    return data.select(train) if len(train) else None, data.select(test)
+
+
+def reference_part(parts: Parts) -> SequenceSet:
+    """The recordings that tell what is usual, such as a mean pose: the training part, or without one the test part."""
+    train, test = parts
+    return test if train is None else train
 
 
 def find_repeated(prepared: SequenceSet, settings: Settings) -> pd.DataFrame:
@@ -81,8 +108,8 @@ def find_repeated(prepared: SequenceSet, settings: Settings) -> pd.DataFrame:
     from stgcnlib.duplicates import repeated_recordings
 
     split = settings.data.split
-    indices = dict(zip(("train", "test"), prepared.split_indices(split.by, split.train, split.test), strict=True))
-    found = repeated_recordings(prepared.select(indices["train"]), prepared.select(indices["test"]))
+    indices = dict(zip(("train", "test"), part_indices(prepared, split), strict=True))
+    found = repeated_recordings(*parts_of(prepared, split))
     places = [int(indices[part][i]) for part, i in zip(found["part"], found["index"], strict=True)]
     return found.assign(index=np.array(places, dtype=np.int64))
 
@@ -106,8 +133,7 @@ def find_leaks(parts: Parts, repeated: pd.DataFrame, settings: Settings) -> Leak
 
 def split_parts(sequences: SequenceSet, settings: Settings) -> Parts:
     """(train, test) recordings."""
-    split = settings.data.split
-    return sequences.split(split.by, split.train, split.test)
+    return parts_of(sequences, settings.data.split)
 
 
 def draw_sample(sequences: SequenceSet, parts: Parts, settings: Settings) -> NodeSample:
@@ -132,7 +158,7 @@ def pick_nodes(sequences: SequenceSet, parts: Parts, sample: NodeSample | None, 
 
 def _part(sequences: SequenceSet, parts: Parts, name: str) -> SequenceSet:
     match name:
-        case "train":
+        case "train" if parts[0] is not None:
             return parts[0]
         case "test":
             return parts[1]
@@ -165,8 +191,6 @@ def explained_nodes(nodes: SequenceSet, settings: Settings) -> NDArray[np.int64]
 
 def _told(data: SequenceSet, target: str) -> SequenceSet:
     """The same recordings with classes and no targets, or with targets and no classes."""
-    from stgcnlib.errors import StudyError
-
     if target == "class" and not data.class_names:
         raise StudyError("data.target is class, but the recordings have no classes; set it to value, and give windows")
     if target == "value" and data.targets is None:

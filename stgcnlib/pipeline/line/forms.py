@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import partial
@@ -14,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from stgcnlib.artefacts import Form, saved_as
+from stgcnlib.json_text import read_json_file
 
 __all__ = ["ACTIVATIONS", "DISTANCES", "EVALUATION", "FIELDS", "GEOMETRY", "LEAKAGE", "MAPS", "MAP_EVALUATION", "NOISE",
            "SEQUENCES", "STATISTICS", "SUMMARY", "TOPOLOGIES", "TRAINING", "TRANSFER", "Training"]  # fmt: skip
@@ -80,7 +80,7 @@ def _save_maps(value: Any, path: Path) -> None:
 
 
 def _load_summary(path: Path) -> Any:
-    return json.loads((path / "summary.json").read_text(encoding="utf-8"))
+    return read_json_file(path / "summary.json")
 
 
 def _save_records(value: Mapping[str, Any], path: Path) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from stgcnlib.dtw import DTWOptions, LayerDistances
 from stgcnlib.groups import largest_k
+from stgcnlib.pipeline.line.data import Parts
 from stgcnlib.pipeline.line.distances import dtw_options, nearest_of_layer
 from stgcnlib.sequences import SequenceSet
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from stgcnlib.pipeline.sections import Compute
     from stgcnlib.sampling import NodeSample
 
-__all__ = ["FINDINGS", "find_recordings", "measure_baselines", "measure_curve", "measure_density",
+__all__ = ["FINDINGS", "find_recordings", "find_shortages", "measure_baselines", "measure_curve", "measure_density",
            "measure_sensitivity", "measure_statistics", "merge_curves", "name_variants", "place_nodes",
            "swept_layers"]  # fmt: skip
 
@@ -91,6 +92,24 @@ def measure_statistics(
         trained, geometry, distances=distances, untrained=untrained, untrained_distances=untrained_distances,
         votes=settings.statistics.votes, C=settings.statistics.probe,
     )  # fmt: skip
+
+
+def find_shortages(
+    nodes: SequenceSet, parts: Parts, grouping: Grouping, explained: NDArray[np.int64], settings: Settings
+) -> dict[str, str]:
+    """Name of what these recordings are too few or too alike for -> a sentence for the page where it would be."""
+    from stgcnlib.geometry import find_shortages
+
+    found = find_shortages(
+        nodes.labels if nodes.targets is None else nodes.targets, groups=grouping.groups, resample=grouping.resample,
+        unit=grouping.unit, explained=len(explained), seed=settings.seed,
+    )  # fmt: skip
+    if parts[0] is None:
+        found["training"] = (
+            "There is no training part: batch norm of the untrained networks, and the mean pose in the place of "
+            "what is removed from a body, are those of the test part."
+        )
+    return found
 
 
 def find_recordings(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stgcnlib.pipeline.line.data import Parts, reference_part
 from stgcnlib.pipeline.line.distances import dtw_options
 from stgcnlib.sequences import SequenceSet
 
@@ -47,7 +48,7 @@ def explain(
 def evaluate(
     network: nn.Module,
     nodes: SequenceSet,
-    parts: tuple[SequenceSet, SequenceSet],
+    parts: Parts,
     explained: NDArray[np.int64],
     grouping: Grouping,
     maps: Maps,
@@ -64,7 +65,7 @@ def evaluate(
     return evaluate_maps(
         network, nodes.select(explained), maps,
         axes=settings.network.axes,
-        reference=parts[0],
+        reference=reference_part(parts),
         groups=of_nodes(grouping.groups, explained),
         resample=of_nodes(grouping.resample, explained),
         feature_distances={

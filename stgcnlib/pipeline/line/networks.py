@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from stgcnlib.pipeline.line.data import Parts, parts_of, reference_part, unprepared
 from stgcnlib.pipeline.line.forms import Training
 from stgcnlib.sequences import SequenceSet
 
@@ -30,7 +31,6 @@ __all__ = ["build", "evaluate_test", "find_preparation", "first_evaluation", "fi
            "name_trained", "name_untrained", "record_nodes", "train", "trained_network", "training_history",
            "training_seed", "untrained_network"]  # fmt: skip
 
-Parts = tuple[SequenceSet, SequenceSet]
 FREE_SHARE = 1 / 3
 """Features of a network are kept if they take no more of the free disk than this."""
 ROUNDED = 40
@@ -109,8 +109,9 @@ def train(
     parts: Parts, trained: str, settings: Settings, compute: Compute, scratch: Path
 ) -> tuple[nn.Module, pd.DataFrame]:
     """(network, history) trained on the training part."""
-    seed = training_seed(trained, settings.seed)
-    return fitted(*parts, settings.network, seed=seed, device=compute.device, scratch=scratch)
+    seed, (train, test) = training_seed(trained, settings.seed), parts
+    assert train is not None  # a study that trains names its training part
+    return fitted(train, test, settings.network, seed=seed, device=compute.device, scratch=scratch)
 
 
 def training_history(trainings: Mapping[str, Training], settings: Settings) -> pd.DataFrame:
@@ -140,12 +141,13 @@ def untrained_network(
 ) -> nn.Module:
     """A network of the same shape with fresh random weights: the control of every curve.
 
-    Its batch norm has the statistics of the training part, as that of the trained network has.
+    Its batch norm has the statistics of the training part, as that of the trained network has; those of the test part
+    where there is no training part.
     """
     from stgcnlib.training import calibrate_batch_norm
 
     network = _fresh(sequences, untrained, settings)
-    calibrate_batch_norm(network, parts[0], seed=settings.seed, device=compute.device)
+    calibrate_batch_norm(network, reference_part(parts), seed=settings.seed, device=compute.device)
     return network
 
 
@@ -158,7 +160,7 @@ def _fresh(sequences: SequenceSet, name: str, settings: Settings) -> nn.Module:
 
 def evaluate_test(network: nn.Module, parts: Parts, compute: Compute) -> Evaluation | TargetEvaluation:
     """What the network predicts for the test part."""
-    found: Evaluation | TargetEvaluation = _evaluated(network, parts[1], parts[0], compute.device)
+    found: Evaluation | TargetEvaluation = _evaluated(network, parts[1], reference_part(parts), compute.device)
     return found
 
 
@@ -185,7 +187,6 @@ def find_preparation(
     compute: Compute,
 ) -> pd.DataFrame:
     """How a checkpoint that predicts near chance does on other preparations; empty where it does better."""
-    from stgcnlib.pipeline.line.data import unprepared
     from stgcnlib.training.preparations import COLUMNS, near_chance, preparation_name, try_preparations
     from stgcnlib.transforms import subsample
 
@@ -193,8 +194,7 @@ def find_preparation(
     if not hasattr(found, "accuracy") or not near_chance(found):
         return pd.DataFrame(columns=list(COLUMNS))
     chosen = settings.data
-    split = chosen.split
-    test = unprepared(demo, sensors, settings).split(split.by, split.train, split.test)[1]
+    test = parts_of(unprepared(demo, sensors, settings), chosen.split)[1]
     used = preparation_name(normalize=chosen.normalize, centre=chosen.centre, published=chosen.published)
     return try_preparations(network, subsample(test, chosen.frame_step), given=used, device=compute.device)
 
@@ -226,7 +226,7 @@ def name_recordings(
 
     found: Any = evaluation
     if settings.graph.part != "test":
-        found = _evaluated(network, nodes, parts[0], compute.device)
+        found = _evaluated(network, nodes, reference_part(parts), compute.device)
     elif sample is not None:
         found = evaluation.select(sample.indices)
     return recordings_table(nodes, found) if nodes.class_names else estimates_table(nodes, found)

@@ -54,6 +54,7 @@ def train_noisy(
     """(network, history) trained as the study's own, on noisy recordings."""
     from stgcnlib.studies.corruption import corrupt
 
+    assert parts[0] is not None  # a study that trains names its training part
     train = corrupt(parts[0], *_kind_and_level(trained_level), seed=settings.seed + 1)
     return fitted(train, None, settings.network, seed=settings.seed, device=compute.device, scratch=scratch)
 

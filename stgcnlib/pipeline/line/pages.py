@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from stgcnlib.pipeline.line.data import Parts
 from stgcnlib.sequences import SequenceSet
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["choose_examples", "describe_network", "describe_report", "describe_settings", "summarize"]  # fmt: skip
 
-Parts = tuple[SequenceSet, SequenceSet]
 Layers = list[dict[str, Any]]
 Maps = list[dict[str, "RelevanceMap"]]
 
@@ -103,6 +103,7 @@ def summarize(
     leakage: Leakage,
     sample: NodeSample | None,
     preparations: pd.DataFrame | None,
+    shortages: Mapping[str, str],
     settings: Settings,
     path: Path,
 ) -> None:
@@ -126,5 +127,5 @@ def summarize(
     write_summary(
         path, title=settings.name, outcome=judge_depth(geometry), figures=figures, facts=facts,
         table=smoothness_table(geometry), claims=claims, warnings=[*advice, *leakage.sentences()],
-        notes=[] if sample is None else sample.sentences(),
+        notes=[*([] if sample is None else sample.sentences()), *shortages.values()],
     )  # fmt: skip

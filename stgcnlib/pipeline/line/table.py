@@ -13,8 +13,10 @@ __all__ = ["LINE", "NO_EFFECT"]
 NETWORK = ("network.name", "network.options")
 SEEDS = ("network.seeds",)
 PREPARED = ("data.format", "data.normalize", "data.centre", "data.published", "data.frame_step", "data.split")
+READ = (*PREPARED, "data.pattern", "data.target", "data.windows")
 GROUPS = ("graph.leave_out", "geometry.resample")
-SOURCE = ("network.source",)
+SOURCE = ("network.source", "network.imports")
+RECORDED = ("data.path", "data.beside", "data.skip", "data.layout", "data.names")
 GRAPH = ("graph.sigma", "graph.symmetrize", "graph.solver")
 TESTS = ("explain.sequences", "explain.units", "explain.replacement", "explain.steps", "explain.draws",
          "explain.jitter", "explain.maps")  # fmt: skip
@@ -48,9 +50,7 @@ RECORDINGS = (
     Artefact("demo", data.make_demo, settings=("data.demo", "seed"), section="data.demo"),
     Artefact("sensor-demo", data.make_sensors, settings=("data.sensor_demo", "seed"), section="data.sensor_demo"),
     Artefact("prepared", data.read_recordings, forms.SEQUENCES,
-             needs={"demo": "demo?", "sensors": "sensor-demo?"},
-             settings=(*PREPARED, "data.pattern", "data.target", "data.windows"),
-             files=("data.path", "data.skip", "data.layout", "data.names")),
+             needs={"demo": "demo?", "sensors": "sensor-demo?"}, settings=READ, files=RECORDED),
     Artefact("repeated", data.find_repeated, TABLE, needs={"prepared": "prepared"}, settings=("data.split",)),
     Artefact("sequences", data.keep_recordings,
              needs={"prepared": "prepared", "repeated": "repeated"}, settings=("data.drop_duplicates",)),
@@ -66,6 +66,9 @@ RECORDINGS = (
     Artefact("graph-k", data.choose_candidates, needs={"nodes": "nodes", "grouping": "grouping"},
              settings=("graph.k",)),
     Artefact("explained", data.explained_nodes, needs={"nodes": "nodes"}, settings=("explain.per_class",)),
+    Artefact("shortages", geometry.find_shortages,
+             needs={"nodes": "nodes", "parts": "parts", "grouping": "grouping", "explained": "explained"},
+             settings=("seed",)),
 )
 
 NETWORKS = (
@@ -87,7 +90,7 @@ NETWORKS = (
     Artefact("preparations", networks.find_preparation, TABLE,
              needs={"network": "network/trained", "evaluation": "evaluation",
                     "demo": "demo?", "sensors": "sensor-demo?"},
-             settings=(*PREPARED, "data.target", "data.windows"), files=("data.path", "data.skip"),
+             settings=READ, files=RECORDED,
              section="network.loaded", tables={"preparations": ""}),
     Artefact("accuracies", networks.measure_accuracy, TABLE, needs={"evaluations": "evaluations/*"}, settings=("seed",),
              tables={"accuracies": ""}),
@@ -194,7 +197,7 @@ SOURCES = {"sources": "transfer-source/*", "target": "transfer-target"}
 TRANSFER = (
     Artefact("transfer-other", transfer.read_other,
              settings=(*PREPARED, "data.demo", "seed", "transfer.source.format", "transfer.source.split"),
-             files=("transfer.source.path", "data.skip"), section="transfer.source.path"),
+             files=("transfer.source.path", "transfer.source.beside", "data.skip"), section="transfer.source.path"),
     Artefact("transfer-training/{trained}", transfer.train_source, forms.TRAINING,
              needs={"sequences": "sequences", "other": "transfer-other?"},
              settings=(*NETWORK, "network.training", "data.split",
@@ -247,7 +250,7 @@ PAGES = (
     Artefact("summary", pages.summarize, forms.SUMMARY,
              needs={"geometry": "geometry", "noise": "noise?", "transfer": "transfer?", "nodes": "nodes",
                     "examples": "examples", "facts": "facts", "leakage": "leakage", "sample": "sample?",
-                    "preparations": "preparations?"},
+                    "preparations": "preparations?", "shortages": "shortages"},
              settings=("name",)),
 )
 # fmt: on

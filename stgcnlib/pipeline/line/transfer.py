@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from stgcnlib.errors import StudyError
-from stgcnlib.pipeline.line.data import prepare
+from stgcnlib.pipeline.line.data import Parts, part_indices, parts_of, prepare
 from stgcnlib.pipeline.line.forms import Training
 from stgcnlib.pipeline.line.networks import build, fitted, training_seed
 from stgcnlib.sequences import SequenceSet
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["advise", "collect", "describe", "measure", "measure_target", "name_fits", "plan", "read_other",
            "source_network", "target_parts", "train_source"]  # fmt: skip
 
-Parts = tuple[SequenceSet, SequenceSet]
+Target = tuple[SequenceSet, SequenceSet]
+"""(train, test) of the target task."""
 Values = dict[str, Any]
 
 
@@ -67,7 +68,8 @@ def train_source(
                 f"transfer.source.path: recordings on {task.layout.name!r} with {task.channels} channels, the study's "
                 f"are on {sequences.layout.name!r} with {sequences.channels}; a transfer needs the same"
             )
-    train = task.split(split.by, split.train, split.test)[0]
+    train = parts_of(task, split)[0]
+    assert train is not None
     seed = training_seed(trained, settings.seed)
     return fitted(train, None, settings.network, seed=seed, device=compute.device, scratch=scratch)
 
@@ -82,7 +84,7 @@ def source_network(training: Training | None, sequences: SequenceSet, settings: 
     return build(settings.network, sequences.layout, sequences.channels, classes, checkpoint=weights)
 
 
-def target_parts(sequences: SequenceSet, parts: Parts, sample: NodeSample | None, settings: Settings) -> Parts:
+def target_parts(sequences: SequenceSet, parts: Parts, sample: NodeSample | None, settings: Settings) -> Target:
     """(train, test) recordings of the target task; of the test part, those in the study's sample where it has one.
 
     DS-Graphs are made of this test part, and intervals leave out the same recordings of graphs and predictions.
@@ -90,10 +92,11 @@ def target_parts(sequences: SequenceSet, parts: Parts, sample: NodeSample | None
     from stgcnlib.studies import split_classes
 
     (train, test), split = parts, settings.data.split
+    assert train is not None  # a study of transfer names its training part
     if sample is not None and sample.part == "test":
         test = test.select(sample.indices)
     elif sample is not None and sample.part == "all":
-        test = test.select(np.isin(sequences.split_indices(split.by, split.train, split.test)[1], sample.indices))
+        test = test.select(np.isin(part_indices(sequences, split)[1], sample.indices))
     if settings.transfer.source.classes is None:
         return train, test
     return tuple(split_classes(part, settings.transfer.source.classes)[1] for part in (train, test))  # type: ignore[return-value]
@@ -113,7 +116,7 @@ def name_fits(plan: Values) -> list[str]:
     return [_name(task) for task in plan["fits"]]
 
 
-def measure(sources: Mapping[str, nn.Module], target: Parts, fit: str, settings: Settings, compute: Compute) -> Values:
+def measure(sources: Mapping[str, nn.Module], target: Target, fit: str, settings: Settings, compute: Compute) -> Values:
     """One training, or the probe, and what it predicts for the test part and for people that it did not see."""
     from stgcnlib.studies.transfer_fits import Work, measure
 
@@ -127,7 +130,7 @@ def measure(sources: Mapping[str, nn.Module], target: Parts, fit: str, settings:
 
 
 def measure_target(
-    sources: Mapping[str, nn.Module], target: Parts, settings: Settings, compute: Compute
+    sources: Mapping[str, nn.Module], target: Target, settings: Settings, compute: Compute
 ) -> LayerGeometry:
     """DS-Graphs of the target's test part on every layer of the source networks, before any fine-tuning."""
     from stgcnlib.groups import grouping, largest_k
@@ -148,7 +151,7 @@ def measure_target(
 
 
 def collect(
-    target: Parts, plan: Values, fits: Mapping[str, Values], geometry: LayerGeometry, settings: Settings
+    target: Target, plan: Values, fits: Mapping[str, Values], geometry: LayerGeometry, settings: Settings
 ) -> TransferResult:
     """The tables of all fits."""
     from stgcnlib.studies.transfer import transfer_result

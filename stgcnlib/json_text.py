@@ -1,0 +1,65 @@
+"""JSON of files that others may have made: size, depth and number of values are limited, so that none fills memory."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+__all__ = ["parse_json", "read_json_file"]
+
+LARGEST = 2**24
+"""Bytes of a file in a study's folder; theirs have some thousands."""
+MOST_LISTS = 4_000_000
+"""Lists and objects in a text: of empty ones, 64 MiB would take more than 1 GiB in memory."""
+DEEPEST = 30
+"""Lists and objects within each other; what is read here has up to ten."""
+
+
+def parse_json(content: bytes) -> Any:
+    """The value of a JSON text in UTF-8.
+
+    Raises:
+        ValueError: if it is no JSON or no UTF-8, or holds more than `MOST_LISTS` lists and objects, or such that lie
+            more than `DEEPEST` deep within each other.
+    """
+    lists = content.count(b"[") + content.count(b"{")
+    if lists > MOST_LISTS:
+        raise ValueError(f"{lists:,} lists and objects, {MOST_LISTS:,} at most")
+    try:
+        value = json.loads(content.decode("utf-8-sig"))
+    except RecursionError:
+        raise ValueError(f"nested more than {DEEPEST} levels deep") from None
+    level = [value]
+    for _ in range(DEEPEST):
+        inside: list[Any] = []
+        for each in level:
+            if isinstance(each, dict):
+                inside += [part for part in each.values() if isinstance(part, dict | list)]
+            elif isinstance(each, list):
+                inside += [part for part in each if isinstance(part, dict | list)]
+        level = inside
+    if level:
+        raise ValueError(f"nested more than {DEEPEST} levels deep")
+    return value
+
+
+def read_json_file(path: str | os.PathLike[str], *, most: int = LARGEST) -> Any:
+    """The value of a JSON file of at most `most` bytes; kind and size are looked at before it is read.
+
+    Raises:
+        OSError: the system does not give the file.
+        ValueError: as `parse_json`; or it is no regular file, or too large.
+    """
+    file = Path(path)
+    status = file.stat()
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(file))
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError("is no regular file")
+    if status.st_size > most:
+        raise ValueError(f"{status.st_size:,} bytes, {most:,} at most")
+    return parse_json(file.read_bytes())

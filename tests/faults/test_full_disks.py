@@ -1,0 +1,140 @@
+"""Disks that are full, hold no more files, or cannot be written: one line says so, and with room the work goes on."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from pydantic import BaseModel
+
+from stgcnlib import SequenceSet, load_network
+from stgcnlib.artefacts import ARRAYS, JSON, TABLE, Artefact, Artefacts, Line
+from stgcnlib.errors import OutputError
+from stgcnlib.files import atomic_folder, write_text
+from stgcnlib.networks import save_checkpoint
+
+Disk = Callable[[str], Path]
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    """Makes a disk of memory with these options, or gives the one that is there other options."""
+    home = tmp_path / "disk"
+    home.mkdir()
+
+    def mount(options: str) -> Path:
+        if sys.platform != "linux" or os.geteuid() != 0 or shutil.which("mount") is None:
+            pytest.skip("only root can make small disks")
+        change = "remount," if home.is_mount() else ""
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"{change}{options}", "tmpfs", home], capture_output=True, check=False
+        )
+        if done.returncode:
+            pytest.skip(f"no small disks can be made here ({done.stderr.decode().strip()})")
+        return home
+
+    yield mount
+    if home.is_mount():
+        subprocess.run(["umount", "--lazy", home], check=True)
+
+
+class _Settings(BaseModel):
+    seed: int = 0
+
+
+def _numbers(settings: Any) -> dict[str, Any]:
+    return {"x": np.random.default_rng(settings.seed).normal(size=12_000)}
+
+
+def _table(numbers: dict[str, Any]) -> pd.DataFrame:
+    return pd.DataFrame({"x": numbers["x"]})
+
+
+def _text(numbers: dict[str, Any], table: pd.DataFrame) -> list[float]:
+    return [float(each) for each in numbers["x"][:4000]]
+
+
+LINE = Line(
+    (
+        Artefact("numbers", _numbers, ARRAYS, settings=("seed",)),
+        Artefact("table", _table, TABLE, needs={"numbers": "numbers"}, tables={"table": ""}),
+        Artefact("text", _text, JSON, needs={"numbers": "numbers", "table": "table"}),
+    ),
+    {},
+)
+
+
+def results(home: Path) -> dict[str, bytes]:
+    """Content of everything that is made, manifests aside, which tell times."""
+    files = [file for file in home.rglob("*") if file.is_file() and not file.name.startswith(".")]
+    return {
+        file.relative_to(home).as_posix(): file.read_bytes()
+        for file in files
+        if not file.name.endswith((".manifest.json", ".lock"))
+    }
+
+
+def test_work_goes_on_once_there_is_room(disk: Disk, tmp_path: Path, tally: Callable[..., None]) -> None:
+    Artefacts(LINE, _Settings(), tmp_path / "whole").make("text")
+    expected = results(tmp_path / "whole")
+    limits = [f"size={kib}k,nr_inodes=1k" for kib in (16, 60, 100, 160, 230, 300, 360)]
+    limits += [f"size=4m,nr_inodes={count}" for count in range(3, 16, 2)]
+    survived = 0
+    for i, limit in enumerate(limits):
+        home = disk(limit) / str(i)
+        with pytest.raises(OSError, match="No space left on device") as refused:
+            Artefacts(LINE, _Settings(), home).make("text")
+        assert str(home) in str(refused.value)
+        assert "\n" not in str(refused.value)
+        before = results(home)
+        assert before.items() <= expected.items(), limit  # what is there is whole
+        disk("size=4m,nr_inodes=1k")
+        Artefacts(LINE, _Settings(), home).make("text")
+        assert results(home) == expected
+        survived += 1
+        assert not list(home.rglob(".unfinished/*")), limit
+        shutil.rmtree(home)
+    tally("full disks", injected=len(limits), survived=survived)
+
+
+def test_a_disk_that_becomes_read_only(disk: Disk) -> None:
+    home = disk("size=4m")
+    run = Artefacts(LINE, _Settings(), home / "out")
+    run.make("table")
+    disk("ro")
+    with pytest.raises(OSError, match="Read-only file system"):
+        run.make("text")
+    assert len(Artefacts(LINE, _Settings(), home / "out")["table"]) == 12_000
+    disk("rw")
+    Artefacts(LINE, _Settings(), home / "out").make("text")
+
+
+def test_every_writer_says_that_the_disk_is_full(disk: Disk, small_set: SequenceSet) -> None:
+    """Also those of numpy and torch, whose own errors do not name the cause."""
+    home = disk("size=100k")
+    network = load_network("st-gcn", layout=small_set.layout, classes=2, width=8, depth=3, seed=0)
+
+    def folder() -> None:
+        with atomic_folder(home / "folder") as temporary:
+            np.save(temporary / "a.npy", np.ones(50_000))
+
+    several: dict[str, Callable[[], Any]] = {
+        "set.npz": lambda: SequenceSet([np.random.default_rng(0).normal(size=(900, 20, 3))], layout="kinect-v1").save(
+            home / "set.npz"
+        ),
+        "network.pt": lambda: save_checkpoint(network, home / "network.pt", more=list(range(100_000))),
+        "page.html": lambda: write_text(home / "page.html", "x" * 200_000),
+        "folder": folder,
+    }
+    for name, write in several.items():
+        with pytest.raises(OutputError, match=f"{name}: cannot be written .No space left on device"):
+            write()
+        assert list(home.iterdir()) == [], name

@@ -1,0 +1,153 @@
+"""Inputs damaged at random: recordings, study files, reports. Each is read, or refused by one error of ours."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import numpy as np
+import pytest
+from bad_inputs import Watch, damaged
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from stgcnlib.pipeline.run import StudyRun
+from stgcnlib.pipeline.study import Study, bundled_folder
+from stgcnlib.readers import read
+from stgcnlib.report.html import render_report
+from stgcnlib.yaml_text import read_yaml, write_yaml
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "readers"))
+from format_writers import WRITERS
+
+ALL = os.environ.get("STGCNLIB_FAULTS") == "all"
+CASES = [pytest.param(name, writer, id=writer.__name__) for name, writers in WRITERS.items() for writer in writers]
+Tally = Callable[..., None]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("format", "writer"), CASES)
+def test_recordings(
+    format: str, writer: Callable[[Path], Path], tmp_path: Path, rng: np.random.Generator, tally: Tally
+) -> None:
+    watch, file = Watch(), writer(tmp_path)
+    beside = [each for each in sorted(tmp_path.rglob("*")) if each.is_file()]
+    whole = {each: each.read_bytes() for each in beside}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for i in range(200):
+            victim = file if i % 3 else beside[int(rng.integers(len(beside)))]
+            victim.write_bytes(damaged(whole[victim], rng))
+            named = format if i % 2 else None
+            source = tmp_path if i % 5 == 0 else file
+            watch.tried(f"{victim.name} {i}", lambda named=named, source=source: read(source, format=named))
+            victim.write_bytes(whole[victim])
+    tally("damaged recordings", **watch.counts())
+    watch.check()
+
+
+def _used(file: Path) -> None:
+    """A study as far as it goes without data: its fields, its paths, its keys."""
+    study = Study.from_file(file)
+    assert Study.model_validate(read_yaml(study.to_yaml())).fingerprint() == study.fingerprint()
+    run = StudyRun(study, file.parent / "out")
+    for name in ("prepared", "network/untrained", "settings"):
+        run.key(name)
+
+
+def _leaves(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Paths of all values within a value."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(leaf for key, each in items for leaf in _leaves(each, (*path, key)))]
+
+
+VALUES: tuple[Any, ...] = (
+    None, True, False, 0, -1, 1, 3, 10**6, 10**30, -(10**30), 0.5, -0.0, float("nan"), float("inf"), "", " ", "a",
+    "demo", "\0", "a\0b", "/", "..", "~", "~nobody/x", "/dev/null", "${HOME}", "${NO_SUCH_NAME}", "é" * 300,
+    "x" * 5000, "/" + "y" * 300, "a:b", "os:system", "stgcnlib:fit", "numpy.linalg:norm", "a.b.c:d", ":", "x:", ":y",
+    "*", "[", "(?P<a>", "{a}", "{", "tcp://a:1", "s3://a/b", "file:///tmp", [], [[]], [1, 2], ["a", None], {},
+    {"a": {"b": 1}}, {"": ""}, [[1] * 50] * 50,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("count", [60, pytest.param(1500, marks=pytest.mark.long)])
+def test_study_files(
+    count: int, tmp_path: Path, rng: np.random.Generator, tally: Tally, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STGCNLIB_DATA", str(tmp_path))
+    importlib.import_module("stgcnlib.networks")  # what is imported on the way takes its time once
+    texts = [file.read_bytes() for file in sorted(bundled_folder().glob("*.yml"))]
+    full = [Study.load(file.stem).to_yaml() for file in sorted(bundled_folder().glob("*.yml"))]
+    watch, file = Watch(), tmp_path / "study.yml"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for i in range(count):
+            file.write_bytes(damaged(texts[i % len(texts)], rng))
+            watch.tried(f"text {i}", lambda: _used(file))
+            value = read_yaml(full[i % len(full)])
+            leaves = _leaves(value)[1:]
+            for place in rng.integers(len(leaves), size=int(rng.integers(1, 3))):
+                *above, last = leaves[place]
+                home = value
+                for part in above:
+                    home = home[part] if isinstance(home, dict | list) else None
+                if isinstance(home, dict) or (isinstance(home, list) and last < len(home)):
+                    home[last] = VALUES[int(rng.integers(len(VALUES)))]
+            file.write_text(write_yaml(value))
+            watch.tried(f"value {i}", lambda: _used(file))
+    tally("damaged study files", **watch.counts())
+    watch.check()
+    assert watch.refused > count / 4
+
+
+def report(home: Path) -> Path:
+    """A folder as a run leaves it, with one small page, and all files that pages are made from."""
+    cells = [
+        new_markdown_cell("# Title\nWhat it shows. $x^2$ <b>bold</b>"),
+        new_code_cell(
+            "1", execution_count=1, outputs=[new_output("execute_result", {"text/plain": "1"}, execution_count=1)]
+        ),
+        new_code_cell("print()", outputs=[new_output("stream", name="stdout", text="a\n")]),
+    ]
+    (home / "notebooks").mkdir(parents=True)
+    nbformat.write(new_notebook(cells=cells), home / "notebooks" / "00_data.ipynb")
+    (home / "study.yml").write_text(Study.load("demo").to_yaml())
+    then = "2026-01-01T00:00:00+00:00"
+    page = {"stage": "00_data", "mark": "x", "seconds": 1.5, "finished": then, "parameters": {"layer": "l1"}}
+    steps = [{"name": "00_data", "state": "done"}]
+    progress = {"status": "failed", "started": then, "changed": then, "error": "x", "steps": steps}
+    verdict = {"title": "Falls", "holds": True, "sentence": "It falls.", "details": ["a"], "tests": []}
+    summary = {
+        "title": "Falls", "verdict": verdict, "facts": {"nodes": "3"}, "table": {"columns": ["a"], "rows": [[1]]},
+        "figures": [{"title": "a", "file": "a.png", "width": 300, "alt": "b"}], "warnings": ["one"], "notes": [],
+    }  # fmt: skip
+    layers = [{"name": "l1", "title": "Layer 1", "index": 1}]
+    for name, value in (
+        ("stages.json", {"notebooks": {"00_data": page}, "times": {}}), ("progress.json", progress),
+        ("artefacts/layers.json", layers), ("artefacts/summary/summary.json", summary),
+    ):  # fmt: skip
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text(json.dumps(value))
+    (home / "artefacts" / "summary" / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(50))
+    return home
+
+
+@pytest.mark.parametrize("count", [40, pytest.param(600, marks=pytest.mark.long)])
+def test_reports(count: int, tmp_path: Path, rng: np.random.Generator, tally: Tally) -> None:
+    home, watch = report(tmp_path / "report"), Watch()
+    files = [each for each in sorted(home.rglob("*")) if each.is_file()]
+    whole = {each: each.read_bytes() for each in files}
+    render_report(home)
+    for i in range(count):
+        victim = files[i % len(files)]
+        victim.write_bytes(damaged(whole[victim], rng))
+        watch.tried(f"{victim.name} {i}", lambda: render_report(home))
+        victim.write_bytes(whole[victim])
+    tally("damaged reports", **watch.counts())
+    watch.check()
