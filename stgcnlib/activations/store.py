@@ -32,6 +32,8 @@ _BLOCK_BYTES = 2**26  # rows that are moved or read ahead at a time
 class LayerActivations:
     """Features of all recordings at one layer.
 
+    Made by `LayerStore`, not by hand. Features that cannot be read, since a file is damaged, are a SkeletonFormatError.
+
     Attributes:
         name: the module's name, or "input".
         index: 0 for the input, then the number of the block.
@@ -86,7 +88,11 @@ class LayerActivations:
         )
 
     def sequence(self, i: int) -> NDArray[np.float32]:
-        """(T_l, V*C) float32 of recording `i`, joints outermost; negative `i` counts from the end."""
+        """(T_l, V*C) float32 of recording `i`, joints outermost; negative `i` counts from the end.
+
+        Raises:
+            IndexError: there is no such recording.
+        """
         if not -len(self) <= i < len(self):
             raise IndexError(f"recording {i} of {len(self)}")
         i = int(i) % len(self)
@@ -121,6 +127,8 @@ class LayerActivations:
 
 class LayerStore:
     """Layers of one network over one set of recordings, by name: ``store["st_gcn_networks.9"]``.
+
+    Made by `record` and `LayerStore.open`, not by hand.
 
     Attributes:
         manifest: what made it: library version, network options, fingerprints, padding, people, time.

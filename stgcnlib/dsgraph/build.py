@@ -61,7 +61,8 @@ def nnk_graph(
         distances: (N, N) symmetric, non-negative, zero diagonal, or a `LayerDistances`, which computes what it lacks.
             Halves that differ by rounding are averaged.
         k: number of candidates per node, K.
-        sigma: kernel width: "mean-kth/3", "per-node", "pynnk" or a number (see `kernel.kernel_width`).
+        sigma: kernel width: "mean-kth/3", "per-node", "pynnk", or a number in the unit of the distances (see
+            `kernel.kernel_width`).
         symmetrize: what `DSGraph.undirected` does by default; each node's own weights do not depend on it.
         solver: "exact" or "pynnk".
         exclude: (N,) group values, where nodes of equal value are no candidates of each other (leave one subject

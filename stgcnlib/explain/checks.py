@@ -38,8 +38,8 @@ def contrastivity(
 ) -> pd.DataFrame:
     """How much a layer's map changes with the class asked for: predicted against runner-up.
 
-    `layers` and `axes` are as in `record`, `resample` as in `map_smoothness`; None takes the set's "subject" where it
-    has one.
+    `layers` and `axes` are as in `record`, `resample` (N,) as in `map_smoothness`; None takes the set's "subject" where
+    it has one.
 
     Columns layer, title, index; `correlation` of the two signed maps by ranks, mean over recordings, with low and
     high of its interval; `empty`, the recordings left out because a map has no relevance. 1 means the same map for both
@@ -82,7 +82,7 @@ def stability(
         jitter: standard deviation of the noise, as a share of each recording's own spread of positions.
         repeats: noisy copies per recording.
         axes: of the layers, as in `record`.
-        resample: as in `map_smoothness`; None takes the set's "subject" where it has one.
+        resample: (N,) groups as in `map_smoothness`; None takes the set's "subject" where it has one.
 
     A map that loses all relevance under jitter counts 0. Recordings whose map has none to begin with are left out and
     counted.

@@ -30,6 +30,8 @@ def limb_share(maps: Maps, layout: SkeletonLayout, limb: str) -> pd.DataFrame:
 
     Source: our choice.
 
+    `maps` are by recording, as `grad_cam_set` gives them; `limb` is a name in ``layout.limbs``.
+
     Raises:
         LayoutError: if the layout has no such limb; the nearest are suggested.
     """
@@ -109,6 +111,9 @@ def limb_shares(
 
     Columns label, class, limb, layer, title, index, recordings, share, low, high, even. Rows of label -1, class "all",
     are over all these classes together, each recording with its own class's arm.
+
+    Raises:
+        LayoutError: the layout has no such limb.
     """
     drawn = resampled_groups(resample, data.groups.get(SUBJECT) if groups is None else groups)
     parts = []

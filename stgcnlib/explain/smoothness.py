@@ -63,6 +63,7 @@ def map_smoothness(
         dtw: a `DTWOptions` or some of its fields, for "own".
         confidence: of the intervals.
         seed: of random parts of the recordings, where no groups are known.
+        maps: of N recordings, as `grad_cam_set` gives them.
 
     Columns layer, title, index, k, maps, maps_low, maps_high, and features, features_low, features_high; fall,
     fall_low, fall_high: of the maps from the first layer to this one. All are NaN of one recording alone.

@@ -94,6 +94,9 @@ def learned_topologies(
         data: recordings that fit it; at most `RECORDINGS` of them pass, spread over the set.
         layers, axes: as in `record`; the input has no topology.
 
+    Returns:
+        Layer name -> `Topology`, in the network's order.
+
     Raises:
         LayerNotFoundError, LayoutError, SequenceError: as `record`; or a ``joint_graph`` gives another shape.
     """

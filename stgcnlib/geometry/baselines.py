@@ -50,7 +50,7 @@ def baseline_distances(sequences: Iterable[Any], baseline: Baseline, *, frames: 
         baseline: "pooled": Euclidean distance of the means over time. "resampled": each sequence is brought to
             `frames` frames by linear interpolation, its first and last frame kept; root mean square over frames of the
             Euclidean distances. "duration": difference of the lengths, in frames.
-        frames: for "resampled"; None: the median length, rounded.
+        frames: number of frames to which "resampled" brings each sequence; None: the median length, rounded.
 
     Raises:
         SequenceError: no sequence, an empty one, or sequences of different D. GraphError: an unknown baseline, or

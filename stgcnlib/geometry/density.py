@@ -51,7 +51,7 @@ def smoothness_by_density(
 
     Args:
         geometry: of N nodes, with this network; its graphs' options, neighbours and curve are taken.
-        distances: layer name -> distances between its nodes, all pairs.
+        distances: layer name -> (N, N) distances between its nodes, or a `LayerDistances` of all pairs.
         shares: of the nodes, above 0 and below 1.
         draws: parts of each share.
         network: whose layers are measured.

@@ -111,7 +111,8 @@ def smoothness_floor(graph: DSGraph, labels: ArrayLike, exclude: ArrayLike | Non
 def rescaled(smoothness: ArrayLike, floor: ArrayLike, null: ArrayLike) -> NDArray[np.float64]:
     """(S − floor) / (null − floor): 0 is as smooth as the graph allows, 1 as rough as shuffled labels.
 
-    Arguments are numbers or arrays of one shape. NaN where the null does not exceed the floor.
+    `smoothness`, `floor` and `null` are scalars or arrays of any shape that broadcast; so is what is returned. NaN
+    where the null does not exceed the floor.
 
     Source: our choice (docs/method.md, "Label smoothness").
     """

@@ -104,8 +104,8 @@ def intrinsic_dimension(
         method: "mle": Levina and Bickel's estimate from k neighbours, nodes joined by MacKay and Ghahramani's
             harmonic mean. "twonn": Facco and others' fit to the ratio of the second to the first neighbour's distance.
         k: neighbours per node ("mle" only).
-        exclude: who may not be a neighbour, as in `nnk_graph`. Distances to one's own repetitions measure how
-            alike they are, not the embedding, so give the subjects where they are known.
+        exclude: (N,) or (N, N), who may not be a neighbour, as in `nnk_graph`. Distances to one's own
+            repetitions measure how alike they are, not the embedding, so give the subjects where they are known.
 
     "twonn" reads the two nearest only: where they are repetitions by one person, their distances are nearly
     equal and the estimate is far too high. "mle" looks further and suffers less.
@@ -208,6 +208,8 @@ def graph_similarity(first: DSGraph | Rows, second: DSGraph | Rows) -> Floats:
     variation distance: 1 where a random step from the node is the same in both layers, 0 where it never is.
 
     Source: our choice.
+
+    `first` and `second` are graphs of the same N nodes, or their rows of weights.
 
     Raises:
         GraphError: the graphs differ in size.

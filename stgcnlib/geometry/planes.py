@@ -104,6 +104,8 @@ def aligned_planes(
 def turned_onto(points: ArrayLike, target: ArrayLike, *, common: ArrayLike | None = None) -> Floats:
     """Points (N, 2), rotated or reflected about the origin so that those in common lie nearest to their target.
 
+    Source: orthogonal Procrustes (Schönemann 1966), computed by scipy.
+
     Args:
         points: (N, 2).
         target: (N, 2), or one row per common point.

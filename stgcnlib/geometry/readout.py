@@ -74,7 +74,7 @@ def debiased_cka(first: ArrayLike, second: ArrayLike) -> float:
     with rotations and isotropic scaling of either layer.
 
     Args:
-        first, second: of `gram`, over the same N ≥ 4 recordings.
+        first, second: (N, N), of `gram`, over the same N ≥ 4 recordings.
 
     Returns:
         NaN where a layer is constant.
@@ -104,7 +104,8 @@ def knn_predictions(
         distances: (N, N), or a `LayerDistances`.
         labels: (N,) class indices.
         k: number of votes.
-        exclude: who may not vote, as in `nnk_graph`: give the subjects, so that nobody is recognised by themselves.
+        exclude: (N,) or (N, N), who may not vote, as in `nnk_graph`: give the subjects, so that nobody is
+            recognised by themselves.
 
     Raises:
         GraphError: sizes do not fit, or a node has fewer than k candidates.

@@ -54,6 +54,13 @@ def class_shares(graph: DSGraph, labels: ArrayLike, *, classes: int | None = Non
     The diagonal is 1 minus the class's random-walk smoothness. Rows of classes without nodes are NaN.
 
     Source: our choice.
+
+    Args:
+        labels: (N,) class indices.
+        classes: C; None: as many as labels tell.
+
+    Raises:
+        GraphError: labels do not fit the graph.
     """
     shares = node_shares(graph, labels, classes=classes)
     y = check_labels(labels, len(graph))

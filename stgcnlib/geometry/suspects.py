@@ -142,6 +142,7 @@ def outliers(geometry: LayerGeometry, *, layers: Sequence[str] | None = None, ne
 
     Raises:
         LayerNotFoundError: an unknown layer.
+        GraphError: `layers` is empty.
     """
     every = geometry.curve(network)["layer"].astype(str).tolist()
     chosen = _chosen(geometry, layers if layers is not None else every, network)

@@ -96,7 +96,10 @@ def find_file(path: Path, start: Path | None = None) -> Path:
 
 
 def find_folder(path: str | os.PathLike[str], start: Path | None = None) -> Path:
-    """The folder of a study by its relative path, as `find_file`."""
+    """The folder of a study by its relative path, as `find_file`.
+
+    `start` is where to look first and then upwards; None: the working directory.
+    """
     return _found(Path(path), start, _is_study)
 
 

@@ -47,7 +47,10 @@ class FinishedStudy(StudyRun):
     """
 
     def has(self, name: str) -> bool:
-        """Whether an artefact can be read: it is kept and there, and its study has it."""
+        """Whether an artefact can be read: it is kept and there, and its study has it.
+
+        `name` is that of an artefact, as in ``study[name]``.
+        """
         place = self.line.find(name)
         form = place.artefact.form
         return self.keys.has(place.artefact) and (form is None or self.store.path(place.name, form).exists())
@@ -67,11 +70,11 @@ class FinishedStudy(StudyRun):
         return self.has(place.name)
 
     def make(self, name: str) -> NoReturn:
-        """Refused."""
+        """Refused for every `name`, by an ArtefactError: a finished study is only read."""
         raise ArtefactError(f"{name}: {self.output} is only read; make it with: stgcnlib run")
 
     def forget(self, name: str) -> NoReturn:
-        """Refused."""
+        """Refused for every `name`, as `make`."""
         self.make(name)
 
     def _made(self, place: Place) -> Any:

@@ -22,6 +22,9 @@ def split_classes(data: SequenceSet, source: int | Sequence[str]) -> tuple[Seque
         data: recordings of all classes.
         source: how many first classes, or the names of the classes, make the source task.
 
+    Returns:
+        (source, target), each with its own classes numbered from 0.
+
     Raises:
         SequenceError: an unknown class, or fewer than two classes on a side.
     """

@@ -44,6 +44,9 @@ class TransferResult:
     Intervals leave out one part of the test recordings at a time (a person, where people are known), and have the
     spread between fits added: other seeds, source networks and validation people.
 
+    Methods take `method` and `frozen` as in `fits`; `first` and `second` are such pairs (method, frozen). What was not
+    fitted is a StudyError.
+
     Attributes:
         fits: one row per training: method ("frozen", "from scratch", "linear probe"), frozen (blocks; -1 where the
             method freezes none by number), seed, number (of the seed, from 0), source (number of the source network it

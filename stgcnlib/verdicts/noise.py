@@ -78,6 +78,8 @@ def moderate_level(result: NoiseResult, kind: str) -> float:
     """The level of a kind at which the claim is judged.
 
     Source: our choice.
+
+    `kind` is a kind of noise in the result.
     """
     levels = [float(level) for name, level in result.settings["levels"] if name == kind]  # mild first
     sign = -1 if kind == "jitter" else 1
@@ -86,7 +88,10 @@ def moderate_level(result: NoiseResult, kind: str) -> float:
 
 
 def shown_level(kind: str, level: float, motion_db: float | None = None) -> str:
-    """A level as a reader would say it: "20 dB", "10% of joints"; with `motion_db` also "20 dB (9.6 of motion)"."""
+    """A level as a reader would say it: "20 dB", "10% of joints"; with `motion_db` also "20 dB (9.6 of motion)".
+
+    `kind` is a kind of noise, and `level` is in its unit.
+    """
     match kind:
         case "jitter":
             if np.isinf(level):
