@@ -33,10 +33,10 @@ $(READY): pyproject.toml constraints.txt $(wildcard $(VENV)/install.unfinished)
 	@$(call INSTALL,"what a report needs (a minute or two)") --editable .
 	@touch $(READY)
 
-# Python's own bytecode too: where PYTHONDONTWRITEBYTECODE is set, every process would compile the library again.
+# Bytecode too: where PYTHONDONTWRITEBYTECODE is set, every process would compile the library again.
 $(COMPILED): $(READY)
-	@$(BIN)/python -m compileall -q stgcnlib
 	@$(BIN)/stgcnlib compile
+	@$(BIN)/python -m compileall -q stgcnlib
 	@touch $(COMPILED)
 
 $(READY_DEV): $(READY)

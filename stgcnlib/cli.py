@@ -150,6 +150,21 @@ def report(folder: Annotated[Path, typer.Argument(help="Folder that 'run' wrote 
 
 
 @app.command()
+def verify(folder: Annotated[Path, typer.Argument(help="Folder that 'run' wrote to.")]) -> None:
+    """Say whether all that a study left is as it was written: its results, tables, notebooks and pages."""
+    from stgcnlib.pipeline.verify import verify_study
+
+    health = verify_study(folder)
+    for line in health.problems:
+        typer.echo(line)
+    counted = f"{health.artefacts} artefacts, {health.files} files, {health.size / 2**20:.1f} MiB"
+    if health.problems:
+        typer.echo(f"{counted}: {len(health.problems)} problems", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"{counted}: whole")
+
+
+@app.command()
 def embed(
     study: Annotated[str, typer.Argument(help="The folder of a finished study, a study file, or a bundled name.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The parquet file to write.")],

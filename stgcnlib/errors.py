@@ -16,6 +16,7 @@ __all__ = [
     "AxesError",
     "CheckpointError",
     "ClusterError",
+    "DamagedError",
     "DeviceError",
     "GraphError",
     "LayerNotFoundError",
@@ -74,6 +75,16 @@ class StudyError(StgcnlibError, ValueError):
 
 class ArtefactError(StgcnlibError, ValueError):
     """A result of a study is declared wrongly, is unknown, or cannot be made or read."""
+
+
+class DamagedError(ArtefactError):
+    """A result on disk is not as it was written.
+
+    Attributes:
+        path: of the result.
+    """
+
+    path = ""
 
 
 class ClusterError(StgcnlibError, RuntimeError):

@@ -210,9 +210,9 @@ def fingerprint(value: Any) -> str:
 
 
 def fingerprint_file(path: str | os.PathLike[str]) -> str:
-    """SHA-256 (hex, 16 characters) of a file's bytes."""
+    """SHA-256 (hex, 64 characters) of a file's bytes."""
     with Path(path).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def mistaken(path: str | os.PathLike[str], *, fine: Collection[Archive] = ()) -> str | None:

@@ -7,19 +7,19 @@ scaling and noise are functions of `stgcnlib.transforms`.
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
-import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from stgcnlib.artefacts import npz_shapes, plain_text, read_arrays
 from stgcnlib.errors import SequenceError, SkeletonFormatError, StgcnlibError, shorten, suggest
 from stgcnlib.files import atomic_path, fingerprint, mistaken
+from stgcnlib.json_text import parse_json
 from stgcnlib.skeleton import SkeletonLayout, layout
 
 __all__ = ["SequenceSet"]
@@ -286,17 +286,17 @@ class SequenceSet:
         """
         file = Path(path)
         try:
-            # Opened here: np.load leaves a file open that it stumbles over.
-            with file.open("rb") as stream:
-                held = _expect_sizes(stream)
-                if not {"header", "frames"} & held.keys():
-                    raise SkeletonFormatError(
-                        f"{file}: an npz of {shorten((f'{k} {shape}' for k, shape in held.items()), 6)}, which is "
-                        "neither stgcnlib's nor another that read() knows; make a SequenceSet of these arrays"
-                    )
-                with np.load(stream, allow_pickle=False) as arrays:
-                    content = {key: arrays[key] for key in arrays.files if key in _ARRAYS or key.startswith("group/")}
-            header = json.loads(str(content["header"]))
+            shapes = npz_shapes(file)
+            if not {"header", "frames"} & shapes.keys():
+                held = shorten((f"{name} {shape}" for name, shape in shapes.items()), 6)
+                raise SkeletonFormatError(
+                    f"{file}: an npz of {held}, which is neither stgcnlib's nor another that read() knows; make a "
+                    "SequenceSet of these arrays"
+                )
+            if extra := [name for name in shapes if name not in _ARRAYS and not name.startswith("group/")]:
+                raise ValueError(f"{extra[0][:60]!r} does not belong there")
+            content = read_arrays(file)
+            header = parse_json(plain_text(content["header"]).encode())
             if not isinstance(header, dict) or header.get("format") != FORMAT:
                 raise SkeletonFormatError(f"{file}: not a stgcnlib file of recordings; read() tells the formats apart")
             if header["version"] > VERSION:
@@ -332,23 +332,6 @@ class SequenceSet:
             raise SkeletonFormatError(
                 f"{file}: not a readable stgcnlib file of recordings ({type(error).__name__}: {error}); save it again"
             ) from None
-
-
-def _expect_sizes(stream: BinaryIO) -> dict[str, tuple[int, ...]]:
-    """Shapes of an npz's arrays; a `ValueError` where one declares more than it holds: numpy would allocate it."""
-    shapes = {}
-    with zipfile.ZipFile(stream) as archive:
-        for member in archive.infolist():
-            with archive.open(member) as content:
-                if np.lib.format.read_magic(content) == (1, 0):
-                    shape, _, dtype = np.lib.format.read_array_header_1_0(content)
-                else:
-                    shape, _, dtype = np.lib.format.read_array_header_2_0(content)
-                if math.prod(shape) * dtype.itemsize > member.file_size:
-                    raise ValueError(f"{member.filename} declares an array of shape {shape}, which it does not hold")
-                shapes[member.filename.removesuffix(".npy")] = shape
-    stream.seek(0)
-    return shapes
 
 
 def _meant(value: Any, known: set[Any]) -> Any:

@@ -85,7 +85,7 @@ def test_layers_tell_their_shape(network, small_set):
 
 def test_reading_at_once_or_one_by_one_is_the_same(network, small_set, monkeypatch):
     monkeypatch.setattr("stgcnlib.activations.store._BLOCK_BYTES", 20_000)
-    monkeypatch.setattr("stgcnlib.activations.store._CHUNK_BYTES", 3_000)
+    monkeypatch.setattr("stgcnlib.activations.store.CHUNK_BYTES", 3_000)
     layer = record(network, small_set)["blocks.1"]
     assert layer.features.nchunks > 10
     singles = [layer.sequence(i) for i in range(len(layer))]
@@ -340,7 +340,7 @@ def test_opening_something_else_names_the_folder(network, small_set, tmp_path):
 
     chunk = next(p for p in (damaged("lost") / "layer02").rglob("*") if p.is_file() and p.name != "zarr.json")
     chunk.unlink()
-    with pytest.raises(SkeletonFormatError, match=r"lost: layer 'blocks\.1' has 0 of 1 chunks"):
+    with pytest.raises(SkeletonFormatError, match=r"lost: .*layer 'blocks\.1': layer02 has 0 of 1 chunks"):
         LayerStore.open(tmp_path / "lost")
     shutil.rmtree(damaged("gone") / "layer03")
     with pytest.raises(SkeletonFormatError, match="gone: incomplete LayerStore"):
@@ -350,8 +350,8 @@ def test_opening_something_else_names_the_folder(network, small_set, tmp_path):
         LayerStore.open(tmp_path / "cut")
     chunk = next(p for p in (damaged("short") / "layer02").rglob("*") if p.is_file() and p.name != "zarr.json")
     chunk.write_bytes(chunk.read_bytes()[:100])
-    with pytest.raises(SkeletonFormatError, match=r"short: features of layer 'blocks\.1' are damaged"):
-        LayerStore.open(tmp_path / "short")["blocks.1"].sequence(0)
+    with pytest.raises(SkeletonFormatError, match=r"short: .*layer 'blocks\.1': .* a chunk has 100 bytes instead"):
+        LayerStore.open(tmp_path / "short")
 
 
 # -- the real network ------------------------------------------------------------------------------

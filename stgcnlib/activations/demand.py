@@ -24,6 +24,7 @@ from stgcnlib.activations.observe import Layer, temporal_stride
 from stgcnlib.activations.passes import Outputs, batches_of, chosen_layers, kept_people, passes, rounded_rows
 from stgcnlib.activations.recording import Stored, described
 from stgcnlib.activations.store import LayerActivations, LayerStore
+from stgcnlib.artefacts import Sums, checked_names
 from stgcnlib.errors import LayerNotFoundError, SkeletonFormatError, suggest
 from stgcnlib.files import write_json
 from stgcnlib.json_text import read_json_file
@@ -132,13 +133,20 @@ class LayersOnDemand(LayerStore):
         self.manifest["layers"] = list(self._details)
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str]) -> LayersOnDemand:
+    def open(cls, path: str | os.PathLike[str], *, sums: Sums | None = None) -> LayersOnDemand:
         """Open what `write_recipe` wrote; nothing passes through the network yet.
 
+        Args:
+            path: a folder.
+            sums: of its files, as for `LayerStore.open`; all are compared now.
+
         Raises:
+            DamagedError: a file is not as it was written.
             SkeletonFormatError: if the folder holds no such recipe.
         """
         folder = Path(path)
+        if found := checked_names(folder) if sums is None else sums:
+            found.check()
         try:
             recipe = read_json_file(folder / RECIPE)
             if recipe["format"] != FORMAT or recipe["version"] > VERSION:

@@ -16,7 +16,9 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from stgcnlib.errors import LayerNotFoundError, SkeletonFormatError, suggest
+from stgcnlib.activations.blocks import CHUNK_BYTES, check_array, check_details, open_folder
+from stgcnlib.artefacts import Sums, checked_names
+from stgcnlib.errors import LayerNotFoundError, SkeletonFormatError, StgcnlibError, suggest
 from stgcnlib.files import is_remote, local_path
 
 __all__ = ["FORMAT", "VERSION", "LayerActivations", "LayerStore", "write_layer", "write_scores"]
@@ -24,8 +26,8 @@ __all__ = ["FORMAT", "VERSION", "LayerActivations", "LayerStore", "write_layer",
 FORMAT = "stgcnlib-layers"
 VERSION = 1
 SCORES = "scores"
+DTYPES = ("float32", "float16")
 
-_CHUNK_BYTES = 2**20
 _BLOCK_BYTES = 2**26  # rows that are moved or read ahead at a time
 
 
@@ -119,7 +121,9 @@ class LayerActivations:
         features = self.features
         try:
             return np.asarray(features[start:stop], dtype=np.float32)
-        except (OSError, ValueError, RuntimeError) as error:
+        except StgcnlibError:
+            raise
+        except Exception as error:  # zarr and its stores stumble over damaged files in many ways
             raise SkeletonFormatError(
                 f"{self._origin}: features of layer {self.name!r} are damaged ({error}); record it again"
             ) from None
@@ -136,39 +140,41 @@ class LayerStore:
 
     def __init__(self, root: zarr.Group, *, origin: str = "LayerStore") -> None:
         self._root, self._origin = root, origin
-        attributes: dict[str, Any] = dict(root.attrs)
-        if attributes.get("format") != FORMAT:
-            raise SkeletonFormatError(f"{origin}: not a finished LayerStore of stgcnlib; record() makes one")
-        if attributes["version"] > VERSION:
-            raise SkeletonFormatError(
-                f"{origin}: written by a newer stgcnlib (version {attributes['version']}); update"
-            )
+        self._layers: dict[str, LayerActivations] = {}
         try:
-            details = attributes.pop("layers")
-            self._layers: dict[str, LayerActivations] = {}
+            attributes: dict[str, Any] = dict(root.attrs)
+            if attributes.get("format") != FORMAT:
+                raise SkeletonFormatError(f"{origin}: not a finished LayerStore of stgcnlib; record() makes one")
+            if type(version := attributes.get("version")) is not int or version > VERSION:
+                raise SkeletonFormatError(
+                    f"{origin}: written by stgcnlib {attributes.get('stgcnlib')}, a newer one (version {version} of "
+                    f"the format, this one reads up to {VERSION}); update stgcnlib, or record again"
+                )
+            check_details(details := attributes.pop("layers"))
             for entry in details:
-                array = root[entry["array"]]
-                if not isinstance(array, zarr.Array):
-                    raise KeyError(entry["array"])
-                if array.nchunks_initialized < array.nchunks:
-                    raise SkeletonFormatError(
-                        f"{origin}: layer {entry['name']!r} has {array.nchunks_initialized} of {array.nchunks} chunks; "
-                        "record it again"
-                    )
+                try:
+                    array = check_array(root, entry["array"], DTYPES)
+                except (KeyError, ValueError) as error:
+                    raise ValueError(f"layer {entry['name']!r}: {error}") from None
                 self._layers[entry["name"]] = LayerActivations(array, entry, origin=origin)
-        except (KeyError, TypeError) as error:
+        except StgcnlibError:
+            raise
+        except Exception as error:  # zarr stumbles over damaged metadata in many ways
             raise SkeletonFormatError(f"{origin}: incomplete LayerStore ({error}); record it again") from None
         self.manifest: dict[str, Any] = {**attributes, "layers": list(self._layers)}
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str]) -> LayerStore:
+    def open(cls, path: str | os.PathLike[str], *, sums: Sums | None = None) -> LayerStore:
         """Open what `record` wrote; features are read when they are asked for.
 
         Args:
             path: a folder, or a URL of one that fsspec reads, such as ``s3://bucket/trained.zarr``; zarr reads it
                 through fsspec, which asks for a package of its own for most kinds of URL.
+            sums: of its files, each of which is compared when it is read first; `None`: those of the manifest beside
+                it, if a study made it.
 
         Raises:
+            DamagedError: files are missing or too many by their sums; on reading, one that is not as it was written.
             SkeletonFormatError: if nothing is there, or it is incomplete or something else, or fsspec cannot read URLs
                 of this kind.
         """
@@ -178,8 +184,10 @@ class LayerStore:
         if not folder.is_dir():
             raise SkeletonFormatError(f"{folder}: no such folder; record() writes one")
         try:
-            root = zarr.open_group(str(folder), mode="r")
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            root = open_folder(folder, checked_names(folder) if sums is None else sums)
+        except StgcnlibError:
+            raise
+        except Exception as error:  # zarr stumbles over damaged metadata in many ways
             raise SkeletonFormatError(
                 f"{folder}: not a LayerStore ({type(error).__name__}: {error}); give a folder that record() wrote"
             ) from None
@@ -189,8 +197,8 @@ class LayerStore:
     def is_one(path: str | os.PathLike[str]) -> bool:
         """Whether the folder was written by `record`, even if it is incomplete by now."""
         try:
-            return bool(zarr.open_group(str(local_path(path)), mode="r").attrs.get("format") == FORMAT)
-        except (OSError, ValueError, KeyError, TypeError):
+            return bool(open_folder(local_path(path), None).attrs.get("format") == FORMAT)
+        except Exception:  # whatever zarr stumbles over is none
             return False
 
     @property
@@ -205,12 +213,13 @@ class LayerStore:
         Raises:
             SkeletonFormatError: if they are damaged.
         """
-        array = self._root.get(SCORES)
-        if not isinstance(array, zarr.Array):
-            return None
         try:
-            return np.asarray(array[:], dtype=np.float32)
-        except (OSError, ValueError, RuntimeError) as error:
+            if not isinstance(self._root.get(SCORES), zarr.Array):
+                return None
+            return np.asarray(check_array(self._root, SCORES, ("float32",))[:], dtype=np.float32)
+        except StgcnlibError:
+            raise
+        except Exception as error:  # as above
             raise SkeletonFormatError(f"{self._origin}: the scores are damaged ({error}); record again") from None
 
     def __len__(self) -> int:
@@ -267,7 +276,7 @@ def write_layer(
     """
     total, width = int(lengths.sum()), rows.shape[1]
     row_bytes = rows.dtype.itemsize * width
-    chunk = min(total, max(1, _CHUNK_BYTES // row_bytes))
+    chunk = min(total, max(1, CHUNK_BYTES // row_bytes))
     features = root.create_array(
         array,
         shape=(total, width),

@@ -9,13 +9,17 @@ from stgcnlib.artefacts.declare import Artefact, Axis, Form, Line, Place
 from stgcnlib.artefacts.forms import ARRAY, ARRAYS, JSON, TABLE, TABLES, saved_as
 from stgcnlib.artefacts.making import Artefacts
 from stgcnlib.artefacts.onlooker import Onlooker
+from stgcnlib.artefacts.reading import check_arrays, npz_shapes, plain_text, read_arrays, read_described, read_table
 from stgcnlib.artefacts.schedule import Event, make_all
+from stgcnlib.artefacts.store import Store
+from stgcnlib.artefacts.sums import MANIFEST, Sums, checked, checked_names, names_in, read_manifest
 from stgcnlib.artefacts.tasks import Tasks
 
 __all__ = [
     "ARRAY",
     "ARRAYS",
     "JSON",
+    "MANIFEST",
     "TABLE",
     "TABLES",
     "Artefact",
@@ -26,7 +30,19 @@ __all__ = [
     "Line",
     "Onlooker",
     "Place",
+    "Store",
+    "Sums",
     "Tasks",
+    "check_arrays",
+    "checked",
+    "checked_names",
     "make_all",
+    "names_in",
+    "npz_shapes",
+    "plain_text",
+    "read_arrays",
+    "read_described",
+    "read_manifest",
+    "read_table",
     "saved_as",
 ]

@@ -33,11 +33,13 @@ class Form:
         suffix: of the file; "" for a folder.
         load: reads the value from that file or folder.
         save: writes the value to a path that does not exist yet; `None`: `make` itself writes to its parameter `path`.
+        lazy: `load` also takes the `Sums` of its files, and compares what it reads later with them by itself.
     """
 
     suffix: str
-    load: Callable[[Path], Any]
+    load: Callable[..., Any]
     save: Callable[[Any, Path], object] | None
+    lazy: bool = False
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,8 @@ class Line:
         if len(self.artefacts) < len(artefacts):
             names = [artefact.name for artefact in artefacts]
             raise ArtefactError(f"{next(n for n in names if names.count(n) > 1)!r} is declared twice")
+        words_before_axes = sorted(artefacts, key=lambda each: len(each.axes))
+        self._templates = [(each.name.split("/"), each) for each in words_before_axes]
         for artefact in artefacts:
             _check_axes(artefact, self.axes)
             _check_parameters(artefact)
@@ -163,8 +167,7 @@ class Line:
             ArtefactError: there is none; names the nearest.
         """
         parts = name.split("/")
-        for artefact in sorted(self, key=lambda each: len(each.axes)):  # words before axes
-            template = artefact.name.split("/")
+        for template, artefact in self._templates:
             if len(template) == len(parts) and all(_is_axis(t) or t == p for t, p in zip(template, parts, strict=True)):
                 values = {t[1:-1]: unquote(p) for t, p in zip(template, parts, strict=True) if _is_axis(t)}
                 if all(self.axes[axis].takes(value) for axis, value in values.items()):

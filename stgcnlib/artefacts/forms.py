@@ -14,8 +14,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stgcnlib.artefacts.declare import Form
+from stgcnlib.artefacts.reading import check_arrays, read_array, read_arrays, read_table
+from stgcnlib.json_text import read_json_file
 
 __all__ = ["ARRAY", "ARRAYS", "JSON", "TABLE", "TABLES", "saved_as"]
+
+_MOST = 2**28  # bytes of a JSON file: levels of noise hold a value for each recording
 
 
 def _save_array(value: NDArray[Any], path: Path) -> None:
@@ -23,8 +27,7 @@ def _save_array(value: NDArray[Any], path: Path) -> None:
 
 
 def _load_array(path: Path) -> NDArray[Any]:
-    array: NDArray[Any] = np.load(path, allow_pickle=False)
-    return array
+    return read_array(path)
 
 
 def _save_arrays(value: Mapping[str, NDArray[Any]], path: Path) -> None:
@@ -33,8 +36,10 @@ def _save_arrays(value: Mapping[str, NDArray[Any]], path: Path) -> None:
 
 
 def _load_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    with np.load(path, allow_pickle=False) as stored:
-        return {str(name): stored[f"{k:04d}"] for k, name in enumerate(stored["names"])}
+    stored = read_arrays(path)
+    names = [f"{k:04d}" for k in range(stored["names"].size if "names" in stored else 0)]
+    check_arrays(stored, {"names": "s N", **dict.fromkeys(names, "a ...")})
+    return {str(name): stored[key] for name, key in zip(stored["names"], names, strict=True)}
 
 
 def _save_json(value: Any, path: Path) -> None:
@@ -42,7 +47,7 @@ def _save_json(value: Any, path: Path) -> None:
 
 
 def _load_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
+    return read_json_file(path, most=_MOST)
 
 
 def _save_table(value: pd.DataFrame, path: Path) -> None:
@@ -56,14 +61,14 @@ def _save_tables(value: Mapping[str, pd.DataFrame], path: Path) -> None:
 
 
 def _load_tables(path: Path) -> dict[str, pd.DataFrame]:
-    return {file.stem: pd.read_parquet(file) for file in sorted(path.glob("*.parquet"))}
+    return {file.stem: read_table(file) for file in sorted(path.glob("*.parquet"))}
 
 
 ARRAY = Form(".npy", _load_array, _save_array)
 ARRAYS = Form(".npz", _load_arrays, _save_arrays)
 """A dictionary from names, such as those of layers, to arrays, in its order."""
 JSON = Form(".json", _load_json, _save_json)
-TABLE = Form(".parquet", pd.read_parquet, _save_table)
+TABLE = Form(".parquet", read_table, _save_table)
 TABLES = Form("", _load_tables, _save_tables)
 """A dictionary from names to tables, as a folder of parquet files; loaded in alphabetical order."""
 

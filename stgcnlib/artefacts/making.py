@@ -21,7 +21,7 @@ from stgcnlib.artefacts.keys import Keys
 from stgcnlib.artefacts.stamps import Stamps
 from stgcnlib.artefacts.store import Store
 from stgcnlib.artefacts.tasks import Tasks
-from stgcnlib.errors import ArtefactError, StudyError
+from stgcnlib.errors import ArtefactError, DamagedError, StudyError, warn
 from stgcnlib.files import atomic_path
 
 __all__ = ["Artefacts"]
@@ -67,7 +67,7 @@ class Artefacts:
         if place.stars:
             return self.gathered(place)
         if place.name not in self._values:
-            self._values[place.name] = self._made(place)
+            self._values[place.name] = self._whole(place)
         return self._values[place.name]
 
     def get(self, name: str) -> Any:
@@ -105,7 +105,7 @@ class Artefacts:
     def make(self, name: str) -> Path:
         """Make an artefact if it is not there, with all that it needs; its place on disk."""
         place = self.find(name)
-        self._values[place.name] = self._made(place)
+        self._values[place.name] = self._whole(place)
         return self.store.path(place.name, _form(place))
 
     def forget(self, name: str) -> None:
@@ -168,6 +168,20 @@ class Artefacts:
             found[place.name] = None
         return kept or lacking
 
+    def _whole(self, place: Place) -> Any:
+        """The value of an artefact; it and those that it builds on are made again where they are damaged, each once."""
+        again: set[str] = set()
+        while True:
+            try:
+                return self._made(place)
+            except DamagedError as damage:
+                ours = self.store.mend is None and Path(damage.path).is_relative_to(self.store.folder)
+                if not ours or damage.path in again:
+                    raise
+                again.add(damage.path)
+                self._values.clear()
+                warn(str(damage))
+
     def _made(self, place: Place) -> Any:
         artefact, form = place.artefact, place.artefact.form
         if form is None:
@@ -177,7 +191,7 @@ class Artefacts:
             with self.store.making(place.name):
                 if not self.store.holds(place.name, form, key):  # another process may have made it meanwhile
                     self._write(place, form, key)
-        value = form.load(self.store.path(place.name, form))
+        value = self.store.load(place.name, form)
         self._write_tables(place, value)
         return value
 

@@ -1,12 +1,13 @@
 """The store: artefacts on disk, each with a manifest that says what it was made from and what its files hold.
 
 An artefact is written to a temporary path, synced, given checksums and renamed into its place, by one process at a
-time. Before it is used, its files are compared with the checksums: a damaged artefact is made again.
+time. Whether it is up to date, the states of its files tell; before it is used, what they hold is compared with the
+checksums (`sums`): a damaged artefact is made again.
 """
 
 from __future__ import annotations
 
-import json
+import errno
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -19,14 +20,12 @@ from filelock import FileLock
 
 from stgcnlib.artefacts.declare import Form
 from stgcnlib.artefacts.stamps import file_state
-from stgcnlib.errors import ArtefactError
+from stgcnlib.artefacts.sums import FORMAT, MANIFEST, Sums, manifest_of, names_in, read_manifest
+from stgcnlib.errors import ArtefactError, DamagedError
 from stgcnlib.files import fingerprint_file, make_folder, write_json, writing
 from stgcnlib.version import __version__
 
 __all__ = ["Store"]
-
-FORMAT = 1
-MANIFEST = ".manifest.json"
 
 
 class Store:
@@ -34,10 +33,12 @@ class Store:
 
     Args:
         folder: where they lie; made with the first one.
+        mend: where nothing is made, what to do about a damaged artefact, the end of a sentence; `None`: its manifest is
+            removed, so that it is made again.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, mend: str | None = None) -> None:
+        self.folder, self.mend = folder, mend
         self._whole: dict[str, tuple[str, list[int]]] = {}
 
     def path(self, name: str, form: Form) -> Path:
@@ -47,27 +48,52 @@ class Store:
     def about(self, name: str, form: Form) -> dict[str, Any]:
         """The manifest of an artefact; empty where it has none that can be read."""
         try:
-            content = json.loads(self._manifest(self.path(name, form)).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            return read_manifest(self.path(name, form), "")
+        except DamagedError:
             return {}
-        return content if isinstance(content, dict) else {}
 
-    def holds(self, name: str, form: Form, key: str | None) -> bool:
-        """Whether an artefact is there, was made from `key` (`None`: from whatever), and is as it was written."""
+    def holds(self, name: str, form: Form, key: str) -> bool:
+        """Whether an artefact is there, was made from `key`, and nothing says that it is not as it was written.
+
+        Files whose state has not changed since are not read; `load` reads them.
+
+        Raises:
+            ArtefactError: a newer version made it.
+        """
         path = self.path(name, form)
         try:
-            state = file_state(self._manifest(path))  # changes when another process makes or forgets the artefact
-            known, seen = self._whole.get(name, (None, None))
-            if seen == state and key in (None, known) and path.exists():
+            state = file_state(manifest_of(path))  # changes when another process makes or forgets the artefact
+            if self._whole.get(name) == (key, state) and path.exists():
                 return True
-            manifest = self.about(name, form)
-            key = manifest["key"] if key is None else key
-            whole = manifest["format"] == FORMAT and manifest["key"] == key and _intact(path, manifest["files"])
-        except (OSError, ValueError, KeyError, TypeError):
+            manifest = read_manifest(path, "")
+            whole = manifest["key"] == key and _unchanged(path, manifest)
+        except (OSError, DamagedError):
             return False  # without a readable manifest it is made again
         if whole:
             self._whole[name] = (key, state)
         return whole
+
+    def load(self, name: str, form: Form) -> Any:
+        """The value of an artefact, after its files have been compared with their sums.
+
+        Raises:
+            DamagedError: it is not as it was written, or cannot be read; without `mend` it is made again next time.
+            ArtefactError: a newer version made it.
+        """
+        path = self.path(name, form)
+        sums = Sums(path, read_manifest(path, self.mend)["files"], self.mend)
+        try:
+            if form.lazy:
+                sums.check_names()
+                return form.load(path, sums)
+            sums.check()
+            return form.load(path)
+        except (DamagedError, MemoryError, ImportError):
+            raise
+        except Exception as error:  # libraries stumble over what they read in many ways
+            if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+                raise
+            raise sums.damage("", f"cannot be read ({' '.join(str(error).split())})") from error
 
     def write(
         self,
@@ -90,11 +116,13 @@ class Store:
             make(temporary)
             if not temporary.exists():
                 raise ArtefactError(f"{name}: its function wrote nothing to its path")
-            sums = {file: _synced(temporary / file if file else temporary) for file in _names(temporary)}
-            self._manifest(path).unlink(missing_ok=True)
+            sums = Sums(path, {file: _synced(temporary / file if file else temporary) for file in names_in(temporary)})
+            manifest_of(path).unlink(missing_ok=True)
             _replace(temporary, path, scratch)
+        for file in sums.files:
+            sums.know(file)
         write_json(
-            self._manifest(path),
+            manifest_of(path),
             {
                 "format": FORMAT,
                 "artefact": name,
@@ -103,10 +131,12 @@ class Store:
                 "made": datetime.now(UTC).isoformat(timespec="seconds"),
                 "effort": dict(effort()),
                 "from": dict(basis),
-                "files": {file: [total, file_state(path / file if file else path)] for file, total in sums.items()},
+                "files": {
+                    file: [total, file_state(path / file if file else path)] for file, total in sums.files.items()
+                },
             },
         )
-        self._whole[name] = (key, file_state(self._manifest(path)))
+        self._whole[name] = (key, file_state(manifest_of(path)))
 
     def forget(self, pattern: str, form: Form) -> None:
         """Have artefacts made again: their manifests go, their files stay until they are replaced.
@@ -152,26 +182,15 @@ class Store:
     def _unfinished(self, name: str) -> Path:
         return self.folder / ".unfinished" / name.replace("/", "__")
 
-    @staticmethod
-    def _manifest(path: Path) -> Path:
-        return path.with_name(path.name + MANIFEST)
 
-
-def _names(path: Path) -> list[str]:
-    """Names of the files in a folder, relative to it; [""] for a file."""
-    if not path.is_dir():
-        return [""]
-    return sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
-
-
-def _intact(path: Path, files: Mapping[str, Any]) -> bool:
-    """Whether a path has exactly these files with these contents; a file in the same state is not read again."""
-    if _names(path) != sorted(files):
+def _unchanged(path: Path, manifest: Mapping[str, Any]) -> bool:
+    """Whether a path has the files of a manifest, in the same states or else with the same contents."""
+    if names_in(path) != sorted(manifest["files"]):
         return False
-    for name, (total, state) in files.items():
-        file = path / name if name else path
-        if file_state(file) != state and fingerprint_file(file) != total:
-            return False
+    sums = Sums(path, manifest["files"], "")
+    for name, state in manifest["states"].items():
+        if file_state(path / name if name else path) != state:
+            sums.check_file(name)
     return True
 
 

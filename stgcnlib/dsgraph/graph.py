@@ -6,15 +6,15 @@ It keeps each node's own candidates and weights; matrices are made on demand. It
 from __future__ import annotations
 
 import os
-import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from stgcnlib.artefacts import check_arrays, plain_text, read_arrays
 from stgcnlib.errors import GraphError, suggest
 from stgcnlib.files import atomic_path
 
@@ -154,19 +154,23 @@ class DSGraph:
         """Read what `save` wrote.
 
         Raises:
-            GraphError: no DSGraph file, or of a newer version.
+            GraphError: no DSGraph file, a damaged one, or one of a newer version.
         """
         try:
-            with np.load(Path(path), allow_pickle=False) as stored:
-                arrays = {name: stored[name] for name in stored.files}
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            arrays = read_arrays(path)
+            if plain_text(arrays.get("format", np.array(0))) != FORMAT:
+                raise GraphError(f"{path}: holds no DSGraph; give a file written by DSGraph.save")
+            check_arrays({"version": arrays["version"]}, {"version": "i"})
+            if (version := int(arrays["version"])) > VERSION:
+                raise GraphError(f"{path}: DSGraph version {version}; this library reads up to {VERSION}; update it")
+            check_arrays(arrays, _MEMBERS)
+            _check_ranges(arrays)
+        except (OSError, ValueError, KeyError) as error:
+            if isinstance(error, GraphError):
+                raise
             raise GraphError(
                 f"{path}: cannot be read as a DSGraph ({error}); give a file written by DSGraph.save"
             ) from error
-        if str(arrays.get("format")) != FORMAT:
-            raise GraphError(f"{path}: holds no DSGraph; give a file written by DSGraph.save")
-        if int(arrays["version"]) > VERSION:
-            raise GraphError(f"{path}: DSGraph version {int(arrays['version'])}; this library reads up to {VERSION}")
         sigma = arrays["sigma"]
         return cls(
             candidates=arrays["candidates"],
@@ -174,11 +178,32 @@ class DSGraph:
             weights=arrays["weights"],
             sigma=float(sigma) if sigma.ndim == 0 else sigma,
             kkt_residual=arrays["kkt_residual"],
-            kind="knn" if str(arrays["kind"]) == "knn" else "nnk",
+            kind="knn" if plain_text(arrays["kind"]) == "knn" else "nnk",
             symmetrize=check_symmetrize(str(arrays["symmetrize"])),
             errors=arrays.get("errors"),
             projected=arrays.get("projected"),
         )
+
+
+_MEMBERS = {
+    "format": "s", "version": "i", "candidates": "i N K", "candidate_distances": "f N K", "weights": "f N K",
+    "sigma": "f | f N", "kkt_residual": "f N", "kind": "s", "symmetrize": "s", "errors?": "f N", "projected?": "b N",
+}  # fmt: skip
+
+
+def _check_ranges(arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Refuse candidates that are no other nodes, and numbers that no graph has; ValueError names the array."""
+    candidates = arrays["candidates"]
+    if candidates.size and not 0 <= candidates.min() <= candidates.max() < len(candidates):
+        raise ValueError(f"'candidates' names nodes outside of 0 to {len(candidates) - 1}")
+    if (candidates == np.arange(len(candidates))[:, None]).any():
+        raise ValueError("'candidates' names a node as its own neighbour")
+    for name in ("candidate_distances", "weights", "sigma"):
+        if not (np.isfinite(arrays[name]).all() and (arrays[name] >= 0).all()):
+            raise ValueError(f"{name!r} holds a number that is negative or not finite")
+    if plain_text(arrays["kind"]) not in get_args(Kind):
+        raise ValueError(f"'kind' is {plain_text(arrays['kind'])[:40]!r}")
+    check_symmetrize(plain_text(arrays["symmetrize"]))
 
 
 def check_symmetrize(name: str) -> Symmetrize:

@@ -7,14 +7,13 @@ distances (graphs, votes, dimensions) takes one of these, and an array becomes o
 from __future__ import annotations
 
 import os
-import zipfile
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from stgcnlib.artefacts import check_arrays, plain_text, read_arrays
 from stgcnlib.dtw.lookup import PairLookup
 from stgcnlib.dtw.neighbors import NeighborTable
 from stgcnlib.dtw.pairs import KnownPairs
@@ -29,6 +28,7 @@ __all__ = ["LayerDistances", "as_layer_distances"]
 Codes = NDArray[np.int64]
 
 FORMAT = "stgcnlib-layer-distances"
+_MOST = 10**7  # recordings of a file
 
 
 class LayerDistances:
@@ -273,10 +273,10 @@ class LayerDistances:
             GraphError: no such file, or one whose arrays do not fit each other.
         """
         try:
-            with np.load(Path(path), allow_pickle=False) as stored:
-                arrays = {name: stored[name] for name in stored.files}
-            if str(arrays.get("format")) != FORMAT:
-                raise ValueError(f"its format is {arrays.get('format')!r}")
+            arrays = read_arrays(path)
+            if (found_format := plain_text(arrays.get("format", np.array(0)))) != FORMAT:
+                raise ValueError(f"its format is {found_format[:60]!r}")
+            _check_members(arrays)
             count = int(arrays["count"])
             if "matrix" in arrays:
                 found = cls.all_pairs(arrays["matrix"])
@@ -288,9 +288,7 @@ class LayerDistances:
                 for table in tables:
                     table.check(count)
                 found = cls(count, tables=tables, pairs=KnownPairs(count, arrays["keys"], arrays["values"]))
-            if found.count != count:
-                raise ValueError(f"it says {count} recordings and has {found.count}")
-        except (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError) as error:
             raise GraphError(
                 f"{path}: cannot be read as distances of a layer ({error}); give a file written by LayerDistances.save"
             ) from error
@@ -326,6 +324,38 @@ class LayerDistances:
         own = KnownPairs(self.count)
         own.add(first[both], second[both], self._pairs.values[both])
         return own
+
+
+def _check_members(arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Refuse arrays that `save` does not write together; ValueError names one."""
+    if "matrix" in arrays:
+        sizes = check_arrays(arrays, {"format": "s", "count": "i", "matrix": "f N N"})
+    else:
+        check_arrays({name: arrays[name] for name in arrays if name == "tables"}, {"tables": "i"})
+        number = int(arrays["tables"])
+        if not 0 <= number <= 2:
+            raise ValueError(f"'tables' is {number}, not 0, 1 or 2")
+        tables: dict[str, str] = {}
+        for k in range(number):
+            tables |= {f"codes_{k}?": "i N", f"known_{k}": "i N"}
+            tables |= {f"indices_{k}": f"i N {'RS'[k]}", f"distances_{k}": f"f N {'RS'[k]}"}
+        sizes = check_arrays(
+            arrays, {"format": "s", "count": "i", "keys": "i P", "values": "f P", "tables": "i"} | tables
+        )
+        for k in range(number):
+            _check_reach(arrays[f"distances_{k}"], arrays[f"known_{k}"])
+    count = int(arrays["count"])
+    if not 0 <= count <= _MOST or count != sizes.get("N", count):
+        raise ValueError(f"it says {count} recordings and has {sizes.get('N', 'none')}")
+
+
+def _check_reach(distances: NDArray[np.floating], known: Codes) -> None:
+    """Refuse rows that count more neighbours than they have, or whose distances are none."""
+    if len(known) and not 0 <= known.min() <= known.max() <= distances.shape[1]:
+        raise ValueError(f"a table counts neighbours that it does not have: {distances.shape[1]} at most")
+    counted = np.arange(distances.shape[1]) < known[:, None]
+    if not (np.isfinite(distances[counted]).all() and (distances[counted] >= 0).all()):
+        raise ValueError("a table holds a distance that is negative or not finite")
 
 
 def as_layer_distances(distances: LayerDistances | ArrayLike) -> LayerDistances:

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
 from stgcnlib.activations.axes import Axes
+from stgcnlib.artefacts import read_table
 from stgcnlib.dtw import DTWLike
 from stgcnlib.errors import SkeletonFormatError
 from stgcnlib.explain.baseline import Replacement
@@ -72,7 +73,7 @@ class MapEvaluation:
         for field in fields(cls):
             file = Path(path) / f"{field.name}.parquet"
             try:
-                tables[field.name] = pd.read_parquet(file)
+                tables[field.name] = read_table(file)
             except (OSError, ValueError) as error:
                 reason = " ".join(str(error).split())[:160]
                 raise SkeletonFormatError(f"{file}: not a readable table ({reason}); evaluate again") from None

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from stgcnlib.artefacts import check_arrays, plain_text, read_arrays
 from stgcnlib.errors import SequenceError, SkeletonFormatError
 from stgcnlib.explain.gradcam import RelevanceMap
 from stgcnlib.files import atomic_path
+from stgcnlib.json_text import parse_json
 
 __all__ = ["load_relevance", "save_relevance"]
 
@@ -66,13 +68,10 @@ def load_relevance(path: str | os.PathLike[str]) -> list[dict[str, RelevanceMap]
     """
     file = Path(path)
     try:
-        with np.load(file, allow_pickle=False) as arrays:
-            content = {key: arrays[key] for key in arrays.files}
-        header = json.loads(str(content["header"]))
-        if header.get("format") != FORMAT or header["version"] > VERSION:
-            raise ValueError(f"format {header.get('format')!r}, version {header.get('version')!r}")
+        content = read_arrays(file)
+        layers = _layers(content)
         maps: list[dict[str, RelevanceMap]] = []
-        for k, entry in enumerate(header["layers"]):
+        for k, entry in enumerate(layers):
             shapes = content[f"{k}/shapes"]
             maps = maps or [{} for _ in shapes]
             M, T, T_l = shapes.T
@@ -93,7 +92,31 @@ def load_relevance(path: str | os.PathLike[str]) -> list[dict[str, RelevanceMap]
         return maps
     except FileNotFoundError:
         raise SkeletonFormatError(f"{file}: no such file") from None
-    except (OSError, ValueError, KeyError, TypeError, IndexError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise SkeletonFormatError(
             f"{file}: not a readable relevance file ({type(error).__name__}: {error}); save it again"
         ) from None
+
+
+def _layers(content: Mapping[str, NDArray[Any]]) -> list[dict[str, Any]]:
+    """What the header says of each layer, if the arrays are those of these layers; ValueError says what is not."""
+    header = parse_json(plain_text(content["header"]).encode())
+    if header.get("format") != FORMAT or type(header.get("version")) is not int or header["version"] > VERSION:
+        raise ValueError(f"format {header.get('format')!r}, version {header.get('version')!r}")
+    layers = header["layers"]
+    named = all(type(each["layer"]) is type(each["title"]) is str and type(each["index"]) is int for each in layers)
+    if not layers or not named or len({each["layer"] for each in layers}) < len(layers):
+        raise ValueError("its header does not name each layer once")
+    wanted = {"header": "s"}
+    for k in range(len(layers)):
+        wanted |= {f"{k}/values": f"f R{k} V{k}", f"{k}/raw": f"f S{k} U{k}", f"{k}/shapes": "i N 3"}
+        wanted |= {f"{k}/targets": "i N", f"{k}/versus{'?' * (header['version'] == 1)}": "i N"}
+    check_arrays(content, wanted)
+    for k in range(len(layers)):
+        shapes = content[f"{k}/shapes"]
+        if shapes.min(initial=1) < 1 or shapes.max(initial=1) >= 2**31:
+            raise ValueError(f"'{k}/shapes' are not those of maps")
+        for name, frames in (("values", shapes[:, 1]), ("raw", shapes[:, 2])):
+            if int((shapes[:, 0] * frames).sum()) != len(content[f"{k}/{name}"]):
+                raise ValueError(f"'{k}/{name}' has not as many rows as '{k}/shapes' say")
+    return list(layers)

@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -18,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from stgcnlib.artefacts import check_arrays, read_arrays, read_described, read_table
 from stgcnlib.dsgraph import DSGraph
 from stgcnlib.errors import GraphError
 from stgcnlib.files import atomic_folder, write_json
@@ -249,28 +248,46 @@ class LayerGeometry:
         """
         home = Path(folder).absolute()
         try:
-            manifest = json.loads((home / "manifest.json").read_text(encoding="utf-8"))
-            if manifest.get("format") != FORMAT:
-                raise ValueError(f"manifest.json says format {manifest.get('format')!r}")
-            with np.load(home / "nodes.npz", allow_pickle=False) as stored:
-                labels, groups = stored["labels"], stored["groups"] if "groups" in stored.files else None
-                targets = stored["targets"] if "targets" in stored.files else None
-                resample = stored["resample"] if "resample" in stored.files else manifest.get("resample")
+            manifest = read_described(home / "manifest.json", FORMAT, settings=dict, graphs=dict, target_names=list)
+            nodes = read_arrays(home / "nodes.npz", _NODES)
+            labels, groups, targets = nodes["labels"], nodes.get("groups"), nodes.get("targets")
+            resample = nodes.get("resample", manifest.get("resample"))
+            if not (resample is None or isinstance(resample, np.ndarray | str)):
+                raise ValueError(f"manifest.json: 'resample' is {str(resample)[:60]}")
+            _check_files(manifest["graphs"])
             words = {name: str(manifest.get(name, SUBJECT)) for name in ("group", "unit")}
             files = {(str(a), str(b), str(c)): home / file for file, (a, b, c) in manifest["graphs"].items()}
             graphs, left_out = StoredGraphs(files), dict[Key, Floats]()
-            with np.load(home / "left_out.npz", allow_pickle=False) as stored:
-                for number, key in enumerate(files):
-                    left_out[key] = stored[f"{number:03d}"]
-            table, per_class, per_node = (
-                pd.read_parquet(home / f"{name}.parquet") for name in ("table", "per_class", "per_node")
+            stored = read_arrays(home / "left_out.npz")
+            check_arrays(
+                {"labels": labels, **stored}, {"labels": "i N"} | {f"{n:03d}": "f P N" for n in range(len(files))}
             )
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            left_out |= {key: stored[f"{number:03d}"] for number, key in enumerate(files)}
+            table, per_class, per_node = (
+                read_table(home / f"{name}.parquet", {**_COLUMNS, **more}) for name, more in _TABLES.items()
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise GraphError(f"{home}: no complete LayerGeometry ({error}); give a folder written by save") from error
         return cls(
             table, per_class, per_node, graphs, labels, groups, manifest["settings"], words["group"], resample,
-            words["unit"], left_out, targets, tuple(manifest.get("target_names", ())),
+            words["unit"], left_out, targets, tuple(str(name) for name in manifest["target_names"]),
         )  # fmt: skip
+
+
+_NODES = {"labels": "i N", "groups?": "i N", "resample?": "i N", "targets?": "f N Q"}
+_COLUMNS = {"layer": "s", "index": "i", "network": "s", "neighbours": "s", "smoothness": "f"}
+_TABLES: dict[str, dict[str, str]] = {
+    "table": {"title": "s", "low": "f", "high": "f", "null_mean": "f"},
+    "per_class": {"title": "s", "class_index": "i", "class_name": "s"},
+    "per_node": {"node": "i"},
+}
+
+
+def _check_files(files: Mapping[str, Any]) -> None:
+    """Refuse names of graphs that `save` does not give; ValueError names one."""
+    for number, (file, key) in enumerate(files.items()):
+        if file != f"graphs/{number:03d}.npz" or not isinstance(key, list) or [type(part) for part in key] != [str] * 3:
+            raise ValueError(f"manifest.json: graph {number} is {file[:60]!r} of {str(key)[:60]}")
 
 
 def merge_geometries(geometries: Sequence[LayerGeometry]) -> LayerGeometry:

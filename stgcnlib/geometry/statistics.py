@@ -7,7 +7,6 @@ they become tables.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from stgcnlib.artefacts import read_described, read_table
 from stgcnlib.dtw import LayerDistances
 from stgcnlib.errors import GraphError, suggest
 from stgcnlib.files import atomic_folder, write_json
@@ -101,13 +101,19 @@ class LayerStatistics:
         """
         home = Path(folder)
         try:
-            manifest = json.loads((home / "manifest.json").read_text(encoding="utf-8"))
-            if manifest.get("format") != FORMAT:
-                raise ValueError(f"manifest.json says format {manifest.get('format')!r}")
-            table, pairs = (pd.read_parquet(home / f"{name}.parquet") for name in ("table", "pairs"))
+            manifest = read_described(home / "manifest.json", FORMAT, settings=dict)
+            table, pairs = (read_table(home / f"{name}.parquet", columns) for name, columns in _COLUMNS.items())
         except (OSError, ValueError) as error:
             raise GraphError(f"{home}: no complete LayerStatistics ({error}); give a folder written by save") from error
         return cls(table, pairs, manifest["settings"])
+
+
+_COLUMNS = {
+    "table": {"layer": "s", "index": "i", "title": "s", "network": "s", "statistic": "s", "value": "f", "low": "f",
+              "high": "f"},
+    "pairs": {"first": "s", "first_index": "i", "first_title": "s", "second": "s", "second_title": "s", "network": "s",
+              "statistic": "s", "value": "f"},
+}  # fmt: skip
 
 
 def layer_statistics(

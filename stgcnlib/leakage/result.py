@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from stgcnlib.artefacts import read_described, read_table
 from stgcnlib.errors import SequenceError, shorten
 from stgcnlib.files import atomic_folder, write_json
 from stgcnlib.groups import counted
@@ -83,10 +83,8 @@ class Leakage:
         """
         home = Path(folder)
         try:
-            manifest = json.loads((home / "manifest.json").read_text(encoding="utf-8"))
-            if manifest.get("format") != FORMAT:
-                raise ValueError(f"manifest.json says format {manifest.get('format')!r}")
-            pairs, repeats = (pd.read_parquet(home / f"{name}.parquet") for name in ("pairs", "repeats"))
+            manifest = read_described(home / "manifest.json", FORMAT, facts=dict)
+            pairs, repeats = (read_table(home / f"{name}.parquet") for name in ("pairs", "repeats"))
         except (OSError, ValueError) as error:
             raise SequenceError(f"{home}: no complete Leakage ({error}); give a folder written by save") from error
         return cls(pairs, repeats, manifest["facts"])

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Any, NoReturn
 
-from stgcnlib.artefacts import Line, Place
+from stgcnlib.artefacts import Line, Place, Store
 from stgcnlib.errors import ArtefactError, StudyError
 from stgcnlib.pipeline.line.table import LINE
 from stgcnlib.pipeline.run import StudyRun
@@ -45,6 +45,11 @@ class FinishedStudy(StudyRun):
     What is not kept, such as the nodes, is computed from what is. Files are compared with the checksums of their
     manifests before they are read, so that damage does not pass for a result.
     """
+
+    def __init__(self, study: Study, output: Path, line: Line = LINE) -> None:
+        super().__init__(study, output, line)
+        again = f"make it again with: stgcnlib run {output / 'study.yml'} -o {output}"
+        self.store = Store(self.store.folder, mend=again)
 
     def has(self, name: str) -> bool:
         """Whether an artefact can be read: it is kept and there, and its study has it.
@@ -81,19 +86,11 @@ class FinishedStudy(StudyRun):
         form = place.artefact.form
         if form is None:
             return super()._made(place)
-        path = self.store.path(place.name, form)
-        if not path.exists():
-            study = self.output / "study.yml"
+        if not self.store.path(place.name, form).exists():
             raise ArtefactError(
-                f"{self.output}: {place.name!r} is not there, and nothing is made here; "
-                f"make it with: stgcnlib run {study} -o {self.output}"
+                f"{self.output}: {place.name!r} is not there, and nothing is made here; {self.store.mend}"
             )
-        if not self.store.holds(place.name, form, None):
-            raise ArtefactError(
-                f"{path}: is not as it was written, or its manifest is missing; make it again with: "
-                f"stgcnlib run {self.output / 'study.yml'} -o {self.output}"
-            )
-        return form.load(path)
+        return self.store.load(place.name, form)
 
     def _about(self) -> dict[str, Any]:
         """The manifest of its geometry, or of the first result that is there."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from stgcnlib.files import write_json
+from stgcnlib.files import fingerprint_file, write_json
 from stgcnlib.json_text import read_json_file
 from stgcnlib.version import __version__
 
@@ -46,12 +46,19 @@ class Record:
         return cls(file, known, {n: float(s) for n, s in rows if isinstance(s, int | float) and 0 <= s < float("inf")})
 
     def holds(self, name: str, mark: str, target: Path) -> bool:
-        """Whether notebook `name` is done with this mark and is still there."""
-        return self.done.get(name, {}).get("mark") == mark and target.exists()
+        """Whether notebook `name` is done with this mark, and is there as it was written."""
+        return self.done.get(name, {}).get("mark") == mark and target.exists() and self.unchanged(name, target)
 
-    def add(self, name: str, *, stage: str, mark: str, seconds: float, parameters: Mapping[str, Any]) -> None:
-        """Note that a notebook is done."""
+    def unchanged(self, name: str, target: Path) -> bool:
+        """Whether a file holds what notebook `name` held when it was done; records of older versions do not tell."""
+        return self.done.get(name, {}).get("sum") in (None, fingerprint_file(target))
+
+    def add(
+        self, name: str, target: Path, *, stage: str, mark: str, seconds: float, parameters: Mapping[str, Any]
+    ) -> None:
+        """Note that a notebook is done, and that `target` is what it has become."""
         self.done[name] = {
+            "sum": fingerprint_file(target),
             "stage": stage,
             "mark": mark,
             "seconds": round(seconds, 2),

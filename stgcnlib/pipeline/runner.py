@@ -167,8 +167,9 @@ class _Work:
         for job, told in self.crew.run(due, show):
             seconds = told + share
             self.record.add(
-                job.name, stage=stage.name, mark=marks[job.name], seconds=seconds, parameters=job.parameters
-            )
+                job.name, job.target, stage=stage.name, mark=marks[job.name], seconds=seconds,
+                parameters=job.parameters,
+            )  # fmt: skip
             board.done(stage.name, job.name, seconds)
 
     def _make(self, stage: Stage, names: Sequence[str]) -> None:

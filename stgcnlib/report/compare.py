@@ -85,7 +85,7 @@ def compare(
             shown = crew.run([job], lambda each, cell, count: state.cell(NOTEBOOK, each.name, cell, count))
             for each, seconds in shown:
                 mark = fingerprint(settings)
-                record.add(each.name, stage=NOTEBOOK, mark=mark, seconds=seconds, parameters=parameters)
+                record.add(each.name, each.target, stage=NOTEBOOK, mark=mark, seconds=seconds, parameters=parameters)
                 board.done(NOTEBOOK, each.name, seconds)
     finally:
         index = render_report(target)

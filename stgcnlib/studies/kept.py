@@ -18,6 +18,7 @@ from typing import Any
 
 import pandas as pd
 
+from stgcnlib.artefacts import read_described, read_table
 from stgcnlib.errors import StudyError
 from stgcnlib.files import atomic_folder, atomic_path, fingerprint, write_json
 from stgcnlib.json_text import read_json_file
@@ -133,11 +134,9 @@ def load_tables(
     """
     home = Path(folder)
     try:
-        manifest = json.loads((home / "manifest.json").read_text(encoding="utf-8"))
-        if manifest["format"] != f"stgcnlib-{kind}":
-            raise ValueError(f"manifest.json says format {manifest['format']!r}")
-        return {name: pd.read_parquet(home / f"{name}.parquet") for name in names}, dict(manifest["settings"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        manifest = read_described(home / "manifest.json", f"stgcnlib-{kind}", settings=dict)
+        return {name: read_table(home / f"{name}.parquet") for name in names}, manifest["settings"]
+    except (OSError, ValueError) as error:
         raise StudyError(f"{home}: no complete {kind} result ({error}); give a folder written by save") from None
 
 

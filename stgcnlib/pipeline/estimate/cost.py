@@ -62,11 +62,11 @@ def stored_size(f: Facts) -> int:
 
 def activations_on_disk(f: Facts) -> int:
     """Bytes of one network's recorded layers: whole chunks of zarr, the last one filled up."""
-    from stgcnlib.activations.store import _CHUNK_BYTES
+    from stgcnlib.activations.blocks import CHUNK_BYTES
 
     size, total = stored_size(f), 4 * f.classes * len(f.nodes)
     for layer in f.layers:
-        chunk = min(layer.rows, max(1, _CHUNK_BYTES // (size * layer.width)))
+        chunk = min(layer.rows, max(1, CHUNK_BYTES // (size * layer.width)))
         total += -(-layer.rows // chunk) * chunk * size * layer.width
     return total
 

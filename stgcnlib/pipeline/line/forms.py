@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stgcnlib.artefacts import Form, saved_as
+from stgcnlib.artefacts import Form, Sums, check_arrays, read_arrays, read_table, saved_as
 from stgcnlib.json_text import read_json_file
 
 __all__ = ["ACTIVATIONS", "DISTANCES", "EVALUATION", "FIELDS", "GEOMETRY", "LEAKAGE", "MAPS", "MAP_EVALUATION", "NOISE",
@@ -28,7 +28,7 @@ class Training:
 
 
 def _load_training(path: Path) -> Training:
-    return Training(path / "network.pt", pd.read_parquet(path / "history.parquet"))
+    return Training(path / "network.pt", read_table(path / "history.parquet"))
 
 
 def _save_training(value: Any, path: Path) -> None:
@@ -43,12 +43,17 @@ def _save_training(value: Any, path: Path) -> None:
 def _load_evaluation(path: Path) -> Any:
     from stgcnlib.training import Evaluation, TargetEvaluation
 
-    with np.load(path, allow_pickle=False) as stored:
-        if "estimates" in stored.files:
-            named = tuple(str(name) for name in stored["target_names"])
-            return TargetEvaluation(stored["estimates"], stored["targets"], named, stored["mean"], stored["scale"])
-        names = tuple(str(name) for name in stored["class_names"])
-        return Evaluation(stored["logits"], stored["labels"], names)
+    stored = read_arrays(path)
+    if "estimates" in stored:
+        columns = {"estimates": "f N Q", "targets": "f N Q", "target_names": "s Q", "mean": "f Q", "scale": "f Q"}
+        check_arrays(stored, columns)
+        named = tuple(str(name) for name in stored["target_names"])
+        return TargetEvaluation(stored["estimates"], stored["targets"], named, stored["mean"], stored["scale"])
+    sizes = check_arrays(stored, {"logits": "f N C", "labels": "i N", "class_names": "s C"})
+    labels, names = stored["labels"], tuple(str(name) for name in stored["class_names"])
+    if len(labels) and not 0 <= labels.min() <= labels.max() < sizes["C"]:
+        raise ValueError(f"a label lies outside of 0 to {sizes['C'] - 1}")
+    return Evaluation(stored["logits"], labels, names)
 
 
 def _save_evaluation(value: Any, path: Path) -> None:
@@ -60,11 +65,11 @@ def _save_evaluation(value: Any, path: Path) -> None:
     np.savez(path, logits=value.logits, labels=value.labels, class_names=names, allow_pickle=False)
 
 
-def _load_activations(path: Path) -> Any:
+def _load_activations(path: Path, sums: Sums) -> Any:
     from stgcnlib.activations import LayerStore
     from stgcnlib.activations.demand import LayersOnDemand
 
-    return LayersOnDemand.open(path) if LayersOnDemand.is_one(path) else LayerStore.open(path)
+    return (LayersOnDemand if LayersOnDemand.is_one(path) else LayerStore).open(path, sums=sums)
 
 
 def _load_maps(path: Path) -> Any:
@@ -96,11 +101,18 @@ def _save_records(value: Mapping[str, Any], path: Path) -> None:
 def _load_records(kind: str, path: Path) -> dict[str, Any]:
     module, _, name = kind.partition(":")
     made = getattr(import_module(module), name)
-    with np.load(path, allow_pickle=False) as stored:
-        return {
-            str(known): made(**{field.name: _plain(stored[f"{k}/{field.name}"]) for field in fields(made)})
-            for k, known in enumerate(stored["names"])
-        }
+    stored = read_arrays(path)
+    count = stored["names"].size if "names" in stored else 0
+    check_arrays(stored, {"names": "s N"} | {f"{k}/{field.name}": _KINDS.get(str(field.type), "f ...")
+                                             for k in range(count) for field in fields(made)})  # fmt: skip
+    return {
+        str(known): made(**{field.name: _plain(stored[f"{k}/{field.name}"]) for field in fields(made)})
+        for k, known in enumerate(stored["names"])
+    }
+
+
+_KINDS = {"str": "s", "int": "i", "float": "f"}
+"""Kinds of a record's fields by their types; any other is an array of real numbers."""
 
 
 def _plain(value: Any) -> Any:
@@ -115,7 +127,7 @@ def _records(kind: str) -> Form:
 SEQUENCES = saved_as("stgcnlib.sequences:SequenceSet", ".npz")
 TRAINING = Form("", _load_training, _save_training)
 EVALUATION = Form(".npz", _load_evaluation, _save_evaluation)
-ACTIVATIONS = Form(".zarr", _load_activations, None)
+ACTIVATIONS = Form(".zarr", _load_activations, None, lazy=True)
 DISTANCES = saved_as("stgcnlib.dtw:LayerDistances", ".npz")
 GEOMETRY = saved_as("stgcnlib.geometry:LayerGeometry")
 STATISTICS = saved_as("stgcnlib.geometry:LayerStatistics")

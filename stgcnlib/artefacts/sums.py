@@ -1,0 +1,188 @@
+"""Sums: what the files of an artefact hold, by the SHA-256 that its manifest names; a process reads each file once.
+
+`Store.load` and `checked` compare before anything is used. Features of layers are compared block by block as they are
+read, since those of a study may be larger than memory.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from stgcnlib.artefacts.stamps import file_state
+from stgcnlib.errors import ArtefactError, DamagedError
+from stgcnlib.files import fingerprint_file
+from stgcnlib.json_text import read_json_file
+
+__all__ = ["FORMAT", "MANIFEST", "Sums", "checked", "checked_names", "manifest_of", "names_in", "read_manifest"]
+
+FORMAT = 2
+"""Of manifests. Format 1 had the first 16 digits of a sum, which are compared as they are."""
+MANIFEST = ".manifest.json"
+AGAIN = "run its study again"
+DROPPED = "the next run makes it again"
+
+_MOST = 2**28  # bytes of a manifest: features of layers have a file per MiB
+_LOST = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EIO, errno.ELOOP)
+_seen: dict[str, tuple[list[int], str]] = {}
+"""File -> its state when this process found that it holds what belongs to this sum."""
+
+
+class Sums:
+    """The sums of one artefact.
+
+    Args:
+        path: of the artefact.
+        files: name below it ("" for a file) -> SHA-256.
+        mend: what to do about damage, the end of a sentence; `None`: the manifest is removed, so that the artefact is
+            made again.
+    """
+
+    def __init__(self, path: Path, files: Mapping[str, str], mend: str | None = AGAIN) -> None:
+        self.path, self.files, self.mend = path, dict(files), mend
+        self._right: set[str] = set()
+
+    def check(self) -> None:
+        """Compare all files; those that this process has read since they changed are not read again.
+
+        Raises:
+            DamagedError: one is missing, one too many, no regular file, or holds something else.
+        """
+        self.check_names()
+        for name in self.files:
+            self.check_file(name)
+
+    def check_names(self) -> None:
+        """Compare the names of the files only."""
+        there = set(names_in(self.path))
+        if wrong := sorted(there ^ self.files.keys()):
+            raise self.damage(wrong[0], "is missing" if wrong[0] in self.files else "does not belong to it")
+
+    def check_file(self, name: str) -> None:
+        """Compare one file."""
+        file, total = self.path / name if name else self.path, self.files[name]
+        try:
+            if not stat.S_ISREG(file.lstat().st_mode):
+                raise self.damage(name, "is no regular file")
+            seen = (file_state(file), total)
+            if _seen.get(str(file)) == seen:
+                return
+            right = _same(fingerprint_file(file), total)
+        except OSError as error:
+            if error.errno not in _LOST:
+                raise
+            raise self.damage(name, f"cannot be read ({error.strerror})") from None
+        if not right:
+            raise self.damage(name)
+        _seen[str(file)] = seen
+
+    def check_content(self, name: str, content: Any) -> None:
+        """Compare bytes that were read of a file, the first time that they are; `None`: it was not there."""
+        if name in self._right or (content is None and name not in self.files):
+            return
+        if content is None:
+            raise self.damage(name, "is missing")
+        if name not in self.files:
+            raise self.damage(name, "does not belong to it")
+        if not _same(hashlib.sha256(content).hexdigest(), self.files[name]):
+            raise self.damage(name)
+        self._right.add(name)
+
+    def know(self, name: str) -> None:
+        """Take note that this process has just written a file."""
+        file = self.path / name if name else self.path
+        _seen[str(file)] = (file_state(file), self.files[name])
+
+    def damage(self, name: str, what: str = "is not as it was written") -> DamagedError:
+        """The error to raise about one file; the artefact is made again next time where it may be."""
+        if self.mend is None:
+            manifest_of(self.path).unlink(missing_ok=True)
+        file = self.path / name if name else self.path
+        error = DamagedError(f"{file}: {what}; {self.mend or DROPPED}")
+        error.path = str(self.path)
+        return error
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_right": set()}
+
+
+def checked(path: Path, *, mend: str = AGAIN) -> Sums | None:
+    """The sums of what lies at a path, all its files compared; `None` where it has no manifest.
+
+    Raises:
+        DamagedError: it is not as it was written, or its manifest cannot be read.
+        ArtefactError: a newer version wrote it.
+    """
+    if not os.path.lexists(manifest_of(path)):
+        return None
+    sums = Sums(path, read_manifest(path, mend)["files"], mend)
+    sums.check()
+    return sums
+
+
+def checked_names(path: Path, *, mend: str = AGAIN) -> Sums | None:
+    """As `checked`, but only the names of the files are compared: for what compares contents as it reads them."""
+    if not os.path.lexists(manifest_of(path)):
+        return None
+    sums = Sums(path, read_manifest(path, mend)["files"], mend)
+    sums.check_names()
+    return sums
+
+
+def manifest_of(path: Path) -> Path:
+    """The manifest of what lies at a path."""
+    return path.with_name(path.name + MANIFEST)
+
+
+def read_manifest(path: Path, mend: str | None = AGAIN) -> dict[str, Any]:
+    """The manifest of what lies at a path, with `files` as name -> sum and `states` as name -> state of the file.
+
+    Raises:
+        DamagedError: there is none, or it is damaged.
+        ArtefactError: a newer version wrote it.
+    """
+    file = manifest_of(path)
+    try:
+        content = read_json_file(file, most=_MOST)
+        if isinstance(content, dict) and isinstance(content.get("format"), int) and content["format"] > FORMAT:
+            raise ArtefactError(
+                f"{file}: written by stgcnlib {content.get('stgcnlib')} in format {content['format']}, and this one "
+                f"reads up to {FORMAT}; update stgcnlib, or give another output folder"
+            )
+        found = {str(name): (str(total), state) for name, (total, state) in content["files"].items()}
+        if not (isinstance(content["key"], str) and content["format"] >= 1) or any(
+            len(t) < 16 for t, _ in found.values()
+        ):
+            raise ValueError("its fields have other types")
+    except FileNotFoundError:
+        raise _broken(path, "has no manifest, so that nothing tells whether it is whole", mend) from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, ArtefactError):
+            raise
+        raise _broken(path, f"its manifest cannot be read ({error})", mend) from None
+    files, states = ({name: pair[k] for name, pair in found.items()} for k in (0, 1))
+    return {**content, "files": files, "states": states}
+
+
+def names_in(path: Path) -> list[str]:
+    """Names of all files below a folder, relative to it, and of links; [""] for a file, [] if nothing is there."""
+    if path.is_symlink() or not path.is_dir():
+        return [""] if os.path.lexists(path) else []
+    found = []
+    for home, folders, files in os.walk(path):
+        links = [name for name in folders if Path(home, name).is_symlink()]
+        found += [Path(home, name).relative_to(path).as_posix() for name in (*files, *links)]
+    return sorted(found)
+
+
+def _same(found: str, total: str) -> bool:
+    return found.startswith(total)
+
+
+def _broken(path: Path, what: str, mend: str | None) -> DamagedError:
+    return Sums(path, {}, mend).damage("", what)
