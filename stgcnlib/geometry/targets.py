@@ -84,7 +84,8 @@ def node_smoothness(graph: DSGraph, told: NDArray[np.int64] | Floats) -> Floats:
 def target_null(graph: DSGraph, targets: ArrayLike, *, permutations: int = 200, seed: int = 0) -> Floats:
     """(permutations,) smoothness of the same graph with shuffled targets; the twin of `permutation_null`.
 
-    Targets are shuffled `permutations` times. The mean is 1 up to the draws; the spread says how far chance alone takes S from 1 on this graph.
+    Targets are shuffled `permutations` times. The mean is 1 up to the draws; the spread
+    says how far chance alone takes S from 1 on this graph.
 
     Source: our choice of a control (docs/method.md, "Label smoothness").
 

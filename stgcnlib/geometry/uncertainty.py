@@ -38,8 +38,8 @@ def permutation_null(graph: DSGraph, labels: ArrayLike, *, permutations: int = 2
     """(permutations,) random-walk smoothness of the same graph with shuffled labels.
 
     The graph, and with it the rule that left neighbours of the same subject out, stays as it is: the null says
-    what this graph would show if labels had nothing to do with it. Labels are shuffled `permutations` times. The mean is near
-    1 − Σ_c n_c (n_c − 1) / N (N − 1).
+    what this graph would show if labels had nothing to do with it. Labels are shuffled `permutations` times.
+    The mean is near 1 − Σ_c n_c (n_c − 1) / N (N − 1).
 
     Source: our choice of a control (docs/method.md, "Label smoothness").
 

@@ -44,6 +44,8 @@ class FinishedStudy(StudyRun):
 
     What is not kept, such as the nodes, is computed from what is. Files are compared with the checksums of their
     manifests before they are read, so that damage does not pass for a result.
+
+    `output` is the folder of the study.
     """
 
     def __init__(self, study: Study, output: Path, line: Line = LINE) -> None:
