@@ -26,7 +26,7 @@ from stgcnlib.cli import app
 from stgcnlib.pipeline import Study
 
 ROOT = Path(__file__).resolve().parent.parent
-INSIDE = {"cli", "endings", "files", "progress", "threads", "modules", "devices", "yaml_text"}
+INSIDE = {"cli", "endings", "files", "json_text", "progress", "threads", "modules", "devices", "yaml_text"}
 """Modules that are tools of the library itself."""
 TUTORIALS = ROOT / "notebooks" / "tutorials"
 

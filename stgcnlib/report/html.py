@@ -20,6 +20,7 @@ from markupsafe import Markup
 from stgcnlib.errors import StageError
 from stgcnlib.figures.live_page import live_assets
 from stgcnlib.files import fingerprint_file, write_text
+from stgcnlib.paths import check_contained
 from stgcnlib.pipeline.expect import duration
 from stgcnlib.pipeline.guard import in_use
 from stgcnlib.pipeline.notebooks import opening, read_notebook
@@ -46,8 +47,10 @@ def render_report(output: str | os.PathLike[str]) -> Path:
 
     Raises:
         StageError: the folder holds no study that was run.
+        StudyError: in the folder lies a link out of it, or what is no file.
     """
     folder = Path(output)
+    check_contained(folder)
     progress = Progress.read(folder)
     if progress is not None and progress.status == "running" and not in_use(folder):
         progress = progress.ended("stopped")  # its process was killed before it could say so
@@ -251,5 +254,5 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         content = read_yaml_file(path)
     except (OSError, YAMLError) as error:
-        raise StageError(f"{path}: not readable ({' '.join(str(error).split())})") from None
+        raise StageError(f"{path}: not readable ({' '.join(str(error).split())[:300]})") from None
     return content if isinstance(content, dict) else {}
