@@ -7,6 +7,7 @@ READY := $(VENV)/.ready
 COMPILED := $(VENV)/.compiled
 READY_DEV := $(VENV)/.ready-dev
 READY_BENCH := $(VENV)/.ready-bench
+READY_DOCS := $(VENV)/.ready-docs
 INSTALL = $(BIN)/python tools/install.py $(1) $(VENV)/install.log --constraint constraints.txt
 WORKERS ?= 2
 MACHINE ?= all
@@ -19,7 +20,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 STGCNLIB_PROGRESS=0
 PYTEST := $(BIN)/python -m pytest -n $$(($(WORKERS) + 1)) --dist loadfile --no-loadscope-reorder
 LONG := notebooks/tutorials tests/pipeline tests/browser tests/networks
 
-.PHONY: install report test test-portable faults mutants lint format bench clean help
+.PHONY: install report test test-portable faults mutants lint format bench docs clean help
 
 help:           ## list the targets
 	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 16
@@ -48,6 +49,10 @@ $(READY_BENCH): $(READY)
 	@$(call INSTALL,"aeon without its own requirements") --no-deps aeon Deprecated wrapt
 	@touch $(READY_BENCH)
 
+$(READY_DOCS): $(READY)
+	@$(call INSTALL,"what builds the site") --editable '.[docs]'
+	@touch $(READY_DOCS)
+
 report: $(COMPILED) ## the main job on the embedded demo: reports/demo/index.html
 	$(BIN)/stgcnlib run notebooks/studies/demo.yml --output reports/demo
 
@@ -65,20 +70,24 @@ mutants: $(READY_DEV) ## plant faults, and list those that no test notices; ROOM
 	$(ONE_THREAD) $(BIN)/python tests/mutants/judge.py $(ROOMS) $(ARGS)
 
 lint: $(READY_DEV) ## ruff, mypy and the order of the modules
-	$(BIN)/ruff format --check stgcnlib tests benchmarks tools
-	$(BIN)/ruff check stgcnlib tests benchmarks tools notebooks
+	$(BIN)/ruff format --check stgcnlib tests benchmarks tools docs/*.py
+	$(BIN)/ruff check stgcnlib tests benchmarks tools docs/*.py notebooks
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 format: $(READY_DEV) ## let ruff format the code
-	$(BIN)/ruff format stgcnlib tests benchmarks tools
-	$(BIN)/ruff check --fix stgcnlib tests benchmarks tools notebooks
+	$(BIN)/ruff format stgcnlib tests benchmarks tools docs/*.py
+	$(BIN)/ruff check --fix stgcnlib tests benchmarks tools docs/*.py notebooks
 
 bench: $(READY_BENCH) ## side-by-side measurements against named peers; DATA=… for recordings or activations of your own
 	test -e $(DATA) || $(MAKE) report
 	$(BIN)/python benchmarks/dtw_peers.py $(DATA) $(if $(findstring reports/demo,$(DATA)),--quick)
 
+docs: $(READY_DOCS) ## the site: docs/_build/html/index.html; a warning is an error
+	$(ONE_THREAD) $(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo docs/_build/html/index.html
+
 clean:          ## remove .venv, caches and what runs wrote
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist docs/_build docs/generated *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	git clean -fdxq reports

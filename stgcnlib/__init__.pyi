@@ -26,6 +26,7 @@ from .networks import load_network as load_network
 from .pipeline import Study as Study
 from .pipeline import open_study as open_study
 from .pipeline import read_study as read_study
+from .pipeline import trust_study as trust_study
 from .readers import read as read
 from .report import run_study as run_study
 from .sequences import SequenceSet as SequenceSet

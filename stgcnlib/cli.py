@@ -5,6 +5,8 @@ It only parses, calls the library, and turns an error about input into one clear
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -18,9 +20,14 @@ from stgcnlib.errors import OutputError, StudyError
 from stgcnlib.version import __version__
 
 if TYPE_CHECKING:
+    from stgcnlib.pipeline.study import Study
     from stgcnlib.summary import Summary
 
 __all__ = ["app", "main"]
+
+Trusted = Annotated[
+    bool, typer.Option("--trust", help="Run the study's own network, code that you have read; remembered.")
+]
 
 app = typer.Typer(
     name="stgcnlib",
@@ -62,11 +69,14 @@ def run(
     scheduler: Annotated[
         str | None, typer.Option("--scheduler", help="Dask's: its address or scheduler file; its workers make results.")
     ] = None,
+    *,
+    trust: Trusted = False,
 ) -> None:
     """Run a study from recordings to report; what is there already is skipped."""
     from stgcnlib.report.front import front
     from stgcnlib.report.study import run_study
 
+    _allow(study, trust=trust)
     index = run_study(study, output, force=force, workers=workers, scheduler=scheduler)
     complaints = Console(stderr=True, highlight=False, soft_wrap=True)
     page = front(index.parent)
@@ -86,6 +96,7 @@ def estimate(
     workers: Annotated[int | None, typer.Option("--workers", min=1, help="Results and notebooks at a time.")] = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON: seconds and bytes.")] = False,
+    trust: Trusted = False,
 ) -> None:
     """Say what a study would take of time, memory and disk, from short measurements here; nothing is written."""
     import json
@@ -98,6 +109,7 @@ def estimate(
 
     console, complaints = Console(highlight=False), Console(stderr=True, highlight=False, soft_wrap=True)
     loaded = Study.load(study)
+    _allow(loaded, trust=trust)
     folder = study_folder(loaded, output)
     with complaints.status("looking at the study …") as status:
         found = measure(loaded, folder, workers=workers, tell=lambda text: status.update(f"trying {text} …"))
@@ -171,10 +183,15 @@ def embed(
     part: Annotated[
         str, typer.Option("--part", help="nodes (whose features the study keeps), train, test or all.")
     ] = "nodes",
+    *,
+    trust: Trusted = False,
 ) -> None:
     """Write features for other tools: a parquet row per recording and layer, averaged over frames and joints."""
     from stgcnlib.pipeline.embed import Part, embed_study
 
+    file = Path(study) / "study.yml"
+    if file.is_file() or not Path(study).is_dir():
+        _allow(file if file.is_file() else study, trust=trust)
     typer.echo(str(embed_study(study, output, part=cast(Part, part))))
 
 
@@ -273,6 +290,20 @@ def read(
         console.print(Text(f"written to {output}"))
 
 
+def _allow(study: Study | str | Path, *, trust: bool) -> None:
+    """Let a study's own network run if its user says so, by the option or in the terminal."""
+    from stgcnlib.pipeline.own_code import asked_for, trust_study
+    from stgcnlib.pipeline.study import Study
+
+    loaded = Study.load(study)
+    if (own := asked_for(loaded)) is None:
+        return
+    name, file = own
+    asked = f"{file} is code that the study runs as its network {name!r}. Have you read it, and may it run?"
+    if trust or (sys.stdin.isatty() and typer.confirm(asked, err=True)):
+        trust_study(loaded)
+
+
 def _print_summary(summary: Summary, console: Console) -> None:
     shortest, median, mean, longest = summary.lengths
     name, joints, channels = summary.layout
@@ -305,4 +336,6 @@ def _listed(texts: list[str]) -> str:
 
 def main() -> None:
     """Entry point."""
+    # numba reads settings from the working directory, and its cache is code: none may be named there.
+    os.environ.setdefault("NUMBA_CACHE_DIR", "")
     end_in_one_line(app)

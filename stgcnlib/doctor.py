@@ -17,9 +17,10 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 from stgcnlib.endings import what_the_system_said
-from stgcnlib.errors import OutputError
+from stgcnlib.errors import OutputError, StgcnlibError
 from stgcnlib.files import probe_output
 from stgcnlib.pipeline.estimate import Room, find_room, size
+from stgcnlib.pipeline.verify import verify_study
 from stgcnlib.threads import THREAD_VARIABLES, cores
 from stgcnlib.version import __version__
 
@@ -49,7 +50,7 @@ class Finding:
 
 
 def examine(folder: Path) -> Iterator[Finding]:
-    """What there is for a study in `folder`, which need not be there; findings come as they are made."""
+    """What there is for a study in `folder`, and whether what lies there is whole; findings come as they are made."""
     looks: tuple[Callable[[], Finding], ...] = (_python, _packages, _imports, _threads, _blas, _gpu)
     for look in looks:
         yield look()
@@ -59,6 +60,8 @@ def examine(folder: Path) -> Iterator[Finding]:
     yield _temporary(room)
     yield _open_files()
     yield _kernels()
+    if (folder / "study.yml").is_file():
+        yield _study(folder)
 
 
 def _python() -> Finding:
@@ -189,6 +192,17 @@ def _kernels() -> Finding:
     count = len(list(place.glob("*.nbc")))
     kept = f"{count} compiled, in {place}" if count else f"not compiled yet, they will lie in {place}"
     return Finding("kernels", kept + ("" if os.access(place, os.W_OK) else "; no more can be kept there"))
+
+
+def _study(folder: Path) -> Finding:
+    """Whether what a study has left is whole."""
+    try:
+        health = verify_study(folder)
+    except StgcnlibError as error:
+        return Finding("study", f"{folder}: cannot be looked at", str(error))
+    found = f"{folder}: {health.artefacts} results in {health.files} files, {size(health.size)}"
+    more = f" ('stgcnlib verify {folder}' lists all {len(health.problems)})" if len(health.problems) > 1 else ""
+    return Finding("study", found, health.problems[0] + more if health.problems else "")
 
 
 def _version(name: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from importlib.machinery import PathFinder
 from pathlib import Path
 
-__all__ = ["imported_files", "module_file"]
+__all__ = ["imported_files", "module_file", "module_home"]
 
 
 def module_file(name: str, folders: Sequence[str | Path] = ()) -> Path | None:
@@ -25,6 +25,12 @@ def module_file(name: str, folders: Sequence[str | Path] = ()) -> Path | None:
     return Path(spec.origin).resolve()
 
 
+def module_home(name: str, source: str | Path) -> Path:
+    """The folder from which module `name`, whose file is `source`, is imported."""
+    file = Path(source)
+    return file.parents[name.count(".") + (file.stem == "__init__")]
+
+
 def imported_files(name: str, file: Path) -> tuple[Path, ...]:
     """Files beside module `name` that it imports, and that these import, also within functions; in a fixed order.
 
@@ -34,8 +40,7 @@ def imported_files(name: str, file: Path) -> tuple[Path, ...]:
         name: as it is imported, such as ``package.module``.
         file: its own, which is not among them.
     """
-    depth = name.count(".") + (file.name == "__init__.py")
-    home, package = file.parents[depth], name.partition(".")[0]
+    home, package = module_home(name, file), name.partition(".")[0]
     installed = home in {Path(place).resolve() for place in sysconfig.get_paths().values()}
     found: dict[str, Path] = {name: file}
     waiting = [name]

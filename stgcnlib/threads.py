@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-__all__ = ["THREAD_VARIABLES", "cores", "limit_threads", "process_variables"]
+__all__ = [
+    "INFERENCE_THREADS", "THREAD_VARIABLES", "TRAINING_THREADS", "cores", "limit_threads", "process_variables",
+    "torch_threads",
+]  # fmt: skip
+
+INFERENCE_THREADS = 1
+"""Of a network that is evaluated or recorded, whatever the cores: the number decides in which order sums are made."""
+TRAINING_THREADS = 2
+"""Of a training, unless it says otherwise; two on a machine of one core take turns."""
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 """Read by the libraries when a process starts."""
@@ -25,6 +35,19 @@ def process_variables() -> dict[str, str]:
     """
     chosen = {"GOMP_SPINCOUNT": "1000", "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "16"}
     return {name: os.environ.get(name, value) for name, value in chosen.items()}
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Within, torch computes on `count` threads, so that a network gives the same numbers on any number of cores."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def limit_threads(count: int) -> None:

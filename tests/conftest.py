@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,15 @@ def _folder(variable: str, default: str) -> Path:
     if not folder.is_dir():
         pytest.skip(f"{folder} is not there; point {variable} at the shared '{default}' folder")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The state folder of the user who runs the tests stays as it is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(home := tmp_path_factory.mktemp("state")))
+        patch.delenv("STGCNLIB_TRUSTED", raising=False)
+        yield home
 
 
 @pytest.fixture(scope="session")

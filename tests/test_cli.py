@@ -242,7 +242,7 @@ def test_report_of_a_folder_that_is_none(monkeypatch: pytest.MonkeyPatch, capsys
     [
         (signal.SIGINT, "stgcnlib.report.study.run_study", ["run", "demo"], "the same command goes on from here"),
         (signal.SIGTERM, "stgcnlib.report.study.run_study", ["run", "demo"], "the same command goes on from here"),
-        (signal.SIGHUP, "stgcnlib.pipeline.embed.embed_study", ["embed", "x", "-o", "y"], "goes on from here"),
+        (signal.SIGHUP, "stgcnlib.pipeline.embed.embed_study", ["embed", "demo", "-o", "y"], "goes on from here"),
         (signal.SIGTERM, "stgcnlib.pipeline.estimate.estimate", ["estimate", "demo"], "begins again"),
         (signal.SIGTERM, "stgcnlib.readers.read", ["read", "x"], "begins again"),
         (signal.SIGINT, "stgcnlib.report.compare.compare", ["compare", "x", "y", "-o", "z"], "begins again"),

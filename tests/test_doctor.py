@@ -12,7 +12,9 @@ import pytest
 from typer.testing import CliRunner
 
 from stgcnlib import cli, doctor
+from stgcnlib.doctor import Finding
 from stgcnlib.pipeline.estimate import Room
+from stgcnlib.pipeline.verify import Health
 
 ROOM = Room(disk=10**12, temporary=10**12, same=False, memory=10**11, free=10**11, files=10**6)
 
@@ -109,3 +111,16 @@ def test_a_long_temporary_folder_is_said_and_no_problem(monkeypatch: pytest.Monk
     (finding,) = [each for each in doctor.examine(tmp_path) if each.name == "temporary"]
     assert "too long for a socket" in finding.found
     assert not finding.problem
+
+
+def test_a_study_that_lies_there_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def found(folder: Path) -> Finding:
+        (finding,) = [each for each in doctor.examine(folder) if each.name == "study"]
+        return finding
+
+    (tmp_path / "study.yml").write_text("name: mine")
+    assert "no results yet" in found(tmp_path).problem
+    monkeypatch.setattr(doctor, "verify_study", lambda folder: Health(3, 7, 10**6, ()))
+    assert found(tmp_path) == Finding("study", f"{tmp_path}: 3 results in 7 files, 1 MB")
+    monkeypatch.setattr(doctor, "verify_study", lambda folder: Health(3, 7, 10**6, ("a is damaged", "b is gone")))
+    assert found(tmp_path).problem == f"a is damaged ('stgcnlib verify {tmp_path}' lists all 2)"

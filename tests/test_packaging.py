@@ -29,7 +29,7 @@ def pins() -> dict[str, str]:
     return {canonicalize_name(name): version for name, version in (line.split("==") for line in lines)}
 
 
-@pytest.mark.parametrize("group", ["dependencies", "dev", "bench", "app", "cluster"])
+@pytest.mark.parametrize("group", ["dependencies", "dev", "bench", "app", "cluster", "docs"])
 def test_every_requirement_has_a_lower_bound_that_its_pin_meets(group: str) -> None:
     listed = PROJECT["dependencies"] if group == "dependencies" else PROJECT["optional-dependencies"][group]
     pinned = pins()

@@ -28,10 +28,12 @@ from stgcnlib.artefacts import Sums, checked_names
 from stgcnlib.errors import LayerNotFoundError, SkeletonFormatError, suggest
 from stgcnlib.files import write_json
 from stgcnlib.json_text import read_json_file
+from stgcnlib.modules import module_file
 from stgcnlib.networks import load_network, save_checkpoint
 from stgcnlib.networks.batches import check_fit
 from stgcnlib.networks.own import import_path
 from stgcnlib.sequences import SequenceSet
+from stgcnlib.trust import require
 from stgcnlib.version import __version__
 
 __all__ = ["LayersOnDemand", "feature_bytes", "write_recipe"]
@@ -114,9 +116,18 @@ def write_recipe(
     write_json(folder / RECIPE, {
         "format": FORMAT, "version": VERSION, "stgcnlib": __version__, "network": described(network),
         "data": data.fingerprint(), "sequences": len(data), "padding": "none", "people": people, "dtype": dtype,
-        "device": device, "made": {"name": name, "options": dict(options), "home": None if home is None else str(home)},
+        "device": device, "made": {
+            "name": name, "options": dict(options),
+            "home": None if home is None else os.path.relpath(home, _outside(folder)),
+        },
         "axes": axes, "layers": details,
     })  # fmt: skip
+
+
+def _outside(folder: Path) -> Path:
+    """What a recipe's paths are relative to: the study's folder, for the recipe is moved within it once written."""
+    home = folder.resolve()
+    return next((each.parent for each in home.parents if each.name == "artefacts"), home)
 
 
 class LayersOnDemand(LayerStore):
@@ -242,7 +253,10 @@ class LayersOnDemand(LayerStore):
     @cached_property
     def _network(self) -> nn.Module:
         made, data = self._recipe["made"], self._data
-        with import_path(made["home"]):
+        home = None if made["home"] is None else (_outside(self._folder) / made["home"]).resolve()
+        if ":" in made["name"]:
+            require(made["name"], module_file(made["name"].partition(":")[0], [*([home] if home else []), Path.cwd()]))
+        with import_path(home):
             return load_network(
                 made["name"], layout=data.layout, channels=data.channels, classes=data.outputs,
                 checkpoint=self._folder / WEIGHTS, **made["options"],

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from stgcnlib.activations.axes import ZOO, Axes, Sizes, arranged, axes_of
 from stgcnlib.devices import usable_device
 from stgcnlib.errors import AxesError, LayerNotFoundError, shorten, suggest
+from stgcnlib.threads import INFERENCE_THREADS, torch_threads
 
 __all__ = [
     "INPUT",
@@ -184,6 +185,7 @@ def observing(
     handles = []
     surroundings = ExitStack()
     try:
+        surroundings.enter_context(torch_threads(INFERENCE_THREADS))
         if gradients:
             surroundings.enter_context(_undisturbed(device, gradients=True))
         for name in names:

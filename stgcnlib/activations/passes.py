@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from stgcnlib.activations.axes import Axes
 from stgcnlib.activations.observe import INPUT, Layer, find_layers, observing, people_first
 from stgcnlib.errors import SequenceError
-from stgcnlib.networks.batches import equal_batches, network_batch
+from stgcnlib.networks.batches import check_numbers, equal_batches, network_batch
 from stgcnlib.progress import track
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.transforms import main_person
@@ -106,6 +106,7 @@ def passes(
                 scores = logits.to("cpu", torch.float32).numpy()
 
             def arranged(
+                batch: NDArray[np.int64] = batch,
                 outputs: dict[str, Tensor] = outputs,
                 x: Tensor = x,
                 members: list[NDArray[np.float32]] = members,
@@ -120,6 +121,7 @@ def passes(
                             kept = kept[:, :, : -(-kept.shape[2] * member.shape[1] // frames)]
                         main = mains[n] if "M" in lie[name].axes else 0  # else people are not told apart
                         rows.append(_rows(kept, member, main, most))
+                        check_numbers(rows[-1], f"features of layer {name!r}", data.names[batch[n]])
                     yield name, int(features.shape[4]), rows
 
             yield Outputs(batch, scores, arranged())

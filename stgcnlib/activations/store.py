@@ -157,6 +157,8 @@ class LayerStore:
                 except (KeyError, ValueError) as error:
                     raise ValueError(f"layer {entry['name']!r}: {error}") from None
                 self._layers[entry["name"]] = LayerActivations(array, entry, origin=origin)
+            if SCORES in root:
+                check_array(root, SCORES, ("float32",))
         except StgcnlibError:
             raise
         except Exception as error:  # zarr stumbles over damaged metadata in many ways
@@ -214,9 +216,8 @@ class LayerStore:
             SkeletonFormatError: if they are damaged.
         """
         try:
-            if not isinstance(self._root.get(SCORES), zarr.Array):
-                return None
-            return np.asarray(check_array(self._root, SCORES, ("float32",))[:], dtype=np.float32)
+            array = self._root.get(SCORES)
+            return np.asarray(array[:], dtype=np.float32) if isinstance(array, zarr.Array) else None
         except StgcnlibError:
             raise
         except Exception as error:  # as above

@@ -124,7 +124,10 @@ class Keys:
         value = _value(self.study, key)
         if value is None:
             return None
-        found = [self.stamps.of(each) if Path(each).is_absolute() else str(each) for each in _listed(value)]
+        try:
+            found = [self.stamps.of(each) if Path(each).is_absolute() else str(each) for each in _listed(value)]
+        except ArtefactError as error:  # as in a study that somebody passed on
+            raise ArtefactError(f"{key}: {error}; write in the study file where it lies on this machine") from None
         return found[0] if isinstance(value, str) else found
 
 

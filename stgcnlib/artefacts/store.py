@@ -23,6 +23,7 @@ from stgcnlib.artefacts.stamps import file_state
 from stgcnlib.artefacts.sums import FORMAT, MANIFEST, Sums, manifest_of, names_in, read_manifest
 from stgcnlib.errors import ArtefactError, DamagedError
 from stgcnlib.files import fingerprint_file, make_folder, write_json, writing
+from stgcnlib.paths import inside
 from stgcnlib.version import __version__
 
 __all__ = ["Store"]
@@ -45,8 +46,8 @@ class Store:
         self._whole: dict[str, tuple[str, list[int]]] = {}
 
     def path(self, name: str, form: Form) -> Path:
-        """Where an artefact lies."""
-        return self.folder / f"{name}{form.suffix}"
+        """Where an artefact lies; `StudyError` for a name that leads out of the folder."""
+        return inside(self.folder, f"{name}{form.suffix}")
 
     def about(self, name: str, form: Form) -> dict[str, Any]:
         """The manifest of an artefact; empty where it has none that can be read."""

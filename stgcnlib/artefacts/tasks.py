@@ -2,6 +2,7 @@
 
 A task is a function of what all tasks share and of its own item, and of nothing else. Its result is a file in the
 artefact's scratch folder, which is keyed by all that decides the artefact, so that a file that is there is the result.
+It begins with the SHA-256 of what follows: one that is damaged is computed again.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ __all__ = ["Tasks"]
 Shared = TypeVar("Shared")
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+_DIGEST = hashlib.sha256().digest_size
 AHEAD = 256
 """Tasks that are handed out before the first of them is needed."""
 
@@ -77,7 +79,7 @@ class Tasks:
     ) -> Iterator[Result]:
         for number, item in enumerate(items):
             place = _place(home, number, item)
-            yield _kept(place) if place.exists() else _keep(place, function(shared, item))
+            yield _kept(place) if _whole(place) else _keep(place, function(shared, item))
 
     def _elsewhere(
         self,
@@ -98,7 +100,8 @@ class Tasks:
             while len(waiting) < AHEAD and (number := next(numbers, None)) is not None:
                 place = _place(home, number, items[number])
                 task = None
-                if not place.exists():
+                if not _whole(place):
+                    place.unlink(missing_ok=True)
                     _keep(_item(place), items[number])
                     self._executor = self._executor or opened()
                     task = self._executor.submit(_task, f"{home.name}/{number}", function, common(), place)
@@ -159,14 +162,29 @@ def _item(place: Path) -> Path:
 
 
 def _keep(place: Path, value: Result) -> Result:
-    with atomic_path(place) as temporary, temporary.open("wb") as stream:
+    with atomic_path(place) as temporary, temporary.open("w+b") as stream:
+        stream.write(bytes(_DIGEST))
         pickle.dump(value, stream, protocol=5)
+        stream.seek(_DIGEST)
+        total = hashlib.file_digest(stream, "sha256").digest()
+        stream.seek(0)
+        stream.write(total)
     return value
 
 
 def _kept(place: Path) -> Any:
     with place.open("rb") as stream:
+        stream.seek(_DIGEST)
         return pickle.load(stream)
+
+
+def _whole(place: Path) -> bool:
+    """Whether a file is there that holds what was kept."""
+    try:
+        with place.open("rb") as stream:
+            return stream.read(_DIGEST) == hashlib.file_digest(stream, "sha256").digest()
+    except FileNotFoundError:
+        return False
 
 
 def _appears(place: Path) -> None:

@@ -40,11 +40,11 @@ def dtw_path(
         dtw, **options: as `dtw_distances`.
 
     Returns:
-        path: (L, 2) int64, aligned items of x and y (windows for "sliding", otherwise frames), from first to last.
-            Of several optimal paths the one with the fewest cells, then with diagonal steps latest. With "segments"
-            the paths of the parts follow each other, in frames of the whole sequence; frames repeat where a sequence
-            has fewer frames than parts.
-        cost: what `dtw_distances` gives for this pair, normalised alike.
+        The path and its cost. The path is (L, 2) int64: aligned items of x and y (windows for "sliding", otherwise
+        frames), from first to last. Of several optimal paths it is the one with the fewest cells, then with diagonal
+        steps latest. With "segments" the paths of the parts follow each other, in frames of the whole sequence; frames
+        repeat where a sequence has fewer frames than parts. The cost is what `dtw_distances` gives for this pair,
+        normalised alike.
 
     Raises:
         SequenceError: as `dtw_distances`.

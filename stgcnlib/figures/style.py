@@ -53,6 +53,7 @@ _RC: dict[str, Any] = {
     "font.size": 9.0,
     "text.color": INK,
     "text.parse_math": False,  # a class name may hold a dollar sign
+    "text.usetex": False,  # a matplotlibrc in the working directory may ask for it, and LaTeX reads other files
     "axes.titlesize": 9.5,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",

@@ -12,11 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from stgcnlib.errors import LayoutError, SequenceError
+from stgcnlib.errors import LayoutError, SequenceError, StudyError
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.skeleton import SkeletonLayout
 
-__all__ = ["check_fit", "check_scores", "equal_batches", "network_batch"]
+__all__ = ["check_fit", "check_numbers", "check_scores", "equal_batches", "network_batch"]
 
 
 def network_batch(people: Sequence[NDArray[np.float32]], *, frames: int | None = None) -> Tensor:
@@ -62,6 +62,25 @@ def check_fit(network: nn.Module, data: SequenceSet) -> None:
         raise SequenceError(
             f"the network takes {channels} channels per joint, the recordings have {data.channels}; "
             f"load a network with channels={data.channels}"
+        )
+
+
+def check_numbers(values: NDArray[np.floating], what: str, recording: str) -> None:
+    """Refuse what a network made of finite coordinates and is no number.
+
+    Args:
+        values: of one recording, any shape.
+        what: they are, in a few words.
+        recording: its name.
+
+    Raises:
+        StudyError: a value is NaN or infinite; names both, and what may be wrong with the network.
+    """
+    if not np.isfinite(values).all():
+        raise StudyError(
+            f"{what} of {recording!r} are NaN or infinite, though its coordinates are not: look at the network, not at "
+            "the recording. Train it with a lower learning rate, or compare the checkpoint and the scale that it "
+            "expects (data.published, data.normalize)"
         )
 
 

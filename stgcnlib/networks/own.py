@@ -1,6 +1,7 @@
 """Networks of one's own: the function or class that ``package.module:factory`` names, called with what it takes.
 
-The module may lie in an installed package, in the working directory, or in a folder named by `import_path`.
+The module may lie in a folder named by `import_path`, in the working directory, or in an installed package. Nothing
+else that lies in these folders takes the place of an installed module.
 """
 
 from __future__ import annotations
@@ -11,33 +12,42 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.machinery import PathFinder
+from importlib.util import module_from_spec
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from stgcnlib.errors import StgcnlibError, StudyError, suggest
+from stgcnlib.trust import state_folder
 
-__all__ = ["find_source", "import_factory", "import_path", "make_own"]
+__all__ = ["import_factory", "import_path", "make_own"]
 
 
 @contextmanager
 def import_path(folder: Path | str | None = None) -> Iterator[None]:
-    """Within, modules are also found in `folder` and the working directory, before installed ones."""
-    before = list(sys.path)
-    sys.path[:0] = _folders(folder)
+    """Within, modules are also found in `folder` and the working directory, after installed ones.
+
+    Compiled files that lie there are not read, for they may hold other code than the modules, and none are written.
+    """
+    before = list(sys.path), sys.pycache_prefix
+    sys.path += _folders(folder)
+    sys.pycache_prefix = str(state_folder() / "compiled")
     importlib.invalidate_caches()
     try:
         yield
     finally:
-        sys.path[:] = before
+        sys.path[:], sys.pycache_prefix = before
 
 
 def import_factory(name: str, folder: Path | str | None = None) -> Callable[..., Any]:
-    """The function or class that ``package.module:factory`` names.
+    """The function or class that ``package.module:factory`` names; the module itself defines it.
+
+    It imports the module, which runs it: for a name out of a study, ask `stgcnlib.trust.require` first.
 
     Raises:
-        StudyError: if the name has another form, or the module or the factory cannot be had; says why.
+        StudyError: if the name has another form, the module or the factory cannot be had, or the module has the
+            factory from elsewhere; says why.
     """
     module_name, _, attribute = name.partition(":")
     if not all(part.isidentifier() for part in (*module_name.split("."), *attribute.split("."))):
@@ -45,6 +55,7 @@ def import_factory(name: str, folder: Path | str | None = None) -> Callable[...,
     with import_path(folder):
         _refuse_namesake(name, module_name.partition(".")[0], _folders(folder))
         try:
+            _import_first(module_name.partition(".")[0], _folders(folder))
             module: Any = importlib.import_module(module_name)
         except ModuleNotFoundError as error:
             within = f"{module_name}.".startswith(f"{error.name}.")
@@ -61,8 +72,13 @@ def import_factory(name: str, folder: Path | str | None = None) -> Callable[...,
             public = [n for n, value in vars(found).items() if callable(value) and not n.startswith("_")]
             raise StudyError(f"network {name!r}: {module_name} has no {part!r}; {suggest(part, public)}")
         found = getattr(found, part)
-    if not callable(found):
+    if not (inspect.isclass(found) or inspect.isfunction(found) or inspect.ismethod(found)):
         raise StudyError(f"network {name!r}: is {type(found).__name__}, expected a function or class that makes one")
+    if found.__module__ != module_name:
+        raise StudyError(
+            f"network {name!r}: {module_name} has {attribute!r} from elsewhere; name the module that defines it: "
+            f"'{found.__module__}:{found.__qualname__}'"
+        )
     factory: Callable[..., Any] = found
     return factory
 
@@ -108,18 +124,21 @@ def make_own(name: str, given: Mapping[str, Any], options: Mapping[str, Any]) ->
     return network
 
 
-def find_source(name: str, folder: Path | str | None = None) -> Path | None:
-    """The file of a factory's module, so that a change of it can be noticed; `None` if there is none."""
-    with import_path(folder):
-        try:
-            spec = importlib.util.find_spec(name.partition(":")[0])
-        except (ImportError, ValueError):
-            return None
-    return None if spec is None or spec.origin is None else Path(spec.origin)
-
-
 def _folders(folder: Path | str | None) -> list[str]:
     return [str(Path(place).resolve()) for place in (folder, Path.cwd()) if place is not None]
+
+
+def _import_first(package: str, folders: list[str]) -> None:
+    """Import a package or module from these folders, if it is there, whatever is installed under its name."""
+    spec = None if package in sys.modules else PathFinder.find_spec(package, folders)
+    if spec is None or spec.loader is None:
+        return
+    sys.modules[package] = module = module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(package, None)
+        raise
 
 
 def _refuse_namesake(name: str, package: str, folders: list[str]) -> None:

@@ -8,6 +8,7 @@ the same command goes on from what is finished.
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import threading
 import uuid
@@ -22,6 +23,7 @@ from stgcnlib.artefacts.schedule import make_spreading
 from stgcnlib.errors import ClusterError
 from stgcnlib.files import write_text
 from stgcnlib.pipeline.remote import Terms, carry_out, dismiss, identity, unfit
+from stgcnlib.trust import TRUSTED
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -176,7 +178,8 @@ class Cluster(Executor):
 
 def _terms(folder: Path, memory_limit: float | None) -> Terms:
     run = uuid.uuid4().hex
-    return Terms(run, str(folder.absolute() / "artefacts" / ".clusters" / run), identity(), memory_limit)
+    mark = folder.absolute() / "artefacts" / ".clusters" / run
+    return Terms(run, str(mark), identity(), memory_limit, os.environ.get(TRUSTED, ""))
 
 
 def _join(address: str, terms: Terms) -> Cluster:

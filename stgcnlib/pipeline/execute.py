@@ -20,6 +20,7 @@ from typing import Any
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 
+from stgcnlib.paths import without_paths
 from stgcnlib.pipeline.kernels import LAUNCHER, PROVISIONER
 
 __all__ = ["limit_memory", "main", "partial_path"]
@@ -38,7 +39,16 @@ class SameInterpreter(AsyncKernelManager):
     def kernel_spec(self) -> KernelSpec:
         """ipykernel of this interpreter."""
         SameInterpreter.started = self
-        argv = [sys.executable, "-P", "-m", LAUNCHER, "-f", "{connection_file}"]
+        # Neither Python (-P) nor IPython looks for modules in the folder where the notebook runs.
+        argv = [
+            sys.executable,
+            "-P",
+            "-m",
+            LAUNCHER,
+            "-f",
+            "{connection_file}",
+            "--InteractiveShellApp.ignore_cwd=True",
+        ]
         forked = {"kernel_provisioner": {"provisioner_name": PROVISIONER}}
         return KernelSpec(argv=argv, display_name="Python 3 (ipykernel)", language="python", metadata=forked)
 
@@ -140,8 +150,23 @@ def _save_once() -> None:
                 super().execute_managed_notebook(nb_man, kernel_name, **options)
             finally:
                 nb_man.output_path = path  # papermill saves once more, whatever happened
+                _forget_paths(nb_man.nb)
 
     papermill_engines.register(ENGINE, SaveOnce)
+
+
+def _forget_paths(notebook: Any) -> None:
+    """Leave nothing of this machine in what may be passed on: papermill's notes, warnings and tracebacks have paths."""
+    about = notebook.metadata.get("papermill", {})
+    for name in ("input_path", "output_path"):
+        about[name] = Path(about.get(name) or "").name
+    for cell in notebook.cells:
+        for output in cell.get("outputs", ()):
+            if output.output_type == "stream":
+                output.text = without_paths(output.text)
+            elif output.output_type == "error":
+                output.evalue = without_paths(output.evalue)
+                output.traceback = [without_paths(line) for line in output.traceback]
 
 
 def _printed(failed: Path) -> str:
@@ -169,10 +194,13 @@ def _listen(orders: queue.SimpleQueue[dict[str, Any]], current: list[Path]) -> N
     with os.fdopen(os.dup(0), encoding="utf-8") as lines:
         for line in lines:
             orders.put(json.loads(line))
-    pid = getattr(getattr(SameInterpreter.started, "provisioner", None), "pid", None)
+    started = SameInterpreter.started
+    pid = getattr(getattr(started, "provisioner", None), "pid", None)
     if pid:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL)  # a kernel leads its own group
+    if started is not None:
+        started.cleanup_connection_file()  # it holds the key to the kernel
     for path in current:
         path.unlink(missing_ok=True)
     os._exit(0)

@@ -6,6 +6,7 @@ The search goes up to the first folder that is the top of a repository, to the h
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -71,8 +72,16 @@ def output_folder(output: str | os.PathLike[str]) -> Path:
 
 
 def study_folder(study: Study, output: str | os.PathLike[str] | None) -> Path:
-    """`output_folder`, or ``reports/NAME`` where none is given."""
-    return Path(_REPORTS) / study.name if output is None else output_folder(output)
+    """`output_folder`, or ``reports/NAME`` where none is given.
+
+    Raises:
+        StudyError: as `output_folder`, or the study's name would lead out of ``reports``.
+    """
+    if output is not None:
+        return output_folder(output)
+    if study.name in (".", "..") or re.search(r"[/\\]", study.name):
+        raise StudyError(f"name: {study.name!r} cannot name a folder in {_REPORTS}; give one with --output")
+    return Path(_REPORTS) / study.name
 
 
 def find_output(study: Study, output: Path, start: Path | None = None) -> Path:
@@ -96,11 +105,11 @@ def find_file(path: Path, start: Path | None = None) -> Path:
 
 
 def find_folder(path: str | os.PathLike[str], start: Path | None = None) -> Path:
-    """The folder of a study by its relative path, as `find_file`.
+    """The folder of a study by its relative path, as `find_file`; ``~`` and ``${NAME}`` expand.
 
     `start` is where to look first and then upwards; None: the working directory.
     """
-    return _found(Path(path), start, _is_study)
+    return _found(Path(os.path.expandvars(path)).expanduser(), start, _is_study)
 
 
 def project_folder(start: Path | None = None) -> Path:

@@ -22,6 +22,7 @@ from stgcnlib.files import fingerprint, fingerprint_file
 from stgcnlib.pipeline.kernels import KernelSource
 from stgcnlib.pipeline.workers import Workers, process_environment
 from stgcnlib.threads import cores
+from stgcnlib.trust import TRUSTED
 from stgcnlib.version import __version__
 
 __all__ = ["Terms", "carry_out", "dismiss", "identity", "unfit"]
@@ -41,12 +42,14 @@ class Terms:
         mark: path of a file in the run's folder that holds this name.
         identity: of the library that the run uses, see `identity`.
         memory_limit: GiB that one process may allocate; `None`: no limit.
+        trusted: digests of code that may run, as `stgcnlib.trust.TRUSTED` has them.
     """
 
     run: str
     mark: str
     identity: Mapping[str, str]
     memory_limit: float | None
+    trusted: str = ""
 
 
 @dataclass
@@ -155,6 +158,7 @@ def _taken(terms: Terms) -> _Crew | None:
         if crew is None:
             worker = get_worker()
             environment = process_environment(max(1, cores() // worker.state.nthreads)) | KEEPS_MEMORY
+            environment[TRUSTED] = terms.trusted
             if _source.path is None:
                 _source.start(environment)
                 _dismiss_in_the_end(worker)

@@ -13,6 +13,7 @@ from typing import Any
 
 from stgcnlib.artefacts import Artefacts, Line
 from stgcnlib.errors import LayerNotFoundError, suggest
+from stgcnlib.paths import check_contained
 from stgcnlib.pipeline import asking
 from stgcnlib.pipeline.checks import check_study
 from stgcnlib.pipeline.finding import find_file, find_output, nearest_study, output_folder, project_folder, study_folder
@@ -68,9 +69,13 @@ class StudyRun(Artefacts):
         study: the validated study.
         output: the folder; artefacts lie in ``output/artefacts``, tables in ``output/tables``.
         given: the study file or bundled name that it was opened by; "STUDY.yml" if by neither.
+
+    Raises:
+        StudyError: in the folder lies a link out of it, or what is no file.
     """
 
     def __init__(self, study: Study, output: Path, line: Line = LINE) -> None:
+        check_contained(output)
         super().__init__(line, study, output)
         self.study = study
         self.output = output

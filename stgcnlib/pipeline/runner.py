@@ -87,7 +87,7 @@ def run_stages(
     make_folder(output)
     with alone(output), stoppable():
         forget_partial(output / "notebooks")
-        write_text(output / "study.yml", study.to_yaml())
+        write_text(output / "study.yml", study.to_yaml(output))
         crew = Crew(
             workers or study.compute.workers or cores(), memory_limit=study.compute.memory_limit, fork=fork,
             scheduler=scheduler,

@@ -50,6 +50,7 @@ class Training(Section):
     augment: bool | Literal["mirror"] | Augment | None = None
     patience: Whole | None = Field(None, ge=1)
     precision: Literal["float32", "bfloat16"] | None = None
+    threads: Whole | None = Field(None, ge=1, le=1024)
 
 
 class Network(Section):
@@ -329,7 +330,7 @@ class Transfer(Section):
 
 
 class Compute(Section):
-    """Where the work runs; never changes a number.
+    """Where the work runs; on processors of one kind it never changes a number.
 
     `workers` notebooks run at a time (`None`: as many as cores); a notebook that asks for more than `memory_limit`
     GiB fails with a MemoryError instead of bringing the machine down (`None`: no limit; Linux only). `scheduler` is

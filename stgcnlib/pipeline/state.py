@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 
 from stgcnlib.errors import StgcnlibError
 from stgcnlib.files import write_text
+from stgcnlib.paths import without_paths
 from stgcnlib.pipeline.expect import Load, about, expected, time_left
 
 __all__ = ["Notebook", "Progress", "RunState", "Step", "left_in_words"]
@@ -224,7 +225,8 @@ class RunState:
             else:
                 shown = shown.ended("failed" if isinstance(error, Exception) else "stopped")
             if isinstance(error, Exception):
-                shown.error = str(error) if isinstance(error, StgcnlibError) else f"{type(error).__name__}: {error}"
+                said = str(error) if isinstance(error, StgcnlibError) else f"{type(error).__name__}: {error}"
+                shown.error = without_paths(said)
             self._progress = shown
             self._steps = {step.name: step for step in shown.steps}
             self._note()

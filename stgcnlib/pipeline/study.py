@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from stgcnlib.errors import StudyError, shorten
 from stgcnlib.files import fingerprint, mistaken
+from stgcnlib.paths import portable_path
 from stgcnlib.pipeline.complaints import complaints
 from stgcnlib.pipeline.data_sections import Data
 from stgcnlib.pipeline.fields import Section, Whole
@@ -143,7 +144,7 @@ class Study(Section):
         except FileNotFoundError:
             raise StudyError(f"{file}: no such study file; bundled studies are {shorten(_bundled())}") from None
         except (YAMLError, OSError) as error:
-            raise StudyError(f"{file}: not readable as YAML ({' '.join(str(error).split())})") from None
+            raise StudyError(f"{file}: not readable as YAML ({' '.join(str(error).split())[:300]})") from None
         if not isinstance(content, dict):
             raise StudyError(f"{file}: holds {type(content).__name__}, expected keys and values such as 'name: …'")
         return cls._checked(content, source=str(file), base=file.resolve().parent)
@@ -162,9 +163,19 @@ class Study(Section):
             return cls.from_file(bundled_folder() / f"{value}.yml")
         return cls.from_file(value)
 
-    def to_yaml(self) -> str:
-        """The study with every default filled in, as YAML that `from_file` reads."""
-        return write_yaml(self.model_dump(mode="json"))
+    def to_yaml(self, folder: str | os.PathLike[str] | None = None) -> str:
+        """The study with every default filled in, as YAML that `from_file` reads.
+
+        Args:
+            folder: where the text will lie, in a file that may be passed on: its paths tell nothing of this machine
+                (`stgcnlib.paths.portable_path`), and a scheduler's address is left out. `None`: paths are absolute.
+        """
+        study = self
+        if folder is not None:
+            study = _with_paths(self, lambda path, _: portable_path(path, folder))
+            if "://" in study.compute.scheduler:
+                study = study.model_copy(update={"compute": study.compute.model_copy(update={"scheduler": LOCAL})})
+        return write_yaml(study.model_dump(mode="json"))
 
     def fingerprint(self) -> str:
         """A hash of everything that can change a number (so not of `compute` and `name`)."""
@@ -176,32 +187,7 @@ class Study(Section):
             study = cls.model_validate(content)
         except ValidationError as error:
             raise StudyError(f"{source}: " + "; ".join(complaints(error, cls))) from None
-        data, network = study.data, study.network
-        if data.path not in ("demo", "sensor-demo"):
-            data = data.model_copy(update={"path": _expanded(data.path, "data.path", source, base)})
-        for name in ("skip", "names", "layout"):
-            value = getattr(data, name)
-            if value is not None and (name != "layout" or is_layout_file(value)):
-                data = data.model_copy(update={name: _expanded(value, f"data.{name}", source, base)})
-        if network.checkpoint is not None:
-            checkpoint = _expanded(network.checkpoint, "network.checkpoint", source, base)
-            network = network.model_copy(update={"checkpoint": checkpoint})
-        if ":" in network.name:
-            folder = _expanded(network.folder or ".", "network.folder", source, base)
-            network = network.model_copy(update={"folder": folder})
-        compute = study.compute
-        if compute.scheduler != LOCAL and "://" not in compute.scheduler:
-            file = _expanded(compute.scheduler, "compute.scheduler", source, base)
-            compute = compute.model_copy(update={"scheduler": file})
-        transfer = study.transfer
-        if transfer is not None:
-            found = {
-                name: _expanded(value, f"transfer.source.{name}", source, base)
-                for name in ("checkpoint", "path")
-                if (value := getattr(transfer.source, name)) is not None and value != "demo"
-            }
-            transfer = transfer.model_copy(update={"source": transfer.source.model_copy(update=found)})
-        return study.model_copy(update={"data": data, "network": network, "compute": compute, "transfer": transfer})
+        return _with_paths(study, lambda path, key: _expanded(path, key, source, base))
 
 
 def bundled_folder() -> Path:
@@ -212,6 +198,31 @@ def bundled_folder() -> Path:
 
 def _bundled() -> list[str]:
     return sorted(path.stem for path in bundled_folder().glob("*.yml"))
+
+
+def _with_paths(study: Study, changed: Callable[[str, str], str]) -> Study:
+    """The study with every path in it changed, given the path and its key; names of data and layouts stay."""
+    data, network, compute, transfer = study.data, study.network, study.compute, study.transfer
+    if data.path not in ("demo", "sensor-demo"):
+        data = data.model_copy(update={"path": changed(data.path, "data.path")})
+    for name in ("skip", "names", "layout"):
+        value = getattr(data, name)
+        if value is not None and (name != "layout" or is_layout_file(value)):
+            data = data.model_copy(update={name: changed(value, f"data.{name}")})
+    if network.checkpoint is not None:
+        network = network.model_copy(update={"checkpoint": changed(network.checkpoint, "network.checkpoint")})
+    if ":" in network.name:
+        network = network.model_copy(update={"folder": changed(network.folder or ".", "network.folder")})
+    if compute.scheduler != LOCAL and "://" not in compute.scheduler:
+        compute = compute.model_copy(update={"scheduler": changed(compute.scheduler, "compute.scheduler")})
+    if transfer is not None:
+        found = {
+            name: changed(value, f"transfer.source.{name}")
+            for name in ("checkpoint", "path")
+            if (value := getattr(transfer.source, name)) is not None and value != "demo"
+        }
+        transfer = transfer.model_copy(update={"source": transfer.source.model_copy(update=found)})
+    return study.model_copy(update={"data": data, "network": network, "compute": compute, "transfer": transfer})
 
 
 def _expanded(value: str, key: str, source: str, base: Path) -> str:

@@ -16,7 +16,9 @@ import numpy as np
 
 from stgcnlib.errors import StgcnlibError, StudyError
 from stgcnlib.files import atomic_path, fingerprint, make_folder, probe_output, write_text
+from stgcnlib.paths import check_contained, portable_path
 from stgcnlib.pipeline.board import Board
+from stgcnlib.pipeline.finding import project_folder
 from stgcnlib.pipeline.finished import read_study
 from stgcnlib.pipeline.jobs import Crew, Job, forget_partial
 from stgcnlib.pipeline.notebooks import check_parameters, notebook_folder
@@ -65,14 +67,19 @@ def compare(
     probe_output(target)
     if (target / "study.yml").exists():
         raise StudyError(f"{target}: holds a study; give another folder for the comparison")
-    folders = [str(Path(study).resolve()) for study in studies]
-    names = compare_studies(folders).names
+    check_contained(target)
+    names = compare_studies([Path(study).resolve() for study in studies]).names
     title = name or (", ".join(names[:-1]) + f" and {names[-1]}")
-    parameters = {"studies": folders, "output": str(target.resolve()), "name": title}
+    pages = target.resolve() / "notebooks"  # as its notebook sees studies and output
+    parameters = {
+        "studies": [portable_path(study, pages) for study in studies],
+        "output": os.path.relpath(target.resolve(), project_folder(pages)),
+        "name": title,
+    }
     source = notebook_folder() / f"{NOTEBOOK}.ipynb"
     check_parameters(source, parameters)
     make_folder(target)
-    settings = {"name": title, "studies": folders}
+    settings = {"name": title, "studies": [portable_path(study, target) for study in studies]}
     write_text(target / COMPARISON, write_yaml(settings))
     forget_partial(target / "notebooks")
     job = Job(NOTEBOOK, NOTEBOOK, source, target / "notebooks" / f"{NOTEBOOK}.ipynb", parameters)

@@ -12,16 +12,30 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from stgcnlib.artefacts import MANIFEST, checked, read_manifest
 from stgcnlib.json_text import read_json_file
 from stgcnlib.pipeline.summary import SUMMARY
 from stgcnlib.report.cells import markdown
 
-__all__ = ["front", "read_json"]
+__all__ = ["check_results", "front", "read_json"]
 
 PLACES = ("artefacts/summary", "summary")
 """Where the summary of a study, and that of a comparison, lie."""
 _PICTURE = re.compile(r"[\w-]+\.png", re.ASCII)
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+def check_results(folder: Path) -> None:
+    """Refuse to show what the first page reads of a finished study where it is not as it was written.
+
+    Raises:
+        DamagedError: names the file, and what to do.
+    """
+    mend = f"make it again with: stgcnlib run {folder / 'study.yml'} -o {folder}"
+    made = any((folder / "artefacts").glob(f"*{MANIFEST}"))
+    for path in (folder / "artefacts" / "layers.json", folder / PLACES[0]):
+        if checked(path, mend=mend) is None and made and path.exists():
+            read_manifest(path, mend)  # which it lacks
 
 
 def front(folder: Path) -> dict[str, Any]:

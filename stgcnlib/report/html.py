@@ -19,13 +19,14 @@ from markupsafe import Markup
 
 from stgcnlib.errors import StageError
 from stgcnlib.figures.live_page import live_assets
-from stgcnlib.files import write_text
+from stgcnlib.files import fingerprint_file, write_text
+from stgcnlib.paths import check_contained
 from stgcnlib.pipeline.expect import duration
 from stgcnlib.pipeline.guard import in_use
 from stgcnlib.pipeline.notebooks import opening, read_notebook
 from stgcnlib.pipeline.state import Progress
 from stgcnlib.report.cells import TEMPLATES, Cells, converted, unbroken
-from stgcnlib.report.front import read_json
+from stgcnlib.report.front import check_results, read_json
 from stgcnlib.report.index import Entry, Link, contents, index_fields, layer_titles, planned
 from stgcnlib.version import __version__
 from stgcnlib.yaml_text import YAMLError, read_yaml_file
@@ -48,8 +49,10 @@ def render_report(output: str | os.PathLike[str]) -> Path:
 
     Raises:
         StageError: the folder holds no study that was run.
+        StudyError: in the folder lies a link out of it, or what is no file.
     """
     folder = Path(output)
+    check_contained(folder)
     progress = Progress.read(folder)
     if progress is not None and progress.status == "running" and not in_use(folder):
         progress = progress.ended("stopped")  # its process was killed before it could say so
@@ -103,8 +106,11 @@ class Report:
             Path of ``index.html``.
 
         Raises:
-            StageError: a notebook cannot be read.
+            StageError: a notebook cannot be read, or is not as it was when the run recorded it.
+            DamagedError: nor is another result of a finished run that is shown here.
         """
+        if progress is None:
+            check_results(self.folder)
         pages = [self._page(path) for path in self._notebooks(progress)]
         names = {page.link.name for page in pages}
         for stale in (self.folder / "pages").glob("*.html"):
@@ -156,6 +162,8 @@ class Report:
 
     def _page(self, path: Path) -> _Page:
         known = read_json(self.folder / "stages.json").get("notebooks", {}).get(path.stem, {})
+        if known.get("sum") not in (None, fingerprint_file(path)):
+            raise StageError(f"{path}: is not as it was written; run the study again, which executes it anew")
         read = self._read(path)
         layer = str(known.get("parameters", {}).get("layer", ""))
         title, short = read.title, ""
@@ -248,5 +256,5 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         content = read_yaml_file(path)
     except (OSError, YAMLError) as error:
-        raise StageError(f"{path}: not readable ({' '.join(str(error).split())})") from None
+        raise StageError(f"{path}: not readable ({' '.join(str(error).split())[:300]})") from None
     return content if isinstance(content, dict) else {}

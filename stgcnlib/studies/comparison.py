@@ -131,7 +131,7 @@ def _summary(study: FinishedStudy, curves: pd.DataFrame) -> dict[str, Any]:
     first, last = trained.iloc[0], trained.iloc[-1]
     return {
         "study": study.name,
-        "folder": str(study.folder),
+        "folder": study.folder.resolve().name,
         "network": str(study.settings["network"]["name"]),
         "data": Path(str(study.settings["data"]["path"])).name,
         "layers": len(trained) - 1,

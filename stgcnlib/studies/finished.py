@@ -10,10 +10,12 @@ from typing import Any
 
 import pandas as pd
 
+from stgcnlib.artefacts import checked, read_table
 from stgcnlib.dtw import DTWOptions
 from stgcnlib.errors import StgcnlibError, StudyError
 from stgcnlib.geometry import LayerGeometry
 from stgcnlib.json_text import read_json_file
+from stgcnlib.paths import check_contained
 from stgcnlib.yaml_text import YAMLError, read_yaml_file
 
 __all__ = ["FinishedStudy", "level_settings", "read_finished", "unequal_settings"]
@@ -110,6 +112,7 @@ def _said(settings: Mapping[str, Any], section: str, name: str, default: Any = _
 
 
 def _read(folder: Path) -> FinishedStudy:
+    check_contained(folder)
     if missing := [name for name in _FILES if not (folder / name).is_file()]:
         raise StudyError(
             f"{folder}: no finished study, {missing[0]} is missing; run it to its end with "
@@ -117,7 +120,11 @@ def _read(folder: Path) -> FinishedStudy:
         )
     try:
         settings = read_yaml_file(folder / "study.yml")
-        recordings = pd.read_parquet(folder / "tables" / "recordings.parquet").sort_values("node")
+        for place in ("geometry", "recordings.parquet", "summary"):
+            checked(folder / "artefacts" / place)
+        table = folder / "artefacts" / "recordings.parquet"
+        table = table if table.is_file() else folder / "tables" / "recordings.parquet"
+        recordings = read_table(table, {"node": "i"}).sort_values("node")
         geometry = LayerGeometry.load(folder / "artefacts" / "geometry")
         name = str(settings["name"])
         settings["network"]["name"], settings["data"]["path"]
@@ -142,5 +149,5 @@ def _warnings(folder: Path) -> tuple[str, ...]:
 
 def _distinct(names: list[str], folders: list[Path]) -> list[str]:
     """Names that tell the studies apart: with the folder's name where several are called the same."""
-    longer = [f"{n} ({f.name})" if names.count(n) > 1 else n for n, f in zip(names, folders, strict=True)]
+    longer = [f"{n} ({f.resolve().name})" if names.count(n) > 1 else n for n, f in zip(names, folders, strict=True)]
     return [f"{n} #{longer[: i + 1].count(n)}" if longer.count(n) > 1 else n for i, n in enumerate(longer)]

@@ -14,6 +14,7 @@ from stgcnlib.devices import usable_device
 from stgcnlib.errors import StudyError
 from stgcnlib.networks.batches import check_fit
 from stgcnlib.sequences import SequenceSet
+from stgcnlib.threads import INFERENCE_THREADS, torch_threads
 from stgcnlib.training.augment import TrainingBatches
 
 __all__ = ["calibrate_batch_norm"]
@@ -58,7 +59,7 @@ def calibrate_batch_norm(
             norm.reset_running_stats()
             norm.momentum = None
             norm.training = True
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        with torch_threads(INFERENCE_THREADS), torch.no_grad(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             for x, _ in batches:
                 network(x.to(place))

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from stgcnlib.devices import usable_device
 from stgcnlib.errors import SequenceError
-from stgcnlib.networks.batches import check_fit, check_scores, equal_batches, network_batch
+from stgcnlib.networks.batches import check_fit, check_numbers, check_scores, equal_batches, network_batch
 from stgcnlib.sequences import SequenceSet
+from stgcnlib.threads import INFERENCE_THREADS, torch_threads
 
 __all__ = ["Evaluation", "TargetEvaluation", "TargetLoss", "evaluate", "evaluate_targets", "target_scale"]
 
@@ -182,11 +183,14 @@ def _outputs(network: nn.Module, data: SequenceSet, device: str) -> NDArray[np.f
     half = first.dtype if first is not None and first.dtype in (torch.float16, torch.bfloat16) else None
     try:
         network.eval().to(place)
-        with torch.inference_mode(), torch.autocast(place.type, enabled=False):
+        with (
+            torch_threads(INFERENCE_THREADS), torch.inference_mode(), torch.autocast(place.type, enabled=False),
+        ):  # fmt: skip
             for batch in equal_batches(data, BATCH_FRAMES):
                 x = network_batch([data.people(i) for i in batch]).to(place)
                 scores: Tensor = check_scores(network(x.to(half) if half else x), x)
                 for i, score in zip(batch, (scores.float() if half else scores).cpu().numpy(), strict=True):
+                    check_numbers(score, "the network's outputs", data.names[i])
                     outputs[i] = score
     finally:
         for module, mode in modes.items():

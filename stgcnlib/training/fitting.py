@@ -22,6 +22,7 @@ from stgcnlib.errors import SequenceError, StudyError, suggest
 from stgcnlib.files import fingerprint
 from stgcnlib.networks.batches import check_fit
 from stgcnlib.sequences import SequenceSet
+from stgcnlib.threads import TRAINING_THREADS
 from stgcnlib.training.augment import Augmentation, TrainingBatches
 from stgcnlib.training.goals import Goal, Loss, goal_of
 
@@ -70,6 +71,7 @@ def fit(
     checkpoint_dir: str | os.PathLike[str] | None = None,
     device: str = "cpu",
     precision: Precision = "float32",
+    threads: int = TRAINING_THREADS,
     progress: bool | None = None,
 ) -> FitResult:
     """Train a network on recordings; it is changed in place and left in evaluation mode.
@@ -97,13 +99,15 @@ def fit(
             (a fifth: whole subjects or blocks of time where they are known), and keep the best weights by it. `None`
             trains on all of `train` for all epochs and keeps the last weights.
         frozen: number of first blocks kept as they are, see `fine_tune`.
-        seed: decides order, variation, dropout and validation part. Same seed, same weights, on the CPU with
-            equally many threads; torch's own generator is left as it was.
+        seed: decides order, variation, dropout and validation part. Same seed, same weights, on CPUs of one kind;
+            torch's own generator is left as it was.
         checkpoint_dir: folder in which the training is kept after every epoch. Called again with the same
             arguments, an interrupted training goes on from there, to the same end.
         device: where to train, for example "cuda".
         precision: "bfloat16" multiplies in half precision (weights stay float32): twice as fast on processors that
             know it, much slower on others.
+        threads: on which a CPU trains, whatever its cores; another number rounds in another order, and gives other
+            weights.
         progress: whether to draw a bar; `None` decides by the terminal.
 
     Raises:
@@ -113,12 +117,12 @@ def fit(
     """
     augmentation = _augmentation(how=augment)
     goal = goal_of(train, loss, label_smoothing)
-    _check(network, train, test, goal, epochs, batch_size, learning_rate, frames, patience, precision)
+    _check(network, train, test, goal, epochs, batch_size, learning_rate, frames, patience, precision, threads)
     modules, parameters = _first_blocks(network, frozen)
     settings: dict[str, Any] = {
         "epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "weight_decay": weight_decay,
         "label_smoothing": label_smoothing, "frames": frames, "patience": patience, "seed": seed, "frozen": frozen,
-        "precision": precision,
+        "precision": precision, "threads": threads,
         "augment": None if augmentation is None else asdict(augmentation), "train": train.fingerprint(),
         "test": None if test is None else test.fingerprint(),
     }  # fmt: skip
@@ -145,7 +149,8 @@ def fit(
             learning_rate=learning_rate, weight_decay=weight_decay, goal=goal, settings=settings,
         )  # fmt: skip
         folder = None if checkpoint_dir is None else Path(checkpoint_dir)
-        train_task(task, folder=folder, device=device, half=precision == "bfloat16", progress=progress)
+        train_task(task, folder=folder, device=device, half=precision == "bfloat16", threads=threads,
+                   progress=progress)  # fmt: skip
     finally:
         for parameter, flag in wanted.items():
             parameter.requires_grad_(flag)
@@ -208,6 +213,7 @@ def _check(
     frames: int | None,
     patience: int | None,
     precision: str,
+    threads: int,
 ) -> None:
     for data in (train, test):
         if data is not None:
@@ -226,7 +232,8 @@ def _check(
         raise SequenceError("train and test name different classes; read them together and split them then")
     if test is not None and goal.measure == "r2" and test.target_names != train.target_names:
         raise SequenceError("train and test name different targets; read them together and split them then")
-    for name, value in (("epochs", epochs), ("batch_size", batch_size), ("frames", frames), ("patience", patience)):
+    counts = {"epochs": epochs, "batch_size": batch_size, "frames": frames, "patience": patience, "threads": threads}
+    for name, value in counts.items():
         if value is not None and value < 1:
             raise StudyError(f"{name} is {value}; it must be at least 1")
     if precision not in ("float32", "bfloat16"):

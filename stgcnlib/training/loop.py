@@ -27,6 +27,7 @@ from stgcnlib.files import atomic_path
 from stgcnlib.networks.batches import check_scores
 from stgcnlib.progress import progress_shown
 from stgcnlib.sequences import SequenceSet
+from stgcnlib.threads import torch_threads
 from stgcnlib.training.augment import TrainingBatches
 from stgcnlib.training.goals import Goal
 
@@ -180,7 +181,9 @@ class _Progress(pl.Callback):
         self.bar.stop()
 
 
-def train_task(task: Task, *, folder: Path | None, device: str, half: bool, progress: bool | None) -> None:
+def train_task(
+    task: Task, *, folder: Path | None, device: str, half: bool, threads: int, progress: bool | None
+) -> None:
     """Train until `task.epochs`, from the last epoch kept in `folder` if there is one.
 
     Raises:
@@ -208,6 +211,7 @@ def train_task(task: Task, *, folder: Path | None, device: str, half: bool, prog
     with (
         _quiet(),
         _interruptible(),
+        torch_threads(threads),
         torch.inference_mode(False),
         torch.autocast(place.type, enabled=False),
         torch.random.fork_rng(),

@@ -10,15 +10,17 @@ import os
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from stgcnlib.errors import StudyError
-from stgcnlib.files import write_text
+from stgcnlib.errors import OutputError, StudyError
+from stgcnlib.files import fingerprint, write_text
 from stgcnlib.pipeline.finished import read_study
 from stgcnlib.pipeline.notebooks import read_notebook
+from stgcnlib.trust import state_folder
 
 __all__ = ["launch", "place_notebook", "server_command", "workbench_notebook"]
 
@@ -51,24 +53,27 @@ def launch(folders: Sequence[Path], *, app: bool = False, port: int | None = Non
         read_study(folder)  # a study without results is refused here, not in a browser
     notebook = place_notebook(folders, keep=not app)
     command, environment = server_command(notebook, app=app, port=port, browser=browser)
+    os.chdir(notebook.parent)  # servers read settings, which are code, where they start
     os.execve(command[0], command, {**os.environ, **environment})
 
 
 def place_notebook(folders: Sequence[Path], *, keep: bool = True) -> Path:
     """The workbench's notebook for these studies, its parameters filled in.
 
-    It lies in the first study's folder as ``workbench.ipynb`` (``workbench-OTHER.ipynb`` with a second study) and is
-    left as it is where it is there already. Where that folder cannot be written, or with `keep` false, it lies in a
+    It lies outside of the studies, for code that came with one must not run: in the user's state folder, as
+    ``workbench.ipynb`` (``workbench-OTHER.ipynb`` with a second study) in a folder of the first study's own, where it
+    is left as it is if it is there already. Where nothing can be written there, or with `keep` false, it lies in a
     temporary folder.
     """
-    home = folders[0].resolve()
-    name = "-".join(["workbench", *(folder.resolve().name for folder in folders[1:])]) + ".ipynb"
-    if (home / name).is_file():
-        return home / name
-    if keep and os.access(home, os.W_OK):
-        places = [os.path.relpath(folder.resolve(), home) for folder in folders]
-        return _write(home / name, places)
-    return _write(Path(tempfile.mkdtemp(prefix="stgcnlib-")) / name, [str(folder.resolve()) for folder in folders])
+    homes = [folder.resolve() for folder in folders]
+    name = "-".join(["workbench", *(home.name for home in homes[1:])]) + ".ipynb"
+    kept = state_folder() / "workbench" / f"{homes[0].name}-{fingerprint([str(home) for home in homes])[:8]}" / name
+    if keep:
+        if kept.is_file():
+            return kept
+        with suppress(OutputError):
+            return _write(kept, homes)
+    return _write(Path(tempfile.mkdtemp(prefix="stgcnlib-")) / name, homes)
 
 
 def server_command(
@@ -90,11 +95,9 @@ def server_command(
             *wishes,
         ]
         return command, {"JUPYTER_PATH": _before(_HERE, "JUPYTER_PATH")}
-    here = Path.cwd()
-    root = here if notebook.is_relative_to(here) else notebook.parent
-    command = [*start, "jupyterlab", "--ip=127.0.0.1", *_QUIET, *wishes, f"--ServerApp.root_dir={root}"]
+    command = [*start, "jupyterlab", "--ip=127.0.0.1", *_QUIET, *wishes, f"--ServerApp.root_dir={notebook.parent}"]
     # The notebook alone on the screen; the View menu brings the rest of JupyterLab back.
-    command.append(f"--LabApp.default_url=/doc/tree/{quote(notebook.relative_to(root).as_posix())}")
+    command.append(f"--LabApp.default_url=/doc/tree/{quote(notebook.name)}")
     if port is not None:
         command.append("--ServerApp.port_retries=0")
     if hasattr(os, "geteuid") and os.geteuid() == 0:
@@ -108,11 +111,11 @@ def workbench_notebook() -> Path:
     return installed if installed.is_file() else _HERE.parents[1] / "notebooks" / "workbench.ipynb"
 
 
-def _write(target: Path, folders: list[str]) -> Path:
+def _write(target: Path, folders: Sequence[Path]) -> Path:
     notebook: Any = read_notebook(workbench_notebook())
     (cell,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ())]
     _, _, rest = cell.source.partition("\n")
-    listed = ", ".join(json.dumps(folder, ensure_ascii=False) for folder in folders)
+    listed = ", ".join(json.dumps(str(folder), ensure_ascii=False) for folder in folders)
     cell.source = f"folders = [{listed}]  # of finished studies, one or two\n{rest}"
     write_text(target, json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")
     return target

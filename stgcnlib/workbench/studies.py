@@ -15,6 +15,7 @@ from stgcnlib.dtw import LayerDistances
 from stgcnlib.errors import StudyError, suggest
 from stgcnlib.figures.explorer import distinct_names, explorer_content, explorer_figure, map_content
 from stgcnlib.geometry import aligned_planes
+from stgcnlib.paths import portable_path
 from stgcnlib.pipeline.finished import FinishedStudy, read_study
 from stgcnlib.workbench.recordings import open_recording, relevance_of
 from stgcnlib.workbench.workbench import Progress, quietly
@@ -70,7 +71,7 @@ class StudySource:
             title=study.study.name,
             subtitle=self._subtitle(folder),
             offered=[{"key": name, "title": _title(name)} for name in known if name not in shown and self._has(name)],
-            folders=[str(folder)],
+            folders=[_given(Path(folder))],
         )
         self.figure = explorer_figure(content)
 
@@ -118,7 +119,9 @@ class StudySource:
     def _subtitle(self, folder: str | os.PathLike[str]) -> str:
         made = datetime.fromisoformat(self.study.made).astimezone().strftime("%Y-%m-%d %H:%M")
         placed = "; places computed now" if self._placed else ""
-        return f"{Path(*Path(folder).resolve().parts[-2:])}, made {made}{placed}"
+        home = Path(folder).resolve()
+        name = home.name if home.parent == Path.home().resolve() else Path(*home.parts[-2:])
+        return f"{name}, made {made}{placed}"
 
 
 class _Read(Mapping[str, LayerDistances]):
@@ -140,6 +143,14 @@ class _Read(Mapping[str, LayerDistances]):
 
     def __len__(self) -> int:
         return len(self._layers)
+
+
+def _given(folder: Path) -> str:
+    """The folder in code that may be passed on: as given, or without this machine's paths where that was absolute."""
+    if not folder.is_absolute():
+        return folder.as_posix()
+    below_home = folder.resolve().is_relative_to(Path.home().resolve())
+    return portable_path(folder, folder.anchor if below_home else Path.cwd())
 
 
 def _title(network: str) -> str:

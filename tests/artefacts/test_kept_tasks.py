@@ -144,3 +144,20 @@ def test_an_artefact_that_was_interrupted_goes_on(tmp_path: Path) -> None:
     assert Artefacts(line, Count(count=6), tmp_path)["squares"] == [0, 1, 4, 9, 16, 25]
     assert [item for _, item in CALLS] == [0, 1, 2, 3, 3, 4, 5]
     assert not list((tmp_path / "artefacts" / ".unfinished").rglob("*.pkl"))
+
+
+@pytest.mark.parametrize("opened", [None, pool])
+@pytest.mark.parametrize("damage", ["flip", "cut", "empty"])
+def test_a_result_that_was_damaged_is_computed_again(tmp_path: Path, opened: Any, damage: str) -> None:
+    with Tasks(tmp_path, opened) as tasks:
+        list(tasks.map(scaled, np.arange(3.0), range(3)))
+    CALLS.clear()
+    place = next((tmp_path / "000").glob("000001-*.pkl"))
+    content = bytearray(place.read_bytes())
+    content[-9] ^= 1
+    place.write_bytes({"flip": content, "cut": content[:-4], "empty": b""}[damage])
+    with Tasks(tmp_path, opened) as tasks:
+        np.testing.assert_array_equal(
+            list(tasks.map(scaled, np.arange(3.0), range(3))), np.outer(range(3), np.arange(3.0))
+        )
+    assert CALLS == [("scaled", 1)]

@@ -30,7 +30,8 @@ def explored(study: Path, home: Path, *options: str, dark: bool = False) -> Iter
     settings = home / "config" / "lab" / "user-settings" / THEMES
     settings.parent.mkdir(parents=True)
     settings.write_text(json.dumps({"theme": "JupyterLab Dark" if dark else "JupyterLab Light"}))
-    environment = {**os.environ, "JUPYTER_CONFIG_DIR": str(home / "config"), "JUPYTER_DATA_DIR": str(home / "data")}
+    own = {"JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data", "XDG_STATE_HOME": "state"}
+    environment = {**os.environ, **{name: str(home / folder) for name, folder in own.items()}}
     code = "import sys; from stgcnlib.cli import main; main()"
     command = [sys.executable, "-c", code, "explore", str(study), "--no-browser", f"--port={free_port()}", *options]
     log = home / "server.log"

@@ -30,7 +30,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
         watched.run_cell(EXPLORE)
         yield watched
         browser.close()
-    (study / "workbench.ipynb").unlink()
+    assert not list(study.glob("*.ipynb"))
 
 
 def quiet(lab: Watched) -> None:

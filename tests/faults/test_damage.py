@@ -5,18 +5,24 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from small_study import small_study
+from small_study import SMALL, full_study, small_study
+from typer.testing import CliRunner
 
-from stgcnlib.artefacts import MANIFEST, sums
-from stgcnlib.errors import StgcnlibError
+import stgcnlib
+from stgcnlib.artefacts import MANIFEST
+from stgcnlib.cli import app
+from stgcnlib.errors import DamagedError, StgcnlibError, StudyError
 from stgcnlib.pipeline import read_study
 from stgcnlib.pipeline.finished import FinishedStudy
 from stgcnlib.pipeline.verify import verify_study
+from stgcnlib.report import render_report
+from stgcnlib.studies.finished import read_finished
 
 Damage = Callable[[Path, Path], bool]
 
@@ -55,9 +61,9 @@ def remove(file: Path, other: Path) -> bool:
 
 
 def replace(file: Path, other: Path) -> bool:
-    changed = file.read_bytes() != other.read_bytes()
-    shutil.copyfile(other, file)
-    return changed
+    before, content = file.read_bytes(), other.read_bytes()
+    file.write_bytes(content)
+    return before != content
 
 
 def noise(file: Path, other: Path) -> bool:
@@ -112,6 +118,11 @@ def copied(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Path:
     return Path(shutil.copytree(small_study(tmp_path_factory), tmp_path / "study"))
 
 
+@pytest.fixture
+def everything(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(full_study(tmp_path_factory), tmp_path / "study"))
+
+
 def damaged(folder: Path, path: Path, file: Path, damage: Damage, other: Path, tally: Callable[..., None]) -> None:
     """Damage one file of a result, see that it is found, and put it back."""
     kept, manifest = folder.parent / "kept", path.with_name(path.name + MANIFEST)
@@ -154,21 +165,21 @@ def test_a_share_of_all_damage_is_found(copied: Path, tally: Callable[..., None]
 
 
 @pytest.mark.long
-def test_all_damage_is_found(copied: Path, tally: Callable[..., None]) -> None:
+def test_all_damage_is_found(everything: Path, tally: Callable[..., None]) -> None:
     rng = random.Random(0)
-    paths = list(results(copied / "artefacts"))
+    paths = list(results(everything / "artefacts"))
     for path in paths:
         files = inside(path)
-        for file in files if len(files) < 12 else rng.sample(files, 12):
+        for file in files if len(files) < 6 else rng.sample(files, 6):
             for damage in DAMAGES:
-                damaged(copied, path, file, damage, rng.choice(inside(rng.choice(paths))), tally)
+                damaged(everything, path, file, damage, rng.choice(inside(rng.choice(paths))), tally)
         for damage in (cut, empty, remove, noise, replace):
             other = rng.choice([each for each in paths if each != path])
             manifests = [each.with_name(each.name + MANIFEST) for each in (path, other)]
-            damaged(copied, path, manifests[0], damage, manifests[1], tally)
+            damaged(everything, path, manifests[0], damage, manifests[1], tally)
 
 
-def test_a_whole_study_is_whole_and_a_run_mends_what_is_damaged(copied: Path) -> None:
+def test_a_whole_study_is_whole(copied: Path) -> None:
     health = verify_study(copied)
     assert health.problems == ()
     assert health.artefacts == len(list(results(copied / "artefacts"))) > 20
@@ -177,7 +188,14 @@ def test_a_whole_study_is_whole_and_a_run_mends_what_is_damaged(copied: Path) ->
     for path in rng.sample(list(results(copied / "artefacts")), 3):
         cut(rng.choice(inside(path)), path)
     assert len(verify_study(copied).problems) >= 3
-    sums._seen.clear()
+
+
+def test_the_next_run_makes_again_what_is_damaged(copied: Path) -> None:
+    for name in ("layers.json", "recordings.parquet"):
+        flip(copied / "artefacts" / name, copied)
+    run = stgcnlib.open_study(SMALL, copied)
+    run["recordings"], run["layers"]
+    assert verify_study(copied).problems == ()
 
 
 def test_tables_notebooks_and_strays_are_looked_at(copied: Path) -> None:
@@ -195,3 +213,44 @@ def test_tables_notebooks_and_strays_are_looked_at(copied: Path) -> None:
     for words in (f"{table}: ", "stray.json: has no manifest", "00_data.ipynb: is not as it was written",
                   "01.ipynb: is missing", "00_data.html: is missing", "else.html: belongs to no notebook"):  # fmt: skip
         assert sum(words in line for line in problems) == 1, (words, problems)
+
+
+def test_a_report_shows_nothing_that_is_damaged(copied: Path) -> None:
+    with pytest.raises(StgcnlibError):
+        render_report(copied / "artefacts")
+    render_report(copied)
+    for place in ("layers.json", "summary/summary.json", "summary/curve.png"):
+        file = copied / "artefacts" / place
+        kept = file.read_bytes()
+        for damage in (flip, cut, empty, remove):
+            damage(file, file)
+            with pytest.raises(DamagedError, match=r"artefacts/(layers\.json|summary)[^;]*; make it again with"):
+                render_report(copied)
+            file.write_bytes(kept)
+    manifest = copied / "artefacts" / f"summary{MANIFEST}"
+    manifest.unlink()
+    with pytest.raises(DamagedError, match="summary: has no manifest"):
+        render_report(copied)
+
+
+def test_a_comparison_reads_nothing_that_is_damaged(copied: Path) -> None:
+    whole = copied.parent / "whole"
+    shutil.copytree(copied, whole)
+    assert len(read_finished([copied, whole])) == 2
+    for place in ("recordings.parquet", "geometry/per_node.parquet", "geometry/left_out.npz", "summary/summary.json"):
+        file = copied / "artefacts" / place
+        kept = file.read_bytes()
+        flip(file, file)
+        with pytest.raises(StudyError, match="is not as it was written"):
+            read_finished([copied, whole])
+        file.write_bytes(kept)
+
+
+def test_the_command_says_what_is_wrong_and_ends_with_1(copied: Path) -> None:
+    told = CliRunner().invoke(app, ["verify", str(copied)])
+    assert told.exit_code == 0
+    assert re.fullmatch(r"\d+ artefacts, \d+ files, \d+\.\d MiB: whole\n", told.stdout)
+    (copied / "artefacts" / "layers.json").write_text("[]")
+    told = CliRunner().invoke(app, ["verify", str(copied)])
+    assert told.exit_code == 1
+    assert "layers.json: is not as it was written; make it again with: stgcnlib run" in told.stdout

@@ -8,6 +8,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -95,9 +96,9 @@ def test_study_files(
             for place in rng.integers(len(leaves), size=int(rng.integers(1, 3))):
                 *above, last = leaves[place]
                 home = value
-                for part in above:
-                    home = home[part] if isinstance(home, dict | list) else None
-                if isinstance(home, dict) or (isinstance(home, list) and last < len(home)):
+                with suppress(LookupError, TypeError):  # what was changed before may have no such place any more
+                    for part in above:
+                        home = home[part]
                     home[last] = VALUES[int(rng.integers(len(VALUES)))]
             file.write_text(write_yaml(value))
             watch.tried(f"value {i}", lambda: _used(file))
@@ -149,5 +150,29 @@ def test_reports(count: int, tmp_path: Path, rng: np.random.Generator, tally: Ta
         victim.write_bytes(damaged(whole[victim], rng))
         watch.tried(f"{victim.name} {i}", lambda: render_report(home))
         victim.write_bytes(whole[victim])
+    tally("damaged reports", **watch.counts())
+    watch.check()
+
+
+FORMS: tuple[Any, ...] = (
+    [], None, 3, "x", True, {}, [[]], {"a": 1}, {"notebooks": []}, {"notebooks": {"00_data": []}}, [3],
+    {"notebooks": {"00_data": {"parameters": [], "seconds": "x", "finished": [1]}}}, [{"name": 1}], {"steps": 3},
+    {"notebooks": {"00_data": {"parameters": {"layer": [1]}, "seconds": float("nan"), "finished": 3}}},
+    {"notebooks": {"00_data": {"seconds": None}}}, [{"name": "l1", "title": None}], [{"name": [], "title": 3}],
+    {"status": "running"}, {"verdict": 3, "facts": [1], "table": 3, "figures": 3, "warnings": "x"},
+    {"table": {"columns": [1], "rows": [[1, 2], 3]}}, {"facts": {"a": [1]}}, {"verdict": {"tests": [3]}},
+)  # fmt: skip
+
+
+@pytest.mark.long
+def test_reports_whose_files_have_another_form(tmp_path: Path, tally: Tally) -> None:
+    home, watch = report(tmp_path / "report"), Watch()
+    names = ("stages.json", "progress.json", "artefacts/layers.json", "artefacts/summary/summary.json", "study.yml")
+    for name in (*names, "notebooks/00_data.ipynb"):
+        whole = (home / name).read_bytes()
+        for value in FORMS:
+            (home / name).write_text(json.dumps(value))
+            watch.tried(f"{name} {value!r}", lambda: render_report(home))
+        (home / name).write_bytes(whole)
     tally("damaged reports", **watch.counts())
     watch.check()

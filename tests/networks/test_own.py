@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import py_compile
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +12,9 @@ import torch
 from torch import nn
 
 from stgcnlib.errors import StudyError
+from stgcnlib.modules import module_file
 from stgcnlib.networks import load_network
-from stgcnlib.networks.own import find_source, import_path
+from stgcnlib.networks.own import import_path
 from stgcnlib.skeleton import layout
 
 SOURCE = """
@@ -41,6 +43,7 @@ def number():
     return 3
 
 VALUE = 5
+made_elsewhere = nn.Linear
 """
 
 
@@ -69,7 +72,6 @@ def test_a_class_in_the_working_directory(folder: Path) -> None:
     assert not network.training
     again = load_network("roadnets.inner.plain:Plain", layout="coco-17", classes=4, width=5, seed=1)
     assert torch.equal(network.head.weight, again.head.weight)
-    assert find_source("roadnets.inner.plain:Plain") == folder / "roadnets" / "inner" / "plain.py"
 
 
 def test_a_factory_gets_what_is_given_and_keeps_what_it_says_itself(folder: Path) -> None:
@@ -107,6 +109,9 @@ def test_another_folder_can_be_named(folder: Path, tmp_path_factory: pytest.Temp
         ("roadnets.raises:make", "failed with ZeroDivisionError"),
         ("roadnets.inner.plain:Plane", r"has no 'Plane'; did you mean 'Plain'"),
         ("roadnets.inner.plain:VALUE", "is int, expected a function or class"),
+        ("roadnets.inner.plain:torch.nn", "is module, expected a function or class"),
+        ("roadnets.inner.plain:made_elsewhere", r"from elsewhere; .*: 'torch\.nn\.modules\.linear:Linear'"),
+        ("os:system", "is builtin_function_or_method, expected a function or class"),
         ("roadnets.inner.plain:number", r"made a int; it must make a torch\.nn\.Module"),
         ("roadnets.inner.plain:broken", "RuntimeError: no such luck"),
         ("roadnets.inner.plain:Plain", "needs layout, classes; give it to load_network"),
@@ -122,3 +127,44 @@ def test_every_failure_is_one_clear_error(folder: Path, name: str, message: str)
 def test_wrong_options_are_named(folder: Path) -> None:
     with pytest.raises(StudyError, match=r"refuses \['classes', 'layout', 'widht'\]: TypeError: .*widht"):
         load_network("roadnets.inner.plain:Plain", layout="coco-17", classes=4, widht=5)
+
+
+def test_a_module_is_found_without_running_anything(folder: Path) -> None:
+    (folder / "roadnets" / "__init__.py").write_text("raise SystemExit('imported')")
+    found = module_file("roadnets.inner.plain", [folder])
+    assert found == (folder / "roadnets" / "inner" / "plain.py").resolve()
+
+
+def test_only_the_named_module_goes_before_installed_ones(folder: Path) -> None:
+    """A file beside it that has the name of an installed module stays a file; helpers of its own are found."""
+    (folder / "wave.py").write_text("raise SystemExit('the wrong wave')")
+    (folder / "helper_of_mine.py").write_text("WIDTH = 7\n")
+    (folder / "chunk_network.py").write_text(
+        "import wave\nimport helper_of_mine\nfrom torch import nn\n\n"
+        "def make():\n    return nn.Linear(helper_of_mine.WIDTH, 1)\n"
+    )
+    for name in ("wave", "helper_of_mine", "chunk_network"):
+        sys.modules.pop(name, None)
+    try:
+        assert load_network("chunk_network:make").weight.shape == (1, 7)
+        assert Path(sys.modules["wave"].__file__ or "").parent != folder
+    finally:
+        for name in ("helper_of_mine", "chunk_network"):
+            sys.modules.pop(name, None)
+
+
+def test_compiled_files_beside_the_source_are_neither_read_nor_written(folder: Path) -> None:
+    """What someone has read is what runs, whatever a cache in the folder holds."""
+    source = folder / "honest_network.py"
+    source.write_text("raise SystemExit('from the cache')")
+    cached = py_compile.compile(str(source), invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+    source.write_text("from torch import nn\n\ndef make():\n    return nn.Identity()\n")
+    assert cached is not None
+    before = Path(cached).read_bytes()
+    try:
+        assert isinstance(load_network("honest_network:make"), nn.Identity)
+    finally:
+        sys.modules.pop("honest_network", None)
+    assert Path(cached).read_bytes() == before
+    load_network("roadnets.inner.plain:make", layout="coco-17", classes=4)
+    assert not list((folder / "roadnets").rglob("__pycache__"))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from platform import node
 
 import numpy as np
 import pandas as pd
@@ -97,6 +99,19 @@ def test_players_and_checks_of_maps_are_on_their_pages(finished: Path) -> None:
     evaluation = stgcnlib.open_study(finished / "study.yml", finished)["map-evaluation"]
     assert set(evaluation.summary["title"]) == {"layer 1", "layer 2", "layer 3"}
     assert set(evaluation.areas["recording"]) == {0, 1, 2}
+
+
+def test_nothing_tells_of_the_machine(finished: Path) -> None:
+    """What is passed on has no path of ours, and no name of the machine that is long enough to be looked for."""
+    words = [
+        str(finished.parent),
+        str(Path(stgcnlib.__file__).parents[1]),
+        sys.prefix,
+        *([node()] if len(node()) > 4 else []),
+    ]
+    for path in (each for each in finished.rglob("*") if each.is_file()):
+        content = path.read_bytes()
+        assert [word for word in words if word.encode() in content] == [], path
 
 
 def test_nothing_temporary_is_left(finished: Path) -> None:

@@ -60,8 +60,8 @@ NO_RESULT = ("artefacts/keys.py", "artefacts/tasks.py", "pipeline/sections.py", 
 """How settings are handed over, what a study's fields are (their values are in keys), and where tasks run."""
 
 ONLY_ELSEWHERE = {"data.path", "data.format", "data.skip", "data.layout", "data.pattern", "data.names",
-                  "network.checkpoint", "transfer.source.split"}  # fmt: skip
-"""Read for files and other sources, which this study does not have."""
+                  "network.checkpoint", "transfer.source.split", "data.beside", "network.imports"}  # fmt: skip
+"""Read for files and other sources, which this study does not have; the last two count by their contents alone."""
 
 
 class Watched:

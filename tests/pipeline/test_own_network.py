@@ -14,9 +14,11 @@ import yaml
 
 import stgcnlib
 from stgcnlib import tables
+from stgcnlib.activations.demand import LayersOnDemand
 from stgcnlib.errors import AxesError, LayerNotFoundError, StudyError
 from stgcnlib.networks import load_network
 from stgcnlib.pipeline import Study
+from stgcnlib.pipeline.own_code import asked_for
 
 SOURCE = """
 import torch
@@ -59,10 +61,13 @@ def folder(tmp_path: Path, rng: np.random.Generator) -> Iterator[Path]:
     sys.modules.pop("mean_network", None)
 
 
-def opened(folder: Path, /, **network: Any) -> Any:
+def opened(folder: Path, /, *, trusted: bool = True, **network: Any) -> Any:
     fields = {**FIELDS, "network": {**FIELDS["network"], **network}}
     (folder / "study.yml").write_text(yaml.safe_dump(fields))
-    return stgcnlib.open_study(folder / "study.yml", folder / "out")
+    run = stgcnlib.open_study(folder / "study.yml", folder / "out")
+    if trusted and run.study.network.source is not None:
+        stgcnlib.trust_study(run.study)
+    return run
 
 
 def test_the_line_from_file_to_relevance(folder: Path) -> None:
@@ -153,3 +158,82 @@ def test_study_fields(tmp_path: Path) -> None:
     assert (own.folder, own.axes) == (str(tmp_path), {"x.*": "NCTV"})
     with pytest.raises(StudyError, match=r"network\.axes"):
         Study.load({"network": {"axes": 3}})
+
+
+CANARY = "from pathlib import Path\nPath(__file__).with_name('canary').touch()\n"
+
+
+def test_code_that_a_study_names_runs_only_once_it_is_trusted(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("STGCNLIB_TRUSTED", "")
+    canary = folder / "canary"
+    (folder / "mean_network.py").write_text(CANARY + SOURCE)
+    run = opened(folder, trusted=False)
+    run.key("geometry")
+    for look in (run.check, lambda: run["network/trained"], lambda: run["activations/untrained"]):
+        with pytest.raises(StudyError, match=r"mean_network\.py is code that a study names.*read it.*--trust"):
+            look()
+    assert not canary.exists()
+
+    stgcnlib.trust_study(run.study)
+    monkeypatch.setenv("STGCNLIB_TRUSTED", "")  # as another process: what is remembered counts
+    assert type(run["network/initial"]).__name__ == "Mean"
+    assert canary.exists()
+
+    for change in ("mean_network.py", "helper_beside_it.py"):
+        with (folder / change).open("a") as file:
+            file.write("\n# one line more\n")
+        with pytest.raises(StudyError, match="only if you trust it"):
+            opened(folder, trusted=False).check()
+        stgcnlib.trust_study(run.study)
+    with pytest.raises(StudyError, match="only if you trust it"):  # another function of the same module
+        opened(folder, trusted=False, name="mean_network:nn").check()
+
+
+@pytest.mark.parametrize("name", ["os:system", "subprocess:call", "shutil:rmtree"])
+def test_no_study_calls_functions_of_installed_modules(
+    folder: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STGCNLIB_TRUSTED", "")
+    with pytest.raises(StudyError, match="only if you trust it"):
+        opened(folder, trusted=False, name=name, options={"path": str(folder), "command": "touch canary"}).check()
+    assert (folder / "signals.npz").is_file()
+
+
+def test_the_command_asks_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from stgcnlib import cli
+
+    monkeypatch.setenv("STGCNLIB_TRUSTED", "")
+    monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))
+    study = opened(folder, trusted=False).study
+    asked: list[str] = []
+    monkeypatch.setattr(cli.typer, "confirm", lambda text, **_: bool(asked.append(text)))
+    cli._allow(study, trust=False)
+    assert asked == []  # nobody could answer
+    monkeypatch.setattr(cli.sys.stdin, "isatty", lambda: True, raising=False)
+    cli._allow(study, trust=False)
+    assert len(asked) == 1
+    assert asked_for(study) == ("mean_network:Mean", folder / "mean_network.py")  # the answer was no
+    cli._allow(study, trust=True)
+    cli._allow(study, trust=False)
+    assert len(asked) == 1
+    assert asked_for(study) is None
+
+
+def test_features_recorded_again_ask_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A recipe of layers names code as a study does; its folder is written relative to the study's."""
+    fields = {**FIELDS, "compute": {"activations": "recompute"}}
+    (folder / "study.yml").write_text(yaml.safe_dump(fields))
+    run = stgcnlib.open_study(folder / "study.yml", folder / "out")
+    stgcnlib.trust_study(run.study)
+    expected = run["activations/trained"]["blocks.0"].sequence(0)
+    recipe = run.path("activations/trained") / "recipe.json"
+    assert str(folder) not in recipe.read_text()
+    store = LayersOnDemand.open(recipe.parent)
+    np.testing.assert_array_equal(store["blocks.0"].sequence(0), expected)
+    monkeypatch.setenv("STGCNLIB_TRUSTED", "")
+    monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))
+    with pytest.raises(StudyError, match="only if you trust it"):
+        LayersOnDemand.open(recipe.parent)["blocks.0"].sequence(0)

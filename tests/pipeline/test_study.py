@@ -239,3 +239,10 @@ def test_complaints_stay_short(tmp_path: Path) -> None:
         Study.load({f"{'x' * 5000}{i}": "y" * 5000 for i in range(50)} | {"seed": "z" * 5000})
     assert len(str(refused.value)) < 6000
     assert "more)" in str(refused.value)
+
+
+def test_what_yaml_refuses_is_said_shortly(tmp_path: Path) -> None:
+    (tmp_path / "mine.yml").write_text(f"x: !{'a' * 5000} 1\n")
+    with pytest.raises(StudyError, match=r"mine\.yml: not readable as YAML \(could not determine") as refused:
+        Study.from_file(tmp_path / "mine.yml")
+    assert len(str(refused.value)) < 1000

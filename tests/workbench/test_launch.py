@@ -10,6 +10,7 @@ import nbformat
 import pytest
 
 from stgcnlib.errors import StudyError
+from stgcnlib.trust import state_folder
 from stgcnlib.workbench import launch as launching
 from stgcnlib.workbench.launch import launch, place_notebook, server_command, workbench_notebook
 
@@ -29,23 +30,37 @@ def parameters(notebook: Path) -> dict[str, object]:
     return values
 
 
-def test_the_notebook_lies_in_the_study_with_its_folder_filled_in(study: Path) -> None:
+def test_the_notebook_lies_in_the_state_folder_with_the_study_filled_in(study: Path) -> None:
     notebook = place_notebook([study])
-    assert notebook == study.resolve() / "workbench.ipynb"
+    assert notebook.name == "workbench.ipynb"
+    assert notebook.is_relative_to(state_folder())
+    assert [path.name for path in study.iterdir()] == ["study.yml"]
     nbformat.validate(nbformat.read(notebook, 4))
-    assert parameters(notebook)["folders"] == ["."]
+    assert parameters(notebook)["folders"] == [str(study.resolve())]
     assert parameters(notebook)["state"] is None
 
 
-def test_a_second_study_is_named_from_the_first(study: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_notebook_that_came_with_a_study_is_not_opened(study: Path, *, keep: bool) -> None:
+    (study / "workbench.ipynb").write_text("theirs")
+    notebook = place_notebook([study], keep=keep)
+    assert not notebook.is_relative_to(study.resolve())
+    assert parameters(notebook)["folders"] == [str(study.resolve())]
+
+
+def test_each_study_has_a_notebook_of_its_own(study: Path, tmp_path: Path) -> None:
+    other = tmp_path / "deep" / study.name
+    other.mkdir(parents=True)
+    assert place_notebook([study]) != place_notebook([other])
+
+
+def test_a_second_study_is_named_beside_the_first(study: Path, tmp_path: Path) -> None:
     other = tmp_path / "deep" / "other"
     other.mkdir(parents=True)
     (other / "study.yml").write_text("name: other\n")
     notebook = place_notebook([study, other])
     assert notebook.name == "workbench-other.ipynb"
-    folders = parameters(notebook)["folders"]
-    assert isinstance(folders, list)
-    assert [(notebook.parent / folder).resolve() for folder in folders] == [study.resolve(), other.resolve()]
+    assert parameters(notebook)["folders"] == [str(study.resolve()), str(other.resolve())]
 
 
 def test_a_notebook_that_is_there_is_left_as_it_is(study: Path) -> None:
@@ -60,13 +75,11 @@ def test_an_application_writes_nothing_into_the_study(study: Path) -> None:
     assert parameters(notebook)["folders"] == [str(study.resolve())]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write everywhere")
-def test_a_folder_that_cannot_be_written_is_not(study: Path) -> None:
-    study.chmod(0o555)
-    try:
-        assert place_notebook([study]).parent != study.resolve()
-    finally:
-        study.chmod(0o755)
+def test_without_a_state_folder_the_notebook_is_temporary(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(study / "study.yml"))
+    notebook = place_notebook([study])
+    assert notebook.name == "workbench.ipynb"
+    assert not notebook.is_relative_to(study.resolve())
 
 
 def test_a_folder_without_a_study_is_refused(tmp_path: Path) -> None:
@@ -87,9 +100,11 @@ def test_the_server_listens_here_alone_and_keeps_its_token(
     monkeypatch.setenv("JUPYTER_CONFIG_PATH", "/mine")
     started: list[tuple[str, list[str], dict[str, str]]] = []
     monkeypatch.setattr(launching.os, "execve", lambda *arguments: started.append(arguments))
+    monkeypatch.chdir(study)  # what lies there may be settings of Voilà, which are code
     monkeypatch.setattr(launching, "read_study", lambda folder: folder)  # as if it had results
     launch([study], app=app, port=8999, browser=False)
     ((program, command, environment),) = started
+    assert not Path.cwd().is_relative_to(study.resolve())
     assert program == sys.executable
     assert {"-P", "--no-browser", "--port=8999"} <= set(command)
     assert any(part.endswith("ip=127.0.0.1") for part in command)
@@ -120,15 +135,13 @@ def test_the_notebook_of_the_repository_is_thin() -> None:
     assert not any(cell.get("outputs") for cell in notebook.cells)
 
 
-def test_jupyterlab_opens_on_the_notebook_alone(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(study.parent)
-    command, _ = server_command(place_notebook([study]), app=False, port=None, browser=True)
-    assert "--LabApp.default_url=/doc/tree/a%20%22study%22/workbench.ipynb" in command
-    assert f"--ServerApp.root_dir={study.parent.resolve()}" in command
-    (study.parent / "elsewhere").mkdir()
-    monkeypatch.chdir(study.parent / "elsewhere")
-    command, _ = server_command(place_notebook([study]), app=False, port=None, browser=True)
-    assert {"--LabApp.default_url=/doc/tree/workbench.ipynb", f"--ServerApp.root_dir={study.resolve()}"} <= set(command)
+def test_jupyterlab_opens_on_the_notebook_alone(study: Path, tmp_path: Path) -> None:
+    other = tmp_path / 'b "study"'
+    other.mkdir()
+    notebook = place_notebook([study, other])
+    command, _ = server_command(notebook, app=False, port=None, browser=True)
+    assert "--LabApp.default_url=/doc/tree/workbench-b%20%22study%22.ipynb" in command
+    assert f"--ServerApp.root_dir={notebook.parent}" in command
 
 
 @pytest.mark.parametrize("user", [0, 1000])

@@ -9,9 +9,9 @@ from stgcnlib.pipeline.estimate.facts import Facts, Part
 from stgcnlib.pipeline.estimate.trials import Units
 from stgcnlib.pipeline.line.networks import FREE_SHARE
 
-__all__ = ["BATCH_FRAMES", "HASHED", "MB", "NO_AXES", "REACH", "Axes", "Cost", "activations_on_disk", "coordinates",
-           "forward_seconds", "graph_bytes", "kept_by_passes", "known_pairs", "matrices", "recorded_again",
-           "stored_size"]  # fmt: skip
+__all__ = ["BATCH_FRAMES", "HASHED", "MANY", "MB", "NO_AXES", "REACH", "Axes", "Cost", "activations_on_disk",
+           "coordinates", "forward_seconds", "graph_bytes", "kept_by_passes", "known_pairs", "matrices",
+           "recorded_again", "stored_size"]  # fmt: skip
 
 Axes = Mapping[str, str]
 NO_AXES: Axes = {}
@@ -20,6 +20,10 @@ BATCH_FRAMES = 2048
 """Frames of all people in one pass of `record`, and about so many where a network is evaluated."""
 HASHED = 600 * MB
 """Bytes a second that are written, read, or summed up for a checksum."""
+
+
+MANY = 1024
+"""Threads: more shorten the work, however many there are."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class Cost:
         scratch: bytes of the output's disk that are needed meanwhile, besides.
         temporary: bytes of the system's temporary folder that are needed meanwhile.
         keeps: bytes of memory that a process keeps after such work, however often it does it; by a word for what.
-        threads: whether more threads shorten it.
+        threads: up to how many threads shorten it.
     """
 
     seconds: float = 0.0
@@ -42,7 +46,7 @@ class Cost:
     scratch: float = 0.0
     temporary: float = 0.0
     keeps: Mapping[str, float] = field(default_factory=dict)
-    threads: bool = False
+    threads: int = 1
 
 
 def forward_seconds(u: Units, part: Part) -> float:

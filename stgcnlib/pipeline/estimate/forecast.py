@@ -254,5 +254,5 @@ def _wall(costs: Sequence[Cost], workers: int, threads: int) -> float:
     """Seconds of tasks of one kind, as many at a time as there are workers; these share the threads."""
     together = sum(cost.seconds for cost in costs)
     at_once = min(workers, len(costs))
-    share = max(1, threads // at_once) if costs[0].threads else 1
+    share = max(1, min(costs[0].threads, threads // at_once))
     return together / (at_once * (1 + HELP * (share - 1)))

@@ -10,6 +10,7 @@ from stgcnlib.geometry.planes import MOST_BY_DISTANCES
 from stgcnlib.pipeline.estimate.cost import (
     BATCH_FRAMES,
     HASHED,
+    MANY,
     MB,
     REACH,
     Axes,
@@ -72,7 +73,7 @@ def _pairs(f: Facts, u: Units, name: str) -> Cost:
     layer, count = f.layer(name), len(f.nodes)
     seconds = u.pairs[name] * count * (count - 1) / 2 + 1.5 * layer.bytes / HASHED + 0.05 * u.speed
     memory = READ * layer.bytes + 12 * count**2
-    return Cost(seconds, memory, 4 * count**2 + 800, temporary=_files(layer), threads=True)
+    return Cost(seconds, memory, 4 * count**2 + 800, temporary=_files(layer), threads=MANY)
 
 
 READ = 2.0
@@ -94,7 +95,7 @@ def _search(f: Facts, u: Units, name: str, tables: int) -> Cost:
     seconds = tables * (bound * count**2 / 2 + 0.6 * u.pairs[name] * left) + 3 * layer.bytes / HASHED
     memory = READ * layer.bytes if layer.bytes < RESIDENT_BYTES else 4 * BLOCK_BYTES
     memory += 2 * 4 * min(SHORT, layer.width) * layer.rows + 40 * left * tables
-    return Cost(seconds, memory, tables * (12 * left + 12 * REACH * f.k * count), threads=True)
+    return Cost(seconds, memory, tables * (12 * left + 12 * REACH * f.k * count), threads=MANY)
 
 
 SHORT = 128
@@ -220,7 +221,7 @@ def _level(f: Facts, u: Units, *, clean: bool, known: bool) -> Cost:
     pairs = sum(_distances(f, u, layer.name).seconds for layer in layers)
     seconds = stores * once + compared * pairs + len(layers) * _graphs(f, u) + 0.15 * u.speed
     memory = 100 * MB + READ * max(layer.bytes for layer in layers) + 28 * known_pairs(f) + 2 * coordinates(f, f.nodes)
-    return Cost(seconds, memory, 100 * count, temporary=1.2 * stores * size, keeps=kept_by_passes(f), threads=True)
+    return Cost(seconds, memory, 100 * count, temporary=1.2 * stores * size, keeps=kept_by_passes(f), threads=MANY)
 
 
 def noise(f: Facts, u: Units, axes: Axes) -> Cost:
@@ -236,14 +237,14 @@ def transfer_geometry(f: Facts, u: Units, axes: Axes) -> Cost:
     each += sum(_distances(f, u, layer.name).seconds for layer in f.layers) * share**2 + 1.0
     size, disk = activations_on_disk(f) * share, CURVES * networks * graph_bytes(f) * share
     memory = 100 * MB + READ * size / len(f.layers)
-    return Cost(networks * each, memory, disk, temporary=size, keeps=kept_by_passes(f), threads=True)
+    return Cost(networks * each, memory, disk, temporary=size, keeps=kept_by_passes(f), threads=MANY)
 
 
 def rounding(f: Facts, u: Units, axes: Axes) -> Cost:
     """A few nodes' distances from exact and from rounded features."""
     share = min(1.0, FEW / len(f.nodes))
     seconds = u.record.seconds(FEW, share * f.nodes.frames) + sum(u.pairs.values()) * FEW**2 + 0.5 * u.speed
-    return Cost(seconds, 100 * MB + 3 * share * f.activations, 0.01 * MB, keeps=kept_by_passes(f), threads=True)
+    return Cost(seconds, 100 * MB + 3 * share * f.activations, 0.01 * MB, keeps=kept_by_passes(f), threads=MANY)
 
 
 FEW = 40

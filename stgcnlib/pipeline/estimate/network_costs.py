@@ -8,6 +8,7 @@ from stgcnlib.leakage.search import MOST_PAIRS
 from stgcnlib.pipeline.estimate.cost import (
     BATCH_FRAMES,
     HASHED,
+    MANY,
     MB,
     Axes,
     Cost,
@@ -20,6 +21,8 @@ from stgcnlib.pipeline.estimate.cost import (
 )
 from stgcnlib.pipeline.estimate.facts import Facts
 from stgcnlib.pipeline.estimate.trials import Units
+from stgcnlib.pipeline.sections import Training
+from stgcnlib.threads import TRAINING_THREADS
 
 __all__ = ["evaluated", "explained", "fields", "fitted", "leaks", "maps_tested", "read", "recorded",
            "recording_seconds", "repeated", "trained"]  # fmt: skip
@@ -46,7 +49,7 @@ def leaks(f: Facts, u: Units, axes: Axes) -> Cost:
     pairs = len(f.train) * len(f.test)
     compared = pairs if pairs <= MOST_PAIRS else 0
     memory = (compared > 0) * 1.5 * coordinates(f, f.every) + 8 * compared
-    return Cost(0.6 * u.speed + u.pairs["input"] * compared, memory, 0.01 * MB, threads=True)
+    return Cost(0.6 * u.speed + u.pairs["input"] * compared, memory, 0.01 * MB, threads=MANY)
 
 
 def repeated(f: Facts, u: Units, axes: Axes) -> Cost:
@@ -63,9 +66,21 @@ def trained(part: str, *, tested: bool) -> Callable[[Facts, Units, Axes], Cost]:
         seconds = u.train * len(train) * epochs + 2 * u.speed + tested * TESTED * forward_seconds(u, f.test)
         memory = 12 * f.weights + _batch(f)
         keeps = {"training": KEPT_BY_TRAINING, **kept_by_passes(f)}
-        return Cost(seconds, memory, 1.05 * f.weights + 0.01 * MB, scratch=3 * f.weights, keeps=keeps, threads=True)
+        return Cost(
+            seconds,
+            memory,
+            1.05 * f.weights + 0.01 * MB,
+            scratch=3 * f.weights,
+            keeps=keeps,
+            threads=threads_of(f.study.network.training),
+        )
 
     return training
+
+
+def threads_of(training: Training) -> int:
+    """On how many threads a training runs."""
+    return training.threads or TRAINING_THREADS
 
 
 def _batch(f: Facts) -> float:
@@ -76,7 +91,7 @@ def _batch(f: Facts) -> float:
 def evaluated(f: Facts, u: Units, axes: Axes) -> Cost:
     """The test part through the network."""
     disk = 4 * len(f.test) * (f.classes + 3)
-    return Cost(forward_seconds(u, f.test), 50 * MB, disk, keeps=kept_by_passes(f), threads=True)
+    return Cost(forward_seconds(u, f.test), 50 * MB, disk, keeps=kept_by_passes(f))
 
 
 def recorded(f: Facts, u: Units, axes: Axes) -> Cost:
@@ -90,7 +105,7 @@ def recorded(f: Facts, u: Units, axes: Axes) -> Cost:
     left = (1 - again) * size + again * (f.weights + coordinates(f, f.nodes))
     if axes.get("network", "").startswith("untrained"):
         seconds += forward_seconds(u, f.train)  # its batch norm
-    return Cost(seconds, 100 * MB + largest, left, scratch=largest, keeps=kept_by_passes(f), threads=True)
+    return Cost(seconds, 100 * MB + largest, left, scratch=largest, keeps=kept_by_passes(f))
 
 
 def recording_seconds(f: Facts, u: Units) -> float:
@@ -101,7 +116,7 @@ def recording_seconds(f: Facts, u: Units) -> float:
 def explained(f: Facts, u: Units, axes: Axes) -> Cost:
     """Relevance maps."""
     size = 4.0 * f.explained * f.joints * float(f.nodes.lengths.mean()) * (len(f.layers) - 1)
-    return Cost(u.cam * f.explained, 150 * MB, 0.6 * size, keeps=kept_by_passes(f), threads=True)
+    return Cost(u.cam * f.explained, 150 * MB, 0.6 * size, keeps=kept_by_passes(f))
 
 
 def fields(f: Facts, u: Units, axes: Axes) -> Cost:
@@ -113,7 +128,7 @@ def fields(f: Facts, u: Units, axes: Axes) -> Cost:
     passes = 2 * (len(FRAMES) + f.joints * f.joints * JOINT_FRAMES / JOINT_CELLS)
     held = 6.0 * f.activations / max(1, f.nodes.frames) * max(FRAMES) / max(1, layers)
     return Cost((2 + layers) * u.forward.seconds(passes, frames), 50 * MB + held, 0.1 * MB,
-                keeps=kept_by_passes(f), threads=True)  # fmt: skip
+                keeps=kept_by_passes(f))  # fmt: skip
 
 
 def maps_tested(f: Facts, u: Units, axes: Axes) -> Cost:
@@ -126,7 +141,7 @@ def maps_tested(f: Facts, u: Units, axes: Axes) -> Cost:
     maps = few * (3 * (layers + 2) + 2 + 3)
     seconds = REMOVED * u.forward.seconds(passes, frames) + COMPARED * u.cam * maps
     memory = 6.0 * f.activations / max(1, f.nodes.frames) * MAP_FRAMES / max(1, layers)
-    return Cost(seconds, memory, 0.1 * MB, keeps={"maps": KEPT_BY_MAPS, **kept_by_passes(f)}, threads=True)
+    return Cost(seconds, memory, 0.1 * MB, keeps={"maps": KEPT_BY_MAPS, **kept_by_passes(f)})
 
 
 def fitted(f: Facts, u: Units, axes: Axes) -> Cost:
@@ -137,9 +152,9 @@ def fitted(f: Facts, u: Units, axes: Axes) -> Cost:
     train, test = f.transfer["train"], f.transfer["test"]
     seconds = forward_seconds(u, test) + 0.3 * forward_seconds(u, train) + 1.0 * u.speed
     if method == "linear probe":
-        return Cost(seconds + forward_seconds(u, train), 100 * MB, 0.01 * MB, keeps=kept_by_passes(f), threads=True)
+        return Cost(seconds + forward_seconds(u, train), 100 * MB, 0.01 * MB, keeps=kept_by_passes(f))
     share = 0.4 + 0.6 * (1 - min(1.0, max(0, int(rest.split()[0])) / max(1, len(f.layers) - 1)))
     seconds += u.train * 0.8 * len(train) * (transfer.training.epochs or TRANSFER_EPOCHS) * share
     memory = 12 * f.weights + _batch(f)
     keeps = {"training": KEPT_BY_TRAINING, **kept_by_passes(f)}
-    return Cost(seconds, memory, 0.01 * MB, keeps=keeps, threads=True)
+    return Cost(seconds, memory, 0.01 * MB, keeps=keeps, threads=threads_of(transfer.training))

@@ -243,7 +243,7 @@ def _training(look: Artefacts, study: Study, tell: Callable[[str], None]) -> flo
 
     tell("training")
     train = look["parts"][0]
-    chosen = study.network.training.model_dump(exclude_none=True) | {"epochs": 1}
+    chosen = study.network.training.model_dump(exclude_none=True) | {"epochs": 1, "threads": 1}
     chosen.pop("patience", None)
     size = int(chosen.get("batch_size", 16))
 

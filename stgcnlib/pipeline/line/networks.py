@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from stgcnlib.modules import module_home
 from stgcnlib.pipeline.line.data import Parts, parts_of, reference_part, unprepared
 from stgcnlib.pipeline.line.forms import Training
 from stgcnlib.sequences import SequenceSet
+from stgcnlib.trust import require
 
 if TYPE_CHECKING:
     from torch import nn
@@ -75,10 +77,16 @@ def training_seed(name: str, seed: int) -> int:
 
 
 def build(network: Any, layout: Any, channels: int, classes: int | None, **options: Any) -> nn.Module:
-    """A network of the study's kind, by the section `network`; `options` as of `stgcnlib.load_network`."""
+    """A network of the study's kind, by the section `network`; `options` as of `stgcnlib.load_network`.
+
+    Raises:
+        StudyError: it is made by code that the user has not said may run.
+    """
     from stgcnlib.networks import load_network
     from stgcnlib.networks.own import import_path
 
+    if ":" in network.name:
+        require(network.name, network.source)
     with import_path(_home(network)):
         return load_network(
             network.name, layout=layout, classes=classes, channels=channels, **options, **dict(network.options)
@@ -87,10 +95,7 @@ def build(network: Any, layout: Any, channels: int, classes: int | None, **optio
 
 def _home(network: Any) -> Path | None:
     """The folder from which the module of a network of one's own is imported."""
-    if network.source is None:
-        return None
-    source, depth = Path(network.source), str(network.name).partition(":")[0].count(".")
-    return source.parents[depth + (source.name == "__init__.py")]
+    return None if network.source is None else module_home(network.name.partition(":")[0], network.source)
 
 
 def fitted(

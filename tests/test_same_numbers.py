@@ -1,0 +1,121 @@
+"""The same numbers on any number of threads, and no number that is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+import torch
+from tiny_network import TinyNetwork
+
+import stgcnlib
+from stgcnlib import transforms
+from stgcnlib.dtw import dtw_distances
+from stgcnlib.errors import StudyError
+from stgcnlib.explain import grad_cam
+from stgcnlib.sequences import SequenceSet
+from stgcnlib.threads import INFERENCE_THREADS, TRAINING_THREADS, limit_threads, torch_threads
+from stgcnlib.training import calibrate_batch_norm, evaluate
+
+
+@pytest.fixture
+def free() -> Iterator[None]:
+    """Threads as they were, whatever a test chose."""
+    before = torch.get_num_threads()
+    yield
+    limit_threads(before)
+
+
+def features(network: torch.nn.Module, data: SequenceSet) -> np.ndarray:
+    store = stgcnlib.record(network, data, progress=False)
+    return np.concatenate([np.concatenate(list(store[name])).ravel() for name in store.layers])
+
+
+def weights(data: SequenceSet) -> np.ndarray:
+    network = stgcnlib.load_network("st-gcn", layout=data.layout, classes=2, width=4, depth=2, seed=0)
+    stgcnlib.fit(network, data, epochs=2, batch_size=4, progress=False)
+    return np.concatenate([value.numpy().ravel() for value in network.state_dict().values()])
+
+
+def calibrated(data: SequenceSet) -> np.ndarray:
+    network = stgcnlib.load_network("st-gcn", layout=data.layout, classes=2, width=4, depth=2, seed=0)
+    calibrate_batch_norm(network, data)
+    return np.concatenate([value.numpy().ravel() for value in network.state_dict().values()])
+
+
+def relevance(network: torch.nn.Module, data: SequenceSet) -> np.ndarray:
+    maps = grad_cam(network, data.coords[0], target=0)
+    return np.concatenate([each.values.ravel() for each in maps.values()])
+
+
+@pytest.mark.usefixtures("free")
+def test_networks_give_the_same_numbers_on_any_number_of_threads(small_set: SequenceSet) -> None:
+    data = transforms.normalize(small_set)
+    network = stgcnlib.load_network("st-gcn", layout=data.layout, classes=2, width=64, depth=2, seed=0)
+    measures: dict[str, Callable[[], np.ndarray]] = {
+        "weights": lambda: weights(data),
+        "batch norm": lambda: calibrated(data),
+        "features": lambda: features(network, data),
+        "scores": lambda: evaluate(network, data).logits,
+        "relevance": lambda: relevance(network, data),
+        "distances": lambda: dtw_distances(data, progress=False),
+    }
+    found = {}
+    for threads in (1, 2, 4):
+        limit_threads(threads)
+        found[threads] = {name: measure() for name, measure in measures.items()}
+        assert torch.get_num_threads() == min(threads, torch.get_num_threads())
+    for name in measures:
+        np.testing.assert_array_equal(found[1][name], found[2][name], err_msg=name)
+        np.testing.assert_array_equal(found[1][name], found[4][name], err_msg=name)
+
+
+class Counting(TinyNetwork):
+    """Notes on how many threads it runs."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.threads = torch.get_num_threads()
+        return super().forward(x)
+
+
+@pytest.mark.usefixtures("free")
+def test_a_network_runs_on_threads_of_its_own_number(small_set: SequenceSet) -> None:
+    """Also where rounding happens to agree; afterwards torch has as many as before."""
+    network = Counting(classes=2)
+    torch.set_num_threads(3)
+    stgcnlib.record(network, small_set, progress=False)
+    assert network.threads == INFERENCE_THREADS
+    network.threads = 0
+    evaluate(network, small_set)
+    assert network.threads == INFERENCE_THREADS
+    stgcnlib.fit(network, small_set, epochs=1, progress=False)
+    assert network.threads == TRAINING_THREADS
+    stgcnlib.fit(network, small_set, epochs=1, threads=1, progress=False)
+    assert network.threads == 1
+    assert torch.get_num_threads() == 3
+    with pytest.raises(StudyError, match="threads is 0"):
+        stgcnlib.fit(network, small_set, epochs=1, threads=0, progress=False)
+    with pytest.raises(ZeroDivisionError), torch_threads(2):
+        raise ZeroDivisionError
+    assert torch.get_num_threads() == 3
+
+
+def broken(value: float) -> TinyNetwork:
+    network = TinyNetwork(classes=2)
+    with torch.no_grad():
+        list(network.parameters())[-1].fill_(value)
+    return network
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_what_is_no_number_is_refused_and_recordings_are_not_blamed(small_set: SequenceSet, value: float) -> None:
+    with pytest.raises(StudyError, match=r"network's outputs of 'recording 0' are NaN or infinite.*look at the net"):
+        evaluate(broken(value), small_set)
+    network = TinyNetwork(classes=2)
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if name.startswith("blocks.1"):
+                parameter.fill_(value)
+    with pytest.raises(StudyError, match=r"features of layer 'blocks\.1' of 'recording 0' are NaN or infinite"):
+        stgcnlib.record(network, small_set, progress=False)

@@ -1,0 +1,111 @@
+"""The pages of the site are true: messages occur in the code, tables have all of it, and what tools read parses.
+
+`make docs` builds the site and fails on warnings; here is what that cannot see.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+import stgcnlib
+from stgcnlib.pipeline import Study
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+if not DOCS.is_dir():
+    pytest.skip("docs is not part of this distribution", allow_module_level=True)
+sys.path.insert(0, str(DOCS))
+
+import written  # noqa: E402  # in docs
+
+PAGES = sorted(DOCS.glob("*.md"))
+
+
+def read(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_begins_with_the_question_that_it_answers(page: Path) -> None:
+    title, _, question = read(page).split("\n")[:3]
+    assert title.startswith("# ")
+    assert re.fullmatch(r"\*.*\?\*", question), question
+
+
+def test_every_page_is_in_a_table_of_contents() -> None:
+    trees = [tree for page in PAGES for tree in re.findall(r"^```\{toctree\}\n(.*?)^```", read(page), re.M | re.S)]
+    listed = {line for tree in trees for line in re.findall(r"^[\w/*]+$", tree, re.M)}
+    assert {page.stem for page in PAGES} - {"index"} | {"generated/tutorials/*", "generated/api/*"} <= listed
+
+
+def messages() -> list[str]:
+    """The texts of the code, with what they fill in as an ellipsis."""
+    found = []
+    for file in (ROOT / "stgcnlib").rglob("*.py"):
+        for node in ast.walk(ast.parse(read(file))):
+            if isinstance(node, ast.JoinedStr):
+                parts = [part.value if isinstance(part, ast.Constant) else "…" for part in node.values]
+                found.append("".join(map(str, parts)))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.append(node.value)
+    return found
+
+
+def occurs(quoted: str, said: list[str]) -> bool:
+    pieces = [re.escape(piece) for piece in quoted.split("…")]
+    pattern = re.compile(".*".join(pieces), re.S)
+    return any(pattern.search(text) for text in said)
+
+
+def test_a_message_that_nobody_says_is_noticed() -> None:
+    assert not occurs("the moon is in the way", ["the sun is in the way"])
+    assert occurs("has … joints", ["recording … has … joints, expected …"])
+
+
+def test_every_quoted_message_is_one_of_the_code() -> None:
+    said = messages()
+    quoted = re.findall(r"^### `(.+)`$", read(DOCS / "troubleshooting.md"), re.M)
+    assert len(quoted) == read(DOCS / "troubleshooting.md").count("\n### ") >= 30
+    gone = [message for message in quoted if not occurs(message, said)]
+    assert not gone, gone
+
+
+def test_every_public_name_has_a_place() -> None:
+    pages = written.api_pages()
+    described = "".join(pages.values())
+    for room, names in written.rooms().items():
+        for name in names:
+            assert re.search(rf"^## {re.escape(name)}$|^`{re.escape(name)}` is ", pages[f"api/{room}.md"], re.M), name
+    for name in stgcnlib.__all__:
+        assert name == "__version__" or f"stgcnlib.{name}`" in pages["api/stgcnlib.md"]
+    places = re.findall(r"^\.\. (?:autoclass|autofunction|py:data):: (\S+)$", described, re.M)
+    assert len(places) == len(set(places))
+
+
+def test_every_key_of_a_study_has_a_row() -> None:
+    page = written.study_file()
+    keys = set(re.findall(r"^\| `(\w+)` \|", page, re.M))
+    assert keys >= set(Study.model_fields)
+    assert "| `k` | whole number or null" in page
+    assert "| `metric` | `euclidean` or `sqeuclidean` or `cosine` | `euclidean` |" in page
+
+
+def test_every_command_has_a_heading() -> None:
+    page = written.command_line()
+    registered = {str(command.name or command.callback.__name__) for command in written.app.registered_commands}
+    assert set(re.findall(r"^## stgcnlib ([\w-]+)$", page, re.M)) == registered
+    assert "| `--output`, `-o` | Folder for everything made" in page
+
+
+def test_the_citation_is_of_this_version() -> None:
+    citation = yaml.safe_load(read(ROOT / "CITATION.cff"))
+    assert citation["cff-version"] == "1.2.0"
+    assert {"message", "title", "authors"} <= citation.keys()
+    assert citation["version"] == stgcnlib.__version__
+    assert all({"type", "title", "authors"} <= reference.keys() for reference in citation["references"])
