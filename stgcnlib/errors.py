@@ -100,14 +100,17 @@ class OutputError(StgcnlibError, OSError):
 
 
 def shorten(items: Iterable[object], most: int = 8) -> str:
-    """Items as a comma-separated text, long lists cut: ``'a', 'b', … (12 more)``."""
+    """Items as a comma-separated text, long lists cut: ``'a', 'b', … (12 more)``.
+
+    `most` of the `items` are shown at most.
+    """
     texts = [repr(item) if isinstance(item, str) else str(item) for item in items]
     rest = len(texts) - most
     return ", ".join(texts[:most]) + (f", … ({rest} more)" if rest > 0 else "")
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """A half-sentence with the known names nearest to `name`, for the end of an error."""
+    """A half-sentence with the names of `known` that are nearest to `name`, for the end of an error."""
     names = list(dict.fromkeys(known))
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
     if near:
@@ -116,7 +119,10 @@ def suggest(name: str, known: Iterable[str]) -> str:
 
 
 def warn(message: str) -> None:
-    """A `UserWarning` that names the line outside of stgcnlib whose call led here."""
+    """A `UserWarning` that names the line outside of stgcnlib whose call led here.
+
+    `message` is the sentence that users read.
+    """
     depth, frame = 2, sys._getframe(1)  # 1 is this function
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "stgcnlib":
         depth, frame = depth + 1, frame.f_back

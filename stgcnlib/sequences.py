@@ -149,7 +149,7 @@ class SequenceSet:
     # -- choosing ------------------------------------------------------------------------------
 
     def select(self, which: ArrayLike) -> SequenceSet:
-        """The recordings at these indices, or where this boolean mask (N,) is true, in that order."""
+        """The recordings at the indices `which` (n,), or where the mask `which` (N,) of bool is true, in that order."""
         chosen = np.asarray(which)
         if chosen.dtype == bool:
             _expect_count("mask", chosen, len(self))
@@ -183,6 +183,9 @@ class SequenceSet:
             by: group name, for example "subject".
             train: values whose recordings train; 1 is also "1" or "01" where a group's values are text.
             test: values whose recordings test; all others if `None`.
+
+        Returns:
+            (n,) indices of the recordings that train, and (m,) of those that test.
 
         Raises:
             SequenceError: if the group is unknown, a value occurs nowhere, or is on both sides, or if a part is empty.

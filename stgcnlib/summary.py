@@ -38,7 +38,7 @@ class Summary:
 
     Attributes:
         recordings: N.
-        frames: of all recordings together.
+        frames: how many frames all recordings have together.
         lengths: shortest, median, mean and longest recording, in frames.
         layout: name, joints V and channels C of the skeletons.
         people: number of people -> recordings with so many.

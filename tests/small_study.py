@@ -33,7 +33,7 @@ SHOWN = ("geometry", "planes/trained", "findings", "maps", "recordings", "summar
 
 SECTIONS: dict[str, Any] = {
     "noise": {"jitter": [20], "joint_dropout": [], "frame_dropout": [], "rotation": [], "train": {"jitter": 10}},
-    "transfer": {"source": {"classes": 6}, "frozen": [0, 3], "seeds": 1, "training": {"epochs": 1}},
+    "transfer": {"source": {"classes": 6}, "frozen": [0, 2, 3], "seeds": 1, "training": {"epochs": 1}},
     "sensitivity": {"windows": [2], "layers": ["input"]},
 }
 """With these a study has a result of every form."""

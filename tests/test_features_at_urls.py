@@ -50,7 +50,7 @@ def test_what_cannot_be_read_is_told_by_the_url(url: str) -> None:
         LayerStore.open("odd://bucket")
     memory = fsspec.filesystem("memory")
     memory.rm(next(path for path in memory.find("/bucket/layers.zarr/layer02") if not path.endswith("zarr.json")))
-    with pytest.raises(SkeletonFormatError, match=r"layers\.zarr: layer 'blocks\.1' has 0 of 1 chunks"):
+    with pytest.raises(SkeletonFormatError, match=r"layers\.zarr: .*layer 'blocks\.1': layer02 has 0 of 1 chunks"):
         LayerStore.open(url)
 
 

@@ -39,7 +39,11 @@ Pass: TypeAlias = Callable[[Tensor], tuple[Tensor, dict[str, Tensor]]]
 
 @dataclass(frozen=True)
 class Layer:
-    """A place whose features are looked at: its module name, its index (0 = input), a short title, and its axes."""
+    """A place whose features are looked at: its module name, its index (0 = input), a short title, and its axes.
+
+    `name` is that of the module, or "input"; `index` counts from 0, the input; `title` is what figures say; `axes` says
+    in an axis string how the output lies (`stgcnlib.activations.axes`).
+    """
 
     name: str
     index: int
@@ -121,6 +125,11 @@ def observing(
         device: where the network runs meanwhile.
         gradients: keep the graph, so that the logits can be differentiated by the outputs; the
             parameters themselves get no gradient. Otherwise nothing is tracked.
+        network: a module that takes (N, C, T, V, M).
+
+    Returns:
+        A context manager; entered, it gives the function `forward`: x (N, C, T, V, M) float32 -> (logits, {name:
+        output}), outputs in the axes of their layers.
 
     Raises:
         LayerNotFoundError: if a named module was not called, or was called more than once.
@@ -243,6 +252,8 @@ def temporal_stride(lengths: NDArray[np.int64], layer_lengths: NDArray[np.int64]
 
     Where short recordings leave a choice, a power of two is preferred (strides multiply), then the
     smallest. Where no r fits (a network that crops its borders), r is how T grows with T_l, rounded.
+
+    `lengths` (N,) are frames of the recordings, `layer_lengths` (N,) what a layer keeps of them.
     """
     longest = int(lengths.max())
     fitting = [r for r in range(1, longest + 1) if np.array_equal(-(-lengths // r), layer_lengths)]

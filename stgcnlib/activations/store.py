@@ -34,6 +34,8 @@ _BLOCK_BYTES = 2**26  # rows that are moved or read ahead at a time
 class LayerActivations:
     """Features of all recordings at one layer.
 
+    Made by `LayerStore`, not by hand. Features that cannot be read, since a file is damaged, are a SkeletonFormatError.
+
     Attributes:
         name: the module's name, or "input".
         index: 0 for the input, then the number of the block.
@@ -88,7 +90,11 @@ class LayerActivations:
         )
 
     def sequence(self, i: int) -> NDArray[np.float32]:
-        """(T_l, V*C) float32 of recording `i`, joints outermost; negative `i` counts from the end."""
+        """(T_l, V*C) float32 of recording `i`, joints outermost; negative `i` counts from the end.
+
+        Raises:
+            IndexError: there is no such recording.
+        """
         if not -len(self) <= i < len(self):
             raise IndexError(f"recording {i} of {len(self)}")
         i = int(i) % len(self)
@@ -126,6 +132,8 @@ class LayerActivations:
 class LayerStore:
     """Layers of one network over one set of recordings, by name: ``store["st_gcn_networks.9"]``.
 
+    Made by `record` and `LayerStore.open`, not by hand.
+
     Attributes:
         manifest: what made it: library version, network options, fingerprints, padding, people, time.
     """
@@ -149,6 +157,8 @@ class LayerStore:
                 except (KeyError, ValueError) as error:
                     raise ValueError(f"layer {entry['name']!r}: {error}") from None
                 self._layers[entry["name"]] = LayerActivations(array, entry, origin=origin)
+            if SCORES in root:
+                check_array(root, SCORES, ("float32",))
         except StgcnlibError:
             raise
         except Exception as error:  # zarr stumbles over damaged metadata in many ways
@@ -206,9 +216,8 @@ class LayerStore:
             SkeletonFormatError: if they are damaged.
         """
         try:
-            if not isinstance(self._root.get(SCORES), zarr.Array):
-                return None
-            return np.asarray(check_array(self._root, SCORES, ("float32",))[:], dtype=np.float32)
+            array = self._root.get(SCORES)
+            return np.asarray(array[:], dtype=np.float32) if isinstance(array, zarr.Array) else None
         except StgcnlibError:
             raise
         except Exception as error:  # as above

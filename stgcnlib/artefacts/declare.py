@@ -102,13 +102,19 @@ class Axis:
     kinds: tuple[str, ...] = ()
 
     def takes(self, value: str) -> bool:
-        """Whether a value is of one of the kinds; ``*`` is."""
+        """Whether a value is of one of the kinds; ``*`` is.
+
+        `value` is one value of the axis.
+        """
         return not self.kinds or value == "*" or re.sub(r"-\d+$", "", value) in self.kinds
 
 
 @dataclass(frozen=True)
 class Place:
-    """An artefact with values for its axes; ``*`` stands for all values."""
+    """An artefact with values for its axes; ``*`` stands for all values.
+
+    `axes` gives the value of each axis of the `artefact`.
+    """
 
     artefact: Artefact
     axes: Mapping[str, str]
@@ -126,6 +132,8 @@ class Place:
 
 class Line:
     """All artefacts of a study: a table, checked when it is made.
+
+    Methods take the `name` of an artefact, and `axes`, values by axis.
 
     Args:
         artefacts: in any order.
@@ -167,7 +175,11 @@ class Line:
         raise ArtefactError(f"no artefact is named {name!r}; {suggest(name, list(self.artefacts))}")
 
     def need(self, name: str, axes: Mapping[str, str]) -> tuple[Place, bool]:
-        """The artefact that a declared need means for an owner with these axes, and whether it may be missing."""
+        """The artefact that a declared need means for an owner with these axes, and whether it may be missing.
+
+        Raises:
+            ArtefactError: no artefact has that name.
+        """
         return self.find(instance(name.removesuffix("?"), axes)), name.endswith("?")
 
     def needed_by(self, name: str) -> set[str]:

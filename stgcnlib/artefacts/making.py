@@ -32,6 +32,10 @@ class Artefacts:
 
     It can be pickled: another process then makes the same artefacts in the same folder.
 
+    Methods take the `name` of an artefact with values in place of its axes, such as "distances/trained/input"; `axis`
+    takes that of an axis, `forget` that of a declaration. `axes` are values by axis. An unknown name is an
+    ArtefactError, and one that the study has no section for a StudyError.
+
     Args:
         line: the declarations.
         study: a pydantic model with the settings.

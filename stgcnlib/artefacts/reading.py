@@ -38,7 +38,7 @@ def read_arrays(path: str | os.PathLike[str], expected: Mapping[str, str] | None
         expected: as of `check_arrays`; `None`: whatever is there.
 
     Returns:
-        Name -> array, in the file's order.
+        Name -> array of any shape, in the file's order.
 
     Raises:
         OSError: the system does not give the file.
@@ -87,7 +87,7 @@ def check_arrays(arrays: Mapping[str, NDArray[Any]], expected: Mapping[str, str]
     """Refuse arrays that are not just the expected ones.
 
     Args:
-        arrays: name -> array.
+        arrays: name -> array of any shape.
         expected: name -> kind and axes: ``b`` truth values, ``i`` whole numbers, ``f`` real numbers, ``s`` texts, ``n``
             numbers, ``a`` anything of these; then a letter or number for each axis, "..." for any. A name that ends in
             ``?`` may be missing; ``|`` separates alternatives.
@@ -114,7 +114,10 @@ def check_arrays(arrays: Mapping[str, NDArray[Any]], expected: Mapping[str, str]
 
 
 def plain_text(array: NDArray[Any]) -> str:
-    """The text of an array without axes; "" of another."""
+    """The text of an array without axes; "" of another.
+
+    `array` is of any shape; a text has no axes and a dtype of unicode text.
+    """
     return str(array[()]) if array.ndim == 0 and array.dtype.kind == "U" else ""
 
 
@@ -162,6 +165,9 @@ def read_described(path: str | os.PathLike[str], form: str, **fields: type) -> d
         path: of the file.
         form: its "format".
         fields: name -> type of values that must be there.
+
+    Returns:
+        All its fields by name.
 
     Raises:
         OSError: the system does not give the file.

@@ -33,7 +33,7 @@ class Event:
     Attributes:
         name: of the artefact.
         state: "started" or "made".
-        seconds: that making it took.
+        seconds: how many seconds making it took.
         running: how many artefacts are being made now.
     """
 

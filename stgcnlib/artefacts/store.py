@@ -32,6 +32,9 @@ __all__ = ["Store"]
 class Store:
     """Artefacts below one folder.
 
+    Methods take the `name` of an artefact with values in place of its axes, its `form` on disk, and the `key` that it
+    is made from.
+
     Args:
         folder: where they lie; made with the first one.
         mend: where nothing is made, what to do about a damaged artefact, the end of a sentence; `None`: its manifest is
@@ -108,6 +111,9 @@ class Store:
         """Have `make` write to a path that does not exist yet, and put that in the artefact's place.
 
         The manifest says from which key and `basis` it was made, and what that took: `effort` is asked afterwards.
+
+        Raises:
+            ArtefactError: `make` wrote nothing to its path.
         """
         path = self.path(name, form)
         make_folder(path.parent)

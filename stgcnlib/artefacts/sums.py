@@ -36,6 +36,8 @@ _seen: dict[str, tuple[list[int], str]] = {}
 class Sums:
     """The sums of one artefact.
 
+    Methods take the `name` of a file as in `files`.
+
     Args:
         path: of the artefact.
         files: name below it ("" for a file) -> SHA-256.
@@ -82,7 +84,10 @@ class Sums:
         _seen[str(file)] = seen
 
     def check_content(self, name: str, content: Any) -> None:
-        """Compare bytes that were read of a file, the first time that they are; `None`: it was not there."""
+        """Compare bytes that were read of a file, the first time that they are; `None`: it was not there.
+
+        `content` is what was read.
+        """
         if name in self._right or (content is None and name not in self.files):
             return
         if content is None:
@@ -99,7 +104,10 @@ class Sums:
         _seen[str(file)] = (file_state(file), self.files[name])
 
     def damage(self, name: str, what: str = "is not as it was written") -> DamagedError:
-        """The error to raise about one file; the artefact is made again next time where it may be."""
+        """The error to raise about one file; the artefact is made again next time where it may be.
+
+        `what` goes on where the sentence has named the file.
+        """
         if self.mend is None:
             manifest_of(self.path).unlink(missing_ok=True)
         file = self.path / name if name else self.path
@@ -114,6 +122,8 @@ class Sums:
 def checked(path: Path, *, mend: str = AGAIN) -> Sums | None:
     """The sums of what lies at a path, all its files compared; `None` where it has no manifest.
 
+    `mend` is what to do about damage, as for `Sums`.
+
     Raises:
         DamagedError: it is not as it was written, or its manifest cannot be read.
         ArtefactError: a newer version wrote it.
@@ -126,7 +136,10 @@ def checked(path: Path, *, mend: str = AGAIN) -> Sums | None:
 
 
 def checked_names(path: Path, *, mend: str = AGAIN) -> Sums | None:
-    """As `checked`, but only the names of the files are compared: for what compares contents as it reads them."""
+    """As `checked`, but only the names of the files are compared: for what compares contents as it reads them.
+
+    `mend` is what to do about damage, as for `Sums`.
+    """
     if not os.path.lexists(manifest_of(path)):
         return None
     sums = Sums(path, read_manifest(path, mend)["files"], mend)
@@ -141,6 +154,8 @@ def manifest_of(path: Path) -> Path:
 
 def read_manifest(path: Path, mend: str | None = AGAIN) -> dict[str, Any]:
     """The manifest of what lies at a path, with `files` as name -> sum and `states` as name -> state of the file.
+
+    `mend` is what to do about damage, as for `Sums`.
 
     Raises:
         DamagedError: there is none, or it is damaged.

@@ -62,6 +62,8 @@ class Tasks:
 
         The n-th call has to be the same call in each attempt. Function, what is shared and items have to be picklable
         where there is an executor; items and results in any case.
+
+        `shared` goes into each call as it is, `items` one by one.
         """
         home = self._folder / f"{self._calls:03d}"
         self._calls += 1

@@ -61,7 +61,8 @@ def nnk_graph(
         distances: (N, N) symmetric, non-negative, zero diagonal, or a `LayerDistances`, which computes what it lacks.
             Halves that differ by rounding are averaged.
         k: number of candidates per node, K.
-        sigma: kernel width: "mean-kth/3", "per-node", "pynnk" or a number (see `kernel.kernel_width`).
+        sigma: kernel width: "mean-kth/3", "per-node", "pynnk", or a number in the unit of the distances (see
+            `kernel.kernel_width`).
         symmetrize: what `DSGraph.undirected` does by default; each node's own weights do not depend on it.
         solver: "exact" or "pynnk".
         exclude: (N,) group values, where nodes of equal value are no candidates of each other (leave one subject
@@ -129,6 +130,8 @@ def knn_graph(
 
     Values that underflow to 0 become the smallest normal float, so that every node keeps k neighbours.
     Arguments and errors as `nnk_graph`.
+
+    Source: our choice of a baseline (docs/method.md, "DS-Graph by NNK").
     """
     check_symmetrize(symmetrize)
     known, candidates, nearest = _candidates(distances, k, exclude)
@@ -170,6 +173,8 @@ def ds_graph(
     The same graph as of all distances: neighbours are those of `stgcnlib.dtw.dtw_neighbors`, found by lower
     bounds, and of the other distances only those among the candidates of one node are computed (none for
     kNN, all for ``sigma="pynnk"``, whose rule reads whole columns).
+
+    Source: docs/method.md, "DS-Graph by NNK".
 
     Args:
         activations: a list of (T_i, D) arrays, a LayerActivations or a SequenceSet.

@@ -35,7 +35,7 @@ class DSGraph:
         candidates: (N, K) int64, each node's candidates, nearest first, ties by index.
         candidate_distances: (N, K) float64, their distances.
         weights: (N, K) float64, each node's own weights; 0 = pruned.
-        sigma: kernel width, one float or (N,).
+        sigma: kernel width in the unit of the distances, one float or (N,) float64.
         kkt_residual: (N,) float64, how far each node's weights are from optimal on the problem solved; 0 for kNN.
         kind: "nnk" or "knn".
         symmetrize: how `undirected` joins the two directions unless told otherwise.
@@ -118,7 +118,14 @@ class DSGraph:
         return np.asarray((self.weights > 0).sum(axis=1), dtype=np.int64)
 
     def neighbors(self, i: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Node i's neighbours and weights, largest weight first, ties in order of distance."""
+        """Node i's neighbours and weights, largest weight first, ties in order of distance.
+
+        Args:
+            i: the node, from 0.
+
+        Returns:
+            (n,) int64 nodes and (n,) float64 weights of the n candidates that were kept.
+        """
         kept = np.flatnonzero(self.weights[i])
         order = kept[np.argsort(-self.weights[i, kept], kind="stable")]
         return self.candidates[i, order], self.weights[i, order]

@@ -34,7 +34,10 @@ _MOST = 10**7  # recordings of a file
 class LayerDistances:
     """The distances between the N recordings of one layer, as far as they are known.
 
-    Make one with `all_pairs`, `of_table` or `load`.
+    Made by `all_pairs`, `of_table` and `load`, not by hand.
+
+    Methods take `i` and `j`, indices of recordings, arrays of any shape that broadcast, and `candidates` (n, K) int64
+    indices.
 
     Attributes:
         count: recordings, N.
@@ -221,7 +224,7 @@ class LayerDistances:
         return float(self.get(i[both], j[both]).mean(dtype=np.float64))
 
     def get(self, i: ArrayLike, j: ArrayLike) -> NDArray[np.float32]:
-        """float32 distances of recordings i and j, in the shape to which they broadcast; NaN where unknown."""
+        """float32 distances of recordings i and j, of any shape to which these broadcast; NaN where unknown."""
         if self._matrix is not None:
             first, second = np.broadcast_arrays(np.asarray(i, dtype=np.int64), np.asarray(j, dtype=np.int64))
             return np.asarray(self._matrix[first, second], dtype=np.float32)

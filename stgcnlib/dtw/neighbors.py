@@ -92,6 +92,8 @@ def dtw_neighbors(
     again in float64, and those that agree to 1e-10 go by index. Most pairs are ruled out by lower bounds,
     which hold for every reading, band and metric, but not for ``normalize="path"``.
 
+    Source: the distance is that of docs/method.md, "Distance"; the search is our choice.
+
     Args:
         a: N sequences, as for `dtw_distances`.
         k: neighbours per sequence, K.

@@ -52,9 +52,9 @@ class DTWOptions:
             parts, each result is normalised, and the distance is the mean of the q results.
         window: frames per window ("sliding" only).
         stride: frames between successive windows ("sliding" only).
-        band: Sakoe-Chiba radius, in items of the shorter series, around the length-corrected diagonal: cells
-            with ``2 |a (m-1) - b (n-1)| <= max(2 band, 1) (max(n, m) - 1)``. Symmetric in the two sequences,
-            never empty (band 0 is the diagonal rounded to the nearest items), and a wider band contains a
+        band: Sakoe-Chiba radius, in items (frames or windows) of the shorter series, around the length-corrected
+            diagonal: cells with ``2 |a (m-1) - b (n-1)| <= max(2 band, 1) (max(n, m) - 1)``. Symmetric in the two
+            sequences, never empty (band 0 is the diagonal rounded to the nearest items), and a wider band contains a
             narrower one. With "segments" it holds inside each part. None: every cell.
         segments: number of parts q ("segments" only).
         metric: cost of two items: "euclidean", "sqeuclidean", or "cosine" (1 - cos of the stacked windows; two
@@ -125,7 +125,7 @@ DTWLike: TypeAlias = DTWOptions | Mapping[str, Any] | None
 
 
 def dtw_options(dtw: DTWLike = None, /, **changes: Unpack[DTWKeywords]) -> DTWOptions:
-    """Options from anything that means them, with some fields changed.
+    """Options from `dtw`, which is None, a `DTWOptions` or a mapping of its fields, with the fields of `changes` set.
 
     Raises:
         SequenceError: a value is out of range, or `dtw` has a name that no option has.

@@ -31,6 +31,8 @@ def dtw_path(
 ) -> tuple[NDArray[np.int64], float]:
     """The optimal alignment of two sequences.
 
+    Source: docs/method.md, "Distance".
+
     Args:
         x: (T, D) or (T, V, C).
         y: (T', D) or (T', V, C).
@@ -62,6 +64,8 @@ def dtw_path(
 @names_options
 def local_costs(x: Any, y: Any, *, dtw: DTWLike = None, **options: Unpack[DTWKeywords]) -> NDArray[np.float64]:
     """(n, m) float64 cost of each item of x with each item of y, in float64; see `DTWOptions` for what an item is.
+
+    Source: docs/method.md, "Distance".
 
     Args:
         x, y, dtw, **options: as `dtw_path`.

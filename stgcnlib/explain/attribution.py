@@ -63,6 +63,10 @@ def attributions(
         axes, target, signed: as in `grad_cam`.
         reference: recordings of the mean pose for "integrated-gradients"; `None` takes `data`.
         steps: of the path for "integrated-gradients".
+        method: "grad-cam", "gradient-x-activation" or "integrated-gradients".
+
+    Returns:
+        One dictionary (layer name -> `RelevanceMap`) per recording, in order.
 
     Raises:
         LayerNotFoundError, LayoutError, SequenceError: as `grad_cam`.

@@ -38,12 +38,14 @@ def contrastivity(
 ) -> pd.DataFrame:
     """How much a layer's map changes with the class asked for: predicted against runner-up.
 
-    `layers` and `axes` are as in `record`, `resample` as in `map_smoothness`; None takes the set's "subject" where it
-    has one.
+    `layers` and `axes` are as in `record`, `resample` (N,) as in `map_smoothness`; None takes the set's "subject" where
+    it has one.
 
     Columns layer, title, index; `correlation` of the two signed maps by ranks, mean over recordings, with low and
     high of its interval; `empty`, the recordings left out because a map has no relevance. 1 means the same map for both
     classes, so that it says nothing about either.
+
+    Source: our choice (docs/method.md, "L-STG-GradCAM").
     """
     check_fit(network, data)
     first, second = _best_two(network, data, device)
@@ -73,12 +75,14 @@ def stability(
 ) -> pd.DataFrame:
     """Rank correlation of maps with those of the same recordings under small Gaussian jitter; 1 is best.
 
+    Source: our choice (docs/method.md, "L-STG-GradCAM").
+
     Args:
         maps: of the recordings as they are; the same classes are explained again.
         jitter: standard deviation of the noise, as a share of each recording's own spread of positions.
         repeats: noisy copies per recording.
         axes: of the layers, as in `record`.
-        resample: as in `map_smoothness`; None takes the set's "subject" where it has one.
+        resample: (N,) groups as in `map_smoothness`; None takes the set's "subject" where it has one.
 
     A map that loses all relevance under jitter counts 0. Recordings whose map has none to begin with are left out and
     counted.

@@ -106,6 +106,8 @@ def evaluate_maps(
 ) -> MapEvaluation:
     """All checks of the maps of one network.
 
+    Source: docs/method.md, "L-STG-GradCAM", says of each check where it comes from.
+
     Args:
         data, maps: the N explained recordings, and their maps by `grad_cam_set`.
         reference: recordings of the mean pose; also those in which acting arms are looked for.

@@ -92,13 +92,19 @@ def receptive_fields(
     ReLU in all of them counts for nothing, so a network of few channels may seem to see less than it could. It is
     measured on the processor.
 
+    Source: after Luo et al., NeurIPS 2016; random signs and shares are our choice (docs/method.md, "What a layer sees
+    and puts together").
+
     Args:
         network: any module that takes (N, C, T, V, M).
         data: recordings that fit it; the first and the middle one are used.
         layers, axes: as in `record`; the input has no field.
-        frames: lengths to try; `None` means `FRAMES`. A network for one length needs that one, here alone.
+        frames: lengths to try, in frames; `None` means `FRAMES`. A network for one length needs that one, here alone.
         share: of the influence that effective numbers hold, between 0 and 1.
         seed: of the random signs.
+
+    Returns:
+        Layer name -> `ReceptiveField`, in the network's order.
 
     Raises:
         LayerNotFoundError, AxesError, LayoutError, SequenceError: as `record`; if `share` or a length is out of range.

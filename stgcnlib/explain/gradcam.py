@@ -143,6 +143,8 @@ def grad_cam_set(
 ) -> list[dict[str, RelevanceMap]]:
     """Relevance maps of every recording: `grad_cam` for sets, with recordings of equal length run together.
 
+    Source: docs/method.md, "L-STG-GradCAM".
+
     Args:
         target: as in `grad_cam`, or "true" for each recording's own class. Recordings without classes need the number
             of an output, unless the network has only one.

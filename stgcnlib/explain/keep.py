@@ -34,6 +34,9 @@ def save_relevance(path: str | os.PathLike[str], maps: Sequence[dict[str, Releva
     (N, 3) with M, T and T_l, `k/targets` (N,),
     `k/versus` (N,) with -1 for none; `header` is JSON with format, version and layers.
 
+    Args:
+        maps: one dictionary (layer -> map) per recording.
+
     Raises:
         SequenceError: if there are no maps, or recordings have different layers.
     """

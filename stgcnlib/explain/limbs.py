@@ -28,6 +28,10 @@ def limb_share(maps: Maps, layout: SkeletonLayout, limb: str) -> pd.DataFrame:
     Columns recording, layer, title, index, target, share (0 to 1; NaN where a map is all zero) and even (the part's
     share of the joints, which a map that looks everywhere alike would give).
 
+    Source: our choice.
+
+    `maps` are by recording, as `grad_cam_set` gives them; `limb` is a name in ``layout.limbs``.
+
     Raises:
         LayoutError: if the layout has no such limb; the nearest are suggested.
     """
@@ -69,7 +73,10 @@ def acting_limbs(data: SequenceSet) -> pd.DataFrame:
 
 
 def one_armed(data: SequenceSet, *, ratio: float = ONE_ARMED) -> dict[int, str]:
-    """Class -> arm, for classes in which one arm swings at least `ratio` times as far as every other limb."""
+    """Class -> arm, for classes in which one arm swings at least `ratio` times as far as every other limb.
+
+    Source: our choice.
+    """
     found = {}
     table = acting_limbs(data)
     for label in table["label"].unique():
@@ -94,6 +101,8 @@ def limb_shares(
 ) -> pd.DataFrame:
     """Share of relevance on the acting arm of one-armed classes, per class and layer, with its interval.
 
+    Source: our choice.
+
     Args:
         maps: of the recordings of `data`.
         arms: class -> limb, as `one_armed` finds them.
@@ -102,6 +111,9 @@ def limb_shares(
 
     Columns label, class, limb, layer, title, index, recordings, share, low, high, even. Rows of label -1, class "all",
     are over all these classes together, each recording with its own class's arm.
+
+    Raises:
+        LayoutError: the layout has no such limb.
     """
     drawn = resampled_groups(resample, data.groups.get(SUBJECT) if groups is None else groups)
     parts = []

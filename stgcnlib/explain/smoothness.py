@@ -47,6 +47,8 @@ def map_smoothness(
     Both are read off graphs of the same recordings with the same K; members of one group are no neighbours. Intervals
     are by jackknife: graphs are made anew without each subject.
 
+    Source: docs/method.md, "L-STG-GradCAM".
+
     Args:
         labels: (N,) class indices.
         form: "own": maps have unit mass, are summed over people and compared by windowed DTW as sequences (T, V), on
@@ -61,6 +63,7 @@ def map_smoothness(
         dtw: a `DTWOptions` or some of its fields, for "own".
         confidence: of the intervals.
         seed: of random parts of the recordings, where no groups are known.
+        maps: of N recordings, as `grad_cam_set` gives them.
 
     Columns layer, title, index, k, maps, maps_low, maps_high, and features, features_low, features_high; fall,
     fall_low, fall_high: of the maps from the first layer to this one. All are NaN of one recording alone.

@@ -87,10 +87,15 @@ def learned_topologies(
     what `forward` is called with, it returns weights (K, V, V), or (N, K, V, V) where they hang on the input, with
     joint v's for joint w at [v, w].
 
+    Source: our choice (docs/method.md, "What a layer sees and puts together").
+
     Args:
         network: any module that takes (N, C, T, V, M).
         data: recordings that fit it; at most `RECORDINGS` of them pass, spread over the set.
         layers, axes: as in `record`; the input has no topology.
+
+    Returns:
+        Layer name -> `Topology`, in the network's order.
 
     Raises:
         LayerNotFoundError, LayoutError, SequenceError: as `record`; or a ``joint_graph`` gives another shape.

@@ -18,7 +18,7 @@ __all__ = ["feature_norms", "layer_shapes", "quantile_marks"]
 
 @styled
 def layer_shapes(store: Any) -> Figure:
-    """Channels per joint, frames per recording and features per frame of each layer of a LayerStore."""
+    """Channels per joint, frames per recording and features per frame of each layer of the LayerStore `store`."""
     layers = [store[name] for name in store.layers]
     titles = [layer.title for layer in layers]
     colors = layer_colors(len(layers))
@@ -48,6 +48,8 @@ def layer_shapes(store: Any) -> Figure:
 @styled
 def feature_norms(store: Any, *, recordings: int = 64) -> Figure:
     """Root mean square of the features of a frame, its distribution per layer.
+
+    `store` is a LayerStore.
 
     Args:
         recordings: read at most so many, evenly spaced.

@@ -27,6 +27,9 @@ def poses(data: SequenceSet, *, frames: int = 3) -> Figure:
 
     The recording is the class's one of median length; frames are evenly spaced along the joints' path. On a graph
     that is no body, frames are evenly spaced in time and nodes are coloured by the first channel, on one scale.
+
+    Args:
+        frames: how many frames of each recording are drawn.
     """
     present = np.unique(data.labels)
     body = data.layout.dimensions > 0

@@ -48,6 +48,9 @@ def neighbor_counts(graphs: Mapping[str, DSGraph], *, titles: Sequence[str] | No
     Args:
         graphs: layer name -> DSGraph, in order of depth.
         titles: of the layers; `None` says "input" for a layer of that name and counts the others.
+
+    Raises:
+        GraphError: there is no graph.
     """
     if not graphs:
         raise GraphError("neighbor_counts: there is no graph; give at least one layer")
@@ -81,6 +84,7 @@ def neighbors_of(graph: DSGraph, i: int, data: SequenceSet, *, most: int = 9) ->
 
     Args:
         most: neighbours drawn at most; what is left out is said.
+        i: the recording, from 0.
 
     Raises:
         GraphError: if there is no such node, or data has another size.
@@ -132,7 +136,14 @@ def _thumbnail(
 
 @styled
 def edge_agreement(graph: DSGraph, labels: ArrayLike, class_names: Sequence[str]) -> Figure:
-    """Where the edge weight of each class leads: rows are classes of nodes, columns of their neighbours."""
+    """Where the edge weight of each class leads: rows are classes of nodes, columns of their neighbours.
+
+    Args:
+        labels: (N,) class indices of the graph's nodes.
+
+    Raises:
+        GraphError: labels do not count the graph's nodes.
+    """
     codes = class_codes(graph, labels)
     names = [str(n) for n in class_names]
     shares, within = agreement(graph, codes, len(names))

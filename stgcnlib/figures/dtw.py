@@ -36,7 +36,7 @@ def dtw_alignment(
     Args:
         x, y: (T, D) features, or (T, V, C).
         path: (L, 2) aligned items; `None` asks `dtw_path`.
-        cost_matrix: (items of x, items of y); `None` takes distances of the items.
+        cost_matrix: (n, m), items of x by items of y; `None` takes distances of the items.
         names: of the two recordings.
         title: of the layer, say.
         temporal_stride: input frames per frame of x and y; axes count input frames.

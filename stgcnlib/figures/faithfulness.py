@@ -77,6 +77,9 @@ def faithfulness_areas(summary: pd.DataFrame) -> Figure:
 
     Args:
         summary: as of `Faithfulness.summary`; one row of panels per unit.
+
+    Raises:
+        SequenceError: the table lacks a column.
     """
     ends = [f"{kind}{end}" for kind in _COMPARISONS for end in ("", "_low", "_high")]
     _needs(summary, "title", "index", "unit", "mode", "area", "low", "high", *ends)
@@ -116,6 +119,9 @@ def randomisation_decay(table: pd.DataFrame) -> Figure:
 
     Args:
         table: as of `stgcnlib.explain.randomisation`.
+
+    Raises:
+        SequenceError: the table lacks a column.
     """
     _needs(table, "step", "randomised", "title", "index", "correlation", "low", "high", "chance", "similarity")
     layers = table.drop_duplicates("index").sort_values("index")

@@ -73,7 +73,7 @@ def neighbor_player(
 
     Args:
         nodes: N recordings.
-        explained: indices of the nodes with maps; only these are shown.
+        explained: (n,) indices of the nodes with maps; only these are shown.
         maps: of the explained nodes: one dictionary (layer -> map) each.
         activations: features of all nodes at the layer that aligns the two.
         distances: `LayerDistances` or (N, N) array, at that layer.

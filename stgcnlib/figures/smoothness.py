@@ -169,6 +169,10 @@ def class_heatmap(
         neighbours: as in `smoothness_curve`.
         threshold: a class is separate from the first layer after which it stays at or below; `None` takes the mean
             of all cells. That layer is outlined.
+        network: whose rows are drawn.
+
+    Raises:
+        GraphError: the table has no such network or neighbours.
     """
     kind = _neighbours(per_class, neighbours)
     rows = per_class[(per_class["network"] == network) & (per_class["neighbours"] == kind)]
@@ -220,6 +224,7 @@ def class_smoothness(per_class: pd.DataFrame, *, layer: str, neighbours: str | N
     Args:
         per_class: `LayerGeometry.per_class`.
         layer: name of the layer.
+        neighbours: as in `smoothness_curve`.
 
     Raises:
         GraphError: if the table has no such layer.

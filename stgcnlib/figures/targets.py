@@ -93,6 +93,10 @@ def target_spread(
 def target_recordings(data: SequenceSet, *, frames: int = 4, column: int = 0) -> Figure:
     """The recordings of the lowest, the middle and the highest target, as a few frames side by side.
 
+    Args:
+        frames: how many frames of each recording are drawn.
+        column: of the targets, from 0.
+
     Raises:
         SequenceError: there are no targets.
     """

@@ -68,7 +68,10 @@ def training_curves(history: pd.DataFrame) -> Figure:
 
 @styled
 def confusion(evaluation: Any) -> Figure:
-    """True class by row, predicted class by column; shade is the share of the row, numbers are recordings."""
+    """True class by row, predicted class by column; shade is the share of the row, numbers are recordings.
+
+    `evaluation` is what `stgcnlib.evaluate` gives.
+    """
     counts = np.asarray(evaluation.confusion())
     names = _names(evaluation, len(counts))
     totals = counts.sum(axis=1, keepdims=True)
@@ -93,7 +96,10 @@ def confusion(evaluation: Any) -> Figure:
 
 @styled
 def per_class_accuracy(evaluation: Any) -> Figure:
-    """Share of each class that is named right with its 95% Wilson interval, best first."""
+    """Share of each class that is named right with its 95% Wilson interval, best first.
+
+    `evaluation` is what `stgcnlib.evaluate` gives.
+    """
     counts = np.asarray(evaluation.confusion())
     names = _names(evaluation, len(counts))
     totals = counts.sum(axis=1)

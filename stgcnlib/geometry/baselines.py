@@ -43,12 +43,14 @@ _WIDTH = "mean-kth/3"
 def baseline_distances(sequences: Iterable[Any], baseline: Baseline, *, frames: int | None = None) -> Floats:
     """(N, N) distances by a baseline; symmetric, its diagonal exactly 0.
 
+    Source: our choice (docs/method.md, "DS-Graph by NNK").
+
     Args:
         sequences: N arrays (T_i, D), or a LayerActivations.
         baseline: "pooled": Euclidean distance of the means over time. "resampled": each sequence is brought to
             `frames` frames by linear interpolation, its first and last frame kept; root mean square over frames of the
             Euclidean distances. "duration": difference of the lengths, in frames.
-        frames: for "resampled"; None: the median length, rounded.
+        frames: number of frames to which "resampled" brings each sequence; None: the median length, rounded.
 
     Raises:
         SequenceError: no sequence, an empty one, or sequences of different D. GraphError: an unknown baseline, or
@@ -122,6 +124,8 @@ def layer_baselines(
     Above 2,000 recordings "resampled" is left out: its frames are too many to be held. Graphs, neighbours, parts and
     confidence are those of the geometry; a kernel width that is given as a number is for
     its distances, so that here it is "mean-kth/3".
+
+    Source: our choice (docs/method.md, "DS-Graph by NNK").
 
     Args:
         store: LayerStore of the network, or anything with `.layers` and ``store[name]``: title, index, and (T_i, D)

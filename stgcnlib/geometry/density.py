@@ -47,9 +47,11 @@ def smoothness_by_density(
     one draw are nested; draws differ by the seed alone. A share that does not hold two nodes of each class, or of which
     some node has no candidate, is left out.
 
+    Source: our choice (docs/method.md, "Further measures of a layer").
+
     Args:
         geometry: of N nodes, with this network; its graphs' options, neighbours and curve are taken.
-        distances: layer name -> distances between its nodes, all pairs.
+        distances: layer name -> (N, N) distances between its nodes, or a `LayerDistances` of all pairs.
         shares: of the nodes, above 0 and below 1.
         draws: parts of each share.
         network: whose layers are measured.

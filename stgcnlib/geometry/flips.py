@@ -42,6 +42,8 @@ class Flips:
 def neighbor_flips(first: DSGraph, second: DSGraph) -> Flips:
     """How the neighbours of each node differ between two graphs of the same nodes.
 
+    Source: our choice.
+
     Raises:
         GraphError: the graphs have different numbers of nodes.
     """
@@ -54,6 +56,8 @@ def neighbor_flips(first: DSGraph, second: DSGraph) -> Flips:
 
 def flip_groups(graphs: Mapping[str, DSGraph], labels: ArrayLike) -> pd.DataFrame:
     """How much the neighbourhoods of each class change from each layer to the next.
+
+    Source: our choice.
 
     Args:
         graphs: layer -> graph of the same N nodes, in order of depth.

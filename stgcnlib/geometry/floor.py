@@ -59,6 +59,8 @@ class ChosenK:
 def same_class_candidates(labels: ArrayLike, exclude: ArrayLike | None = None) -> NDArray[np.int64]:
     """(N,) how many others of its own class may be a neighbour of each node.
 
+    Source: our choice (docs/method.md, "Label smoothness").
+
     Args:
         labels: (N,) class indices.
         exclude: (N,) groups whose members are no neighbours of each other, an (N, N) bool mask of barred pairs, or
@@ -85,6 +87,8 @@ def smoothness_floor(graph: DSGraph, labels: ArrayLike, exclude: ArrayLike | Non
     candidates of a node's own class before the others, and keeps the graph's weights. It is never above
     ``label_smoothness(graph, labels, per="node")``, and 0 where m is at least the number of neighbours kept.
 
+    Source: our choice (docs/method.md, "Label smoothness").
+
     Args:
         graph: of N nodes.
         labels, exclude: as `same_class_candidates`; `exclude` as the graph was made with.
@@ -107,7 +111,10 @@ def smoothness_floor(graph: DSGraph, labels: ArrayLike, exclude: ArrayLike | Non
 def rescaled(smoothness: ArrayLike, floor: ArrayLike, null: ArrayLike) -> NDArray[np.float64]:
     """(S − floor) / (null − floor): 0 is as smooth as the graph allows, 1 as rough as shuffled labels.
 
-    Arguments are numbers or arrays of one shape. NaN where the null does not exceed the floor.
+    `smoothness`, `floor` and `null` are scalars or arrays of any shape that broadcast; so is what is returned. NaN
+    where the null does not exceed the floor.
+
+    Source: our choice (docs/method.md, "Label smoothness").
     """
     s, low, high = np.broadcast_arrays(*(np.asarray(v, dtype=np.float64) for v in (smoothness, floor, null)))
     return np.asarray(np.divide(s - low, high - low, out=np.full(s.shape, np.nan), where=high > low))
@@ -125,6 +132,8 @@ def choose_k(
     That is the largest K with which most nodes could have neighbours of their own class only. It lies within 5 and 50,
     and no node has fewer candidates. On UTD-MHAD (12 such candidates) the floor at any layer is at most 0.0001 with
     K = 12, 0.02 with K = 20 and 0.11 with K = 100, where it is half of the last layer's smoothness.
+
+    Source: our choice (docs/method.md, "DS-Graph by NNK").
 
     Args:
         labels: (N,) class indices; None: the recordings have no classes, and K is near √N.

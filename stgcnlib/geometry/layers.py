@@ -43,6 +43,10 @@ def kind_of(network: str) -> str:
 class LayerGeometry:
     """What `layer_geometry` found.
 
+    Methods take `network`, the name of one network; `kind`, of which there may be several: "trained", "untrained" or
+    "initial"; and `neighbours`, one of the table's or None for those of the main curve. What was not measured gives no
+    rows, or a GraphError where a value is needed.
+
     Attributes:
         table: one row per (layer, network, neighbours): layer, index, title, network ("trained", "trained-2", …,
             "untrained", …, "initial", …), neighbours (`neighbours`; of trained networks also "all"), smoothness
@@ -288,6 +292,8 @@ def _check_files(files: Mapping[str, Any]) -> None:
 
 def merge_geometries(geometries: Sequence[LayerGeometry]) -> LayerGeometry:
     """One geometry of all networks, from geometries of the same recordings under the same settings.
+
+    `geometries` have networks of different names.
 
     Raises:
         GraphError: recordings, groups or settings differ, or a network occurs twice.

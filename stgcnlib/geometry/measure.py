@@ -68,6 +68,8 @@ def layer_geometry(
 
     Smoothness is that of class labels (`label_smoothness`), or of real targets (`target_smoothness`).
 
+    Source: docs/method.md, "Label smoothness".
+
     Args:
         stores: a LayerStore of N recordings (anything with `.layers` and `store[name].index`, `.title`), of the
             network "trained"; or name of network -> its LayerStore. Networks are called "trained", "trained-2", …,
@@ -201,6 +203,8 @@ def values_without(
     **options: Any,
 ) -> Floats:
     """(P, N) smoothness of each node on graphs that are made anew without each part of the recordings.
+
+    Source: our choice of a jackknife (docs/method.md, "Label smoothness").
 
     Args:
         jackknife: its parts.

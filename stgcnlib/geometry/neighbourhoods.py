@@ -97,13 +97,15 @@ def intrinsic_dimension(
 ) -> float:
     """Intrinsic dimension of a layer's embedding from its distances, by scikit-dimension.
 
+    Source: MLE after Levina and Bickel 2004, TwoNN after Facco et al. 2017, both computed by scikit-dimension.
+
     Args:
         distances: (N, N), or a `LayerDistances`.
         method: "mle": Levina and Bickel's estimate from k neighbours, nodes joined by MacKay and Ghahramani's
             harmonic mean. "twonn": Facco and others' fit to the ratio of the second to the first neighbour's distance.
         k: neighbours per node ("mle" only).
-        exclude: who may not be a neighbour, as in `nnk_graph`. Distances to one's own repetitions measure how
-            alike they are, not the embedding, so give the subjects where they are known.
+        exclude: (N,) or (N, N), who may not be a neighbour, as in `nnk_graph`. Distances to one's own
+            repetitions measure how alike they are, not the embedding, so give the subjects where they are known.
 
     "twonn" reads the two nearest only: where they are repetitions by one person, their distances are nearly
     equal and the estimate is far too high. "mle" looks further and suffers less.
@@ -151,6 +153,8 @@ def pointwise_dimension(
 
 def neighbourhood_overlap(first: DSGraph | Rows, second: DSGraph | Rows, *, of: Members = "kept") -> Floats:
     """(N,) Jaccard index of each node's neighbours in two graphs over the same nodes: 1 equal, 0 disjoint.
+
+    Source: our choice (docs/method.md, "Further measures of a layer").
 
     Args:
         first, second: graphs of N nodes, say of two layers, or the same rows of both.
@@ -202,6 +206,10 @@ def graph_similarity(first: DSGraph | Rows, second: DSGraph | Rows) -> Floats:
 
     It is Σ_j min(P_ij, Q_ij) with P and Q the rows of weights divided by their sums, which is 1 minus their total
     variation distance: 1 where a random step from the node is the same in both layers, 0 where it never is.
+
+    Source: our choice.
+
+    `first` and `second` are graphs of the same N nodes, or their rows of weights.
 
     Raises:
         GraphError: the graphs differ in size.

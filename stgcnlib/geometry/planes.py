@@ -73,6 +73,8 @@ def aligned_planes(
 ) -> dict[str, NDArray[np.float32]]:
     """A plane per layer, each turned onto the one before it.
 
+    Source: our choice (docs/method.md, "Further measures of a layer").
+
     Args:
         distances: layer -> distances between N recordings: a `LayerDistances`, or an (N, N) array; in order of depth.
         seed: of `placed`.
@@ -101,6 +103,8 @@ def aligned_planes(
 
 def turned_onto(points: ArrayLike, target: ArrayLike, *, common: ArrayLike | None = None) -> Floats:
     """Points (N, 2), rotated or reflected about the origin so that those in common lie nearest to their target.
+
+    Source: orthogonal Procrustes (Schönemann 1966), computed by scipy.
 
     Args:
         points: (N, 2).

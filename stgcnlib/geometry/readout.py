@@ -41,6 +41,8 @@ MOST_FOLDS = 10
 def pooled_features(activations: Any, nodes: Codes | None = None) -> Floats:
     """(N, V*C) mean over time of each recording's features, what a linear head behind average pooling would see.
 
+    Source: docs/method.md, "Further measures of a layer".
+
     Args:
         activations: a LayerActivations, or any iterable of (T_i, D) arrays.
         nodes: (n,) ascending, the recordings whose features are wanted; None: all.
@@ -72,7 +74,7 @@ def debiased_cka(first: ArrayLike, second: ArrayLike) -> float:
     with rotations and isotropic scaling of either layer.
 
     Args:
-        first, second: of `gram`, over the same N ≥ 4 recordings.
+        first, second: (N, N), of `gram`, over the same N ≥ 4 recordings.
 
     Returns:
         NaN where a layer is constant.
@@ -96,11 +98,14 @@ def knn_predictions(
 ) -> Codes:
     """(N,) class that most of each node's k nearest admissible nodes carry; at a tie, that of the nearest among them.
 
+    Source: docs/method.md, "Further measures of a layer".
+
     Args:
         distances: (N, N), or a `LayerDistances`.
         labels: (N,) class indices.
         k: number of votes.
-        exclude: who may not vote, as in `nnk_graph`: give the subjects, so that nobody is recognised by themselves.
+        exclude: (N,) or (N, N), who may not vote, as in `nnk_graph`: give the subjects, so that nobody is
+            recognised by themselves.
 
     Raises:
         GraphError: sizes do not fit, or a node has fewer than k candidates.
@@ -121,6 +126,8 @@ def probe_predictions(
     The probe is multinomial logistic regression with penalty ‖w‖²/2C on features standardised over its training
     part. Each fold leaves one subject out, or with more than ten subjects a tenth of them; without subjects there
     are five stratified folds.
+
+    Source: docs/method.md, "Further measures of a layer"; penalty and folds are our choice.
 
     Args:
         features: (N, D), of `pooled_features`.

@@ -22,6 +22,8 @@ def rounding_error(
 ) -> pd.DataFrame:
     """Relative error of DTW distances between rounded recordings, layer by layer.
 
+    Source: our choice.
+
     Args:
         store: a LayerStore in float32 of a few recordings, or anything with `.layers` and ``store[name]``: index,
             title, and (T_i, D) float32 arrays when iterated.

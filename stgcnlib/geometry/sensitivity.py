@@ -74,6 +74,8 @@ def sensitivity(
 
     Each further reading, window and normalization costs all distances of its layers; all else costs graphs only.
 
+    Source: our choice of what is varied; each quantity as in docs/method.md, "Label smoothness".
+
     Args:
         store: a LayerStore of N recordings.
         labels: (N,) class indices.

@@ -52,6 +52,15 @@ def class_shares(graph: DSGraph, labels: ArrayLike, *, classes: int | None = Non
     """(C, C) where the neighbourhood weight of a class leads, every node counting 1: row c is the mean over its nodes.
 
     The diagonal is 1 minus the class's random-walk smoothness. Rows of classes without nodes are NaN.
+
+    Source: our choice.
+
+    Args:
+        labels: (N,) class indices.
+        classes: C; None: as many as labels tell.
+
+    Raises:
+        GraphError: labels do not fit the graph.
     """
     shares = node_shares(graph, labels, classes=classes)
     y = check_labels(labels, len(graph))
@@ -69,6 +78,8 @@ def class_confusions(
     network: str = "trained",
 ) -> pd.DataFrame:
     """Which classes each class is mixed with, at every layer.
+
+    Source: our choice.
 
     Args:
         geometry: whose graphs are read.
@@ -124,6 +135,8 @@ def class_separation(geometry: LayerGeometry, *, network: str = "trained", clear
     the level that the correction left. Without a test, `half` is the depth at which half of the fall from the input to
     the last layer is done, and `half_least` and `half_most` are its range with nobody or one subject left out: they
     show how firm it is and are no confidence interval.
+
+    Source: our choice (docs/method.md, "Further measures of a layer").
 
     Args:
         geometry: with the input (index 0) and one layer at least.

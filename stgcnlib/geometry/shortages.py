@@ -30,6 +30,8 @@ def find_shortages(
 ) -> dict[str, str]:
     """Name of each quantity that cannot be measured -> one sentence that says why; empty where all can be.
 
+    Source: our choice; each limit is that of the function which would refuse.
+
     Args:
         told: (N,) class indices, or (N, Q) real targets.
         groups: (N,) groups whose members are no neighbours of each other, or None.

@@ -55,6 +55,9 @@ FORMAT = "stgcnlib-layer-statistics"
 class LayerStatistics:
     """What `layer_statistics` found.
 
+    Methods take `statistic`, a key of `STATISTICS` or `BETWEEN`, and `network`, the name of one network. An unknown
+    statistic is a GraphError.
+
     Attributes:
         table: one row per (layer, network, statistic): layer, index, title, network, statistic (a key of
             `STATISTICS`; accuracies of classes, R² of targets), value, low, high (interval), null_mean, null_low,
@@ -131,12 +134,14 @@ def layer_statistics(
     a probe's predictions stay as they are. Above 2,000 recordings the probe and the likeness of layers are measured on
     2,000 of them, drawn at random (`settings["sample"]`); their neighbours are among all.
 
+    Source: docs/method.md, "Further measures of a layer".
+
     Args:
         store: the LayerStore that the geometry was made from.
         geometry: its graphs, labels or targets, subjects and settings are used.
         distances: layer name -> (N, N) distances, or `LayerDistances`, that its graphs were built from. Where not all
             pairs are known, the mean distance that diameters are divided by is that of some 20,000 pairs.
-        untrained, untrained_distances: the same of the control; both or neither.
+        untrained, untrained_distances: a store, and (N, N) distances by layer, of the control; both or neither.
         votes: neighbours that vote in "knn_accuracy", or whose mean "knn_r2" is of; lowered where a node has fewer
             candidates.
         C: inverse penalty of the probe (`readout.probe_predictions`, `targets.probe_estimates`).

@@ -60,6 +60,8 @@ def suspect_labels(
     last layer. Several layers are therefore joined, and where training recordings are among
     the nodes it is worth giving the earlier layers too (``layers=store.layers``).
 
+    Source: our choice.
+
     Args:
         geometry: of N recordings.
         layers: names of the layers to join; None: the second half of the network (`late_layers`).
@@ -127,6 +129,8 @@ def outliers(geometry: LayerGeometry, *, layers: Sequence[str] | None = None, ne
     standard deviations (1.4826 times the median absolute deviation) its logarithm lies above the median. `score` is the
     mean of z over the layers.
 
+    Source: our choice.
+
     Args:
         geometry: of N recordings.
         layers: names; None: all layers of the network, the input included.
@@ -138,6 +142,7 @@ def outliers(geometry: LayerGeometry, *, layers: Sequence[str] | None = None, ne
 
     Raises:
         LayerNotFoundError: an unknown layer.
+        GraphError: `layers` is empty.
     """
     every = geometry.curve(network)["layer"].astype(str).tolist()
     chosen = _chosen(geometry, layers if layers is not None else every, network)

@@ -41,7 +41,7 @@ def target_smoothness(graph: DSGraph, targets: ArrayLike, *, per: Literal["node"
 
 
 def target_smoothness(graph: DSGraph, targets: ArrayLike, *, per: Literal["graph", "node"] = "graph") -> float | Floats:
-    """Smoothness of real targets on a graph: S = (1/N) Σ_i Σ_j P_ij ‖y_i − y_j‖² / (2 Var y).
+    """Smoothness of real targets on a graph, a scalar or (N,): S = (1/N) Σ_i Σ_j P_ij ‖y_i − y_j‖² / (2 Var y).
 
     P = D⁻¹W are the directed rows, each node's own weights, which sum to 1. Var y is the total variance with N − 1 in
     the denominator, Σ_i ‖y_i − ȳ‖² / (N − 1): the mean of ‖y_i − y_j‖² over all pairs i ≠ j is exactly twice that, so
@@ -50,6 +50,8 @@ def target_smoothness(graph: DSGraph, targets: ArrayLike, *, per: Literal["graph
 
     For one-hot targets of classes, ‖y_i − y_j‖² is 2 where labels differ, and Var y is the mean of label smoothness
     over shuffled labels, 1 − Σ_c n_c (n_c − 1) / N (N − 1); so S is `label_smoothness` ("random-walk") over its null.
+
+    Source: our choice (docs/method.md, "Label smoothness").
 
     Args:
         graph: N nodes.
@@ -82,7 +84,12 @@ def node_smoothness(graph: DSGraph, told: NDArray[np.int64] | Floats) -> Floats:
 def target_null(graph: DSGraph, targets: ArrayLike, *, permutations: int = 200, seed: int = 0) -> Floats:
     """(permutations,) smoothness of the same graph with shuffled targets; the twin of `permutation_null`.
 
-    Its mean is 1 up to the draws. Its spread says how far chance alone takes S from 1 on this graph.
+    Targets are shuffled `permutations` times. The mean is 1 up to the draws; the spread
+    says how far chance alone takes S from 1 on this graph.
+
+    Source: our choice of a control (docs/method.md, "Label smoothness").
+
+    `targets` are (N,) or (N, Q), as in `target_smoothness`.
 
     Raises:
         GraphError: targets do not fit the graph, or `permutations` is below 1.
@@ -113,11 +120,13 @@ def knn_estimates(
 ) -> Floats:
     """(N, Q) mean target of each node's k nearest admissible nodes; ties go to the lower index.
 
+    Source: docs/method.md, "Further measures of a layer".
+
     Args:
         distances: (N, N), or a `LayerDistances`.
         targets: (N,) or (N, Q).
         k: number of neighbours.
-        exclude: who may not be asked, as in `nnk_graph`: give the blocks of time, or the subjects.
+        exclude: (N,) or (N, N), who may not be asked, as in `nnk_graph`: give the blocks of time, or the subjects.
 
     Raises:
         GraphError: sizes do not fit, or a node has fewer than k candidates.
@@ -134,6 +143,8 @@ def probe_estimates(
 
     The probe is ridge regression with penalty ‖w‖²/C on features and targets that are standardised over its training
     part. Folds are those of `readout.probe_predictions`: whole groups where there are any, else five at random.
+
+    Source: docs/method.md, "Further measures of a layer"; penalty and folds are our choice.
 
     Args:
         features: (N, D), of `pooled_features`.
@@ -177,7 +188,15 @@ def explained(targets: ArrayLike, estimates: ArrayLike) -> Floats:
 
 
 def r_squared(targets: ArrayLike, estimates: ArrayLike) -> float:
-    """R² over all columns: 1 for exact estimates, 0 for the mean of the targets, below 0 where that would be better."""
+    """R² over all columns: 1 for exact estimates, 0 for the mean of the targets, below 0 where that would be better.
+
+    Source: the coefficient of determination; sums that run over all columns together are our choice.
+
+    `targets` and `estimates` are (N,) or (N, Q) of the same N nodes.
+
+    Raises:
+        GraphError: sizes do not fit, or the targets do not vary.
+    """
     return float(explained(targets, estimates).mean())
 
 

@@ -38,8 +38,10 @@ def permutation_null(graph: DSGraph, labels: ArrayLike, *, permutations: int = 2
     """(permutations,) random-walk smoothness of the same graph with shuffled labels.
 
     The graph, and with it the rule that left neighbours of the same subject out, stays as it is: the null says
-    what this graph would show if labels had nothing to do with it. Its mean is near
-    1 − Σ_c n_c (n_c − 1) / N (N − 1).
+    what this graph would show if labels had nothing to do with it. Labels are shuffled `permutations` times.
+    The mean is near 1 − Σ_c n_c (n_c − 1) / N (N − 1).
+
+    Source: our choice of a control (docs/method.md, "Label smoothness").
 
     Raises:
         GraphError: labels do not fit the graph, or `permutations` is below 1.
@@ -180,11 +182,14 @@ class Jackknife:
         return int(self.parts.max()) + 1
 
     def kept(self) -> list[NDArray[np.int64]]:
-        """For each part the nodes that are left without it."""
+        """For each part the nodes (n,) that are left without it, ascending."""
         return [np.flatnonzero(self.parts != part) for part in range(self.count)]
 
     def of(self, value: float, left_out: ArrayLike) -> Estimate:
-        """The interval of a statistic, from its (P,) values without each part."""
+        """The interval of a statistic, from its (P,) values without each part.
+
+        `value` is the statistic with all parts, `left_out` (P,) without each.
+        """
         thetas = np.asarray(left_out, dtype=np.float64)
         if thetas.size < 2 or not np.isfinite(thetas).all():
             return Estimate(float(value), float("nan"), max(thetas.size - 1, 0), self.confidence)
@@ -255,7 +260,12 @@ class Jackknife:
         return value, float(low), float(high)
 
     def means(self, left_out: ArrayLike, *, nodes: NDArray[Any] | None = None) -> Floats:
-        """(P,) mean over the nodes outside each part, from (P, N) values, or (N,) where they stay as they are."""
+        """(P,) mean over the nodes outside each part, from (P, N) values, or (N,) where they stay as they are.
+
+        Args:
+            left_out: (P, N), or (N,).
+            nodes: indices, or (N,) bool, of those that count; None: all.
+        """
         x = np.broadcast_to(np.asarray(left_out, dtype=np.float64), (self.count, len(self.parts)))
         counted = np.zeros(len(self.parts), dtype=bool)
         counted[slice(None) if nodes is None else nodes] = True

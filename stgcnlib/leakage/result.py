@@ -40,7 +40,10 @@ class Leakage:
     facts: dict[str, Any]
 
     def of(self, kind: str) -> pd.DataFrame:
-        """The pairs of one kind."""
+        """The pairs of one kind.
+
+        `kind` is one of `EQUAL`, `NEAR_EQUAL` and `SAME_PERFORMANCE`.
+        """
         return self.pairs[self.pairs["kind"] == kind]
 
     def sentences(self) -> list[str]:

@@ -34,7 +34,7 @@ class Checkpoint:
 
     Attributes:
         file: where it was read.
-        state: parameter name -> tensor, wrappers and prefixes taken off.
+        state: parameter name -> tensor (of any shape), wrappers and prefixes taken off.
         description: what `save_checkpoint` wrote about the network (class, classes, channels, layout, options);
             empty for files of other makers.
     """
@@ -73,7 +73,7 @@ def save_checkpoint(network: nn.Module, path: str | os.PathLike[str], **extra: A
 
 
 def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Tensor]:
-    """The state dict in a checkpoint file: parameter name -> tensor, wrappers and prefixes taken off.
+    """The state dict in a checkpoint file: parameter name -> tensor (of any shape), wrappers and prefixes taken off.
 
     Raises:
         CheckpointError: as `open_checkpoint`.
@@ -117,6 +117,8 @@ def load_weights(network: nn.Module, source: str | os.PathLike[str] | Checkpoint
     """Put a checkpoint's weights into a network of the same shape; on an error the network stays as it was.
 
     Buffers that the network defines itself (a graph's adjacency) may be missing from the file.
+
+    `source` is a file's path, or what `open_checkpoint` read.
 
     Raises:
         CheckpointError: if a parameter is missing, unknown, or of another shape; names the first.

@@ -156,7 +156,7 @@ class STGCN(nn.Module):
         self.classes = classes
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, T, V, M) coordinates -> (N, classes) scores; absent people are zeros."""
+        """`x` (N, C, T, V, M), coordinates -> (N, classes) scores; absent people are zeros."""
         N, C, T, V, M = x.shape
         x = x.permute(0, 4, 3, 1, 2).reshape(N * M, V * C, T)
         x = self.data_bn(x)

@@ -105,7 +105,10 @@ def find_file(path: Path, start: Path | None = None) -> Path:
 
 
 def find_folder(path: str | os.PathLike[str], start: Path | None = None) -> Path:
-    """The folder of a study by its relative path, as `find_file`; ``~`` and ``${NAME}`` expand."""
+    """The folder of a study by its relative path, as `find_file`; ``~`` and ``${NAME}`` expand.
+
+    `start` is where to look first and then upwards; None: the working directory.
+    """
     return _found(Path(os.path.expandvars(path)).expanduser(), start, _is_study)
 
 

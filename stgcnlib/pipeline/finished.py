@@ -44,6 +44,8 @@ class FinishedStudy(StudyRun):
 
     What is not kept, such as the nodes, is computed from what is. Files are compared with the checksums of their
     manifests before they are read, so that damage does not pass for a result.
+
+    `output` is the folder of the study.
     """
 
     def __init__(self, study: Study, output: Path, line: Line = LINE) -> None:
@@ -52,7 +54,10 @@ class FinishedStudy(StudyRun):
         self.store = Store(self.store.folder, mend=again)
 
     def has(self, name: str) -> bool:
-        """Whether an artefact can be read: it is kept and there, and its study has it."""
+        """Whether an artefact can be read: it is kept and there, and its study has it.
+
+        `name` is that of an artefact, as in ``study[name]``.
+        """
         place = self.line.find(name)
         form = place.artefact.form
         return self.keys.has(place.artefact) and (form is None or self.store.path(place.name, form).exists())
@@ -72,11 +77,11 @@ class FinishedStudy(StudyRun):
         return self.has(place.name)
 
     def make(self, name: str) -> NoReturn:
-        """Refused."""
+        """Refused for every `name`, by an ArtefactError: a finished study is only read."""
         raise ArtefactError(f"{name}: {self.output} is only read; make it with: stgcnlib run")
 
     def forget(self, name: str) -> NoReturn:
-        """Refused."""
+        """Refused for every `name`, as `make`."""
         self.make(name)
 
     def _made(self, place: Place) -> Any:

@@ -105,7 +105,10 @@ class StudyRun(Artefacts):
         check_study(self.study, self)
 
     def layer(self, name: str) -> dict[str, Any]:
-        """Name, title and index of one recorded layer; `LayerNotFoundError` with the nearest names."""
+        """Name, title and index of one recorded layer; `LayerNotFoundError` with the nearest names.
+
+        `name` is that of the module.
+        """
         for known in self["layers"]:
             if name == known["name"]:
                 return dict(known)

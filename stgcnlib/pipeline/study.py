@@ -41,7 +41,26 @@ __all__ = ["Study", "bundled_folder"]
 
 
 class Study(Section):
-    """One configuration: the data, the network, and how its layers are measured."""
+    """One configuration: the data, the network, and how its layers are measured.
+
+    Args:
+        name: of the study, one line of at most 120 characters.
+        seed: of all randomness; a whole number from 0.
+        data: the recordings: where they are, how they are prepared and split.
+        network: which network, trained here or loaded, and how many of it.
+        layers: names of the modules whose output is recorded; None: those that the network names.
+        activations: how features are kept on disk.
+        dtw: options of the distances.
+        graph: which recordings are nodes, who may be a neighbour, how edges are weighed.
+        controls: what every curve is compared with.
+        geometry: shuffles of labels, and intervals.
+        statistics: further measures of each layer.
+        sensitivity: other choices, each changed by itself; None: not measured.
+        explain: relevance maps and their checks.
+        noise: noise on the test recordings; None: not measured.
+        transfer: fine-tuning with frozen blocks; None: not measured.
+        compute: where the work runs; it changes no number.
+    """
 
     name: str = Field("study", min_length=1, max_length=120)
     seed: Whole = Field(0, ge=0)
@@ -132,7 +151,10 @@ class Study(Section):
 
     @classmethod
     def load(cls, value: Study | Mapping[str, Any] | str | os.PathLike[str]) -> Study:
-        """A `Study` from itself, its fields, a file's path, or the name of a bundled study such as "demo"."""
+        """A `Study` from itself, its fields, a file's path, or the name of a bundled study such as "demo".
+
+        `value` is any of these.
+        """
         if isinstance(value, Study):
             return value
         if isinstance(value, Mapping):

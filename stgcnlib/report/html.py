@@ -42,6 +42,8 @@ _SCRIPT = "live.js"
 def render_report(output: str | os.PathLike[str]) -> Path:
     """Write ``pages/*.html`` and ``index.html`` from the executed notebooks of an output folder.
 
+    `output` is the folder that `run_study` wrote.
+
     Returns:
         Path of ``index.html``.
 

@@ -48,7 +48,10 @@ def show_verdict(outcome: Outcome, *, title: str = "") -> None:
 
 
 def show_verdicts(outcomes: Sequence[Outcome]) -> None:
-    """Show outcomes of one subject in a notebook: all their tests as one table and picture, then each in words."""
+    """Show outcomes of one subject in a notebook: all their tests as one table and picture, then each in words.
+
+    `outcomes` are shown in their order.
+    """
     from IPython.display import Markdown, display
 
     tests = tuple(test for outcome in outcomes for test in outcome.tests)

@@ -25,6 +25,8 @@ def layout(name: str | SkeletonLayout) -> SkeletonLayout:
 
     A `SkeletonLayout` is returned as it is.
 
+    `name` is that of a layout in `LAYOUTS`, a file, or a `SkeletonLayout`.
+
     Raises:
         LayoutError: if no layout has that name, in which case the nearest names are suggested, or the file is wrong.
     """

@@ -71,7 +71,7 @@ class SkeletonLayout:
         return len(self.joints)
 
     def index(self, joint: str) -> int:
-        """Index of a joint by name; `LayoutError` with the nearest names if there is none."""
+        """Index of a `joint` by its name; `LayoutError` with the nearest names if there is none."""
         try:
             return self.joints.index(joint)
         except ValueError:
@@ -87,6 +87,8 @@ class SkeletonLayout:
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> SkeletonLayout:
         """The layout of plain values, as `to_dict` gives them.
+
+        `fields` are named as the attributes.
 
         Raises:
             LayoutError: as the class.

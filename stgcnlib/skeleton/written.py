@@ -20,12 +20,15 @@ SIDE = re.compile(r"(?:^|(?<=[^a-z]))(left|l|right|r)(?=[^a-z]|$)", re.IGNORECAS
 
 
 def is_layout_file(name: str) -> bool:
-    """Whether a layout's name is that of a file."""
+    """Whether the `name` of a layout is that of a file."""
     return name.lower().endswith((".yml", ".yaml", ".json"))
 
 
 def mirror_of(joints: Sequence[str]) -> tuple[tuple[int, int], ...]:
-    """Pairs (left, right) of joints whose names differ in nothing but "left" or "l" and "right" or "r"."""
+    """Pairs (left, right) of joints whose names differ in nothing but "left" or "l" and "right" or "r".
+
+    `joints` are the names of all joints, in order.
+    """
     small = [joint.lower() for joint in joints]
     pairs = []
     for v, joint in enumerate(small):

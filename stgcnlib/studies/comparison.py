@@ -80,6 +80,8 @@ class Comparison:
 def compare_finished(studies: Sequence[FinishedStudy]) -> Comparison:
     """Tables of several studies, and paired tests of any two whose nodes are the same recordings, by name and class.
 
+    Source: our choice.
+
     Args:
         studies: as `read_finished` gives them.
     """

@@ -51,6 +51,8 @@ def fuse_scores(
 
     Weights that were chosen on the same recordings make the sum look better than it is: choose them on others.
 
+    Source: sums of scores as multi-stream networks do (docs/method.md, "Streams").
+
     Args:
         evaluations: stream, such as "joint" or "bone" -> `stgcnlib.evaluate` of its network, all of the same recordings
             in the same order.

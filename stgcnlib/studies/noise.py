@@ -58,6 +58,8 @@ def noise_study(
 
     Distances, graphs and predictions are made anew from the corrupted recordings; labels stay.
 
+    Source: docs/method.md, "Noise and transfer".
+
     Args:
         network: trained on clean recordings; several, trained with different seeds, give means with the spread between
             them in their intervals.

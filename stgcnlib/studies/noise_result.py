@@ -35,6 +35,9 @@ class NoiseResult:
     Intervals leave out one part of the recordings at a time, with graphs made anew; of several networks, the spread
     between them is added.
 
+    Methods take `network` or `member`, a name in `networks` or of one network of several; `kind` and `level`, as in the
+    table (None: clean); `indices`, of layers in order of depth. What was not measured is a StudyError.
+
     Attributes:
         table: one row per (network, kind, level, layer): network ("trained": the mean over all networks trained on
             clean recordings, else the name of one trained on noise), networks (how many), kind ("clean" or a `Kind`),

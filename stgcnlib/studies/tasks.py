@@ -16,9 +16,14 @@ __all__ = ["split_classes"]
 def split_classes(data: SequenceSet, source: int | Sequence[str]) -> tuple[SequenceSet, SequenceSet]:
     """Recordings of a source and of a target task: some classes, and the others.
 
+    Source: our choice.
+
     Args:
         data: recordings of all classes.
         source: how many first classes, or the names of the classes, make the source task.
+
+    Returns:
+        (source, target), each with its own classes numbered from 0.
 
     Raises:
         SequenceError: an unknown class, or fewer than two classes on a side.

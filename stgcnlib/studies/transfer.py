@@ -43,6 +43,9 @@ class TransferResult:
     Intervals leave out one part of the test recordings at a time (a person, where people are known), and have the
     spread between fits added: other seeds, source networks and validation people.
 
+    Methods take `method` and `frozen` as in `fits`; `first` and `second` are such pairs (method, frozen). What was not
+    fitted is a StudyError.
+
     Attributes:
         fits: one row per training: method ("frozen", "from scratch", "linear probe"), frozen (blocks; -1 where the
             method freezes none by number), seed, number (of the seed, from 0), source (number of the source network it
@@ -144,6 +147,8 @@ def transfer_study(
     often. Training from scratch has the learning rate of `stgcnlib.fit`, fine-tuning the lower one of
     `stgcnlib.fine_tune`, unless `training` gives one for both. The linear probe is a logistic regression on the
     source's last layer, averaged over frames and joints.
+
+    Source: docs/method.md, "Noise and transfer".
 
     Args:
         source: trained on the source task; not changed. Of several, fit number j begins at source j modulo their

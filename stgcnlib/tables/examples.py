@@ -50,6 +50,9 @@ def example_pair(
         distances: `LayerDistances` or (N, N) array, at the input.
         groups: (N,) groups whose members are no neighbours of each other; `None`: everyone may be one.
 
+    Returns:
+        Indices of the two nodes.
+
     Raises:
         SequenceError: no two nodes may be neighbours.
     """
@@ -92,6 +95,9 @@ def alignment(
         activations: features of all nodes at the layer.
         nodes: N recordings.
         options: of DTW, in input frames.
+
+    Returns:
+        Arguments of `dtw_alignment` by name.
     """
     i, j = pair
     return {
@@ -106,6 +112,8 @@ def alignment(
 
 def example_nodes(geometry: LayerGeometry, *, layer: str) -> list[int]:
     """The best, the middle and the worst node of a layer by its own label smoothness.
+
+    `layer` is its module name.
 
     Raises:
         LayerNotFoundError: no such layer was measured; suggests the nearest names.
@@ -132,7 +140,7 @@ def example_maps(
 
     Args:
         nodes: N recordings.
-        explained: indices of the nodes with maps, in order.
+        explained: (n,) indices of the nodes with maps, in order.
         maps: of the explained nodes: one dictionary (layer -> map) each.
         count: how many.
     """
@@ -160,6 +168,9 @@ def strip_example(
         examples: of `example_maps`, at least one.
         layers: most layers, spread evenly from the first with a map to the last.
         frames: most frames, spread evenly from 5% to 95% of the recording.
+
+    Returns:
+        The coordinates are (T, V, C) or (M, T, V, C) float32; maps are by layer name; frame numbers are from 0.
     """
     title, coordinates, maps = examples[0]
     names = list(maps)
@@ -175,6 +186,8 @@ def _spread(first: float, last: float, count: int) -> list[int]:
 
 def layer_maps(examples: Sequence[Example], *, layer: str) -> list[Example]:
     """Examples with one layer's map each; none for the input where it has no maps.
+
+    `examples` are those of `example_maps`; `layer` is the module name.
 
     Raises:
         LayerNotFoundError: the maps have no such layer; suggests the nearest names.
@@ -200,7 +213,7 @@ def extremes(
 
     Args:
         nodes: N recordings.
-        explained: indices of the nodes with maps.
+        explained: (n,) indices of the nodes with maps.
         maps: of the explained nodes: one dictionary (layer -> map) each.
         layer: name of a layer with maps.
         distances: `LayerDistances` or (N, N) array, at the layer.

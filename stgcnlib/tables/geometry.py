@@ -107,6 +107,8 @@ def baselines_table(baselines: pd.DataFrame) -> pd.DataFrame:
 def layer_facts(geometry: LayerGeometry, *, layer: str) -> pd.DataFrame:
     """Facts about one layer, one per row, in the column "value".
 
+    `layer` is its module name.
+
     Raises:
         LayerNotFoundError: no such layer was measured; suggests the nearest names.
     """

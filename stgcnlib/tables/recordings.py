@@ -40,7 +40,10 @@ def parts_table(parts: tuple[SequenceSet | None, SequenceSet], *, nodes: Sequenc
 
 
 def sample_table(sample: NodeSample) -> pd.DataFrame:
-    """One row per class, or quarter of the target, of the part: its recordings, and how many of them are nodes."""
+    """One row per class, or quarter of the target, of the part: its recordings, and how many of them are nodes.
+
+    `sample` is what `stgcnlib.sampling.draw_nodes` drew.
+    """
     share = sample.taken / np.maximum(sample.held, 1)
     shown = {"recordings": sample.held, "nodes": sample.taken, "share": [f"{each:.0%}" for each in share]}
     return pd.DataFrame(shown, index=pd.Index(sample.kinds, name=sample.by[0]))[sample.held > 0]

@@ -39,7 +39,7 @@ def class_joint_relevance(
 
     Args:
         nodes: N recordings.
-        explained: indices of the nodes with maps.
+        explained: (n,) indices of the nodes with maps.
         maps: of the explained nodes.
         layer: name of the layer.
 
@@ -75,7 +75,7 @@ def limb_relevance(
 
     Args:
         nodes: N recordings.
-        explained: indices of the nodes with maps.
+        explained: (n,) indices of the nodes with maps.
         maps: of the explained nodes.
     """
     layout = nodes.layout

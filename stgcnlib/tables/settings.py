@@ -85,6 +85,9 @@ def report_facts(
         k: the number of candidates of each node.
         compared: what the comparison of the two parts found, in a few words.
         sample: what the nodes are a sample of, in a few words; "": they are all of their part.
+
+    Returns:
+        Both are short texts.
     """
     train, test = parts
     return {

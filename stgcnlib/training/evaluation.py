@@ -39,7 +39,7 @@ class Evaluation:
     class_names: tuple[str, ...]
 
     def select(self, indices: NDArray[np.int64]) -> Evaluation:
-        """The predictions for some of the recordings, (n,) indices, in this order."""
+        """The predictions for some of the recordings: `indices` (n,), in this order."""
         return Evaluation(self.logits[indices], self.labels[indices], self.class_names)
 
     @property
@@ -90,7 +90,7 @@ class TargetEvaluation:
     scale: NDArray[np.float64]
 
     def select(self, indices: NDArray[np.int64]) -> TargetEvaluation:
-        """The estimates for some of the recordings, (n,) indices, in this order."""
+        """The estimates for some of the recordings: `indices` (n,), in this order."""
         return replace(self, estimates=self.estimates[indices], targets=self.targets[indices])
 
     @property
@@ -110,7 +110,10 @@ class TargetEvaluation:
         return float(1 - ((self.targets - self.estimates) ** 2).sum() / total) if total > 0 else float("nan")
 
     def loss(self, kind: TargetLoss = "mse") -> float:
-        """Mean loss over recordings and columns, on targets in multiples of `scale`."""
+        """Mean loss over recordings and columns, on targets in multiples of `scale`.
+
+        `kind` is "mse" (mean square) or "mae" (mean absolute difference).
+        """
         errors = (self.estimates - self.targets) / self.scale
         return float((errors**2 if kind == "mse" else np.abs(errors)).mean())
 

@@ -140,7 +140,7 @@ def rotate(data: SequenceSet, degrees: float, *, seed: int = 0) -> SequenceSet:
 
     Args:
         data: recordings on a 3-D layout, z up as `normalize` leaves them.
-        degrees: largest angle, 0 to 180; 0 changes nothing.
+        degrees: largest angle in degrees, 0 to 180; 0 changes nothing.
         seed: of the angles; a larger `degrees` of the same seed turns each recording proportionally further.
 
     Raises:

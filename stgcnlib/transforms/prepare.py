@@ -218,7 +218,7 @@ def mirror(data: SequenceSet) -> SequenceSet:
 
 
 def main_person(people: Array) -> int:
-    """Index of the person of (M, T, V, C) whose joints move most while present; the first present if nobody moves."""
+    """Index of the one of `people` (M, T, V, C) whose joints move most while there; the first there if nobody moves."""
     if len(people) == 1:
         return 0
     motion = []

@@ -50,7 +50,7 @@ def ntu_normalize(data: SequenceSet, *, frames: int = 300, people: int = 2) -> S
 
     Args:
         data: recordings of layout "ntu-rgb+d", coordinates in metres, as `stgcnlib.read` gives them.
-        frames: T of all recordings; 300 is the longest of NTU RGB+D.
+        frames: T of all recordings, in frames; 300 is the longest of NTU RGB+D.
         people: M of all recordings; those who are not there are zero.
 
     Raises:
@@ -83,7 +83,7 @@ def kinetics_normalize(data: SequenceSet, *, frames: int = 300, people: int = 2)
 
     Args:
         data: recordings of layout "openpose-18"; x and y in shares of the picture, confidence as third channel.
-        frames: T of all recordings.
+        frames: T of all recordings, in frames.
         people: M of all recordings.
 
     Raises:
@@ -242,6 +242,8 @@ PUBLISHED: Mapping[str, Callable[[SequenceSet], SequenceSet]] = {
 
 def published(data: SequenceSet, *names: str) -> SequenceSet:
     """The transforms of these names (`PUBLISHED`) one after the other: ``published(data, "ntu", "bone")``.
+
+    `names` are keys of `PUBLISHED`.
 
     Raises:
         SequenceError: if there is no transform of a name.

@@ -28,6 +28,8 @@ def judge_baselines(table: pd.DataFrame, *, confidence: float = 0.95) -> Outcome
     that the baseline does as well or better. The question is about warping, and the tests of "resampled" decide it: yes
     or no where both layers say so, else not decided.
 
+    Source: the rule is our choice.
+
     Args:
         table: of `stgcnlib.geometry.layer_baselines`.
         confidence: of its intervals.

@@ -23,6 +23,8 @@ def compare_studies(outputs: Sequence[str | os.PathLike[str]]) -> Comparison:
     decide levels are not equal (`Comparison.unequal`), smoothness is shown as (S − floor) / (null − floor) and not
     tested.
 
+    Source: the rules are our choice.
+
     Args:
         outputs: folders that `stgcnlib run` wrote, at least two.
 

@@ -19,6 +19,8 @@ def describe_density(table: pd.DataFrame, *, measured: str = "label") -> str:
 
     A change counts where smoothness on all nodes lies outside the least and the most of the draws of the largest part.
 
+    Source: the rule is our choice.
+
     Args:
         table: of `stgcnlib.geometry.smoothness_by_density`; one without rows gives a sentence on what it takes.
         measured: what smoothness is of, "label" or "target".

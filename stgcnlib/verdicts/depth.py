@@ -56,6 +56,8 @@ def judge_depth(geometry: LayerGeometry) -> Outcome:
 
     The claim holds if all are yes, does not hold if one is no, and is not decided otherwise.
 
+    Source: the claim is the abstract's (docs/method.md, "Claims under test"); questions and limits are our choice.
+
     Args:
         geometry: of at least three layers, the input (index 0) among them.
 

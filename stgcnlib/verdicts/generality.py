@@ -28,6 +28,8 @@ def judge_generality(comparison: Comparison | pd.DataFrame) -> Outcome:
     not decide; they are named, because levels cannot be compared then. The tests say for each study whether smoothness
     falls from the input to the last layer, and whether its claim on depth holds.
 
+    Source: the claim is the abstract's (docs/method.md, "Claims under test"); the rule is our choice.
+
     Args:
         comparison: of `compare_studies`; or a table with columns study, network, data, input, last, fall, fall_low,
             fall_high, holds (True, False, None).

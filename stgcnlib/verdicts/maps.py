@@ -41,6 +41,8 @@ def judge_maps(evaluation: MapEvaluation) -> list[Outcome]:
 
     Every test is answered yes, no or not decided by a jackknife interval over subjects. An expectation of several tests
     holds if all are yes, does not hold if one is no, and is not decided otherwise.
+
+    Source: the rules are our choice.
     """
     return [
         *(_curves(evaluation.summary, mode, other) for other in _OTHER for mode in ("deletion", "insertion")),
@@ -54,6 +56,8 @@ def judge_maps(evaluation: MapEvaluation) -> list[Outcome]:
 
 def describe_relevance(shares: pd.DataFrame) -> str:
     """One paragraph: on which body parts the relevance of the early and of the late layers lies.
+
+    Source: the words are our choice.
 
     Args:
         shares: columns index, limb, share and even, one row per layer and body part; shares of a layer sum to 1.

@@ -39,6 +39,8 @@ def judge_noise(result: NoiseResult) -> Outcome:
 
     All kinds limited: the claim holds. At least one not limited, and none limited: it does not hold. Anything between
     is decided only in part, with the kinds named.
+
+    Source: the claim is the abstract's (docs/method.md, "Claims under test"); levels and limits are our choice.
     """
     kinds = {kind: _judged(result, TRAINED, kind) for kind in result.settings["kinds"]}
     states = [each["state"] for each in kinds.values()]
@@ -73,7 +75,12 @@ def judge_noise(result: NoiseResult) -> Outcome:
 
 
 def moderate_level(result: NoiseResult, kind: str) -> float:
-    """The level of a kind at which the claim is judged."""
+    """The level of a kind at which the claim is judged.
+
+    Source: our choice.
+
+    `kind` is a kind of noise in the result.
+    """
     levels = [float(level) for name, level in result.settings["levels"] if name == kind]  # mild first
     sign = -1 if kind == "jitter" else 1
     fit = [level for level in levels if sign * level <= sign * MODERATE[kind] + 1e-9]  # type: ignore[index]
@@ -81,7 +88,10 @@ def moderate_level(result: NoiseResult, kind: str) -> float:
 
 
 def shown_level(kind: str, level: float, motion_db: float | None = None) -> str:
-    """A level as a reader would say it: "20 dB", "10% of joints"; with `motion_db` also "20 dB (9.6 of motion)"."""
+    """A level as a reader would say it: "20 dB", "10% of joints"; with `motion_db` also "20 dB (9.6 of motion)".
+
+    `kind` is a kind of noise, and `level` is in its unit.
+    """
     match kind:
         case "jitter":
             if np.isinf(level):

@@ -108,7 +108,10 @@ class Outcome:
 
 
 def bullets(outcomes: Iterable[Outcome]) -> str:
-    """A Markdown list: each question, its answer in a word, and the text."""
+    """A Markdown list: each question, its answer in a word, and the text.
+
+    `outcomes` are shown in their order.
+    """
     word = {True: "Yes.", False: "No.", None: "Not decided."}
     return "\n".join(f"- *{each.question}.* **{word[each.holds]}** {each.text}" for each in outcomes)
 

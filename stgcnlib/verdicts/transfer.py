@@ -33,6 +33,8 @@ def judge_transfer(result: TransferResult) -> Outcome:
 
     1 and 2 yes: the claim holds. It does not where one of them is no. Anything between is not decided.
 
+    Source: the claim is the abstract's (docs/method.md, "Claims under test"); differences and limits are our choice.
+
     Raises:
         StudyError: no number of frozen blocks between none and all was tried, or none frozen was not.
     """

@@ -35,6 +35,9 @@ def quietly(share: float, text: str) -> None:
 class Source(Protocol):
     """What a workbench asks for; all in the form that the browser reads (see `stgcnlib.figures.explorer_content`).
 
+    Methods take `node`, a recording's name; `key`, that of a map in the content; `layer`, the layer's number in it; and
+    `progress`, which is called as the work goes on.
+
     Attributes:
         figure: of kind "explorer": the content and its still picture.
     """
@@ -119,7 +122,11 @@ class Workbench(ipywidgets.VBox):
         return table[table.index.isin(self.selection)] if self.selection else table
 
     def to_html(self, state: Mapping[str, Any] | None = None) -> str:
-        """A page of what is shown, or of `state`, that needs neither a kernel nor a network."""
+        """A page of what is shown, or of `state`, that needs neither a kernel nor a network.
+
+        Raises:
+            StudyError: the workbench is closed.
+        """
         source = self._opened()
         shown = dict(self.state if state is None else state)
         keys = {panel.get("map") for panel in shown.get("panels") or ()}
@@ -130,7 +137,11 @@ class Workbench(ipywidgets.VBox):
         return LiveFigure("explorer", content, figure.picture, figure.width, figure.alt).to_html()
 
     def prepare(self) -> None:
-        """Load in the background what opening a recording needs, so that the first click need not wait for it."""
+        """Load in the background what opening a recording needs, so that the first click need not wait for it.
+
+        Raises:
+            StudyError: the workbench is closed.
+        """
         shown, names = self._content["maps"][0], self._content["nodes"]["names"]
 
         def work(_: Task) -> None:

@@ -61,9 +61,9 @@ def remove(file: Path, other: Path) -> bool:
 
 
 def replace(file: Path, other: Path) -> bool:
-    changed = file.read_bytes() != other.read_bytes()
-    shutil.copyfile(other, file)
-    return changed
+    before, content = file.read_bytes(), other.read_bytes()
+    file.write_bytes(content)
+    return before != content
 
 
 def noise(file: Path, other: Path) -> bool:
