@@ -85,8 +85,11 @@ class Store:
             ArtefactError: a newer version made it.
         """
         path = self.path(name, form)
-        sums = Sums(path, read_manifest(path, self.mend)["files"], self.mend)
+        manifest = read_manifest(path, self.mend)
+        sums = Sums(path, manifest["files"], self.mend)
         try:
+            if manifest.get("artefact") != name:
+                raise sums.damage("", "has the manifest of another result")
             if form.lazy:
                 sums.check_names()
                 return form.load(path, sums)

@@ -220,7 +220,7 @@ def test_unknown_names_and_missing_sections(tmp_path: Path) -> None:
     assert opened(tmp_path, extra={"size": 8}).get("extra") == 8
 
 
-def test_kinds_tell_artefacts_apart_that_differ_in_their_axis_only() -> None:
+def test_kinds_tell_artefacts_apart_that_differ_in_their_axis_only(tmp_path: Path) -> None:
     def from_numbers(numbers: Any, learned: str) -> str:
         return f"{learned} of {numbers.size}"
 
@@ -252,7 +252,7 @@ def test_kinds_tell_artefacts_apart_that_differ_in_their_axis_only() -> None:
         with pytest.raises(ArtefactError, match="no artefact is named"):
             line.find(f"net/{name}")
     assert line.needed_by("size/{any}") == {"size/{any}", "net/{learned}", "net/{fresh}", "numbers"}
-    assert Artefacts(line, Settings(), Path("nowhere"))["size/*"] == {"learned": 12, "learned-2": 14, "fresh": 5}
+    assert Artefacts(line, Settings(), tmp_path)["size/*"] == {"learned": 12, "learned-2": 14, "fresh": 5}
 
 
 def test_files_count_by_content(tmp_path: Path) -> None:
