@@ -15,10 +15,11 @@ import stgcnlib
 from stgcnlib.activations import LayerStore, record
 from stgcnlib.activations.demand import LayersOnDemand, feature_bytes, write_recipe
 from stgcnlib.dtw import dtw_distances, dtw_neighbors
-from stgcnlib.errors import LayerNotFoundError, SequenceError, SkeletonFormatError
+from stgcnlib.errors import LayerNotFoundError, SequenceError, SkeletonFormatError, StudyError
 from stgcnlib.networks import load_network
 from stgcnlib.networks.own import import_path
 from stgcnlib.sequences import SequenceSet
+from stgcnlib.trust import remember
 
 OPTIONS = {"width": 4, "depth": 3}
 
@@ -148,6 +149,9 @@ def test_a_network_of_ones_own_is_made_again(people: SequenceSet, tmp_path: Path
         network = load_network("made_again:make", layout=people.layout, classes=3, channels=3, seed=2, **options)
     write_recipe(tmp_path / "a", network, people, name="made_again:make", options=options, home=tmp_path)
     kept, again = record(network, people), LayersOnDemand.open(tmp_path / "a")
+    with pytest.raises(StudyError, match="only if you trust it"):
+        _ = again[kept.layers[0]].features[:]
+    remember("made_again:make", tmp_path / "made_again.py")
     for name in kept.layers:
         np.testing.assert_array_equal(again[name].features[:], kept[name].features[:])
 

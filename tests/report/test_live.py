@@ -24,6 +24,8 @@ from rich.console import Console
 from small_artefacts import BEGAN, LINE, SLOW
 from small_line import STAGES, alive, importable, wait_for, write_line, write_notebook
 
+from stgcnlib.artefacts import Form
+from stgcnlib.artefacts.store import Store
 from stgcnlib.errors import ArtefactError, StageError
 from stgcnlib.pipeline.board import Board
 from stgcnlib.pipeline.runner import run_stages
@@ -261,7 +263,7 @@ def test_a_killed_run_is_told_as_stopped_and_the_next_one_corrects_the_page(tmp_
     write_notebook(notebooks, "06_relevance", HOLD)
     end_with(signal.SIGKILL, output, notebooks)
     (private,) = temporary.iterdir()
-    assert list(private.glob("*.json"))  # with the keys of a kernel's connections
+    wait_for(lambda: not list(private.rglob("*.json")))  # with the keys of a kernel's connections
     assert "Running" in words(output)  # nobody was left to write another page, but it says when it was written:
     assert re.search(r"At \d\d:\d\d:\d\d UTC: .* so far", words(output))
     assert "The run was stopped before its end" in render_report(output).read_text()
@@ -284,11 +286,13 @@ def test_results_of_another_run_are_not_shown_as_this_one(
     """A changed notebook outdates its own page alone, a changed setting every page that shows what depends on it."""
     notebooks, output = write_line(tmp_path / "notebooks"), tmp_path / "out"
     run(output, notebooks)
-    summarized = output / "artefacts" / "summary"
-    summarized.mkdir()
-    (summarized / "summary.json").write_text(
-        json.dumps({"sentence": "An old verdict.", "holds": True, "facts": [], "table": {}})
-    )
+
+    def old(path: Path) -> None:
+        path.mkdir()
+        verdict = {"sentence": "An old verdict.", "holds": True, "facts": [], "table": {}}
+        (path / "summary.json").write_text(json.dumps(verdict))
+
+    Store(output / "artefacts").write("summary", Form("", Path, None), "old", {}, old)
     assert "An old verdict." in render_report(output).read_text()
     write_notebook(notebooks, "00_data", WAIT.format(name="00"))
     with running(output, notebooks, settings):
@@ -324,7 +328,7 @@ def test_nobody_reads_half_a_page(tmp_path: Path) -> None:
         (output / "go-on").touch()
         wait_for(lambda: (output / "progress.json").exists())
         while (output / "progress.json").exists() and not errors:
-            for page in [output / "index.html", *(output / "pages").glob("*.html")]:
+            for page in [output / "index.html", *(output / "pages").glob("[!.]*.html")]:
                 with suppress(FileNotFoundError):  # not there yet, or of a stage that is made again
                     seen.append(page.read_text(encoding="utf-8"))
             time.sleep(0.01)
