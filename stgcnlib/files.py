@@ -27,7 +27,7 @@ from stgcnlib.temporary import PREFIX, aside, hold, release, remove_left
 
 __all__ = [
     "Archive", "atomic_folder", "atomic_path", "fingerprint", "fingerprint_file", "is_remote", "local_path",
-    "make_folder", "mistaken", "probe_output", "write_json", "write_text", "writing",
+    "make_folder", "mistaken", "probe_output", "regular_size", "write_json", "write_text", "writing",
 ]  # fmt: skip
 
 Archive = Literal["npz", "torch", "hdf5"]
@@ -124,6 +124,22 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def regular_size(path: str | os.PathLike[str]) -> int:
+    """Bytes of a file, known before it is opened: a pipe would wait for ever, and a device has no end.
+
+    Raises:
+        OSError: the system does not give the file, or it is a folder.
+        ValueError: it is no regular file.
+    """
+    file = Path(path)
+    status = file.stat()
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(file))
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError("is no regular file")
+    return status.st_size
 
 
 def probe_output(path: str | os.PathLike[str], *, file: bool = False) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-import stat
 from pathlib import Path
 from typing import Any
+
+from stgcnlib.files import regular_size
 
 __all__ = ["parse_json", "read_json_file"]
 
@@ -55,11 +55,6 @@ def read_json_file(path: str | os.PathLike[str], *, most: int = LARGEST) -> Any:
         ValueError: as `parse_json`; or it is no regular file, or too large.
     """
     file = Path(path)
-    status = file.stat()
-    if stat.S_ISDIR(status.st_mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(file))
-    if not stat.S_ISREG(status.st_mode):
-        raise ValueError("is no regular file")
-    if status.st_size > most:
-        raise ValueError(f"{status.st_size:,} bytes, {most:,} at most")
+    if (size := regular_size(file)) > most:
+        raise ValueError(f"{size:,} bytes, {most:,} at most")
     return parse_json(file.read_bytes())

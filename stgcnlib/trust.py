@@ -7,7 +7,6 @@ again; an environment variable tells it to processes and machines that work for 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from stgcnlib.errors import OutputError, StudyError
 from stgcnlib.files import write_json
+from stgcnlib.json_text import read_json_file
 from stgcnlib.modules import imported_files, module_home
 
 __all__ = ["TRUSTED", "code_digest", "is_trusted", "remember", "require", "state_folder"]
@@ -92,7 +92,7 @@ def _tell(digest: str) -> None:
 
 def _remembered() -> dict[str, object]:
     try:
-        content = json.loads((state_folder() / _FILE).read_text(encoding="utf-8"))
+        content = read_json_file(state_folder() / _FILE)
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -7,14 +7,14 @@ are refused, and size and depth are limited.
 
 from __future__ import annotations
 
-import errno
 import os
 import re
-import stat
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from stgcnlib.files import regular_size
 
 __all__ = ["YAMLError", "read_yaml", "read_yaml_file", "write_yaml"]
 
@@ -131,13 +131,12 @@ def read_yaml_file(path: str | os.PathLike[str], *, plain_texts: bool = False) -
         YAMLError: as `read_yaml`; or it is no regular file, or not UTF-8.
     """
     file = Path(path)
-    status = file.stat()
-    if stat.S_ISDIR(status.st_mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(file))
-    if not stat.S_ISREG(status.st_mode):
-        raise YAMLError("is no regular file")
-    if status.st_size > 4 * LONGEST:
-        raise YAMLError(f"{status.st_size} bytes are too many, {LONGEST} at most; is it the right file?")
+    try:
+        size = regular_size(file)
+    except ValueError as error:
+        raise YAMLError(str(error)) from None
+    if size > 4 * LONGEST:
+        raise YAMLError(f"{size} bytes are too many, {LONGEST} at most; is it the right file?")
     try:
         return read_yaml(file.read_text(encoding="utf-8-sig"), plain_texts=plain_texts)
     except UnicodeDecodeError as error:

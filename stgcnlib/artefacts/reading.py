@@ -19,6 +19,7 @@ import pandas as pd
 import pyarrow.parquet
 from numpy.typing import NDArray
 
+from stgcnlib.files import regular_size
 from stgcnlib.json_text import read_json_file
 
 __all__ = ["check_arrays", "npz_shapes", "plain_text", "read_array", "read_arrays", "read_described", "read_table"]
@@ -187,10 +188,8 @@ def read_described(path: str | os.PathLike[str], form: str, **fields: type) -> d
 
 def _opened(path: str | os.PathLike[str]) -> IO[bytes]:
     """A file, opened to be read; refused if it is none, as a pipe would wait for ever."""
-    file = Path(path)
-    if not (file.is_file() or file.is_dir()) and file.exists():
-        raise ValueError("is no regular file")
-    return file.open("rb")
+    regular_size(path)
+    return Path(path).open("rb")
 
 
 @contextmanager

@@ -7,7 +7,6 @@ time coarsely, the file is read by every process.
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from stgcnlib.errors import ArtefactError
 from stgcnlib.files import fingerprint, fingerprint_file, write_json
+from stgcnlib.json_text import read_json_file
 
 __all__ = ["Stamps", "file_state"]
 
@@ -25,6 +25,7 @@ def file_state(path: Path) -> list[int]:
     return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
 
 
+_MOST = 2**28  # bytes of the cache: a line or two for each file of the recordings
 SETTLED = 2 * 10**9
 """Nanoseconds after which a further change of a file is sure to have another time, on all but coarse disks."""
 COARSE = 10**7
@@ -100,7 +101,7 @@ class Stamps:
     def _read(self) -> dict[str, tuple[list[int], str]]:
         if self._known is None:
             try:
-                content = json.loads(self._cache.read_text(encoding="utf-8")) if self._cache else {}
+                content = read_json_file(self._cache, most=_MOST) if self._cache else {}
                 self._known = {str(n): ([int(v) for v in state], str(s)) for n, (state, s) in content.items()}
             except (OSError, ValueError, TypeError, AttributeError):
                 self._known = {}  # the files are read again

@@ -128,10 +128,9 @@ def checked(path: Path, *, mend: str = AGAIN) -> Sums | None:
         DamagedError: it is not as it was written, or its manifest cannot be read.
         ArtefactError: a newer version wrote it.
     """
-    if not os.path.lexists(manifest_of(path)):
-        return None
-    sums = Sums(path, read_manifest(path, mend)["files"], mend)
-    sums.check()
+    if (sums := checked_names(path, mend=mend)) is not None:
+        for name in sums.files:
+            sums.check_file(name)
     return sums
 
 
