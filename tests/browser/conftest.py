@@ -14,9 +14,12 @@ from player_pages import made_players, write_report
 from stgcnlib.figures.live import LiveFigure
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """A browser without a window; tests are skipped where there is none."""
+    """A browser without a window; tests are skipped where there is none.
+
+    It ends with its file of tests: while it is open, an event loop runs in this thread, where other tests need theirs.
+    """
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     if CHROMIUM is None:
         pytest.skip("no chromium on this machine")

@@ -70,6 +70,9 @@ class Watched:
         self.page.on("console", self._heard)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
+    def close(self) -> None:
+        self.context.close()
+
     def _refuse(self, route: Any) -> None:
         self.strangers.append(route.request.url)
         route.abort()

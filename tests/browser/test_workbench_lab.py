@@ -7,29 +7,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from explorer_pages import CHROMIUM
 from jupyter_pages import Watched, explored
 from small_study import small_study
 from workbench_walk import Walk, interactions, state_of, walk
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 EXPLORE, TABLE = 1, 2  # cells of code
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine")
+def lab(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     study = small_study(tmp_path_factory)
     home = tmp_path_factory.mktemp("lab")
-    with explored(study, home) as address, playwright.sync_playwright() as engine:
-        browser = engine.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with explored(study, home) as address:
         watched = Watched(browser)
         watched.open_notebook(address)
         watched.run_cell(0)
         watched.run_cell(EXPLORE)
         yield watched
-        browser.close()
+        watched.close()
     assert not list(study.glob("*.ipynb"))
 
 

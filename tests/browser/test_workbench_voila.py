@@ -4,32 +4,28 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from explorer_pages import CHROMIUM
 from jupyter_pages import Watched, explored
 from small_study import small_study
 from workbench_walk import Walk, interactions, walk
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytest.importorskip("voila", reason="voila is not installed")
 
 
 @pytest.fixture(scope="module")
-def application(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine")
+def application(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     study = tmp_path_factory.mktemp("reports") / "small"
     shutil.copytree(small_study(tmp_path_factory), study)
     other = shutil.copytree(study, study.with_name("other")) / "study.yml"
     other.write_text(other.read_text().replace("name: small", "name: other"))
     before = sorted(study.rglob("*"))
-    with explored(study, tmp_path_factory.mktemp("voila"), "--app") as address, playwright.sync_playwright() as engine:
-        browser = engine.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with explored(study, tmp_path_factory.mktemp("voila"), "--app") as address:
         watched = Watched(browser)
         watched.page.goto(address)
         yield watched
-        browser.close()
+        watched.close()
     assert sorted(study.rglob("*")) == before
 
 
