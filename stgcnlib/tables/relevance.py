@@ -123,7 +123,13 @@ def faithfulness_table(evaluation: MapEvaluation, *, unit: str, mode: str) -> pd
 
 
 def checks_table(evaluation: MapEvaluation) -> pd.DataFrame:
-    """Contrast between two classes, stability under jitter, and label smoothness of the maps, against layer."""
+    """Contrast between two classes, stability under jitter, and label smoothness of the maps, against layer.
+
+    Label smoothness of the features is beside it where `evaluate_maps` was given their distances.
+
+    Args:
+        evaluation: of `stgcnlib.explain.evaluate_maps`.
+    """
 
     def column(table: pd.DataFrame, value: str, low: str, high: str) -> pd.Series[str]:
         return pd.Series(spans(table, value, low, high, "{:.2f}"), index=table["title"])
@@ -132,8 +138,9 @@ def checks_table(evaluation: MapEvaluation) -> pd.DataFrame:
         "two classes' maps correlate": column(evaluation.contrast, "correlation", "low", "high"),
         "under jitter": column(evaluation.stable, "correlation", "low", "high"),
         "label smoothness of maps": column(evaluation.smoothness, "maps", "maps_low", "maps_high"),
-        "of features": column(evaluation.smoothness, "features", "features_low", "features_high"),
     }
+    if "features" in evaluation.smoothness:
+        columns["of features"] = column(evaluation.smoothness, "features", "features_low", "features_high")
     return pd.DataFrame(columns).rename_axis("layer")
 
 

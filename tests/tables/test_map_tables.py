@@ -86,6 +86,10 @@ def test_checks_and_arms():
         "two classes' maps correlate": "-0.25 (-0.50 to 0.00)", "under jitter": "-0.25 (-0.50 to 0.00)",
         "label smoothness of maps": "0.30 (0.20 to 0.40)", "of features": "0.10",
     }  # fmt: skip
+    found = evaluation()
+    alone = found.smoothness.drop(columns=[name for name in found.smoothness if name.startswith("features")])
+    without = tables.checks_table(replace(found, smoothness=alone))
+    assert without.equals(table.drop(columns="of features"))
     arms = tables.arms_table(evaluation())
     assert arms.index.tolist() == ["wave (right arm)", "throw (left arm)"]
     assert arms.columns.tolist() == ["1", "2", "of the joints"]
