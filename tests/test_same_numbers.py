@@ -72,11 +72,23 @@ def test_networks_give_the_same_numbers_on_any_number_of_threads(small_set: Sequ
 
 
 class Counting(TinyNetwork):
-    """Notes on how many threads it runs."""
+    """Notes on how many threads it runs; a copy tells the same list."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__(classes=classes)
+        self.noted = Noted()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         self.threads = torch.get_num_threads()
+        self.noted.append((self, self.threads))
         return super().forward(x)
+
+
+class Noted(list[tuple[TinyNetwork, int]]):
+    """A list that copies share."""
+
+    def __deepcopy__(self, memo: object) -> Noted:
+        return self
 
 
 @pytest.mark.usefixtures("free")
@@ -86,9 +98,9 @@ def test_a_network_runs_on_threads_of_its_own_number(small_set: SequenceSet) -> 
     torch.set_num_threads(3)
     stgcnlib.record(network, small_set, progress=False)
     assert network.threads == INFERENCE_THREADS
-    network.threads = 0
+    network.noted.clear()
     evaluate(network, small_set)
-    assert network.threads == INFERENCE_THREADS
+    assert {threads for _, threads in network.noted} == {INFERENCE_THREADS}
     stgcnlib.fit(network, small_set, epochs=1, progress=False)
     assert network.threads == TRAINING_THREADS
     stgcnlib.fit(network, small_set, epochs=1, threads=1, progress=False)
@@ -99,6 +111,40 @@ def test_a_network_runs_on_threads_of_its_own_number(small_set: SequenceSet) -> 
     with pytest.raises(ZeroDivisionError), torch_threads(2):
         raise ZeroDivisionError
     assert torch.get_num_threads() == 3
+
+
+class Forgetful(TinyNetwork):
+    """Keeps what it was given, as networks of one's own may, and refuses recordings of some lengths."""
+
+    refused: tuple[int, ...] = ()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.given = x
+        scores = super().forward(x)
+        assert self.given is x, "another thread's recordings"
+        if x.shape[2] in self.refused:
+            raise ZeroDivisionError(f"{x.shape[2]} frames")
+        return scores
+
+
+@pytest.mark.usefixtures("free")
+def test_threads_that_evaluate_share_nothing_and_end_together(small_set: SequenceSet) -> None:
+    rng = np.random.default_rng(0)
+    coords = [rng.normal(size=(T, *small_set.coords[0].shape[1:])).astype(np.float32) for T in range(5, 45)]
+    data = SequenceSet(coords, labels=[0, 1] * 20, class_names=["a", "b"], layout=small_set.layout)
+    network = Forgetful(classes=2)
+    torch.set_num_threads(4)
+    found = evaluate(network, data).logits
+    torch.set_num_threads(1)
+    np.testing.assert_array_equal(found, evaluate(network, data).logits)
+    torch.set_num_threads(4)
+    for refused in [(5, 44), (44, 20), (30,)]:
+        network.refused = refused
+        network.train()
+        with pytest.raises(ZeroDivisionError, match=f"{min(refused)} frames"):
+            evaluate(network, data)
+        assert network.training
+        assert torch.get_num_threads() == 4
 
 
 def broken(value: float) -> TinyNetwork:

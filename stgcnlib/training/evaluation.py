@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor, wait
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
@@ -181,19 +184,48 @@ def _outputs(network: nn.Module, data: SequenceSet, device: str) -> NDArray[np.f
     first = next(network.parameters(), None)
     home = place if first is None else first.device
     half = first.dtype if first is not None and first.dtype in (torch.float16, torch.bfloat16) else None
+    left = iter(list(enumerate(equal_batches(data, BATCH_FRAMES))))
+    failed: dict[int, Exception] = {}
+
+    def run(own: nn.Module, batch: NDArray[np.int64]) -> None:
+        x = network_batch([data.people(i) for i in batch]).to(place)
+        scores: Tensor = check_scores(own(x.to(half) if half else x), x)
+        for i, score in zip(batch, (scores.float() if half else scores).cpu().numpy(), strict=True):
+            check_numbers(score, "the network's outputs", data.names[i])
+            outputs[i] = score
+
+    def work(own: nn.Module) -> None:
+        # A batch is computed on one thread, so that its numbers are the same anywhere. Modes of torch hold in one.
+        torch.set_num_threads(INFERENCE_THREADS)
+        with torch.inference_mode(), torch.autocast(place.type, enabled=False):
+            for position, batch in left:
+                try:
+                    run(own, batch)
+                except Exception as error:
+                    failed[position] = error
+                if failed:
+                    return
+
+    threads = torch.get_num_threads() if place.type == "cpu" else 1
     try:
         network.eval().to(place)
-        with (
-            torch_threads(INFERENCE_THREADS), torch.inference_mode(), torch.autocast(place.type, enabled=False),
-        ):  # fmt: skip
-            for batch in equal_batches(data, BATCH_FRAMES):
-                x = network_batch([data.people(i) for i in batch]).to(place)
-                scores: Tensor = check_scores(network(x.to(half) if half else x), x)
-                for i, score in zip(batch, (scores.float() if half else scores).cpu().numpy(), strict=True):
-                    check_numbers(score, "the network's outputs", data.names[i])
-                    outputs[i] = score
+        with torch_threads(INFERENCE_THREADS), ThreadPoolExecutor(threads) as pool:
+            try:
+                wait([pool.submit(work, own) for own in _copies(network, threads)])
+            finally:
+                deque(left, maxlen=0)  # when interrupted, each thread ends with the batch that it is at
+        if failed:
+            raise failed[min(failed)]  # the first in order, whichever thread met it first
     finally:
         for module, mode in modes.items():
             module.training = mode
         network.to(home)
     return np.stack(outputs)
+
+
+def _copies(network: nn.Module, count: int) -> list[nn.Module]:
+    """The network once for each thread, since one of somebody's own may keep things from a pass; or once only."""
+    try:
+        return [network, *(deepcopy(network) for _ in range(count - 1))]
+    except Exception:  # of a module that cannot be copied
+        return [network]
