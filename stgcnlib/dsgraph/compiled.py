@@ -28,6 +28,7 @@ def compile_kernels() -> None:
     dtw_distances(wide, progress=False)
     distances = dtw_distances(narrow, progress=False)
     dtw_path(narrow[0], narrow[1])
-    nnk_graph(distances, k=5, exclude=groups)
+    for dtype in (np.float32, np.float64):
+        nnk_graph(distances.astype(dtype), k=5, exclude=groups)
     ds_graph([frames.astype(np.float64) for frames in narrow], k=5, exclude=groups, progress=False)
     ds_graph(wide, k=5, exclude=groups, progress=False)

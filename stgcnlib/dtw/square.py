@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -11,7 +12,6 @@ from stgcnlib.groups import barred_pairs, group_codes
 __all__ = ["checked_square", "nearest_rows"]
 
 _TOLERANCE = 1e-5  # of the largest distance: float32 rounding of the two halves of a distance matrix
-_BLOCK = 2**22  # entries of a matrix that are sorted at once
 
 
 def checked_square(distances: ArrayLike) -> NDArray[np.floating]:
@@ -51,17 +51,44 @@ def nearest_rows(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """(N, k) indices and float64 distances of the k nearest admissible columns of (N, N) rows; ties by index."""
     count = len(rows)
-    codes = group_codes(exclude, count) if exclude is not None and np.shape(exclude) == (count,) else None
-    barred = barred_pairs(exclude, count) if exclude is not None and codes is None else None
-    indices = np.empty((count, k), dtype=np.int64)
-    step = max(1, _BLOCK // max(count, 1))
-    for start in range(0, count, step):
-        part = np.arange(start, min(start + step, count))
-        values = rows[part].astype(np.float64)
-        values[np.arange(len(part)), part] = np.inf
-        if codes is not None:
-            values[codes[part][:, None] == codes] = np.inf
-        elif barred is not None:
-            values[barred[part]] = np.inf
-        indices[part] = np.argsort(values, axis=1, kind="stable")[:, :k]
+    codes, barred = np.arange(count), np.zeros((0, 0), dtype=np.bool_)
+    if exclude is not None and np.shape(exclude) == (count,):
+        codes = group_codes(exclude, count)
+    elif exclude is not None:
+        barred = np.ascontiguousarray(barred_pairs(exclude, count))
+    if rows.dtype != np.float32:
+        rows = rows.astype(np.float64, copy=False)
+    indices = _nearest(np.ascontiguousarray(rows), k, codes, barred)
     return indices, np.take_along_axis(rows, indices, axis=1).astype(np.float64)
+
+
+@numba.njit(cache=True, parallel=True)
+def _nearest(
+    rows: NDArray[np.floating], k: int, codes: NDArray[np.int64], barred: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    """(N, k) columns of the k least values of each row, by insertion: a row is read once and seldom moves anything.
+
+    Columns of a row's own code and barred ones count as infinite, and so does what is no number.
+    """
+    count, masked = len(rows), len(barred) > 0
+    found = np.empty((count, k), dtype=np.int64)
+    for i in numba.prange(count):
+        values = np.empty(k)
+        size = 0
+        for j in range(count):
+            value = np.float64(rows[i, j])
+            if codes[i] == codes[j] or (masked and barred[i, j]) or np.isnan(value):
+                value = np.inf
+            if size == k:
+                if not value < values[k - 1]:
+                    continue
+                size -= 1
+            at = size
+            while at > 0 and value < values[at - 1]:
+                values[at] = values[at - 1]
+                found[i, at] = found[i, at - 1]
+                at -= 1
+            values[at] = value
+            found[i, at] = j
+            size += 1
+    return found
