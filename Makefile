@@ -12,8 +12,9 @@ INSTALL = $(BIN)/python tools/install.py $(1) $(VENV)/install.log --constraint c
 WORKERS ?= 2
 MACHINE ?= all
 DATA ?= reports/demo/artefacts/activations/trained.zarr
-# Test processes share the cores; threads on top of them only fight.
-ONE_THREAD := OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 STGCNLIB_PROGRESS=0
+# Test processes share the cores; threads on top of them only fight. A training has two threads all the same, and OpenMP's
+# would spin for the core that another test has: seven times as long.
+ONE_THREAD := OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 GOMP_SPINCOUNT=1000 STGCNLIB_PROGRESS=0
 # One process more than cores, since tests wait for browsers, kernels and files a quarter of their time. A file of
 # tests, or a notebook, stays in one process, so that what its tests share is made once; the long files come first, so
 # that no process is left alone with one at the end.

@@ -262,7 +262,12 @@ def test_an_interrupt_says_what_can_be_done_next(
         raise AssertionError("went on")
 
     monkeypatch.setattr(place, interrupted)
-    code, out, err = invoke(monkeypatch, capsys, *command)
+    # A shell's background commands ignore SIGINT, and those of nohup SIGHUP.
+    before = signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    try:
+        code, out, err = invoke(monkeypatch, capsys, *command)
+    finally:
+        signal.signal(number, before)
     assert (code, out) == (128 + number, "")
     assert err.startswith("interrupted; ")
     assert after in err
