@@ -76,7 +76,7 @@ def _nearest(
         values = np.empty(k)
         size = 0
         for j in range(count):
-            value = np.float64(rows[i, j])
+            value = float(rows[i, j])
             if codes[i] == codes[j] or (masked and barred[i, j]) or np.isnan(value):
                 value = np.inf
             if size == k:
