@@ -44,6 +44,16 @@ def test_every_page_is_in_a_table_of_contents() -> None:
     assert {page.stem for page in PAGES} - {"index"} | {"generated/tutorials/*", "generated/api/*"} <= listed
 
 
+def test_every_figure_of_the_gallery_is_there_and_below_its_code() -> None:
+    sections = read(DOCS / "gallery.md").split("\n## ")[1:]
+    shown = [
+        re.search(r"^```python\n.*?^```\n\n!\[[^\]]+\]\((pictures/\w+\.png)\)", each, re.M | re.S) for each in sections
+    ]
+    assert all(shown)
+    assert len(shown) >= 8
+    assert {DOCS / found[1] for found in shown if found} == set((DOCS / "pictures").iterdir())
+
+
 def messages() -> list[str]:
     """The texts of the code, with what they fill in as an ellipsis."""
     found = []
