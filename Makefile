@@ -21,7 +21,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 GOMP_SPINCOUNT=1000 STGCNLIB
 PYTEST := $(BIN)/python -m pytest -n $$(($(WORKERS) + 1)) --dist loadfile --no-loadscope-reorder
 LONG := notebooks/tutorials tests/pipeline tests/browser tests/networks
 
-.PHONY: install report test test-portable faults mutants lint format bench docs clean help
+.PHONY: install report test test-portable faults mutants lint format bench docs links clean help
 
 help:           ## list the targets
 	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 16
@@ -87,6 +87,9 @@ bench: $(READY_BENCH) ## side-by-side measurements against named peers; DATA=…
 docs: $(READY_DOCS) ## the site: docs/_build/html/index.html; a warning is an error
 	$(ONE_THREAD) $(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	@echo docs/_build/html/index.html
+
+links: $(READY_DOCS) ## whether the links that leave the site lead somewhere; needs the network
+	$(ONE_THREAD) $(BIN)/python -m sphinx -q -b linkcheck docs docs/_build/links
 
 clean:          ## remove .venv, caches and what runs wrote
 	rm -rf $(VENV) build dist docs/_build docs/generated *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -49,6 +49,7 @@ suppress_warnings = ["ref.python"]  # a word in backticks may be an attribute of
 def setup(app: Sphinx) -> None:
     """Stars and bars of docstrings are what they look like: products and absolute values, not mark-up."""
     app.connect("autodoc-process-docstring", plain_marks, priority=100)  # before napoleon
+    app.connect("autodoc-process-signature", short_types)
 
 
 def plain_marks(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
@@ -56,6 +57,27 @@ def plain_marks(app: Sphinx, what: str, name: str, thing: object, options: objec
     for number, line in enumerate(lines):
         parts = re.split(r"(`+[^`]*`+)", line)
         lines[number] = "".join(part if part.startswith("`") else re.sub(r"([*|])", r"\\\1", part) for part in parts)
+
+
+_TYPE = r"[~\w.]*"
+_ARRAY = rf"{_TYPE}_SupportsArray\[{_TYPE}dtype\[{_TYPE}Any\]\]"
+_SCALARS = r"complex \| bytes \| str"
+_ARRAY_LIKE = re.compile(
+    rf"{_TYPE}_Buffer \| {_ARRAY} \| {_TYPE}_NestedSequence\[{_ARRAY}\] \| {_SCALARS} "
+    rf"\| {_TYPE}_NestedSequence\[{_SCALARS}\]"
+)
+_ND_ARRAY = re.compile(rf"{_TYPE}ndarray\[{_TYPE}tuple\[{_TYPE}Any, \.\.\.\], {_TYPE}dtype\[([^\[\]]+)\]\]")
+
+
+def short_types(
+    app: Sphinx, what: str, name: str, thing: object, options: object, signature: str | None, returned: str | None
+) -> tuple[str | None, str | None]:
+    """`ArrayLike` and `NDArray[…]`, as they are written, and not what numpy makes of them."""
+    return _shortened(signature), _shortened(returned)
+
+
+def _shortened(text: str | None) -> str | None:
+    return text and _ND_ARRAY.sub(r"NDArray[\1]", _ARRAY_LIKE.sub("ArrayLike", text))
 
 
 # The browser's part: one script of MathJax, drawing formulas as SVG, so that it needs no fonts.
