@@ -56,6 +56,22 @@ class SequenceSet:
         lengths: (N,) int64, frames per recording.
         groups: name -> (N,) array.
         targets: (N, Q) float64, or `None`. A set without classes has no `class_names`, and labels of 0.
+
+    Examples:
+        >>> import numpy as np
+        >>> from stgcnlib import SequenceSet, SkeletonLayout
+        >>> mouse = SkeletonLayout("mouse", ("snout", "tail"), ((1, 0),), centre=0, dimensions=2)
+        >>> recordings = [np.ones((60 + k, 2, 2)) for k in range(4)]  # (T, V, C) each
+        >>> data = SequenceSet(
+        ...     recordings,
+        ...     labels=[0, 1, 0, 1],
+        ...     class_names=["groom", "rear"],
+        ...     groups={"cage": [1, 1, 2, 2]},
+        ...     layout=mouse,
+        ... )
+        >>> train, test = data.split("cage", train=[1])
+        >>> train.labels.tolist(), test.lengths.tolist()
+        ([0, 1], [62, 63])
     """
 
     def __init__(

@@ -70,6 +70,12 @@ def summarize(data: SequenceSet) -> Summary:
     that never move or are never found, many missing joints, bones as long as joints are apart (a wrong order of
     joints) or of changing length (3-D; bad tracking), left and right that are swapped (`stgcnlib.sides`), and classes
     with fewer than two recordings.
+
+    Examples:
+        >>> import stgcnlib
+        >>> said = stgcnlib.summarize(stgcnlib.demo_sequences(subjects=2, repeats=1, actions=["wave", "squat"]))
+        >>> said.recordings, said.classes, said.warnings
+        (4, {'wave': 2, 'squat': 2}, ())
     """
     lengths = data.lengths
     counts = np.bincount(data.labels, minlength=len(data.class_names))

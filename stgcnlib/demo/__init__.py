@@ -59,6 +59,12 @@ def demo_sequences(
 
     Raises:
         SequenceError: if a count is below 1, `noise` is negative, or an action is unknown or repeats.
+
+    Examples:
+        >>> import stgcnlib
+        >>> data = stgcnlib.demo_sequences(subjects=2, repeats=1, actions=["wave", "squat"])
+        >>> data.coords[0].shape[1:], data.groups["subject"].tolist()
+        ((25, 3), [1, 1, 2, 2])
     """
     _expect_count("subjects", subjects)
     _expect_count("repeats", repeats)

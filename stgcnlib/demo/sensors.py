@@ -50,6 +50,11 @@ def sensor_demo(*, sensors: int = 20, days: int = 24, seed: int = 0, noise: floa
 
     Raises:
         SequenceError: a size is too small, or `noise` negative.
+
+    Examples:
+        >>> import stgcnlib
+        >>> stgcnlib.sensor_demo(sensors=6, days=2).coords[0].shape
+        (192, 6, 1)
     """
     _expect_count("sensors", sensors, 6)
     _expect_count("days", days, 1)

@@ -74,6 +74,12 @@ def nnk_graph(
     Raises:
         GraphError: distances are no finite symmetric non-negative matrix of zero diagonal, a node has fewer than
             k admissible candidates, an option is unknown, or a distance is not known and can't be computed.
+
+    Examples:
+        >>> import numpy as np, stgcnlib
+        >>> place = np.array([0.0, 1.0, 2.0, 10.0, 11.0, 12.0])
+        >>> stgcnlib.nnk_graph(np.abs(place[:, None] - place), k=3)
+        DSGraph(nnk, 6 nodes, 3 candidates, 1.7 kept)
     """
     check_symmetrize(symmetrize)
     known, candidates, nearest = _candidates(distances, k, exclude, queries)
@@ -132,6 +138,12 @@ def knn_graph(
     Arguments and errors as `nnk_graph`.
 
     Source: our choice of a baseline (docs/method.md, "DS-Graph by NNK").
+
+    Examples:
+        >>> import numpy as np, stgcnlib
+        >>> place = np.array([0.0, 1.0, 2.0, 10.0, 11.0, 12.0])
+        >>> stgcnlib.knn_graph(np.abs(place[:, None] - place), k=3)
+        DSGraph(knn, 6 nodes, 3 candidates, 3.0 kept)
     """
     check_symmetrize(symmetrize)
     known, candidates, nearest = _candidates(distances, k, exclude)
@@ -184,6 +196,12 @@ def ds_graph(
 
     Raises:
         GraphError: as `nnk_graph`. SequenceError: as `dtw_neighbors`.
+
+    Examples:
+        >>> import stgcnlib
+        >>> data = stgcnlib.demo_sequences(subjects=2, repeats=1, actions=["wave", "squat"])
+        >>> stgcnlib.ds_graph(data, k=2)
+        DSGraph(nnk, 4 nodes, 2 candidates, 2.0 kept)
     """
     if kind not in ("nnk", "knn"):
         raise GraphError(f"kind={kind!r} is unknown; {suggest(str(kind), ('nnk', 'knn'))}")

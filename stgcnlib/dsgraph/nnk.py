@@ -44,6 +44,14 @@ def nnk_weights(kernel: ArrayLike, target: ArrayLike, *, solver: Solver = "exact
 
     Raises:
         GraphError: shapes do not fit, a value is not finite, or K is not symmetric.
+
+    Examples:
+        The second candidate lies behind the first, and is left out:
+
+        >>> import stgcnlib
+        >>> weights, residual = stgcnlib.nnk_weights([[1.0, 0.9], [0.9, 1.0]], [0.8, 0.7])
+        >>> weights.round(3).tolist()
+        [0.8, 0.0]
     """
     K, k = np.asarray(kernel, dtype=np.float64), np.asarray(target, dtype=np.float64)
     if K.ndim != 2 or K.shape[0] != K.shape[1] or K.shape[0] == 0:

@@ -50,6 +50,12 @@ def dtw_distances(
     Raises:
         SequenceError: an option is out of range, or sequences are empty, not finite, or differ in D.
         DeviceError: torch knows no such device, or its memory is full.
+
+    Examples:
+        >>> import numpy as np, stgcnlib
+        >>> slow, quick = np.array([[0.0], [0.0], [3.0]]), np.array([[0.0], [3.0]])
+        >>> stgcnlib.dtw_distances([slow, quick, np.zeros((3, 1))], window=1).astype(float).round(2).tolist()
+        [[0.0, 0.0, 0.5], [0.0, 0.0, 0.6], [0.5, 0.6, 0.0]]
     """
     chosen = dtw_options(dtw, **options)
     table, other = _tables(a, b)

@@ -115,6 +115,12 @@ def dtw_neighbors(
     Raises:
         GraphError: `k` is below 1 or more than the admissible neighbours of a sequence, or `exclude` does not fit.
         SequenceError: as `dtw_distances`.
+
+    Examples:
+        >>> import numpy as np, stgcnlib
+        >>> still = [np.full((4, 1), value) for value in (0.0, 1.0, 5.0)]
+        >>> stgcnlib.dtw_neighbors(still, k=1, window=1).indices.tolist()
+        [[1], [0], [1]]
     """
     chosen = dtw_options(dtw, **options)
     return search(

@@ -48,6 +48,12 @@ def dtw_path(
 
     Raises:
         SequenceError: as `dtw_distances`.
+
+    Examples:
+        >>> import numpy as np, stgcnlib
+        >>> path, cost = stgcnlib.dtw_path(np.array([[0.0], [0.0], [3.0]]), np.array([[0.0], [3.0]]), window=1)
+        >>> path.tolist(), cost
+        ([[0, 0], [1, 0], [2, 1]], 0.0)
     """
     chosen = dtw_options(dtw, **options)
     known = local_costs(x, y, dtw=chosen) if costs is None else np.asarray(costs, dtype=np.float64)

@@ -66,6 +66,15 @@ def label_smoothness(
 
     Raises:
         GraphError: labels do not fit the graph, or an option is unknown.
+
+    Examples:
+        >>> import numpy as np, stgcnlib
+        >>> place = np.array([0.0, 1.0, 2.0, 10.0, 11.0, 12.0])
+        >>> graph = stgcnlib.nnk_graph(np.abs(place[:, None] - place), k=2)
+        >>> stgcnlib.label_smoothness(graph, [0, 0, 0, 1, 1, 1])  # neighbours share the label
+        0.0
+        >>> stgcnlib.label_smoothness(graph, [0, 1, 0, 1, 0, 1])  # no neighbour does
+        1.0
     """
     y = check_labels(labels, len(graph))
     count = int(y.max()) + 1 if classes is None else classes

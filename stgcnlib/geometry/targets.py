@@ -63,6 +63,13 @@ def target_smoothness(graph: DSGraph, targets: ArrayLike, *, per: Literal["graph
 
     Raises:
         GraphError: targets do not fit the graph, are not finite, or do not vary.
+
+    Examples:
+        >>> import numpy as np, stgcnlib
+        >>> place = np.array([0.0, 1.0, 2.0, 10.0, 11.0, 12.0])
+        >>> graph = stgcnlib.nnk_graph(np.abs(place[:, None] - place), k=2)
+        >>> round(stgcnlib.target_smoothness(graph, place), 3)
+        0.016
     """
     if per not in ("graph", "node"):
         raise GraphError(f"per={per!r} is unknown; choose 'graph' or 'node'")

@@ -56,6 +56,12 @@ def find_leakage(
 
     Raises:
         SequenceError: the parts have other classes, joints or channels than each other, or `near` is out of range.
+
+    Examples:
+        >>> import stgcnlib
+        >>> data = stgcnlib.demo_sequences(subjects=2, repeats=1, actions=["wave", "squat"])
+        >>> stgcnlib.find_leakage(data, data).pairs["kind"].tolist()  # each recording is in both parts
+        ['equal', 'equal', 'equal', 'equal']
     """
     if train is not None and (train.class_names, train.layout.joints, train.channels) != (
         test.class_names, test.layout.joints, test.channels,

@@ -29,6 +29,11 @@ def layout(name: str | SkeletonLayout) -> SkeletonLayout:
 
     Raises:
         LayoutError: if no layout has that name, in which case the nearest names are suggested, or the file is wrong.
+
+    Examples:
+        >>> import stgcnlib
+        >>> stgcnlib.layout("ntu-rgb+d").joints[:3]
+        ('spine base', 'spine mid', 'neck')
     """
     if isinstance(name, SkeletonLayout):
         return name

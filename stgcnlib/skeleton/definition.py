@@ -30,6 +30,12 @@ class SkeletonLayout:
 
     Raises:
         LayoutError: if an index is out of range, a joint name repeats, a bone is a loop, or positions do not fit.
+
+    Examples:
+        >>> from stgcnlib import SkeletonLayout
+        >>> mouse = SkeletonLayout("mouse", ("snout", "left ear", "right ear"), ((1, 0), (2, 0)), dimensions=2)
+        >>> len(mouse.joints), mouse.dimensions
+        (3, 2)
     """
 
     name: str
@@ -141,6 +147,11 @@ def graph_layout(
     Raises:
         LayoutError: if an edge or a group names a joint that is not there, a name repeats, an edge is given twice, or
             positions do not fit.
+
+    Examples:
+        >>> import stgcnlib
+        >>> stgcnlib.graph_layout("roads", [(0, 1), (1, 2)]).joints
+        ('joint 0', 'joint 1', 'joint 2')
     """
     try:
         pairs = [(int(a), int(b)) for a, b in edges]

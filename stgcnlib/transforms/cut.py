@@ -63,6 +63,13 @@ def windows(
 
     Raises:
         SequenceError: an argument is out of range, a series is shorter than a window, or targets do not fit.
+
+    Examples:
+        >>> import numpy as np, stgcnlib
+        >>> series, pair = np.arange(24.0).reshape(12, 2), stgcnlib.graph_layout("pair", [(0, 1)])
+        >>> cut = stgcnlib.windows(series, 2, 2, block=6, layout=pair)
+        >>> cut.names[:2], cut.groups["block"].tolist(), cut.targets[:2, 0].tolist()
+        (('frames 0-1', 'frames 2-3'), [0, 0, 1, 1], [4.5, 8.5])
     """
     many, skeleton, names = _series(series, layout)
     if length < 1 or stride < 1 or horizon < 0 or (block is not None and block < length + horizon):
