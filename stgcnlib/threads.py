@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 __all__ = [
     "INFERENCE_THREADS", "THREAD_VARIABLES", "TRAINING_THREADS", "cores", "limit_threads", "process_variables",
-    "torch_threads",
+    "pass_threads", "torch_threads",
 ]  # fmt: skip
 
 INFERENCE_THREADS = 1
@@ -35,6 +35,19 @@ def process_variables() -> dict[str, str]:
     """
     chosen = {"GOMP_SPINCOUNT": "1000", "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "16"}
     return {name: os.environ.get(name, value) for name, value in chosen.items()}
+
+
+def pass_threads() -> int:
+    """Threads among which batches are divided that each pass through a network on one.
+
+    As many as this process uses, and one more where there is a core and OMP_NUM_THREADS allows it: what was begun
+    beside this work often ends long before it, and such threads wait without keeping a core busy.
+    """
+    import torch
+
+    share, named = torch.get_num_threads(), os.environ.get("OMP_NUM_THREADS", "")
+    most = min(cores(), int(named)) if named.isdigit() else cores()
+    return max(share, min(share + 1, most))
 
 
 @contextmanager

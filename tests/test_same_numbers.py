@@ -10,12 +10,12 @@ import torch
 from tiny_network import TinyNetwork
 
 import stgcnlib
-from stgcnlib import transforms
+from stgcnlib import threads, transforms
 from stgcnlib.dtw import dtw_distances
 from stgcnlib.errors import StudyError
 from stgcnlib.explain import grad_cam
 from stgcnlib.sequences import SequenceSet
-from stgcnlib.threads import INFERENCE_THREADS, TRAINING_THREADS, limit_threads, torch_threads
+from stgcnlib.threads import INFERENCE_THREADS, TRAINING_THREADS, limit_threads, pass_threads, torch_threads
 from stgcnlib.training import calibrate_batch_norm, evaluate
 
 
@@ -62,10 +62,10 @@ def test_networks_give_the_same_numbers_on_any_number_of_threads(small_set: Sequ
         "distances": lambda: dtw_distances(data, progress=False),
     }
     found = {}
-    for threads in (1, 2, 4):
-        limit_threads(threads)
-        found[threads] = {name: measure() for name, measure in measures.items()}
-        assert torch.get_num_threads() == min(threads, torch.get_num_threads())
+    for count in (1, 2, 4):
+        limit_threads(count)
+        found[count] = {name: measure() for name, measure in measures.items()}
+        assert torch.get_num_threads() == min(count, torch.get_num_threads())
     for name in measures:
         np.testing.assert_array_equal(found[1][name], found[2][name], err_msg=name)
         np.testing.assert_array_equal(found[1][name], found[4][name], err_msg=name)
@@ -100,7 +100,7 @@ def test_a_network_runs_on_threads_of_its_own_number(small_set: SequenceSet) -> 
     assert network.threads == INFERENCE_THREADS
     network.noted.clear()
     evaluate(network, small_set)
-    assert {threads for _, threads in network.noted} == {INFERENCE_THREADS}
+    assert {count for _, count in network.noted} == {INFERENCE_THREADS}
     stgcnlib.fit(network, small_set, epochs=1, progress=False)
     assert network.threads == TRAINING_THREADS
     stgcnlib.fit(network, small_set, epochs=1, threads=1, progress=False)
@@ -111,6 +111,20 @@ def test_a_network_runs_on_threads_of_its_own_number(small_set: SequenceSet) -> 
     with pytest.raises(ZeroDivisionError), torch_threads(2):
         raise ZeroDivisionError
     assert torch.get_num_threads() == 3
+
+
+@pytest.mark.usefixtures("free")
+@pytest.mark.parametrize(
+    ("cores", "named", "share", "expected"),
+    [(2, "", 1, 2), (2, "", 2, 2), (2, "1", 1, 1), (8, "", 2, 3), (8, "4", 4, 4), (1, "", 1, 1), (1, "", 4, 4)],
+)
+def test_batches_pass_on_one_thread_more_than_the_share(
+    cores: int, named: str, share: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threads, "cores", lambda: cores)
+    monkeypatch.setenv("OMP_NUM_THREADS", named)
+    torch.set_num_threads(share)
+    assert pass_threads() == expected
 
 
 class Forgetful(TinyNetwork):

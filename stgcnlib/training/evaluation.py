@@ -18,7 +18,7 @@ from stgcnlib.devices import usable_device
 from stgcnlib.errors import SequenceError
 from stgcnlib.networks.batches import check_fit, check_numbers, check_scores, equal_batches, network_batch
 from stgcnlib.sequences import SequenceSet
-from stgcnlib.threads import INFERENCE_THREADS, torch_threads
+from stgcnlib.threads import INFERENCE_THREADS, pass_threads, torch_threads
 
 __all__ = ["Evaluation", "TargetEvaluation", "TargetLoss", "evaluate", "evaluate_targets", "target_scale"]
 
@@ -206,7 +206,7 @@ def _outputs(network: nn.Module, data: SequenceSet, device: str) -> NDArray[np.f
                 if failed:
                     return
 
-    threads = torch.get_num_threads() if place.type == "cpu" else 1
+    threads = pass_threads() if place.type == "cpu" else 1
     try:
         network.eval().to(place)
         with torch_threads(INFERENCE_THREADS), ThreadPoolExecutor(threads) as pool:
