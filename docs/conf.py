@@ -94,7 +94,7 @@ html_theme_options = {
     "navbar_align": "left",
     "header_links_before_dropdown": 6,
     "show_prev_next": True,
-    "secondary_sidebar_items": ["page-toc"],
+    "secondary_sidebar_items": {"**": ["page-toc"], "formats": []},  # its tables need the room
     "footer_start": ["copyright"],
     "footer_end": [],
 }
