@@ -1,0 +1,100 @@
+"""Studies killed in every stage: they come to the tables of an undisturbed one, lose nothing and leave nothing."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from killed_studies import END, KilledStudy, choose, differing, events, files_of, stage_at_work
+from small_study import SECTIONS, SMALL, small_study
+
+from stgcnlib.pipeline.record import Record
+from stgcnlib.pipeline.verify import verify_study
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads what Linux tells of processes")
+
+TINY: dict[str, Any] = {
+    **SMALL,
+    **SECTIONS,
+    "network": {**SMALL["network"], "options": {"width": 4, "depth": 2}},
+    "transfer": {**SECTIONS["transfer"], "frozen": [0, 1, 2]},
+}
+"""Every section, and few layers."""
+HOW = ("kill",) * 6 + ("all",) * 2 + ("term",) * 2
+KILLS, STUDIES = 10, 6
+LATEST = 0.4
+"""Seconds after a sign."""
+
+
+def check(study: KilledStudy) -> None:
+    assert study.lost == []
+    assert study.orphans == []
+    assert study.left == []
+
+
+def count(tally: Callable[..., None], study: KilledStudy, injected: int, same: bool) -> None:
+    tally(
+        "kills of studies", injected=injected, survived=injected * same, lost=len(study.lost),
+        orphans=len(study.orphans), left=len(study.left),
+    )  # fmt: skip
+
+
+def test_two_kills_of_the_first_stages(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, tally: Callable[..., None]
+) -> None:
+    expected = small_study(tmp_path_factory)
+    study = KilledStudy(tmp_path / "killed", SMALL, stages=3)
+    folder = Path("artefacts")
+    assert study.kill(folder / ".locks" / "training__trained.lock", 0.3, "kill")
+    assert study.kill(folder / ".unfinished" / "activations__trained", 0.0, "all")
+    study.run()
+    tables = study.output / "tables"
+    differ = differing(tables, expected / "tables")
+    count(tally, study, 2, same=not differ)
+    assert differ == []
+    assert (tables / "history.parquet").is_file()
+    assert list(Record.read(study.output).done) == ["00_data", "01_network", "02_activations"]
+    check(study)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> KilledStudy:
+    study = KilledStudy(tmp_path_factory.mktemp("undisturbed") / "study", TINY)
+    study.run()
+    check(study)
+    return study
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(STUDIES))
+def test_kills_in_every_stage(undisturbed: KilledStudy, tmp_path: Path, seed: int, tally: Callable[..., None]) -> None:
+    """Ten kills in ten of its stages, in their order; which ones, and when in them, differs by the seed."""
+    rng, known = random.Random(seed), events(undisturbed.output)
+    stages = list(dict.fromkeys(event.stage for event in known))
+    assert len(stages) > KILLS
+    assert {"00_data", "07_noise", "08_transfer", "09_summary"} <= set(stages)
+    notebooks = Counter(entry["stage"] for entry in Record.read(undisturbed.output).done.values())
+    expected = {stage: notebooks[stage] for stage in stages if stage != END}
+
+    study = KilledStudy(tmp_path / "killed", TINY)
+    injected = 0
+    for stage in sorted(rng.sample(stages, KILLS), key=stages.index):
+        sign = choose(rng, stage, known, study.output)
+        # Where a stage has come to its end all the same: some time after the start.
+        delay = rng.uniform(0, LATEST) if sign else rng.uniform(0.2, 6)
+        if study.kill(sign, delay, rng.choice(HOW)):
+            injected += 1
+            tally("kills of studies, by stage", **{stage_at_work(study.output, expected): 1})
+    study.run()
+    differ = differing(undisturbed.output / "tables", study.output / "tables")
+    count(tally, study, injected, same=not differ)
+    assert differ == []
+    assert injected >= KILLS - 2
+    assert files_of(study.output) == files_of(undisturbed.output)
+    assert verify_study(study.output).problems == ()
+    check(study)
