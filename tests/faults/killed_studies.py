@@ -95,6 +95,7 @@ class KilledStudy:
             Whether it was killed; otherwise it came to its end before.
         """
         before = None if sign is None else _state(self.output / sign)
+        there = set(self.temporary.rglob("*"))  # of a run before, all of whose processes were killed
         process = self._start()
         deadline = time.monotonic() + LONGEST
         family: list[psutil.Process] = []
@@ -123,9 +124,11 @@ class KilledStudy:
                 return False
             # Before it has begun, the system ends it.
             assert code == -signal.SIGTERM or (code == 128 + signal.SIGTERM and TOLD in self.complaints()), code
-            self.left += [f"after SIGTERM: {path.name}" for path in self.temporary.iterdir()]
-        if how != "all":  # the others saw it end, and removed the keys of their connections
-            self.left += [f"connection: {path.name}" for path in self.temporary.rglob("*.json")]
+        new = set(self.temporary.rglob("*")) - there
+        if how == "term":
+            self.left += [f"after SIGTERM: {path.name}" for path in new]
+        if how == "kill":  # the others saw it end, and removed the keys of their connections
+            self.left += [f"connection: {path.name}" for path in new if path.suffix == ".json"]
         return True
 
     def complaints(self) -> str:
@@ -197,10 +200,13 @@ def events(output: Path) -> list[Event]:
 def choose(rng: random.Random, stage: str, known: list[Event], output: Path) -> Path | None:
     """The sign to kill at, of something in this stage that is not made yet; `None`: there is nothing.
 
-    At the end, pages that are there are written again.
+    At the end, pages that are there are written again. A lock that is there stays as it is.
     """
     due = [event for event in known if event.stage == stage and (stage == END or not (output / event.done).exists())]
-    return rng.choice(rng.choice(due).signs) if due else None
+    if not due:
+        return None
+    signs = rng.choice(due).signs
+    return rng.choice([sign for sign in signs if sign.suffix != ".lock" or not (output / sign).exists()])
 
 
 def files_of(output: Path) -> set[str]:
