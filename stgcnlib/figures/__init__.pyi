@@ -23,6 +23,8 @@ from .faithfulness import randomisation_decay as randomisation_decay
 from .graph_map import ds_graph_map as ds_graph_map
 from .inside import learned_topology as learned_topology
 from .inside import receptive_field as receptive_field
+from .likeness import likeness_curves as likeness_curves
+from .likeness import likeness_matrices as likeness_matrices
 from .noise import noise_loss as noise_loss
 from .noise import noise_smoothness as noise_smoothness
 from .player import skeleton_player as skeleton_player

@@ -11,6 +11,7 @@ from stgcnlib.geometry.density import smoothness_by_density
 from stgcnlib.geometry.flips import Flips, flip_groups, neighbor_flips
 from stgcnlib.geometry.floor import ChosenK, choose_k, rescaled, same_class_candidates, smoothness_floor
 from stgcnlib.geometry.layers import LayerGeometry, merge_geometries
+from stgcnlib.geometry.likeness import network_likeness
 from stgcnlib.geometry.measure import layer_geometry, values_without
 from stgcnlib.geometry.neighbourhoods import (
     graph_similarity,
@@ -58,6 +59,7 @@ __all__ = [
     "merge_geometries",
     "neighbor_flips",
     "neighbourhood_overlap",
+    "network_likeness",
     "outliers",
     "permutation_null",
     "polytope_diameters",

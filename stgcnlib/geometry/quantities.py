@@ -184,13 +184,10 @@ class Quantities:
         rows: list[dict[str, Any]] = []
         for i, first in enumerate(names):
             for j in range(i, len(names)):
-                found = self._overlaps(graphs[i], graphs[j])
+                found = self.overlaps(graphs[i], graphs[j])
                 alike = self.of_sample.of(cka[i, j], cka_without[:, i, j])
                 found["cka"] = self._row(alike, len(self.sample), least=-1.0, most=1.0)
-                by_chance = {"graph_similarity": float("nan"), "cka": 0.0} | {
-                    name: float(chance_overlap(graphs[i][0], graphs[j][0], of=of, exclude=self.groups).mean())
-                    for name, of in _OVERLAPS.items()
-                }
+                by_chance = self.chances(graphs[i], graphs[j])
                 for statistic, row in found.items():
                     numbers = {key: row[key] for key in ("value", "low", "high")} | {"chance": by_chance[statistic]}
                     for a, b in {(first, names[j]), (names[j], first)}:
@@ -199,7 +196,14 @@ class Quantities:
                         rows.append(where | {"network": network, "statistic": statistic} | numbers)
         return sorted(rows, key=lambda row: (row["statistic"], row["first_index"], row["second_index"]))
 
-    def _overlaps(self, first: SomeRows, second: SomeRows) -> dict[str, dict[str, Any]]:
+    def chances(self, first: SomeRows, second: SomeRows) -> dict[str, float]:
+        """What two layers that have nothing to do with each other show in each measure; NaN where it is not known."""
+        return {"graph_similarity": float("nan"), "cka": 0.0} | {
+            name: float(chance_overlap(first[0], second[0], of=of, exclude=self.groups).mean())
+            for name, of in _OVERLAPS.items()
+        }
+
+    def overlaps(self, first: SomeRows, second: SomeRows) -> dict[str, dict[str, Any]]:
         """Overlaps and similarity of two layers' graphs."""
         measures: dict[str, Callable[[Rows, Rows], Floats]] = {
             name: partial(neighbourhood_overlap, of=of) for name, of in _OVERLAPS.items()

@@ -170,6 +170,12 @@ def _pairs(layers: int) -> pd.DataFrame:
     )
 
 
+def _likeness(layers: int) -> pd.DataFrame:
+    pairs = _pairs(layers).drop(columns="network").assign(base="joints $", chance=0.1)
+    pairs = pairs.assign(low=pairs["value"] - 0.1, high=pairs["value"] + 0.1)
+    return pd.concat([pairs.assign(network=name) for name in ("bones", "another seed", "untrained")])
+
+
 def _sensitivity(layers: int) -> pd.DataFrame:
     choices = [
         ("own choices", ""), ("K", "10"), ("K", "50"), ("K", "81 (for 100)"), ("graph", "kNN, K = 12"),
@@ -286,6 +292,8 @@ DRAWINGS: dict[str, Callable[[World], Figure]] = {
     "relevance_by_limb": lambda w: figures.relevance_by_limb(w.limbs, w.data.layout),
     "statistics_curves": lambda w: figures.statistics_curves(_statistics(w.layers)),
     "layer_similarity": lambda w: figures.layer_similarity(_pairs(w.layers)),
+    "likeness_curves": lambda w: figures.likeness_curves(_likeness(w.layers)),
+    "likeness_matrices": lambda w: figures.likeness_matrices(_likeness(w.layers), statistic="nnk_overlap"),
     "sensitivity_curves": lambda w: figures.sensitivity_curves(_sensitivity(w.layers)),
     "sensitivity_alone": lambda w: figures.sensitivity_curves(_sensitivity(w.layers).iloc[: w.layers]),
     "class_separation_layers": lambda w: figures.class_separation_layers(
@@ -491,6 +499,8 @@ def test_no_null_no_trouble() -> None:
         (lambda w: figures.statistics_curves(_statistics(2).iloc[:0]), GraphError, "probe_accuracy"),
         (lambda w: figures.sensitivity_curves(_sensitivity(2).iloc[2:]), GraphError, "own choices"),
         (lambda w: figures.layer_similarity(_pairs(2), network="untrained"), GraphError, "'trained'"),
+        (lambda w: figures.likeness_curves(_likeness(2), statistics=("CKA",)), GraphError, "'CKA'"),
+        (lambda w: figures.likeness_matrices(_likeness(2), statistic="CKA"), GraphError, "'CKA'"),
         (lambda w: figures.suspect_pictures(_suspects(w.data), w.graph, _data(3)), GraphError, "graph's own"),
         (lambda w: figures.outlier_pictures(_suspects(w.data), w.data.select([0])), GraphError, "1 recordings"),
     ],
