@@ -160,11 +160,17 @@ class LayersOnDemand(LayerStore):
             found.check()
         try:
             recipe = read_json_file(folder / RECIPE)
-            if recipe["format"] != FORMAT or recipe["version"] > VERSION:
-                raise ValueError(f"its format is {recipe['format']!r}, version {recipe['version']}")
+            if recipe["format"] != FORMAT:
+                raise ValueError(f"its format is {recipe['format']!r}")
+            if recipe["version"] > VERSION:
+                raise ValueError(
+                    f"written by a newer stgcnlib: version {recipe['version']}, this one reads up to {VERSION}; update it"
+                )
             return cls(folder, recipe)
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise SkeletonFormatError(f"{folder}: no recipe of layers ({error}); make it again") from None
+            raise SkeletonFormatError(
+                f"{folder}: no recipe of layers that can be read ({error}), or make it again"
+            ) from None
 
     @staticmethod
     def is_one(path: str | os.PathLike[str]) -> bool:

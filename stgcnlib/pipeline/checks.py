@@ -23,13 +23,15 @@ def check_study(study: Study, made: Artefacts) -> None:
 
     Raises:
         StudyError: naming the field and the mend: a K that some node cannot provide, groups or classes that the data
-            does not have, a level of noise out of range, numbers of frozen blocks that the network does not have, too
-            few blocks or layers for a verdict, nodes that are all of one class or value, what needs the distances of
-            all pairs where only the nearest are searched, or a network of one's own that cannot be had.
+            does not have, a recording too long for a pass, a level of noise out of range, numbers of frozen
+            blocks that the network does not have, too few blocks or layers for a verdict, nodes that are all of one
+            class or value, what needs the distances of all pairs where only the nearest are searched, or a network of
+            one's own that cannot be had.
         LayerNotFoundError, AxesError: chosen layers do not exist, or do not lie as said.
         CheckpointError, LayoutError: a checkpoint does not fit.
     """
     _check_parts(made)
+    _check_lengths(study, made)
     _check_noise(study, made)
     _check_transfer(study, made)
     _check_neighbours(study, made)
@@ -53,6 +55,12 @@ def _check_parts(made: Artefacts) -> None:
             f"graph.part: all {len(nodes)} nodes are {same}, so that smoothness is 0 at every layer; choose another "
             "part, or another split"
         )
+
+
+def _check_lengths(study: Study, made: Artefacts) -> None:
+    from stgcnlib.pipeline.estimate.longest import check_longest
+
+    check_longest(study, made)
 
 
 def _check_noise(study: Study, made: Artefacts) -> None:
@@ -130,10 +138,13 @@ def _check_layers(study: Study, made: Artefacts) -> None:
     if ":" not in study.network.name and study.network.axes is None and study.layers is None:
         return
     from stgcnlib.activations import record
+    from stgcnlib.pipeline.estimate.longest import fixed_length, two_beginnings
 
     nodes = made["nodes"]
     # The shortest and the longest: taking frames for channels shows in the difference.
     few = nodes.select(np.unique([nodes.lengths.argmin(), nodes.lengths.argmax()]))
+    if not fixed_length(study, nodes):
+        few = two_beginnings(few)
     found = record(made["network/initial"], few, layers=study.layers, axes=study.network.axes, progress=False)
     if len(found.layers) < FEWEST_LAYERS:
         raise StudyError(

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from small_study import small_study
 from tiny_network import TinyNetwork
 
-from stgcnlib.activations import LayerStore, record
+import stgcnlib
+from stgcnlib.activations import LayerStore, demand, record
+from stgcnlib.artefacts.sums import FORMAT
 from stgcnlib.dsgraph import DSGraph, nnk_graph
 from stgcnlib.errors import StgcnlibError
 from stgcnlib.explain import grad_cam_set, load_relevance, save_relevance
+from stgcnlib.pipeline.verify import verify_study
+from stgcnlib.report.compare import compare
+from stgcnlib.report.html import render_report
 from stgcnlib.sequences import SequenceSet
 
 
@@ -28,6 +36,14 @@ def test_layers(tmp_path: Path, small_set: SequenceSet, monkeypatch: pytest.Monk
         record(TinyNetwork(), small_set, store=tmp_path / "layers")
     with pytest.raises(StgcnlibError, match=r"layers: written by stgcnlib \d.*, a newer one \(version 2 .*update"):
         LayerStore.open(tmp_path / "layers")
+
+
+def test_recipes_of_layers(tmp_path: Path) -> None:
+    (tmp_path / "layers").mkdir()
+    recipe = {"format": demand.FORMAT, "version": demand.VERSION + 1, "layers": []}
+    (tmp_path / "layers" / demand.RECIPE).write_text(json.dumps(recipe), encoding="utf-8")
+    with pytest.raises(StgcnlibError, match=r"layers: .*newer stgcnlib: version 2, this one reads up to 1; update it"):
+        demand.LayersOnDemand.open(tmp_path / "layers")
 
 
 def test_graphs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,3 +71,45 @@ def test_recordings(tmp_path: Path, small_set: SequenceSet) -> None:
     np.savez(tmp_path / "set.npz", **arrays | {"header": np.array(json.dumps(header))})
     with pytest.raises(StgcnlibError, match=r"set\.npz: written by a newer stgcnlib \(version 3\); update"):
         SequenceSet.load(tmp_path / "set.npz")
+
+
+def renumbered(home: Path, number: int) -> int:
+    """Every manifest of a study says that it has this format; how many there are."""
+    manifests = sorted((home / "artefacts").rglob("*.manifest.json"))
+    for file in manifests:
+        content = json.loads(file.read_text(encoding="utf-8")) | {"format": number, "stgcnlib": "99.0"}
+        if number == 1:  # had shorter sums
+            content["files"] = {name: [total[:16], state] for name, (total, state) in content["files"].items()}
+        file.write_text(json.dumps(content), encoding="utf-8")
+    return len(manifests)
+
+
+@pytest.fixture
+def study(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Path(shutil.copytree(small_study(tmp_path_factory), tmp_path / "study"))
+
+
+def test_a_study_of_a_newer_version_is_refused_by_all_ways_in(study: Path) -> None:
+    count = renumbered(study, FORMAT + 1)
+    before = {path: path.read_bytes() for path in study.rglob("*") if path.is_file()}
+    message = rf"written by stgcnlib 99\.0 in format {FORMAT + 1}, and this one reads up to {FORMAT}; update stgcnlib"
+    for way in (
+        lambda: stgcnlib.read_study(study)["geometry"],
+        lambda: stgcnlib.open_study(study / "study.yml", study)["geometry"],
+        lambda: stgcnlib.run_study(study / "study.yml", study, progress=False),
+        lambda: stgcnlib.explore(study),
+        lambda: render_report(study),
+        lambda: compare([study, study], study.parent / "comparison", progress=False),
+    ):
+        with pytest.raises(StgcnlibError, match=message):
+            way()
+    found = [each for each in verify_study(study).problems if "written by stgcnlib 99.0" in each]
+    assert len(found) == count
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_a_study_of_an_older_version_opens(study: Path) -> None:
+    whole = stgcnlib.read_study(study)["geometry"].table
+    assert renumbered(study, 1)
+    pd.testing.assert_frame_equal(stgcnlib.read_study(study)["geometry"].table, whole)
+    assert verify_study(study).problems == ()

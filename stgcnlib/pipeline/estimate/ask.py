@@ -10,6 +10,7 @@ from typing import Any
 from stgcnlib.artefacts import Artefacts, Line, Onlooker
 from stgcnlib.pipeline.estimate.facts import find_facts, looked_at
 from stgcnlib.pipeline.estimate.forecast import Forecast, due_artefacts, forecast
+from stgcnlib.pipeline.estimate.longest import check_longest
 from stgcnlib.pipeline.estimate.room import find_room
 from stgcnlib.pipeline.estimate.trials import Units, measure_units
 from stgcnlib.pipeline.finding import study_folder
@@ -41,13 +42,14 @@ def estimate(
         tell: called with what is done next.
 
     Raises:
-        StgcnlibError: the study cannot be read or run.
+        StgcnlibError: the study cannot be read or run, or a recording is too long for a pass through its network.
     """
     loaded = Study.load(study)
     folder = study_folder(loaded, output)
     made, stages = Onlooker(line, loaded, folder), stages_of(loaded)
     tell("reading recordings")
     with looked_at(loaded, folder, line) as (look, share):
+        check_longest(loaded, look)
         facts = find_facts(look, loaded, share)
         due = {place.artefact.name.partition("/")[0] for stage in stages for place in due_artefacts(made, facts, stage)}
         trains = bool(due & {"training", "noise-training", "transfer-training", "transfer-fit"})

@@ -114,4 +114,4 @@ def graph_bytes(f: Facts) -> float:
 def kept_by_passes(f: Facts) -> dict[str, float]:
     """What torch keeps of its convolutions, as measured for ST-GCN of 16 and 64 channels; see `process_variables`."""
     per_frame = f.activations / max(1, f.nodes.frames)
-    return {"passes": 200 * MB + 3.5 * per_frame * BATCH_FRAMES}
+    return {"passes": 200 * MB + 3.5 * per_frame * max(BATCH_FRAMES, f.every.longest)}

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stgcnlib.artefacts import Artefacts, Line, Onlooker
+from stgcnlib.pipeline.estimate.longest import beginnings, fixed_length
 from stgcnlib.pipeline.study import Study
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.temporary import TemporaryFolder
@@ -39,6 +40,11 @@ class Part:
     def frames(self) -> int:
         """Frames of all people together: what a network sees."""
         return int((self.lengths * self.people).sum())
+
+    @property
+    def longest(self) -> int:
+        """Frames of all people of the recording with most; 0 without recordings."""
+        return int((self.lengths * self.people).max(initial=0))
 
     def passes(self, frames: int) -> int:
         """Batches that `networks.batches.equal_batches` makes of them, with at most so many frames each."""
@@ -144,6 +150,8 @@ def find_facts(look: Artefacts, study: Study, share: float = 1.0) -> Facts:
     parts["nodes"] = _part(nodes, share, most=_sampled(study, nodes))
     network = look["network/initial"]
     few = nodes.select(few_of(nodes, 4))
+    if not fixed_length(study, nodes):
+        few = beginnings(few)
     with TemporaryFolder() as scratch:
         store = record(
             network, few, layers=study.layers, axes=study.network.axes, store=scratch / "few.zarr",

@@ -16,6 +16,7 @@ import numpy as np
 
 from stgcnlib.artefacts import Artefacts
 from stgcnlib.pipeline.estimate.facts import Facts, Layer, few_of
+from stgcnlib.pipeline.estimate.longest import beginnings, fixed_length
 from stgcnlib.pipeline.study import Study
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.temporary import TemporaryFolder
@@ -99,7 +100,9 @@ def measure_units(
     from stgcnlib.activations import record
     from stgcnlib.activations.passes import kept_people
 
-    study, nodes = facts.study, look["nodes"]
+    study, whole = facts.study, look["nodes"]
+    nodes = whole if fixed_length(study, whole) else beginnings(whole)
+    longer = float(whole.lengths.mean() / nodes.lengths.mean())
     limit_threads(1)
     tell("speed of this machine")
     speed = _seconds(_loop) / REFERENCE
@@ -107,7 +110,7 @@ def measure_units(
     network = look["network/initial"]
     some = nodes.select(few_of(nodes, RECORDED))
     alike = nodes.select([int(np.argsort(nodes.lengths, kind="stable")[len(nodes) // 2])] * RECORDED)
-    people, axes = kept_people(nodes, "auto"), study.network.axes
+    people, axes = kept_people(whole, "auto"), study.network.axes
     with TemporaryFolder() as scratch:
 
         def recorded(data: SequenceSet, name: str) -> Any:
@@ -129,9 +132,9 @@ def measure_units(
         record=taken,
         forward=_passes(lambda data, _: _forward(network, data, study.compute.device), some, alike),
         train=_training(look, study, tell) if trains else 0.0,
-        pairs={layer.name: pairs[_like(layer, facts).name] for layer in facts.layers},
+        pairs={layer.name: longer**2 * pairs[_like(layer, facts).name] for layer in facts.layers},
         node=_node(facts),
-        cam=_cam(network, some, facts),
+        cam=longer * _cam(network, some, facts),
         speed=speed,
     )
 
@@ -241,7 +244,8 @@ def _training(look: Artefacts, study: Study, tell: Callable[[str], None]) -> flo
     from stgcnlib.training import fit
 
     tell("training")
-    train = look["parts"][0]
+    whole = look["parts"][0]
+    train = whole if fixed_length(study, whole) else beginnings(whole)
     chosen = study.network.training.model_dump(exclude_none=True) | {"epochs": 1, "threads": 1}
     chosen.pop("patience", None)
     size = int(chosen.get("batch_size", 16))
@@ -252,4 +256,5 @@ def _training(look: Artefacts, study: Study, tell: Callable[[str], None]) -> flo
         return _seconds(lambda: fit(network, few, None, device=study.compute.device, progress=False, **chosen))
 
     taken(1)
-    return max((taken(3) - taken(1)) / (2 * size), 1e-6)
+    longer = float(whole.lengths.mean() / train.lengths.mean())
+    return longer * max((taken(3) - taken(1)) / (2 * size), 1e-6)

@@ -1,0 +1,117 @@
+"""Long recordings: sizes are found from their first frames, and one that is too long for a pass is refused before it.
+
+A network is given a recording in one pass, since temporal convolutions are not the same on pieces. What a pass takes
+grows with its frames, so that a piece tells it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from stgcnlib.errors import StudyError, shorten
+from stgcnlib.sequences import SequenceSet
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from stgcnlib.artefacts import Artefacts
+    from stgcnlib.pipeline.study import Study
+
+__all__ = ["MOST_MEMORY", "PIECE", "beginnings", "bytes_per_frame", "check_longest", "fixed_length", "two_beginnings"]
+
+GIB = 2**30
+PIECE = 512
+"""Most frames of a recording that passes through a network only to find sizes."""
+MOST_MEMORY = 3 * GIB
+"""That one process may take for the longest recording, where `compute.memory_limit` says nothing."""
+PROCESS = 0.5 * GIB
+"""Of a process that has loaded a network, before any pass, as measured."""
+
+
+def beginnings(data: SequenceSet, most: int = PIECE) -> SequenceSet:
+    """The recordings, each cut after `most` frames; the same object where none is longer."""
+    if int(data.lengths.max()) <= most:
+        return data
+    return data.with_coords([coords[..., :most, :, :] for coords in data.coords])
+
+
+def two_beginnings(data: SequenceSet) -> SequenceSet:
+    """As `beginnings`, of recordings of two lengths, which stay two lengths."""
+    cut = beginnings(data)
+    if len(np.unique(data.lengths)) == 1 or len(np.unique(cut.lengths)) > 1:
+        return cut
+    shortest = int(data.lengths.argmin())
+    return cut.with_coords([
+        coords[..., : PIECE // 2, :, :] if i == shortest else coords for i, coords in enumerate(cut.coords)
+    ])  # fmt: skip
+
+
+def fixed_length(study: Study, data: SequenceSet) -> bool:
+    """Whether the network may take no other length: it is the user's own, and all recordings have the same."""
+    return ":" in study.network.name and len(np.unique(data.lengths)) == 1
+
+
+def bytes_per_frame(network: nn.Module, piece: SequenceSet, *, device: str) -> float:
+    """Bytes of what all modules without parts put out, for each frame of one person; of one pass of one recording.
+
+    Args:
+        network: any; is not changed.
+        piece: of its first recording; short.
+        device: on which it passes.
+    """
+    import torch
+
+    from stgcnlib.activations.observe import observing
+    from stgcnlib.networks.batches import network_batch
+
+    found: list[int] = []
+
+    def count(module: nn.Module, given: object, output: object) -> None:
+        if isinstance(output, torch.Tensor):
+            found.append(output.nbytes)
+
+    handles = [each.register_forward_hook(count) for each in network.modules() if not any(each.children())]
+    try:
+        with observing(network, [], device=device) as forward:
+            forward(network_batch([piece.people(0)]))
+    finally:
+        for handle in handles:
+            handle.remove()
+    return sum(found) / (int(piece.lengths[0]) * int(piece.people_counts[0]))
+
+
+def check_longest(study: Study, look: Artefacts) -> None:
+    """Refuse a recording that cannot pass through the network within the memory of one process, by arithmetic.
+
+    Args:
+        study: the settings; `compute.memory_limit` is what a process may take, `MOST_MEMORY` without it.
+        look: its artefacts; the network is asked for only where a recording is longer than `PIECE`.
+
+    Raises:
+        StudyError: names the longest recording, its frames, what it would take, and the mends.
+    """
+    data = look["sequences"]
+    frames = data.lengths * data.people_counts
+    if frames.max() <= PIECE or fixed_length(study, data):
+        return
+    longest = int(frames.argmax())
+    piece = beginnings(data.select([longest]))
+    each = bytes_per_frame(look["network/initial"], piece, device=study.compute.device)
+    needed = PROCESS + each * float(frames[longest])
+    limit = study.compute.memory_limit
+    allowed = MOST_MEMORY if limit is None else limit * GIB
+    if needed <= allowed:
+        return
+    most = int(data.lengths[longest] * max(0.0, allowed - PROCESS) / (needed - PROCESS))
+    many = int((frames * (needed - PROCESS) / frames[longest] > allowed - PROCESS).sum())
+    others = f" and {many - 1:,} more are too long" if many > 1 else " is too long"
+    said = "of compute.memory_limit" if limit is not None else "that a process may take"
+    raise StudyError(
+        f"data.path: recording {shorten([data.names[longest]])} of {int(data.lengths[longest]):,} frames{others}: one "
+        f"pass through {study.network.name} takes about {needed / GIB:.1f} GiB, more than the {allowed / GIB:.1f} GiB "
+        f"{said}. About {most:,} frames fit: crop it or cut it into pieces before, take fewer frames with "
+        f"data.frame_step (or data.windows for values), leave it out with data.skip, or set compute.memory_limit "
+        f"higher, in GiB"
+    )
