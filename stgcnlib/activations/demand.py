@@ -163,14 +163,11 @@ class LayersOnDemand(LayerStore):
             if recipe["format"] != FORMAT:
                 raise ValueError(f"its format is {recipe['format']!r}")
             if recipe["version"] > VERSION:
-                raise ValueError(
-                    f"written by a newer stgcnlib: version {recipe['version']}, this one reads up to {VERSION}; update it"
-                )
+                newer = f"written by a newer stgcnlib: version {recipe['version']}"
+                raise ValueError(f"{newer}, this one reads up to {VERSION}; update it")
             return cls(folder, recipe)
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise SkeletonFormatError(
-                f"{folder}: no recipe of layers that can be read ({error}), or make it again"
-            ) from None
+            raise SkeletonFormatError(f"{folder}: no recipe of layers ({error}); make it again") from None
 
     @staticmethod
     def is_one(path: str | os.PathLike[str]) -> bool:

@@ -101,8 +101,12 @@ def load_relevance(path: str | os.PathLike[str]) -> list[dict[str, RelevanceMap]
 def _layers(content: Mapping[str, NDArray[Any]]) -> list[dict[str, Any]]:
     """What the header says of each layer, if the arrays are those of these layers; ValueError says what is not."""
     header = parse_json(plain_text(content["header"]).encode())
-    if header.get("format") != FORMAT or type(header.get("version")) is not int or header["version"] > VERSION:
+    if header.get("format") != FORMAT or type(header.get("version")) is not int:
         raise ValueError(f"format {header.get('format')!r}, version {header.get('version')!r}")
+    if header["version"] > VERSION:
+        raise ValueError(
+            f"a newer stgcnlib wrote it: version {header['version']}, this one reads up to {VERSION}; update"
+        )
     layers = header["layers"]
     named = all(type(each["layer"]) is type(each["title"]) is str and type(each["index"]) is int for each in layers)
     if not layers or not named or len({each["layer"] for each in layers}) < len(layers):

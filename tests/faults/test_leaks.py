@@ -46,7 +46,8 @@ def contents(folder: Path) -> Iterator[tuple[str, bytes]]:
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return full_study(tmp_path_factory)
+    made: Path = full_study(tmp_path_factory)
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -75,10 +76,12 @@ def test_results_of_every_form(study: Path, words: tuple[str, ...]) -> None:
 def test_exports(study: Path, words: tuple[str, ...]) -> None:
     workbench = explore(study)
     run = stgcnlib.read_study(study)
+    player = figures.class_player(run["nodes"])
+    assert player is not None
     pages = {
         "workbench": workbench.to_html(),
         "state": str(workbench.state),
-        "player": figures.class_player(run["nodes"]).to_html(),
+        "player": player.to_html(),
     }
     assert {name: found for name, page in pages.items() if (found := told(page.encode(), *words))} == {}
 

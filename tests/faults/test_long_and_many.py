@@ -124,9 +124,9 @@ def test_sizes_from_a_piece_are_those_of_the_whole(tmp_path: Path, monkeypatch: 
 
 
 def test_bytes_of_a_frame_do_not_depend_on_the_piece(tmp_path: Path) -> None:
-    study = write(tmp_path, [800] * 4)
+    study = write(tmp_path, [800] * 12)
     data = StudyRun(study, tmp_path / "report")["sequences"]
-    network = stgcnlib.load_network("st-gcn", layout="kinect-v1", classes=3, **SMALL)
+    network = stgcnlib.load_network("st-gcn", layout="kinect-v1", classes=3, width=4, depth=3)
     each = [longest.bytes_per_frame(network, longest.beginnings(data, most), device="cpu") for most in (200, 400, 800)]
     assert each == pytest.approx([each[0]] * 3, rel=0.01)
     assert longest.beginnings(data, 800) is data
