@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import html
 from collections.abc import Callable, Mapping
+from pathlib import Path, PurePath
 from typing import Any, Protocol
 
 import ipywidgets
@@ -133,6 +134,8 @@ class Workbench(ipywidgets.VBox):
         held = {each["key"] for each in self._content["maps"]}
         more = [self._map(key, quietly) for key in sorted(keys - held - {None})]
         content = {**self._content, "maps": [*self._content["maps"], *more], "offered": [], "state": shown}
+        if "code" in content:
+            content["code"] = {**content["code"], "folders": [_told(each) for each in content["code"]["folders"]]}
         figure = source.figure
         return LiveFigure("explorer", content, figure.picture, figure.width, figure.alt).to_html()
 
@@ -279,3 +282,10 @@ def _still(figure: LiveFigure) -> dict[str, Any]:
         "image/png": image,
         "text/plain": figure.alt,
     }
+
+
+def _told(folder: str) -> str:
+    """A folder in the code of a page that is passed on: its name alone where a path would begin at the top of a disk."""
+    path = PurePath(folder)
+    tops = path.is_absolute() or path.parts.count("..") >= len(Path.cwd().parts) - 1
+    return path.name if tops else folder
