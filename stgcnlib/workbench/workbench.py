@@ -285,7 +285,7 @@ def _still(figure: LiveFigure) -> dict[str, Any]:
 
 
 def _told(folder: str) -> str:
-    """A folder in the code of a page that is passed on: its name alone where a path would begin at the top of a disk."""
+    """A folder in the code of a page to pass on: its name alone where the path would begin at the top of a disk."""
     path = PurePath(folder)
     tops = path.is_absolute() or path.parts.count("..") >= len(Path.cwd().parts) - 1
     return path.name if tops else folder

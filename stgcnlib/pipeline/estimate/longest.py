@@ -31,7 +31,7 @@ PROCESS = 0.5 * GIB
 
 
 BESIDE = 1.35
-"""What relevance maps take of memory, over what all modules put out: 1.1 to 1.35 for ST-GCN; recording takes 0.4 to 0.7."""
+"""Memory of a pass, over what all modules put out; 1.2 was seen for ST-GCN on 10,000 frames (rest: our choice)."""
 
 
 def beginnings(data: SequenceSet, most: int = PIECE) -> SequenceSet:
@@ -100,22 +100,35 @@ def check_longest(study: Study, look: Artefacts) -> None:
     frames = data.lengths * data.people_counts
     if frames.max() <= PIECE or fixed_length(study, data):
         return
+    from stgcnlib.dtw.kernels import LANES
+
     longest = int(frames.argmax())
     piece = beginnings(data.select([longest]))
     each = bytes_per_frame(look["network/initial"], piece, device=study.compute.device)
-    needed = PROCESS + BESIDE * each * float(frames[longest])
+    passing = BESIDE * each
+    needed, what = PROCESS + passing * float(frames[longest]), f"a pass through {study.network.name}"
+    # A block of distances holds those of its longest frames and of as many columns, filled up to the longest.
+    tile = PROCESS + 4.0 * LANES * float(look["nodes"].lengths.max()) ** 2
+    if tile > needed:
+        needed, what, longest = tile, "a block of DTW distances", _index(data, look["nodes"])
     limit = study.compute.memory_limit
     allowed = MOST_MEMORY if limit is None else limit * GIB
     if needed <= allowed:
         return
-    most = int(data.lengths[longest] * max(0.0, allowed - PROCESS) / (needed - PROCESS))
-    many = int((frames * (needed - PROCESS) / frames[longest] > allowed - PROCESS).sum())
+    room, people = max(0.0, allowed - PROCESS), int(data.people_counts[longest])
+    most = int(min(room / (passing * people), (room / (4.0 * LANES)) ** 0.5))
+    many = int((data.lengths > most).sum())
     others = f" and {many - 1:,} more are too long" if many > 1 else " is too long"
     said = "of compute.memory_limit" if limit is not None else "that a process may take"
     raise StudyError(
-        f"data.path: recording {shorten([data.names[longest]])} of {int(data.lengths[longest]):,} frames{others}: one "
-        f"pass through {study.network.name} takes about {needed / GIB:.1f} GiB, more than the {allowed / GIB:.1f} GiB "
+        f"data.path: recording {shorten([data.names[longest]])} of {int(data.lengths[longest]):,} frames{others}: "
+        f"{what} would take about {needed / GIB:.1f} GiB, more than the {allowed / GIB:.1f} GiB "
         f"{said}. About {most:,} frames fit: crop it or cut it into pieces before, take fewer frames with "
         f"data.frame_step (or data.windows for values), leave it out with data.skip, or set compute.memory_limit "
         f"higher, in GiB"
     )
+
+
+def _index(data: SequenceSet, nodes: SequenceSet) -> int:
+    """Which of all recordings the longest node is."""
+    return list(data.names).index(nodes.names[int(nodes.lengths.argmax())])
