@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -36,7 +36,7 @@ COUNTED: dict[str, list[tuple[Any, str]]] = {
     "sums of finished tasks": [(tasks, "_whole")],
     "links": [(runs, "check_contained")],
 }
-spent: Counter[str] = Counter()
+spent: defaultdict[str, float] = defaultdict(float)
 inside = 0
 
 
@@ -80,7 +80,7 @@ def make(home: Path, subjects: int, repeats: int) -> None:
         f"{len(run['sequences'])} recordings: {whole:.1f} s of a processor, checks {total:.2f} s, {total / whole:.2%}"
     )
     print(f"before work starts: {before:.2f} s")
-    for kind, seconds in spent.most_common():
+    for kind, seconds in sorted(spent.items(), key=lambda each: -each[1]):
         print(f"  {kind}: {seconds:.3f} s")
 
 

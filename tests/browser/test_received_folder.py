@@ -15,7 +15,7 @@ from explorer_opened import Opened, opening
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 import stgcnlib
-from stgcnlib.figures.live import LIVE_MIME
+from stgcnlib.figures.live_page import LIVE_MIME
 from stgcnlib.pipeline.study import Study
 from stgcnlib.report.html import COMPARISON, render_report
 from stgcnlib.sequences import SequenceSet
