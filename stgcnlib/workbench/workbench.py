@@ -134,8 +134,8 @@ class Workbench(ipywidgets.VBox):
         held = {each["key"] for each in self._content["maps"]}
         more = [self._map(key, quietly) for key in sorted(keys - held - {None})]
         content = {**self._content, "maps": [*self._content["maps"], *more], "offered": [], "state": shown}
-        if "code" in content:
-            content["code"] = {**content["code"], "folders": [_told(each) for each in content["code"]["folders"]]}
+        if folders := content.get("code", {}).get("folders"):
+            content["code"] = {**content["code"], "folders": [_told(each) for each in folders]}
         figure = source.figure
         return LiveFigure("explorer", content, figure.picture, figure.width, figure.alt).to_html()
 
