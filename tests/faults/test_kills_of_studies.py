@@ -47,6 +47,7 @@ def count(tally: Callable[..., None], study: KilledStudy, injected: int, same: b
     )  # fmt: skip
 
 
+@pytest.mark.long
 def test_two_kills_of_the_first_stages(tmp_path: Path, tally: Callable[..., None]) -> None:
     expected, first = StudyRun(Study.load(SMALL), tmp_path / "whole"), STAGES[:2]
     for stage in first:
