@@ -128,9 +128,8 @@ def checked(path: Path, *, mend: str = AGAIN) -> Sums | None:
         DamagedError: it is not as it was written, or its manifest cannot be read.
         ArtefactError: a newer version wrote it.
     """
-    if (sums := checked_names(path, mend=mend)) is not None:
-        for name in sums.files:
-            sums.check_file(name)
+    if (sums := _written(path, mend)) is not None:
+        sums.check()
     return sums
 
 
@@ -139,11 +138,15 @@ def checked_names(path: Path, *, mend: str = AGAIN) -> Sums | None:
 
     `mend` is what to do about damage, as for `Sums`.
     """
-    if not os.path.lexists(manifest_of(path)):
-        return None
-    sums = Sums(path, read_manifest(path, mend)["files"], mend)
-    sums.check_names()
+    if (sums := _written(path, mend)) is not None:
+        sums.check_names()
     return sums
+
+
+def _written(path: Path, mend: str) -> Sums | None:
+    """The sums that a manifest tells; `None` where there is none."""
+    there = os.path.lexists(manifest_of(path))
+    return Sums(path, read_manifest(path, mend)["files"], mend) if there else None
 
 
 def manifest_of(path: Path) -> Path:

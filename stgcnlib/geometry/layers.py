@@ -277,10 +277,13 @@ class LayerGeometry:
 _NODES = {"labels": "i N", "groups?": "i N", "resample?": "i N", "targets?": "f N Q"}
 _COLUMNS = {"layer": "s", "index": "i", "network": "s", "neighbours": "s", "smoothness": "f"}
 _TABLES: dict[str, dict[str, str]] = {
-    "table": {"title": "s", "low": "f", "high": "f", "null_mean": "f"},
-    "per_class": {"title": "s", "class_index": "i", "class_name": "s"},
-    "per_node": {"node": "i"},
-}
+    "table": {"title": "s", "n": "i"} | dict.fromkeys((
+        "low", "high", "null_mean", "null_low", "null_high", "floor", "rescaled", "rmse", "knn_smoothness",
+        "neighbor_count", "kkt_residual", "sigma",
+    ), "f"),
+    "per_class": {"title": "s", "class_index": "i", "class_name": "s", "low": "f", "high": "f", "n": "i"},
+    "per_node": {"node": "i", "neighbor_count": "i"},
+}  # fmt: skip
 
 
 def _check_files(files: Mapping[str, Any]) -> None:

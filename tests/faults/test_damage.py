@@ -15,6 +15,7 @@ from small_study import SMALL, full_study, small_study
 from typer.testing import CliRunner
 
 import stgcnlib
+from stgcnlib.activations import LayerStore
 from stgcnlib.artefacts import MANIFEST
 from stgcnlib.cli import app
 from stgcnlib.errors import DamagedError, StgcnlibError, StudyError
@@ -105,7 +106,7 @@ def inside(path: Path) -> list[Path]:
 def use(study: FinishedStudy, name: str) -> None:
     """Read a result as a page would, everything in it."""
     value = study[name]
-    if hasattr(value, "layers"):
+    if isinstance(value, LayerStore):
         for layer in value:
             value[layer].load()
         value.scores  # noqa: B018
