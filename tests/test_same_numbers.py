@@ -16,7 +16,7 @@ from stgcnlib.errors import StudyError
 from stgcnlib.explain import grad_cam
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.threads import INFERENCE_THREADS, TRAINING_THREADS, limit_threads, pass_threads, torch_threads
-from stgcnlib.training import calibrate_batch_norm, evaluate
+from stgcnlib.training import calibrate_batch_norm, evaluate, evaluation
 
 
 @pytest.fixture
@@ -159,6 +159,23 @@ def test_threads_that_evaluate_share_nothing_and_end_together(small_set: Sequenc
             evaluate(network, data)
         assert network.training
         assert torch.get_num_threads() == 4
+
+
+@pytest.mark.usefixtures("free")
+def test_recordings_longer_than_a_batch_do_not_pass_side_by_side(
+    small_set: SequenceSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each needs the memory that was looked for; short ones are divided among the networks of several threads."""
+    copies: list[int] = []
+    real = evaluation._copies
+    monkeypatch.setattr(evaluation, "_copies", lambda network, count: copies.append(count) or real(network, count))
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    torch.set_num_threads(3)
+    for batch in (int(small_set.lengths.max()), int(small_set.lengths.max()) - 1):
+        monkeypatch.setattr(evaluation, "BATCH_FRAMES", batch)
+        evaluate(TinyNetwork(classes=2), small_set)
+    assert copies[0] >= 3
+    assert copies[1] == 1
 
 
 def broken(value: float) -> TinyNetwork:

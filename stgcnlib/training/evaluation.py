@@ -206,7 +206,9 @@ def _outputs(network: nn.Module, data: SequenceSet, device: str) -> NDArray[np.f
                 if failed:
                     return
 
-    threads = pass_threads() if place.type == "cpu" else 1
+    # A recording that fills a batch by itself passes alone: the memory of several such passes is not looked for.
+    alone = int((data.lengths * data.people_counts).max()) > BATCH_FRAMES
+    threads = 1 if alone or place.type != "cpu" else pass_threads()
     try:
         network.eval().to(place)
         with torch_threads(INFERENCE_THREADS), ThreadPoolExecutor(threads) as pool:

@@ -91,7 +91,8 @@ def _batch(f: Facts) -> float:
 def evaluated(f: Facts, u: Units, axes: Axes) -> Cost:
     """The test part through the network: a batch on each thread, with a copy of the weights."""
     disk = 4 * len(f.test) * (f.classes + 3)
-    return Cost(forward_seconds(u, f.test), 50 * MB + f.weights, disk, keeps=kept_by_passes(f), threads=MANY)
+    threads = MANY if f.test.longest <= BATCH_FRAMES else 1
+    return Cost(forward_seconds(u, f.test), 50 * MB + f.weights, disk, keeps=kept_by_passes(f), threads=threads)
 
 
 def recorded(f: Facts, u: Units, axes: Axes) -> Cost:
