@@ -10,9 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from stgcnlib.errors import GraphError, shorten
-from stgcnlib.figures.matrix import class_matrix
+from stgcnlib.figures.matrix import likeness_matrix
 from stgcnlib.figures.style import (
-    COUNTS,
     MUTED,
     WIDTH,
     band,
@@ -93,10 +92,7 @@ def likeness_matrices(likeness: pd.DataFrame, *, statistic: str = "cka") -> Figu
         part = mine[mine["network"] == network]
         across = _titles(part, "second")
         values = part.pivot(index="first_index", columns="second_index", values="value").to_numpy(dtype=float)
-        fits = max(len(rows), len(across)) <= 16
-        texts = [[f"{v:.2f}".replace("0.", ".") if fits and np.isfinite(v) else "" for v in row] for row in values]
-        class_matrix(ax, values, rows, across, cmap=COUNTS, vmin=0.0, vmax=1.0, texts=texts, colorbar=False,
-                     text_size=6.5)  # fmt: skip
+        likeness_matrix(ax, values, rows, across)
         ax.set_title(str(network))
         ax.set_xlabel("its layer")
         ax.set_ylabel(f"layer of “{base}”" if place % columns == 0 else "")
@@ -111,7 +107,7 @@ def _titles(table: pd.DataFrame, which: str) -> list[str]:
 
 def _finish(ax: Axes, rows: pd.DataFrame, ends: list[tuple[float, str, Any]]) -> None:
     """Limits, names and ticks of one panel."""
-    ax.set_ylim(min(0.0, float(rows["low"].min(skipna=True)) if rows["low"].notna().any() else 0.0), 1.02)
+    ax.set_ylim(np.nanmin([0.0, *rows["low"]]), 1.02)
     titles = rows.drop_duplicates("first_index")
     layer_ticks(ax, titles["first_title"].astype(str).tolist(), titles["first_index"])
     last = float(rows["first_index"].max())

@@ -11,9 +11,9 @@ from matplotlib.colors import Colormap, Normalize
 from numpy.typing import NDArray
 
 from stgcnlib.errors import SequenceError
-from stgcnlib.figures.style import text_color
+from stgcnlib.figures.style import COUNTS, text_color
 
-__all__ = ["class_matrix", "slim_colorbar"]
+__all__ = ["class_matrix", "likeness_matrix", "slim_colorbar"]
 
 
 def class_matrix(
@@ -62,6 +62,18 @@ def class_matrix(
                     ax.text(j + 0.5, i + 0.52, text, ha="center", va="center", fontsize=text_size, color=color)
     if colorbar:
         slim_colorbar(ax, mesh, label, shrink=1.0 if len(rows) < 10 else 0.6)
+
+
+def likeness_matrix(
+    ax: Axes, values: NDArray[Any], rows: Sequence[str], columns: Sequence[str], *, diagonal: bool = True
+) -> None:
+    """Draw (rows, columns) likeness of layers from 0 to 1, with numbers where they fit; `diagonal`: there too."""
+    fits = max(len(rows), len(columns)) <= 16
+    texts = [
+        [f"{v:.2f}".replace("0.", ".") if fits and np.isfinite(v) and (diagonal or i != j) else ""
+         for j, v in enumerate(row)] for i, row in enumerate(values)
+    ]  # fmt: skip
+    class_matrix(ax, values, rows, columns, cmap=COUNTS, vmin=0.0, vmax=1.0, texts=texts, colorbar=False, text_size=6.5)
 
 
 def slim_colorbar(ax: Axes | list[Axes], mappable: Any, label: str, **options: Any) -> Any:

@@ -10,9 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from stgcnlib.errors import GraphError, shorten
-from stgcnlib.figures.matrix import class_matrix
+from stgcnlib.figures.matrix import likeness_matrix
 from stgcnlib.figures.style import (
-    COUNTS,
     LEFT,
     MUTED,
     RIGHT,
@@ -107,11 +106,7 @@ def layer_similarity(pairs: pd.DataFrame, *, network: str = "trained") -> Figure
     for ax, name in zip(axes, names, strict=False):
         values = mine[mine["statistic"] == name].pivot(index="first_title", columns="second_title", values="value")
         matrix = values.loc[order, order].to_numpy(dtype=float)
-        fits = len(order) <= 16
-        texts = [[f"{v:.2f}".replace("0.", ".") if fits and np.isfinite(v) and i != j else ""
-                  for j, v in enumerate(row)] for i, row in enumerate(matrix)]  # fmt: skip
-        class_matrix(ax, matrix, short, short, cmap=COUNTS, vmin=0.0, vmax=1.0, texts=texts, colorbar=False,
-                     text_size=6.5)  # fmt: skip
+        likeness_matrix(ax, matrix, short, short, diagonal=False)
         ax.set_title(BETWEEN[name])
         ax.set_xlabel("layer")
     head(figure, f"1: the same neighbours, weights or features; {network} network")

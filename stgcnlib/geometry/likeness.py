@@ -7,6 +7,7 @@ the same recordings.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import product
 from typing import Any
 
 import pandas as pd
@@ -77,10 +78,15 @@ def network_likeness(
         graphs[network, layer] = work.rows(work.graphs(graph, known))
         grams[network, layer] = gram(pooled_features(stores[network][layer], work.sample))
     rows = []
-    for network, second in jobs:
-        for first in stores[base].layers if network != base else ():
-            a, b = (base, first), (network, second)
-            found = work.overlaps(graphs[a], graphs[b]) | {"cka": work.likeness([grams[a], grams[b]])}
+    for network in names:
+        if network == base:
+            continue
+        sides = [(of, layer) for of in (base, network) for layer in stores[of].layers]
+        cka = work.likeness([grams[side] for side in sides])
+        own = len(stores[base].layers)
+        for (i, a), (j, b) in product(enumerate(sides[:own]), enumerate(sides[own:], own)):
+            first, second = a[1], b[1]
+            found = work.overlaps(graphs[a], graphs[b]) | {"cka": cka(i, j)}
             chance = work.chances(graphs[a], graphs[b])
             one, other = stores[base][first], stores[network][second]
             where = {"base": base, "network": network}

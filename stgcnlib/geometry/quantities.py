@@ -171,22 +171,24 @@ class Quantities:
         without = [measure(keep) for keep in self.kept] if self.enough else []
         return self._row(self.jackknife.of(value, without), self.n, least=least)
 
-    def likeness(self, grams: list[Floats]) -> dict[str, Any]:
-        """CKA of two layers' features."""
-        found = self._cka(grams)
-        estimate = self.of_sample.of(found[0][0, 1], found[1][:, 0, 1])
-        return self._row(estimate, len(self.sample), least=-1.0, most=1.0)
+    def likeness(self, grams: list[Floats]) -> Callable[[int, int], dict[str, Any]]:
+        """CKA of the features of layers i and j of those given; what both need of one layer is computed once."""
+        value, without = self._cka(grams)
+
+        def row(i: int, j: int) -> dict[str, Any]:
+            estimate = self.of_sample.of(value[i, j], without[:, i, j])
+            return self._row(estimate, len(self.sample), least=-1.0, most=1.0)
+
+        return row
 
     def between(self, store: Any, network: str, graphs: list[SomeRows], grams: list[Floats]) -> list[dict[str, Any]]:
         """Rows of `LayerStatistics.pairs` of one network."""
         names = list(store.layers)
-        cka, cka_without = self._cka(grams)
+        cka = self.likeness(grams)
         rows: list[dict[str, Any]] = []
         for i, first in enumerate(names):
             for j in range(i, len(names)):
-                found = self.overlaps(graphs[i], graphs[j])
-                alike = self.of_sample.of(cka[i, j], cka_without[:, i, j])
-                found["cka"] = self._row(alike, len(self.sample), least=-1.0, most=1.0)
+                found = self.overlaps(graphs[i], graphs[j]) | {"cka": cka(i, j)}
                 by_chance = self.chances(graphs[i], graphs[j])
                 for statistic, row in found.items():
                     numbers = {key: row[key] for key in ("value", "low", "high")} | {"chance": by_chance[statistic]}

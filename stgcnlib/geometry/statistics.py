@@ -174,7 +174,7 @@ def layer_statistics(
         for position, name in enumerate(store.layers):
             both = [grams["trained"][position], grams["untrained"][position]]
             where = {"layer": name, "index": int(store[name].index), "title": str(store[name].title)}
-            rows.append(where | {"network": "trained", "statistic": "cka_untrained"} | work.likeness(both))
+            rows.append(where | {"network": "trained", "statistic": "cka_untrained"} | work.likeness(both)(0, 1))
     pairs: list[dict[str, Any]] = []
     for network in given:
         pairs += work.between(store, network, graphs[network], grams[network])
