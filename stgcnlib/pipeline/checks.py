@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from stgcnlib.artefacts import Artefacts
 from stgcnlib.errors import SequenceError, StudyError, shorten
 from stgcnlib.groups import fewest_candidates
@@ -138,13 +136,9 @@ def _check_layers(study: Study, made: Artefacts) -> None:
     if ":" not in study.network.name and study.network.axes is None and study.layers is None:
         return
     from stgcnlib.activations import record
-    from stgcnlib.pipeline.estimate.longest import fixed_length, two_beginnings
+    from stgcnlib.pipeline.estimate.longest import two_lengths
 
-    nodes = made["nodes"]
-    # The shortest and the longest: taking frames for channels shows in the difference.
-    few = nodes.select(np.unique([nodes.lengths.argmin(), nodes.lengths.argmax()]))
-    if not fixed_length(study, nodes):
-        few = two_beginnings(few)
+    few = two_lengths(study, made["nodes"])  # taking frames for channels shows in the difference
     found = record(made["network/initial"], few, layers=study.layers, axes=study.network.axes, progress=False)
     if len(found.layers) < FEWEST_LAYERS:
         raise StudyError(

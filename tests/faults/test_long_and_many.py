@@ -135,7 +135,7 @@ def test_sizes_from_a_piece_are_those_of_the_whole(tmp_path: Path, monkeypatch: 
     study = write(tmp_path, [20] * 11 + [1501])
     look = Onlooker(LINE, study, tmp_path / "report")
     pieces = find_facts(look, study).layers
-    monkeypatch.setattr("stgcnlib.pipeline.estimate.facts.beginnings", lambda data: data)
+    monkeypatch.setattr("stgcnlib.pipeline.estimate.facts.to_measure", lambda study, data: data)
     assert find_facts(look, study).layers == pieces
 
 

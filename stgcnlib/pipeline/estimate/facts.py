@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stgcnlib.artefacts import Artefacts, Line, Onlooker
-from stgcnlib.pipeline.estimate.longest import beginnings, fixed_length
+from stgcnlib.pipeline.estimate.longest import to_measure
 from stgcnlib.pipeline.study import Study
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.temporary import TemporaryFolder
@@ -149,9 +149,7 @@ def find_facts(look: Artefacts, study: Study, share: float = 1.0) -> Facts:
              {"train": train, "test": test, "every": every}.items()}  # fmt: skip
     parts["nodes"] = _part(nodes, share, most=_sampled(study, nodes))
     network = look["network/initial"]
-    few = nodes.select(few_of(nodes, 4))
-    if not fixed_length(study, nodes):
-        few = beginnings(few)
+    few = to_measure(study, nodes).select(few_of(nodes, 4))
     with TemporaryFolder() as scratch:
         store = record(
             network, few, layers=study.layers, axes=study.network.axes, store=scratch / "few.zarr",

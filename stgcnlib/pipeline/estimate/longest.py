@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from stgcnlib.artefacts import Artefacts
     from stgcnlib.pipeline.study import Study
 
-__all__ = ["MOST_MEMORY", "PIECE", "beginnings", "bytes_per_frame", "check_longest", "fixed_length", "two_beginnings"]
+__all__ = ["MOST_MEMORY", "PIECE", "beginnings", "bytes_per_frame", "check_longest", "to_measure", "two_lengths"]
 
 GIB = 2**30
 PIECE = 512
@@ -28,8 +28,6 @@ MOST_MEMORY = 3 * GIB
 """That one process may take for the longest recording, where `compute.memory_limit` says nothing."""
 PROCESS = 0.5 * GIB
 """Of a process that has loaded a network, before any pass, as measured."""
-
-
 BESIDE = 1.35
 """Memory of a pass, over what all modules put out; 1.2 was seen for ST-GCN on 10,000 frames (rest: our choice)."""
 
@@ -41,18 +39,24 @@ def beginnings(data: SequenceSet, most: int = PIECE) -> SequenceSet:
     return data.with_coords([coords[..., :most, :, :] for coords in data.coords])
 
 
-def two_beginnings(data: SequenceSet) -> SequenceSet:
-    """As `beginnings`, of recordings of two lengths, which stay two lengths."""
-    cut = beginnings(data)
-    if len(np.unique(data.lengths)) == 1 or len(np.unique(cut.lengths)) > 1:
+def to_measure(study: Study, data: SequenceSet) -> SequenceSet:
+    """The beginnings of a study's recordings, or these themselves where the network may take no other length."""
+    return data if _fixed_length(study, data) else beginnings(data)
+
+
+def two_lengths(study: Study, data: SequenceSet) -> SequenceSet:
+    """The shortest and the longest of `to_measure`, which have two lengths wherever the recordings have."""
+    few = np.unique([data.lengths.argmin(), data.lengths.argmax()])
+    whole, cut = data.select(few), to_measure(study, data).select(few)
+    if len(np.unique(cut.lengths)) == len(np.unique(whole.lengths)):
         return cut
-    shortest = int(data.lengths.argmin())
+    shortest = int(whole.lengths.argmin())
     return cut.with_coords([
         coords[..., : PIECE // 2, :, :] if i == shortest else coords for i, coords in enumerate(cut.coords)
     ])  # fmt: skip
 
 
-def fixed_length(study: Study, data: SequenceSet) -> bool:
+def _fixed_length(study: Study, data: SequenceSet) -> bool:
     """Whether the network may take no other length: it is the user's own, and all recordings have the same."""
     return ":" in study.network.name and len(np.unique(data.lengths)) == 1
 
@@ -98,7 +102,7 @@ def check_longest(study: Study, look: Artefacts) -> None:
     """
     data = look["sequences"]
     frames = data.lengths * data.people_counts
-    if frames.max() <= PIECE or fixed_length(study, data):
+    if frames.max() <= PIECE or _fixed_length(study, data):
         return
     from stgcnlib.dtw.kernels import LANES
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from stgcnlib.artefacts import Artefacts
 from stgcnlib.pipeline.estimate.facts import Facts, Layer, few_of
-from stgcnlib.pipeline.estimate.longest import beginnings, fixed_length
+from stgcnlib.pipeline.estimate.longest import to_measure
 from stgcnlib.pipeline.study import Study
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.temporary import TemporaryFolder
@@ -101,7 +101,7 @@ def measure_units(
     from stgcnlib.activations.passes import kept_people
 
     study, whole = facts.study, look["nodes"]
-    nodes = whole if fixed_length(study, whole) else beginnings(whole)
+    nodes = to_measure(study, whole)
     longer = float(whole.lengths.mean() / nodes.lengths.mean())
     limit_threads(1)
     tell("speed of this machine")
@@ -245,7 +245,7 @@ def _training(look: Artefacts, study: Study, tell: Callable[[str], None]) -> flo
 
     tell("training")
     whole = look["parts"][0]
-    train = whole if fixed_length(study, whole) else beginnings(whole)
+    train = to_measure(study, whole)
     chosen = study.network.training.model_dump(exclude_none=True) | {"epochs": 1, "threads": 1}
     chosen.pop("patience", None)
     size = int(chosen.get("batch_size", 16))
