@@ -14,6 +14,13 @@ from stgcnlib.sequences import SequenceSet
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those marked `long` run with STGCNLIB_FAULTS=all, as `make faults` sets it."""
+    for item in items:
+        if os.environ.get("STGCNLIB_FAULTS") != "all" and item.get_closest_marker("long"):
+            item.add_marker(pytest.mark.skip(reason="takes long; make faults runs it"))
+
+
 def _folder(variable: str, default: str) -> Path:
     folder = Path(os.environ.get(variable) or REPOSITORY.parent / "shared" / default)
     if not folder.is_dir():

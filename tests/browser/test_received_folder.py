@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import nbformat
 import numpy as np
 import pytest
-from explorer_opened import Opened, opening
+from explorer_opened import Opened
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 import stgcnlib
@@ -32,12 +32,6 @@ TRICKS = (
 )
 NAME = " ".join(TRICKS)
 OUTSIDE = ("../../outside/secret.png", "/etc/passwd", "../../etc/passwd", "figure.svg", "file:///etc/passwd")
-
-
-@pytest.fixture
-def looking(browser: Any, tmp_path: Path) -> Any:
-    with opening(browser, tmp_path) as opened:
-        yield opened
 
 
 def plant(home: Path, canary: Path) -> None:
@@ -91,14 +85,14 @@ def received(home: Path, settings: str, *, canary: Path) -> None:
     )  # fmt: skip
 
 
-def walk(looking: Opened, home: Path) -> int:
+def walk(opened: Opened, home: Path) -> int:
     """Opens every page of a folder, points at and clicks what there is; how many pages were opened."""
     files = [home / "index.html", *sorted((home / "pages").glob("*.html"))]
     for file in files:
         assert SECRET not in file.read_text(encoding="utf-8")
         assert "root:" not in file.read_text(encoding="utf-8")
-        page = looking.page(file.as_uri())
-        page.on("dialog", lambda dialog: looking.complaints.append(f"dialog {dialog.message}"))
+        page = opened.page(file.as_uri())
+        page.on("dialog", lambda dialog: opened.complaints.append(f"dialog {dialog.message}"))
         page.evaluate("""() => {
             for (const each of document.querySelectorAll("details")) each.open = true;
             const kinds = ["mouseover", "focus", "click"];
@@ -111,7 +105,7 @@ def walk(looking: Opened, home: Path) -> int:
         links = page.eval_on_selector_all("a[href]", "links => links.map(link => link.getAttribute('href'))")
         assert not [link for link in links if link.strip().lower().startswith(("javascript:", "data:", "vbscript:"))]
     within = home.as_uri()
-    assert not [url for url in looking.requests if url.startswith("file:") and not unquote(url).startswith(within)]
+    assert not [url for url in opened.requests if url.startswith("file:") and not unquote(url).startswith(within)]
     return len(files)
 
 
@@ -125,14 +119,14 @@ def test_the_tricks_would_fire_where_nothing_is_escaped(browser: Any, tmp_path: 
 
 
 @pytest.mark.parametrize("settings", ["study.yml", COMPARISON])
-def test_pages_of_a_received_folder(looking: Opened, tmp_path: Path, settings: str) -> None:
+def test_pages_of_a_received_folder(opened: Opened, tmp_path: Path, settings: str) -> None:
     home, outside = tmp_path / "received", tmp_path / "outside"
     outside.mkdir()
     (outside / "secret.html").write_text(SECRET)
     (outside / "secret.png").write_bytes(b"\x89PNG\r\n\x1a\n" + SECRET.encode())
     received(home, settings, canary=tmp_path / "canary")
     render_report(home)
-    assert walk(looking, home) == 3
+    assert walk(opened, home) == 3
     assert not (tmp_path / "canary").exists()
 
 
@@ -147,8 +141,8 @@ def test_a_picture_behind_a_link_is_not_embedded(tmp_path: Path) -> None:
     assert not (home / "index.html").exists()
 
 
-@pytest.mark.skipif(os.environ.get("STGCNLIB_FAULTS") != "all", reason="takes 20 s; make faults runs it")
-def test_the_workbench_of_a_received_study(looking: Opened, tmp_path: Path) -> None:
+@pytest.mark.long  # 20 s
+def test_the_workbench_of_a_received_study(opened: Opened, tmp_path: Path) -> None:
     """Classes, recordings and groups have tricks for names, in a study that was really made."""
     rng = np.random.default_rng(0)
     count = 16
@@ -175,7 +169,7 @@ def test_the_workbench_of_a_received_study(looking: Opened, tmp_path: Path) -> N
     (home / "study.yml").write_text(run.study.to_yaml(), encoding="utf-8")
     plant(home, tmp_path / "canary")
     workbench = stgcnlib.explore(home)
-    page = looking(dict(workbench._content), kernel=False)
+    page = opened(dict(workbench._content), kernel=False)
     names = list(workbench._content["nodes"]["names"])
     assert len(names) == count
     for name in names[: len(TRICKS)]:
@@ -186,7 +180,7 @@ def test_the_workbench_of_a_received_study(looking: Opened, tmp_path: Path) -> N
     assert TRICKS[0] in text  # shown as text
     saved = tmp_path / "saved.html"
     saved.write_text(workbench.to_html(), encoding="utf-8")
-    alone = looking.page(saved.as_uri())
+    alone = opened.page(saved.as_uri())
     alone.wait_for_timeout(100)
     assert alone.evaluate("window.fired") is None
     assert not (tmp_path / "canary").exists()

@@ -1,21 +1,11 @@
-"""Tests that break things on purpose. Those marked `long` run with STGCNLIB_FAULTS=all, as `make faults` sets it; what
-tests count is summed and printed at the end."""
+"""Tests that break things on purpose: what they count is summed and printed at the end."""
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable
 
 import pytest
-
-ALL = os.environ.get("STGCNLIB_FAULTS") == "all"
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if not ALL and item.get_closest_marker("long"):
-            item.add_marker(pytest.mark.skip(reason="takes long; make faults runs it"))
 
 
 @pytest.fixture
