@@ -15,8 +15,8 @@ from numpy.typing import ArrayLike
 
 from stgcnlib.dtw import LayerDistances
 from stgcnlib.errors import GraphError, shorten, suggest
+from stgcnlib.geometry.given import by_network, layer_of
 from stgcnlib.geometry.layers import LayerGeometry
-from stgcnlib.geometry.measure import layer_of
 from stgcnlib.geometry.quantities import Quantities
 from stgcnlib.geometry.readout import gram, pooled_features
 from stgcnlib.progress import track
@@ -57,6 +57,7 @@ def network_likeness(
     Raises:
         GraphError: fewer than two networks, an unknown base, or geometry and distances that lack a network or layer.
     """
+    given = by_network(distances)
     names = list(stores)
     if len(names) < 2:
         raise GraphError(f"{len(names)} network to compare; give the stores of two or more")
@@ -64,7 +65,7 @@ def network_likeness(
     if base not in names:
         raise GraphError(f"base={base!r} is unknown; {suggest(base, names)}")
     for network in names:
-        missing = [layer for layer in stores[network].layers if layer not in distances.get(network, {})]
+        missing = [layer for layer in stores[network].layers if layer not in given.get(network, {})]
         if missing or network not in geometry.networks():
             lacking = f"distances of {network!r} lack {shorten(missing)}" if missing else f"no graphs of {network!r}"
             raise GraphError(f"{lacking}; give what its geometry was measured from")
@@ -73,7 +74,7 @@ def network_likeness(
     grams: dict[tuple[str, str], Any] = {}
     jobs = [(network, layer) for network in names for layer in stores[network].layers]
     for network, layer in track(jobs, "likeness of networks", total=len(jobs), show=progress):
-        known = layer_of(distances[network][layer], work.n, f"{layer!r} ({network})")
+        known = layer_of(given[network][layer], work.n, f"{layer!r} ({network})")
         graph = geometry.graphs[(layer, network, geometry.neighbours)]
         graphs[network, layer] = work.rows(work.graphs(graph, known))
         grams[network, layer] = gram(pooled_features(stores[network][layer], work.sample))

@@ -15,8 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 from stgcnlib.dsgraph import DSGraph, knn_graph, nnk_graph
 from stgcnlib.dsgraph.distances import all_or_nearest
 from stgcnlib.dtw import DTWLike, LayerDistances, as_layer_distances, dtw_options
-from stgcnlib.errors import GraphError, LayerNotFoundError, shorten
+from stgcnlib.errors import GraphError
 from stgcnlib.geometry.floor import choose_k, rescaled, smoothness_floor
+from stgcnlib.geometry.given import by_network, lacks_none, layer_of
 from stgcnlib.geometry.layers import TRAINED, Key, LayerGeometry, kind_of
 from stgcnlib.geometry.smoothness import check_labels, label_smoothness, transition
 from stgcnlib.geometry.targets import check_targets, node_smoothness, target_null, total_variance
@@ -33,7 +34,7 @@ from stgcnlib.groups import (
 )
 from stgcnlib.progress import track
 
-__all__ = ["graphs_without", "layer_geometry", "layer_of", "values_without"]
+__all__ = ["graphs_without", "layer_geometry", "values_without"]
 
 Floats = NDArray[np.float64]
 CLASS_COLUMNS = [
@@ -103,16 +104,13 @@ def layer_geometry(
     known: dict[str, Any] = dict(stores) if isinstance(stores, Mapping) and not hasattr(stores, "layers") else {
         TRAINED: stores
     }  # fmt: skip
-    given = {network: dict(layers) for network, layers in (distances or {}).items()}
+    given = by_network(distances)
     networks = list(dict.fromkeys([*known, *given]))
     described = next(iter(known.values()))
     names, options = tuple(described.layers), dtw_options(dtw)
     for network in networks:
-        missing = [name for name in names if name not in given.get(network, {})]
-        if network not in known and missing:
-            raise LayerNotFoundError(
-                f"distances of {network!r} lack {shorten(missing)}; give distances of every layer, or the store"
-            )
+        if network not in known:
+            lacks_none(given[network], names, network)
     y, values_told, columns = _told(labels, targets, target_names)
     count, told = len(y), y if values_told is None else values_told
     titles = _titles(y, class_names) if values_told is None else []
@@ -253,16 +251,6 @@ def graphs_without(
         else:
             more = {} if queries is None else {"queries": np.asarray(queries)[np.ix_(keep, keep)]}
             yield keep, build(known.select(keep), k=min(k, fewest), exclude=groups, **more, **options)
-
-
-def layer_of(distances: LayerDistances | ArrayLike, count: int, what: str) -> LayerDistances:
-    """Distances between `count` recordings, checked; `what` names them in the error."""
-    if not isinstance(distances, LayerDistances) and np.shape(distances) != (count, count):
-        raise GraphError(f"distances of {what} have shape {np.shape(distances)}; there are {count} nodes")
-    known = as_layer_distances(distances)
-    if known.count != count:
-        raise GraphError(f"distances of {what} are between {known.count} recordings; there are {count} nodes")
-    return known
 
 
 def _told(

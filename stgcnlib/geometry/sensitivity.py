@@ -20,7 +20,8 @@ from stgcnlib.dtw.options import Normalization, Reading
 from stgcnlib.errors import GraphError, suggest
 from stgcnlib.geometry.baselines import Baseline, known_baseline, possible_baselines
 from stgcnlib.geometry.floor import choose_k, rescaled, smoothness_floor
-from stgcnlib.geometry.measure import layer_of, values_without
+from stgcnlib.geometry.given import layer_of
+from stgcnlib.geometry.measure import values_without
 from stgcnlib.geometry.smoothness import check_labels, label_smoothness
 from stgcnlib.geometry.uncertainty import Jackknife, deletion_groups, permutation_null
 from stgcnlib.groups import fewest_candidates, largest_k, resampled_groups

@@ -21,8 +21,8 @@ from stgcnlib.artefacts import read_described, read_table
 from stgcnlib.dtw import LayerDistances
 from stgcnlib.errors import GraphError, suggest
 from stgcnlib.files import atomic_folder, write_json
+from stgcnlib.geometry.given import lacks_none, layer_of
 from stgcnlib.geometry.layers import LayerGeometry
-from stgcnlib.geometry.measure import layer_of
 from stgcnlib.geometry.quantities import Quantities, SomeRows
 from stgcnlib.geometry.readout import gram, pooled_features
 from stgcnlib.progress import track
@@ -149,6 +149,7 @@ def layer_statistics(
 
     Raises:
         GraphError: only one half of the control is given, or sizes do not fit.
+        LayerNotFoundError: distances lack a layer of the store.
     """
     if (untrained is None) != (untrained_distances is None):
         raise GraphError("untrained needs untrained_distances, and the other way round; give both or neither")
@@ -156,6 +157,8 @@ def layer_statistics(
     given: dict[str, tuple[Any, Mapping[str, LayerDistances | ArrayLike]]] = {"trained": (store, distances)}
     if untrained is not None and untrained_distances is not None:
         given["untrained"] = (untrained, untrained_distances)
+    for network, (_, matrices) in given.items():
+        lacks_none(matrices, store.layers, network)
     jobs = [(network, name) for network in given for name in store.layers]
     rows: list[dict[str, Any]] = []
     grams: dict[str, list[Floats]] = {network: [] for network in given}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -183,6 +184,12 @@ def test_missing_or_misshapen_distances() -> None:
     small = dict.fromkeys(("input", "block.0"), np.zeros((3, 3)))
     with pytest.raises(GraphError, match=r"'input' \(trained\) have shape \(3, 3\)"):
         layer_geometry(Layers(1), LABELS, distances={"trained": small}, k=1)
+
+
+@pytest.mark.parametrize("distances", [{"input": np.zeros((6, 6))}, [np.zeros((6, 6))]])
+def test_distances_by_layer_alone_are_told_from_those_by_network(distances: Any) -> None:
+    with pytest.raises(GraphError, match=r"where a network's layers belong|distances: a list.*by network, then"):
+        layer_geometry(Layers(1), LABELS, distances=distances, k=1)
 
 
 def test_graphs_are_made_anew_without_each_subject(falling: LayerGeometry) -> None:

@@ -15,7 +15,7 @@ from textbook import jackknife_interval
 
 from stgcnlib.dsgraph import knn_graph, nnk_graph
 from stgcnlib.dtw import DTWOptions
-from stgcnlib.errors import GraphError, SequenceError
+from stgcnlib.errors import GraphError, LayerNotFoundError, SequenceError
 from stgcnlib.geometry import (
     LayerStatistics,
     baseline_distances,
@@ -187,6 +187,12 @@ def test_bad_statistics(found: LayerStatistics, trained: World) -> None:
         found.matrix("ckka")
     with pytest.raises(GraphError, match="give both or neither"):
         layer_statistics(trained.store, trained.geometry(), distances=trained.distances, untrained=trained.store)
+    with pytest.raises(LayerNotFoundError, match=r"distances of 'trained' lack .*block\.2"):
+        layer_statistics(
+            trained.store,
+            trained.geometry(),
+            distances={n: d for n, d in trained.distances.items() if n != "block.2"},
+        )
 
 
 def test_jackknife_of_a_mean_is_the_t_interval() -> None:
