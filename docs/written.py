@@ -35,14 +35,16 @@ def write_all(folder: Path) -> None:
     """Write all pages into `folder`, which is made anew; a page that says the same keeps its time."""
     pages = {"command_line.md": command_line(), "study_file.md": study_file(), **api_pages()}
     pages |= {f"tutorials/{file.name}": file.read_text(encoding="utf-8") for file in sorted(TUTORIALS.glob("*.ipynb"))}
+    files = {name: text.encode() for name, text in pages.items()}
+    files |= {f"tutorials/{file.name}": file.read_bytes() for file in sorted(TUTORIALS.glob("*.png"))}
     for old in [file for file in folder.rglob("*") if file.is_file()]:
-        if str(old.relative_to(folder)) not in pages:
+        if str(old.relative_to(folder)) not in files:
             old.unlink()
-    for name, text in pages.items():
+    for name, content in files.items():
         file = folder / name
-        if not (file.is_file() and file.read_text(encoding="utf-8") == text):
+        if not (file.is_file() and file.read_bytes() == content):
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text, encoding="utf-8")
+            file.write_bytes(content)
 
 
 # Every public name.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import sys
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from nbformat import NotebookNode
 
 TUTORIALS = Path(__file__).resolve().parents[1] / "notebooks" / "tutorials"
 STAMP = "sources"  # the key in a cell's metadata
+WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def main() -> int:
@@ -46,10 +48,13 @@ def read(path: Path) -> NotebookNode:
 def run(path: Path) -> None:
     """Run a notebook in its folder from a fresh kernel, and write it back with outputs and stamps.
 
+    Progress is not drawn, and of a widget its still picture and words are kept: what draws it needs a kernel.
+
     Raises:
         nbclient.exceptions.CellExecutionError: a cell failed; the file is as it was.
     """
     notebook = read(path)
+    os.environ["STGCNLIB_PROGRESS"] = "0"
     NotebookClient(
         notebook,
         timeout=600,
@@ -57,6 +62,9 @@ def run(path: Path) -> None:
         record_timing=False,
         resources={"metadata": {"path": str(path.parent)}},
     ).execute()
+    notebook.metadata.pop("widgets", None)
+    for output in (output for cell in code_cells(notebook) for output in cell.outputs):
+        output.get("data", {}).pop(WIDGET, None)
     stamp(notebook)
     nbformat.write(notebook, path)
 
