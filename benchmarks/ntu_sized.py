@@ -85,7 +85,7 @@ def main() -> None:
             "checkpoint": str(given.folder / "network.pt"),
             "options": {"width": given.width},
         },
-        "graph": {"sample": {"nodes": 2000}, "distances": "neighbours"},
+        "graph": {"sample": {"nodes": 2000}},
         "controls": {"untrained": 1, "initial": 0},
     }
     (given.folder / "study.yml").write_text(yaml.safe_dump(study, sort_keys=False), encoding="utf-8")

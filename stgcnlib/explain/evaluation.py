@@ -32,6 +32,25 @@ from stgcnlib.sequences import SequenceSet
 
 __all__ = ["MapEvaluation", "evaluate_maps"]
 
+_LAYER = {"layer": "s", "title": "s", "index": "i"}
+_ENDS = {"low": "f", "high": "f"}
+_WITH_ENDS = ("random", "beats_random", "motion", "beats_motion")
+_COLUMNS: dict[str, dict[str, str]] = {
+    "curves": {"unit": "s", "mode": "s", "kind": "s", "fraction": "f", "probability": "f"},
+    "areas": {"recording": "i", "group": "a", "unit": "s", "mode": "s", "area": "f", "random": "f", "motion": "f"},
+    "summary": {"unit": "s", "mode": "s", "recordings": "i", "area": "f"}
+    | _ENDS
+    | {f"{name}{end}": "f" for name in _WITH_ENDS for end in ("", "_low", "_high")},
+    "contrast": {"correlation": "f", "empty": "n"} | _ENDS,
+    "random": {"step": "i", "randomised": "s", "correlation": "f", "spread": "f", "signed": "f", "similarity": "f"}
+    | {"chance": "f", "pairs": "n", "empty": "n"}
+    | _ENDS,
+    "stable": {"correlation": "f", "empty": "n"} | _ENDS,
+    "smoothness": {"k": "n"}
+    | {f"{name}{end}": "f" for name in ("maps", "fall", "features") for end in ("", "_low", "_high")},
+    "arms": {"label": "i", "class": "s", "limb": "s", "recordings": "i", "share": "f", "even": "f"} | _ENDS,
+}
+
 
 @dataclass(frozen=True, eq=False)
 class MapEvaluation:
@@ -73,7 +92,7 @@ class MapEvaluation:
         for field in fields(cls):
             file = Path(path) / f"{field.name}.parquet"
             try:
-                tables[field.name] = read_table(file)
+                tables[field.name] = read_table(file, _LAYER | _COLUMNS[field.name])
             except (OSError, ValueError) as error:
                 reason = " ".join(str(error).split())[:160]
                 raise SkeletonFormatError(f"{file}: not a readable table ({reason}); evaluate again") from None

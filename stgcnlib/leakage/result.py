@@ -18,6 +18,12 @@ __all__ = ["EQUAL", "NEAR_EQUAL", "SAME_PERFORMANCE", "Leakage"]
 
 FORMAT = "stgcnlib-leakage"
 EQUAL, NEAR_EQUAL, SAME_PERFORMANCE = "equal", "near-equal", "same performance"
+_COLUMNS = {
+    "pairs": {"kind": "s", "train": "s", "test": "s", "train_class": "s", "test_class": "s", "distance": "f",
+              "why": "s", "train_index": "i", "test_index": "i"},
+    "repeats": {"index": "i", "name": "s", "part": "s", "class_name": "s", "equals": "s", "equals_part": "s",
+                "equals_class": "s"},
+}  # fmt: skip
 NAMED = 4  # classes or recordings that a sentence names
 
 
@@ -84,7 +90,7 @@ class Leakage:
         home = Path(folder)
         try:
             manifest = read_described(home / "manifest.json", FORMAT, facts=dict)
-            pairs, repeats = (read_table(home / f"{name}.parquet") for name in ("pairs", "repeats"))
+            pairs, repeats = (read_table(home / f"{name}.parquet", columns) for name, columns in _COLUMNS.items())
         except (OSError, ValueError) as error:
             raise SequenceError(f"{home}: no complete Leakage ({error}); give a folder written by save") from error
         return cls(pairs, repeats, manifest["facts"])

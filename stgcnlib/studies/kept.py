@@ -126,9 +126,14 @@ def save_tables(
 
 
 def load_tables(
-    folder: str | os.PathLike[str], names: Sequence[str], *, kind: str
+    folder: str | os.PathLike[str], tables: Mapping[str, Mapping[str, str]], *, kind: str
 ) -> tuple[dict[str, pd.DataFrame], Values]:
     """Tables and settings that `save_tables` wrote.
+
+    Args:
+        folder: where they lie.
+        tables: name of a table -> its columns, as of `stgcnlib.artefacts.read_table`.
+        kind: as of `save_tables`.
 
     Raises:
         StudyError: the folder holds no such result, or an incomplete one.
@@ -136,7 +141,8 @@ def load_tables(
     home = Path(folder)
     try:
         manifest = read_described(home / "manifest.json", f"stgcnlib-{kind}", settings=dict)
-        return {name: read_table(home / f"{name}.parquet") for name in names}, manifest["settings"]
+        found = {name: read_table(home / f"{name}.parquet", columns) for name, columns in tables.items()}
+        return found, manifest["settings"]
     except (OSError, ValueError) as error:
         raise StudyError(f"{home}: no complete {kind} result ({error}); give a folder written by save") from None
 

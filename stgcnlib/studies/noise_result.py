@@ -24,7 +24,20 @@ from stgcnlib.studies.kept import Values, load_tables, save_tables
 
 __all__ = ["NoiseResult", "noise_jackknife", "noise_result"]
 
-_TABLES = ("table", "accuracy", "each", "per_node", "predictions", "controls")
+_LEVEL = {"network": "s", "networks": "i", "kind": "s", "level": "f", "unit": "s", "severity": "i", "n": "i"}
+_ENDS = {f"{name}{end}": "f" for name in ("change", "loss") for end in ("", "_low", "_high")}
+_LOST = {"lost": "f", "lost_low": "f", "lost_high": "f"}
+_NODES = {"member": "s", "kind": "s", "level": "f", "node": "i"}
+_PARTS = {"member": "s", "layer": "s", "index": "i", "part": "i", "smoothness": "f"}
+_TABLES: dict[str, dict[str, str]] = {
+    "table": _LEVEL | _ENDS | _LOST | {"layer": "s", "index": "i", "title": "s", "smoothness": "f", "low": "f",
+                                       "high": "f", "null": "f", "untrained": "f"},
+    "accuracy": _LEVEL | _ENDS | {"accuracy": "f", "low": "f", "high": "f", "chance": "f", "motion_db": "f"},
+    "each": _PARTS | {"kind": "s", "level": "f", "title": "s"},
+    "per_node": _NODES | {"layer": "s", "index": "i", "smoothness": "f"},
+    "predictions": _NODES | {"label": "i", "predicted": "i", "correct": "b"},
+    "controls": _PARTS,
+}  # fmt: skip
 Floats = NDArray[np.float64]
 
 

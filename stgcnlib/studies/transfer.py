@@ -32,7 +32,17 @@ from stgcnlib.temporary import TemporaryFolder
 
 __all__ = ["TransferResult", "target_geometry", "transfer_result", "transfer_study"]
 
-_TABLES = ("fits", "table", "predictions", "smoothness", "smoothness_each")
+_FIT = {"method": "s", "frozen": "i", "seed": "i", "number": "i"}
+_MEANS = {"accuracy": "f", "validation": "a", "parameters": "n", "seconds": "f"}
+_TABLES: dict[str, dict[str, str]] = {
+    "fits": _FIT | _MEANS | {"source": "i", "train_accuracy": "f"},
+    "table": _MEANS | {"method": "s", "frozen": "i", "low": "f", "high": "f", "seed_sd": "f", "change": "f",
+                       "change_low": "f", "change_high": "f", "seeds": "i", "n": "i"},
+    "predictions": _FIT | {"node": "i", "label": "i", "predicted": "i", "correct": "b"},
+    "smoothness": {"layer": "s", "index": "i", "title": "s", "smoothness": "f", "low": "f", "high": "f",
+                   "null_mean": "f", "null_low": "f", "null_high": "f"},
+    "smoothness_each": {"member": "s", "layer": "s", "index": "i", "part": "i", "smoothness": "f"},
+}  # fmt: skip
 Floats = NDArray[np.float64]
 
 
