@@ -1,7 +1,7 @@
-"""What the DS-Graphs of a network's layers say: label smoothness and other statistics, classes, single recordings.
+"""What is read off the DS-Graphs of a network's layers: label smoothness and other statistics, with intervals.
 
-With intervals and controls. Distances and graphs come from the rooms below; what the numbers mean is said in
-`stgcnlib.verdicts`, pictures are drawn in `stgcnlib.figures`.
+Also controls, classes and single recordings. Distances come from `stgcnlib.dtw` and graphs from `stgcnlib.dsgraph`;
+`stgcnlib.verdicts` says what the numbers mean, and `stgcnlib.figures` draws them.
 """
 
 from __future__ import annotations

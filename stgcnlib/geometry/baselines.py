@@ -1,7 +1,7 @@
 """Distances between sequences without time warping, and what label smoothness they give beside windowed DTW.
 
-Each costs about one matrix product per layer. What they leave out says what DTW adds: order in time ("pooled"), warping
-("resampled"), or everything but the length ("duration").
+Each costs about one matrix product per layer. Each leaves something out, and so shows what DTW adds: "pooled" leaves
+out the order in time, "resampled" the warping, "duration" everything but the length.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ __all__ = ["BASELINES", "Baseline", "baseline_distances", "known_baseline", "lay
 Baseline = Literal["pooled", "resampled", "duration"]
 BASELINES: tuple[Baseline, ...] = get_args(Baseline)
 MOST = 2000
-"""Of up to so many recordings all pairs are compared; above, "resampled" is too large to be held, and is left out."""
+"""Up to this number of recordings, all pairs are compared. Above it, "resampled" takes too much memory: left out."""
 
 Floats = NDArray[np.float64]
 COLUMNS = [
     "layer", "index", "title", "baseline", "smoothness", "low", "high", "floor", "dtw", "gain", "gain_low",
     "gain_high", "n",
 ]  # fmt: skip
-_NEAR = 1e-6  # of the squared lengths: below it, a difference of products has lost half of its digits
+_NEAR = 1e-6  # share of the squared lengths; below it, a squared distance by products has lost half of its digits
 _WIDTH = "mean-kth/3"
 
 
@@ -73,7 +73,7 @@ def baseline_distances(sequences: Iterable[Any], baseline: Baseline, *, frames: 
 
 
 def possible_baselines(baselines: Sequence[Baseline], count: int) -> list[Baseline]:
-    """Those that `known_baseline` makes of `count` recordings."""
+    """The baselines that `known_baseline` can compute for `count` recordings."""
     return [each for each in baselines if each != "resampled" or count <= MOST]
 
 
@@ -86,7 +86,7 @@ def known_baseline(
     exclude: ArrayLike | None = None,
     parts: ArrayLike | None = None,
 ) -> LayerDistances:
-    """Distances by a baseline, as far as graphs of `k` candidates and their intervals read them.
+    """The distances by a baseline that graphs of `k` candidates and their intervals need.
 
     Args:
         sequences: N arrays (T_i, D), or a LayerActivations.
@@ -121,9 +121,9 @@ def layer_baselines(
 ) -> pd.DataFrame:
     """Smoothness of every layer by distances without warping, beside that by the distances of the geometry.
 
-    Above 2,000 recordings "resampled" is left out: its frames are too many to be held. Graphs, neighbours, parts and
-    confidence are those of the geometry; a kernel width that is given as a number is for
-    its distances, so that here it is "mean-kth/3".
+    Above 2,000 recordings "resampled" is left out: its frames take too much memory. Graphs, neighbours, parts and
+    confidence are those of the geometry. A kernel width given as a number suits only the geometry's distances; here
+    "mean-kth/3" takes its place.
 
     Source: our choice (docs/method.md, "DS-Graph by NNK").
 
@@ -137,8 +137,8 @@ def layer_baselines(
 
     Returns:
         One row per layer and baseline: layer, index, title, baseline, smoothness, low, high, floor, dtw (smoothness by
-        the geometry's distances), gain (smoothness − dtw: above 0, these are smoother), gain_low, gain_high (the
-        jackknife interval of that difference: one part is left out of both), n.
+        the geometry's distances), gain (smoothness − dtw; above 0: labels are smoother by the geometry's distances),
+        gain_low, gain_high (the jackknife interval of that difference: one part is left out of both), n.
 
     Raises:
         GraphError: an unknown baseline, or a store of other recordings.
@@ -183,7 +183,7 @@ def _lengths(sequences: Iterable[Any]) -> Floats:
 
 
 def _resampled(frames: NDArray[Any], count: int) -> NDArray[np.float32]:
-    """(count, D) of (T, D), straight between frames; the first and last stay, and one frame is the middle."""
+    """(count, D) of (T, D) by linear interpolation: first and last frames stay; `count` 1 takes the middle in time."""
     last = len(frames) - 1
     places = np.linspace(0.0, last, count) if count > 1 else np.array([last / 2])
     before = np.minimum(places.astype(np.int64), max(last - 1, 0))
@@ -195,7 +195,7 @@ def _resampled(frames: NDArray[Any], count: int) -> NDArray[np.float32]:
 
 
 def _euclidean(points: NDArray[np.floating]) -> Floats:
-    """(N, N) Euclidean distances of (N, D); pairs that a matrix product cannot tell apart are subtracted."""
+    """(N, N) Euclidean distances of (N, D); pairs too near for the matrix product are computed by subtraction."""
     X = points - points.mean(axis=0, dtype=np.float64).astype(points.dtype)
     squares, products = np.zeros(len(X)), np.zeros((len(X), len(X)))
     step = max(1, 2**25 // (8 * len(X)))

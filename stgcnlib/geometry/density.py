@@ -1,7 +1,7 @@
 """How label smoothness depends on the number of nodes: the same layers measured on parts of the nodes.
 
-With more recordings a node's neighbours are nearer, so that smoothness is of a set of one size. Distances are known
-already; only graphs are made.
+With more recordings a node's neighbours are nearer, so a value of smoothness holds for its number of nodes only.
+Distances are given; only graphs are made.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from stgcnlib.sampling import LEAST, proportional_order
 __all__ = ["IN_PROPORTION", "SAME", "smoothness_by_density"]
 
 SAME, IN_PROPORTION = "same K", "K in proportion"
-"""Numbers of candidates in a part of the nodes: the geometry's, or the same share of the nodes as there."""
+"""Rules for K, the number of candidates, in a part of the nodes: the geometry's K, or its K times the part's share."""
 COLUMNS = ["layer", "index", "title", "rule", "share", "n", "k", "draws", "smoothness", "low", "high", "floor"]
 _FEWEST_K = 2
 
@@ -44,8 +44,8 @@ def smoothness_by_density(
     """Smoothness of every layer on parts of the nodes, beside that on all.
 
     A part keeps the shares of classes (of real targets: quarters) and of the groups that intervals leave out. Parts of
-    one draw are nested; draws differ by the seed alone. A share that does not hold two nodes of each class, or of which
-    some node has no candidate, is left out.
+    one draw are nested; draws differ by the seed alone. A share is left out where it cannot hold two nodes of each
+    class, or where a node would have no candidate.
 
     Source: our choice (docs/method.md, "Further measures of a layer").
 
@@ -103,7 +103,7 @@ def _all_pairs(distances: Mapping[str, Any], name: str, count: int) -> LayerDist
 
 
 def _parts(geometry: LayerGeometry, share: float, draws: int, seed: int) -> list[NDArray[np.int64]]:
-    """The nodes of each draw, ascending; none where a node of one has no candidate."""
+    """The nodes of each draw, ascending; an empty list where draws are too small or a node has no candidate."""
     kinds = geometry.labels if geometry.targets is None else quarters(geometry.targets[:, 0])
     groups = geometry.resampled if geometry.resampled is not None else geometry.groups
     count = round(share * len(kinds))

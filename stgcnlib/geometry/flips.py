@@ -33,7 +33,7 @@ class Flips:
 
     @property
     def changed(self) -> NDArray[np.float64]:
-        """(N,) share of all neighbours in either graph that are in one alone; 0 for a node without any."""
+        """(N,) share of the neighbours in either graph that are in only one of them; 0 for a node without any."""
         either = self.kept + self.lost + self.gained
         share: NDArray[np.float64] = (self.lost + self.gained) / np.maximum(either, 1)
         return share

@@ -1,6 +1,6 @@
 """The lowest label smoothness that a graph allows, values rescaled to it, and a K that suits the recordings.
 
-A node has few admissible candidates of its own class: with a larger K some of its neighbours must be of others, and
+A node has few admissible candidates of its own class. With a larger K, some neighbours must be of other classes, and
 smoothness cannot reach 0. Nothing here depends on features; the K that is chosen depends on labels and groups alone.
 """
 
@@ -19,7 +19,7 @@ from stgcnlib.groups import barred_pairs, fewest_candidates, group_codes
 __all__ = ["FEWEST_K", "MOST_K", "ChosenK", "choose_k", "rescaled", "same_class_candidates", "smoothness_floor"]
 
 FEWEST_K, MOST_K = 5, 50
-"""Between these lies a K that is chosen here, unless a node has fewer candidates."""
+"""The least and the most K that is chosen here; K is lower where some node has fewer candidates."""
 
 
 @dataclass(frozen=True)
@@ -81,10 +81,10 @@ def same_class_candidates(labels: ArrayLike, exclude: ArrayLike | None = None) -
 
 
 def smoothness_floor(graph: DSGraph, labels: ArrayLike, exclude: ArrayLike | None = None) -> NDArray[np.float64]:
-    """(N,) the lowest random-walk smoothness of each node, had its largest weights lain on its own class.
+    """(N,) the lowest random-walk smoothness of each node: the value if its largest weights lay on its own class.
 
-    With m same-class candidates that is 1 − (sum of the m largest weights) / (sum of weights): an oracle that puts all
-    candidates of a node's own class before the others, and keeps the graph's weights. It is never above
+    With m same-class candidates that is 1 − (sum of the m largest weights) / (sum of weights). The graph's weights are
+    kept, and the largest are given to candidates of the node's own class. It is never above
     ``label_smoothness(graph, labels, per="node")``, and 0 where m is at least the number of neighbours kept.
 
     Source: our choice (docs/method.md, "Label smoothness").
@@ -100,7 +100,7 @@ def smoothness_floor(graph: DSGraph, labels: ArrayLike, exclude: ArrayLike | Non
     weights = -np.sort(-graph.weights, axis=1)
     total = weights.sum(axis=1)
     best = np.where(np.arange(weights.shape[1]) < own[:, None], weights, 0.0).sum(axis=1)
-    # Rounding must not put the floor above a value that reaches it.
+    # Rounding must not put the floor above a smoothness that equals it.
     share = np.divide(best, total, out=np.zeros_like(total), where=total > 0)
     floor: NDArray[np.float64] = np.clip(1 - share, 0.0, 1.0)
     floor[own >= (weights > 0).sum(axis=1)] = 0.0

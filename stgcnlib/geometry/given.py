@@ -1,4 +1,4 @@
-"""Distances that a caller gives by network and layer: of which layers, and between how many recordings."""
+"""Checks of distances that a caller gives by network and layer: that no layer is missing, and that sizes fit."""
 
 from __future__ import annotations
 

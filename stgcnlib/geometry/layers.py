@@ -43,8 +43,8 @@ def kind_of(network: str) -> str:
 class LayerGeometry:
     """What `layer_geometry` found.
 
-    Methods take `network`, the name of one network; `kind`, of which there may be several: "trained", "untrained" or
-    "initial"; and `neighbours`, one of the table's or None for those of the main curve. What was not measured gives no
+    Methods take `network`, the name of one network; `kind`, "trained", "untrained" or "initial", which may have several
+    networks; and `neighbours`, one of the table's or None for those of the main curve. What was not measured gives no
     rows, or a GraphError where a value is needed.
 
     Attributes:
@@ -54,9 +54,10 @@ class LayerGeometry:
             null_high (shuffled labels or targets), floor (the lowest value that the graph allows: `smoothness_floor`; 0
             for targets), rescaled ((smoothness − floor) / (null_mean − floor)), rmse, knn_smoothness (kNN graph of the
             same candidates), neighbor_count (mean kept), kkt_residual (largest), sigma (mean), n.
-        per_class: one row per class of those: layer, index, title, network, neighbours, class_index,
+        per_class: one row per row of `table` and class: layer, index, title, network, neighbours, class_index,
             class_name, smoothness, low, high, n; empty where there are targets and no classes.
-        per_node: one row per node of those: layer, index, network, neighbours, node, smoothness, neighbor_count.
+        per_node: one row per row of `table` and node: layer, index, network, neighbours, node, smoothness,
+            neighbor_count.
         graphs: (layer, network, neighbours) -> DSGraph.
         labels: (N,) int64; all 0 where there are targets.
         groups: (N,) codes from 0 of groups whose members are no neighbours of each other, or None.
@@ -86,12 +87,12 @@ class LayerGeometry:
 
     @property
     def measured(self) -> str:
-        """What its smoothness is of, in one word: "label", or "target"."""
+        """Whether smoothness is that of labels or of targets, in one word: "label" or "target"."""
         return "label" if self.targets is None else "target"
 
     @property
     def told(self) -> NDArray[np.int64] | Floats:
-        """What its smoothness is of: labels (N,) int64, or targets (N, Q) float64."""
+        """The values whose smoothness was measured: labels (N,) int64, or targets (N, Q) float64."""
         return self.labels if self.targets is None else self.targets
 
     @property

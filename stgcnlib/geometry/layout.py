@@ -21,11 +21,11 @@ __all__ = ["MOST_NEIGHBOURS", "place_by_neighbours"]
 Floats = NDArray[np.float64]
 
 MOST_NEIGHBOURS = 90
-"""More neighbours than these say nothing more about a place: a perplexity of 30, as is usual."""
+"""Most neighbours that are read; they give a perplexity of 30, the usual value."""
 _STEPS = 500
 _SQUEEZED = 1e-4  # spread of a first start, as scikit-learn's own
-_EXAGGERATED = 12.0  # attraction at first, as is usual; none from the layer before: points move no more than due
-_DENSE = 40  # graphs of fewer recordings have all their eigenvectors computed
+_EXAGGERATED = 12.0  # early exaggeration, as usual; 1 with a start, so that points move no more than needed
+_DENSE = 40  # for graphs of up to so many recordings, all eigenvectors are computed
 
 
 def place_by_neighbours(
@@ -33,15 +33,15 @@ def place_by_neighbours(
 ) -> Floats:
     """Points in the plane where near neighbours lie near each other: (N, 2) float64, centred.
 
-    t-SNE (van der Maaten, "Accelerating t-SNE using Tree-Based Algorithms", JMLR 2014; scikit-learn's) on a
+    t-SNE (van der Maaten, "Accelerating t-SNE using Tree-Based Algorithms", JMLR 2014; scikit-learn's) with a
     perplexity of a third of the neighbours, on one thread, so that the number of threads changes nothing.
 
     Args:
         indices: (N, K) neighbours of each recording, nearest first; only the first `MOST_NEIGHBOURS` are read.
         distances: (N, K), their distances.
-        start: (N, 2) where points come from, such as those of the layer before; `None`: the two slowest directions of
-            the neighbour graph (Belkin and Niyogi, Neural Computation 2003).
-        seed: of what tells recordings apart that the start puts at one place.
+        start: (N, 2) initial points, such as those of the layer before; `None`: the two slowest directions of the
+            neighbour graph (Belkin and Niyogi, Neural Computation 2003).
+        seed: of t-SNE, and of small shifts that separate recordings with equal initial points.
 
     Raises:
         GraphError: neighbours and distances do not fit each other, or the start does not fit them.
@@ -80,7 +80,7 @@ def place_by_neighbours(
 
 
 def _slow_directions(near: NDArray[np.int64], far: Floats, seed: int) -> Floats:
-    """(N, 2) eigenvectors of the random walk on the symmetric neighbour graph, next to the constant one."""
+    """(N, 2) eigenvectors of the random walk on the symmetric neighbour graph: the first two after the constant one."""
     count, k = near.shape
     width = np.maximum(far[:, -1] / 3, 1e-9)
     weights = np.exp(-(far**2) / (2 * width[:, None] * width[near])) + 1e-9

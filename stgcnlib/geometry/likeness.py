@@ -35,8 +35,8 @@ def network_likeness(
     """How alike each layer of one network and each layer of every other network are, on the same recordings.
 
     Neighbours are those of the geometry's main curve. Intervals are by jackknife: one part of the recordings is left
-    out at a time, and graphs and likeness are made anew. They say nothing of other trainings. Above 2,000 recordings
-    the likeness is measured on 2,000 of them, drawn at random; their neighbours are among all.
+    out at a time, and graphs and likeness are made anew. They do not cover further training runs. Above 2,000
+    recordings the likeness is measured on 2,000 of them, drawn at random; their neighbours are among all.
 
     Source: docs/method.md, "Further measures of a layer".
 

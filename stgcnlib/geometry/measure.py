@@ -79,19 +79,19 @@ def layer_geometry(
         class_names: name of each class; "class 0", … if left out.
         targets: (N,) or (N, Q) real targets, in place of labels.
         target_names: name of each column; "target 0", … if left out.
-        groups: (N,) subject of each recording, or another group. Where given, graphs have neighbours by "other
-            subjects" only (so that identity is not mistaken for action); each layer of a trained network gets a second
-            graph, of "all". None: "all".
+        groups: (N,) subject of each recording, or another group. Where given, a recording's neighbours are of "other
+            subjects" only (so that identity is not mistaken for action), and each layer of a trained network gets a
+            second graph, where "all" may be neighbours. None: "all" only.
         group: what `groups` are, in one word; "day" makes them "other days".
         resample: (N,) groups that intervals leave out as a whole; "recordings": every one by itself; None: `groups`.
         unit: what those are, in one word.
-        distances: name of network -> layer name -> (N, N) distances, or a `LayerDistances`; layers left out are taken
-            from the store: up to 2,000 recordings all pairs, above those that are read. A network that only has
-            distances needs no store.
+        distances: name of network -> layer name -> (N, N) distances, or a `LayerDistances`. For layers left
+            out, distances are computed from the store: all pairs up to 2,000 recordings, above that only those that
+            graphs need. A network whose distances are all given needs no store.
         k: candidates per node; None: what suits labels and groups (`choose_k`).
         sigma, symmetrize, solver: as `stgcnlib.dsgraph.nnk_graph`.
         dtw: a `DTWOptions` or some of its fields, for distances that are computed.
-        device: where they are, as of `stgcnlib.dtw.dtw_distances`.
+        device: where distances are computed, as of `stgcnlib.dtw.dtw_distances`.
         permutations: shuffles of the labels or targets for the null.
         confidence: of the intervals and of the null's range.
         seed: of shuffles, and of random parts where no groups are known.
@@ -215,7 +215,7 @@ def values_without(
         options: further ones of `build`.
 
     Returns:
-        NaN for the nodes of the part that is left out, and everywhere if a node has no candidate left without it.
+        NaN for the nodes of the part that is left out; a row is all NaN where some node has no candidate left.
 
     Raises:
         GraphError: the k nearest among those that are left are not known.

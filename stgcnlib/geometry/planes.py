@@ -1,8 +1,8 @@
 """Places in the plane for things of which only distances are known: recordings of a DS-Graph, nodes of a layout.
 
-All distances of some hundred things are followed (MDS); of thousands only who is near whom (`layout`). The planes of a
-network's layers are turned onto each other, so that what moves from one layer to the next is what changed, and not how
-the plane happens to lie.
+MDS follows all distances, of up to 2,000 recordings; for more, only nearest neighbours are followed (`layout`). The
+planes of a network's layers are rotated or reflected onto each other, so that only other changes show as movement from
+one layer to the next.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["MOST_BY_DISTANCES", "aligned_planes", "embed", "placed", "turned_ont
 Floats = NDArray[np.float64]
 
 MOST_BY_DISTANCES = 2000
-"""Planes of more recordings than these follow their nearest neighbours instead of all distances."""
+"""Planes of more recordings than this follow their nearest neighbours instead of all distances."""
 
 
 def embed(distances: ArrayLike, seed: int = 0) -> Floats:
@@ -53,7 +53,7 @@ def placed(distances: LayerDistances | ArrayLike, seed: int = 0, *, start: Float
         distances: a `LayerDistances`, or an (N, N) array. Where all pairs of at most `MOST_BY_DISTANCES` recordings are
             known, they are placed by `embed`, else by `place_by_neighbours`.
         seed: of both.
-        start: (N, 2) where points placed by their nearest come from.
+        start: (N, 2) initial points of `place_by_neighbours`.
 
     Raises:
         GraphError: the matrix is not square, or not one of distances.
@@ -82,8 +82,8 @@ def aligned_planes(
     Returns:
         layer -> (N, 2) float32: that layer `placed`, scaled to a root mean square distance of 1 from the centre (0 if
         all points coincide), and rotated or reflected to lie as near to the layer before as it can (orthogonal
-        Procrustes). Where all distances are followed, those within a layer keep their ratios; those of two layers can't
-        be compared. Where the nearest are, places start from those of the layer before, and say only who is near whom.
+        Procrustes). With `embed`, distances within a layer keep their ratios; those of two layers cannot be compared.
+        With `place_by_neighbours`, points start from those of the layer before, and show only who is near whom.
 
     Raises:
         GraphError: matrices are not square, or of different sizes.

@@ -1,4 +1,4 @@
-"""Euclidean distances of many points, as far as graphs and their intervals read them."""
+"""Euclidean distances of many points: those that graphs and their intervals need."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BLOCK = 2**24  # entries of a part of the matrix, or coordinates of differences
 def point_distances(
     points: ArrayLike, k: int, *, exclude: ArrayLike | None = None, parts: ArrayLike | None = None
 ) -> LayerDistances:
-    """Tables of the nearest of N points, as far as graphs of `k` candidates read them without each part.
+    """Tables of the nearest of N points: as many as graphs of `k` candidates need, also without any one part.
 
     Args:
         points: (N, D) real.
@@ -70,7 +70,7 @@ def _nearest(X: Floats, reach: int, codes: Codes | None) -> NeighborTable:
         gap[np.arange(len(rows)), rows] = np.inf
         if codes is not None:
             gap[codes[rows][:, None] == codes] = np.inf
-        # All that rounding of the products may have put behind, and all that tie: the index decides among these.
+        # Keep all points that rounding of the products may have ranked too far, and all ties; ties go by index.
         cut = np.partition(gap, reach - 1, axis=1)[:, reach - 1 : reach]
         within = gap <= cut + slack
         width = int(within.sum(axis=1).max())

@@ -43,7 +43,7 @@ SomeRows = tuple[Rows, list[Rows | None]]
 
 
 class Quantities:
-    """What every layer of one computation shares.
+    """Computes the statistics of layers; holds what all layers of one computation share.
 
     Args:
         geometry: its labels or targets, groups, settings and parts are used.
@@ -71,7 +71,7 @@ class Quantities:
         self.shuffled = np.stack([generator.permutation(self.y) for _ in range(int(settings["permutations"]))])
 
     def candidates(self, nodes: Nodes) -> int:
-        """The fewest candidates that one of some nodes has among them."""
+        """The fewest candidates of any of these nodes, where only these nodes are candidates."""
         return fewest_candidates(of_nodes(self.groups, nodes), len(nodes)).candidates
 
     def graphs(self, graph: DSGraph, distances: LayerDistances) -> Graphs:
@@ -118,7 +118,7 @@ class Quantities:
         return found | dict(zip(names, (near, probe), strict=True))
 
     def _votes(self, distances: LayerDistances) -> dict[str, Any]:
-        """Accuracy, or R², of neighbours; a node votes anew without each part."""
+        """Accuracy, or R², of neighbours; votes are counted anew without each part."""
         told: Callable[..., Any] = knn_estimates if self.y.ndim == 2 else knn_predictions
 
         def predicted(nodes: Nodes) -> Any:
@@ -222,7 +222,7 @@ class Quantities:
         return rows
 
     def _cka(self, grams: list[Floats]) -> tuple[Floats, Floats]:
-        """(L, L) CKA of layers, and (P, L, L) without each part; (0, L, L) where there is too little without one."""
+        """(L, L) CKA of layers, and (P, L, L) without each part; (0, L, L) where too few recordings are left."""
         value = cka_matrix(grams)
         if not self.enough:
             return value, np.zeros((0, *value.shape))

@@ -33,9 +33,9 @@ Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
 LIKENESS_NEEDS = 4
-"""So many recordings, by the estimator of CKA."""
+"""Fewest recordings that the estimator of CKA takes."""
 MOST_FOLDS = 10
-"""Subjects are put together into so many folds where there are more of them."""
+"""Most folds; where there are more subjects, several share a fold."""
 
 
 def pooled_features(activations: Any, nodes: Codes | None = None) -> Floats:
@@ -57,7 +57,7 @@ def gram(features: ArrayLike) -> Floats:
     X = np.asarray(features, dtype=np.float64)
     if X.ndim != 2:
         raise GraphError(f"features have shape {X.shape}; expected (N, D)")
-    # Neither changes the value; both keep its arithmetic away from cancellation.
+    # Centring and scaling do not change CKA; they keep rounding errors small.
     X = X - X.mean(axis=0)
     K = X @ X.T
     size = float(np.trace(K)) / len(K)
@@ -104,8 +104,8 @@ def knn_predictions(
         distances: (N, N), or a `LayerDistances`.
         labels: (N,) class indices.
         k: number of votes.
-        exclude: (N,) or (N, N), who may not vote, as in `nnk_graph`: give the subjects, so that nobody is
-            recognised by themselves.
+        exclude: (N,) or (N, N), who may not vote, as in `nnk_graph`: give the subjects, so that no recording is
+            classified by others of its own subject.
 
     Raises:
         GraphError: sizes do not fit, or a node has fewer than k candidates.

@@ -32,7 +32,7 @@ def rounding_error(
         progress: draw a progress bar; None: on a terminal.
 
     Returns:
-        One row per layer: layer, index, title, features (root mean square of what is taken off the features, over that
+        One row per layer: layer, index, title, features (root mean square of their rounding errors, divided by that
         of the features), pairs (whose distance is above 0), median and largest (over these pairs, the difference of
         the distances over the distance); NaN without such pairs.
 

@@ -33,7 +33,7 @@ Floats = NDArray[np.float64]
 Distances = Callable[[str, DTWOptions], LayerDistances | NDArray[np.floating]]
 
 OWN = "own choices"
-"""What `varied` is for the curve that all others are compared with."""
+"""The value of `varied` in the rows of the curve that all others are compared with."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,8 @@ def sensitivity(
 ) -> pd.DataFrame:
     """Random-walk smoothness of every layer, with one choice changed at a time.
 
-    Each further reading, window and normalization costs all distances of its layers; all else costs graphs only.
+    For each further reading, window or normalization, all DTW distances of the layers are computed; other choices need
+    no further DTW.
 
     Source: our choice of what is varied; each quantity as in docs/method.md, "Label smoothness".
 
@@ -90,9 +91,9 @@ def sensitivity(
         baselines: distances without warping, as `baseline_distances`; above 2,000 recordings without "resampled".
         layers: names; None: all of the store.
         dtw: the own options, a `DTWOptions` or some of its fields.
-        distances: (layer name, options) -> (N, N) distances, or a `LayerDistances` that reaches as far as the largest
-            K needs, where they are kept already; None: of all pairs, computed from the store layer by layer, and not
-            kept.
+        distances: a function (layer name, options) -> (N, N) distances, or a `LayerDistances` that reaches as far as
+            the largest K needs; give it where distances are stored already. None: all pairs are computed from the
+            store, layer by layer, and not kept.
         sigma: the own kernel width, as `nnk_graph`.
         permutations, confidence, seed: as `layer_geometry`.
         progress: draw a progress bar; None: on a terminal.
@@ -100,7 +101,7 @@ def sensitivity(
     Returns:
         One row per (layer, varied, choice), the own choices first: layer, index, title, varied ("own choices", "K",
         "graph", "reading", "window", "normalization", "sigma", "distance"), choice, k, smoothness, low, high,
-        null_mean, floor, rescaled, fall (smoothness at the first of the layers less this), fall_low, fall_high,
+        null_mean, floor, rescaled, fall (smoothness at the first of the layers minus this), fall_low, fall_high,
         neighbor_count (mean kept), n. Intervals leave out one part at a time, with graphs made anew.
 
     Raises:
@@ -161,7 +162,7 @@ def sensitivity(
                 | {"fall": fall.value, "fall_low": fall.low, "fall_high": fall.high}
                 | {"neighbor_count": float(graph.neighbor_counts().mean()), "n": count}
             )
-    # Layer by layer, as they were computed; a reader wants curve by curve.
+    # Rows were computed layer by layer; the table lists them curve by curve.
     order = [layer * len(variants) + v for v in range(len(variants)) for layer in range(len(names))]
     return pd.DataFrame([rows[place] for place in order])
 
@@ -205,7 +206,7 @@ def _split(name: str) -> tuple[str, str]:
 
 
 def sensitivity_summary(table: pd.DataFrame) -> pd.DataFrame:
-    """What each choice says of depth: one row per (varied, choice) of the table of `sensitivity`.
+    """How smoothness changes with depth under each choice: one row per (varied, choice) of `sensitivity`'s table.
 
     Columns: varied, choice, k, first and last (smoothness at the first and last layer), fall (first − last), fall_low,
     fall_high, relative_fall (of the first), lowest (title of the smoothest layer), rank_correlation (Spearman's, of the

@@ -49,7 +49,7 @@ def node_shares(graph: DSGraph, labels: ArrayLike, *, classes: int | None = None
 
 
 def class_shares(graph: DSGraph, labels: ArrayLike, *, classes: int | None = None) -> Floats:
-    """(C, C) where the neighbourhood weight of a class leads, every node counting 1: row c is the mean over its nodes.
+    """(C, C) share of each class's neighbourhood weight on each class: row c is the mean of `node_shares` over class c.
 
     The diagonal is 1 minus the class's random-walk smoothness. Rows of classes without nodes are NaN.
 
@@ -57,7 +57,7 @@ def class_shares(graph: DSGraph, labels: ArrayLike, *, classes: int | None = Non
 
     Args:
         labels: (N,) class indices.
-        classes: C; None: as many as labels tell.
+        classes: C; None: the largest label + 1.
 
     Raises:
         GraphError: labels do not fit the graph.
@@ -90,8 +90,8 @@ def class_confusions(
     Returns:
         One row per (layer, class, other class that occurs): layer, index, title, class_index, class_name,
         other_index, other_name, share (of the class's neighbourhood weight that lies on the other; 1 − smoothness
-        for the class itself), low, high (jackknife interval), chance (the share with shuffled labels, to the
-        accuracy of large N), rank (1 = the class it is mixed with most, itself left out; 0 = itself).
+        for the class itself), low, high (jackknife interval), chance (the expected share with shuffled labels),
+        rank (1 = the class it is mixed with most, itself left out; 0 = itself).
 
     Raises:
         GraphError: the geometry has no such network.
@@ -131,10 +131,10 @@ def class_separation(geometry: LayerGeometry, *, network: str = "trained", clear
     separate, at most a share of 1 − confidence does so by chance, on average; where none does, none is named in that
     share of cases (simulated in tests/geometry/test_separation.py).
 
-    Where: at the first layer from which on, at every layer, the fall from the input is above 0, each by an interval of
-    the level that the correction left. Without a test, `half` is the depth at which half of the fall from the input to
-    the last layer is done, and `half_least` and `half_most` are its range with nobody or one subject left out: they
-    show how firm it is and are no confidence interval.
+    Where: at the first layer from which on, at every layer, the interval of the fall from the input is above 0. These
+    intervals have the level that the correction gives. Without a test, `half` is the depth at which half of the fall
+    from the input to the last layer is done, and `half_least` and `half_most` are its range with no subject or one
+    subject left out: they show how stable it is, and are not a confidence interval.
 
     Source: our choice (docs/method.md, "Further measures of a layer").
 
@@ -196,9 +196,9 @@ class _Class:
         self.left_out = np.stack([jackknife.means(without[0] - w, nodes=nodes) for w in without], axis=1)  # (P, layers)
 
     def place(self, level: float) -> int:
-        """Position of the first layer from which on the fall is above 0 by intervals of that level; else their number.
+        """Position of the first layer from which on the fall is above 0 by intervals of that level.
 
-        The level is that at which intervals of selected classes hold together (Benjamini and Yekutieli 2005).
+        Where there is none, the number of layers. The level accounts for the selection of classes (Benjamini and Yekutieli 2005).
         """
         sure = np.array([replace(each, confidence=1 - level).low > 0 for each in self.falls])
         kept = np.logical_and.accumulate(sure[::-1])[::-1]
@@ -236,7 +236,7 @@ def _shares_without(geometry: LayerGeometry, distances: LayerDistances | ArrayLi
 
 
 def _half(drops: Floats, indices: Floats) -> float:
-    """The depth at which half of the last drop is reached first, straight between layers; NaN without a fall."""
+    """The depth at which half of the last drop is reached first, linear between layers; NaN without a fall."""
     if not drops[-1] > 0:
         return float("nan")
     goal = drops[-1] / 2

@@ -1,7 +1,7 @@
-"""What a set of recordings is too small for: side quantities that cannot be measured on it, with a sentence why.
+"""Side quantities that cannot be measured because a set of recordings is too small, with a sentence why.
 
-It follows from labels and groups alone, so that it is known before anything is measured. What the curve of label
-smoothness itself needs is an error instead.
+This follows from labels and groups alone, so it is known before anything is measured. Where the curve of label
+smoothness itself cannot be measured, an error is raised instead.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from stgcnlib.groups import RECORDINGS, fewest_candidates, group_codes, of_nodes
 __all__ = ["find_shortages", "intervals_known", "sampled"]
 
 MOST = 2000
-"""Up to so many recordings, the probe and the likeness of layers are measured on all of them."""
+"""Up to this number of recordings, the probe and the likeness of layers are measured on all of them."""
 
 
 def find_shortages(
@@ -86,7 +86,7 @@ def intervals_known(parts: NDArray[np.int64], groups: ArrayLike | None) -> bool:
 
 
 def sampled(parts: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-    """(n,) all nodes, or above 2,000 so many of them in order, with one of every part at least.
+    """(n,) all nodes; of more than 2,000, 2,000 drawn at random, ascending, with at least one of every part.
 
     Args:
         parts: (N,) part of each recording, as of `Jackknife`.

@@ -62,7 +62,7 @@ def label_smoothness(
         classes: number of classes C; None: the largest label + 1.
 
     A node without neighbours (only the "pynnk" options leave any) has ŷ = 0: it counts 1 in "random-walk" and
-    "symmetric" and nothing in the quadratic forms; normalised by its degree, it is NaN.
+    "symmetric" and nothing in the quadratic forms; its own value of "quadratic-normalized" is NaN.
 
     Raises:
         GraphError: labels do not fit the graph, or an option is unknown.
@@ -116,7 +116,7 @@ def check_labels(labels: ArrayLike, count: int) -> NDArray[np.int64]:
 
 
 def _join(total: Floats, weight: Floats, form: Form) -> Floats:
-    """Sums over nodes to the value of a graph or class."""
+    """The value of a graph or class, from sums over its nodes."""
     if form == "quadratic":
         return total
     return np.divide(total, weight, out=np.full_like(total, np.nan), where=weight > 0)

@@ -1,4 +1,4 @@
-"""layer_statistics: quantities that readers already trust, beside label smoothness, for every layer and pair of layers.
+"""layer_statistics: established measures beside label smoothness, for every layer and every pair of layers.
 
 Neighbour counts, polytope diameters, intrinsic dimension, accuracy (of targets: R²) of neighbours and of a probe;
 overlap of neighbourhoods, similarity of graphs and CKA between layers. `quantities` measures them, layer by layer; here
@@ -140,7 +140,7 @@ def layer_statistics(
         store: the LayerStore that the geometry was made from.
         geometry: its graphs, labels or targets, subjects and settings are used.
         distances: layer name -> (N, N) distances, or `LayerDistances`, that its graphs were built from. Where not all
-            pairs are known, the mean distance that diameters are divided by is that of some 20,000 pairs.
+            pairs are known, the mean distance by which diameters are divided is estimated from some 20,000 pairs.
         untrained, untrained_distances: a store, and (N, N) distances by layer, of the control; both or neither.
         votes: neighbours that vote in "knn_accuracy", or whose mean "knn_r2" is of; lowered where a node has fewer
             candidates.

@@ -20,7 +20,7 @@ class StoredGraphs(Mapping[Key, DSGraph]):
 
     Args:
         files: key -> file, absolute, all there.
-        kept: so many of those read last stay in memory.
+        kept: number of the most recently used graphs that stay in memory.
 
     Attributes:
         files: as given.
@@ -52,7 +52,7 @@ class StoredGraphs(Mapping[Key, DSGraph]):
         return len(self.files)
 
     def passing(self) -> StoredGraphs:
-        """The same graphs, of which only the last one stays in memory: to look at each once."""
+        """The same graphs with only the last one kept in memory, for a loop that reads each graph once."""
         return StoredGraphs(self.files, kept=1)
 
 

@@ -50,15 +50,15 @@ def suspect_labels(
     """Recordings whose neighbours at late layers say that they belong to another class, most suspicious first.
 
     At each layer a recording has a row p of shares: how much of its neighbourhood weight lies on each class. Only other
-    subjects count, where subjects are known, so that a person's own mislabelled repetitions do not vouch for each
+    subjects count, where subjects are known, so that a person's own mislabelled repetitions do not confirm each
     other. Q_c is the mean row of class c's recordings, this one left out. The evidence of a layer for class c
     against the given label y is the log-likelihood ratio Σ_d p_d log(Q_c[d] / Q_y[d]), in nats per neighbour: a
     neighbour's vote counts more when its class is rarely confused with this one. `score` is its mean over the layers
     for the class where that mean is largest; above 0 the other class explains the neighbourhood better.
 
-    A network that was trained on a wrong label may have memorised it and put the recording among its wrong class at the
-    last layer. Several layers are therefore joined, and where training recordings are among
-    the nodes it is worth giving the earlier layers too (``layers=store.layers``).
+    A network that was trained on a wrong label may have memorised it, and then places the recording within the wrong
+    class at the last layer. Several layers are therefore joined. Where training recordings are among the nodes, give
+    the earlier layers too (``layers=store.layers``).
 
     Source: our choice.
 
@@ -125,9 +125,9 @@ def outliers(geometry: LayerGeometry, *, layers: Sequence[str] | None = None, ne
     """Recordings that lie far from their own neighbours, most remote first.
 
     At each layer `distance` is the mean distance of a node to its kept NNK neighbours by weight (to its nearest
-    candidate where solver "pynnk" keeps none), relative to the median of that over all nodes, and `z` how many robust
-    standard deviations (1.4826 times the median absolute deviation) its logarithm lies above the median. `score` is the
-    mean of z over the layers.
+    candidate where solver "pynnk" keeps none), relative to the median of that over all nodes. `z` says how many robust
+    standard deviations (1.4826 times the median absolute deviation) the logarithm of `distance` lies above its median.
+    `score` is the mean of z over the layers.
 
     Source: our choice.
 
@@ -151,10 +151,10 @@ def outliers(geometry: LayerGeometry, *, layers: Sequence[str] | None = None, ne
     for name in chosen:
         graph = geometry.graphs[(name, network, geometry.neighbours)]
         total = graph.weights.sum(axis=1)
-        # A node that the published solver leaves without a neighbour is as remote as its nearest candidate.
+        # A node that the published solver leaves without a neighbour gets the distance of its nearest candidate.
         near = graph.candidate_distances[:, 0].copy()
         kept = np.divide((graph.weights * graph.candidate_distances).sum(axis=1), total, out=near, where=total > 0)
-        # A duplicate has distance 0; it is as near as the nearest that is none.
+        # A duplicate has distance 0, which has no logarithm: it gets the smallest distance above 0.
         floor = kept[kept > 0].min() if (kept > 0).any() else 1.0
         logs = np.log(np.maximum(kept, floor))
         logs -= np.median(logs)

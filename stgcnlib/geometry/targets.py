@@ -1,7 +1,7 @@
 """Real targets on a DS-Graph, where labels are not classes: smoothness, its null, and read-outs with R².
 
-The same random-walk operator as in `smoothness`, over twice the variance: 0 where all neighbours share the target, 1
-where the target is shuffled. One-hot labels are the special case in which it is label smoothness over its null.
+The same random-walk operator as in `smoothness`, divided by twice the variance: 0 where all neighbours share the
+target, 1 on average where the target is shuffled. For one-hot labels it is label smoothness divided by its null.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ def target_smoothness(graph: DSGraph, targets: ArrayLike, *, per: Literal["graph
     neighbours differ more than recordings picked at random.
 
     For one-hot targets of classes, ‖y_i − y_j‖² is 2 where labels differ, and Var y is the mean of label smoothness
-    over shuffled labels, 1 − Σ_c n_c (n_c − 1) / N (N − 1); so S is `label_smoothness` ("random-walk") over its null.
+    over shuffled labels, 1 − Σ_c n_c (n_c − 1) / N (N − 1); so S is `label_smoothness` ("random-walk") divided
+    by its null.
 
     Source: our choice (docs/method.md, "Label smoothness").
 
@@ -89,10 +90,10 @@ def node_smoothness(graph: DSGraph, told: NDArray[np.int64] | Floats) -> Floats:
 
 
 def target_null(graph: DSGraph, targets: ArrayLike, *, permutations: int = 200, seed: int = 0) -> Floats:
-    """(permutations,) smoothness of the same graph with shuffled targets; the twin of `permutation_null`.
+    """(permutations,) smoothness of the same graph with shuffled targets; the counterpart of `permutation_null`.
 
-    Targets are shuffled `permutations` times. The mean is 1 up to the draws; the spread
-    says how far chance alone takes S from 1 on this graph.
+    Targets are shuffled `permutations` times. The expected mean is 1; the spread says how far chance alone takes S from
+    1 on this graph.
 
     Source: our choice of a control (docs/method.md, "Label smoothness").
 
@@ -195,7 +196,7 @@ def explained(targets: ArrayLike, estimates: ArrayLike) -> Floats:
 
 
 def r_squared(targets: ArrayLike, estimates: ArrayLike) -> float:
-    """R² over all columns: 1 for exact estimates, 0 for the mean of the targets, below 0 where that would be better.
+    """R² over all columns: 1 for exact estimates, 0 for the mean of the targets, below 0 for worse estimates.
 
     Source: the coefficient of determination; sums that run over all columns together are our choice.
 

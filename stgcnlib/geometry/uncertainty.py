@@ -1,7 +1,7 @@
-"""How sure a value is: shuffled labels, and the jackknife over subjects with everything made anew without each.
+"""How certain a value is: shuffled labels, and a jackknife that makes everything anew without each subject.
 
-A graph belongs to its recordings: leaving a subject out changes who is whose neighbour. Intervals over fixed graphs
-miss that, and cover too seldom (benchmarks/verdict_rates.py); the jackknife makes the graphs anew.
+A graph depends on its recordings: without a subject, other recordings have other neighbours. Intervals from fixed
+graphs miss that, and contain the true value too seldom (benchmarks/verdict_rates.py); the jackknife makes graphs anew.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def deletion_groups(count: int, *, groups: ArrayLike | None = None, most: int = 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value and how sure it is.
+    """A value and how certain it is.
 
     Attributes:
         value: the estimate.
@@ -162,7 +162,8 @@ class Jackknife:
     """Intervals from values that are made anew without one part of the recordings at a time.
 
     Tukey's: the squared error is (P − 1)/P Σ (θ_p − θ̄)² over P parts, with Student's t of P − 1 degrees of freedom. It
-    serves any statistic. Without two parts, or where a value is not finite without one, there is no interval (NaN).
+    serves any statistic. There is no interval (NaN) with fewer than two parts, or where a value without some part is
+    not finite.
 
     Attributes:
         parts: (N,) part of each recording, from 0; see `deletion_groups`.
@@ -202,8 +203,8 @@ class Jackknife:
 
         Args:
             values: (N,) per node.
-            left_out: (P, N) the same where graphs are made anew without each part (NaN, or anything, for the nodes of
-                the part); None: a node's value does not depend on the others.
+            left_out: (P, N) the same where graphs are made anew without each part (values of the part's own nodes are
+                not read); None: a node's value does not depend on the others.
             nodes: indices, or (N,) bool, of those that count; None: all.
         """
         x = np.asarray(values, dtype=np.float64)
@@ -222,17 +223,17 @@ class Jackknife:
     ) -> tuple[float, float, float]:
         """(value, low, high) of the ratio of two statistics, averaged over R networks before they are divided.
 
-        Fieller's interval: all ratios q for which above − q below does not differ from 0. It serves where the lower
-        statistic is small against its error, as Tukey's interval of the ratio would not.
+        Fieller's interval: all ratios q for which above − q below does not differ significantly from 0. It also holds
+        where the denominator is small relative to its error; Tukey's interval of the ratio does not.
 
         Args:
             above, below: (R,) of each network.
             above_without, below_without: (R, P) without each part.
-            below_error: a further standard error of the lower statistic, independent of the others.
+            below_error: a further standard error of the denominator, independent of the others.
 
         Returns:
-            The interval has the spread between networks in it. It is NaN where there is none: the lower statistic may
-            be 0, or a value is not known.
+            The interval includes the spread between networks. It is NaN where there is none: the denominator may be 0,
+            or a value is not known.
         """
         from scipy.stats import t
 
@@ -280,7 +281,7 @@ class Spread:
     without: Floats
 
     def __sub__(self, other: Spread) -> Spread:
-        """Network by network: both are of the same ones."""
+        """The difference network by network; both have the same networks."""
         return Spread(self.each - other.each, self.without - other.without)
 
     def __neg__(self) -> Spread:
@@ -296,9 +297,9 @@ class Spread:
 
 
 def estimate_sum(spreads: Sequence[Spread], jackknife: Jackknife) -> Estimate:
-    """The sum of the means of statistics, (R,) each, of which every one has networks of its own.
+    """The sum of the means of several statistics, (R,) each; every statistic has its own networks.
 
-    Its error is from the parts left out of all at a time, and of each the spread between its networks is added.
+    For its error, each part is left out of all statistics at once; the spread between the networks of each is added.
     """
     value = sum(float(spread.each.mean()) for spread in spreads)
     found = jackknife.of(value, np.sum([spread.without.mean(axis=0) for spread in spreads], axis=0))
