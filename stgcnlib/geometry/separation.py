@@ -198,7 +198,8 @@ class _Class:
     def place(self, level: float) -> int:
         """Position of the first layer from which on the fall is above 0 by intervals of that level.
 
-        Where there is none, the number of layers. The level accounts for the selection of classes (Benjamini and Yekutieli 2005).
+        Where there is none, the number of layers. The level accounts for the selection of classes (Benjamini and
+        Yekutieli 2005).
         """
         sure = np.array([replace(each, confidence=1 - level).low > 0 for each in self.falls])
         kept = np.logical_and.accumulate(sure[::-1])[::-1]

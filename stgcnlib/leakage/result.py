@@ -35,7 +35,7 @@ class Leakage:
         pairs: one row per pair of a training and a test recording: kind ("equal", "near-equal", "same performance"),
             train, test (names), train_class, test_class, distance (as share of the median distance of all pairs; 0 for
             equal ones, NaN for "same performance"), why, train_index, test_index (in the two parts).
-        repeats: as `stgcnlib.duplicates.repeated_recordings`: what has to be left out so that nothing is there twice.
+        repeats: as `stgcnlib.duplicates.repeated_recordings`: the recordings to leave out so that none occurs twice.
         facts: train (0: there is no training part), test (counts of recordings), class_counts (of the test part, by
             class that is in either part; empty in a set without classes), near (the share that was used), compared
             (whether near-equal ones were looked for), dropped (whether `repeats` have been left out of both parts).

@@ -45,13 +45,13 @@ def find_leakage(
     takes no performance for another, and finds copies that were moved, stored anew or slightly disturbed. Copies that
     lost frames or were resampled in time often lie above it and are missed.
 
-    It costs the distances of all pairs: on one core some 40,000 to 150,000 a second for recordings of 20 joints.
+    It computes the distances of all pairs: on one core some 40,000 to 150,000 a second for recordings of 20 joints.
 
     Args:
         train, test: parts of one set, prepared as the network sees them. `None` for the training part where it is not
-            known: only what is twice in the test part is found.
+            known: then only recordings that occur twice in the test part are found.
         near: share of the median distance, from 0 (no search) to below 1.
-        most_pairs: above so many pairs, only equal recordings and performances are looked for.
+        most_pairs: above this number of pairs, only equal recordings and the same performances are looked for.
         progress: draw a progress bar; None: on a terminal.
 
     Raises:

@@ -34,7 +34,7 @@ class Comparison:
 
     Attributes:
         studies: one row per study: study, folder, network, data, layers, n, k, accuracy, input, last, fall, fall_low,
-            fall_high (smoothness of the input less that of the last layer), input_rescaled, last_rescaled,
+            fall_high (smoothness of the input minus that of the last layer), input_rescaled, last_rescaled,
             untrained_last. Means over the networks of a kind.
         curves: one row per layer: layer, index, depth (0 the input, 1 the last), title, kind ("trained",
             "untrained"), smoothness, low, high, null_mean, floor, rescaled, rescaled_low, rescaled_high.
@@ -45,8 +45,8 @@ class Comparison:
             high, p, units (how many subjects, or other parts, were left out one by one), unit ("subject", …, "part"),
             n. The scale is "S", or "share" for accuracy. Where settings that decide levels are not equal, it is
             "rescaled" and nothing is tested (low, high and p are NaN): the settings alone make a difference. The same
-            distances with K = 8 and 30 differ by 0.08 after rescaling at the last layer of UTD-MHAD, and a test calls
-            it sure (p = 0.007).
+            distances with K = 8 and 30 differ by 0.08 after rescaling at the last layer of UTD-MHAD, and a test finds
+            this significant (p = 0.007).
         unequal: settings that decide the level of smoothness and differ: setting, study, value.
         warnings: what makes a study's result doubtful, a sentence each that names the study.
     """
@@ -198,7 +198,7 @@ def _row(quantity: str, scale: str, first: float, second: float, found: Estimate
 
 
 def _same_parts(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64] | None:
-    """(P,) the second's number of each of the first's parts; `None` where recordings are parted in other ways."""
+    """(P,) the number in the second study of each part of the first; `None` where their parts are not the same."""
     pairs = np.unique(np.stack([first, second], axis=1), axis=0)
     if len(pairs) != first.max() + 1 or len(pairs) != second.max() + 1:
         return None
@@ -216,7 +216,7 @@ class _Curves:
         places: NDArray[np.int64] | None,
         scale: str,
     ) -> None:
-        """`places` as `_same_parts`; where there are none, graphs are not made anew without the first's parts."""
+        """`places` as `_same_parts`; None: values without a part are from the graphs of all recordings."""
         geometry = study.geometry
         curves: list[tuple[Floats, Floats]] = []  # (layers,), and (P, layers) without each part, per network
         for name in geometry.networks(TRAINED):

@@ -40,7 +40,7 @@ def corrupt(data: SequenceSet, kind: str, level: float | None, *, seed: int = 0)
 
     Args:
         data: any recordings.
-        kind: "jitter" (level: signal-to-noise ratio in dB, less is more), "joint dropout" and "frame dropout"
+        kind: "jitter" (level: signal-to-noise ratio in dB, lower is noisier), "joint dropout" and "frame dropout"
             (shares lost), "rotation" (largest turn in degrees), or "clean", for which the level is None.
         level: see `transforms.jitter`, `drop_joints`, `drop_frames` and `rotate`.
         seed: of the noise.
@@ -70,7 +70,7 @@ def kinds_and_levels(kinds: Sequence[Kind], levels: Mapping[Kind, Sequence[float
             raise StudyError(f"no noise is named {name!r}; {suggest(str(name), KINDS)}")
     wanted: list[tuple[str, float]] = []
     for kind in kinds:
-        # Mild first: infinity dB is no noise, and less is more.
+        # Mild first: infinity dB is no noise, and a lower ratio is more noise.
         chosen = sorted({float(x) for x in (levels or {}).get(kind, LEVELS[kind])}, reverse=kind == "jitter")
         if not chosen:
             raise StudyError(f"levels of {kind!r} are empty; give at least one, or leave the kind out of kinds")
@@ -83,8 +83,8 @@ def kinds_and_levels(kinds: Sequence[Kind], levels: Mapping[Kind, Sequence[float
 def motion_decibels(data: SequenceSet, kind: str, level: float | None) -> float:
     """Signal-to-noise ratio of jitter against the recordings' motion alone, in dB; NaN for other kinds of noise.
 
-    The level of jitter counts posture and motion as signal. Most of that is posture, which stays: against what moves,
-    the same noise is larger (`transforms.motion_share`). The median over recordings.
+    The level of jitter counts posture and motion as signal, and most of that is posture. Relative to motion alone, the
+    same noise is larger (`transforms.motion_share`). The value is the median over recordings.
     """
     if kind != "jitter" or level is None:
         return float("nan")

@@ -1,4 +1,4 @@
-"""Finished studies as `stgcnlib run` leaves them: read for comparison, and the settings that decide their levels."""
+"""Reads finished studies that `stgcnlib run` wrote, and the settings that decide their level of label smoothness."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class FinishedStudy:
 
     Attributes:
         folder: that `stgcnlib run` wrote.
-        name: tells it from the others that were read with it.
+        name: differs from those of the other studies that were read with it.
         settings: its study file.
         geometry: of its layers.
         recordings: name, class_name, predicted, correct and groups of each node, in order.

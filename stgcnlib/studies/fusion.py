@@ -30,8 +30,8 @@ class Fusion:
     Attributes:
         evaluation: of the sum; its logits are the sums.
         table: one row per stream: stream, weight, accuracy (alone), without (accuracy of the others together), adds
-            (accuracy of all less that), gained (recordings that are right with it and wrong without), lost (the other
-            way round), p (exact test of gained against lost, as if recordings were independent of each other).
+            (accuracy of all minus `without`), gained (recordings that are right with it and wrong without), lost (the
+            other way round), p (exact test of gained against lost, as if recordings were independent of each other).
         errors: (streams, streams) float64, share of the first's errors that the second makes as well, NaN if it makes
             none: streams that fail on the same recordings add little to each other.
     """

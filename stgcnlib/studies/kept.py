@@ -1,4 +1,4 @@
-"""Many tasks of one study: each result kept as soon as it is there, several at a time, continued after a stop.
+"""Computes many tasks of one study, several at a time, and keeps each result at once, so that a stop costs little.
 
 A task is a few plain values. A function takes what all tasks share and one task, and gives plain values back. The
 functions are in `noise` and `transfer`.
@@ -37,7 +37,7 @@ class KeptResults:
     """Results of tasks, one JSON file each, named by the fingerprint of everything that decides the result.
 
     Args:
-        folder: where they lie, made with the first; `None` keeps nothing.
+        folder: where the files are, created with the first result; `None` keeps nothing.
         shared: plain values that all tasks depend on.
     """
 
@@ -50,7 +50,7 @@ class KeptResults:
         return None if self.folder is None else self.folder / f"{fingerprint([self._shared, task])}.json"
 
     def read(self, task: Mapping[str, Any]) -> Values | None:
-        """The result of a task, or `None` if it is not there; a damaged file only costs the work."""
+        """The result of a task, or `None` if there is none or its file is damaged: it is then computed again."""
         file = self.path(task)
         if file is None:
             return None
@@ -80,10 +80,10 @@ def compute_all(
     """Results of `function(shared, task)` for every task, in their order; those that are kept are not repeated.
 
     Args:
-        function: takes `shared` and one task, gives plain values; a function of a module where `workers` is not 1.
+        function: takes `shared` and one task, gives plain values; defined at module level where `workers` is not 1.
         shared: anything; sent to each process once.
-        tasks: plain values that JSON keeps.
-        kept: where results are, and new ones go as soon as they are there.
+        tasks: plain values that JSON can store.
+        kept: earlier results; each new one is written there as soon as it is computed.
         workers: processes at a time, which divide the cores; 1: this process; `None`: as many as cores.
         description: of the progress bar.
         progress: draw a bar; `None`: on a terminal.
@@ -190,7 +190,7 @@ def _in_processes(
 
 @contextmanager
 def _threads_of_children(threads: int) -> Iterator[None]:
-    """Variables that a starting process reads: its share of the cores, and threads that sleep while they wait."""
+    """Set variables that new processes read: their share of the cores, and waiting threads that soon sleep."""
     wanted = dict.fromkeys(THREAD_VARIABLES, str(threads)) | {
         **process_variables(),
         "STGCNLIB_PROGRESS": "0",
@@ -210,7 +210,7 @@ _WORK: list[tuple[Function, Any]] = []
 
 
 def _begin(function: Function, shared: Any, threads: int) -> None:
-    """First thing in a process: what it computes, and on how many threads."""
+    """Prepare a new process: what it computes, and on how many threads."""
     import signal
 
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -224,7 +224,7 @@ def _begin(function: Function, shared: Any, threads: int) -> None:
 
 
 def _end_with_parent() -> None:
-    """A process of the pool waits for orders forever if its parent is killed."""
+    """End this process when its parent ends; it would else wait for tasks forever."""
     if (parent := multiprocessing.parent_process()) is not None:
         parent.join()
         os._exit(1)

@@ -64,24 +64,25 @@ def noise_study(
         network: trained on clean recordings; several, trained with different seeds, give means with the spread between
             them in their intervals.
         data: N test recordings with labels, normalised as for training.
-        groups: (N,) subject of each recording, or another group: its own are no neighbours. None: everyone may be one.
+        groups: (N,) subject of each recording, or another group: recordings of one group are no neighbours. None: all
+            may be neighbours.
         resample: (N,) groups that intervals leave out as a whole; "recordings": every one by itself; None: `groups`.
         unit: what those are, in one word.
         kinds: of noise, see `corrupt`.
         levels: kind -> levels, see `corrupt` for units; None, or a kind left out: `LEVELS`.
         noisy_networks: name -> network trained on noisy recordings, measured at the same levels.
-        layers: module names or patterns, the input is always there; None: all blocks.
+        layers: module names or patterns, the input is always included; None: all blocks.
         distances: layer -> (N, N) distances of the (first) network on clean recordings, where they are known already.
-        neighbours: among which recordings a noisy one's neighbours are searched: the "noisy" ones of others, or their
-            "clean" ones, as where a noisy recording comes to a clean collection.
-        geometry: of the same recordings, with untrained networks: what training gained is known from it, and noise is
-            measured against that. Its seed and groups have to be those of the study.
+        neighbours: where a noisy recording's neighbours are searched: among the "noisy" versions of the others, or
+            among their "clean" versions, as when one noisy recording is looked up in a clean collection.
+        geometry: of the same recordings, with untrained networks. It tells what training gained, and the effect of
+            noise is also given as a share of that gain. Its seed and groups have to be those of the study.
         k, sigma, symmetrize, solver: as `stgcnlib.dsgraph.nnk_graph`.
         dtw: a `DTWOptions` or some of its fields.
         confidence: of the intervals, as `layer_geometry`.
         seed: of noise and draws. Levels of one kind share their draws, so that they differ in size alone.
         folder: where each finished level is kept; a study that was stopped goes on from there. None: nowhere.
-        axes: how the layers' outputs lie, for networks that do not say, as `stgcnlib.record`.
+        axes: the axes of the layers' outputs, for networks that do not state them, as `stgcnlib.record`.
         device: where networks compute.
         progress: draw a bar; None: on a terminal.
 

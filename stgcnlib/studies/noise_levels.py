@@ -1,4 +1,4 @@
-"""What one network does on recordings with one kind and level of noise.
+"""Label smoothness and predictions of one network on recordings with one kind and level of noise.
 
 Kinds and levels are in `corruption`; studies of many levels, and their tables, are in `noise`.
 """
@@ -54,7 +54,8 @@ def measure_level(
         jackknife: its parts are left out one by one.
         groups, layers, neighbours, dtw, seed, axes, device: as of `noise_study`.
         distances: layer -> `LayerDistances` or (N, N) array of the clean recordings, where they are known.
-        how_many: distances are taken where they are not: of "all" pairs, of the nearest "neighbours", or "auto", by N.
+        how_many: which distances are computed where none are given: of "all" pairs, of the nearest "neighbours", or
+            "auto", by N.
         **graph: k, sigma, symmetrize and solver of the DS-Graphs.
 
     Returns:

@@ -106,7 +106,8 @@ class NoiseResult:
     def gain(self, network: str, indices: Sequence[int]) -> tuple[Spread, float] | None:
         """What training gained on clean recordings as a mean over some layers, and the untrained networks' own error.
 
-        Untrained − trained. The error is that of their mean, by the spread between them. `None` where none was given.
+        The gain is untrained − trained. The error is that of the mean of the untrained networks, from the spread
+        between them. `None` where no untrained network was measured.
         """
         if self.controls.empty:
             return None

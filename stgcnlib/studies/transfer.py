@@ -85,7 +85,7 @@ class TransferResult:
         return Jackknife(np.asarray(self.settings["parts"], dtype=np.int64), float(self.settings["confidence"]))
 
     def correct(self, method: str, frozen: int = -1) -> Floats:
-        """(fits, N) 1 where a fit named a test recording right."""
+        """(fits, N) 1 where a fit predicted the class of a test recording correctly, else 0."""
         rows = self.predictions
         rows = rows[(rows["method"] == method) & (rows["frozen"] == frozen)].sort_values(["number", "node"])
         if rows.empty:
@@ -97,7 +97,7 @@ class TransferResult:
         return _over_fits(self.jackknife, self.correct(method, frozen))
 
     def difference(self, first: tuple[str, int], second: tuple[str, int]) -> dict[str, float]:
-        """Accuracy of one method less that of another, by the same recordings and seeds, with interval."""
+        """Accuracy of one method minus that of another, on the same recordings and seeds, with interval."""
         found = _over_fits(self.jackknife, self.correct(*first) - self.correct(*second))
         return {"value": found.value, "low": found.low, "high": found.high, "se": found.error}
 
@@ -152,9 +152,9 @@ def transfer_study(
 ) -> TransferResult:
     """Fine-tune a source network on a target task with the first f blocks frozen, for every f, and compare.
 
-    Every fit leaves about a fifth of the training people out, others for each seed: on these it is decided how many
-    blocks to freeze, so that test accuracy is no part of the choice. All fits but the probe see the rest equally
-    often. Training from scratch has the learning rate of `stgcnlib.fit`, fine-tuning the lower one of
+    Every fit leaves out about a fifth of the training people, different ones for each seed. The number of blocks to
+    freeze is chosen on them, so that test accuracy has no part in the choice. All fits but the probe see the rest
+    equally often. Training from scratch has the learning rate of `stgcnlib.fit`, fine-tuning the lower one of
     `stgcnlib.fine_tune`, unless `training` gives one for both. The linear probe is a logistic regression on the
     source's last layer, averaged over frames and joints.
 
@@ -162,23 +162,23 @@ def transfer_study(
 
     Args:
         source: trained on the source task; not changed. Of several, fit number j begins at source j modulo their
-            number, so that the spread between fits has that between sources in it.
+            number, so that the spread between fits includes that between sources.
         train: target recordings to learn from, prepared as for the source.
         test: N target recordings to measure.
         frozen: numbers of first blocks to freeze; None: 0 to all L.
         seeds: how many, or which, seeds of head, order and variation.
         training: arguments of `stgcnlib.fit` for every fit; epochs are 15 if left out.
         fresh: makes an untrained network of the same shape for the target's classes, called with ``seed=``; None:
-            the source's own class with its options, which all networks of the zoo understand.
-        groups: (N,) subjects of `test`, or another group; its own are no neighbours. None: unknown.
+            the source's own class with its options, which all networks of the zoo accept.
+        groups: (N,) subjects of `test`, or another group; recordings of one group are no neighbours. None: unknown.
         group, resample, unit: name of `groups`, and what intervals leave out as a whole, as `layer_geometry`. `group`
             is also what is held out as a whole for validation, where `train.groups` knows at least three.
         k: candidates of the DS-Graphs; None: 50, or as many as every recording has.
         graph, dtw: further options of `layer_geometry`.
-        permutations, confidence, seed: of the intervals, see there.
+        permutations, confidence, seed: as `layer_geometry`.
         folder: where each finished fit is kept; a study that was stopped goes on from there. None: nowhere.
         workers: processes at a time; None: as many as cores.
-        axes: how the layers' outputs lie, for networks that do not say, as `stgcnlib.record`.
+        axes: the axes of the layers' outputs, for networks that do not state them, as `stgcnlib.record`.
         device: where networks compute.
         progress: draw a bar; None: on a terminal.
 
@@ -199,7 +199,7 @@ def transfer_study(
         sources[: plan["sources"]], test, groups=groups, k=k, permutations=permutations, confidence=confidence,
         seed=seed, group=group, resample=resample, unit=unit, dtw=dtw, axes=axes, device=device, **(graph or {}),
     )  # fmt: skip
-    # The dearest first: what is left for the end should be short.
+    # The longest fits first, so that only short ones are left at the end.
     order = sorted(range(len(tasks)), key=lambda i: tasks[i]["frozen"])
     found = compute_all(
         measure, work, [tasks[i] for i in order], KeptResults(folder, shared), workers=workers,
@@ -321,5 +321,5 @@ def _summary(result: TransferResult) -> pd.DataFrame:
 
 
 def _over_fits(jackknife: Jackknife, values: Floats) -> Estimate:
-    """Mean of (fits, N) values; its error is of the recordings left out, and of the spread between fits."""
+    """Mean of (fits, N) values; its error is from leaving recordings out, and from the spread between fits."""
     return jackknife.mean(values.mean(axis=0)).spread_over(values.mean(axis=1))

@@ -41,7 +41,7 @@ class Work:
 
 
 def measure(work: Work, task: Values) -> Values:
-    """One training, or the probe: what it predicts for the test part, and how right it is on the validation part."""
+    """One training, or the probe: its predictions for the test part, and its accuracy on the validation part."""
     began = time.perf_counter()
     number, method = int(task["number"]), task["method"]
     source = work.sources[number % len(work.sources)]

@@ -18,9 +18,9 @@ EPOCHS = 15
 FROZEN, SCRATCH, PROBE = "frozen", "from scratch", "linear probe"
 
 VALIDATION_SHARE = 0.2
-"""Of the people, or recordings, of the target's training part."""
+"""Share of the people, or recordings, of the target's training part that a fit leaves out for validation."""
 FEWEST_PEOPLE = 3
-"""With fewer, no whole person can be spared."""
+"""With fewer people, recordings are left out for validation instead of whole people."""
 
 
 def plan_fits(
@@ -67,7 +67,7 @@ def validation_part(train: SequenceSet, number: int, *, by: str) -> NDArray[np.b
     """(N,) which recordings fit number `number` does not see: about a fifth, another one for each number.
 
     Whole people (or whatever `by` names) where there are at least three; else a fifth of each class's recordings.
-    Everybody is held out once before somebody is for the second time.
+    Everybody is held out once before anybody is held out again.
 
     Args:
         train: the target's training part.
@@ -95,6 +95,6 @@ def validation_part(train: SequenceSet, number: int, *, by: str) -> NDArray[np.b
 
 
 def _part(count: int, number: int) -> NDArray[np.int64]:
-    """Places of part `number`, round and round."""
+    """Positions of part `number`; after the last position they begin again at 0."""
     size = max(1, round(VALIDATION_SHARE * count))
     return (np.arange(size) + number * size) % count

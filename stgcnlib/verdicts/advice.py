@@ -20,7 +20,7 @@ __all__ = ["FLAT", "QUESTION", "advise_frozen"]
 QUESTION = "How many first blocks are to be frozen?"
 
 FLAT = 0.02
-"""Smoothness that differs by less, 2% of the neighbourhood, counts as equal, however sure the difference is."""
+"""A smaller difference of smoothness (2% of the neighbourhood) counts as none, even where it is significant."""
 
 
 def advise_frozen(fits: TransferResult | pd.DataFrame, *, smoothness: ArrayLike | None = None) -> Outcome:
@@ -28,14 +28,14 @@ def advise_frozen(fits: TransferResult | pd.DataFrame, *, smoothness: ArrayLike 
 
     This is the one-standard-error rule (Breiman et al., Classification and Regression Trees, 1984, section 3.4.3): of
     all choices as good as the best within one standard error, take the simplest, here the one that trains least. The
-    choice is by accuracy on training people that the fits did not see; the test accuracy of what was chosen is told
-    afterwards, and has no part in the choice. The standard error of the best's lead is from its differences over seeds,
-    each with its own people, start and source network: their standard deviation, pooled over all numbers of frozen
-    blocks, by √seeds.
+    choice is by accuracy on training people that the fits did not see; the test accuracy of what was chosen is reported
+    afterwards, and has no part in the choice. The standard error of the best's lead comes from paired differences over
+    seeds, each with its own validation people, start and source network: their standard deviation, pooled over all
+    numbers of frozen blocks, divided by √seeds.
 
-    Smoothness alone advises the deepest layer at which the target's labels are as smooth as anywhere, within one
-    standard error of the difference, or within 0.02: up to there the source's features serve the target, after it they
-    lose it. It is of test recordings.
+    Smoothness alone advises the deepest layer at which the target's labels are as smooth as at the smoothest layer,
+    within one standard error of the difference, or within 0.02: deeper features of the source separate the target's
+    classes less well. This smoothness is measured on test recordings.
 
     Args:
         fits: a `TransferResult`, or a table with columns frozen, seed and validation (accuracy on recordings that the

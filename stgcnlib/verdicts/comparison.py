@@ -19,7 +19,7 @@ def compare_studies(outputs: Sequence[str | os.PathLike[str]]) -> Comparison:
     """Read finished studies and compare them.
 
     Two studies are tested against each other where their nodes are the same recordings, by name and class: smoothness
-    (and accuracy) under one study less that under the other, leaving out one subject at a time. Where settings that
+    (and accuracy) under one study minus that under the other, leaving out one subject at a time. Where settings that
     decide levels are not equal (`Comparison.unequal`), smoothness is shown as (S − floor) / (null − floor) and not
     tested.
 
@@ -29,8 +29,8 @@ def compare_studies(outputs: Sequence[str | os.PathLike[str]]) -> Comparison:
         outputs: folders that `stgcnlib run` wrote, at least two.
 
     Returns:
-        Tables; `studies` has two further columns: holds (of the paper's claim on depth; None: in part) and verdict (its
-        words).
+        Tables; `studies` has two further columns: holds (whether the paper's claim on depth holds; None: not decided)
+        and verdict (its words).
 
     Raises:
         StudyError: fewer than two folders, or one that holds no finished study; says what is missing.

@@ -1,4 +1,4 @@
-"""What the number of nodes has to do with label smoothness, in words."""
+"""How label smoothness depends on the number of nodes, in words."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ STAYS = "changes no more than from draw to draw"
 def describe_density(table: pd.DataFrame, *, measured: str = "label") -> str:
     """A paragraph: smoothness at the last layer by number of nodes, whether it still changes, and the fall with depth.
 
-    A change counts where smoothness on all nodes lies outside the least and the most of the draws of the largest part.
+    A change counts where smoothness on all nodes lies outside the range of the draws of the largest part.
 
     Source: the rule is our choice.
 
     Args:
-        table: of `stgcnlib.geometry.smoothness_by_density`; one without rows gives a sentence on what it takes.
+        table: of `stgcnlib.geometry.smoothness_by_density`; one without rows gives a sentence on what is needed.
         measured: what smoothness is of, "label" or "target".
     """
     if table.empty or (table["share"] == 1).all():
@@ -58,7 +58,7 @@ def _ends(table: pd.DataFrame, rule: str) -> list[dict[str, Any]]:
 
 
 def _moves(rows: list[dict[str, Any]]) -> str:
-    """How smoothness goes from the largest part to all nodes; "" if by no more than the draws differ."""
+    """How smoothness changes from the largest part to all nodes; "" if by no more than the draws differ."""
     part, whole = rows[-2], rows[-1]
     if part["low"] <= whole["smoothness"] <= part["high"]:
         return ""

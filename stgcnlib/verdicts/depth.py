@@ -31,11 +31,11 @@ TARGET_CLAIM = "early layers are general and only late ones tell the target (the
 """The same where smoothness is that of a real target."""
 
 RELEVANT = 0.1
-"""A difference of less than this share of what it starts from counts as none, however sure it is."""
+"""A difference of less than this share of the value that it starts from counts as none, even if it is significant."""
 UNIFORM = 0.5
-"""Share of the depth at which half of a fall is done that is spread evenly over the layers."""
+"""Share of the depth at which half of the fall is done if the fall is spread evenly over the layers."""
 LATE = 0.6
-"""Share of the depth from which on half of the fall counts as done late: one layer of ten after the even one."""
+"""A fall is late if half of it is done at this share of the depth or deeper: one layer in ten after `UNIFORM`."""
 NAN = float("nan")
 _PLACES = 1001  # places along the depth at which half of the fall is looked for
 
@@ -47,8 +47,8 @@ def judge_depth(geometry: LayerGeometry) -> Outcome:
     anew (`LayerGeometry.contrast`); with several networks of a kind, the spread between them is in it.
 
     1. "falls with depth": S(input) − S(last layer). Yes: above 0. No: below 10% of S(input).
-    2. "falls late": the share of the depth at which half of that fall is done (`depth_of_half`), against 0.5, where it
-       lies if the fall is even. Yes: above 0.5, and it may be 0.6. No: below 0.6. Asked only if 1 is yes.
+    2. "falls late": the share of the depth at which half of that fall is done (`depth_of_half`); 0.5 if the fall is
+       even. Yes: its interval lies above 0.5 and reaches 0.6. No: it lies below 0.6. Asked only if 1 is yes.
     3. "below untrained networks": S(untrained) − S(trained) at the last layer. Yes: above 0. No: below 10% of
        S(untrained).
     4. "below shuffled labels" (or targets): mean S of shuffled labels − S(last layer). Yes: above 0, and the last layer
@@ -115,10 +115,10 @@ def _ends(geometry: LayerGeometry) -> tuple[NDArray[np.float64], NDArray[np.floa
 def depth_of_half(geometry: LayerGeometry) -> tuple[float, float, float]:
     """(low, value, high): share of the depth at which half of the fall from the input to the last layer is done.
 
-    With S(x) the mean curve of the trained networks, straight between layers, x from 0 (input) to 1 (last layer): the
-    first x at which S(x) is no more than (S(0) + S(1))/2. The interval holds every x that a test of S(x) = (S(0) +
-    S(1))/2 does not refuse, by the interval of that contrast (Fieller's way for a ratio: exact where a curve's
-    errors are normal, also if the fall is small), closed to one piece. Where the fall itself is not sure, it is 0 to 1.
+    With S(x) the mean curve of the trained networks, linear between layers, x from 0 (input) to 1 (last layer): the
+    first x at which S(x) is no more than (S(0) + S(1))/2. The interval runs from the first to the last x at which a
+    test does not reject S(x) = (S(0) + S(1))/2 (Fieller's method for a ratio: exact where a curve's errors are normal,
+    also if the fall is small). Where the fall itself is not significant, it is 0 to 1.
     """
     index = geometry.curve()["index"].to_numpy(dtype=np.float64)
     places = np.linspace(0.0, 1.0, _PLACES)

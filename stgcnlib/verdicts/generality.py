@@ -23,10 +23,10 @@ def judge_generality(comparison: Comparison | pd.DataFrame) -> Outcome:
     """The paper's seventh claim from the verdicts on depth (claim 3) of several studies.
 
     It holds if the claim on depth holds in every study, and the studies cover at least two data sets and two kinds of
-    network. It does not hold if the claim on depth holds in none and fails outright in at least one. Anything between
-    is only in part, with what stands against it named. Each study counts by its own curve, so that unequal settings do
-    not decide; they are named, because levels cannot be compared then. The tests say for each study whether smoothness
-    falls from the input to the last layer, and whether its claim on depth holds.
+    network. It does not hold if the claim on depth holds in no study, and for at least one it is decided that it does
+    not hold. Otherwise `holds` is None, and the sentence names the reasons. Each study counts by its own curve, so that
+    unequal settings do not decide; they are named, because levels cannot be compared then. The tests say for each study
+    whether smoothness falls from the input to the last layer, and whether its claim on depth holds.
 
     Source: the claim is the abstract's (docs/method.md, "Claims under test"); the rule is our choice.
 

@@ -23,7 +23,7 @@ AREA = 0.02
 DIFFERENT = 0.5
 """Rank correlation of the maps of two classes below which they count as different."""
 LOST = 0.5
-"""Absolute rank correlation with the trained network's maps below which a random network's maps count as others."""
+"""Absolute rank correlation with the trained network's maps below which a random network's maps count as different."""
 STEADY = 0.8
 """Rank correlation under jitter from which maps count as stable."""
 FALL = 0.1

@@ -21,7 +21,7 @@ LIMIT = 0.2
 """Noise has limited effect where less than this share of what training gained is lost."""
 
 MODERATE: Mapping[Kind, float] = {"jitter": 20.0, "joint dropout": 0.1, "frame dropout": 0.25, "rotation": 30.0}
-"""The level of each kind at which the claim is judged: noise as a worse sensor has it, not ruin."""
+"""The level of each kind at which the claim is judged: the noise of a worse sensor, not the strongest possible."""
 
 
 def judge_noise(result: NoiseResult) -> Outcome:
@@ -30,15 +30,15 @@ def judge_noise(result: NoiseResult) -> Outcome:
     The level is the strongest that was measured and is no stronger than `MODERATE` (20 dB, 10% of joints,
     25% of frames, 30°), else the mildest measured. What is lost at a layer is (S noisy − S clean) / (S untrained −
     S clean), a share of what training gained there; where no untrained network was measured, (S noisy − S clean) /
-    (S of shuffled labels − S clean). Over several layers, sums are divided. Per kind, for the last layer and for all
-    measured layers of the network together:
+    (S of shuffled labels − S clean). Over several layers, the sum of numerators is divided by that of denominators. Per
+    kind, for the last layer and for all measured layers of the network together:
 
     - limited: the upper ends of both intervals are at most 20%;
     - not limited: the lower end of one of them is above 20%;
-    - open: anything between, or training gained nothing for sure that could be lost.
+    - open: anything between, or it is not certain that training gained anything.
 
-    All kinds limited: the claim holds. At least one not limited, and none limited: it does not hold. Anything between
-    is decided only in part, with the kinds named.
+    All kinds limited: the claim holds. At least one not limited, and none limited: it does not hold. Otherwise `holds`
+    is None, and the sentence says which kinds are limited, not limited or open.
 
     Source: the claim is the abstract's (docs/method.md, "Claims under test"); levels and limits are our choice.
     """

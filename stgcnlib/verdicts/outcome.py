@@ -135,7 +135,7 @@ def opening(
         whose: in place of "The paper's claim".
         holds: as `Outcome.holds`.
         because: added at the end, with its own colon.
-        where: it holds or not.
+        where: on what the claim holds or does not hold.
         undecided: words for None, `where` included; None: it holds only in part.
     """
     words = {True: f"holds {where}", False: f"does not hold {where}", None: undecided or f"holds only in part {where}"}

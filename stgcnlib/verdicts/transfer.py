@@ -16,7 +16,7 @@ __all__ = ["CLAIM", "MARGIN", "judge_transfer"]
 CLAIM = "fine-tuning the deeper layers is enough for transfer"
 
 MARGIN = 0.05
-"""Accuracy that may be lost by freezing before the deeper layers alone no longer count as enough."""
+"""Largest loss of accuracy by freezing at which fine-tuning the deeper layers still counts as enough."""
 
 
 def judge_transfer(result: TransferResult) -> Outcome:
@@ -26,12 +26,12 @@ def judge_transfer(result: TransferResult) -> Outcome:
     people. With H the number of frozen blocks nearest to half of all (the earlier where two are equally near, and
     neither none nor all), three differences of accuracy:
 
-    1. "enough": H frozen less none frozen. Yes: above -5 points. No: below -5 points.
-    2. "pays": H frozen less training from scratch with the same budget. Yes: above 0. No: below 0.
-    3. "needed": H frozen less all frozen. Yes: above 0. Else not even the deeper blocks surely need tuning, which is
-       said, but does not count against the claim.
+    1. "enough": H frozen minus none frozen. Yes: above -5 points. No: below -5 points.
+    2. "pays": H frozen minus training from scratch with the same budget. Yes: above 0. No: below 0.
+    3. "needed": H frozen minus all frozen. Yes: above 0. Otherwise it is not certain that even the deeper blocks need
+       tuning; the text says so, but it does not count against the claim.
 
-    1 and 2 yes: the claim holds. It does not where one of them is no. Anything between is not decided.
+    The claim holds if 1 and 2 are yes, and does not hold if one of them is no. Otherwise it is not decided.
 
     Source: the claim is the abstract's (docs/method.md, "Claims under test"); differences and limits are our choice.
 
