@@ -209,7 +209,7 @@ class _Plan:
 def _told(place: Place, error: Exception) -> Exception:
     if isinstance(error, BrokenExecutor):
         return ArtefactError(
-            f"{place.name}: the process that made it died, most often for want of memory; use fewer workers"
+            f"{place.name}: the process that made it died, most often because memory ran out; use fewer workers"
         )
     if isinstance(error, StgcnlibError):
         return error

@@ -174,11 +174,14 @@ def probe_shortage(told: ArrayLike, groups: ArrayLike | None = None, *, seed: in
     y = np.asarray(told)
     labels = y if y.ndim == 1 else None
     if groups is not None and not group_codes(groups, len(y)).any():
-        return "A linear probe was not measured: it learns from other groups than it is asked about, and there is one."
+        return (
+            "A linear probe was not measured: it is trained on some groups and tested on others, and there is only one "
+            "group."
+        )
     if len(y) < 2:
-        return "A linear probe was not measured: it learns from other recordings than it is asked about."
+        return "A linear probe was not measured: it is trained on some recordings and tested on others."
     if groups is None and labels is not None and np.bincount(labels)[np.unique(labels)].min() < 2:
-        return "A linear probe was not measured: it takes two recordings of each class, and a class has one only."
+        return "A linear probe was not measured: it needs two recordings of each class, and a class has only one."
     if any(len(np.unique(y[train], axis=0)) < 2 for train, _ in folds(len(y), labels, groups, seed)):
         what = "class" if labels is not None else "value of the target"
         return f"A linear probe was not measured: without some of the recordings only one {what} is left to learn from."

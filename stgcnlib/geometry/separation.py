@@ -156,7 +156,10 @@ def class_separation(geometry: LayerGeometry, *, network: str = "trained", clear
     """
     curve = geometry.curve(network)
     if len(curve) < 2 or curve["index"].iloc[0] != 0:
-        raise GraphError(f"separation needs the input and a layer of network {network!r}; here are {len(curve)} layers")
+        raise GraphError(
+            f"separation needs the input and at least one layer of network {network!r}; the geometry has {len(curve)} "
+            "layers of it"
+        )
     names, share = class_names(geometry), 1 - geometry.jackknife.confidence
     classes = [_Class(geometry, network, int(c)) for c in np.unique(geometry.labels)]
     p = np.array([each.falls[-1].p_value if each.start > clear else np.nan for each in classes])

@@ -52,11 +52,11 @@ def find_shortages(
     found: dict[str, str | None] = {
         "intervals": _no_intervals(parts, codes, one),
         "statistic_intervals": None if intervals_known(parts, codes) else (
-            "The statistics beside it have no intervals: four recordings, each with two others that may be its "
-            f"neighbours, would have to be left without any one {one}."
+            f"The other statistics have no intervals: without any one {one}, at least four recordings must be left, "
+            "each with two others that may be its neighbours."
         ),
         "dimension": None if fewest_candidates(codes, count).candidates >= 2 else (
-            "Intrinsic dimension was not measured: it takes two others that may be neighbours of each recording."
+            "Intrinsic dimension was not measured: each recording needs two others that may be its neighbours."
         ),
     }  # fmt: skip
     nodes = sampled(parts, seed)

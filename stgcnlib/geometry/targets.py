@@ -223,7 +223,7 @@ def check_targets(targets: ArrayLike, count: int | None = None) -> Floats:
     if given.ndim not in (1, 2) or 0 in given.shape or count not in (None, len(given)):
         raise GraphError(f"targets have shape {given.shape}; expected ({wanted},) or ({wanted}, Q), one row per node")
     if given.dtype.kind not in "biuf" or not np.isfinite(given).all():
-        raise GraphError("targets hold what is no finite number; drop those recordings, or fill the gaps")
+        raise GraphError("targets hold values that are not finite numbers; drop those recordings, or fill the gaps")
     y = given.reshape(len(given), -1).astype(np.float64)
     if not (y != y[:1]).any():
         raise GraphError("targets are all equal, so that no neighbour can differ; choose a target that varies")

@@ -101,8 +101,8 @@ class Leakage:
         if self.facts["train"]:
             return []
         return [
-            "The study names no training part (data.split): nothing tells on which of these recordings the network "
-            "was trained. If it was trained on some, accuracy and smoothness are too good."
+            "The study names no training part (data.split): it is not known on which of these recordings the "
+            "network was trained. If it was trained on some, accuracy and smoothness are too good."
         ]
 
     def _equal(self) -> list[str]:

@@ -286,7 +286,7 @@ def _failure(job: Job, event: Mapping[str, Any]) -> str:
     if event["execution"]:
         cell = f"cell In [{event['execution']}] of {job.notebook.name} failed"
     elif "DeadKernelError" in event["failed"]:
-        cell = "its kernel died, most often for want of memory"
+        cell = "its kernel died, most often because memory ran out"
     lines = [
         f"{job.name}{layer}: {cell}",
         f"  {event['failed']}",

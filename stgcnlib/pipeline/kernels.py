@@ -155,7 +155,7 @@ class ForkProvisioner(LocalProvisioner):
         null = os.open(os.devnull, os.O_RDONLY)
         kernel = _fork(path, order, dict(kwargs.get("env") or os.environ), (null, 2, 2))
         os.close(null)
-        if kernel is None:  # the source could not start, say for want of memory
+        if kernel is None:  # the source could not start, for example because memory ran out
             return await super().launch_kernel(cmd, **kwargs)
         self.process = kernel  # type: ignore[assignment]
         self.pid = self.pgid = kernel.pid

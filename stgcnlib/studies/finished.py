@@ -131,7 +131,7 @@ def _read(folder: Path) -> FinishedStudy:
     except (OSError, ValueError, KeyError, TypeError, YAMLError, StgcnlibError) as error:
         raise StudyError(f"{folder}: its files do not belong to a finished study ({error}); run it again") from None
     if geometry.targets is not None:
-        raise StudyError(f"{folder}: a study of a real target; what is compared is studies of classes")
+        raise StudyError(f"{folder}: this study has a real target; only studies of classes can be compared")
     if len(recordings) != len(geometry.labels):
         raise StudyError(
             f"{folder}: {len(recordings)} recordings, but graphs of {len(geometry.labels)} nodes; run it again"

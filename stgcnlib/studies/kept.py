@@ -184,7 +184,9 @@ def _in_processes(
             raise
     if failure is not None:
         if type(failure).__name__ == "BrokenProcessPool":
-            raise StudyError("a process of the study died, most often for want of memory; use fewer workers") from None
+            raise StudyError(
+                "a process of the study died, most often because memory ran out; use fewer workers"
+            ) from None
         raise failure
 
 

@@ -101,8 +101,8 @@ def check_queries(count: int, neighbours: Neighbours, how_many: HowMany) -> None
     """
     if neighbours == "clean" and not takes_all_pairs(how_many, count):
         raise StudyError(
-            f"noise.neighbours is clean: that takes the distances of all pairs, and of {count:,} recordings only the "
-            "nearest are searched; set noise.neighbours to noisy, graph.distances to all, or take fewer recordings"
+            f"noise.neighbours: clean needs the distances of all pairs, but with {count:,} recordings only the "
+            "nearest are computed; set noise.neighbours to noisy, graph.distances to all, or take fewer recordings"
         )
 
 
@@ -110,5 +110,5 @@ def _predictions(store: LayerStore, network: nn.Module) -> NDArray[np.int64]:
     """(N,) classes that the network names in the pass that recorded its layers."""
     scores = store.scores
     if scores is None:
-        raise StudyError(f"{type(network).__name__} puts out no class scores (N, classes), which the noise study reads")
+        raise StudyError(f"{type(network).__name__} returns no class scores (N, classes), which the noise study needs")
     return np.asarray(scores.argmax(axis=1), dtype=np.int64)

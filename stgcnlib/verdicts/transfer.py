@@ -121,9 +121,9 @@ def _paragraph(numbers: dict[str, Any]) -> str:
     spread = f", with the spread between {numbers['seeds']} fits" if numbers["seeds"] > 1 else ""
     sentences.append(f"Intervals are from {drawn}{spread}.")
     if numbers["seeds"] < 3:
-        sentences.append(f"With {seeds}, chance in training is hardly known.")
+        sentences.append(f"With {seeds}, the effect of chance in training is poorly known.")
     if numbers["sources"] < 2:
-        sentences.append("All fits begin at one source network; another may transfer otherwise.")
+        sentences.append("All fits begin at one source network; another may give other results.")
     return " ".join(sentences)
 
 

@@ -121,11 +121,11 @@ def test_pooling_is_the_mean_over_time() -> None:
 
 def test_bad_input() -> None:
     X, y = np.zeros((8, 2)), np.arange(8) % 2
-    with pytest.raises(GraphError, match="there is one"):
+    with pytest.raises(GraphError, match="there is only one group"):
         probe_predictions(X, y, groups=np.zeros(8))
     with pytest.raises(GraphError, match="only one class is left"):
         probe_predictions(X, y, groups=y)
-    with pytest.raises(GraphError, match="a class has one only"):
+    with pytest.raises(GraphError, match="a class has only one"):
         probe_predictions(X, np.arange(8))
     with pytest.raises(GraphError, match=r"groups have shape \(3,\)"):
         probe_predictions(X, y, groups=[1, 2, 3])
