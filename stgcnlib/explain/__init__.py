@@ -1,7 +1,7 @@
-"""Which joints, at which times, made a layer speak for a class, and how far to trust the answer.
+"""Which joints, at which times, made a layer support a class, and how far to trust the answer.
 
 L-STG-GradCAM and other attributions give relevance maps; deletion, randomisation and the other checks judge them.
-Maps are numbers here; `stgcnlib.verdicts` says what they mean, `stgcnlib.figures` scales and draws them.
+This package computes numbers; `stgcnlib.verdicts` interprets them, `stgcnlib.figures` scales and draws maps.
 """
 
 from __future__ import annotations

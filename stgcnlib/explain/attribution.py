@@ -1,5 +1,5 @@
-"""Attributions that the field knows besides Grad-CAM, computed by captum: gradient times activation, and integrated
-gradients on the input's joints. They come as the same maps, so that every check and picture takes them too.
+"""Two attributions besides Grad-CAM, computed by captum: gradient times activation of layers, and integrated gradients
+of the input's joints. Both give a `RelevanceMap`, so every check and figure accepts them.
 """
 
 from __future__ import annotations
@@ -56,13 +56,13 @@ def attributions(
     "grad-cam" is `grad_cam_set`. "gradient-x-activation" is the sum over channels of dy/dA(t, v) A(t, v) at each
     layer (Ancona et al. 2018; captum's LayerGradientXActivation). "integrated-gradients" is the sum over coordinates
     of captum's IntegratedGradients on the input (Sundararajan et al. 2017), from the class-free mean pose; its maps
-    are of the layer "input" and add up, signed, to the logit's change from the mean pose.
+    are of the layer "input". With `signed`, a map sums to the recording's logit minus that of the mean pose.
 
     Args:
         layers: as in `record`; for "integrated-gradients" only `None` or "input".
         axes, target, signed: as in `grad_cam`.
-        reference: recordings of the mean pose for "integrated-gradients"; `None` takes `data`.
-        steps: of the path for "integrated-gradients".
+        reference: recordings whose mean pose "integrated-gradients" starts from; `None` takes `data`.
+        steps: number of points on the path of "integrated-gradients".
         method: "grad-cam", "gradient-x-activation" or "integrated-gradients".
 
     Returns:
@@ -116,7 +116,7 @@ def attributions(
 
 
 class _Scores(nn.Module):
-    """The network's explained logits, repeated where captum stacks several points of a path into one batch."""
+    """The network's explained logits; captum stacks several points of a path into a batch, so classes are repeated."""
 
     def __init__(self, network: nn.Module, classes: Sequence[tuple[int, int | None]]) -> None:
         super().__init__()
@@ -145,7 +145,7 @@ def _integrated(
     from captum.attr import IntegratedGradients
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # captum asks for gradients by itself and says so
+        warnings.simplefilter("ignore")  # captum turns on the input's gradient by itself and warns of it
         found: Tensor = IntegratedGradients(_Scores(network, classes)).attribute(
             x, baselines=pose.expand_as(x), n_steps=steps, internal_batch_size=4 * len(x)
         )

@@ -1,7 +1,7 @@
-"""What maps are held against, and what stands in for joints and frames that are taken away.
+"""Comparison maps, and replacements for removed joints and frames.
 
-A network never saw half a body, so what is removed is replaced by something as likely as possible: an average body that
-belongs to no class, or no motion. Comparisons are maps moved to random places, and the motion itself.
+A network was never trained on half a body. So a removed joint is replaced by a likely position: that of the class-free
+mean pose, or one interpolated in time. Comparison maps are maps moved to random places, and the motion energy.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from stgcnlib.sequences import SequenceSet
 __all__ = ["Replacement", "mean_pose", "motion_energy", "moved", "removed"]
 
 Replacement: TypeAlias = Literal["mean-pose", "interpolation"]
-"""By what removed cells are replaced: the class-free mean pose, or a straight line in time between what is left."""
+"""What replaces removed cells: the class-free mean pose, or a straight line in time between the cells that are kept."""
 
 _PHASES = 64
 
 
 def mean_pose(reference: SequenceSet, people: int, frames: int) -> NDArray[np.float32]:
-    """(M, T, V, C) class-free mean pose: the mean over recordings at equal shares of their time.
+    """(M, T, V, C) class-free mean pose: the mean over recordings at equal fractions of their length.
 
-    Every class counts alike, so that no class lends the mean its own motion. Person m is the mean of all m-th
-    people; where the reference has fewer people, the first stands in.
+    Every class has the same weight, so that no class dominates the mean. Person m is the mean of all m-th people;
+    where no recording of the reference has that many, the first person is used.
 
     Args:
-        reference: recordings to average, the training part say.
+        reference: recordings to average, such as the training part.
         people: M.
         frames: T.
     """
@@ -53,13 +53,13 @@ def removed(
     replacement: Replacement,
     pose: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
-    """(K, M, T, V, C) copies of one recording without the cells that each mask names.
+    """(K, M, T, V, C) copies of one recording, each with the cells of one mask replaced.
 
     Args:
         people: (M, T, V, C).
         masks: (K, M, T, V), true where a joint is taken away at a frame.
-        replacement: "mean-pose" puts `pose` there; "interpolation" joins the frames that are left to the joint by
-            straight lines, holds the nearest at the ends, and rests a joint that lost all frames at its own mean.
+        replacement: "mean-pose" puts `pose` there; "interpolation" draws straight lines between the joint's
+            kept frames, repeats the nearest one at the ends, and puts a joint without kept frames at its own mean.
         pose: (M, T, V, C) of `mean_pose`; only for "mean-pose".
 
     Raises:
@@ -89,10 +89,10 @@ def removed(
 
 
 def motion_energy(people: NDArray[np.float32], dimensions: int = 0) -> NDArray[np.float64]:
-    """(M, T, V) squared speed of each joint at each frame: a map that no network was asked for.
+    """(M, T, V) squared speed of each joint at each frame: a comparison map that uses no network.
 
     Speed is the central difference between the frames before and after (one-sided at the ends), per frame. A recording
-    of one frame has none.
+    of one frame has zeros.
 
     Args:
         people: (M, T, V, C).
@@ -108,7 +108,7 @@ def motion_energy(people: NDArray[np.float32], dimensions: int = 0) -> NDArray[n
 def moved(values: NDArray[np.float32], generator: np.random.Generator) -> NDArray[np.float32]:
     """A random map (M, T, V) of the same mass and smoothness in time: joints change places, frames are rolled."""
     rolled = np.roll(values, int(generator.integers(values.shape[1])), axis=1)
-    # Joints of all people change places, so that a lone actor of two is not given away.
+    # Joints are shuffled across people, or the map would still show which of two people acts.
     M, T, V = values.shape
     joints = rolled.transpose(1, 0, 2).reshape(T, M * V)[:, generator.permutation(M * V)]
     return joints.reshape(T, M, V).transpose(1, 0, 2)

@@ -1,6 +1,6 @@
-"""Everything that says how far a study's relevance maps may be trusted, as tables that are kept together.
+"""All checks of how far a study's relevance maps may be trusted, as tables that are saved together.
 
-The measures live in `faithfulness`, `checks` and `limbs`; what the tables mean is said in `stgcnlib.verdicts`.
+Other modules of this package compute them; `stgcnlib.verdicts` interprets them.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _COLUMNS: dict[str, dict[str, str]] = {
 
 @dataclass(frozen=True, eq=False)
 class MapEvaluation:
-    """Tables on the maps of one network; see the functions of these names for columns.
+    """Tables on the maps of one network; see the functions named below for columns.
 
     Attributes:
         curves, areas: of `faithfulness`.
@@ -129,12 +129,12 @@ def evaluate_maps(
 
     Args:
         data, maps: the N explained recordings, and their maps by `grad_cam_set`.
-        reference: recordings of the mean pose; also those in which acting arms are looked for.
+        reference: recordings of the mean pose; one-armed classes are found in them too, by `one_armed`.
         feature_distances: layer -> (N, N) DTW distances of the features.
         groups: (N,) groups, say subjects, whose members are no neighbours of each other, or `None`.
         resample: (N,) groups that intervals leave out as a whole; "recordings": every one by itself; `None`: `groups`,
             and the set's "subject" where there are none or no graph is made.
-        sequences: recordings that are deleted, randomised and jittered: this many, spread over the classes.
+        sequences: how many recordings, spread over the classes, all checks use but smoothness and arms.
         steps, draws, units, replacement: of `faithfulness`.
         jitter: of `stability`.
         repeats: of `randomisation`.
@@ -177,13 +177,13 @@ def evaluate_maps(
 
 
 def _spread(labels: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """`count` recordings, in turn from each class; classes start at different members, who may be different people."""
+    """`count` recordings, in turn from each class; classes start at different members, to vary the subjects."""
     turn = np.zeros(len(labels), dtype=np.int64)
     for rank, c in enumerate(np.unique(labels)):
         members = np.flatnonzero(labels == c)
         turn[members] = (np.arange(len(members)) - rank) % len(members)
     order = np.lexsort((labels, turn))
-    if count < len(np.unique(labels)):  # not even one each: classes evenly spread
+    if count < len(np.unique(labels)):  # fewer than one each: take evenly spaced classes
         first = order[: len(np.unique(labels))]
         order = first[np.unique(np.linspace(0, len(first) - 1, count).round().astype(int))]
     return np.sort(order[:count])

@@ -1,8 +1,8 @@
-"""Deletion and insertion: does the network lose its class when what a map points at is taken away?
+"""Deletion and insertion: does the class become less probable when its most relevant joints and frames are removed?
 
-A map is judged against random maps of the same mass on the same recordings; maps that do no better than those say
-nothing about the network. It is also judged against the motion itself: maps that do no better than the joints' motion
-energy could be had without the network. Intervals are by jackknife over subjects where these are known.
+A map is compared with random maps of the same mass on the same recordings; maps that do no better than those say
+nothing about the network. It is also compared with the joints' motion energy, which can be computed without the
+network. Intervals are by jackknife over subjects where these are known.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from stgcnlib.sequences import SequenceSet
 __all__ = ["UNITS", "Faithfulness", "Unit", "faithfulness"]
 
 Unit: TypeAlias = Literal["joints", "frames", "joint-frames"]
-"""What is taken away at a time: a person's joint in all frames, a frame of all people, or single cells."""
+"""What is removed at a time: a person's joint in all frames, a frame of all people, or single cells."""
 UNITS: tuple[Unit, ...] = ("joints", "frames", "joint-frames")
 
 COMPARISONS = ("random", "motion")
-"""What maps are held against: random maps, and the motion energy of the joints."""
+"""What maps are compared with: random maps, and the motion energy of the joints."""
 
 _BATCH_FRAMES = 4096  # frames of all people in one forward pass
 
@@ -60,7 +60,7 @@ class Faithfulness:
         Columns layer, title, index, unit, mode, recordings; area, low, high; and for each of "random" and "motion" its
         area, `random_low`, `random_high`, and how far the map is better, paired by recording: `beats_random` with
         `beats_random_low` and `beats_random_high`. That is random − map for deletion and map − random for insertion,
-        so that above 0 is good.
+        so that the map is better where it is above 0.
         """
         rows = []
         for (unit, mode, index), part in self.areas.groupby(["unit", "mode", "index"], sort=False):
@@ -102,20 +102,21 @@ def faithfulness(
 ) -> Faithfulness:
     """Deletion and insertion curves of every layer's maps (Petsiuk, Das and Saenko 2018, on joints and frames).
 
-    Units are ordered by the sum of their relevance. Deletion replaces the first share of them, insertion starts
-    from all replaced and puts the first share back; both read the softmax probability of the class that the map
-    explains. A random map is the recording's own map at a layer drawn by lot, with its joints shuffled and its frames
-    rolled: the same mass, and the same smoothness in time, which eases a removal, in other places. The motion energy
-    (`baseline.motion_energy`) is a map too, which knows nothing of the network. All layers are held against the same
-    comparisons. Cost: (layers + draws + 1) * 2 * (steps - 1) forward passes per recording and unit.
+    Units are ordered by the sum of their relevance, largest first. Deletion replaces a growing share of them in this
+    order; insertion starts with all of them replaced and puts them back in this order. Both measure the softmax
+    probability of the class that the map explains. A random map is the recording's own map at a randomly drawn layer,
+    with its joints shuffled and its frames rolled. So it has the same mass and the same smoothness in time, on which
+    the effect of a removal depends, but at other places. The motion energy (`baseline.motion_energy`) is a comparison
+    map that does not use the network. All layers are compared with the same random maps and motion energy. Cost:
+    (layers + draws + 1) * 2 * (steps - 1) forward passes per recording and unit.
 
     Args:
         data: the N explained recordings.
         maps: layer -> map per recording, as `grad_cam_set` gives them.
-        reference: recordings of the class-free mean pose, the training part say; `None` takes `data`.
-        units: what is taken away at a time.
+        reference: recordings of the class-free mean pose, such as the training part; `None` takes `data`.
+        units: what is removed at a time.
         replacement: see `removed`.
-        steps: steps from nothing to everything.
+        steps: number of steps from no unit to all units.
         draws: random maps per recording.
         groups: (N,) subject of each recording; `None` takes the set's "subject" where it has one.
         resample: (N,) groups that intervals leave out as a whole; "recordings": every one by itself; `None`: `groups`.
@@ -181,13 +182,13 @@ def _curves(
     replacement: Replacement,
     pose: NDArray[np.float32] | None,
 ) -> NDArray[np.float64]:
-    """(orders, 2, steps + 1) probability while units go (0) or come back (1), most relevant first."""
+    """(orders, 2, steps + 1) probability while units are removed (0) or put back (1), most relevant first."""
     M, T, V = people.shape[:3]
     total = orders.shape[1]
     rank = np.argsort(orders, axis=1)
     counts = np.round(np.linspace(0, total, steps + 1)).astype(np.int64)
     inner = counts[1:-1]
-    # Whole and empty bodies are the same for every order.
+    # With no unit or with all units replaced, the recording is the same for every order.
     gone = rank[:, None, :] < inner[None, :, None]
     masks = np.concatenate([_cells(gone, unit, (M, T, V)), _cells(~gone, unit, (M, T, V))], axis=1)
     ends = np.stack([np.zeros((M, T, V), bool), np.ones((M, T, V), bool)])

@@ -1,7 +1,7 @@
-"""Receptive fields: how many frames and joints of the input a layer's features hang on, measured by gradients.
+"""Receptive fields: on how many frames and joints of the input a layer's features depend, measured by gradients.
 
 The field is all that can change a feature at all; most of a feature's change often comes from a much smaller part of
-it, the effective field (Luo, Li, Urtasun and Zemel, NeurIPS 2016). Nothing is assumed of how a network is built.
+it, the effective field (Luo, Li, Urtasun and Zemel, NeurIPS 2016). The measurement works for any architecture.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from stgcnlib.transforms import main_person
 __all__ = ["FRAMES", "ReceptiveField", "receptive_fields"]
 
 FRAMES = (64, 256)
-"""Lengths at which fields are looked for, until one fits in."""
-JOINT_FRAMES = 16  # length at which joints are looked for
-CELLS = 2**14  # most frames times joints of a pass for frames; what it holds for its gradient grows with it
-JOINT_CELLS = 2**12  # the same of a pass for joints
+"""Lengths of recordings, in frames, that are tried in turn until the field is shorter than the recording."""
+JOINT_FRAMES = 16  # length of recordings, in frames, for the fields over joints
+CELLS = 2**14  # most frames times joints in a pass over frames; the memory for its gradient grows with it
+JOINT_CELLS = 2**12  # the same in a pass over joints
 RECORDINGS = 2
 
 
 @dataclass(frozen=True, eq=False)
 class ReceptiveField:
-    """What of the input a layer's features hang on, for a feature in the middle of a recording.
+    """The part of the input on which a layer's features depend, for a feature in the middle of a recording.
 
     Attributes:
         layer: module name.
@@ -42,14 +42,14 @@ class ReceptiveField:
         index: number of the block.
         stride: input frames per frame of the layer.
         frames: input frames from the first to the last that can change a feature; 0 if they reach an end of the
-            longest recording that was tried: all frames count, as where a mean over time decides, or more than that.
+            longest recording that was tried. Then the field is longer, or has all frames, as after a mean over time.
         tried: length of the recording in frames.
         effective_frames: fewest input frames that hold `share` of the influence.
         profile: (F,) float64, share of influence of each input frame; sums to 1.
         first: input frame of `profile[0]`, relative to the feature's own.
         joints: (V_l, V) float64, share of influence of each input joint (columns) on each joint of the layer (rows; one
             row where the layer does not tell joints apart); rows sum to 1.
-        share: of the influence that effective numbers hold.
+        share: the share of the influence that effective numbers hold.
     """
 
     layer: str
@@ -87,10 +87,10 @@ def receptive_fields(
 ) -> dict[str, ReceptiveField]:
     """The receptive field of each layer: layer name -> `ReceptiveField`, in the network's order.
 
-    Influence is the sum of absolute derivatives of a layer's features, put together with random signs, by the input's
-    coordinates; the mean over two recordings, which play forth and back until they are long enough. What is 0 behind a
-    ReLU in all of them counts for nothing, so a network of few channels may seem to see less than it could. It is
-    measured on the processor.
+    A layer's features are summed with random signs. Influence is the sum of absolute derivatives of this sum with
+    respect to the input's coordinates, averaged over two recordings. A recording plays forwards and backwards until it
+    is long enough. A feature that is 0 after a ReLU in both recordings shows no influence, so the field of a network
+    with few channels may come out too small. It is measured on the CPU.
 
     Source: after Luo et al., NeurIPS 2016; random signs and shares are our choice (docs/method.md, "What a layer sees
     and puts together").
@@ -99,8 +99,8 @@ def receptive_fields(
         network: any module that takes (N, C, T, V, M).
         data: recordings that fit it; the first and the middle one are used.
         layers, axes: as in `record`; the input has no field.
-        frames: lengths to try, in frames; `None` means `FRAMES`. A network for one length needs that one, here alone.
-        share: of the influence that effective numbers hold, between 0 and 1.
+        frames: lengths to try, in frames; `None` means `FRAMES`. A network with a fixed length needs exactly that one.
+        share: the share of the influence that effective numbers hold, between 0 and 1.
         seed: of the random signs.
 
     Returns:
@@ -193,10 +193,10 @@ def _joint_shares(
                 known = features.shape[3]
                 rows = totals.setdefault(layer.name, np.zeros((known, V)))
                 if known < V and copies[0] > 0:
-                    continue  # one row says it for all joints
+                    continue  # one row holds for all joints
                 used = min(len(copies), known)
-                # Copy n of the recording tells of joint copies[n] of the layer; copies do not mix. All frames are
-                # looked at, since a joint's features may all be 0 in one of them, behind a ReLU.
+                # Copy n of the recording measures joint copies[n] of the layer; copies do not mix. All frames are
+                # used, since a joint's features may all be 0 in one of them, after a ReLU.
                 own = features[torch.arange(used), :, :, copies[:used] if known == V else 0]
                 mixed = (own * _signs(signs, own[0])).sum()
                 influence = _absolute(mixed, outputs[INPUT]).sum(dim=(1, 2, 4)).cpu().double().numpy()
@@ -205,7 +205,7 @@ def _joint_shares(
 
 
 def _absolute(value: Tensor, source: Tensor) -> Tensor:
-    """Absolute derivatives of a number, zero where it does not hang on the source at all."""
+    """Absolute derivatives of a number, zero where it does not depend on the source at all."""
     if not value.requires_grad:
         return torch.zeros_like(source)
     (gradient,) = torch.autograd.grad(value, [source], retain_graph=True, materialize_grads=True, allow_unused=True)
@@ -213,7 +213,7 @@ def _absolute(value: Tensor, source: Tensor) -> Tensor:
 
 
 def _of_person(features: Tensor, people: NDArray[np.float32]) -> Tensor:
-    """(N, M, C, T, V) -> (N, C, T, V) of the person who moves most, or of all where the layer tells none apart."""
+    """(N, M, C, T, V) -> (N, C, T, V) of the person who moves most, or of all if the layer does not separate people."""
     return features[:, main_person(people) if features.shape[1] > 1 else 0]
 
 
@@ -222,7 +222,7 @@ def _signs(rng: np.random.Generator, like: Tensor) -> Tensor:
 
 
 def _played(people: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
-    """A recording (M, T, V, C) forth and back until `frames` are full."""
+    """A recording (M, T, V, C) played forwards and backwards until it has `frames` frames."""
     T = people.shape[1]
     places = np.arange(frames) % max(2 * T - 2, 1)
     return people[:, np.where(places < T, places, 2 * T - 2 - places)]
@@ -233,7 +233,7 @@ def _fits(profile: NDArray[np.float64]) -> bool:
 
 
 def _fewest(shares: NDArray[np.float64], share: float) -> int:
-    """How many of the largest shares, which sum to 1, sum to `share` at least."""
+    """The smallest number of shares that sum to at least `share`; all together sum to 1."""
     return int(np.searchsorted(np.cumsum(np.sort(shares)[::-1]), share - 1e-12) + 1) if shares.any() else 0
 
 

@@ -1,7 +1,7 @@
 """L-STG-GradCAM: Grad-CAM of a spatio-temporal graph network, per layer, person, frame and joint.
 
-One forward and one backward pass give the maps of all layers. Values are not normalised: that is a
-question of display, and how far to trust a map is a question for other rooms.
+One forward and one backward pass give the maps of all layers. Values are not normalised, since
+that is part of drawing. How far to trust a map is measured by other modules of `stgcnlib.explain`.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ __all__ = [
 ]  # fmt: skip
 
 Target: TypeAlias = Literal["predicted", "true"] | int | tuple[int, int] | None
-"""Whose logit is explained: of the predicted class (also `None`), of the true one, of any, or what speaks for the first
-of two classes rather than the second (the difference of their logits). In a network of real targets an output by its
-number: relevance is what speaks for a larger value."""
+"""What is explained: the logit of the predicted class (also `None`), of the true class, or of any class by its index;
+for a pair of classes, the first logit minus the second. In a network of real targets it is an output by its number:
+relevance is what makes its value larger."""
 PeoplePool: TypeAlias = Literal["each", "mean"]
 
-_BATCH_FRAMES = 1024  # frames of all people in one pass; the graph of a batch is held in memory
+_BATCH_FRAMES = 1024  # frames of all people in one pass; the autograd graph of a batch is held in memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,27 +91,27 @@ def grad_cam(
     Args:
         sequence: (T, V, C), or (M, T, V, C) for several people; never padded.
         layers: as in `record`; "input" is there only if asked for.
-        axes: as in `record`. A layer that no longer tells joints or people apart gives all of them its one map.
+        axes: as in `record`. A layer that no longer tells joints or people apart gives all of them the same map.
         target: class index, a pair of them for a contrast; `None` or "predicted" means the class with the highest
-            logit. Of a network that was fitted to targets, the number of an output: what is positive speaks for a
-            larger value, and with `signed` what is negative for a smaller one.
+            logit. In a network of real targets, the number of an output: positive relevance makes its value larger,
+            and negative relevance, with `signed`, makes it smaller.
         signed: keep negative relevance (no ReLU).
         pool_people: "each" weighs a person's channels by that person's gradients; "mean" by the mean of all
             people's, as the authors' scripts do.
-        device: where the network runs meanwhile.
+        device: where the network runs.
 
     Maps are the same under ``torch.no_grad``, ``inference_mode`` and ``autocast``; weights in half precision are
-    widened to float32 meanwhile. A layer that the recording has no part in, such as a branch of velocities in a
-    recording of one frame, has a map of zeros.
+    converted to float32 for this. A layer whose output does not depend on the recording, such as a branch of velocities
+    in a recording of one frame, has a map of zeros.
 
     Returns:
         Layer name -> `RelevanceMap`, in the network's order.
 
     Raises:
         LayerNotFoundError: if a layer does not exist.
-        AxesError: if a layer's output does not lie as its axes say.
-        LayoutError, SequenceError: if the recording does not fit the network, there is no such class, or the network
-            lets no gradient through.
+        AxesError: if an axis string is invalid, or a layer's output has another shape than its axes say.
+        LayoutError, SequenceError: if the recording does not fit the network, there is no such class, or the
+            network's forward pass blocks gradients.
     """
     if target == "true":
         raise SequenceError('target="true" needs labels; give the class index, or use grad_cam_set')
@@ -213,7 +213,7 @@ def _maps(
 
 
 def _gradients(score: Tensor, outputs: Sequence[Tensor]) -> list[Tensor]:
-    """The score's gradient by each output; zeros by those that the input has no part in, such as a constant branch.
+    """The score's gradient by each output; zeros for an output without dependence on the input (a constant branch).
 
     Raises:
         SequenceError: if the score itself does not depend on the input.
@@ -256,7 +256,7 @@ def target_classes(target: Target, labels: NDArray[np.int64]) -> list[tuple[int,
 def resolve_targets(
     classes: Sequence[tuple[int, int | None]] | None, logits: Tensor
 ) -> Sequence[tuple[int, int | None]]:
-    """The classes to explain, the predicted ones where none are given; refuses those that the network lacks."""
+    """The classes to explain, the predicted ones where none are given. SequenceError for one that the network lacks."""
     if classes is None:
         return [(int(c), None) for c in logits.argmax(dim=1)]
     known = logits.shape[1]
@@ -267,7 +267,7 @@ def resolve_targets(
 
 
 def target_scores(logits: Tensor, classes: Sequence[tuple[int, int | None]]) -> Tensor:
-    """(N,) logit of each recording's class, less that of the class it is set against."""
+    """(N,) logit of each recording's class, minus that of the class to subtract, if there is one."""
     rows = torch.arange(len(classes), device=logits.device)
     score = logits[rows, torch.tensor([first for first, _ in classes], device=logits.device)]
     for n, (_, second) in enumerate(classes):

@@ -1,4 +1,4 @@
-"""Means over recordings whose maps may say nothing, with jackknife intervals over subjects."""
+"""Means over recordings, of which some may have no value, with jackknife intervals over subjects."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["known_mean", "over_recordings"]
 
 
 def known_mean(values: ArrayLike) -> float:
-    """Mean of what is finite; NaN if nothing is."""
+    """Mean of the finite values; NaN if there are none."""
     given = np.asarray(values, dtype=np.float64)
     finite = given[np.isfinite(given)]
     return float(finite.mean()) if finite.size else float("nan")
@@ -23,8 +23,8 @@ def over_recordings(
 ) -> Estimate:
     """Mean over recordings, NaN left out, with its interval by leaving out a subject at a time.
 
-    A recording's value does not depend on the others here, so nothing is made anew. Of one subject alone, or without
-    subjects, 20 random parts of the recordings (each recording, of fewer) take their place.
+    A recording's value does not depend on the others here, so nothing is computed again. With only one subject, or
+    none known, 20 random parts of the recordings are left out in turn; with fewer than 20 recordings, each of them.
 
     Args:
         values: (N,).

@@ -1,7 +1,7 @@
 """Relevance maps of a set in one npz file, without pickle.
 
-Maps are ragged (recordings differ in length and people); they lie one after another, and the header
-says where each ends.
+Recordings differ in length and people, so the maps of a layer are stored one after another, beside an
+array with the shape of each.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def load_relevance(path: str | os.PathLike[str]) -> list[dict[str, RelevanceMap]
             values = np.split(content[f"{k}/values"], np.cumsum(M * T)[:-1])
             raw = np.split(content[f"{k}/raw"], np.cumsum(M * T_l)[:-1])
             targets = content[f"{k}/targets"]
-            versus = content.get(f"{k}/versus", np.full_like(targets, -1))  # version 1 knew no contrast
+            versus = content.get(f"{k}/versus", np.full_like(targets, -1))  # version 1 had no contrasts
             for n, (shape, target, other) in enumerate(zip(shapes, targets, versus, strict=True)):
                 maps[n][entry["layer"]] = RelevanceMap(
                     values=values[n].reshape(shape[0], shape[1], -1),
@@ -99,7 +99,7 @@ def load_relevance(path: str | os.PathLike[str]) -> list[dict[str, RelevanceMap]
 
 
 def _layers(content: Mapping[str, NDArray[Any]]) -> list[dict[str, Any]]:
-    """What the header says of each layer, if the arrays are those of these layers; ValueError says what is not."""
+    """The header's entry of each layer. ValueError where header and arrays do not agree."""
     header = parse_json(plain_text(content["header"]).encode())
     if header.get("format") != FORMAT or type(header.get("version")) is not int:
         raise ValueError(f"format {header.get('format')!r}, version {header.get('version')!r}")

@@ -26,7 +26,7 @@ def limb_share(maps: Maps, layout: SkeletonLayout, limb: str) -> pd.DataFrame:
     """Share of each map's relevance that lies on a body part's joints, over all frames and people.
 
     Columns recording, layer, title, index, target, share (0 to 1; NaN where a map is all zero) and even (the part's
-    share of the joints, which a map that looks everywhere alike would give).
+    share of the joints, which is the share of a map that is equal everywhere).
 
     Source: our choice.
 

@@ -1,6 +1,6 @@
-"""Cascading randomisation: what is left of relevance maps while the network's weights are lost.
+"""Cascading randomisation: how relevance maps change while the network's weights are randomised.
 
-Maps that stay as they were show the input, or the network's shape, and not what was learned.
+Maps that stay the same show the input or the network's architecture, not what was learned.
 """
 
 from __future__ import annotations
@@ -41,17 +41,18 @@ def randomisation(
     seed: int = 0,
     device: str = "cpu",
 ) -> pd.DataFrame:
-    """Cascading randomisation (Adebayo et al. 2018): maps while weights are lost from the head down, one block at
-    a time.
+    """Cascading randomisation (Adebayo et al. 2018): maps while weights are randomised from the head down,
+    one block at a time.
 
-    A layer's map that stays like its first self although the network above, or all of it, is random, does not show
-    what the network learned. Modules are drawn anew by their own ``reset_parameters``; parameters of no such module
-    are shuffled. The network given is left as it is.
+    A layer's map that stays similar although the network above it, or all of it, is random, does not show what the
+    network learned. Modules are initialised again by their own ``reset_parameters``; parameters of modules without it
+    are shuffled. The given network is not changed.
 
     A random head often turns a map's sign. A map and its negative show the same places, but over recordings signed
-    correlations of both kinds cancel to 0. So likeness is the absolute rank correlation, and the signed mean is beside
-    it. Absolute correlations of unrelated maps are above 0: `chance` is that of each map with itself, joints shuffled
-    and frames rolled (`baseline.moved`). Maps without any relevance, before or after, are left out and counted.
+    correlations of both kinds cancel to 0. So likeness is the absolute rank correlation; the signed mean is given too.
+    Absolute correlations of unrelated maps are above 0: `chance` is the mean over maps, each with a copy of itself with
+    joints shuffled and frames rolled (`baseline.moved`). Maps without any relevance, before or
+    after, are left out and counted.
 
     Args:
         maps: of the recordings, by the network as it is; the same classes are explained again.
@@ -62,7 +63,7 @@ def randomisation(
         seed: of the draws.
 
     Returns:
-        Columns step (0: nothing random), randomised (what was lost last), layer, title, index, correlation (mean
+        Columns step (0: nothing random), randomised (what was randomised last), layer, title, index, correlation (mean
         absolute rank correlation over recordings and draws) with low and high of its interval, spread (standard
         deviation between draws; NaN for one), signed (mean rank correlation), similarity (mean SSIM), chance, pairs
         (of maps that were compared) and empty (pairs left out). Parameters outside the layers that have maps go with
@@ -86,7 +87,7 @@ def randomisation(
             torch.manual_seed(seed + draw)
             steps = [("nothing", []), *_cascade(lost, titles)]
             for step, (_, parameters) in enumerate(steps):
-                if draw and not step:  # nothing is lost yet: as in the first draw
+                if draw and not step:  # nothing is random yet: the same as in the first draw
                     for name in maps[0]:
                         found[step, name].append(found[step, name][0])
                     continue
@@ -101,7 +102,7 @@ def randomisation(
         ranks, alike = np.stack(draws, axis=1)  # (draws, N) each
         per_draw = np.array([known_mean(each) for each in np.abs(ranks)])
         of_recordings = np.array([known_mean(each) for each in np.abs(ranks).T])
-        # Of draws without any relevance nothing is known, also not how far they spread.
+        # Draws without any relevance have no value and are left out of the spread.
         found_in = per_draw[np.isfinite(per_draw)]
         estimate = over_recordings(of_recordings, groups, seed=seed).spread_over(found_in)
         rows.append({
@@ -143,7 +144,7 @@ def _chance(maps: Maps, generator: np.random.Generator, draws: int) -> dict[str,
 
 
 def _cascade(network: nn.Module, titles: Mapping[str, str]) -> list[tuple[str, list[str]]]:
-    """(title, parameters) in the order in which they are lost."""
+    """(title, parameters) in the order in which they are randomised."""
     all_names = [name for name, _ in network.named_parameters()]
     inside = {name: [p for p in all_names if p.startswith(f"{name}.")] for name in titles}
     taken = {p for members in inside.values() for p in members}

@@ -42,10 +42,10 @@ def map_smoothness(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Label smoothness of the maps per layer, beside that of the features: low where a class is explained alike.
+    """Label smoothness of the maps per layer, beside that of the features; low where a class has similar maps.
 
-    Both are read off graphs of the same recordings with the same K; members of one group are no neighbours. Intervals
-    are by jackknife: graphs are made anew without each subject.
+    Both are measured on graphs of the same recordings with the same K; members of one group are no neighbours of each
+    other. Intervals are by jackknife: graphs are built again without each subject.
 
     Source: docs/method.md, "L-STG-GradCAM".
 
@@ -66,7 +66,7 @@ def map_smoothness(
         maps: of N recordings, as `grad_cam_set` gives them.
 
     Columns layer, title, index, k, maps, maps_low, maps_high, and features, features_low, features_high; fall,
-    fall_low, fall_high: of the maps from the first layer to this one. All are NaN of one recording alone.
+    fall_low, fall_high: of the maps from the first layer to this one. With one recording alone, all are NaN.
 
     Raises:
         SequenceError: an unknown form.
@@ -114,7 +114,7 @@ def _smoothness(
     form: MapForm,
     jackknife: Jackknife,
 ) -> tuple[Floats, Floats]:
-    """(N,) random-walk smoothness, and (P, N) the same where the graph is made anew without each part."""
+    """(N,) random-walk smoothness, and (P, N) the same where the graph is built again without each part."""
 
     build = nnk_graph if form == "own" else _weighted_by_distance
     if len(y) < 2:
@@ -135,5 +135,5 @@ def _weighted_by_distance(distances: LayerDistances | ArrayLike, *, k: int, excl
 
 def _unit_mass(values: NDArray[np.float32]) -> NDArray[np.float64]:
     total = float(np.abs(values).sum())
-    # Times the frames: a long recording's frames must not be fainter than a short one's.
+    # Times the number of frames, so that the mean of a frame does not depend on the recording's length.
     return values.astype(np.float64) * (values.shape[1] / total if total > 0 else 0.0)

@@ -1,8 +1,8 @@
-"""Learned topologies: from which joints each graph convolution puts a joint together, as a trained network does it.
+"""Learned topologies: from which joints each graph convolution of a trained network computes a joint.
 
-Edge importance, adaptive graphs, and graphs that are made of the input at hand, on one scale: the share that a joint
-has in the weights of another. The weights of the zoo's modules are known here; a module of one's own says its weights
-by a method ``joint_graph``.
+Edge importance, adaptive graphs and graphs computed from the input are on one scale: the share that a joint has in the
+weights of another. The weights of the zoo's modules are read here; a module of your own gives its weights by a method
+``joint_graph``.
 """
 
 from __future__ import annotations
@@ -39,19 +39,19 @@ from stgcnlib.sequences import SequenceSet
 __all__ = ["Topology", "learned_topologies"]
 
 RECORDINGS = 16
-"""Most recordings that graphs of the data are averaged over."""
+"""Graphs that depend on the input are averaged over at most this many recordings."""
 
 Graphs = tuple[Tensor, Tensor | None]
-"""Weights (K, V, V) by the parameters alone, and (N, K, V, V) for the inputs at hand where they count; joint v's for
-joint w at [v, w]."""
+"""Weights (K, V, V) from the parameters alone, and (N, K, V, V) for the given inputs or `None` where inputs do not
+matter; [v, w] is the weight of joint v in joint w."""
 
 
 @dataclass(frozen=True, eq=False)
 class Topology:
-    """From which joints a layer's graph convolutions put each joint together.
+    """From which joints a layer's graph convolutions compute each joint.
 
     Shares are of absolute weights, summed over partitions (and the mean over channels, frames, people and recordings
-    where weights differ); columns sum to 1, or to 0 for a joint that nothing goes into. A layer with several
+    where weights differ); columns sum to 1, or to 0 for a joint without any input. A layer with several
     graph convolutions has their mean.
 
     Attributes:
@@ -60,7 +60,7 @@ class Topology:
         index: number of the block.
         fixed: (V, V) float64, share of joint v (row) in joint w (column) by the parameters alone.
         used: (V, V) float64, the same with what the inputs add; `fixed` where they add nothing.
-        varies: how much of a column's weight lies elsewhere in one recording than on average, from 0 to 1.
+        varies: share of a column's weight that lies on other joints in one recording than on average, from 0 to 1.
     """
 
     layer: str
@@ -78,20 +78,20 @@ def learned_topologies(
     layers: str | Sequence[str] | None = None,
     axes: Axes | None = None,
 ) -> dict[str, Topology]:
-    """The topology of each layer in which joints are mixed by weights that can be told: layer name -> `Topology`.
+    """The topology of each layer in which joints are mixed by known weights: layer name -> `Topology`.
 
     Known are ST-GCN's edge importance, the learned graphs of ST-GCN++, EfficientGCN, MS-G3D, BlockGCN and HD-GCN
     (without the neighbours in feature space that it adds), AGCN's and AAGCN's with the joints' likeness, CTR-GCN's,
-    DeGCN's and ProtoGCN's with their refinement per channel, Hyperformer's with its attention, and what Shift-GCN's
-    shifts and masks amount to. Of other networks, modules that have a method ``joint_graph`` are asked: called with
-    what `forward` is called with, it returns weights (K, V, V), or (N, K, V, V) where they hang on the input, with
-    joint v's for joint w at [v, w].
+    DeGCN's and ProtoGCN's with their refinement per channel, Hyperformer's with its attention, and the weights
+    to which Shift-GCN's shifts and masks are equivalent. In other networks, modules with a method ``joint_graph`` are
+    read: it is called with the arguments of `forward` and returns weights (K, V, V), or (N, K, V, V) where they depend
+    on the input; [v, w] is the weight of joint v in joint w.
 
     Source: our choice (docs/method.md, "What a layer sees and puts together").
 
     Args:
         network: any module that takes (N, C, T, V, M).
-        data: recordings that fit it; at most `RECORDINGS` of them pass, spread over the set.
+        data: recordings that fit it; at most `RECORDINGS` of them are used, spread over the set.
         layers, axes: as in `record`; the input has no topology.
 
     Returns:
@@ -173,7 +173,7 @@ def _shares(strength: Tensor) -> NDArray[np.float64]:
     return shares
 
 
-# -- what modules multiply joints with --------------------------------------------------------------
+# -- weights of each kind of module -----------------------------------------------------------------
 
 
 @singledispatch
@@ -221,7 +221,7 @@ def _(module: MultiScaleGraph, joints: int, x: Tensor) -> Graphs:
     window = weights.shape[-1] // joints
     if window == 1:
         return weights, None
-    # Frames of a window are as more joints: what goes in adds up, what comes out is averaged.
+    # Frames of a window act like more joints: weights are summed over input and averaged over output frames.
     folded = weights.unflatten(2, (window, -1)).unflatten(1, (window, -1)).abs()
     return folded.sum(dim=1).mean(dim=2), None
 
