@@ -1,7 +1,7 @@
 """Every picture of a report as a public function that returns a matplotlib Figure, one module per kind.
 
-Figures belong to no pyplot state: return one from a notebook cell, or call its `savefig`. A kind is imported when one
-of its pictures is first asked for; the pictures are named in ``__init__.pyi`` beside this file.
+Figures are independent of pyplot: return one from a notebook cell, or call its `savefig`. A module is imported when one
+of its functions is first used; ``__init__.pyi`` beside this file lists the functions.
 """
 
 from __future__ import annotations

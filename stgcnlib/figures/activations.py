@@ -33,7 +33,7 @@ def layer_shapes(store: Any) -> Figure:
         ax.bar(x, values, color=colors, width=0.78)
         for place, value in enumerate(values):
             if place and value == values[place - 1]:
-                continue  # a number is said once, where it changes
+                continue  # a number is written only where it changes
             ax.annotate(_short(value), (place, value), xytext=(0, 2), textcoords="offset points", ha="center",
                         fontsize=7.5)  # fmt: skip
         ax.set_title(name)

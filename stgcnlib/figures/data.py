@@ -25,8 +25,8 @@ __all__ = ["class_counts", "lengths", "middle_recording", "poses"]
 def poses(data: SequenceSet, *, frames: int = 3) -> Figure:
     """One recording of each class, as a few frames side by side.
 
-    The recording is the class's one of median length; frames are evenly spaced along the joints' path. On a graph
-    that is no body, frames are evenly spaced in time and nodes are coloured by the first channel, on one scale.
+    It is the class's recording of median length; frames are evenly spaced along the joints' path. On a graph that
+    is not a body, frames are evenly spaced in time and nodes are coloured by the first channel, on one scale.
 
     Args:
         frames: how many frames of each recording are drawn.

@@ -83,7 +83,7 @@ def neighbors_of(graph: DSGraph, i: int, data: SequenceSet, *, most: int = 9) ->
     """A recording and its neighbours as bodies, heaviest first; bars show shares of the node's edge weight.
 
     Args:
-        most: neighbours drawn at most; what is left out is said.
+        most: neighbours drawn at most; the title says how many are left out.
         i: the recording, from 0.
 
     Raises:
@@ -160,7 +160,7 @@ def edge_agreement(graph: DSGraph, labels: ArrayLike, class_names: Sequence[str]
 
 
 def agreement(graph: DSGraph, codes: NDArray[np.int64], classes: int) -> tuple[NDArray[np.float64], float]:
-    """(classes, classes) shares of edge weight, each node's own weights counting 1; and the mean within classes."""
+    """(classes, classes) shares of edge weight, each node's weights summing to 1; and the mean share within classes."""
     return class_shares(graph, codes, classes=classes), 1.0 - label_smoothness(graph, codes, classes=classes)
 
 

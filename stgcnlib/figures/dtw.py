@@ -94,7 +94,7 @@ def _traces(
     height = max(float(np.ptp(component)), 1e-12)
     upper, lower = component[: len(first)] / height + 1.35, component[len(first) :] / height
     times = [np.arange(len(v)) * temporal_stride for v in (upper, lower)]
-    # About thirty lines: more would be a grey field.
+    # At most 30 lines: more could not be told apart.
     shown = steps[np.unique(np.linspace(0, len(steps) - 1, min(30, len(steps))).round().astype(int))]
     middle = shown * stride + (window - 1) // 2
     a, b = middle[:, 0].clip(max=len(first) - 1), middle[:, 1].clip(max=len(second) - 1)
@@ -119,7 +119,7 @@ def _traces(
 def distance_matrix(
     distances: ArrayLike, labels: ArrayLike, class_names: Sequence[str], *, title: str | None = None
 ) -> Figure:
-    """All distances, recordings sorted by class; dark blocks on the diagonal are classes that keep together.
+    """All distances, recordings sorted by class; dark blocks on the diagonal: recordings of one class lie close.
 
     Args:
         distances: (N, N).
@@ -136,9 +136,9 @@ def distance_matrix(
     shown = np.ma.masked_invalid(matrix[np.ix_(order, order)])
     count = len(matrix)
     figure = new_figure(7.0, width=8.6, alt="Distances between all recordings, sorted by class.")
-    figure.set_layout_engine("compressed")  # a square of fixed aspect: names beside it keep their room
+    figure.set_layout_engine("compressed")  # keeps room for the names beside a square of fixed aspect
     ax = figure.subplots()
-    # Few pairs are much farther than the rest; they would take the colours of all others.
+    # A few pairs are much farther apart than the rest. Without limits, all others would share a few colours.
     apart = shown[~np.eye(count, dtype=bool)].compressed()
     low, high = np.percentile(apart, [1, 95]) if apart.size else (0.0, 1.0)
     mesh = ax.imshow(

@@ -16,7 +16,7 @@ __all__ = ["embed", "map_points"]
 def map_points(
     graph: DSGraph, embedding: ArrayLike | None, distances: LayerDistances | ArrayLike | None, seed: int, *, what: str
 ) -> NDArray[np.float64]:
-    """(N, 2) places of a graph's nodes: those given, or `placed` by distances; `what` needs them, for the message.
+    """(N, 2) places of a graph's nodes: those given, or `placed` by distances; `what` is the caller, for the message.
 
     Raises:
         GraphError: neither is given, or they are not one point per node.

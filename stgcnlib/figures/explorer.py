@@ -1,8 +1,8 @@
-"""Layer maps to explore: where the recordings lie at each layer, who neighbours whom, and how the bodies move.
+"""Layer maps to explore: where the recordings lie at each layer, which are neighbours, and how the bodies move.
 
-Python gathers the numbers, scripts of our own draw them (assets/explorer.js): on a report's page, in a stand-alone
-page, or in the workbench, where a kernel answers what the page does not hold. Without script a picture of three layers
-stands in its place.
+Python gathers the numbers, and our own scripts draw them (assets/explorer.js): on a report's page, in a stand-alone
+page, or in the workbench, where a kernel sends what the page does not hold. Without scripts, a picture of three layers
+is shown instead.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from stgcnlib.sequences import SequenceSet
 __all__ = ["distinct_names", "explorer_content", "explorer_figure", "layer_maps", "map_content"]
 
 _POSES = 6_000_000  # bytes of all recordings' poses: a page of 5,000 recordings stays below 8 MB with its edges
-_MOST_POSED = 5000  # recordings whose poses a page brings along
-_EDGES = 4_400_000  # bytes of all edges that a page brings along
-_FEWEST = 3  # edges of each recording at a layer that it brings in any case
+_MOST_POSED = 5000  # recordings, at most, whose poses a page contains
+_EDGES = 4_400_000  # bytes of all edges that a page contains
+_FEWEST = 3  # edges of each recording at a layer that it contains at least
 _FRAMES = 12  # of each recording's poses; fewer where there are many recordings
 
 
@@ -48,9 +48,9 @@ def layer_maps(
     poses: bool = True,
     title: str = "",
 ) -> LiveFigure:
-    """The map of every layer, to move through: point at a recording and it moves, click it and its neighbours show.
+    """The map of every layer, with a slider: point at a recording to see it move, click it to see its neighbours.
 
-    A page must stay small: of many recordings it holds the heaviest edges only, and of more than 5,000 no poses; a
+    To keep the page small, it has only the heaviest edges of a large set, and no poses of more than 5,000 recordings; a
     note above the map then says so.
 
     Args:
@@ -59,8 +59,8 @@ def layer_maps(
         planes: layer -> (N, 2) places, see `stgcnlib.geometry.aligned_planes`.
         network: whose layers are shown.
         recordings: a row per node, with the predicted class and further columns to colour by.
-        findings: tables "suspects", "outliers" and "class_confusions", which become ways in.
-        poses: bring the bodies along; they are most of the bytes.
+        findings: tables "suspects", "outliers" and "class_confusions", from which lists are made (`ways_in`).
+        poses: include the poses of the bodies; they take most of the bytes.
         title: of the figure.
 
     Raises:
@@ -249,7 +249,7 @@ def _classes(geometry: LayerGeometry, network: str, layers: Sequence[str]) -> ND
 
 
 def _poses(nodes: SequenceSet) -> dict[str, Any]:
-    """A few moments of every recording, evenly over it, each recording centred."""
+    """A few evenly spaced frames of every recording, each recording centred."""
     layout = nodes.layout
     spaces = [space_of(nodes.people(i), layout) for i in range(len(nodes))]
     people, dimensions = max(len(space) for space in spaces), spaces[0].shape[-1]

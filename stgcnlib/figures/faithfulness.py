@@ -1,4 +1,4 @@
-"""How far relevance maps may be trusted: deletion and insertion, and what is left of maps when weights are lost."""
+"""How far relevance maps may be trusted: deletion and insertion, and maps of randomised weights."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ _COMPARISONS: dict[str, tuple[str, str, tuple[int, tuple[int, ...]]]] = {
 
 @styled
 def faithfulness_curves(curves: pd.DataFrame, *, unit: str = "joints") -> Figure:
-    """Probability of the explained class while joints or frames go, or come back: a line per layer, comparisons dashed.
+    """Probability of the explained class while joints or frames are removed or put back: a line per layer.
+
+    Dashed and dotted: random maps and motion energy.
 
     Args:
         curves: as of `stgcnlib.explain.Faithfulness`.
@@ -112,10 +114,10 @@ def faithfulness_areas(summary: pd.DataFrame) -> Figure:
 
 @styled
 def randomisation_decay(table: pd.DataFrame) -> Figure:
-    """Likeness of maps to their first selves while weights are lost from the head down: a line per layer.
+    """Likeness of maps to the original maps while weights are randomised from the head down: a line per layer.
 
-    Bands are intervals over recordings and draws of the weights. The dashed line is the mean of maps that were moved to
-    random places.
+    Bands are intervals over recordings and draws of the weights. The dashed line is the mean likeness of maps to
+    copies of themselves that were moved to random places.
 
     Args:
         table: as of `stgcnlib.explain.randomisation`.

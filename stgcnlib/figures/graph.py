@@ -1,6 +1,6 @@
-"""Graphs that are no bodies: where their nodes go, and on which scale of colours their signals are shown.
+"""Graphs that are not bodies: the positions of their nodes, and the colour scale of their signals.
 
-They are drawn as bodies are, by `skeleton`, which asks here for places and scale.
+`skeleton` draws them as it draws bodies, with positions and scale from this module.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["node_positions", "signal_scale"]
 def node_positions(layout: SkeletonLayout) -> NDArray[np.float64]:
     """(V, 2) places of a graph's nodes: as the layout gives them (three coordinates are seen from above), else laid
     out so that distances in the plane follow the number of edges between nodes (Kamada and Kawai 1989)."""
-    from stgcnlib.networks.graph import hop_distance  # beside it lies torch, which takes seconds
+    from stgcnlib.networks.graph import hop_distance  # its package imports torch, which takes seconds
 
     if layout.positions is not None:
         return np.array(layout.positions, dtype=np.float64)[:, :2]

@@ -21,7 +21,7 @@ from stgcnlib.figures.style import WIDTH, class_styles, halo, new_figure, styled
 
 __all__ = ["CROWDED", "crowd", "ds_graph_map", "heaviest_pairs"]
 
-_NAMED = 12  # so many classes are named on the map; more are numbered there and named beside it
+_NAMED = 12  # up to so many classes are named on the map; more are numbered there and named beside it
 CROWDED = 2000  # maps of more recordings show small points without rims, and not all edges and numbers
 _EDGES = 20_000  # drawn on a crowded map, the heaviest
 
@@ -39,7 +39,7 @@ def ds_graph_map(
     """The graph in the plane: recordings coloured by class, edges within a class in its colour, others grey.
 
     Of more than 2,000 recordings only the heaviest edges are drawn, and only those classes are numbered that keep at
-    least half of their edge weight; the title says so.
+    least half of their edge weight within the class; the title says so.
 
     Args:
         labels: (N,) class indices.
@@ -113,14 +113,14 @@ def ds_graph_map(
 
 
 def crowd(ax: Axes, points: NDArray[Any], colors: NDArray[Any]) -> None:
-    """Many points (N, 2), small and without rims, in an order that hides none of the colours (N, 3) or (N, 4)."""
+    """Points (N, 2) of colours (N, 3) or (N, 4), small, without rims, in random order so that none hides another."""
     order = np.random.default_rng(0).permutation(len(points))
     x, y = points[order].T
     ax.scatter(x, y, s=5.0, c=colors[order], linewidths=0, zorder=3)
 
 
 def heaviest_pairs(graph: DSGraph) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64], int]:
-    """Ends i < j and weights of the pairs that a map draws, all or on a crowded map the heaviest; and how many are."""
+    """Nodes i < j and weights of the pairs that a map draws (a crowded map: the heaviest), and the number of all."""
     edges = graph.undirected().tocoo()
     i, j = edges.coords
     upper = i < j

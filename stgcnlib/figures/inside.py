@@ -1,4 +1,4 @@
-"""From which joints a layer's graph convolutions take, and how far the layer sees in frames and bones."""
+"""From which joints a layer's graph convolutions compute, and its receptive field in frames and bones."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from stgcnlib.skeleton import SkeletonLayout
 __all__ = ["learned_topology", "receptive_field"]
 
 LINKS = 12
-"""Most links that are no bones in a picture."""
+"""Largest number of links in a picture that are not bones."""
 
 
 @styled
 def learned_topology(topology: Any, nodes: SequenceSet) -> Figure:
-    """From which joints a layer takes: all shares as a matrix, in which bones are framed, and the largest on the body.
+    """From which joints a layer computes: all shares as a matrix with bones framed, and the largest on the body.
 
     Args:
         topology: of `stgcnlib.explain.learned_topologies`, one layer's.
@@ -66,7 +66,7 @@ def learned_topology(topology: Any, nodes: SequenceSet) -> Figure:
 
 @styled
 def receptive_field(field: Any, layout: SkeletonLayout) -> Figure:
-    """What a layer's features hang on: influence of input frames before and after, and of joints by bones away.
+    """What a layer's features depend on: influence of input frames before and after, and of joints by number of bones.
 
     Args:
         field: of `stgcnlib.explain.receptive_fields`, one layer's.
@@ -99,14 +99,14 @@ def receptive_field(field: Any, layout: SkeletonLayout) -> Figure:
 
 
 def _by_distance(shares: NDArray[np.float64], layout: SkeletonLayout) -> tuple[NDArray[np.float64], NDArray[Any]]:
-    """Numbers of bones, and the share of influence from so far away, the mean over the layer's joints."""
+    """Distances in bones, and the share of influence from each distance, averaged over joints."""
     hops = hop_distance(layout)
     away = np.unique(hops[np.isfinite(hops)])
     return away, np.array([shares[hops == distance].sum() for distance in away]) / max(len(shares), 1)
 
 
 def _pose(nodes: SequenceSet) -> NDArray[np.float64]:
-    """(V, 2) places of joints: the frame of the first recording in which most are found, or the graph's places."""
+    """(V, 2) places of joints: the frame of the first recording in which most are found, or the graph's positions."""
     if nodes.layout.dimensions == 0 or not drawable(nodes):
         return node_positions(nodes.layout)
     people = project(nodes.people(0), nodes.layout)
@@ -116,7 +116,7 @@ def _pose(nodes: SequenceSet) -> NDArray[np.float64]:
 
 
 def _draw_links(ax: Axes, used: NDArray[np.float64], layout: SkeletonLayout, pose: NDArray[np.float64]) -> None:
-    """The body, with the strongest links between joints that no bone joins."""
+    """The body, with the strongest links between joints that are not joined by a bone."""
     count = len(layout)
     strength = np.triu(np.maximum(used, used.T), 1)
     for child, parent in layout.bones:

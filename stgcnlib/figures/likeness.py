@@ -29,9 +29,9 @@ __all__ = ["likeness_curves", "likeness_matrices"]
 
 @styled
 def likeness_curves(likeness: pd.DataFrame, *, statistics: tuple[str, ...] = ("cka", "knn_overlap")) -> Figure:
-    """Likeness to the base network of the same layer of every other network, with intervals, one panel per measure.
+    """Likeness of each layer of the other networks to the same layer of the base network; one panel per measure.
 
-    Dotted: what unrelated layers would show, where it is known.
+    With intervals. Dotted: the likeness of unrelated layers, where it is known.
 
     Args:
         likeness: of `stgcnlib.geometry.network_likeness`.
@@ -49,7 +49,7 @@ def likeness_curves(likeness: pd.DataFrame, *, statistics: tuple[str, ...] = ("c
     for ax, name in zip(figure.subplots(len(statistics), 1, squeeze=False).ravel(), statistics, strict=True):
         mine = same[same["statistic"] == name].sort_values("first_index")
         ends: list[tuple[float, str, Any]] = []
-        # The first style is the base's own, as where all curves are drawn in one picture.
+        # The first style is kept for the base network, as in pictures that draw all curves.
         for network, (color, marker) in zip(names, class_styles(len(names) + 1)[1:], strict=True):
             curve = mine[mine["network"] == network]
             x = curve["first_index"].to_numpy(dtype=float)

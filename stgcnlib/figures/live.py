@@ -1,7 +1,7 @@
 """Live figures: what a notebook's cell returns to be played or explored in the browser.
 
-A figure's content is plain JSON with numpy arrays as leaves. On a page the arrays travel inside the JSON as base64, to
-a widget beside it as bytes. The scripts that draw it are in `live_page`.
+A figure's content is plain JSON with numpy arrays as leaves. A page has the arrays inside the JSON as base64; a
+widget gets them beside it as bytes. The scripts that draw it are in `live_page`.
 """
 
 from __future__ import annotations
@@ -79,8 +79,8 @@ class LiveFigure:
             "image/png": base64.b64encode(self.picture).decode("ascii"),
             "text/plain": f"<{self.kind.capitalize()}: {self.alt}>",
         }
-        # A stage's notebook is read as a page, which brings the scripts along once; opened in JupyterLab it is not
-        # trusted to run scripts and shows the picture until the cell is run again.
+        # A stage's notebook becomes a page, which includes the scripts once. JupyterLab does not trust it to run
+        # scripts, so there the picture is shown until the cell is run again.
         if not os.environ.get("STGCNLIB_STAGE"):
             style = f"width:100%;height:{_HEIGHTS[self.kind]}px;border:0"
             bundle["text/html"] = f'<iframe srcdoc="{html.escape(self.to_html())}" style="{style}"></iframe>'

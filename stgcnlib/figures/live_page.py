@@ -1,7 +1,8 @@
-"""What a page needs to show a live figure: its element and the scripts, without what making a figure needs.
+"""What a page needs to show a live figure: its element and the scripts.
 
-The scripts in ``assets`` are plain pieces of one program. Joined in the order of `SCRIPTS` they share one scope; a page
-runs them inside a function, the workbench's widget as a module. Comments and indentation stay behind.
+This module imports nothing that only making a figure needs. The scripts in ``assets`` are plain pieces of one program.
+Joined in the order of `SCRIPTS` they share one scope; a page runs them inside a function, the workbench's widget as a
+module. Comments and indentation are removed.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-
 def live_markup(
     kind: str, content: Mapping[str, Any], picture: bytes, *, width: int, alt: str, light: bool = False
 ) -> str:
-    """The HTML element that the scripts bring to life: the static picture and the numbers as inert JSON.
+    """The HTML element in which the scripts draw: it has the static picture, and the numbers as JSON.
 
     Args:
         kind: one of `KINDS`.
@@ -43,14 +44,14 @@ def live_markup(
         picture: PNG for print and for readers without script.
         width: of the picture in CSS pixels.
         alt: what the figure shows, in one sentence.
-        light: whether the page is light whatever the reader's theme.
+        light: whether the page is light in every theme of the reader.
 
     Raises:
         ValueError: the kind is unknown.
     """
     if kind not in KINDS:
         raise ValueError(f"a live figure of kind {kind!r} is unknown; expected one of {', '.join(KINDS)}")
-    # "<" is all that could end the element early.
+    # Only a "<" could end the element early.
     numbers = json.dumps({"kind": kind, "content": content}, separators=(",", ":")).replace("<", "\\u003c")
     image = base64.b64encode(picture).decode("ascii")
     theme = ' data-jp-theme-light="true"' if light else ""

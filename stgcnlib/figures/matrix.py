@@ -34,7 +34,7 @@ def class_matrix(
     """Draw (rows, columns) values; NaN cells stay light grey.
 
     Raises:
-        SequenceError: if the names do not count the cells.
+        SequenceError: if there is not one name per row and column.
     """
     if values.shape != (len(rows), len(columns)):
         raise SequenceError(f"matrix of shape {values.shape} has {len(rows)} row and {len(columns)} column names")
@@ -67,7 +67,7 @@ def class_matrix(
 def likeness_matrix(
     ax: Axes, values: NDArray[Any], rows: Sequence[str], columns: Sequence[str], *, diagonal: bool = True
 ) -> None:
-    """Draw (rows, columns) likeness of layers from 0 to 1, with numbers where they fit; `diagonal`: there too."""
+    """Draw (rows, columns) likeness of layers from 0 to 1, with numbers where they fit, also on the `diagonal`."""
     fits = max(len(rows), len(columns)) <= 16
     texts = [
         [f"{v:.2f}".replace("0.", ".") if fits and np.isfinite(v) and (diagonal or i != j) else ""

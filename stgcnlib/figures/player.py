@@ -1,7 +1,7 @@
-"""The skeleton player: a recording to play, scrub and turn, its joints coloured by what a layer looks at.
+"""The skeleton player: a recording to play, scrub and turn, its joints coloured by a layer's relevance.
 
-Python packs the numbers, scripts of our own draw them (assets/player.js). Without script, and on paper, a static
-picture stands in their place.
+Python packs the numbers, and our own scripts draw them (assets/player.js). Without scripts, and on paper, a static
+picture is shown.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def skeleton_player(
         neighbor_maps: its maps, of the same layers.
         path: (L, 2) aligned input frames of the two (see `aligned_frames`), the order in which frames are shown;
             `None` runs both at the same speed, and the shorter waits at its end.
-        normalize: what full colour means, as in `skeleton_strip`; the two recordings are scaled apart.
+        normalize: what full colour means, as in `skeleton_strip`; the two recordings are scaled separately.
         fps: frames per second of the recording.
         title: `None` names recording and class.
 
@@ -139,12 +139,12 @@ def aligned_frames(
     Args:
         path: (L', 2) aligned items of `stgcnlib.dtw.dtw_path`.
         lengths: input frames of the two recordings.
-        window, stride: of the items, in the layer's frames; a window stands for its middle frame.
+        window, stride: of the items, in the layer's frames; the middle frame of a window is used.
         temporal_stride: input frames per frame of the layer.
     """
     ends = np.array(lengths, dtype=np.int64) - 1
     middle = np.minimum((np.asarray(path, dtype=np.int64) * stride + (window - 1) // 2) * temporal_stride, ends)
-    # Coarse items leave gaps, and windows say nothing of the borders: straight lines fill both.
+    # Frames between items, and those before the first and after the last, are filled by straight lines.
     knots = np.concatenate([[[0, 0]], middle, [ends]])
     pieces = [knots[:1]]
     for first, second in pairwise(knots):

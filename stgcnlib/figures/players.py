@@ -1,4 +1,4 @@
-"""Several recordings to play side by side: one of each class, or a recording and its nearest other."""
+"""Several recordings to play side by side: one of each class, or a recording and the one nearest to it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def class_player(data: SequenceSet, *, most: int = 6) -> LiveFigure | None:
 
     Args:
         data: recordings with classes.
-        most: classes at most, from 1 to 6; of more, so many are taken evenly from first to last.
+        most: classes at most, from 1 to 6; if there are more, evenly spaced ones are taken.
 
     Raises:
         SequenceError: there are no recordings with classes.
@@ -78,8 +78,8 @@ def neighbor_player(
         activations: features of all nodes at the layer that aligns the two.
         distances: `LayerDistances` or (N, N) array, at that layer.
         options: of DTW, in input frames.
-        groups: (N,) groups whose members are no neighbours of each other; `None`: everyone may be one.
-        every_map: offer the maps of all layers instead of that layer's; either way none where that layer is the input.
+        groups: (N,) groups whose members are no neighbours of each other; `None`: all may be neighbours.
+        every_map: offer the maps of all layers instead of that layer's; if that layer is the input, there are none.
 
     Raises:
         SequenceError: maps do not fit the recordings.

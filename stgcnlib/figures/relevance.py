@@ -1,4 +1,4 @@
-"""Which joints, at which times, made a layer speak for a class: relevance maps on bodies and as heat maps."""
+"""Which joints, at which times, made a layer support a class: relevance maps on bodies and as heat maps."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def class_joint_heatmap(
     """Class by joint, joints grouped by body part; classes without a recording (NaN) stay grey.
 
     Args:
-        values: (classes, V) mean relevance; shares that sum to 1 per class, say.
+        values: (classes, V) mean relevance; such as shares that sum to 1 per class.
 
     Raises:
         SequenceError: if the shape does not fit.

@@ -1,6 +1,6 @@
 """Drawing bodies on an axes: joints and bones, left and right in two colours, a recording as a few frames.
 
-From where they are seen is for `viewpoint`.
+`viewpoint` decides from where they are seen.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def chronophoto(
 ) -> None:
     """A recording (M, T, V, C) as `count` frames side by side, evenly spaced along the path that the joints travel.
 
-    Each frame is centred on its people, so that a walk does not leave the picture. On a graph that is no body,
+    Each frame is centred on its people, so that a walk does not leave the picture. On a graph that is not a body,
     frames are evenly spaced in time, and joints show the first channel's value on the colour scale `scale` (`None`
     takes the recording's own range).
     """
@@ -124,7 +124,7 @@ def chronophoto(
         _draw_signal(ax, people[0], layout, count=count, scale=scale or own, linewidth=0.6 * linewidth, size=6 * joints)
         return
     flat = project(people, layout)  # (M, T, V, 2)
-    # Frames in which detection failed tell nothing about the pose.
+    # Frames with too few detected joints do not show the pose.
     seen = np.isfinite(flat).all(axis=-1).sum(axis=(0, 2))
     usable = np.flatnonzero(seen >= 0.6 * seen.max())
     flat = flat[:, usable]
@@ -137,7 +137,7 @@ def chronophoto(
     else:
         chosen = np.zeros(count, dtype=np.int64)
     left, right, bottom, top = zip(*(frame_box(flat[:, t]) for t in chosen), strict=True)
-    # 0.58 of the height keeps standing bodies apart; wide poses may reach over the neighbour's arm, but groups may not.
+    # At 0.58 of the height, standing bodies do not overlap. Wide poses of one person may overlap, groups may not.
     shown: NDArray[np.bool_] = np.any(np.all(np.isfinite(flat), axis=-1), axis=2)
     together = shown.sum(axis=0)[chosen].max(initial=0) > 1
     reach = (1.1 if together else 0.72) * max(r - a for r, a in zip(right, left, strict=True))
@@ -152,7 +152,7 @@ def chronophoto(
             draw_skeleton(ax, moved, layout, linewidth=linewidth, sizes=sizes, alpha=0.95, zorder=2 + place)
     half = 0.5 * max(r - a for r, a in zip(right, left, strict=True)) + 0.1 * step
     pad = 0.05 * (max(top) - min(bottom)) or 0.1
-    # One shape for all pictures of a figure, so that their titles line up.
+    # All pictures of a figure have one aspect ratio, so that their titles line up.
     width, height = (count - 1) * step + 2 * half, max(top) - min(bottom) + 2.6 * pad
     wider, taller = max(0.0, count * 0.58 * height - width) / 2, max(0.0, width / (count * 0.58) - height)
     ax.set_xlim(-half - wider, (count - 1) * step + half + wider)

@@ -54,9 +54,9 @@ def smoothness_curve(
     Args:
         table: `LayerGeometry.table`.
         mean: `LayerGeometry.mean_curve()`: the mean of several trained networks with its interval; `None`: without one.
-        neighbours: whose neighbours the main curves count; `None` takes "other subjects" (or days, …) where they
-            are there. With these, the curve of all neighbours is drawn as a thin line.
-        measured: what smoothness is of: `LayerGeometry.measured`.
+        neighbours: which neighbours the main curves count; `None` takes "other subjects" (or days, …) where the
+            table has them. Then the curve with all neighbours is drawn too, as a thin line.
+        measured: smoothness of what, "label" or "target": `LayerGeometry.measured`.
 
     Raises:
         GraphError: if the table has no row for these neighbours.
@@ -167,8 +167,8 @@ def class_heatmap(
     Args:
         per_class: `LayerGeometry.per_class`.
         neighbours: as in `smoothness_curve`.
-        threshold: a class is separate from the first layer after which it stays at or below; `None` takes the mean
-            of all cells. That layer is outlined.
+        threshold: a class is separate from the first layer on from which it stays at or below this value; `None` takes
+            the mean of all cells. That layer has an orange mark.
         network: whose rows are drawn.
 
     Raises:
@@ -219,7 +219,7 @@ def separation(values: Any, threshold: float) -> Any:
 
 @styled
 def class_smoothness(per_class: pd.DataFrame, *, layer: str, neighbours: str | None = None) -> Figure:
-    """Each class at one layer with its interval, and where it lay at the input, smoothest class first.
+    """Each class at one layer with its interval, and its value at the input, smoothest class first.
 
     Args:
         per_class: `LayerGeometry.per_class`.

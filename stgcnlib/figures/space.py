@@ -1,4 +1,4 @@
-"""Joints in the space in which players draw them: across, depth and up, in front of the people, as small integers."""
+"""Coordinates of joints for players: across, depth and up, seen from in front of the people, as small integers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def space_of(people: NDArray[np.float32], layout: SkeletonLayout) -> NDArray[np.
 
 
 def reach_of(spaces: Sequence[NDArray[np.float64]]) -> list[list[float]]:
-    """Limits per axis for all frames, people and recordings, so that sizes compare; no axis is flat."""
+    """Limits per axis for all frames, people and recordings, so that sizes can be compared; no axis is empty."""
     reach = np.max([np.nanmax(np.abs(space), axis=(0, 1, 2)) for space in spaces], axis=0)
     reach = np.maximum(1.05 * reach, 0.12 * reach.max())
     return [[-round(float(r), 4), round(float(r), 4)] for r in reach]
@@ -49,6 +49,6 @@ def unit_of(spaces: Sequence[NDArray[np.float64]]) -> float:
 
 
 def packed_points(space: NDArray[np.float64], unit: float) -> NDArray[np.int16]:
-    """Points as int16 in multiples of `unit`; those that are missing as the least int16."""
+    """Points as int16 in multiples of `unit`; missing ones are the smallest int16."""
     packed: NDArray[np.int16] = np.where(np.isfinite(space), np.round(space / unit), _MISSING).astype(np.int16)
     return packed

@@ -63,7 +63,7 @@ def statistics_curves(table: pd.DataFrame) -> Figure:
         titles = mine.drop_duplicates("index").sort_values("index")
         few_ticks(ax, titles["title"].astype(str).tolist(), titles["index"].to_numpy(dtype=float))
         ax.set_title(STATISTICS[name])
-        # An interval that runs away must not flatten all curves.
+        # A very wide interval must not flatten all curves.
         top = float(np.nanmax(mine["value"]))
         if np.nanmax(mine["high"].fillna(top)) > 2.5 * top > 0:
             ax.set_ylim(top=1.5 * top)

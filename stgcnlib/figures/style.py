@@ -1,6 +1,6 @@
 """How every figure looks: one palette for classes, one for layers, sizes for a report's column, and small helpers.
 
-Figures belong to no pyplot state: they are shown by being returned from a cell, and closing is nobody's duty.
+Figures are independent of pyplot: one is shown by being returned from a cell, and need not be closed.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ INK, MUTED, FAINT = "#1f2933", "#6b7785", "#dfe3e8"
 LEFT, RIGHT, MIDDLE = "#2a6fb0", "#d1601f", "#4a5560"
 GOOD, BAD = "#117733", "#b3341f"
 
-# Paul Tol's "muted" scheme, which stays apart under the common colour blindnesses; markers tell its rounds apart.
+# Paul Tol's "muted" scheme, for readers with the common colour blindnesses. When colours repeat, markers change.
 _CLASS_COLORS = ("#332288", "#cc6677", "#117733", "#88ccee", "#aa4499", "#ddaa33", "#44aa99", "#882255", "#999933")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "<", ">", "h", "*")
 
 COUNTS: Colormap = sns.color_palette("Blues", as_cmap=True)
-# Without mako's black end, which would swallow the numbers printed on it.
+# Without mako's black end, on which printed numbers would be hard to read.
 SMOOTHNESS: Colormap = ListedColormap(sns.color_palette("mako", as_cmap=True)(np.linspace(0.22, 0.98, 256)))
 SIGNAL: Colormap = sns.color_palette("viridis", as_cmap=True)
 RELEVANCE: Colormap = sns.color_palette("rocket_r", as_cmap=True)
@@ -90,7 +90,7 @@ _RC: dict[str, Any] = {
 
 
 class ReportFigure(Figure):
-    """A figure that a notebook shows at its own width in sharp pixels, with a text for those who cannot see it.
+    """A figure that a notebook shows at its own width in sharp pixels, with an alternative text.
 
     Attributes:
         alt: what the picture shows, in one sentence.
@@ -121,7 +121,7 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     @wraps(draw)
     def inner(*args: P.args, **kwargs: P.kwargs) -> Figure:
         with mpl.rc_context():
-            # Settings of the user's notebook must not leak in; the backend is the user's own.
+            # Settings of the user's notebook must not change figures; only the backend stays the user's.
             settings: Any = mpl.rcParams
             settings.update({k: v for k, v in mpl.rcParamsDefault.items() if k not in _UNTOUCHED})
             settings.update(_RC)
@@ -164,7 +164,7 @@ def spread(values: ArrayLike, gap: float, low: float = -np.inf, high: float = np
     """Values moved as little as needed so that any two are `gap` apart, kept within low..high where they fit."""
     wanted = np.asarray(values, dtype=np.float64)
     order = np.argsort(wanted, kind="stable")
-    # Pool adjacent violators on values less their due offsets: the least-squares answer.
+    # Pool adjacent violators on values minus their offsets: the least-squares solution.
     offsets = gap * np.arange(len(wanted))
     blocks: list[tuple[float, int]] = []
     for value in wanted[order] - offsets:

@@ -23,11 +23,11 @@ def suspect_pictures(
 ) -> Figure:
     """The most suspicious recordings, each beside its heaviest neighbours.
 
-    Colour of a neighbour: red carries the class that is suggested instead, green the given label, grey another.
+    A neighbour is red if it has the class that is suggested instead, green if it has the given label, else grey.
 
     Args:
         table: `Findings.table` of `suspect_labels`.
-        graph: DS-Graph of the layer whose neighbours are drawn, say the last.
+        graph: DS-Graph of the layer whose neighbours are drawn, such as the last.
         data: the N recordings.
         count: rows at most.
         neighbors: pictures per row besides the recording itself.

@@ -47,11 +47,11 @@ _LEVELS = ("lowest", "middle", "highest")
 def target_spread(
     parts: Sequence[SequenceSet] | Mapping[str, SequenceSet], *, group: str | None = None, column: int = 0
 ) -> Figure:
-    """How a target is spread in each part, and how it goes from group to group.
+    """How a target is spread in each part, and how it differs from group to group.
 
     Args:
         parts: (train, test), or parts by name, of recordings with targets.
-        group: whose values are along the right picture; `None` takes "block", else the first group, else leaves it out.
+        group: whose values are on the x axis of the right picture; `None` takes "block" or the first group.
         column: of the targets.
 
     Raises:
@@ -247,7 +247,7 @@ def neighbor_targets(graph: DSGraph, targets: ArrayLike, *, name: str = "target"
 def target_distances(
     distances: ArrayLike, targets: ArrayLike, *, name: str = "target", title: str | None = None
 ) -> Figure:
-    """All distances, recordings sorted by target: dark along the diagonal where those of like targets lie close.
+    """All distances, recordings sorted by target: dark along the diagonal where those of similar targets lie close.
 
     Args:
         distances: (N, N).
@@ -256,7 +256,7 @@ def target_distances(
         title: of the layer.
 
     Raises:
-        GraphError: if the matrix is not square or targets do not count its rows.
+        GraphError: if the matrix is not square or there is not one target per row.
     """
     matrix = np.asarray(distances, dtype=np.float64)
     y = np.asarray(targets, dtype=np.float64)

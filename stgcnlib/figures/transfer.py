@@ -23,7 +23,7 @@ def transfer_curve(table: pd.DataFrame, smoothness: pd.DataFrame, *, advised: in
     Args:
         table: `TransferResult.table`.
         smoothness: `TransferResult.smoothness`.
-        advised: number of blocks to mark, say of `verdicts.advise_frozen`.
+        advised: number of blocks to mark, such as that of `verdicts.advise_frozen`.
 
     Raises:
         StudyError: if the table has no fit with frozen blocks.

@@ -16,7 +16,7 @@ from stgcnlib.verdicts.outcome import Outcome, Test
 __all__ = ["verdict_figure"]
 
 ANSWERED = {True: ("#1b7f5c", "o", "✓"), False: ("#b4541a", "X", "✗"), None: ("#5b6475", "o", "?")}
-"""Answer -> colour (as in the pages' style), marker and sign: none has to be told by its colour alone."""
+"""Answer -> colour (as in the pages' style), marker and sign, so that answers differ not only in colour."""
 LEFTMOST, RIGHTMOST = -5.0, 10.0  # in units of the smallest effect that counts; what lies beyond gets an arrow
 _WORDS = 26  # characters of a question in one line
 _NOTE = 32  # and of a note
@@ -27,10 +27,10 @@ _UP = 0.1  # a bar lies this much above the middle of its row: numbers stand bel
 def verdict_figure(outcome: Outcome) -> Figure:
     """One row per test: its value and interval, a line at no effect, a shaded zone of effects that are too small.
 
-    Rows have different units, so each is drawn in multiples of its own smallest effect that counts, from its own value
-    of no effect on: line and zone stand below each other, and a bar tells its answer by where it lies. The values at
-    both ends of the zone are written below it in the row's unit. Rows without such an effect have a line alone; those
-    of one unit share a scale.
+    Rows have different units, so each row is scaled: 0 is its value of no effect, 1 its smallest effect that counts.
+    So the lines and zones of all rows are aligned, and a bar's position shows its answer. The values at both ends of
+    the zone are written below it in the row's unit. Rows without a smallest effect have only the line; those of one
+    unit share a scale.
 
     Raises:
         StudyError: the outcome has no tests.
@@ -58,9 +58,9 @@ def verdict_figure(outcome: Outcome) -> Figure:
 
 
 def _units(tests: Sequence[Test]) -> list[float]:
-    """What one step of the picture is worth, for each test.
+    """The length of 1 on the x axis, for each test, in the test's unit.
 
-    The smallest effect that counts, from no effect on; tests without one share a scale, by their unit.
+    It is the smallest effect that counts minus no effect. Tests of one unit without such an effect share a scale.
     """
     reach: dict[str, float] = {}
     for test in tests:
@@ -86,7 +86,7 @@ def _places(test: Test, unit: float) -> tuple[float, float, float]:
 
 
 def _row(ax: Axes, y: int, test: Test, unit: float) -> bool:
-    """Draw one test; whether its bar goes on beyond the picture."""
+    """Draw one test; returns whether its bar goes on beyond the picture."""
     color, marker, sign = ANSWERED[test.answer]
     ax.annotate(
         f"{sign} {test.word}", (1, y - _UP), xycoords=("axes fraction", "data"), xytext=(6, 0), color=color,

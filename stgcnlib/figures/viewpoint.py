@@ -1,6 +1,6 @@
-"""From where a recording is looked at: which way is up, who faces whom, and joints as (across, up) of a picture.
+"""From where a recording is seen: which way is up, which way people face, and joints as (across, up) of a picture.
 
-Coordinates may come as any sensor left them. All people of a recording are seen from one place.
+Coordinates may have the axes of any sensor. All people of a recording are seen from one place.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ _LEVELS = (
     ({"neck"}, 4.5),
     ({"head", "nose", "eye", "ear", "mouth"}, 5.0),
 )
-"""How high words of joint names lie on a standing body."""
-_CLEAR = 0.5  # of at most 1: a mean direction or correlation above says which way
-_APART = 0.2  # of the height of people: centres nearer than this do not say from where to look
+"""Words in joint names, and the height of such joints on a standing body."""
+_CLEAR = 0.5  # a mean direction or correlation (at most 1) above this decides which way
+_APART = 0.2  # of the height of people: centres nearer than this do not decide from where to look
 
 
 def project(people: ArrayLike, layout: SkeletonLayout, *, view: View = "front") -> NDArray[np.float64]:
     """Positions (M, T, V, C), (T, V, C) or (V, C) as (…, V, 2): across and up, of a picture of all of them.
 
     3-D bodies stand upright. "front" looks at a single person's front, so that their left is on the picture's right;
-    of several people, it looks across the line on which they stand. "side" looks from a quarter turn further. 2-D
-    bodies stay as the camera saw them, their heads up. The joints of a graph that is no body stay where the layout, or
-    its edges, put them. Joints that were not found (NaN, or zero in all channels) become NaN.
+    of several people, it looks at right angles to the line on which they stand. "side" looks from a quarter turn
+    further. 2-D bodies stay as the camera saw them, their heads up. The joints of a graph that is not a body stay where
+    the layout, or its edges, put them. Joints that were not found (NaN, or zero in all channels) become NaN.
 
     Raises:
         SequenceError: if the array does not fit the layout.
@@ -59,7 +59,7 @@ def project(people: ArrayLike, layout: SkeletonLayout, *, view: View = "front") 
         return flat
     space = upright_space(points, layout)
     front = front_of(space.reshape(-1, *space.shape[-3:]) if space.ndim > 2 else space[None, None], layout)
-    # On the picture's right lies up x front; seen from the side, what was behind.
+    # The picture's right is the cross product of up and front; seen from the side, it is the direction behind people.
     right = np.array([-front[1], front[0]]) if view == "front" else -front
     result: NDArray[np.float64] = np.stack([space[..., :2] @ right, space[..., 2]], axis=-1)
     return result
@@ -68,8 +68,8 @@ def project(people: ArrayLike, layout: SkeletonLayout, *, view: View = "front") 
 def upright_space(people: ArrayLike, layout: SkeletonLayout) -> NDArray[np.float64]:
     """Positions (…, V, C) of a 3-D layout as (…, V, 3): two level axes and up, a right-handed frame.
 
-    Up is the axis along which the spine lies; of a layout without one, that along which joints are higher the higher
-    their names say that they lie on a standing body. Joints that were not found become NaN.
+    Up is the axis along which the spine lies. For a layout without a spine, it is the axis along which joints change
+    most from the feet to the head, as their names say. Joints that were not found become NaN.
     """
     points = _found(np.asarray(people, dtype=np.float64), layout)[..., :3]
     axis, sign = _upright(points.reshape(-1, *points.shape[-2:]), layout)
@@ -79,9 +79,9 @@ def upright_space(people: ArrayLike, layout: SkeletonLayout) -> NDArray[np.float
 
 
 def front_of(space: NDArray[np.float64], layout: SkeletonLayout) -> NDArray[np.float64]:
-    """Level unit vector (2,) towards the viewer of (M, T, V, 3) upright people: before them, and between them.
+    """Level unit vector (2,) from (M, T, V, 3) upright people towards the viewer.
 
-    Several people stand side by side for this viewer, if they stand apart at all; a single one shows the front.
+    The viewer sees several people side by side, if they stand apart, and a single person from the front.
     """
     facing = _mean_facing(space, layout)
     line = _line_of_people(space)
@@ -102,7 +102,7 @@ def front_of(space: NDArray[np.float64], layout: SkeletonLayout) -> NDArray[np.f
 
 
 def _mean_facing(space: NDArray[np.float64], layout: SkeletonLayout) -> NDArray[np.float64] | None:
-    """Level unit vector (2,) to which people turn their front on average; `None` where they turn to many sides."""
+    """Level unit vector (2,) to which people turn their front on average; `None` where they face many directions."""
     if layout.shoulders is None:
         return None
     left, right = layout.shoulders
@@ -137,7 +137,8 @@ def _line_of_people(space: NDArray[np.float64]) -> NDArray[np.float64] | None:
 def _found(points: NDArray[np.float64], layout: SkeletonLayout) -> NDArray[np.float64]:
     """A copy with NaN for joints that were not found, which are zero in all channels.
 
-    The joint that `transforms.centre` puts at the origin is zero as well, and found if another joint of its frame is.
+    The joint that `transforms.centre` puts at the origin is zero as well; it counts as found if another
+    joint of its frame is found.
     """
     lost: NDArray[np.bool_] = np.all(points == 0, axis=-1)
     centred = layout.centre if layout.spine is None else layout.spine[0]
@@ -163,14 +164,14 @@ def _upright(series: NDArray[np.float64], layout: SkeletonLayout) -> tuple[int, 
 
 
 def _up_sign(flat: NDArray[np.float64], layout: SkeletonLayout) -> float:
-    """+1 where y grows upwards by what joints are called; else -1, as y counts in images."""
+    """+1 where y grows upwards, judged by the names of joints; else -1, as y grows downwards in images."""
     _, likeness = _rise(flat.reshape(-1, *flat.shape[-2:]), layout)
     return 1.0 if likeness[1] > _CLEAR else -1.0
 
 
 def _rise(series: NDArray[np.float64], layout: SkeletonLayout) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(C,) how much coordinates of (T, V, C) change from the feet of a standing body to the head, and how closely they
-    follow the order of joints: correlations from -1 to 1; both zero where joints' names tell no height."""
+    follow the order of joints: correlations from -1 to 1; both zero where no joint's name gives a height."""
     heights = np.array([_level(name) for name in layout.joints])
     known = np.isfinite(heights)
     points, levels = series[:, known], heights[known]
@@ -195,6 +196,6 @@ def _per_frame(
 
 
 def _level(name: str) -> float:
-    """Height of a joint on a standing body by its name, NaN where it tells none: arms hang or are raised."""
+    """Height of a joint on a standing body by its name, NaN where the name gives none: arms may hang or be raised."""
     words = {word.lower().removesuffix("s") for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)}
     return next((level for known, level in _LEVELS if words & known), np.nan)

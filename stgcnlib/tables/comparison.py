@@ -41,7 +41,7 @@ def studies_table(comparison: Comparison) -> pd.DataFrame:
 
 
 def unequal_table(comparison: Comparison) -> pd.DataFrame:
-    """The settings that decide levels and are not equal: a row per setting, a column per study."""
+    """The settings that affect the level of S and differ between studies: a row per setting, a column per study."""
     table = comparison.unequal.pivot(index="setting", columns="study", values="value")
     order = list(dict.fromkeys(comparison.unequal["setting"]))
     return table.loc[order, [name for name in comparison.names if name in table.columns]].rename_axis(columns=None)
@@ -91,6 +91,6 @@ def fusion_table(fusion: Fusion) -> pd.DataFrame:
 
 
 def _heading(units: pd.Series[str]) -> str:
-    """Name of the column of counts: "subjects", or what else all rows resample."""
+    """Name of the column of counts: "subjects", or the other units that all rows resample."""
     named = units.unique()
     return plural(str(named[0])) if len(named) == 1 else "subjects" if not len(named) else "left out one by one"

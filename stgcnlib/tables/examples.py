@@ -1,4 +1,4 @@
-"""Which graphs, pairs, nodes and maps stand for the rest in pictures, chosen by rules that anyone can repeat."""
+"""The graphs, pairs, nodes and maps that pictures show as examples, chosen by fixed rules."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def main_graphs(geometry: LayerGeometry) -> dict[str, DSGraph]:
 def example_pair(
     nodes: SequenceSet, distances: LayerDistances | ArrayLike, *, groups: ArrayLike | None = None
 ) -> tuple[int, int]:
-    """Two nodes that may be neighbours: of the pairs of one class, where there are any, the one at the median distance.
+    """Two nodes that may be neighbours: the pair at the median distance, if possible of the pairs of one class.
 
-    Where not all distances are known, it is the median of those to the nearest of each node.
+    Where not all distances are known, the median is over those to the nearest of each node.
 
     Args:
         nodes: N recordings.
         distances: `LayerDistances` or (N, N) array, at the input.
-        groups: (N,) groups whose members are no neighbours of each other; `None`: everyone may be one.
+        groups: (N,) groups whose members are no neighbours of each other; `None`: all may be neighbours.
 
     Returns:
         Indices of the two nodes.

@@ -35,9 +35,9 @@ def smoothness_table(geometry: LayerGeometry) -> pd.DataFrame:
 
     The floor is the lowest S that the graph allows; rescaled is (S − floor) / (null − floor); both are of classes only.
     All are means over the trained networks, where there are several. Of untrained networks there is the mean, with the
-    least and the most.
+    smallest and the largest value.
 
-    Where the main curve bars some neighbours, a last column has S with all of them.
+    Where the main curve excludes some neighbours, a last column has S with all neighbours.
     """
     several = len(geometry.networks(TRAINED)) > 1
     mean = (geometry.mean_curve() if several else geometry.curve()).set_index("index")

@@ -1,4 +1,4 @@
-"""Facts about what a layer puts together: its receptive field, and the topology of its graph convolutions."""
+"""Facts about the origin of a layer's features: its receptive field, and the topology of its graph convolutions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["field_facts", "topology_facts"]
 
 
 def field_facts(fields: Mapping[str, ReceptiveField], *, layer: str) -> pd.DataFrame | None:
-    """What of the input a layer's features hang on, one fact per row; `None` for a layer without a field (the input).
+    """On what part of the input a layer's features depend, one fact per row; `None` for the input, which has no field.
 
     Args:
         fields: of `stgcnlib.explain.receptive_fields`.
@@ -44,7 +44,7 @@ def field_facts(fields: Mapping[str, ReceptiveField], *, layer: str) -> pd.DataF
 
 
 def topology_facts(topologies: Mapping[str, Topology], layout: SkeletonLayout, *, layer: str) -> pd.DataFrame | None:
-    """From which joints a layer's graph convolutions take, one fact per row; `None` for a layer that has no topology.
+    """From which joints a layer's graph convolutions compute, one fact per row; `None` for a layer without topology.
 
     Args:
         topologies: of `stgcnlib.explain.learned_topologies`.

@@ -85,7 +85,7 @@ def layers_table(store: LayerStore) -> pd.DataFrame:
 
 
 def rounding_table(rounding: pd.DataFrame) -> pd.DataFrame:
-    """One row per layer: what rounding takes off the features, and how far it moves DTW distances, in per mille.
+    """One row per layer: relative change of the features and of DTW distances by rounding, in per mille.
 
     Args:
         rounding: of `stgcnlib.geometry.rounding_error`.

@@ -1,6 +1,6 @@
-"""What was chosen and what it was applied to: the settings that decide the numbers, and facts for a report's head.
+"""The settings that decide the numbers, and facts about data and network for a report's head.
 
-A study is given as it is; only its plain values are read.
+Of a study, only its plain values are read.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def settings_facts(
         study: the `Study`, or anything with its `seed` and its sections `dtw`, `graph` and `geometry`.
         nodes: recordings that are nodes of the DS-Graphs.
         k: the number of candidates of each node.
-        left_out: name of the group whose members are no neighbours of each other; `None`: everyone may be one.
+        left_out: name of the group whose members are no neighbours of each other; `None`: all may be neighbours.
         resampled: name of the group that intervals leave out as a whole; `None`: random parts of the recordings.
         sample: what the nodes are a sample of, in a few words; "": they are all of the part.
     """
@@ -73,7 +73,7 @@ def report_facts(
     compared: str,
     sample: str = "",
 ) -> dict[str, str]:
-    """Short facts for the head of a report: what each is called -> its value.
+    """Short facts for the head of a report: name -> value.
 
     Args:
         study: the `Study`, or anything with `network.name`.

@@ -1,4 +1,4 @@
-"""Tables of real targets: what a network estimates of each recording, its errors, and what is told of recordings."""
+"""Tables of real targets: what a network estimates of each recording, its errors, and labels of recordings as text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["errors_table", "estimates_table", "several_successes", "success_fact
 
 
 def told(data: SequenceSet, i: int) -> str:
-    """What is told of a recording: its class, or its target with three digits, by name where there are several."""
+    """The label of a recording as text: its class, or its target with three digits, by name where there are several."""
     if data.class_names:
         return data.class_names[int(data.labels[i])]
     if data.targets is None:
@@ -28,7 +28,7 @@ def told(data: SequenceSet, i: int) -> str:
 
 
 def told_facts(data: SequenceSet, *, short: bool = False) -> dict[str, Any]:
-    """Facts on what is told: the number of classes, or each target.
+    """Facts on the labels: the number of classes, or each target.
 
     Args:
         data: some recordings.
@@ -70,7 +70,7 @@ def several_successes(accuracies: pd.DataFrame) -> dict[str, str]:
 
 
 def errors_table(evaluation: TargetEvaluation) -> pd.DataFrame:
-    """One row per target: errors of the estimates on the test part, and those of always saying the training mean.
+    """One row per target: errors of the estimates on the test part, and those of always estimating the training mean.
 
     Columns: R² (1: exact, 0: no better than the mean of the test part), mean absolute error, root mean square error,
     both in the target's unit, and the same of the mean of the training part.

@@ -14,7 +14,7 @@ __all__ = ["verdict_table"]
 
 
 def verdict_table(outcome: Outcome) -> pd.DataFrame:
-    """One row per test: question, value, interval and answer, each as it is to be read; no row without tests.
+    """One row per test: question, value, interval and answer, formatted for reading; no row without tests.
 
     A value that is not known stays empty. Where a test has a note, the answer ends with it.
     """

@@ -1,7 +1,7 @@
 """The workbench: a finished study to explore in a notebook, recording by recording and layer by layer.
 
-It reads what a study left behind and makes nothing on disk. The drawing is done in the browser (`stgcnlib.figures`);
-here are the widget, what it asks the kernel for, and the command that opens it.
+It reads a study's results and does not change them. The browser draws (`stgcnlib.figures`); this package has the
+widget, the answers of the kernel to its questions, and the command that opens it.
 """
 
 from __future__ import annotations

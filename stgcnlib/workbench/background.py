@@ -1,4 +1,4 @@
-"""Long work beside a notebook's kernel: one thread, one piece at a time, with progress and cancel.
+"""Long work in a thread of a notebook's kernel: one piece at a time, with progress and cancel.
 
 The kernel's main thread stays free, so that clicks are answered while something is computed.
 """
@@ -14,7 +14,7 @@ __all__ = ["Background", "Cancelled", "Task"]
 
 
 class Cancelled(Exception):
-    """Raised inside a piece of work that is no longer wanted."""
+    """Raised inside a piece of work that was cancelled."""
 
 
 @dataclass(eq=False)
@@ -35,12 +35,12 @@ class Task:
     _cancelled: threading.Event = field(default_factory=threading.Event)
 
     def progress(self, share: float, text: str) -> None:
-        """Tell how far the work is; raises `Cancelled` where it is no longer wanted."""
+        """Report progress; raises `Cancelled` if the work was cancelled."""
         self.check()
         self.told(share, text)
 
     def check(self) -> None:
-        """Raise `Cancelled` where the work is no longer wanted."""
+        """Raise `Cancelled` if the work was cancelled."""
         if self._cancelled.is_set():
             raise Cancelled("cancelled")
 
@@ -60,13 +60,13 @@ class Background:
         self._closed = False
 
     def submit(self, task: Task) -> None:
-        """Do `task` after those that wait already; after `close` it fails at once."""
+        """Do `task` after those that already wait; after `close` it fails at once."""
         with self._lock:
             if not self._closed:
                 self._tasks[task.id] = task
                 self._queue.put(task)
                 if self._thread is None:
-                    # The thread holds the queue alone: whoever dropped this object without closing it is not kept.
+                    # The thread has no reference to this object, so it is freed even if nobody calls `close`.
                     arguments = (self._queue, self._tasks)
                     self._thread = threading.Thread(target=_work, args=arguments, name="workbench", daemon=True)
                     self._thread.start()
@@ -74,7 +74,7 @@ class Background:
         task.failed(Cancelled("the workbench is closed"))
 
     def cancel(self, id: str | None = None) -> None:
-        """Cancel one piece of work, or all; unknown ids are done already."""
+        """Cancel one piece of work, or all; an unknown id is ignored, its work is done."""
         for task in [self._tasks.get(id)] if id is not None else list(self._tasks.values()):
             if task is not None:
                 task.cancel()
@@ -85,7 +85,7 @@ class Background:
         return bool(self._tasks)
 
     def close(self, seconds: float = 2.0) -> None:
-        """Cancel everything and end the thread; waits so long for the work to notice."""
+        """Cancel everything and end the thread; waits at most `seconds` for the work to stop."""
         with self._lock:
             self._closed = True
             thread, self._thread = self._thread, None
@@ -107,4 +107,4 @@ def _work(queue: SimpleQueue[Task | None], tasks: dict[str, Task]) -> None:
             task.failed(error)
         finally:
             tasks.pop(task.id, None)
-            del task  # the next may be long in coming
+            del task  # not kept while waiting for the next

@@ -15,7 +15,7 @@ class Closable(Protocol):
     """What can be open in a cell."""
 
     def close(self) -> None:
-        """Let go of everything; harmless the second time."""
+        """Release everything; a second call does nothing."""
 
 
 # Cell -> its last execution, and what that opened.
@@ -38,7 +38,7 @@ def closes_with_its_cell(opened: Closable) -> None:
 
 
 def _running() -> tuple[str, str] | None:
-    """The cell that runs now and its execution: notebooks name cells, elsewhere the code has to do."""
+    """The cell that runs now and its execution; a cell without an id is identified by its code."""
     from IPython import get_ipython
 
     shell: Any = get_ipython()

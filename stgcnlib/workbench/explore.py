@@ -23,7 +23,7 @@ def explore(
     state: Mapping[str, Any] | None = None,
     networks: Sequence[str] | None = None,
 ) -> Workbench:
-    """Point at a recording in a layer and see why it lies there: a finished study in a notebook.
+    """Explore a finished study in a notebook: point at a recording in a layer and see why it lies there.
 
     Nothing on disk is made or changed. A cell that is run again closes what it opened before.
 
@@ -32,7 +32,7 @@ def explore(
             study, see `stgcnlib.pipeline.finding`.
         state: what is shown and chosen at first, as "Copy state" of the workbench gives it: panels (one or two of
             {map, at}), colour, open, pinned, subset (names), mode, search, from, to, edges; each may be left out.
-        networks: whose maps are there at once; `None`: the first trained network's. The others are on offer.
+        networks: whose maps are loaded at first; `None`: the first trained network's. The others can be chosen later.
 
     Returns:
         The workbench, to be returned from a cell. Its `table` holds the chosen recordings, its `state` what is shown.

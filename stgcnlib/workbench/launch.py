@@ -60,7 +60,7 @@ def launch(folders: Sequence[Path], *, app: bool = False, port: int | None = Non
 def place_notebook(folders: Sequence[Path], *, keep: bool = True) -> Path:
     """The workbench's notebook for these studies, its parameters filled in.
 
-    It lies outside of the studies, for code that came with one must not run: in the user's state folder, as
+    It lies outside of the studies, so that code that came with one does not run: in the user's state folder, as
     ``workbench.ipynb`` (``workbench-OTHER.ipynb`` with a second study) in a folder of the first study's own, where it
     is left as it is if it is there already. Where nothing can be written there, or with `keep` false, it lies in a
     temporary folder.
@@ -101,7 +101,7 @@ def server_command(
     if port is not None:
         command.append("--ServerApp.port_retries=0")
     if hasattr(os, "geteuid") and os.geteuid() == 0:
-        command.append("--allow-root")  # as in containers; who started this as root meant it
+        command.append("--allow-root")  # as in containers; root started this on purpose
     return command, {"JUPYTER_CONFIG_PATH": _before(_HERE / "config", "JUPYTER_CONFIG_PATH")}
 
 

@@ -1,6 +1,6 @@
 """Two finished studies of the same recordings as one: such as two networks, or one before and after a change.
 
-Recordings are matched by name; those of one study alone are left out, and how many is said.
+Recordings are matched by name. Those of only one study are left out, and the subtitle says how many.
 """
 
 from __future__ import annotations
@@ -67,9 +67,9 @@ class PairSource:
 def merge_contents(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
     """One content of two: the recordings that both have, in the order of the first.
 
-    Maps are called by study and network. Those of the second study are turned, all layers alike, so that its first
-    layer lies on the first layer of the first. Edges to recordings that are left out are left out. What the second
-    study says of recordings is added where it says something else.
+    Maps are named by study and network. Those of the second study are rotated or reflected, all layers in the same way,
+    so that its first layer fits the first layer of the first study. Edges to recordings that are left out are removed.
+    Columns of the second study are added where they differ from those of the first.
 
     Raises:
         StudyError: no recording has the same name in both.
@@ -181,7 +181,7 @@ def _map_of(content: Mapping[str, Any], kept: Indices, study: str) -> dict[str, 
 
 
 def _turned(content: dict[str, Any], onto: Mapping[str, Any]) -> dict[str, Any]:
-    """A map whose layers are all turned alike, so that the first lies on the first layer of another map."""
+    """A map, rotated or reflected with all its layers, so that the first fits the first layer of another map."""
     points = content["points"]
     flat = turned_onto(points.reshape(-1, 2), onto["points"][0], common=np.arange(points.shape[1]))
     return {**content, "points": flat.reshape(points.shape).astype(np.float32)}

@@ -40,11 +40,11 @@ def open_recording(
     """A recording beside its NNK neighbours at a layer.
 
     Args:
-        study: that is read.
+        study: the finished study.
         node: index of the recording.
         network: whose layer it is.
         layer: its name.
-        neighbours: at most so many, by weight.
+        neighbours: how many at most; those of largest weight are taken.
         maps: node -> maps (layer -> map) that the study does not hold.
 
     Returns:
@@ -143,7 +143,7 @@ def _aligned(
 
 
 def _maps_of(study: FinishedStudy) -> dict[int, Mapping[str, RelevanceMap]]:
-    """node -> stored maps; empty where the study has none, and where they are damaged: the rest can be seen."""
+    """node -> stored maps; empty where the study has none. Damaged maps count as none, so the rest can be shown."""
     try:
         stored = zip(study["explained"], study["maps"], strict=True) if study.has("maps") else ()
         return {int(node): maps for node, maps in stored}

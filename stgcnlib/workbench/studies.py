@@ -1,6 +1,6 @@
-"""What a workbench shows of finished studies: read as they lie on disk, nothing made there.
+"""What a workbench shows of finished studies, read from disk; nothing is written there.
 
-Maps of a study that has none stored are placed in memory.
+Maps that a study has not stored are computed in memory.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ class StudySource:
 
     Args:
         folder: that ``stgcnlib run`` wrote to.
-        networks: whose maps are there at once, the first shown first; `None`: the first trained network. The study's
-            other networks are on offer.
-        progress: told while recordings are placed.
+        networks: whose maps are loaded at first, the first shown first; `None`: the first trained network. The maps of
+            other networks can be chosen later.
+        progress: called while maps are computed.
 
     Attributes:
-        study: as it lies on disk.
+        study: the finished study.
         figure: its content and still picture.
 
     Raises:
@@ -76,7 +76,7 @@ class StudySource:
         self.figure = explorer_figure(content)
 
     def map(self, key: str, progress: Progress = quietly) -> Mapping[str, Any]:
-        """The maps of a network; they are placed now if the study holds none."""
+        """The maps of a network; they are computed now if the study holds none."""
         planes: Mapping[str, Any]
         if self.study.has(f"planes/{key}"):
             planes = self.study[f"planes/{key}"]
@@ -109,7 +109,7 @@ class StudySource:
         return str(self.study["layers"][index]["name"])
 
     def _has(self, network: str) -> bool:
-        """Whether its maps are stored, or can be placed by distances that are."""
+        """Whether its maps are stored, or can be computed from stored distances."""
         return self.study.has(f"planes/{network}") or all(
             self.study.has(f"{kept}/{network}/{layer['name']}")
             for layer in self.study["layers"]
@@ -125,7 +125,7 @@ class StudySource:
 
 
 class _Read(Mapping[str, LayerDistances]):
-    """Distances of a network's layers, read one by one, telling how far it is."""
+    """Distances of a network's layers, read one by one, with progress reports."""
 
     def __init__(self, study: FinishedStudy, network: str, progress: Progress) -> None:
         self._study, self._network, self._progress = study, network, progress
@@ -146,7 +146,7 @@ class _Read(Mapping[str, LayerDistances]):
 
 
 def _given(folder: Path) -> str:
-    """The folder in code that may be passed on: as given, or without this machine's paths where that was absolute."""
+    """The folder in code to share: a relative one as given, an absolute one without paths of this machine."""
     if not folder.is_absolute():
         return folder.as_posix()
     below_home = folder.resolve().is_relative_to(Path.home().resolve())

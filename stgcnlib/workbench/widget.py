@@ -1,6 +1,6 @@
 """The widget: what the browser draws, the state that it shares with Python, and the questions that it asks.
 
-Content travels once, as JSON and bytes. A question is a message with an id; its reply carries the id.
+Content is sent once, as JSON and bytes. A question is a message with an id; its reply has the same id.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class ExplorerWidget(anywidget.AnyWidget):
         self.on_msg(self._heard)
 
     def show(self, content: Mapping[str, Any]) -> None:
-        """Another content in the place of this one; the state stays where it fits."""
+        """Replace the content; the state is kept as far as it fits."""
         plain, buffers = split(content)
         with self.hold_sync():
             self.buffers, self.content = buffers, plain
@@ -116,7 +116,7 @@ class ExplorerWidget(anywidget.AnyWidget):
 
     def _heard(self, _: Any, message: Any, __: Any) -> None:
         if not (isinstance(message, dict) and isinstance(message.get("id"), str) and "kind" in message):
-            return  # of anywidget itself
+            return  # a message of anywidget itself
         question = Question(str(message["kind"]), message.get("payload") or {}, message["id"], self)
         if self._answer is None:
             question.fail("There is nobody here to ask.")
@@ -129,7 +129,7 @@ class ExplorerWidget(anywidget.AnyWidget):
             question.fail(f"{type(error).__name__}: {error}")
 
     def close(self) -> None:
-        """Close the channel to the browser and let go of the content."""
+        """Close the channel to the browser and release the content."""
         if self.comm is None:
             return
         self._answer = None

@@ -1,6 +1,6 @@
 """The workbench in a notebook: the widget, a few controls for what needs the kernel, and what was chosen as a table.
 
-Where the numbers come from is a `Source`; `stgcnlib.workbench.explore` makes one of finished studies.
+The numbers come from a `Source`; `stgcnlib.workbench.explore` makes one from finished studies.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ __all__ = ["STATE", "Progress", "Source", "Workbench", "quietly"]
 STATE = ("panels", "colour", "open", "pinned", "subset", "mode", "search", "from", "to", "edges")
 """What a state may say, see `stgcnlib.explore`."""
 Progress = Callable[[float, str], None]
-"""Called with a share from 0 to 1 and a few words; raises where the work is no longer wanted."""
+"""Called with a share from 0 to 1 and a few words; raises if the work was cancelled."""
 
 
 def quietly(share: float, text: str) -> None:
-    """Progress that nobody sees."""
+    """Progress that is not shown."""
 
 
 class Source(Protocol):
@@ -61,13 +61,13 @@ class Workbench(ipywidgets.VBox):
     Args:
         source: where its numbers come from.
         state: what is shown and chosen at first.
-        others: name -> what makes a source of this study and another one together, to choose from.
+        others: name -> a function that makes one source of this study and that other one; the user can choose them.
 
     Raises:
-        StudyError: the state has a key that no state has.
+        StudyError: the state has an unknown key.
     """
 
-    _source: Source | None = None  # until it is opened, and when it is closed
+    _source: Source | None = None  # before it is opened, and after it is closed
     _alone: Source | None = None
 
     def __init__(
@@ -140,7 +140,7 @@ class Workbench(ipywidgets.VBox):
         return LiveFigure("explorer", content, figure.picture, figure.width, figure.alt).to_html()
 
     def prepare(self) -> None:
-        """Load in the background what opening a recording needs, so that the first click need not wait for it.
+        """Load in the background what opening a recording needs, so that the first click does not wait for it.
 
         Raises:
             StudyError: the workbench is closed.
@@ -151,11 +151,11 @@ class Workbench(ipywidgets.VBox):
             self._opened().open(names[0], shown["key"], len(shown["layers"]) - 1)
 
         if names:
-            # What fails here fails again, and is said, when a recording is opened.
+            # An error is ignored here: opening a recording raises it again and shows it.
             self._background.submit(Task("prepare", work, lambda error: None))
 
     def close(self) -> None:
-        """End work and channels, and let go of the study; the cell shows nothing any more."""
+        """End work and channels, and release the study; the cell shows nothing any more."""
         if self._source is None:
             return
         self._source = self._alone = None
@@ -285,7 +285,7 @@ def _still(figure: LiveFigure) -> dict[str, Any]:
 
 
 def _told(folder: str) -> str:
-    """A folder in the code of a page to pass on: its name alone where the path would begin at the top of a disk."""
+    """A folder in the code of a page to share: only its name if the path starts at the root of the file system."""
     path = PurePath(folder)
     tops = path.is_absolute() or path.parts.count("..") >= len(Path.cwd().parts) - 1
     return path.name if tops else folder
