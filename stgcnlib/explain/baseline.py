@@ -57,7 +57,7 @@ def removed(
 
     Args:
         people: (M, T, V, C).
-        masks: (K, M, T, V), true where a joint is taken away at a frame.
+        masks: (K, M, T, V), true where a joint is removed at a frame.
         replacement: "mean-pose" puts `pose` there; "interpolation" draws straight lines between the joint's
             kept frames, repeats the nearest one at the ends, and puts a joint without kept frames at its own mean.
         pose: (M, T, V, C) of `mean_pose`; only for "mean-pose".

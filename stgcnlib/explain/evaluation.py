@@ -134,7 +134,7 @@ def evaluate_maps(
         groups: (N,) groups, say subjects, whose members are no neighbours of each other, or `None`.
         resample: (N,) groups that intervals leave out as a whole; "recordings": every one by itself; `None`: `groups`,
             and the set's "subject" where there are none or no graph is made.
-        sequences: how many recordings, spread over the classes, all checks use but smoothness and arms.
+        sequences: number of recordings, spread over the classes, for all checks except smoothness and arms.
         steps, draws, units, replacement: of `faithfulness`.
         jitter: of `stability`.
         repeats: of `randomisation`.

@@ -1,8 +1,8 @@
 """Deletion and insertion: does the class become less probable when its most relevant joints and frames are removed?
 
 A map is compared with random maps of the same mass on the same recordings; maps that do no better than those say
-nothing about the network. It is also compared with the joints' motion energy, which can be computed without the
-network. Intervals are by jackknife over subjects where these are known.
+nothing about the network. It is also compared with the joints' motion energy, which is computed without the network:
+a useful map does better. Intervals are by jackknife over subjects where these are known.
 """
 
 from __future__ import annotations

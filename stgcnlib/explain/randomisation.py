@@ -41,8 +41,8 @@ def randomisation(
     seed: int = 0,
     device: str = "cpu",
 ) -> pd.DataFrame:
-    """Cascading randomisation (Adebayo et al. 2018): maps while weights are randomised from the head down,
-    one block at a time.
+    """Cascading randomisation (Adebayo et al. 2018): maps while weights are randomised, from the head down
+    and one block at a time.
 
     A layer's map that stays similar although the network above it, or all of it, is random, does not show what the
     network learned. Modules are initialised again by their own ``reset_parameters``; parameters of modules without it
@@ -50,9 +50,9 @@ def randomisation(
 
     A random head often turns a map's sign. A map and its negative show the same places, but over recordings signed
     correlations of both kinds cancel to 0. So likeness is the absolute rank correlation; the signed mean is given too.
-    Absolute correlations of unrelated maps are above 0: `chance` is the mean over maps, each with a copy of itself with
-    joints shuffled and frames rolled (`baseline.moved`). Maps without any relevance, before or
-    after, are left out and counted.
+    Absolute correlations of unrelated maps are above 0: `chance` is the mean absolute correlation of maps with their
+    own copies, joints shuffled and frames rolled (`baseline.moved`). Maps without any relevance, before or after, are
+    left out and counted.
 
     Args:
         maps: of the recordings, by the network as it is; the same classes are explained again.

@@ -1,4 +1,4 @@
-"""From which joints a layer's graph convolutions compute, and its receptive field in frames and bones."""
+"""From which joints a layer computes each joint, and its receptive field in frames and bones."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LINKS = 12
 
 @styled
 def learned_topology(topology: Any, nodes: SequenceSet) -> Figure:
-    """From which joints a layer computes: all shares as a matrix with bones framed, and the largest on the body.
+    """From which joints a layer computes each joint: all shares as a matrix with bones framed, the largest on the body.
 
     Args:
         topology: of `stgcnlib.explain.learned_topologies`, one layer's.

@@ -44,7 +44,7 @@ def live_markup(
         picture: PNG for print and for readers without script.
         width: of the picture in CSS pixels.
         alt: what the figure shows, in one sentence.
-        light: whether the page is light in every theme of the reader.
+        light: whether the page stays light if the reader's theme is dark.
 
     Raises:
         ValueError: the kind is unknown.

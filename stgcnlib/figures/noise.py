@@ -89,8 +89,8 @@ def noise_loss(table: pd.DataFrame, accuracy: pd.DataFrame) -> Figure:
     """Share lost against level, of smoothness at the last layer and of accuracy; a row per network.
 
     Of smoothness it is the share of what training gained, where untrained networks were measured; else, and as a thin
-    line, the share of the way to shuffled labels. Of accuracy it is the share of the way to that of always
-    naming the largest class.
+    line, the share of the way to shuffled labels. Of accuracy it is the share of the way to the
+    accuracy of always naming the largest class.
 
     Args:
         table: `NoiseResult.table`.

@@ -158,7 +158,7 @@ def class_joint_heatmap(
     """Class by joint, joints grouped by body part; classes without a recording (NaN) stay grey.
 
     Args:
-        values: (classes, V) mean relevance; such as shares that sum to 1 per class.
+        values: (classes, V) mean relevance, such as shares that sum to 1 per class.
 
     Raises:
         SequenceError: if the shape does not fit.

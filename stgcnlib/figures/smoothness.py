@@ -167,8 +167,8 @@ def class_heatmap(
     Args:
         per_class: `LayerGeometry.per_class`.
         neighbours: as in `smoothness_curve`.
-        threshold: a class is separate from the first layer on from which it stays at or below this value; `None` takes
-            the mean of all cells. That layer has an orange mark.
+        threshold: a class counts as separate from the first layer from which it stays at or below this value; `None`
+            takes the mean of all cells. That layer has an orange mark.
         network: whose rows are drawn.
 
     Raises:

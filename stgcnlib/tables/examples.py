@@ -41,7 +41,7 @@ def main_graphs(geometry: LayerGeometry) -> dict[str, DSGraph]:
 def example_pair(
     nodes: SequenceSet, distances: LayerDistances | ArrayLike, *, groups: ArrayLike | None = None
 ) -> tuple[int, int]:
-    """Two nodes that may be neighbours: the pair at the median distance, if possible of the pairs of one class.
+    """Two nodes that may be neighbours: the pair at the median distance, among pairs of equal class if there are any.
 
     Where not all distances are known, the median is over those to the nearest of each node.
 

@@ -18,7 +18,7 @@ __all__ = ["field_facts", "topology_facts"]
 
 
 def field_facts(fields: Mapping[str, ReceptiveField], *, layer: str) -> pd.DataFrame | None:
-    """On what part of the input a layer's features depend, one fact per row; `None` for the input, which has no field.
+    """On what part of the input a layer's features depend, one fact per row; `None` where it has no field (input).
 
     Args:
         fields: of `stgcnlib.explain.receptive_fields`.
@@ -44,7 +44,7 @@ def field_facts(fields: Mapping[str, ReceptiveField], *, layer: str) -> pd.DataF
 
 
 def topology_facts(topologies: Mapping[str, Topology], layout: SkeletonLayout, *, layer: str) -> pd.DataFrame | None:
-    """From which joints a layer's graph convolutions compute, one fact per row; `None` for a layer without topology.
+    """From which joints a layer computes each joint, one fact per row; `None` for a layer without topology.
 
     Args:
         topologies: of `stgcnlib.explain.learned_topologies`.

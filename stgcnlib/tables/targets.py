@@ -1,4 +1,4 @@
-"""Tables of real targets: what a network estimates of each recording, its errors, and labels of recordings as text."""
+"""Tables of real targets: what a network estimates of each recording, its errors, and the class or target as text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["errors_table", "estimates_table", "several_successes", "success_fact
 
 
 def told(data: SequenceSet, i: int) -> str:
-    """The label of a recording as text: its class, or its target with three digits, by name where there are several."""
+    """A recording's class or target as text; targets with three digits, and by name where there are several."""
     if data.class_names:
         return data.class_names[int(data.labels[i])]
     if data.targets is None:
@@ -28,7 +28,7 @@ def told(data: SequenceSet, i: int) -> str:
 
 
 def told_facts(data: SequenceSet, *, short: bool = False) -> dict[str, Any]:
-    """Facts on the labels: the number of classes, or each target.
+    """Facts on classes or targets: the number of classes, or each target.
 
     Args:
         data: some recordings.

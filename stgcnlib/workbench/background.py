@@ -74,7 +74,7 @@ class Background:
         task.failed(Cancelled("the workbench is closed"))
 
     def cancel(self, id: str | None = None) -> None:
-        """Cancel one piece of work, or all; an unknown id is ignored, its work is done."""
+        """Cancel one piece of work, or all; an unknown id is ignored, since its work is done."""
         for task in [self._tasks.get(id)] if id is not None else list(self._tasks.values()):
             if task is not None:
                 task.cancel()

@@ -101,7 +101,7 @@ def server_command(
     if port is not None:
         command.append("--ServerApp.port_retries=0")
     if hasattr(os, "geteuid") and os.geteuid() == 0:
-        command.append("--allow-root")  # as in containers; root started this on purpose
+        command.append("--allow-root")  # as in containers; whoever starts this as root intends it
     return command, {"JUPYTER_CONFIG_PATH": _before(_HERE / "config", "JUPYTER_CONFIG_PATH")}
 
 

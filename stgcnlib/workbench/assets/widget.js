@@ -1,7 +1,7 @@
 // The widget of a notebook: content and state are the model's, questions to the kernel travel as messages.
 "use strict";
 
-/** Questions to the kernel and what it says unasked. A kernel that is silent for `patience` ms counts as gone. */
+/** Questions to the kernel, and its messages that answer no question. A kernel that is silent for `patience` ms counts as gone. */
 function kernelLink(model, patience = 30000) {
   const waiting = new Map();
   const listeners = new Map();
@@ -9,7 +9,7 @@ function kernelLink(model, patience = 30000) {
   let count = 0;
   const settle = (id, message, buffers) => {
     const question = waiting.get(id);
-    if (!question) return; // of another view, or given up
+    if (!question) return; // a question of another view, or one that timed out
     waiting.delete(id);
     clearTimeout(question.timer);
     if (message.error !== undefined) question.reject(new Error(message.error));
@@ -61,7 +61,7 @@ function render({ model, el }) {
     model.set("state", state);
     model.save_changes();
   };
-  // A slider moves many times a second; the kernel hears of it a few times.
+  // A slider moves many times a second; the kernel is told a few times a second.
   const told = () => {
     timer ||= setTimeout(tell, 150);
   };
