@@ -42,8 +42,8 @@ def contrastivity(
     it has one.
 
     Columns layer, title, index; `correlation` of the two signed maps by ranks, mean over recordings, with low and
-    high of its interval; `empty`, the recordings left out because a map has no relevance. 1 means that the map
-    is the same for both classes, so it says nothing about either.
+    high of its interval; `empty`, the recordings left out because a map has no relevance. 1 means the same map for both
+    classes, so that it says nothing about either.
 
     Source: our choice (docs/method.md, "L-STG-GradCAM").
     """
@@ -133,7 +133,7 @@ def _by_layer(
     confidence: float,
     seed: int,
 ) -> pd.DataFrame:
-    """A row per layer: mean correlation over recordings, and how many have none because a map has no relevance."""
+    """A row per layer: mean correlation over recordings, and how many had none since a map was without relevance."""
     groups = resampled_groups(resample, data.groups.get(SUBJECT))
     table = []
     for name in rows[0]:

@@ -54,7 +54,7 @@ _COLUMNS: dict[str, dict[str, str]] = {
 
 @dataclass(frozen=True, eq=False)
 class MapEvaluation:
-    """Tables on the maps of one network; see the functions named below for columns.
+    """Tables on the maps of one network; see the functions of these names for columns.
 
     Attributes:
         curves, areas: of `faithfulness`.
@@ -177,7 +177,7 @@ def evaluate_maps(
 
 
 def _spread(labels: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """`count` recordings, in turn from each class; classes start at different members, to vary the subjects."""
+    """`count` recordings, in turn from each class; classes start at different members, who may be different people."""
     turn = np.zeros(len(labels), dtype=np.int64)
     for rank, c in enumerate(np.unique(labels)):
         members = np.flatnonzero(labels == c)

@@ -78,7 +78,7 @@ def load_relevance(path: str | os.PathLike[str]) -> list[dict[str, RelevanceMap]
             values = np.split(content[f"{k}/values"], np.cumsum(M * T)[:-1])
             raw = np.split(content[f"{k}/raw"], np.cumsum(M * T_l)[:-1])
             targets = content[f"{k}/targets"]
-            versus = content.get(f"{k}/versus", np.full_like(targets, -1))  # version 1 had no contrasts
+            versus = content.get(f"{k}/versus", np.full_like(targets, -1))  # version 1 knew no contrast
             for n, (shape, target, other) in enumerate(zip(shapes, targets, versus, strict=True)):
                 maps[n][entry["layer"]] = RelevanceMap(
                     values=values[n].reshape(shape[0], shape[1], -1),

@@ -142,7 +142,7 @@ def edge_agreement(graph: DSGraph, labels: ArrayLike, class_names: Sequence[str]
         labels: (N,) class indices of the graph's nodes.
 
     Raises:
-        GraphError: labels do not count the graph's nodes.
+        GraphError: there is not one label per node.
     """
     codes = class_codes(graph, labels)
     names = [str(n) for n in class_names]

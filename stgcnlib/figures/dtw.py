@@ -126,7 +126,7 @@ def distance_matrix(
         labels: (N,) class indices.
 
     Raises:
-        GraphError: if the matrix is not square or labels do not count its rows.
+        GraphError: if the matrix is not square or there is not one label per row.
     """
     matrix, codes = np.asarray(distances, dtype=np.float64), np.asarray(labels, dtype=np.int64)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or len(codes) != len(matrix):

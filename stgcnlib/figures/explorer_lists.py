@@ -1,4 +1,4 @@
-"""Lists that lead to a layer's map: recordings and classes worth a first look, each with a sentence."""
+"""Ways into a layer's map: recordings and classes that are worth a first look, each with a sentence."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def ways_in(
     recordings: pd.DataFrame | None,
     findings: Mapping[str, pd.DataFrame],
 ) -> list[dict[str, Any]]:
-    """Lists of entries, each with nodes, a text, and where to see it: map, layer and, for flips, the layer before.
+    """Lists of entries, each with nodes, a text, and where it shows: map, layer and, for flips, the layer before.
 
     Args:
         nodes: N recordings.

@@ -21,7 +21,7 @@ from stgcnlib.figures.style import WIDTH, class_styles, halo, new_figure, styled
 
 __all__ = ["CROWDED", "crowd", "ds_graph_map", "heaviest_pairs"]
 
-_NAMED = 12  # up to so many classes are named on the map; more are numbered there and named beside it
+_NAMED = 12  # so many classes are named on the map; more are numbered there and named beside it
 CROWDED = 2000  # maps of more recordings show small points without rims, and not all edges and numbers
 _EDGES = 20_000  # drawn on a crowded map, the heaviest
 

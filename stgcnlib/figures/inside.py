@@ -106,7 +106,7 @@ def _by_distance(shares: NDArray[np.float64], layout: SkeletonLayout) -> tuple[N
 
 
 def _pose(nodes: SequenceSet) -> NDArray[np.float64]:
-    """(V, 2) places of joints: the frame of the first recording in which most are found, or the graph's positions."""
+    """(V, 2) places of joints: the frame of the first recording in which most are found, or the graph's places."""
     if nodes.layout.dimensions == 0 or not drawable(nodes):
         return node_positions(nodes.layout)
     people = project(nodes.people(0), nodes.layout)
@@ -116,7 +116,7 @@ def _pose(nodes: SequenceSet) -> NDArray[np.float64]:
 
 
 def _draw_links(ax: Axes, used: NDArray[np.float64], layout: SkeletonLayout, pose: NDArray[np.float64]) -> None:
-    """The body, with the strongest links between joints that are not joined by a bone."""
+    """The body, with the strongest links between joints that no bone joins."""
     count = len(layout)
     strength = np.triu(np.maximum(used, used.T), 1)
     for child, parent in layout.bones:

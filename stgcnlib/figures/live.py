@@ -1,7 +1,7 @@
 """Live figures: what a notebook's cell returns to be played or explored in the browser.
 
-A figure's content is plain JSON with numpy arrays as leaves. A page has the arrays inside the JSON as base64; a
-widget gets them beside it as bytes. The scripts that draw it are in `live_page`.
+A figure's content is plain JSON with numpy arrays as leaves. On a page the arrays travel inside the JSON as base64, to
+a widget beside it as bytes. The scripts that draw it are in `live_page`.
 """
 
 from __future__ import annotations

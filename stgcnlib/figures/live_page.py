@@ -51,7 +51,7 @@ def live_markup(
     """
     if kind not in KINDS:
         raise ValueError(f"a live figure of kind {kind!r} is unknown; expected one of {', '.join(KINDS)}")
-    # Only a "<" could end the element early.
+    # "<" is all that could end the element early.
     numbers = json.dumps({"kind": kind, "content": content}, separators=(",", ":")).replace("<", "\\u003c")
     image = base64.b64encode(picture).decode("ascii")
     theme = ' data-jp-theme-light="true"' if light else ""

@@ -139,7 +139,7 @@ def aligned_frames(
     Args:
         path: (L', 2) aligned items of `stgcnlib.dtw.dtw_path`.
         lengths: input frames of the two recordings.
-        window, stride: of the items, in the layer's frames; the middle frame of a window is used.
+        window, stride: of the items, in the layer's frames; a window stands for its middle frame.
         temporal_stride: input frames per frame of the layer.
     """
     ends = np.array(lengths, dtype=np.int64) - 1

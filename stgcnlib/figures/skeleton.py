@@ -124,7 +124,7 @@ def chronophoto(
         _draw_signal(ax, people[0], layout, count=count, scale=scale or own, linewidth=0.6 * linewidth, size=6 * joints)
         return
     flat = project(people, layout)  # (M, T, V, 2)
-    # Frames with too few detected joints do not show the pose.
+    # Frames in which detection failed tell nothing about the pose.
     seen = np.isfinite(flat).all(axis=-1).sum(axis=(0, 2))
     usable = np.flatnonzero(seen >= 0.6 * seen.max())
     flat = flat[:, usable]
@@ -152,7 +152,7 @@ def chronophoto(
             draw_skeleton(ax, moved, layout, linewidth=linewidth, sizes=sizes, alpha=0.95, zorder=2 + place)
     half = 0.5 * max(r - a for r, a in zip(right, left, strict=True)) + 0.1 * step
     pad = 0.05 * (max(top) - min(bottom)) or 0.1
-    # All pictures of a figure have one aspect ratio, so that their titles line up.
+    # One shape for all pictures of a figure, so that their titles line up.
     width, height = (count - 1) * step + 2 * half, max(top) - min(bottom) + 2.6 * pad
     wider, taller = max(0.0, count * 0.58 * height - width) / 2, max(0.0, width / (count * 0.58) - height)
     ax.set_xlim(-half - wider, (count - 1) * step + half + wider)

@@ -90,7 +90,7 @@ _RC: dict[str, Any] = {
 
 
 class ReportFigure(Figure):
-    """A figure that a notebook shows at its own width in sharp pixels, with an alternative text.
+    """A figure that a notebook shows at its own width in sharp pixels, with a text for those who cannot see it.
 
     Attributes:
         alt: what the picture shows, in one sentence.
@@ -121,7 +121,7 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     @wraps(draw)
     def inner(*args: P.args, **kwargs: P.kwargs) -> Figure:
         with mpl.rc_context():
-            # Settings of the user's notebook must not change figures; only the backend stays the user's.
+            # Settings of the user's notebook must not leak in; the backend is the user's own.
             settings: Any = mpl.rcParams
             settings.update({k: v for k, v in mpl.rcParamsDefault.items() if k not in _UNTOUCHED})
             settings.update(_RC)

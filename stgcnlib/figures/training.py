@@ -1,4 +1,4 @@
-"""How a network learned, and which classes it confuses."""
+"""How a network learned, and what it confuses."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ def front_of(space: NDArray[np.float64], layout: SkeletonLayout) -> NDArray[np.f
 
 
 def _mean_facing(space: NDArray[np.float64], layout: SkeletonLayout) -> NDArray[np.float64] | None:
-    """Level unit vector (2,) to which people turn their front on average; `None` where they face many directions."""
+    """Level unit vector (2,) to which people turn their front on average; `None` where they turn to many sides."""
     if layout.shoulders is None:
         return None
     left, right = layout.shoulders

@@ -35,7 +35,7 @@ def smoothness_table(geometry: LayerGeometry) -> pd.DataFrame:
 
     The floor is the lowest S that the graph allows; rescaled is (S − floor) / (null − floor); both are of classes only.
     All are means over the trained networks, where there are several. Of untrained networks there is the mean, with the
-    smallest and the largest value.
+    least and the most.
 
     Where the main curve excludes some neighbours, a last column has S with all neighbours.
     """

@@ -14,7 +14,7 @@ __all__ = ["Background", "Cancelled", "Task"]
 
 
 class Cancelled(Exception):
-    """Raised inside a piece of work that was cancelled."""
+    """Raised inside a piece of work that is no longer wanted."""
 
 
 @dataclass(eq=False)
@@ -35,12 +35,12 @@ class Task:
     _cancelled: threading.Event = field(default_factory=threading.Event)
 
     def progress(self, share: float, text: str) -> None:
-        """Report progress; raises `Cancelled` if the work was cancelled."""
+        """Report progress; raises `Cancelled` where it is no longer wanted."""
         self.check()
         self.told(share, text)
 
     def check(self) -> None:
-        """Raise `Cancelled` if the work was cancelled."""
+        """Raise `Cancelled` where the work is no longer wanted."""
         if self._cancelled.is_set():
             raise Cancelled("cancelled")
 
@@ -60,7 +60,7 @@ class Background:
         self._closed = False
 
     def submit(self, task: Task) -> None:
-        """Do `task` after those that already wait; after `close` it fails at once."""
+        """Do `task` after those that wait already; after `close` it fails at once."""
         with self._lock:
             if not self._closed:
                 self._tasks[task.id] = task

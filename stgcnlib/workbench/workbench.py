@@ -26,7 +26,7 @@ __all__ = ["STATE", "Progress", "Source", "Workbench", "quietly"]
 STATE = ("panels", "colour", "open", "pinned", "subset", "mode", "search", "from", "to", "edges")
 """What a state may say, see `stgcnlib.explore`."""
 Progress = Callable[[float, str], None]
-"""Called with a share from 0 to 1 and a few words; raises if the work was cancelled."""
+"""Called with a share from 0 to 1 and a few words; raises where the work is no longer wanted."""
 
 
 def quietly(share: float, text: str) -> None:
@@ -140,7 +140,7 @@ class Workbench(ipywidgets.VBox):
         return LiveFigure("explorer", content, figure.picture, figure.width, figure.alt).to_html()
 
     def prepare(self) -> None:
-        """Load in the background what opening a recording needs, so that the first click does not wait for it.
+        """Load in the background what opening a recording needs, so that the first click need not wait for it.
 
         Raises:
             StudyError: the workbench is closed.

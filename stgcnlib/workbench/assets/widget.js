@@ -1,7 +1,7 @@
 // The widget of a notebook: content and state are the model's, questions to the kernel travel as messages.
 "use strict";
 
-/** Questions to the kernel, and its messages that answer no question. A kernel that is silent for `patience` ms counts as gone. */
+/** Questions to the kernel, and messages that it sends by itself. After `patience` ms of silence it counts as gone. */
 function kernelLink(model, patience = 30000) {
   const waiting = new Map();
   const listeners = new Map();
