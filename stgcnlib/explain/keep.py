@@ -119,8 +119,8 @@ def _layers(content: Mapping[str, NDArray[Any]]) -> list[dict[str, Any]]:
     for k in range(len(layers)):
         shapes = content[f"{k}/shapes"]
         if shapes.min(initial=1) < 1 or shapes.max(initial=1) >= 2**31:
-            raise ValueError(f"'{k}/shapes' are not those of maps")
+            raise ValueError(f"'{k}/shapes' has sizes that no maps have")
         for name, frames in (("values", shapes[:, 1]), ("raw", shapes[:, 2])):
             if int((shapes[:, 0] * frames).sum()) != len(content[f"{k}/{name}"]):
-                raise ValueError(f"'{k}/{name}' has not as many rows as '{k}/shapes' say")
+                raise ValueError(f"'{k}/{name}' has another number of rows than '{k}/shapes' says")
     return list(layers)

@@ -26,7 +26,7 @@ def density_curves(table: pd.DataFrame) -> Figure:
         GraphError: if the table has no row.
     """
     if table.empty:
-        raise GraphError("the table of density has no row; it takes 200 nodes or a sample, and all their distances")
+        raise GraphError("the table of density has no row; it needs 200 nodes or a sample, and all their distances")
     rules = list(dict.fromkeys(table["rule"]))
     figure = new_figure(
         3.6, alt="Smoothness by layer on parts of the nodes: with the same K, and with K in proportion."

@@ -155,7 +155,7 @@ def randomisation_decay(table: pd.DataFrame) -> Figure:
                 color=MUTED,
             )
         ax.set_xticks(steps["step"], names, rotation=45, ha="right")
-        ax.set_xlabel("weights lost so far, from the head down to")
+        ax.set_xlabel("weights randomised, from the head down to")
         ax.set_xlim(-0.4, float(np.max(table["step"])))
         ax.set_title(title)
         ax.set_ylim(min(-0.12, float(table[column].min()) - 0.05), 1.04)

@@ -106,7 +106,7 @@ def ds_graph_map(
     if drawn < edges:
         title += f"\nDrawn: the {drawn:,} heaviest of {edges:,} pairs."
     if len(told) < len(present):
-        which = f"the {len(told)} classes that keep" if told else "no class, for none keeps"
+        which = f"the {len(told)} classes that keep" if told else "none, since no class keeps"
         title += f"\n{'Numbered' if numbered else 'Named'}: {which} at least half of the edge weight."
     ax.set_title(title, fontweight="normal")
     return figure

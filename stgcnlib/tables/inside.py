@@ -66,9 +66,9 @@ def topology_facts(topologies: Mapping[str, Topology], layout: SkeletonLayout, *
     source, target = np.unravel_index(int(others.argmax()), others.shape)
     if others[source, target] > 0:
         link = f"{layout.joints[target]} takes {others[source, target]:.0%} from {layout.joints[source]}"
-        facts["largest share that is along no bone"] = link
+        facts["largest share between joints without a bone"] = link
     if found.varies > 0:
-        facts["weight that lies elsewhere from recording to recording"] = f"{found.varies:.0%}"
+        facts["share of weight that changes between recordings"] = f"{found.varies:.0%}"
     return pd.DataFrame({"value": facts})
 
 

@@ -27,7 +27,7 @@ def describe_density(table: pd.DataFrame, *, measured: str = "label") -> str:
     """
     if table.empty or (table["share"] == 1).all():
         return (
-            "How smoothness depends on the number of nodes is not shown: it takes 200 nodes or a sample "
+            "How smoothness depends on the number of nodes is not shown: it needs 200 nodes or a sample "
             "(`graph.sample`), of which every part has neighbours, and all distances between the nodes."
         )
     layer = str(table["title"].iloc[int(table["index"].to_numpy().argmax())])

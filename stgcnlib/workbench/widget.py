@@ -119,7 +119,7 @@ class ExplorerWidget(anywidget.AnyWidget):
             return  # a message of anywidget itself
         question = Question(str(message["kind"]), message.get("payload") or {}, message["id"], self)
         if self._answer is None:
-            question.fail("There is nobody here to ask.")
+            question.fail("This widget belongs to no study that could answer; open one with stgcnlib.explore.")
             return
         try:
             self._answer(question)

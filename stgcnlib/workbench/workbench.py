@@ -79,7 +79,7 @@ class Workbench(ipywidgets.VBox):
     ) -> None:
         for key in state or {}:
             if key not in STATE:
-                raise StudyError(f"state: {key!r} is no part of a workbench's state; {suggest(key, STATE)}")
+                raise StudyError(f"state: unknown key {key!r}; {suggest(key, STATE)}")
         self._source = self._alone = source
         self._others = dict(others or {})
         self._content: Mapping[str, Any] = source.figure.content
@@ -228,7 +228,7 @@ class Workbench(ipywidgets.VBox):
                 self._background.cancel(given.get("id"))
                 question.reply(None)
             case _:
-                question.fail(f"the kernel knows no question {question.kind!r}")
+                question.fail(f"unknown question {question.kind!r}")
 
     def _ask(self, question: Question, work: Callable[[Task], Any]) -> None:
         """Answer in the background."""

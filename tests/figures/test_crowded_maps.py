@@ -63,7 +63,7 @@ def test_a_crowded_map_says_what_it_leaves_out(
     assert "Named: the 3 classes that keep at least half of the edge weight." in title
     title, *_, names = drawn(graph, np.arange(COUNT) % CLASSES)
     assert names == []
-    assert "Named: no class, for none keeps at least half of the edge weight." in title
+    assert "Named: none, since no class keeps at least half of the edge weight." in title
 
 
 def test_the_edges_that_are_drawn_are_the_heaviest(graph: DSGraph, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -479,7 +479,7 @@ def test_no_null_no_trouble() -> None:
         (lambda w: figures.training_curves(pd.DataFrame({"epoch": [1]})), SequenceError, "train_loss"),
         (lambda w: figures.smoothness_curve(_table(2), neighbours="friends"), GraphError, "other subjects"),
         (lambda w: figures.baseline_curves(_baselines(2).iloc[:0]), GraphError, "controls.baselines"),
-        (lambda w: figures.density_curves(_density(2).iloc[:0]), GraphError, "it takes 200 nodes or a sample"),
+        (lambda w: figures.density_curves(_density(2).iloc[:0]), GraphError, "it needs 200 nodes or a sample"),
         (lambda w: figures.class_smoothness(_per_class(2, 2), layer="x"), GraphError, "net.1"),
         (lambda w: figures.ds_graph_map(w.graph, w.data.labels, w.names), GraphError, "needs distances"),
         (lambda w: figures.ds_graph_map(w.graph, [0], w.names, distances=w.distances), GraphError, "labels"),

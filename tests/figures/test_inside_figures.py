@@ -83,9 +83,9 @@ def test_facts_in_words() -> None:
     hand, head = BODY.index("left hand"), BODY.index("head")
     found = {"net.1": topology(BODY, link=(hand, head))}
     facts = tables.topology_facts(found, BODY, layer="net.1")["value"]
-    assert facts["largest share that is along no bone"] == "head takes 70% from left hand"
+    assert facts["largest share between joints without a bone"] == "head takes 70% from left hand"
     assert facts["from further away"] == "3%"
-    assert facts["weight that lies elsewhere from recording to recording"] == "25%"
+    assert facts["share of weight that changes between recordings"] == "25%"
     plain = tables.topology_facts({"net.1": topology(BODY, link=None)}, BODY, layer="net.1")["value"]
     assert list(plain.index) == ["from the joint itself", "along bones", "from two bones away", "from further away"]
     assert tables.topology_facts(found, BODY, layer="input") is None

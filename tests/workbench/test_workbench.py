@@ -84,7 +84,7 @@ def test_the_first_click_finds_everything_loaded(workbench: Workbench, source: S
     ("kind", "payload", "says"),
     [
         ("open", {"node": "a", "map": "trained"}, "KeyError: 'layer'"),
-        ("nonsense", {}, "the kernel knows no question 'nonsense'"),
+        ("nonsense", {}, "unknown question 'nonsense'"),
         ("map", {"key": "lost"}, "no map 'lost'"),
     ],
 )
