@@ -1,4 +1,4 @@
-"""What a run shows in the terminal: one row per stage, or plain lines where there is none to draw on.
+"""What a run shows in the terminal: one row per stage, or plain lines where the output is no terminal.
 
 It only draws what `RunState` knows; `jobs` and `runner` tell it what happens.
 """

@@ -1,8 +1,8 @@
 """Workers of a Dask scheduler as an executor: artefacts are made on several machines that share the output folder.
 
-What goes through the scheduler are names, paths and settings; data stay in the shared folder. A worker that is lost
-costs what it was doing: Dask gives that to another one. If the scheduler is lost, the run ends with one error, and
-the same command goes on from what is finished.
+Only names, paths and settings go through the scheduler; data stay in the shared folder. If a worker is lost, Dask
+gives its unfinished tasks to another one. If the scheduler is lost, the run ends with one error; the same command
+then continues from what is finished.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class Cluster(Executor):
         scheduler: its address, such as ``tcp://10.0.0.1:8786``, or the path of its scheduler file.
         folder: that the tasks read and write; all machines see it under this path.
         memory_limit: GiB that one process may allocate; `None`: no limit.
-        say: told in one line what happens to workers.
-        joined: terms of a run that goes on; `None`: it is a run of its own, and ends for its workers with `shutdown`.
+        say: called with one line of text when something happens to workers.
+        joined: terms of a run in progress, to use its workers; `None`: a new run, which `shutdown` ends.
 
     Raises:
         ClusterError: there is no such scheduler, or one of its workers has another stgcnlib or does not see the folder.
@@ -76,9 +76,10 @@ class Cluster(Executor):
             raise
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """A future of the function's result: `BrokenExecutor` in it if its processes or workers died again and again.
+        """A future of the function's result.
 
-        All of it has to be picklable, and small. `ClusterError` is in it if the scheduler is lost.
+        It holds `BrokenExecutor` if the processes or workers died repeatedly, and `ClusterError` if the scheduler is
+        lost. Function, arguments and result have to be picklable, and small.
         """
         order = pickle.dumps((function, args, kwargs))
         name = next((arg for arg in args if isinstance(arg, str)), getattr(function, "__name__", "task"))
@@ -103,10 +104,10 @@ class Cluster(Executor):
         return outer
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002
-        """Leave the scheduler; without `wait`, end at once what its workers do for us."""
+        """Leave the scheduler; without `wait`, tasks of this run on its workers end at once."""
         if wait and hasattr(self, "_tasks"):
             self._tasks.shutdown(wait=not cancel_futures)
-        with suppress(Exception):  # of a scheduler that is lost nobody has to be told
+        with suppress(Exception):  # the scheduler may be lost; then there is nothing to end
             if self._client.status == "running" and not self._joined:
                 self._client.unsubscribe_topic("all")
                 self._client.run(dismiss, self._terms.run, on_error="ignore")
@@ -120,7 +121,7 @@ class Cluster(Executor):
 
     @property
     def joining(self) -> Callable[[], Cluster]:
-        """Gives the same workers in another process, where a task of this run spreads its own tasks; picklable."""
+        """A picklable function that gives the same workers in another process, for a task with tasks of its own."""
         return partial(_join, self.address, self._terms)
 
     def _answer(self, done: Future[tuple[bool, Any]], outer: Future[Any]) -> None:
@@ -152,7 +153,7 @@ class Cluster(Executor):
             outer.set_result(value) if good else outer.set_exception(value)
 
     def _check(self) -> None:
-        """Refuse workers that are there and unfit; those that come later are asked with each task."""
+        """Refuse workers that are connected now and unfit; workers that come later are checked with each task."""
         found = self._client.run(unfit, self._terms, on_error="return")
         for worker, complaint in sorted(found.items()):
             if isinstance(complaint, Exception):
@@ -168,7 +169,7 @@ class Cluster(Executor):
         )
 
     def _told(self, event: tuple[float, Any]) -> None:
-        """Something happened to a worker."""
+        """Handle an event of Dask: say if a worker with tasks of this run is lost."""
         _, about = event
         if not isinstance(about, dict) or about.get("action") != "remove-worker":
             return

@@ -15,16 +15,16 @@ from stgcnlib.errors import shorten, suggest
 __all__ = ["complaints"]
 
 MOST, LONGEST = 8, 300
-"""Complaints that are said, and characters of a value, key or sentence in one."""
+"""Most complaints that are listed, and most characters of a value, key or sentence in one of them."""
 
 
 def complaints(error: ValidationError, model: type[BaseModel]) -> list[str]:
-    """One sentence per wrong key of a `model`: what a union tried in turn belongs to the same key."""
+    """One sentence per wrong key of a `model`; the errors of all members of a union count as one."""
     by_key: dict[tuple[str | int, ...], list[Any]] = {}
     for each in error.errors():
         by_key.setdefault(_key(each["loc"], model), []).append(each)
     for key in [key for key in by_key if any(len(other) > len(key) and other[: len(key)] == key for other in by_key)]:
-        del by_key[key]  # "too few items" says nothing beside the item that is wrong
+        del by_key[key]  # "too few items" is not said where one of the items is wrong
     found = [_complaint(key, errors, model) for key, errors in by_key.items()]
     return found[:MOST] + ([f"… ({len(found) - MOST} more)"] if len(found) > MOST else [])
 
@@ -43,7 +43,7 @@ def _key(loc: tuple[str | int, ...], root: type[BaseModel]) -> tuple[str | int, 
 
 
 def _model(annotation: Any) -> type[BaseModel] | None:
-    """The part of a study that a key holds, also where it may be left out; `None` for plain values."""
+    """The section that a key holds, optional or not; `None` for plain values."""
     for kind in (annotation, *get_args(annotation)):
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             return kind

@@ -31,7 +31,7 @@ SHOWN_LINES = 6
 
 
 class SameInterpreter(AsyncKernelManager):
-    """Kernels of the very Python that runs us, whatever kernels Jupyter has registered."""
+    """Kernels of the Python that runs this process, whatever kernels Jupyter has registered."""
 
     started: AsyncKernelManager | None = None
 
@@ -61,7 +61,7 @@ def partial_path(target: Path) -> Path:
 def main() -> None:
     """Execute the jobs that stdin describes until it closes."""
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what a kernel writes past Jupyter must not mix with the events
+    os.dup2(2, 1)  # what a kernel writes directly to stdout must not mix with the events
     orders: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     current: list[Path] = []
     threading.Thread(target=_listen, args=(orders, current), daemon=True).start()
@@ -139,7 +139,7 @@ def _execute(job: dict[str, Any], send: Any) -> dict[str, Any]:
 
 
 def _save_once() -> None:
-    """Let papermill write a notebook at its end; it does so twice per cell, which is megabytes each time."""
+    """Let papermill write a notebook only at its end; by default it does so twice per cell, megabytes each time."""
     from papermill.engines import NBClientEngine, papermill_engines
 
     class SaveOnce(NBClientEngine):
@@ -156,7 +156,7 @@ def _save_once() -> None:
 
 
 def _forget_paths(notebook: Any) -> None:
-    """Leave nothing of this machine in what may be passed on: papermill's notes, warnings and tracebacks have paths."""
+    """Remove this machine's paths from papermill's metadata, warnings and tracebacks: notebooks may be passed on."""
     about = notebook.metadata.get("papermill", {})
     for name in ("input_path", "output_path"):
         about[name] = Path(about.get(name) or "").name
@@ -170,7 +170,7 @@ def _forget_paths(notebook: Any) -> None:
 
 
 def _printed(failed: Path) -> str:
-    """What the failing cell printed last, for errors that come without words."""
+    """What the failing cell printed last, for errors without a message."""
     import nbformat
 
     for cell in nbformat.read(failed, as_version=4).cells:
@@ -181,7 +181,7 @@ def _printed(failed: Path) -> str:
 
 
 def limit_memory(gib: float | None) -> None:
-    """Limit what this process and its kernel may each allocate; only where the system can."""
+    """Limit the memory that this process and its kernel may each allocate, to `gib` GiB; only on Linux."""
     if gib is None or not sys.platform.startswith("linux"):
         return
     import resource

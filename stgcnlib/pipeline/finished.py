@@ -1,7 +1,7 @@
-"""A finished study as it lies on disk: read by name, whatever made it, and never made or changed.
+"""A finished study on disk: its artefacts are read by name; nothing is made or changed.
 
-For looking at results: a folder that was passed on opens where its recordings are gone, and one that an older version
-made shows what that version made. Making is `stgcnlib.pipeline.run`.
+For looking at results. A folder that was passed on opens without its recordings, and a folder that an older version
+wrote shows that version's results. `stgcnlib.pipeline.run` makes artefacts.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ __all__ = ["FinishedStudy", "read_study"]
 
 
 def read_study(folder: str | os.PathLike[str], *, line: Line = LINE) -> FinishedStudy:
-    """What a study left in its folder, to be read only.
+    """Open the folder of a finished study, only for reading.
 
     Args:
         folder: that ``stgcnlib run`` wrote to.
-        line: the artefacts that there are.
+        line: the table of all artefacts.
 
     Raises:
         StudyError: the folder holds no study with results.
@@ -40,10 +40,10 @@ def read_study(folder: str | os.PathLike[str], *, line: Line = LINE) -> Finished
 
 
 class FinishedStudy(StudyRun):
-    """Artefacts of a study as they are: ``study["geometry"]`` reads what is there, and makes nothing that is kept.
+    """Artefacts of a finished study: ``study["geometry"]`` reads one from its file, and writes nothing.
 
-    What is not kept, such as the nodes, is computed from what is. Files are compared with the checksums of their
-    manifests before they are read, so that damage does not pass for a result.
+    Artefacts without a file, such as the nodes, are computed from those with one. Files are compared with the
+    checksums of their manifests before they are read; a damaged file raises an error.
 
     `output` is the folder of the study.
     """
@@ -54,7 +54,7 @@ class FinishedStudy(StudyRun):
         self.store = Store(self.store.folder, mend=again)
 
     def has(self, name: str) -> bool:
-        """Whether an artefact can be read: it is kept and there, and its study has it.
+        """Whether an artefact can be read: the study has it, and its file, if it has one, exists.
 
         `name` is that of an artefact, as in ``study[name]``.
         """
@@ -64,7 +64,7 @@ class FinishedStudy(StudyRun):
 
     @property
     def made(self) -> str:
-        """When its geometry was made, or what of it is there, as ISO 8601 in UTC; "" if nothing is."""
+        """When its geometry was made, or else its first result that exists, as ISO 8601 in UTC; "" without results."""
         return str(self._about().get("made", ""))
 
     @property
@@ -73,15 +73,15 @@ class FinishedStudy(StudyRun):
         return str(self._about().get("stgcnlib", ""))
 
     def held(self, place: Place) -> bool:
-        """Whether an artefact is there, by whichever settings and code it was made."""
+        """Whether an artefact exists, made by any settings and code."""
         return self.has(place.name)
 
     def make(self, name: str) -> NoReturn:
-        """Refused for every `name`, by an ArtefactError: a finished study is only read."""
+        """Raises ArtefactError for every `name`: a finished study is only read."""
         raise ArtefactError(f"{name}: {self.output} is only read; make it with: stgcnlib run")
 
     def forget(self, name: str) -> NoReturn:
-        """Refused for every `name`, as `make`."""
+        """Raises ArtefactError for every `name`, as `make`."""
         self.make(name)
 
     def _made(self, place: Place) -> Any:

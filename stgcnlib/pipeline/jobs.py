@@ -1,7 +1,7 @@
 """Jobs: notebooks to execute, several at a time, each with a kernel of its own.
 
 A job either ends as a finished notebook in its place, or as a StageError that says where it failed.
-Which jobs there are, and what their results mean, is the business of `runner`.
+`runner` decides which jobs there are and what their results mean.
 """
 
 from __future__ import annotations
@@ -59,14 +59,14 @@ class Job:
 
 @dataclass
 class _Worker:
-    """A process of `execute`, and what it complains about."""
+    """A process of `execute`, and what it writes to stderr."""
 
     process: subprocess.Popen[str]
     complaints: IO[str]
 
     def send(self, order: Mapping[str, Any]) -> None:
         assert self.process.stdin is not None
-        with suppress(BrokenPipeError):  # then there will be no answer either
+        with suppress(BrokenPipeError):  # the process has died: `events` ends, and `Crew` raises an error
             self.process.stdin.write(json.dumps(order) + "\n")
             self.process.stdin.flush()
 
@@ -78,7 +78,7 @@ class _Worker:
     def dismiss(self) -> None:
         assert self.process.stdin is not None
         with suppress(OSError):
-            self.process.stdin.close()  # the sign to kill its kernel and go
+            self.process.stdin.close()  # has the process kill its kernel and exit
 
     def close(self) -> None:
         assert self.process.stdout is not None
@@ -93,10 +93,10 @@ class Crew:
         workers: most notebooks at a time; the cores are divided among those that run.
         memory_limit: GiB that one process may allocate; `None`: no limit.
         fork: take kernels from one process that has imported the library (`stgcnlib.pipeline.kernels`).
-        scheduler: whose workers do all other work: "local" for processes of this machine, or as for `Cluster`.
+        scheduler: where artefacts are made: "local" for processes of this machine, or a scheduler as for `Cluster`.
 
     Attributes:
-        say: told in one line what happens to workers of other machines.
+        say: called with one line of text when something happens to workers of other machines.
     """
 
     def __init__(
@@ -132,7 +132,7 @@ class Crew:
     ) -> Iterator[tuple[Job, float]]:
         """Execute notebooks and yield (job, seconds) as they finish.
 
-        After a failure those that run are let finish and no further one begins. Leaving the iterator early, or an
+        After a failure, the notebooks that run finish, and no further one begins. Leaving the iterator early, or an
         interrupt, stops the crew.
 
         Args:
@@ -162,13 +162,13 @@ class Crew:
                         else:
                             yield job, seconds
             except BaseException:
-                self.stop()  # the pool waits for its threads, and they for the processes
+                self.stop()  # or else the pool would wait for its threads, which wait for the processes
                 raise
         if failures:
             raise failures[0]
 
     def make(self, artefacts: Artefacts, names: Sequence[str], watch: Callable[[Event], None]) -> None:
-        """Make artefacts and all that they need: here, as many at a time as notebooks run; elsewhere, all that can be.
+        """Make artefacts and all that they need: here at most `workers` at a time; on a cluster, all that are ready.
 
         Args:
             artefacts: of a study.
@@ -196,7 +196,7 @@ class Crew:
             artefacts.executor = None
 
     def stop(self) -> None:
-        """End all processes, whatever they do, and let none begin."""
+        """End all processes, even those that are working, and start no new ones."""
         for executor in (self._workers, self._cluster):
             if executor is not None:
                 executor.shutdown(wait=False, cancel_futures=True)
@@ -217,7 +217,7 @@ class Crew:
             self._temporary.remove()
 
     def _started(self, threads: int) -> dict[str, str]:
-        """Variables of processes that use so many threads; what they are forked from has been started."""
+        """Variables of processes that use so many threads; starts the process that these are forked from."""
         if self._temporary is None:
             self._temporary = TemporaryFolder()
         environment = process_environment(threads) | self._temporary.environment
@@ -268,7 +268,7 @@ class Crew:
                 text=True,
                 encoding="utf-8",
                 env=os.environ | environment | ({SOURCE: self._kernels.path} if self._kernels.path else {}),
-                start_new_session=True,  # Ctrl-C comes to us alone
+                start_new_session=True,  # Ctrl-C reaches only this process
             )
             worker = _Worker(process, complaints)
             self._all.append(worker)
@@ -300,7 +300,7 @@ def _failure(job: Job, event: Mapping[str, Any]) -> str:
 
 
 def forget_partial(output: Path) -> None:
-    """Remove what killed runs have left in an output folder of unfinished notebooks and for workers elsewhere."""
+    """Remove what killed runs left in an output folder: unfinished notebooks, and marks for workers elsewhere."""
     for path in output.glob(str(partial_path(Path("notebooks", "*.ipynb")))):
         path.unlink(missing_ok=True)
     forget_runs(output)

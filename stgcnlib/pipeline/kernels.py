@@ -1,7 +1,7 @@
 """Processes forked from one that has imported everything: kernels for notebooks, and workers.
 
-A kernel spends some five seconds of processor time on imports, and a report has twenty kernels. The source imports
-once and forks; a kernel is then there at once. Where a process cannot be forked safely, kernels start as usual.
+A kernel spends about five seconds of processor time on imports, and a report has twenty kernels. One process, the
+source, imports once; kernels forked from it start at once. Where forking is not safe, kernels start as usual.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ LONGEST_PATH = 100  # of a Unix socket; the system's limit is 104 to 108 bytes
 
 
 class KernelSource:
-    """The process that kernels are forked from; a context manager. `path` is `None` where there is none.
+    """The process that kernels are forked from. `path` is that of its socket; `None` while there is no such process.
 
     Only on Linux: other systems lack fork, or have libraries that a forked process cannot use.
     """
@@ -50,7 +50,7 @@ class KernelSource:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, environment: Mapping[str, str], folder: TemporaryFolder | None = None) -> None:
-        """Start it with these variables; it imports while others work, and answers when it is ready.
+        """Start it with these variables; it imports in the background, and answers orders when it is ready.
 
         Args:
             environment: what is added to the variables of this process.
@@ -138,13 +138,13 @@ class _Forked:
         self.send_signal(signal.SIGKILL)
 
     def _ended(self, answer: bytes) -> None:
-        """The source says how a kernel ended; if the source itself is gone, so is the kernel."""
+        """Take the exit code from the source's answer; no answer: the source has exited, and its kernels with it."""
         self.returncode = int(answer) if answer else 1
         self._connection.close()
 
 
 class ForkProvisioner(LocalProvisioner):
-    """Jupyter's way to a kernel of the source; without a source, kernels start as a process of their own."""
+    """Has Jupyter fork kernels from the source; without a source, kernels start as usual."""
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         """Fork a kernel that takes the arguments of `cmd`, which starts `LAUNCHER`."""
@@ -169,7 +169,7 @@ def _fork(
     full = {
         "folder": str(Path.cwd()),
         "environment": dict(environment),
-        "memory": resource.getrlimit(resource.RLIMIT_DATA)[0],  # a child would inherit it
+        "memory": resource.getrlimit(resource.RLIMIT_DATA)[0],  # a fork of the source does not inherit it
         **order,
     }
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

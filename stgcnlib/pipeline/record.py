@@ -19,11 +19,11 @@ __all__ = ["Record"]
 class Record:
     """Which notebooks are done, and from what: ``stages.json`` in the output folder.
 
-    A damaged record only costs the work of running again.
+    A damaged record counts as empty, so that all notebooks run again.
 
     Attributes:
         done: name of a notebook -> what it was made from, and how long it took.
-        times: seconds of notebooks that were done once, to tell how long they will take again.
+        times: seconds of notebooks when they last ran, to estimate how long they will take.
     """
 
     file: Path
@@ -50,13 +50,13 @@ class Record:
         return self.done.get(name, {}).get("mark") == mark and target.exists() and self.unchanged(name, target)
 
     def unchanged(self, name: str, target: Path) -> bool:
-        """Whether a file holds what notebook `name` held when it was done; records of older versions do not tell."""
+        """Whether a file is as notebook `name` was when it was done; `True` if an older version kept no checksum."""
         return self.done.get(name, {}).get("sum") in (None, fingerprint_file(target))
 
     def add(
         self, name: str, target: Path, *, stage: str, mark: str, seconds: float, parameters: Mapping[str, Any]
     ) -> None:
-        """Note that a notebook is done, and that `target` is what it has become."""
+        """Note that a notebook is done, and that `target` is its executed file."""
         self.done[name] = {
             "sum": fingerprint_file(target),
             "stage": stage,

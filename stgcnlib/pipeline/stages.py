@@ -24,15 +24,15 @@ __all__ = ["FIRST_PAGE", "STAGES", "TARGET_STAGES", "Stage", "page_mark", "repea
 
 @dataclass(frozen=True)
 class Stage:
-    """One step of the line, told by one notebook.
+    """One step of the line, shown by one notebook.
 
     Attributes:
         name: of the notebook, without suffix.
         shows: names of artefacts, as the notebook asks for them; ``{layer}`` is the notebook's own layer, ``*`` stands
-            for all values of an axis, and what ends in ``?`` is shown where the study has it.
+            for all values of an axis, and a name that ends in ``?`` is shown only if the study has it.
         per_layer: run once per recorded layer, with the parameter `layer`.
-        section: part of the study without which there is no such stage.
-        cost: seconds that it takes in the demo study on two cores, to tell a first run how long it has to go;
+        section: of the study; a study without this section has no such stage.
+        cost: seconds that it takes in the demo study on two cores, from which a first run estimates its time left;
             `None` if the demo has no such stage.
     """
 
@@ -50,7 +50,7 @@ GRAPHS = ("nodes", "sample?", "activations/trained", "distances/trained/*", "gro
 MEASURED = ("sample?", "geometry", "graph-k", "density", "baselines", "statistics", "shortages")
 ANSWER = ("geometry", "leakage", "sample?", "nodes", "explained", "maps", "settings")
 FIRST_PAGE = ("summary", "recordings")
-"""What the index and other studies' comparisons read: made with the last stage, whose page does not show it."""
+"""What the index and comparisons of studies read. It is made with the last stage, whose page does not show it."""
 
 STAGES: tuple[Stage, ...] = (
     Stage("00_data", ("parts", "nodes", "sample?", "sequences", "leakage"), cost=9),
@@ -87,7 +87,7 @@ TARGET_STAGES: tuple[Stage, ...] = (
     ),
     Stage("09_result", (*ANSWER, *FIRST_PAGE)),
 )
-"""Those of a study whose target is a real value and no class."""
+"""Stages of a study whose target is a real value instead of a class."""
 
 
 def stages_of(study: Study, stages: Sequence[Stage] | None = None) -> tuple[Stage, ...]:
@@ -95,7 +95,7 @@ def stages_of(study: Study, stages: Sequence[Stage] | None = None) -> tuple[Stag
 
     Args:
         study: the settings.
-        stages: which there are; `None`: those that fit the study's target.
+        stages: those to choose from; `None`: those that fit the study's target.
     """
     if stages is None:
         stages = STAGES if study.data.target == "class" else TARGET_STAGES
@@ -119,8 +119,8 @@ def page_mark(stage: Stage, artefacts: Artefacts, notebooks: Path, layer: str | 
 def repeated(stages: Sequence[Stage], name: str, artefacts: Artefacts) -> tuple[set[str], set[str]]:
     """What repeating a stage makes again: (names of artefacts as declared, names of stages).
 
-    These are the artefacts that are made for it and for no stage before it, all that need those, and the stages that
-    show one of them.
+    The artefacts are those made for this stage and for no earlier one, and all that need these. The stages are this one
+    and all that show one of these artefacts.
 
     Raises:
         StageError: there is no such stage; suggests the nearest.
@@ -139,7 +139,7 @@ def repeated(stages: Sequence[Stage], name: str, artefacts: Artefacts) -> tuple[
 
 
 def _source(notebook: Path) -> str:
-    """What a notebook says and does, without outputs and counters."""
+    """A hash of a notebook's cells, without outputs and counters."""
     if not notebook.exists():
         raise StageError(f"{notebook}: the stage notebook is missing; reinstall stgcnlib or restore the file")
     return _said(notebook, tuple(file_state(notebook)))
@@ -147,6 +147,6 @@ def _source(notebook: Path) -> str:
 
 @cache
 def _said(notebook: Path, _: tuple[int, ...]) -> str:
-    """The hash of a notebook in one state: a run asks for the marks of its pages after every stage."""
+    """The hash of a notebook; cached by file state, since a run asks for the marks of its pages after every stage."""
     cells: list[Any] = read_notebook(notebook).cells
     return fingerprint([[cell.cell_type, cell.source, cell.metadata.get("tags", [])] for cell in cells])

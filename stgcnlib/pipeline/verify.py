@@ -1,4 +1,4 @@
-"""verify: whether everything in a study's folder is as it was written: results, tables and executed notebooks."""
+"""verify: check that all results, tables and executed notebooks in a study's folder are as they were written."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Health:
     """What `verify_study` found.
 
     Attributes:
-        artefacts: results that were looked at.
-        files: theirs.
+        artefacts: number of results that were checked.
+        files: number of their files.
         size: of these files, in bytes.
-        problems: a sentence for each thing that is not as it should be; none: the folder is whole.
+        problems: a sentence for each problem; empty if the folder is intact.
     """
 
     artefacts: int
@@ -33,7 +33,7 @@ class Health:
 
 
 def verify_study(folder: str | os.PathLike[str]) -> Health:
-    """Read everything in a study's folder and compare it with its sums; nothing is changed.
+    """Read everything in a study's folder and compare it with its checksums; nothing is changed.
 
     Results are compared with their manifests and opened, tables with the results that they are copies of, executed
     notebooks with the record of the run.
@@ -61,14 +61,14 @@ def verify_study(folder: str | os.PathLike[str]) -> Health:
 
 
 def _results(home: Path) -> Iterator[Path]:
-    """Where the results lie that have a manifest."""
+    """Paths of the results that have a manifest."""
     for name in names_in(home):
         if name.endswith(MANIFEST) and not name.startswith("."):
             yield home / name.removesuffix(MANIFEST)
 
 
 def _wrong(study: FinishedStudy, path: Path) -> list[str]:
-    """What is wrong with one result; a `StgcnlibError` says so as well."""
+    """What is wrong with one result; some problems are raised as a `StgcnlibError` instead."""
     mend = study.store.mend or ""
     manifest = read_manifest(path, mend)
     Sums(path, manifest["files"], mend).check()
@@ -77,9 +77,9 @@ def _wrong(study: FinishedStudy, path: Path) -> list[str]:
         return [f"{path}: is none of the results that this version knows; {mend}"]
     form = place.artefact.form
     if form is None or not study.keys.has(place.artefact):
-        return []  # of an earlier run, with a section more
+        return []  # left by an earlier run, when the study had one section more
     value, found = study.store.load(place.name, form), []
-    for each in getattr(value, "graphs", {}).values():  # read when they are asked for
+    for each in getattr(value, "graphs", {}).values():  # a graph is read from disk here
         len(each)
     for title, member in place.artefact.tables.items():
         file = study.output / "tables" / f"{title}.parquet"
@@ -95,7 +95,7 @@ def _wrong(study: FinishedStudy, path: Path) -> list[str]:
 
 
 def _place(study: FinishedStudy, path: Path, name: str) -> Place | None:
-    """The result that a manifest names, if it is one that lies there."""
+    """The result that a manifest names; `None` if it is unknown or belongs at another path."""
     try:
         place = study.line.find(name)
     except ArtefactError:
@@ -115,7 +115,7 @@ def _strays(home: Path) -> Iterator[str]:
 
 
 def _notebooks(output: Path) -> Iterator[str]:
-    """Executed notebooks and pages that are missing, too many, or not as the run left them."""
+    """Executed notebooks and pages that are missing, unknown, or changed since the run."""
     record, mend = Record.read(output), "run the study again"
     if not record.done:
         if (output / "index.html").exists():
