@@ -13,7 +13,7 @@ __all__ = ["Data", "Demo", "SensorDemo", "Split", "Windows", "read_with"]
 
 
 def read_with(path: str) -> tuple[str, ...]:
-    """Absolute paths of what is read with an absolute path of recordings; nothing for a name, such as "demo"."""
+    """Absolute paths of files that are read along with an absolute path of recordings; none for a name like "demo"."""
     if not Path(path).is_absolute():
         return ()
     from stgcnlib.readers.companions import companions  # readers are slow to import, and seldom needed here
@@ -63,14 +63,14 @@ class Split(Section):
 class Data(Section):
     """Recordings: where they are, how they are prepared and split.
 
-    `target` is what the network tells of a recording: its "class", or the real "value" that comes with it. `windows`
-    cut each recording, a long series, into many with such a value.
+    `target` is what the network predicts for a recording: its "class", or a real "value". `windows` cut each
+    recording, a long series, into many short ones with such a value.
     `published` names transforms that a checkpoint expects (`stgcnlib.transforms.PUBLISHED`), in place of `normalize`;
-    `skip` is a file that lists recordings to leave out, a name a line; `layout` (a name or a YAML file), `pattern` and
-    `names` (a file) are what `stgcnlib.read` takes for data that do not say them; `drop_duplicates` leaves out test
-    recordings that equal a training recording number for number, and all but one of equal ones in each part; of each
-    recording every `frame_step`-th frame is kept, from the first on. `split: null` has no training part, so that all
-    recordings test: for a network from a checkpoint, where it is the default.
+    `skip` is a file that lists recordings to leave out, one name per line; `layout` (a name or a YAML file), `pattern`
+    and `names` (a file) are arguments of `stgcnlib.read`, for data that do not contain them; `drop_duplicates` leaves
+    out test recordings that have exactly the same numbers as a training recording, and in each part all but one of
+    equal recordings; of each recording every `frame_step`-th frame is kept, from the first on. `split: null`: there is
+    no training part, and all recordings are in the test part; the default for a network from a checkpoint.
     """
 
     path: str = "demo"
@@ -105,7 +105,7 @@ class Data(Section):
         if given.get("path", "demo") == "demo":
             return {**given, "demo": {}} if given.get("demo") is None else given
         if given.get("demo") == Demo().model_dump():
-            return {**given, "demo": None}  # as studies of other data were written out before
+            return {**given, "demo": None}  # older versions wrote this for studies of other data
         return given
 
     @field_validator("demo")

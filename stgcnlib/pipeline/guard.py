@@ -1,4 +1,4 @@
-"""What guards a run: one process at a time writes to a folder, and a signal to end leaves it in order."""
+"""Guards of a run: only one process at a time writes to a folder, and a signal to end leaves the folder in order."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["alone", "in_use", "stoppable"]
 
 @contextmanager
 def alone(output: Path) -> Iterator[None]:
-    """Hold a folder's lock, where the system has such locks; it ends with the process however that ends.
+    """Hold a folder's lock, where the system has such locks; it is also released if the process is killed.
 
     Raises:
         StageError: another run is writing to the folder.
@@ -52,7 +52,7 @@ def _locked(handle: int) -> bool:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    except OSError:  # a network file system that locks files alone
+    except OSError:  # a network file system that locks only files, not folders
         return True
     return True
 
@@ -61,7 +61,8 @@ def _locked(handle: int) -> bool:
 def stoppable() -> Iterator[None]:
     """Have `kill` and a closed terminal end the block as Ctrl-C does, with KeyboardInterrupt.
 
-    Signals that are ignored (nohup) or handled by the caller stay as they are, and other threads can set none.
+    Signals that are ignored (nohup) or handled by the caller stay as they are. Outside of the main thread this does
+    nothing, since only the main thread can handle signals.
     """
     chosen = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
     main = threading.current_thread() is threading.main_thread()

@@ -1,7 +1,7 @@
-"""run_stages: the stages of a study in order: first what a page shows is made, then its notebook runs.
+"""run_stages: run a study's stages in order: the artefacts that a page shows are made first, then its notebook runs.
 
-What is done already is skipped, what is interrupted goes on with the next call. Pages are made of the executed
-notebooks in `stgcnlib.report`.
+Finished work is skipped; the next call continues what was interrupted. Pages are made of the executed notebooks in
+`stgcnlib.report`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from stgcnlib.pipeline.study import Study
 __all__ = ["Watch", "run_stages"]
 
 Watch = Callable[[Path, RunState], AbstractContextManager[object]]
-"""Given the output folder and the account of the run, a block around the run: it sees how the run ends."""
+"""Given the output folder and the state of the run, a context manager around the run: it sees how the run ends."""
 
 
 def run_stages(
@@ -54,12 +54,12 @@ def run_stages(
     Args:
         study: what is measured.
         output: folder for everything that is made.
-        stages: which there are; the study's sections choose among them. `None`: those that fit the study's target.
+        stages: those to choose from, by the study's sections. `None`: those that fit the study's target.
         notebooks: folder of their sources; `None`: the library's own.
-        line: the artefacts that there are.
-        check: called before anything begins, if there is anything to do; raises what stands against it, and says what
-            it foresees.
-        watch: told of the run from before its first stage to after its last one; `None`: nobody is.
+        line: the table of all artefacts.
+        check: called before anything begins, if there is anything to do; raises an error if the study cannot run, and
+            returns how long it is expected to take.
+        watch: gives a context manager around the run, from before its first stage to after its last one; see `Watch`.
         force: name of a stage to repeat, with every artefact and stage that builds on what is made for it.
         workers: artefacts and notebooks at a time; `None` takes the study's, or as many as there are cores.
         progress: `False` for silence; `None` shows rows on a terminal and lines elsewhere.
@@ -92,7 +92,7 @@ def run_stages(
             workers or study.compute.workers or cores(), memory_limit=study.compute.memory_limit, fork=fork,
             scheduler=scheduler,
         )  # fmt: skip
-        foreseen = None if force is not None else foreseen  # what is made again was there when it was asked
+        foreseen = None if force is not None else foreseen  # it does not count what `force` makes again
         steps = [_step(stage, sources, foreseen) for stage in sorted(stages, key=_number)]
         state = RunState(steps, workers=crew.workers, foreseen=foreseen is not None)
         work = _Work(run, sources, record, crew, state, foreseen or Foreseen())
@@ -122,7 +122,7 @@ class _Work:
     foreseen: Foreseen
 
     def forget(self, artefacts: set[str], stages: set[str]) -> None:
-        """Have artefacts made and stages told again."""
+        """Have artefacts made and stages run again."""
         for name in artefacts:
             self.run.forget(name)
         self.record.drop([name for name, entry in self.record.done.items() if entry.get("stage") in stages])
@@ -187,7 +187,7 @@ class _Work:
         self.state.making(stage.name, "", made, min(spent / whole, 1.0) if whole else 0.0)
 
     def _plan(self, stage: Stage) -> tuple[dict[str, str], list[Job]]:
-        """Marks of a stage's notebooks, and those that have to run; the state is told."""
+        """Marks of a stage's notebooks, and those that have to run; notes both in the state of the run."""
         marks: dict[str, str] = {}
         due: list[Job] = []
         planned: list[Notebook] = []

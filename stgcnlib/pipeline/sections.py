@@ -26,7 +26,7 @@ Scalar = bool | int | float | str | None
 
 
 class Augment(Section):
-    """Fields of `stgcnlib.training.augment.Augmentation`; `None` leaves its default."""
+    """Fields of `stgcnlib.training.augment.Augmentation`; `None` keeps the default there."""
 
     crop: Number | None = Field(None, gt=0, le=1)
     tempo: Number | None = Field(None, ge=1)
@@ -38,7 +38,7 @@ class Augment(Section):
 
 
 class Training(Section):
-    """Arguments of `stgcnlib.fit`; `None` leaves its default."""
+    """Arguments of `stgcnlib.fit`; `None` keeps the default there."""
 
     epochs: Whole | None = Field(None, ge=1)
     batch_size: Whole | None = Field(None, ge=2)
@@ -56,10 +56,10 @@ class Training(Section):
 class Network(Section):
     """Which network, of what size, trained here or loaded, and how many of it.
 
-    `seeds` networks are trained, with the study's seed and the next ones; one from a checkpoint stands alone. `name`
+    `seeds` networks are trained, with the study's seed and the next ones; a checkpoint is always one network. `name`
     is one of the zoo, "auto" for the family of the checkpoint, or ``package.module:factory`` for one of your own; its
-    module may lie in `folder` (the study file's, if left out). `axes` says how its layers' outputs lie, as in
-    `stgcnlib.record`: for all, or by name or pattern.
+    module may lie in `folder` (the study file's, if left out). `axes` names the axes of its layers' outputs, as in
+    `stgcnlib.record`: for all layers, or by a layer's name or a pattern.
     """
 
     name: str = "st-gcn"
@@ -120,13 +120,13 @@ class Network(Section):
 
 
 class Activations(Section):
-    """How features are kept on disk: "float16" takes half of the room, and page 02 says what it does to distances."""
+    """How features are kept on disk: "float16" takes half the space; page 02 shows how it changes the distances."""
 
     dtype: Literal["float32", "float16"] = "float32"
 
     @property
     def rounded(self) -> bool | None:
-        """`True` where features are rounded; `None` where they are kept as the network put them out."""
+        """`True` where features are rounded; `None` where they are kept as float32."""
         return True if self.dtype != "float32" else None
 
 
@@ -143,11 +143,11 @@ class Dtw(Section):
 
 
 class Sample(Section):
-    """How many of the part's recordings are nodes: so many of each class, or so many in all; one of the two.
+    """How many of the part's recordings are nodes: give either `per_class` or `nodes`.
 
-    They are drawn by the study's seed: `nodes` in proportion to classes and subjects (else blocks), at least two of
-    each class; `per_class` the same number of each class, spread evenly over its subjects. Where there are no more, all
-    are taken. What the network is trained and tested on stays whole.
+    They are drawn by the study's seed. `nodes` is their number in all, in proportion to classes and subjects (else
+    blocks), with at least two of each class. `per_class` is the same number for each class, spread evenly over its
+    subjects. Where there are fewer recordings, all are taken. The network is still trained and tested on whole parts.
     """
 
     per_class: Whole | None = Field(None, ge=2)
@@ -164,18 +164,18 @@ class Sample(Section):
 
 
 class Graph(Section):
-    """DS-Graphs: which recordings are nodes, how many and who may be a neighbour, and how edges are weighed.
+    """DS-Graphs: which recordings are nodes, how many neighbours they have and which, and how edges are weighted.
 
-    `k` candidates per node; `None`: the median number of candidates of a node's own class, within 5 and 50, or the root
-    of the number of nodes where there are no classes. No node has fewer.
+    `k` candidates per node; `None`: the median number of candidates of a node's own class, or where there are no
+    classes the square root of the number of nodes; both within 5 and 50, and no more than every node has.
 
     `leave_out` is the group whose members are no neighbours of each other, "auto" for subject (else block) where the
-    data has it, or null for nobody.
+    data has it, or null for no group.
 
     `sample` has only some of the recordings of the `part` as nodes (`None`: all).
 
-    `distances` are those of all pairs of recordings, or to the nearest "neighbours" of each, as graphs need them;
-    "auto" takes all pairs of up to 2,000 recordings.
+    `distances`: "all" computes those of all pairs of recordings, "neighbours" only those to the nearest of each, which
+    graphs need; "auto" takes all pairs of up to 2,000 recordings.
     """
 
     k: Whole | None = Field(None, ge=1)
@@ -240,8 +240,9 @@ class Explain(Section):
     """Relevance maps: of which class, for how many recordings, and how they are put to the test.
 
     `sequences` recordings are tested, by taking away `units` in `steps` steps and comparing with `draws` random
-    maps; that costs (layers + draws + 1) * 2 * (steps - 1) forward passes per recording and unit. `maps` says how the
-    label smoothness of maps is measured: our way, or as in the first author's script (`explain.map_smoothness`).
+    maps; that costs (layers + draws + 1) * 2 * (steps - 1) forward passes per recording and unit. `maps` chooses how
+    the label smoothness of maps is measured: "own" by our definition, "author" as in the first author's script
+    (`explain.map_smoothness`).
     """
 
     target: Literal["predicted", "true"] | Whole = "predicted"
@@ -262,7 +263,7 @@ Numbers = tuple[Number, ...]
 
 
 class Noise(Section):
-    """Noise on the test recordings, levels per kind (none leaves the kind out), and networks trained on noise.
+    """Noise on the test recordings, levels per kind (an empty list leaves it out), and networks trained on noise.
 
     `neighbours` of a noisy recording are searched among the noisy recordings of others, or among their clean ones.
     """
@@ -321,7 +322,7 @@ class Source(Section):
 
 
 class Transfer(Section):
-    """Fine-tuning with the first blocks frozen: from where, which numbers of blocks (`None`: all), how often."""
+    """Fine-tuning with the first blocks frozen: the source, numbers of frozen blocks (`None`: all), number of seeds."""
 
     source: Source
     frozen: tuple[Whole, ...] | None = Field(None, min_length=1)
@@ -330,13 +331,13 @@ class Transfer(Section):
 
 
 class Compute(Section):
-    """Where the work runs; on processors of one kind it never changes a number.
+    """Where the work runs; on processors of the same kind, all results are the same numbers.
 
     `workers` notebooks run at a time (`None`: as many as cores); a notebook that asks for more than `memory_limit`
     GiB fails with a MemoryError instead of bringing the machine down (`None`: no limit; Linux only). `scheduler` is
-    "local", or the address or scheduler file of Dask's, whose workers then make the results. `activations` says whether
-    every layer's features lie on disk, or are recorded again when they are read, a layer at a time, which costs a pass
-    of all nodes each; "auto" keeps those of a network that take no more than a third of the free disk.
+    "local", or the address or scheduler file of Dask's, whose workers then make the results. `activations`: "keep"
+    stores every layer's features on disk; "recompute" records a layer again when it is read, which costs a pass of all
+    nodes per layer; "auto" keeps a network's features if they take no more than a third of the free disk.
     """
 
     device: str = "cpu"

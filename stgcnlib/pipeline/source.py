@@ -38,7 +38,7 @@ WARM = (
     "stgcnlib.readers", "stgcnlib.studies", "stgcnlib.tables", "stgcnlib.training", "stgcnlib.training.loop",
     "stgcnlib.transforms", "stgcnlib.verdicts",
 )  # fmt: skip
-"""What the stage notebooks import, at once or on the way."""
+"""What the stage notebooks import, directly or indirectly."""
 
 
 def main() -> None:
@@ -49,7 +49,7 @@ def main() -> None:
         for each in getattr(module, "__all__", ()) if name.startswith("stgcnlib.") else ():
             getattr(module, each)  # some rooms import a name when it is first asked for
     gc.collect()
-    gc.freeze()  # the collector of a forked process would copy all that it looks at
+    gc.freeze()  # or else a forked process's garbage collector would copy the memory of all objects
     order = _serve(listener)
     if order is not None:
         _become(order)
@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def _serve(listener: socket.socket) -> dict[str, Any] | None:
-    """Fork processes and say how they ended. Returns the order in a forked process, and `None` at the end."""
+    """Fork processes and report their exit codes. Returns the order in a forked process, and `None` at the end."""
     running: dict[int, socket.socket] = {}
     wake, woken = socket.socketpair()
     wake.setblocking(False)
@@ -71,7 +71,7 @@ def _serve(listener: socket.socket) -> dict[str, Any] | None:
     while True:
         for key, _ in selector.select():
             if key.fileobj is sys.stdin:
-                signal.set_wakeup_fd(-1)  # its socket is closed before the last of those has ended
+                signal.set_wakeup_fd(-1)  # its socket closes before the last forked process has ended
                 for pid in running:
                     _kill(pid)
                 return None
@@ -142,14 +142,14 @@ def _kill(pid: int) -> None:
 
 
 def _become(order: dict[str, Any]) -> None:
-    """Become what is ordered as if started by itself: session, folder, environment, streams, threads."""
+    """Carry out an order as a new process would: with its own session, folder, environment, streams and threads."""
     os.setsid()
     os.chdir(order["folder"])
     compiled_for = os.environ["NUMBA_NUM_THREADS"]
     os.environ.clear()
     os.environ.update(order["environment"])
-    tempfile.tempdir = None  # found anew, by these variables
-    os.environ["NUMBA_NUM_THREADS"] = compiled_for  # numba refuses to compile once it differs; `limit_threads` counts
+    tempfile.tempdir = None  # tempfile finds it again, from these variables
+    os.environ["NUMBA_NUM_THREADS"] = compiled_for  # else numba does not compile; `limit_threads` sets the number
     for target, source in enumerate(order["streams"]):
         os.dup2(source, target)
     for source in order["streams"]:
@@ -167,7 +167,7 @@ def _become(order: dict[str, Any]) -> None:
     except BaseException:
         traceback.print_exc()
         code = 1
-    # Taking thousands of modules apart, as an interpreter does at its end, would copy them first: a second or more.
+    # A normal exit would dismantle thousands of modules, and so copy their memory first: a second or more.
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -177,7 +177,8 @@ def _become(order: dict[str, Any]) -> None:
 def _be_kernel(arguments: list[str]) -> None:
     from ipykernel.kernelapp import IPKernelApp
 
-    # It ends with the source. The environment's JPY_PARENT_PID was read when ipykernel was imported.
+    # The kernel exits when this parent, the source, does. The environment's JPY_PARENT_PID comes too late: ipykernel
+    # read the variable when it was imported.
     IPKernelApp.launch_instance([*arguments, f"--IPKernelApp.parent_handle={os.getppid()}"])
 
 

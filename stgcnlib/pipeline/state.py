@@ -1,4 +1,4 @@
-"""What a run has done, does and has to do: the one account that the terminal and the pages show.
+"""The state of a run: what is done, running, and still to do. The terminal and the pages show it.
 
 `runner` tells it what happens. A run that has not finished leaves it in the output folder as ``progress.json``,
 so that pages rendered later show where it ended.
@@ -49,12 +49,12 @@ class Step(BaseModel):
     Attributes:
         title, about: what its notebook is called, and its first sentence.
         cost: seconds that it takes in the demo, or as foreseen for this study.
-        per_layer: it has a notebook per layer; which, is not known from the start.
+        per_layer: it has a notebook per layer; the layers are not known at the start.
         state: "skipped" if all its notebooks were there when the run began.
         skipped: how many of its notebooks were there.
         making: the artefact that is made for it now, before its notebooks run; "" if none is.
-        made: how many have been.
-        work: part of what it has to do that is done, from 0 to 1; 0 where that is not known.
+        made: how many artefacts have been made for it.
+        work: share of its work that is done, from 0 to 1; 0 if unknown.
         elapsed: seconds since it began, or that it took in this run.
         expected: seconds that it is expected to take in this run; `None` if nothing is known.
     """
@@ -109,21 +109,21 @@ class Progress(BaseModel):
 
     @classmethod
     def read(cls, output: Path) -> Progress | None:
-        """What the last run left in a folder; `None` if it finished, or if its account is damaged."""
+        """What the last run left in a folder; `None` if it finished, or if the file is damaged."""
         try:
             return cls.model_validate_json((output / FILE).read_text(encoding="utf-8"))
         except (OSError, ValueError, ValidationError):
             return None
 
     def write(self, output: Path) -> None:
-        """Leave it in a folder; a finished run leaves none."""
+        """Write it into a folder; of a finished run, remove the file."""
         if self.status == "finished":
             (output / FILE).unlink(missing_ok=True)
         else:
             write_text(output / FILE, self.model_dump_json(indent=1) + "\n")
 
     def ended(self, status: Literal["failed", "stopped"]) -> Progress:
-        """The same with nothing running any more."""
+        """A copy in which all that was running has this status."""
         steps = [step.model_copy(deep=True) for step in self.steps]
         parts: list[Step | Notebook] = [*steps, *(notebook for step in steps for notebook in step.notebooks)]
         for part in parts:
@@ -142,12 +142,12 @@ def left_in_words(progress: Progress) -> str:
 
 
 class RunState:
-    """The account of a run that works; safe to tell and to read from several threads.
+    """The state of a run in progress; safe to change and to read from several threads.
 
     Args:
         steps: its stages, in order.
         workers: most notebooks at a time.
-        foreseen: the steps' `cost` is of this study on this machine.
+        foreseen: the steps' `cost` was estimated for this study on this machine.
     """
 
     def __init__(self, steps: Sequence[Step], *, workers: int = 1, foreseen: bool = False) -> None:
@@ -204,7 +204,7 @@ class RunState:
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        """A block that does the work: how it ends is how the run ends."""
+        """A context for the work of the run: the run ends as the block does, with its error or without one."""
         try:
             yield
         except BaseException as error:
@@ -213,7 +213,7 @@ class RunState:
         self.end(None)
 
     def end(self, error: BaseException | None) -> None:
-        """The run ends, with an error, with an interrupt, or well; the first trouble counts."""
+        """The run ends: with an error, with an interrupt, or finished; the first error or interrupt counts."""
         with self._changed:
             if self._progress.status in ("failed", "stopped") or (
                 self._progress.status == "finished" and error is None
@@ -269,7 +269,7 @@ class RunState:
         there = set() if ended else self._there.get(step.name, set())
         due = [notebook for notebook in step.notebooks if notebook.name not in there]
         ran = [each.seconds for each in due if each.state == "done" and each.seconds is not None]
-        typical = sum(ran) / len(ran) if ran else None  # layers that come are like those that were
+        typical = sum(ran) / len(ran) if ran else None  # later layers are expected to take as long
         seconds = [typical if each.seconds is None else each.seconds for each in due]
         known = [one for one in seconds if one is not None]
         wall = sum(known) / min(self._workers, len(due)) if due and len(known) == len(due) else None

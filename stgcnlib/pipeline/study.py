@@ -1,6 +1,6 @@
 """Study: the one description of what is measured, read from YAML and checked before anything runs.
 
-Unknown keys are refused; every complaint names the file and the path of the key. What a study makes lives in `run`.
+Unknown keys are refused; every complaint names the file and the path of the key. `run` makes its results.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Study(Section):
         layers: names of the modules whose output is recorded; None: those that the network names.
         activations: how features are kept on disk.
         dtw: options of the distances.
-        graph: which recordings are nodes, who may be a neighbour, how edges are weighed.
+        graph: which recordings are nodes, which may be neighbours, how edges are weighted.
         controls: what every curve is compared with.
         geometry: shuffles of labels, and intervals.
         statistics: further measures of each layer.
@@ -97,7 +97,7 @@ class Study(Section):
 
     @model_validator(mode="after")
     def _training_part(self) -> Study:
-        """What learns from a training part needs one."""
+        """Refuse a study that has no training part and needs one."""
         if self.data.split is not None:
             return self
         needs = {
@@ -134,7 +134,7 @@ class Study(Section):
         """Read a study file; paths in it are relative to the file, ``${NAME}`` and ``${NAME:-default}`` expand.
 
         Raises:
-            StudyError: naming the file, the path of the key and the mend.
+            StudyError: names the file, the path of the key and what to change.
         """
         file = Path(path)
         if file.is_file() and (what := mistaken(file)):
@@ -167,8 +167,8 @@ class Study(Section):
         """The study with every default filled in, as YAML that `from_file` reads.
 
         Args:
-            folder: where the text will lie, in a file that may be passed on: its paths tell nothing of this machine
-                (`stgcnlib.paths.portable_path`), and a scheduler's address is left out. `None`: paths are absolute.
+            folder: where the text will be saved in a file that may be passed on: paths are written without the user's
+                name (`stgcnlib.paths.portable_path`), and a scheduler's address is left out. `None`: absolute paths.
         """
         study = self
         if folder is not None:
@@ -238,5 +238,5 @@ def _expanded(value: str, key: str, source: str, base: Path) -> str:
     try:
         path = Path(re.sub(r"\$\{(\w+)(?::-([^}]*))?\}", variable, value)).expanduser()
         return str((path if path.is_absolute() else base / path).resolve())
-    except (ValueError, RuntimeError, OSError) as error:  # a zero byte, a home that is not known, links in a circle
+    except (ValueError, RuntimeError, OSError) as error:  # a null byte, an unknown home folder, circular links
         raise StudyError(f"{source}: {key}: {value[:200]!r} is no path ({error})") from None

@@ -31,10 +31,10 @@ SHOWN = 2000
 
 
 def process_environment(threads: int) -> dict[str, str]:
-    """Variables of processes that make artefacts or run notebooks: at most `threads` threads, or what is set here."""
+    """Variables of processes that make artefacts or run notebooks: `threads` threads, or fewer if the user set so."""
     environment: dict[str, str] = {}
     for name in THREAD_VARIABLES:
-        chosen = os.environ.get(name) or os.environ.get("OMP_NUM_THREADS", "")  # one that is named bounds all
+        chosen = os.environ.get(name) or os.environ.get("OMP_NUM_THREADS", "")  # the latter if its own is unset
         environment[name] = str(min(int(chosen), threads) if chosen.isdigit() and int(chosen) > 0 else threads)
     environment |= {
         "STGCNLIB_PROGRESS": "0",
@@ -71,7 +71,7 @@ class Workers(Executor):
         return self._threads.submit(self._run, pickle.dumps((function, args, kwargs)))
 
     def call(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-        """The function's result, for which the calling thread waits; as many processes as threads call at a time.
+        """Wait for the function's result; threads that call at the same time use one process each.
 
         Raises:
             BrokenExecutor: the process died.
@@ -79,7 +79,7 @@ class Workers(Executor):
         return self._run(pickle.dumps((function, args, kwargs)))
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002
-        """End all processes; with `wait` they finish what they do first."""
+        """End all processes; with `wait`, they finish their tasks first."""
         if wait:
             self._threads.shutdown(wait=True, cancel_futures=cancel_futures)
         with self._lock:
@@ -151,7 +151,7 @@ class _Process:
             self._process.wait()
 
     def close(self) -> None:
-        """Close what it wrote to; for when it has ended and nobody reads any more."""
+        """Close the streams that it wrote to; only after it has ended and nobody reads them."""
         self._from.close()
         self._complaints.close()
 
