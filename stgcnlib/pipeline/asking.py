@@ -1,7 +1,7 @@
-"""What a notebook that someone works in says and asks: which study is open, and whether long work may begin.
+"""Messages and questions in interactive notebooks: which study is open, and whether long work may begin.
 
-Nothing is said or asked where outputs are read as pages, in plain scripts, and where nobody can answer: there what is
-missing is made without a question.
+There are none in plain scripts and in notebooks that become pages. There, and in kernels where nobody can answer,
+missing artefacts are made without a question.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def attended() -> bool:
 
 
 def say(study: Study, folder: Path) -> None:
-    """In a notebook, write one line: which study is open, and from when."""
+    """In a notebook, write one line: which study is open, and when it was made."""
     if _kernel() is None or _told_as_page():
         return
     there = (folder / "study.yml").is_file()
@@ -70,8 +70,8 @@ def agree(artefacts: Artefacts, study: Study, name: str, given: str) -> None:
 def expected_seconds(artefacts: Artefacts, study: Study, missing: Sequence[str]) -> float | None:
     """How long making artefacts takes: the whole time of every stage that one of them is made for.
 
-    It is what these stages took before in this folder, or else what they take in the demo study, times how much
-    longer others took here. `None` where nothing is known of one of them, or of this study's speed.
+    A stage is expected to take as long as before in this folder; else as long as in the demo study, scaled by how much
+    longer other stages took here. `None` if neither is known of a stage.
     """
     line = artefacts.line
     wanted = {line.find(name).artefact.name for name in missing}

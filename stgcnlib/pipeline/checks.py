@@ -1,4 +1,4 @@
-"""What can be known to fail before the long work begins: asked of a study once, when it is run."""
+"""Checks of a study, made once when it is run: they find what would fail before the long work begins."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from stgcnlib.pipeline.study import Study
 
 __all__ = ["check_study"]
 
-FEWEST_LAYERS = 3  # of a verdict on depth, the input among them
+FEWEST_LAYERS = 3  # that a verdict on depth needs, including the input
 
 
 def check_study(study: Study, made: Artefacts) -> None:
@@ -17,15 +17,15 @@ def check_study(study: Study, made: Artefacts) -> None:
 
     Args:
         study: the settings.
-        made: its artefacts; quick ones are made to be looked at.
+        made: its artefacts; those that the checks need are made, which is quick.
 
     Raises:
-        StudyError: naming the field and the mend: a K that some node cannot provide, groups or classes that the data
-            does not have, a recording too long for a pass, a level of noise out of range, numbers of frozen
+        StudyError: names the field and what to change: a K that some node cannot provide, groups or classes that the
+            data does not have, a recording too long for a pass, a level of noise out of range, numbers of frozen
             blocks that the network does not have, too few blocks or layers for a verdict, nodes that are all of one
             class or value, what needs the distances of all pairs where only the nearest are searched, or a network of
-            one's own that cannot be had.
-        LayerNotFoundError, AxesError: chosen layers do not exist, or do not lie as said.
+            the user's own that cannot be loaded.
+        LayerNotFoundError, AxesError: chosen layers do not exist, or their outputs do not have the axes given.
         CheckpointError, LayoutError: a checkpoint does not fit.
     """
     _check_parts(made)
@@ -38,7 +38,7 @@ def check_study(study: Study, made: Artefacts) -> None:
 
 
 def _check_parts(made: Artefacts) -> None:
-    """Refuse a split that the recordings do not have, and nodes among which no neighbour can differ."""
+    """Refuse a split that does not fit the recordings, and nodes that are all of one class or value."""
     try:
         made["parts"]
     except SequenceError as error:
@@ -132,13 +132,13 @@ def _check_distances(study: Study, made: Artefacts) -> None:
 
 
 def _check_layers(study: Study, made: Artefacts) -> None:
-    """Two recordings through an untrained network, where layers or axes are chosen."""
+    """Pass two recordings through an untrained network, where layers or axes are chosen."""
     if ":" not in study.network.name and study.network.axes is None and study.layers is None:
         return
     from stgcnlib.activations import record
     from stgcnlib.pipeline.estimate.longest import two_lengths
 
-    few = two_lengths(study, made["nodes"])  # taking frames for channels shows in the difference
+    few = two_lengths(study, made["nodes"])  # two lengths reveal axes that take frames for channels
     found = record(made["network/initial"], few, layers=study.layers, axes=study.network.axes, progress=False)
     if len(found.layers) < FEWEST_LAYERS:
         raise StudyError(

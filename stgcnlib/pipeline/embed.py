@@ -86,10 +86,10 @@ def write_features(
         path: the file.
         data: N recordings.
         layers: of `stgcnlib.activations.pooled`, of the same recordings in the same order.
-        about: further facts for the file's metadata, where they lie as JSON under ``stgcnlib``.
+        about: further facts for the file's metadata, stored there as JSON under ``stgcnlib``.
 
     Raises:
-        StudyError: a layer is of another number of recordings, or there is none.
+        StudyError: a layer has another number of recordings, or there is no layer.
     """
     known: dict[str, Any] = {"recording": pa.array(range(len(data))), "name": pa.array(list(data.names))}
     if data.class_names:

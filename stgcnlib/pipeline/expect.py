@@ -1,8 +1,8 @@
 """How long the stages of a run will take, and durations in words.
 
 A stage that ran before in the same folder is expected to take as long again. Otherwise the seconds that were foreseen
-for it, or those of the demo study, are scaled by this run's own speed: how long what is done has taken, over what was
-said of it.
+for it, or those of the demo study, are scaled by this run's own speed: the time that finished work took, divided by
+the time that was foreseen for it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Foreseen:
 
     Attributes:
         stages: name -> of the whole stage, with all its pages.
-        artefacts: name -> part of its stage's time, of those that are to be made.
+        artefacts: name of an artefact to be made -> its part of the stage's time.
     """
 
     stages: Mapping[str, float] = field(default_factory=dict)
@@ -34,10 +34,10 @@ class Load:
     Attributes:
         cost: of the whole stage, as foreseen for this study, or in the demo; `None` if nothing is known.
         share: part of the stage that this run has to do, from 0 to 1.
-        before: what the notebooks to do took the last time; `None` if one of them never ran.
+        before: what the notebooks that have to run took the last time; `None` if one of them never ran.
         measured: what the finished stage took; `None` before.
         elapsed: since it began; `None` before, and once it is finished.
-        work: part of what the stage has to do that is done, from 0 to 1, as far as that is told.
+        work: share of the stage's work that is done, from 0 to 1; 0 if unknown.
     """
 
     cost: float | None = None
@@ -49,11 +49,11 @@ class Load:
 
 
 def expected(loads: Sequence[Load], *, foreseen: bool = False) -> list[float | None]:
-    """Seconds that each stage which is not finished takes from its begin to its end; `None` where nothing is known.
+    """Seconds that each unfinished stage takes from start to end; `None` if finished, or if nothing is known.
 
     Args:
         loads: of the stages.
-        foreseen: `cost` is of this study and this machine, and may be taken as it is until something is done.
+        foreseen: `cost` was estimated for this study on this machine, and is not scaled until something is done.
     """
     speed = _foreseen_speed(loads) if foreseen else _speed(loads)
     times: list[float | None] = []
@@ -64,9 +64,9 @@ def expected(loads: Sequence[Load], *, foreseen: bool = False) -> list[float | N
         said = None if load.cost is None or speed is None else load.cost * load.share * speed
         whole = said if load.before is None else load.before
         if foreseen and whole is not None and said is not None and said < MUCH_LESS * whole:
-            whole = said  # what took long before is there
+            whole = said  # the results that took long before exist already
         if whole is not None and load.elapsed is not None and load.work > 0:
-            # What is done of it tells the more of the rest, the more it is.
+            # The time that the done part took, and the expected time of the rest.
             whole = (1 - load.work) * whole + load.elapsed
         times.append(whole)
     return times
@@ -101,9 +101,9 @@ def _speed(loads: Sequence[Load]) -> float | None:
 
 
 MUCH_LESS = 0.5
-"""Of what a stage took before: a forecast below that knows of results that are there by now."""
+"""A forecast below this share of what a stage took before is used instead: some results exist already."""
 TRUST = 0.1
-"""Weight of a forecast beside what is measured: as much as this share of it, done in the time that was said."""
+"""Weight of a forecast against what is measured: as if this share of all work had taken the time foreseen for it."""
 
 
 def _foreseen_speed(loads: Sequence[Load]) -> float:
@@ -132,7 +132,7 @@ def duration(seconds: float) -> str:
 
 
 def about(seconds: float) -> str:
-    """An expected time, no finer than an estimate is: "about 40 s", "about 3 min", "about 1 h 20 min"."""
+    """An expected time, rounded as an estimate: "about 40 s", "about 3 min", "about 1 h 20 min"."""
     if seconds < 92.5:
         return f"about {max(5, 5 * round(seconds / 5))} s"
     minutes = round(seconds / 60)

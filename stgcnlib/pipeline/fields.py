@@ -1,4 +1,4 @@
-"""What all sections of a study are made of: a strict model, and numbers that YAML cannot mistake for something else."""
+"""What all sections of a study are made of: a strict model, and types of numbers that refuse YAML's true and false."""
 
 from __future__ import annotations
 
@@ -21,6 +21,6 @@ Number = Annotated[float, BeforeValidator(_no_truth), Field(allow_inf_nan=False)
 
 
 class Section(BaseModel):
-    """Unknown keys are refused, and nothing is changed afterwards."""
+    """A part of a study: unknown keys are refused, and fields cannot be changed afterwards."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -25,10 +25,10 @@ _REPORTS = "reports"
 
 
 def nearest_study(start: Path | None = None) -> Path:
-    """The folder of the study that is meant where none is named.
+    """The folder of the study to use where none is named.
 
-    It is the study in whose folder `start` lies. Elsewhere it is a finished study in the folder ``reports`` of `start`
-    or of the nearest folder above it that has one, and of several the one that was finished last.
+    It is the study in whose folder `start` lies. Otherwise it is a finished study in the folder ``reports`` of `start`
+    or of the nearest folder above that has one; of several, the one that was finished last.
 
     Args:
         start: a folder; `None`: the working directory.
@@ -90,7 +90,7 @@ def find_output(study: Study, output: Path, start: Path | None = None) -> Path:
     Args:
         study: whose artefacts. A folder further up is taken only where it keeps a study with the same settings, so
             that no study is written over another.
-        output: as given; an absolute path, and one that is there, stay as they are.
+        output: as given; an absolute path and an existing folder are returned unchanged.
         start: where a relative `output` begins; `None`: the working directory.
     """
     if output.is_absolute() or (_start(start) / output).is_dir():

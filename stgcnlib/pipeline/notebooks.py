@@ -28,7 +28,7 @@ def read_notebook(notebook: Path) -> Any:
     Raises:
         StageError: it is missing or damaged.
     """
-    import nbformat  # its schemas take a second of processor time, in every process that never reads a notebook
+    import nbformat  # here, since it takes a second of processor time, and most processes read no notebook
 
     try:
         return nbformat.read(notebook, as_version=4)
@@ -51,7 +51,7 @@ def check_parameters(notebook: Path, parameters: Mapping[str, Any]) -> None:
     """Refuse parameters that the notebook's cell tagged `parameters` doesn't define.
 
     Raises:
-        StageError: naming the notebook, the parameter and those it has; or that there is no such cell.
+        StageError: names the notebook, the parameter and those it has; or there is no such cell.
     """
     cells = [c for c in read_notebook(notebook).cells if "parameters" in c.metadata.get("tags", [])]
     if not cells:

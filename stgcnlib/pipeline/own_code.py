@@ -1,4 +1,4 @@
-"""trust_study: the network of one's own that a study names may run."""
+"""trust_study: allow your own network that a study names to run."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ def asked_for(study: Study) -> tuple[str, Path] | None:
 
 
 def trust_study(study: Study | Mapping[str, Any] | str | os.PathLike[str]) -> None:
-    """Let the network of one's own that a study names run here: now, and as long as its code stays the same.
+    """Allow your own network that a study names to run here: now, and as long as its code stays the same.
 
-    Read the code first: it can do whatever you can do. What you said is kept in your own state folder.
+    Read the code first: it can do whatever you can do. Your permission is kept in your own state folder.
 
     Args:
         study: a `Study`, its fields, a path to a study file, or the name of a bundled one.
 
     Raises:
-        StudyError: the study names a network of one's own, and its module is nowhere.
+        StudyError: the study names your own network, and its module is not found.
     """
     loaded = Study.load(study)
     if (own := asked_for(loaded)) is not None:

@@ -1,8 +1,8 @@
 """What a Dask worker does for a run: it hands tasks to processes of its own, one for each of its threads.
 
-A task may keep Python's lock for minutes, seeds torch's generator and may run out of memory; in a process of its own
+A task may hold Python's global lock for minutes, seed torch's generator or run out of memory. In a process of its own
 it disturbs neither the worker nor another task, and ends at once when the run is interrupted. On Linux the processes
-of a worker are forked from one that has imported the library, as those of a run without a scheduler are.
+of a worker are forked from one that has imported the library, as in a run without a scheduler.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = ["Terms", "carry_out", "dismiss", "identity", "unfit"]
 IDLE_SECONDS = 600.0
 
 KEEPS_MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(2**26), "MALLOC_MMAP_THRESHOLD_": str(2**25)}
-"""What the allocator reaches by itself. Dask has its workers return every 64 kB, and each array's pages come anew."""
+"""What glibc reaches by itself. With Dask's 64 kB, memory is returned so often that each array requests it again."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Terms:
 
 @dataclass
 class _Crew:
-    """Processes of one run, how many tasks they have, and when that last changed."""
+    """Processes of one run, how many tasks they have, and when the last task ended."""
 
     workers: Workers
     temporary: TemporaryFolder
@@ -106,11 +106,11 @@ def carry_out(terms: Terms, order: bytes, *, waits: bool = False) -> tuple[bool,
     Args:
         terms: of the run.
         order: what to do.
-        waits: it mostly waits for tasks of its own, and leaves its place on the worker to them.
+        waits: it mostly waits for tasks of its own, and gives them its thread on the worker.
 
     Returns:
-        `True` and the result, or `False` and the error: Dask repeats what raises, and an error about input would only
-        come again.
+        `True` and the result, or `False` and the error. Errors are returned, since Dask repeats a task that raises, and
+        an error about input would only occur again.
 
     Raises:
         BrokenExecutor: the process died.
@@ -139,11 +139,11 @@ def carry_out(terms: Terms, order: bytes, *, waits: bool = False) -> tuple[bool,
 
 
 def dismiss(run: str) -> None:
-    """End the processes of a run, whatever they do; it gets none any more."""
+    """End the processes of a run at once; the run gets no new ones."""
     with _lock:
         _ended.add(run)
         crew = _crews.pop(run, None)
-    if crew is not None:  # in a thread: the worker's own must go on
+    if crew is not None:  # in a thread, so that the worker does not wait
         threading.Thread(target=_end, args=(crew,), daemon=True).start()
 
 
@@ -153,7 +153,7 @@ def _end(crew: _Crew) -> None:
 
 
 def _taken(terms: Terms) -> _Crew | None:
-    """The processes of a run, with one more task; those that a killed run left behind are ended."""
+    """The processes of a run, with one more task; `None` if it has ended. Ends those that killed runs left behind."""
     from distributed import get_worker
 
     with _lock:

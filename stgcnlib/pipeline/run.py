@@ -1,7 +1,7 @@
 """StudyRun: a study being made in an output folder; ``run["geometry"]`` reads an artefact or makes it first.
 
-What artefacts there are is said in `stgcnlib.pipeline.line.table`. Stage notebooks ask for what they show, so that each
-also runs by itself in JupyterLab. Running the notebooks in order is `stgcnlib.pipeline.runner`.
+`stgcnlib.pipeline.line.table` lists all artefacts. Stage notebooks ask for what they show, so that each also runs by
+itself in JupyterLab. `stgcnlib.pipeline.runner` runs them in order.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def open_study(
     study: Study | Mapping[str, Any] | str | os.PathLike[str] | None = None,
     output: str | os.PathLike[str] | None = None,
 ) -> StudyRun:
-    """A study and the folder that keeps its artefacts; in a notebook, a line says which and from when.
+    """Open a study and the folder of its artefacts; in a notebook, print which study it is and when it was made.
 
     Relative paths that are not there from the working directory are looked up in the folders above it, up to the top
     of the repository: a notebook in ``notebooks/stages`` finds ``reports/demo`` beside ``notebooks``. A folder
@@ -36,8 +36,9 @@ def open_study(
     Args:
         study: a `Study`, its fields, a path to a study file, or the name of a bundled one. `None`: the study in
             `output`; without that, the nearest finished one (`stgcnlib.pipeline.finding.nearest_study`).
-        output: folder for artefacts, or its ``file://`` URL; `None` means ``reports/NAME``. One that is nowhere is
-            made below the working directory, or where someone can be asked first, in the project's own folder.
+        output: folder for artefacts, or its ``file://`` URL; `None` means ``reports/NAME``. A folder that does not
+            exist yet is made below the working directory; in an interactive notebook, below the project's folder
+            (`stgcnlib.pipeline.project_folder`).
 
     Raises:
         StudyError: the study file has an unknown key or a value out of range, or no study is named and none is near.
@@ -71,7 +72,7 @@ class StudyRun(Artefacts):
         given: the study file or bundled name that it was opened by; "STUDY.yml" if by neither.
 
     Raises:
-        StudyError: in the folder lies a link out of it, or what is no file.
+        StudyError: the folder contains a link that leads out of it, or something that is neither file nor folder.
     """
 
     def __init__(self, study: Study, output: Path, line: Line = LINE) -> None:
@@ -83,10 +84,10 @@ class StudyRun(Artefacts):
         self._asking = False
 
     def __getitem__(self, name: str) -> Any:
-        """As of `Artefacts`; in a notebook, long work begins only once someone has agreed to it (`asking`).
+        """As of `Artefacts`; in a notebook, long work begins only after the user has agreed to it (`asking`).
 
         Raises:
-            StudyError: nobody agreed; says how to make it in a terminal.
+            StudyError: the user did not agree; says how to make it in a terminal.
         """
         if self._asking or not asking.attended():
             return super().__getitem__(name)
@@ -101,7 +102,7 @@ class StudyRun(Artefacts):
         return f"StudyRun({self.study.name!r}, output={str(self.output)!r})"
 
     def check(self) -> None:
-        """Refuse what could only fail after long work, see `stgcnlib.pipeline.checks`."""
+        """Refuse a study that would fail only after long work, see `stgcnlib.pipeline.checks`."""
         check_study(self.study, self)
 
     def layer(self, name: str) -> dict[str, Any]:

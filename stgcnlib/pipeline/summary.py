@@ -41,9 +41,9 @@ def write_summary(
         title: of the report.
         outcome: the main verdict.
         figures: name of a file, without suffix -> (heading, picture), in the order in which they are shown.
-        facts: what each is called -> its value.
+        facts: label -> value.
         table: the main table.
-        claims: (title, verdict) of what else was asked.
+        claims: (title, verdict) of further questions, such as noise.
         warnings: sentences that a reader must see before the verdict.
         notes: sentences on what the study covers, such as a sample.
     """
@@ -78,7 +78,7 @@ def _verdict(folder: Path, name: str, outcome: Outcome) -> dict[str, Any]:
 
 
 def _picture(folder: Path, name: str, figure: Figure) -> dict[str, Any]:
-    """Save a picture; its file, width on a page in pixels, and words for those who cannot see it."""
+    """Save a picture; its file, width on a page in pixels, and alternative text."""
     file = f"{name}.png"
     figure.savefig(folder / file, dpi=160)
     return {"file": file, "width": round(figure.get_figwidth() * 100), "alt": str(getattr(figure, "alt", ""))}
