@@ -1,4 +1,4 @@
-"""What is asked of an estimate: `estimate` measures and writes nothing, `foresee` goes by sizes while a run begins."""
+"""Two estimates: `estimate` measures here and writes nothing; `foresee` uses sizes only, for a run that begins."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def estimate(
 
 
 def foresee(made: Artefacts, study: Study, *, workers: int | None = None) -> Forecast:
-    """The same by sizes alone, for a run that begins: disk and memory as of `estimate`, seconds roughly."""
+    """As `estimate`, but from sizes only, for a run that begins: the same disk and memory, and rough seconds."""
     facts = find_facts(made, study)
     return _forecast(made, facts, Units.usual(facts), workers)
 

@@ -19,11 +19,11 @@ MB = 10**6
 BATCH_FRAMES = 2048
 """Frames of all people in one pass of `record`, and about so many where a network is evaluated."""
 HASHED = 600 * MB
-"""Bytes a second that are written, read, or summed up for a checksum."""
+"""Bytes per second that are written, read, or hashed for a checksum."""
 
 
 MANY = 1024
-"""Threads: more shorten the work, however many there are."""
+"""Threads of work that every further thread shortens."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ class Cost:
         seconds: of a processor.
         memory: bytes, beyond those that each process has.
         disk: bytes that stay.
-        scratch: bytes of the output's disk that are needed meanwhile, besides.
-        temporary: bytes of the system's temporary folder that are needed meanwhile.
-        keeps: bytes of memory that a process keeps after such work, however often it does it; by a word for what.
+        scratch: further bytes of the output's disk that are needed only while it is made.
+        temporary: bytes of the system's temporary folder that are needed only while it is made.
+        keeps: kind of work -> bytes of memory that a process keeps after it, no matter how often it does such work.
         threads: up to how many threads shorten it.
     """
 
@@ -60,7 +60,7 @@ def coordinates(f: Facts, part: Part) -> float:
 
 
 def stored_size(f: Facts) -> int:
-    """Bytes of a number of the features on disk."""
+    """Bytes per number of the features on disk."""
     return 2 if f.study.activations.dtype == "float16" else 4
 
 
@@ -88,11 +88,11 @@ def recorded_again(f: Facts) -> float:
 
 
 REACH = 1.5
-"""Neighbours that are searched for, over K, so that graphs can be made anew without a part of the nodes."""
+"""Neighbours that are searched for, as a multiple of K: graphs are also made without a part of the nodes."""
 
 
 def known_pairs(f: Facts) -> float:
-    """Distances that are known of a layer: of all pairs, both ways, or of those that a search computes."""
+    """Number of known distances of a layer: of all pairs in both directions, or those that a search computes."""
     from stgcnlib.dsgraph.distances import takes_all_pairs
 
     count = len(f.nodes)

@@ -1,7 +1,7 @@
 """Costs: what each artefact and page takes, as a count of things times what one of them costs here.
 
-What is not tried on the machine (tables, statistics, pages) has seconds that were measured on one machine, for the
-bundled demo and for UTD-MHAD, times the speed of this one. An artefact without a row here takes `USUAL`.
+What `trials` does not measure here (tables, statistics, pages) has seconds that were measured on one machine, for the
+bundled demo and for UTD-MHAD, scaled by `Units.speed`. An artefact without a row here takes `USUAL`.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ WITHOUT_RECORDINGS = (
 )  # fmt: skip
 """What is made without reading the recordings; "prepared" counts them itself."""
 LOADED, LOADING = 1.25, 7e-9
-"""Memory of recordings that are read from the store, over their size, and seconds a byte."""
+"""Memory of recordings that are read from the store, as a multiple of their size, and seconds per byte to read."""
 DRAWING = 3e-7
-"""Seconds a byte of what pages draw of each node."""
+"""Seconds per byte that a page draws of its nodes."""
 SHOWN = 4000
 """Most nodes that a page draws one by one."""
 PAGE = (2.0, 0.5 * MB, 0)
@@ -80,7 +80,7 @@ PAGES: Mapping[str, tuple[float, float, float]] = {
     "08_transfer": (3.0, 0.2 * MB, 0),
     "09_summary": (2.0, 0.3 * MB, 200),
 }
-"""Stage -> seconds, bytes, and bytes a node, of a page; `PAGE` for others."""
+"""Stage -> seconds, bytes, and bytes per node, of a page; `PAGE` for others."""
 
 
 def cost_of(name: str, axes: Axes, facts: Facts, units: Units) -> Cost:
@@ -95,7 +95,7 @@ def cost_of(name: str, axes: Axes, facts: Facts, units: Units) -> Cost:
 
 
 def page_cost(stage: str, facts: Facts, units: Units) -> Cost:
-    """The cost of one page of a stage: its kernel and its pictures; it lies in a notebook, and once more in HTML."""
+    """The cost of one page of a stage: its kernel and its pictures; it is stored in a notebook and again in HTML."""
     seconds, size, per_node = PAGES.get(stage, PAGE)
     drawn = per_node * min(len(facts.nodes), SHOWN)
     disk = 2 * (size + drawn)

@@ -1,6 +1,6 @@
-"""Facts: the sizes that decide what a study costs, from its recordings, and a few of them through its network.
+"""Facts: the sizes that decide what a study costs, found from its recordings and from a pass of a few of them.
 
-A folder of very many files is read in part: files drawn at random stand for all.
+Of a folder with very many files, only some are read, drawn at random.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from stgcnlib.temporary import TemporaryFolder
 __all__ = ["Facts", "Layer", "Part", "few_of", "find_facts", "looked_at"]
 
 MOST_FILES = 2000
-"""Of a folder with more files, so many are read."""
+"""Most files that are read of a folder."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +62,7 @@ class Layer:
 
     @property
     def bytes(self) -> int:
-        """As float32."""
+        """Bytes of its features as float32."""
         return 4 * self.rows * self.width
 
 
@@ -82,7 +82,7 @@ class Facts:
         transfer: parts "source", "train" and "test" of the transfer study, where there is one.
         fits: names of its fits.
         read: share of the recordings that was looked at.
-        free: bytes that are free on the output's disk; `None`: not asked for, as many as it takes.
+        free: bytes that are free on the output's disk; `None`: unknown, counted as enough.
     """
 
     study: Study
@@ -117,7 +117,7 @@ class Facts:
 def looked_at(study: Study, output: Path, line: Line) -> Iterator[tuple[Onlooker, float]]:
     """(its artefacts, share of the recordings) to find facts in; nothing is written into `output`.
 
-    The share is below 1 where recordings are still to be read and are very many files.
+    The share is below 1 where the recordings have not been prepared yet and are more than `MOST_FILES` files.
     """
     whole = Onlooker(line, study, output)
     skipped = [] if whole.held(whole.find("prepared")) else _skipped(study)
@@ -180,7 +180,7 @@ def few_of(data: SequenceSet, count: int) -> NDArray[np.int64]:
 
 
 def _sampled(study: Study, nodes: SequenceSet) -> int | None:
-    """Most nodes that there are, by `graph.sample`."""
+    """Most nodes that `graph.sample` allows; `None` without a sample."""
     sample = study.graph.sample
     if sample is None:
         return None
@@ -188,7 +188,7 @@ def _sampled(study: Study, nodes: SequenceSet) -> int | None:
 
 
 def _part(data: SequenceSet | None, share: float, *, most: int | None = None) -> Part:
-    """The sizes of a part, repeated to what it is in the whole set; empty where there is no such part."""
+    """The sizes of a part, repeated up to its size in the whole set; empty where there is no such part."""
     if data is None:
         return Part(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
     count = round(len(data) / share)
@@ -216,7 +216,7 @@ def _parts(grouping: Any) -> int:
 
 
 MOST_PARTS = 20
-"""Of a jackknife without groups, as `deletion_groups` has it."""
+"""Parts of a jackknife without groups, as in `deletion_groups`."""
 
 
 def _transfer(look: Artefacts, study: Study, network: Any, share: float) -> tuple[dict[str, Part], tuple[str, ...]]:

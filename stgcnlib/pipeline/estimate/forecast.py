@@ -20,9 +20,9 @@ from stgcnlib.pipeline.stages import Stage, page_mark, shown
 __all__ = ["DISK", "FILES", "MEMORY", "SECONDS", "Forecast", "StageForecast", "due_artefacts", "forecast"]
 
 SECONDS, MEMORY, DISK, FILES = (0.7, 1.5), (0.8, 1.3), (0.9, 1.1), (0.4, 1.5)
-"""Between which multiples of the said values one may expect the true ones."""
+"""Lowest and highest multiple of a forecast between which the true value is expected."""
 HELP = 0.75
-"""What a further thread of one task adds to its speed."""
+"""What each further thread adds to a task's speed, as a share of its speed on one thread."""
 REPORT = 6 * 10**6
 """Bytes of the index, scripts and tables."""
 ENTRIES = (12, 4, 50)
@@ -41,7 +41,8 @@ class StageForecast:
         memory: bytes of all processes together, at most.
         process: bytes of the largest process.
         disk: bytes that it leaves in the output.
-        scratch: bytes of the output's disk that it needs meanwhile, besides; `temporary`: of the temporary folder.
+        scratch: further bytes of the output's disk that it needs only while it runs; `temporary`: of the temporary
+            folder.
     """
 
     name: str
@@ -113,12 +114,12 @@ class Forecast:
         return ENTRIES[0] * results + ENTRIES[1] * pages + ENTRIES[2] * bool(pages)
 
     def foreseen(self) -> Foreseen:
-        """Its seconds, for the account of a run."""
+        """Its seconds, for the state of a run."""
         stages = {stage.name: stage.seconds * stage.page_count / stage.pages for stage in self.stages if stage.pages}
         return Foreseen(stages, {name: each for stage in self.stages for name, each in stage.artefacts.items()})
 
     def plain(self) -> dict[str, Any]:
-        """For a JSON file: seconds and bytes, and between which values one may expect them."""
+        """For a JSON file: seconds and bytes, and the ranges in which they are expected."""
         ranges = {"seconds": SECONDS, "memory": MEMORY, "process": MEMORY, "disk": DISK, "most_disk": DISK,
                   "temporary": DISK}  # fmt: skip
         together = {name: _range(getattr(self, name), *ends) for name, ends in ranges.items()}
@@ -216,7 +217,7 @@ def _stage(
     workers: int,
     threads: int,
 ) -> StageForecast:
-    """One stage; `kept` is what processes keep of memory, by what for, and is brought up to date."""
+    """One stage; `kept` is the memory that processes keep, by kind of work, and is updated."""
     kinds: dict[str, list[Cost]] = {}
     for kind, cost in costs.values():
         kinds.setdefault(kind, []).append(cost)
@@ -227,7 +228,7 @@ def _stage(
     seconds = sum(walls.values())
     seconds += page.seconds * pages / min(workers, max(1, pages))
     every = [cost for _, cost in costs.values()]
-    # Pages have processes of their own; those that make artefacts stay meanwhile, with what they keep.
+    # Pages have processes of their own; meanwhile those that make artefacts keep their memory.
     making, telling = _largest([cost.memory for cost in every], workers), _largest([page.memory] * pages, workers)
     keeping = sum(kept.values())
     together = [BASE + sum(OWN + keeping + each for each in making), BASE + sum(OWN + each for each in telling)]
@@ -243,7 +244,7 @@ def _stage(
 
 
 OWN = 150 * 10**6
-"""Of a process's `BASE`, what it does not share with those that were forked from the same process."""
+"""Part of `BASE` that a process does not share with others forked from the same process."""
 
 
 def _largest(values: Iterable[float], count: int) -> list[float]:

@@ -37,19 +37,19 @@ CURVES = 2
 
 
 def all_pairs(f: Facts, u: Units, axes: Axes) -> Cost:
-    """Distances of all pairs of nodes at a layer; next to nothing where the nearest are searched instead."""
+    """Distances of all pairs of nodes at a layer; almost nothing where the nearest are searched instead."""
     return _reading(_pairs(f, u, _layer(axes)), f, u) if _takes_all(f) else NOTHING
 
 
 def neighbours(f: Facts, u: Units, axes: Axes) -> Cost:
-    """The nearest of each node at a layer; next to nothing where all pairs are known."""
+    """The nearest of each node at a layer; almost nothing where all pairs are known."""
     if _takes_all(f):
         return replace(NOTHING, memory=4 * len(f.nodes) ** 2)
     return _reading(_search(f, u, _layer(axes), _curves(axes.get("network", ""))), f, u)
 
 
 def _reading(cost: Cost, f: Facts, u: Units, layers: int = 1) -> Cost:
-    """A cost of what reads whole layers, where these are recorded again: a pass each, and one of them on the disk."""
+    """Adds to a cost that layers are recorded again to be read: a pass for each, and one layer on disk at a time."""
     again = recorded_again(f)
     if not again:
         return cost
@@ -77,7 +77,7 @@ def _pairs(f: Facts, u: Units, name: str) -> Cost:
 
 
 READ = 2.0
-"""Memory of a layer's features while distances are taken, over their size: as they are, and centred."""
+"""Memory of a layer's features while distances are computed, over their size: raw and centred features."""
 
 
 def _files(layer: Layer) -> float:
@@ -88,7 +88,7 @@ def _files(layer: Layer) -> float:
 
 
 def _search(f: Facts, u: Units, name: str, tables: int) -> Cost:
-    """Bounds of all pairs, and distances of those that they leave."""
+    """Lower bounds of all pairs, and distances of those that the bounds do not exclude."""
     layer, count = f.layer(name), len(f.nodes)
     left = min(count**2 / 2, LEFT * REACH * f.k * count)
     bound = min(u.pairs[name], u.speed * (BOUND + BOUND_CELL * (layer.rows / count) ** 2))
@@ -101,7 +101,7 @@ def _search(f: Facts, u: Units, name: str, tables: int) -> Cost:
 SHORT = 128
 """Coordinates of the short frames that a search holds of all nodes."""
 LEFT = 1.6
-"""Pairs that the bounds leave, over the neighbours that are searched, as measured on layers of UTD-MHAD."""
+"""Pairs that the bounds do not exclude, over the neighbours searched for; measured on layers of UTD-MHAD."""
 BOUND, BOUND_CELL = 1.5e-6, 2.5e-9
 """Seconds of a bound of 64 coordinates, and for each cell of its recursion."""
 
@@ -177,7 +177,7 @@ def density(f: Facts, u: Units, axes: Axes) -> Cost:
 
 
 PARTS_GRAPHS = 6
-"""Nodes of all parts together, over those of the whole graph: half and a quarter, four times, for two rules of K."""
+"""Nodes of all partial graphs, over those of the whole graph: a half and a quarter, four times, by two rules of K."""
 
 
 def sensitivity(f: Facts, u: Units, axes: Axes) -> Cost:

@@ -1,7 +1,7 @@
 """Long recordings: sizes are found from their first frames, and one that is too long for a pass is refused before it.
 
-A network is given a recording in one pass, since temporal convolutions are not the same on pieces. What a pass takes
-grows with its frames, so that a piece tells it.
+A whole recording passes through a network at once, since temporal convolutions differ on pieces. The memory of a pass
+grows with its frames, so that a short piece is enough to estimate it.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ GIB = 2**30
 PIECE = 512
 """Most frames of a recording that passes through a network only to find sizes."""
 MOST_MEMORY = 3 * GIB
-"""That one process may take for the longest recording, where `compute.memory_limit` says nothing."""
+"""Bytes that one process may take for the longest recording, without `compute.memory_limit`."""
 PROCESS = 0.5 * GIB
-"""Of a process that has loaded a network, before any pass, as measured."""
+"""Bytes of a process that has loaded a network, before any pass, as measured."""
 BESIDE = 1.35
-"""Memory of a pass, over what all modules put out; 1.2 was seen for ST-GCN on 10,000 frames (rest: our choice)."""
+"""Memory of a pass, over that of all modules' outputs; for ST-GCN on 10,000 frames, 1.2 was measured (our choice)."""
 
 
 def beginnings(data: SequenceSet, most: int = PIECE) -> SequenceSet:
@@ -40,12 +40,12 @@ def beginnings(data: SequenceSet, most: int = PIECE) -> SequenceSet:
 
 
 def to_measure(study: Study, data: SequenceSet) -> SequenceSet:
-    """The beginnings of a study's recordings, or these themselves where the network may take no other length."""
+    """The beginnings of a study's recordings, or whole recordings where the network may accept no other length."""
     return data if _fixed_length(study, data) else beginnings(data)
 
 
 def two_lengths(study: Study, data: SequenceSet) -> SequenceSet:
-    """The shortest and the longest of `to_measure`, which have two lengths wherever the recordings have."""
+    """The shortest and the longest recording, cut as by `to_measure`, but not to the same length."""
     few = np.unique([data.lengths.argmin(), data.lengths.argmax()])
     whole, cut = data.select(few), to_measure(study, data).select(few)
     if len(np.unique(cut.lengths)) == len(np.unique(whole.lengths)):
@@ -57,17 +57,17 @@ def two_lengths(study: Study, data: SequenceSet) -> SequenceSet:
 
 
 def _fixed_length(study: Study, data: SequenceSet) -> bool:
-    """Whether the network may take no other length: it is the user's own, and all recordings have the same."""
+    """Whether the network may accept no other length: it is the user's own, and all recordings have the same."""
     return ":" in study.network.name and len(np.unique(data.lengths)) == 1
 
 
 def bytes_per_frame(network: nn.Module, piece: SequenceSet, *, device: str) -> float:
-    """Bytes of what all modules without parts put out, for each frame of one person; of one pass of one recording.
+    """Bytes of the outputs of all modules without submodules, per frame and person, in one pass of one recording.
 
     Args:
         network: any; is not changed.
-        piece: of its first recording; short.
-        device: on which it passes.
+        piece: short recordings, of which the first one passes.
+        device: of the pass.
     """
     import torch
 
@@ -91,14 +91,14 @@ def bytes_per_frame(network: nn.Module, piece: SequenceSet, *, device: str) -> f
 
 
 def check_longest(study: Study, look: Artefacts) -> None:
-    """Refuse a recording that cannot pass through the network within the memory of one process, by arithmetic.
+    """Refuse a recording whose estimated pass through the network takes more memory than one process may have.
 
     Args:
         study: the settings; `compute.memory_limit` is what a process may take, `MOST_MEMORY` without it.
         look: its artefacts; the network is asked for only where a recording is longer than `PIECE`.
 
     Raises:
-        StudyError: names the longest recording, its frames, what it would take, and the mends.
+        StudyError: names the longest recording, its frames, what it would take, and what to change.
     """
     data = look["sequences"]
     frames = data.lengths * data.people_counts
@@ -111,7 +111,7 @@ def check_longest(study: Study, look: Artefacts) -> None:
     each = bytes_per_frame(look["network/initial"], piece, device=study.compute.device)
     passing = BESIDE * each
     needed, what = PROCESS + passing * float(frames[longest]), f"a pass through {study.network.name}"
-    # A block of distances holds those of its longest frames and of as many columns, filled up to the longest.
+    # A block of distances has a value per frame of its longest recording and per frame of `LANES` others, padded to it.
     tile = PROCESS + 4.0 * LANES * float(look["nodes"].lengths.max()) ** 2
     if tile > needed:
         needed, what, longest = tile, "a block of DTW distances", _index(data, look["nodes"])

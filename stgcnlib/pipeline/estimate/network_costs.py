@@ -28,14 +28,14 @@ __all__ = ["evaluated", "explained", "fields", "fitted", "leaks", "maps_tested",
            "recording_seconds", "repeated", "trained"]  # fmt: skip
 
 KEPT_BY_TRAINING, KEPT_BY_MAPS = 400 * MB, 700 * MB
-"""Memory that torch keeps of batches of very many lengths, as measured; see `process_variables`."""
+"""Memory that torch keeps after batches of very many lengths, as measured; see `process_variables`."""
 TESTED = 10
-"""Times that a training measures the test part."""
+"""How often a training evaluates the test part."""
 EPOCHS, TRANSFER_EPOCHS = 60, 15
-"""Of `stgcnlib.fit` and of a transfer study, where a study gives none."""
+"""Epochs of `stgcnlib.fit` and of a transfer study, where the study file gives none."""
 MAP_FRAMES = 4096
 REMOVED, COMPARED = 1.3, 1.5
-"""How much longer than passes and maps it takes to take joints away before, and to compare maps after."""
+"""Time of passes with the removal of joints, over passes alone; and of maps with their comparison, over maps alone."""
 
 
 def read(f: Facts, u: Units, axes: Axes) -> Cost:
@@ -84,7 +84,7 @@ def threads_of(training: Training) -> int:
 
 
 def _batch(f: Facts) -> float:
-    """Bytes of what a network keeps of a batch to go back through: some arrays a layer."""
+    """Bytes that a network keeps of a batch for the backward pass: several arrays per layer."""
     return 12.0 * f.activations / len(f.nodes) * (f.study.network.training.batch_size or 16)
 
 
@@ -98,14 +98,14 @@ def evaluated(f: Facts, u: Units, axes: Axes) -> Cost:
 def recorded(f: Facts, u: Units, axes: Axes) -> Cost:
     """Every layer's features of the nodes: in scratch files in the order of batches, then one layer after the other.
 
-    Where they are not kept, the recordings and the weights, and a pass of one recording of each length.
+    Where features are not kept, only the recordings and the weights are, and one recording of each length passes.
     """
     size, largest = activations_on_disk(f), max(layer.bytes for layer in f.layers) * stored_size(f) / 4
     again, few = recorded_again(f), len(set(f.nodes.lengths.tolist())) / len(f.nodes)
     seconds = recording_seconds(f, u) * (1 - again + again * few)
     left = (1 - again) * size + again * (f.weights + coordinates(f, f.nodes))
     if axes.get("network", "").startswith("untrained"):
-        seconds += forward_seconds(u, f.train)  # its batch norm
+        seconds += forward_seconds(u, f.train)  # for its batch-norm statistics
     return Cost(seconds, 100 * MB + largest, left, scratch=largest, keeps=kept_by_passes(f))
 
 
@@ -121,8 +121,8 @@ def explained(f: Facts, u: Units, axes: Axes) -> Cost:
 
 
 def fields(f: Facts, u: Units, axes: Axes) -> Cost:
-    """Receptive fields: a pass back from each layer, of two recordings and of a copy of them for each joint."""
-    from stgcnlib.explain.fields import FRAMES, JOINT_CELLS, JOINT_FRAMES  # beside them lies torch
+    """Receptive fields: a backward pass from each layer, of two recordings and of a copy of them for each joint."""
+    from stgcnlib.explain.fields import FRAMES, JOINT_CELLS, JOINT_FRAMES  # which imports torch
 
     layers = len(f.layers) - 1
     frames = 2.0 * (sum(FRAMES) + JOINT_FRAMES * f.joints)
@@ -146,7 +146,7 @@ def maps_tested(f: Facts, u: Units, axes: Axes) -> Cost:
 
 
 def fitted(f: Facts, u: Units, axes: Axes) -> Cost:
-    """One training of a transfer study, or its probe; frozen blocks are not gone back through."""
+    """One training of a transfer study, or its probe; frozen blocks have no backward pass."""
     transfer = f.study.transfer
     assert transfer is not None
     method, _, rest = axes.get("fit", "frozen, 0 blocks").partition(", ")

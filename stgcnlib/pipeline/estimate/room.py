@@ -1,4 +1,4 @@
-"""Room: the disk and memory that this machine offers, and a polite refusal of a study that does not fit."""
+"""Room: the disk and memory that this machine offers, and the refusal of a study that does not fit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Room", "check_room", "find_room", "size"]
 
 GIB = 2**30
 OWN_GROUPS, GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
-"""Which groups of processes this one is in (of a container, or a job of a cluster), and where their limits are."""
+"""File with the control groups of this process (of a container, or a job of a cluster), and folder of their limits."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Room:
 
     Attributes:
         disk: free on the output's disk.
-        temporary: free in the temporary folder; 0 extra where that is the same disk, see `same`.
-        same: whether both lie on one disk.
+        temporary: free in the temporary folder; counted already in `disk` where `same` is true.
+        same: whether both are on one disk.
         memory: that processes may have, by the machine or by the limit of its container or job.
         free: of that, what is not in use.
         files: how many more files and folders the output's disk can hold; `None` where it counts none.
@@ -53,10 +53,10 @@ def find_room(output: Path) -> Room:
 
 
 def check_room(forecast: Forecast, room: Room, study: Study, output: Path) -> list[str]:
-    """Refuse a study that cannot fit; warnings about what may not.
+    """Refuse a study that cannot fit; returns warnings about what may not fit.
 
     Raises:
-        StudyError: even the least that is expected is more than there is; says of what, and the mends.
+        StudyError: even the lowest expected need is more than there is; names what is short, and what to change.
     """
     warned: list[str] = []
     needed = [
@@ -94,7 +94,7 @@ def check_room(forecast: Forecast, room: Room, study: Study, output: Path) -> li
 
 
 def size(count: float) -> str:
-    """Bytes in words, no finer than an estimate is: "35 MB", "1.4 GB", "120 GB"."""
+    """Bytes in words, rounded as an estimate: "35 MB", "1.4 GB", "120 GB"."""
     if count < 0.95e9:
         return f"{max(1, round(count / 1e6)):d} MB" if count < 1e8 else f"{round(count / 1e7) * 10:d} MB"
     return f"{count / 1e9:.1f} GB" if count < 9.95e9 else f"{count / 1e9:.0f} GB"

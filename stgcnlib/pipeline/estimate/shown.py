@@ -16,7 +16,7 @@ from stgcnlib.threads import cores
 __all__ = ["forecast_lines", "forecast_table"]
 
 BUSY = 0.3
-"""Share of the processors in use above which it is said."""
+"""Share of the processors in use above which a line says so."""
 
 
 def forecast_table(forecast: Forecast) -> Table:
@@ -37,7 +37,7 @@ def forecast_table(forecast: Forecast) -> Table:
 
 
 def forecast_lines(forecast: Forecast, room: Room, output: Path) -> list[str]:
-    """What it takes together, and what there is."""
+    """What a study takes in all, and what this machine offers."""
     facts, seconds = forecast.facts, forecast.seconds
     networks, workers, threads = int(facts["networks"]), forecast.workers, forecast.threads
     lines = [

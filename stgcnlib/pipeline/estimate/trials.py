@@ -1,4 +1,4 @@
-"""Trials: short measurements on this machine of what a study is made of, in processor seconds of one thread.
+"""Trials: short measurements on this machine of the steps of a study, in processor seconds of one thread.
 
 Processor seconds, because other work on the machine does not lengthen them much.
 """
@@ -27,7 +27,7 @@ __all__ = ["Passes", "Units", "measure_units"]
 RECORDED = 32
 """Recordings that are recorded for the trials."""
 COMPARED = 96
-"""Recordings whose distances are tried."""
+"""Recordings whose distances are measured."""
 FEWEST = 8
 REFERENCE = 0.052
 """Seconds of `_loop` on the machine on which the seconds of `costs` were measured."""
@@ -36,13 +36,13 @@ NODES = 200
 
 @dataclass(frozen=True)
 class Passes:
-    """Time through a network. Attributes: each, seconds a batch; frame, seconds a frame of one person."""
+    """Time through a network. Attributes: each, seconds per batch; frame, seconds per frame of one person."""
 
     each: float
     frame: float
 
     def seconds(self, passes: float, frames: float) -> float:
-        """Of so many batches with so many frames together."""
+        """Seconds of `passes` batches with `frames` frames in all."""
         return self.each * passes + self.frame * frames
 
 
@@ -72,7 +72,7 @@ class Units:
 
     @classmethod
     def usual(cls, facts: Facts) -> Units:
-        """What they usually are, without trying anything: from sizes alone, as measured on one machine."""
+        """The usual units, without a measurement here: from sizes and constants that were measured on one machine."""
         per_frame = facts.activations / max(1, facts.nodes.frames)
         frame = 1.1e-8 * per_frame
         pairs = {}
@@ -146,7 +146,7 @@ def _seconds(work: Callable[[], Any]) -> float:
 
 
 def _loop() -> float:
-    """A little of what interpreters and small arrays do."""
+    """A fixed amount of work of the interpreter and with small arrays."""
     total, row = 0.0, np.arange(64.0)
     for i in range(30_000):
         total += float((row * i).sum())
@@ -160,7 +160,7 @@ def _reading(look: Artefacts) -> float:
 
 
 def _passes(work: Callable[[SequenceSet, str], Any], some: SequenceSet, alike: SequenceSet) -> Passes:
-    """From recordings of many lengths, nearly a batch each, and from equal ones, which share batches."""
+    """Fitted to recordings of many lengths, which take nearly a batch each, and to equal ones, which share batches."""
     from stgcnlib.activations.passes import _BATCH_FRAMES
     from stgcnlib.pipeline.estimate.facts import Part
 
@@ -195,7 +195,7 @@ def _like(layer: Layer, facts: Facts) -> Layer:
 
 
 def _pairs(activations: Any, study: Study) -> float:
-    """Seconds of one distance of a layer, the work that all distances share taken off."""
+    """Seconds of one distance of a layer, without the work that all distances share."""
     from stgcnlib.dtw import dtw_distances
 
     sequences, dtw = list(activations), study.dtw.model_dump()

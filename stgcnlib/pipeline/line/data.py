@@ -42,7 +42,7 @@ def make_sensors(settings: Settings) -> SequenceSet:
 
 
 def read_recordings(demo: SequenceSet | None, sensors: SequenceSet | None, settings: Settings) -> SequenceSet:
-    """All recordings of the study, prepared, with what it tells of them: classes, or real targets and no classes.
+    """All recordings of the study, prepared, with what is to be predicted: classes, or real targets and no classes.
 
     Raises:
         StudyError: the recordings have no such target.
@@ -51,7 +51,7 @@ def read_recordings(demo: SequenceSet | None, sensors: SequenceSet | None, setti
 
 
 def unprepared(demo: SequenceSet | None, sensors: SequenceSet | None, settings: Settings) -> SequenceSet:
-    """All recordings of the study as they were recorded, or cut into windows, with what it tells of them."""
+    """All recordings of the study as they were recorded, or cut into windows, with what is to be predicted."""
     from stgcnlib.transforms import windows
 
     given = demo if demo is not None else sensors if sensors is not None else _read(settings.data)
@@ -104,7 +104,7 @@ def reference_part(parts: Parts) -> SequenceSet:
 
 
 def find_repeated(prepared: SequenceSet, settings: Settings) -> pd.DataFrame:
-    """The recordings that are in the parts twice. Preparation treats equal recordings equally, so they still are."""
+    """The recordings that the parts contain again. Equal recordings are still equal after preparation."""
     from stgcnlib.duplicates import repeated_recordings
 
     split = settings.data.split
@@ -115,7 +115,7 @@ def find_repeated(prepared: SequenceSet, settings: Settings) -> pd.DataFrame:
 
 
 def keep_recordings(prepared: SequenceSet, repeated: pd.DataFrame, settings: Settings) -> SequenceSet:
-    """The recordings that the study is about: all, or those that are in it once."""
+    """The recordings that the study uses: all, or all without the repeated ones."""
     if not settings.data.drop_duplicates or repeated.empty:
         return prepared
     return prepared.select(np.setdiff1d(np.arange(len(prepared)), repeated["index"]))
@@ -180,7 +180,7 @@ def choose_candidates(nodes: SequenceSet, grouping: Grouping, settings: Settings
 
 
 def explained_nodes(nodes: SequenceSet, settings: Settings) -> NDArray[np.int64]:
-    """Indices of the nodes that have relevance maps: a few of each class, or quarter of the target, spread over it."""
+    """Indices of the nodes that have relevance maps: a few, spread over each class or each quarter of the target."""
     from stgcnlib.groups import strata
 
     few, codes = settings.explain.per_class, strata(nodes)[0]

@@ -1,7 +1,7 @@
 """Distances between nodes at each layer: of all pairs of a small set, and in a large one to the nearest of each node.
 
-Two artefacts hold them, so that a small study's distances depend on nothing but features and options of DTW; `known`
-joins them to what graphs are made of.
+Two artefacts hold them, so that a small study's distances depend only on features and options of DTW. `known` gives
+graphs the one that is not empty.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def find_neighbours(
 
     if pairs.complete:
         return LayerDistances(pairs.count)
-    everyone = kind_of(network) == TRAINED  # these have a second graph, of everyone
+    everyone = kind_of(network) == TRAINED  # these have a second graph, in which any node may be a neighbour
     options = dtw_options(settings)
     return nearest_of_layer(
         activations[layer], options, grouping, k.k, settings.seed, everyone=everyone, device=compute.device,
@@ -87,7 +87,7 @@ def find_variant_neighbours(
 def known(
     activations: LayerStore, pairs: LayerDistances, neighbours: LayerDistances, layer: str, settings: Settings
 ) -> LayerDistances:
-    """What is known of the distances at one layer; those that are not are computed when they are asked for."""
+    """The known distances at one layer; other distances are computed when they are asked for."""
     return _known(activations[layer], dtw_options(settings), pairs, neighbours)
 
 

@@ -1,4 +1,4 @@
-"""Forms on disk of the line's own results, such as a trained network or a geometry."""
+"""How the line's own results, such as a trained network or a geometry, are stored on disk."""
 
 from __future__ import annotations
 

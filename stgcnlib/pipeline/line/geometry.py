@@ -28,7 +28,7 @@ __all__ = ["FINDINGS", "find_recordings", "find_shortages", "measure_baselines",
            "swept_layers"]  # fmt: skip
 
 DENSE = 200
-"""From so many nodes on, smoothness is measured on parts of the nodes too; of a sample always."""
+"""With this many nodes or more, smoothness is measured on parts of the nodes too; with a sample, always."""
 SHARES = (0.25, 0.5)
 """The parts, as shares of the nodes."""
 FINDINGS = ("class_confusions", "class_separation", "suspects", "suspect_layers", "outliers", "outlier_layers")
@@ -36,7 +36,7 @@ Distances = Mapping[str, LayerDistances]
 
 
 def place_nodes(distances: Distances, settings: Settings) -> dict[str, NDArray[np.float32]]:
-    """(N, 2) places of the nodes in the plane at each layer, each layer turned onto the one before."""
+    """(N, 2) places of the nodes in the plane at each layer, each layer aligned to the one before."""
     from stgcnlib.geometry import aligned_planes
 
     return aligned_planes(distances, settings.seed)
@@ -71,7 +71,7 @@ def merge_curves(curves: Mapping[str, LayerGeometry]) -> LayerGeometry:
 
 
 def _told(nodes: SequenceSet) -> dict[str, Any]:
-    """What smoothness is of, as arguments of `layer_geometry`: classes, or targets where there are none."""
+    """What smoothness is measured of, as arguments of `layer_geometry`: classes, or without classes, targets."""
     if nodes.class_names:
         return {"labels": nodes.labels, "class_names": nodes.class_names}
     return {"targets": nodes.targets, "target_names": nodes.target_names}
@@ -97,7 +97,7 @@ def measure_statistics(
 def find_shortages(
     nodes: SequenceSet, parts: Parts, grouping: Grouping, explained: NDArray[np.int64], settings: Settings
 ) -> dict[str, str]:
-    """Name of what these recordings are too few or too alike for -> a sentence for the page where it would be."""
+    """Name of each result that these recordings are too few or too alike for -> a sentence for that result's page."""
     from stgcnlib.geometry import find_shortages
 
     found = find_shortages(
@@ -121,8 +121,8 @@ def find_recordings(
 ) -> dict[str, pd.DataFrame]:
     """Classes and single recordings: class_confusions, class_separation, suspects, outliers, and their layers.
 
-    Where training recordings are among the nodes, the network may have learned wrong labels by heart, so that suspects
-    are looked for at all layers; else at the late ones.
+    Where training recordings are among the nodes, the network may have memorised wrong labels: suspects are searched at
+    all layers. Otherwise they are searched at the late layers.
     """
     from stgcnlib.geometry import class_confusions, class_separation, outliers, suspect_labels
 
@@ -153,7 +153,7 @@ def measure_baselines(activations: LayerStore, geometry: LayerGeometry, settings
 def measure_density(
     geometry: LayerGeometry, distances: Distances, sample: NodeSample | None, settings: Settings
 ) -> pd.DataFrame:
-    """Smoothness of the first trained network's layers on parts of the nodes, and on all; on all only where few."""
+    """Smoothness of the first trained network's layers on parts of the nodes and on all; with few nodes, only on all."""
     from stgcnlib.dtw.known import as_layer_distances
     from stgcnlib.geometry import smoothness_by_density
 

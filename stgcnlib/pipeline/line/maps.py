@@ -1,4 +1,4 @@
-"""Relevance maps of some nodes, how far they may be trusted, and what layers see and put together."""
+"""Relevance maps of some nodes, tests of these maps, and the receptive field and the topology of each layer."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def evaluate(
 def measure_fields(
     network: nn.Module, nodes: SequenceSet, layers: list[dict[str, Any]], settings: Settings
 ) -> dict[str, ReceptiveField]:
-    """The receptive field of each layer. A network of one's own sees lengths that it has seen before only."""
+    """The receptive field of each layer. A network of the user's own gets only the longest node, at its own length."""
     from stgcnlib.explain import receptive_fields
 
     longest = int(nodes.lengths.argmax())
@@ -98,7 +98,7 @@ def read_topologies(
     layers: list[dict[str, Any]],
     settings: Settings,
 ) -> dict[str, Topology]:
-    """From which joints each layer's graph convolutions take; nothing where that cannot be told of any layer."""
+    """From which joints each layer's graph convolutions take features; empty if this is known of no layer."""
     from stgcnlib.explain import learned_topologies
 
     return learned_topologies(network, nodes.select(explained), layers=_names(layers), axes=settings.network.axes)

@@ -36,9 +36,9 @@ __all__ = ["build", "evaluate_test", "find_preparation", "first_evaluation", "fi
 FREE_SHARE = 1 / 3
 """Features of a network are kept if they take no more of the free disk than this."""
 ROUNDED = 40
-"""So many nodes show what rounding does: 780 pairs."""
+"""Nodes from which the effect of rounding is measured: 780 pairs."""
 UNTRAINED_SEED = 1000
-"""Untrained networks begin at this distance from the study's seed, so that none has a trained one's first weights."""
+"""Added to the study's seed for untrained networks, so that none has the initial weights of a trained one."""
 
 
 def name_trained(settings: Settings) -> list[str]:
@@ -72,7 +72,7 @@ def _number(name: str) -> int:
 
 
 def training_seed(name: str, seed: int) -> int:
-    """The seed of one of the trained networks: the study's, or a next one."""
+    """The seed of one of the trained networks: the study's for the first one, then the next numbers."""
     return seed + _number(name)
 
 
@@ -80,7 +80,7 @@ def build(network: Any, layout: Any, channels: int, classes: int | None, **optio
     """A network of the study's kind, by the section `network`; `options` as of `stgcnlib.load_network`.
 
     Raises:
-        StudyError: it is made by code that the user has not said may run.
+        StudyError: it is made by code that the user has not allowed to run.
     """
     from stgcnlib.networks import load_network
     from stgcnlib.networks.own import import_path
@@ -101,7 +101,7 @@ def _home(network: Any) -> Path | None:
 def fitted(
     train: SequenceSet, test: SequenceSet | None, network: Any, *, seed: int, device: str, scratch: Path
 ) -> tuple[nn.Module, pd.DataFrame]:
-    """(network, history) trained as the section `network` says; a training that was stopped is taken up again."""
+    """(network, history) trained as the section `network` says; an interrupted training is continued."""
     from stgcnlib.training import fit
 
     made = build(network, train.layout, train.channels, train.outputs, seed=seed)
@@ -191,7 +191,7 @@ def find_preparation(
     settings: Settings,
     compute: Compute,
 ) -> pd.DataFrame:
-    """How a checkpoint that predicts near chance does on other preparations; empty where it does better."""
+    """How well a checkpoint whose accuracy is near chance predicts with other preparations; otherwise empty."""
     from stgcnlib.training.preparations import COLUMNS, near_chance, preparation_name, try_preparations
     from stgcnlib.transforms import subsample
 
@@ -238,7 +238,7 @@ def name_recordings(
 
 
 def record_nodes(network: nn.Module, nodes: SequenceSet, settings: Settings, compute: Compute, path: Path) -> None:
-    """Every layer's features of the nodes, or what records them again."""
+    """Every layer's features of the nodes, or a recipe to record them again."""
     from stgcnlib.activations import record
     from stgcnlib.activations.demand import write_recipe
 

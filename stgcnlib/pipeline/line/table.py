@@ -1,6 +1,6 @@
-"""The table of everything that a study makes: each artefact, how it is made, and what decides it.
+"""The table of everything that a study makes: each artefact, how it is made, and the settings that it depends on.
 
-Adding a row is all that a new result takes: its key, its place on disk, its order and its pages' marks follow.
+A new result needs only a new row: its key, its place on disk, its order and its pages' marks follow from it.
 """
 
 from __future__ import annotations

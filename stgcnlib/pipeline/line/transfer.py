@@ -85,7 +85,7 @@ def source_network(training: Training | None, sequences: SequenceSet, settings: 
 
 
 def target_parts(sequences: SequenceSet, parts: Parts, sample: NodeSample | None, settings: Settings) -> Target:
-    """(train, test) recordings of the target task; of the test part, those in the study's sample where it has one.
+    """(train, test) recordings of the target task; the test part is limited to the study's sample, if there is one.
 
     DS-Graphs are made of this test part, and intervals leave out the same recordings of graphs and predictions.
     """
@@ -117,7 +117,7 @@ def name_fits(plan: Values) -> list[str]:
 
 
 def measure(sources: Mapping[str, nn.Module], target: Target, fit: str, settings: Settings, compute: Compute) -> Values:
-    """One training, or the probe, and what it predicts for the test part and for people that it did not see."""
+    """One training, or the probe: its predictions for the test part, and its accuracy on a held-out validation part."""
     from stgcnlib.studies.transfer_fits import Work, measure
 
     train, test = target
@@ -140,7 +140,7 @@ def measure_target(
     chosen = grouping(test.groups, leave_out=graph.leave_out, resample=geometry.resample)
     networks = list(sources.values())
     if settings.transfer.source.checkpoint is not None:
-        networks = networks[:1]  # all the same
+        networks = networks[:1]  # one checkpoint: all networks are the same
     k = None if graph.k is None else largest_k(graph.k, chosen.groups, len(test))
     return target_geometry(
         networks, test, **vars(chosen), k=k, sigma=graph.sigma,
@@ -163,7 +163,7 @@ def collect(
 
 
 def advise(transfer: TransferResult) -> pd.DataFrame:
-    """What the advice on freezing rests on, one row per number of frozen blocks."""
+    """The evidence for the advice on freezing, one row per number of frozen blocks."""
     from stgcnlib.verdicts import advise_frozen
 
     return pd.DataFrame(advise_frozen(transfer).numbers["evidence"])
