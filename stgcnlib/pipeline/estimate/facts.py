@@ -1,6 +1,6 @@
 """Facts: the sizes that decide what a study costs, found from its recordings and from a pass of a few of them.
 
-Of a folder with very many files, only some are read, drawn at random.
+Of a folder with very many files, only some are read: drawn at random, they stand for all.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ def neighbours(f: Facts, u: Units, axes: Axes) -> Cost:
 
 
 def _reading(cost: Cost, f: Facts, u: Units, layers: int = 1) -> Cost:
-    """Adds to a cost that layers are recorded again to be read: a pass for each, and one layer on disk at a time."""
+    """A cost, plus that of recording layers again to read them: a pass for each, and one layer on disk at a time."""
     again = recorded_again(f)
     if not again:
         return cost

@@ -29,7 +29,7 @@ MOST_MEMORY = 3 * GIB
 PROCESS = 0.5 * GIB
 """Bytes of a process that has loaded a network, before any pass, as measured."""
 BESIDE = 1.35
-"""Memory of a pass, over that of all modules' outputs; for ST-GCN on 10,000 frames, 1.2 was measured (our choice)."""
+"""Memory of a pass, over that of all modules' outputs: 1.2 was measured for ST-GCN on 10,000 frames; more is margin."""
 
 
 def beginnings(data: SequenceSet, most: int = PIECE) -> SequenceSet:
@@ -45,7 +45,7 @@ def to_measure(study: Study, data: SequenceSet) -> SequenceSet:
 
 
 def two_lengths(study: Study, data: SequenceSet) -> SequenceSet:
-    """The shortest and the longest recording, cut as by `to_measure`, but not to the same length."""
+    """The shortest and the longest recording, cut as by `to_measure`, but never from two lengths to one."""
     few = np.unique([data.lengths.argmin(), data.lengths.argmax()])
     whole, cut = data.select(few), to_measure(study, data).select(few)
     if len(np.unique(cut.lengths)) == len(np.unique(whole.lengths)):

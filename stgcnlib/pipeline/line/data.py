@@ -104,7 +104,7 @@ def reference_part(parts: Parts) -> SequenceSet:
 
 
 def find_repeated(prepared: SequenceSet, settings: Settings) -> pd.DataFrame:
-    """The recordings that the parts contain again. Equal recordings are still equal after preparation."""
+    """The recordings that repeat another one of the parts. Equal recordings are still equal after preparation."""
     from stgcnlib.duplicates import repeated_recordings
 
     split = settings.data.split

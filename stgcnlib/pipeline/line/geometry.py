@@ -153,7 +153,7 @@ def measure_baselines(activations: LayerStore, geometry: LayerGeometry, settings
 def measure_density(
     geometry: LayerGeometry, distances: Distances, sample: NodeSample | None, settings: Settings
 ) -> pd.DataFrame:
-    """Smoothness of the first trained network's layers on parts of the nodes and on all; with few nodes, only on all."""
+    """Smoothness of the first trained network's layers on parts of the nodes and on all; of few nodes only on all."""
     from stgcnlib.dtw.known import as_layer_distances
     from stgcnlib.geometry import smoothness_by_density
 

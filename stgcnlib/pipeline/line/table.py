@@ -1,4 +1,4 @@
-"""The table of everything that a study makes: each artefact, how it is made, and the settings that it depends on.
+"""The table of everything that a study makes: each artefact, how it is made, and what it depends on.
 
 A new result needs only a new row: its key, its place on disk, its order and its pages' marks follow from it.
 """
