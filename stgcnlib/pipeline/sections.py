@@ -263,7 +263,7 @@ Numbers = tuple[Number, ...]
 
 
 class Noise(Section):
-    """Noise on the test recordings, levels per kind (an empty list leaves it out), and networks trained on noise.
+    """Noise on the test recordings, levels per kind (an empty list leaves a kind out), and networks trained on noise.
 
     `neighbours` of a noisy recording are searched among the noisy recordings of others, or among their clean ones.
     """

@@ -71,7 +71,7 @@ class Workers(Executor):
         return self._threads.submit(self._run, pickle.dumps((function, args, kwargs)))
 
     def call(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-        """Wait for the function's result; threads that call at the same time use one process each.
+        """Run the function and wait for its result; threads that call at the same time use one process each.
 
         Raises:
             BrokenExecutor: the process died.
