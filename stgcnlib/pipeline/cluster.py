@@ -176,7 +176,9 @@ class Cluster(Executor):
         with self._lock:
             lost = len(self._waiting & {str(key) for key in about.get("processing-tasks") or ()})
         if lost:
-            self._say(f"worker {about.get('worker')} is lost; what it was making, others make anew ({lost})")
+            self._say(
+                f"worker {about.get('worker')} is lost; other workers repeat its {lost} unfinished task{'s' * (lost != 1)}"
+            )
 
 
 def _terms(folder: Path, memory_limit: float | None) -> Terms:

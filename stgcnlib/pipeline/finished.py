@@ -90,7 +90,7 @@ class FinishedStudy(StudyRun):
             return super()._made(place)
         if not self.store.path(place.name, form).exists():
             raise ArtefactError(
-                f"{self.output}: {place.name!r} is not there, and nothing is made here; {self.store.mend}"
+                f"{self.output}: {place.name!r} does not exist, and a finished study is only read; {self.store.mend}"
             )
         return self.store.load(place.name, form)
 

@@ -74,7 +74,7 @@ def _wrong(study: FinishedStudy, path: Path) -> list[str]:
     Sums(path, manifest["files"], mend).check()
     place = _place(study, path, str(manifest.get("artefact")))
     if place is None:
-        return [f"{path}: is none of the results that this version knows; {mend}"]
+        return [f"{path}: is not a result that this version of stgcnlib knows; {mend}"]
     form = place.artefact.form
     if form is None or not study.keys.has(place.artefact):
         return []  # left by an earlier run, when the study had one section more
@@ -87,7 +87,7 @@ def _wrong(study: FinishedStudy, path: Path) -> list[str]:
         try:
             if not read_table(file).equals(kept):
                 found.append(
-                    f"{file}: differs from {path}, whose table it is; remove it, and the next run writes it anew"
+                    f"{file}: differs from {path}, of which it is a copy; remove it, and the next run writes it again"
                 )
         except (OSError, ValueError) as error:
             found.append(f"{file}: cannot be read ({error}); remove it, and the next run writes it anew")
@@ -111,7 +111,7 @@ def _strays(home: Path) -> Iterator[str]:
         parts = name.split("/")
         above = {"/".join(parts[: k + 1]) for k in range(len(parts))}
         if not (parts[0].startswith(".") or name.endswith(MANIFEST) or above & results):
-            yield f"{home / name}: has no manifest, so that nothing tells whether it is whole; run the study again"
+            yield f"{home / name}: has no manifest, so it cannot be checked; run the study again"
 
 
 def _notebooks(output: Path) -> Iterator[str]:

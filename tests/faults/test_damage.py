@@ -131,7 +131,7 @@ def damaged(folder: Path, path: Path, file: Path, damage: Damage, other: Path, t
     before, how = manifest.read_bytes(), f"{damage.__name__} of {file}"
     if damage(file, other):
         said = found(folder, path, json.loads(before)["artefact"], damage)
-        gone = damage is remove and "is not there, and nothing is made here" in said
+        gone = damage is remove and "does not exist, and a finished study is only read" in said
         right = (path.name in said or gone) and "make it again with" in said
         tally("damage", damaged=1, found=right, silent=not said, raw=said.startswith("raw"), unclear=not right)
         assert right, f"{how}: {said or 'not found'}"

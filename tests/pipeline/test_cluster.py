@@ -162,7 +162,7 @@ def test_a_worker_that_is_killed_costs_only_what_it_was_making(dask: LocalCluste
         made, said = outcome.result(60)
     assert sorted(made) == ["explained", "layers", "seeded", "width/block %3C0%3E", "width/input"]
     assert len(study["explained"]) == 2
-    assert said[1:] == [f"worker {worker} is lost; what it was making, others make anew (1)"]
+    assert said[1:] == [f"worker {worker} is lost; other workers repeat its 1 unfinished task"]
 
 
 def test_a_process_that_is_killed_is_replaced(address: str, tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ def check_longest(study: Study, look: Artefacts) -> None:
     raise StudyError(
         f"data.path: recording {shorten([data.names[longest]])} of {int(data.lengths[longest]):,} frames{others}: "
         f"{what} would take about {needed / GIB:.1f} GiB, more than the {allowed / GIB:.1f} GiB "
-        f"{said}. About {most:,} frames fit: crop it or cut it into pieces before, take fewer frames with "
+        f"{said}. About {most:,} frames fit: crop it or cut it into pieces before the run, keep fewer frames with "
         f"data.frame_step (or data.windows for values), leave it out with data.skip, or set compute.memory_limit "
         f"higher, in GiB"
     )

@@ -83,7 +83,7 @@ def check_room(forecast: Forecast, room: Room, study: Study, output: Path) -> li
         if high * expected > there:
             warned.append(f"{told}; it may not be enough")
     if room.files is not None and FILES[1] * forecast.files > room.files:
-        told = f"files on the output's disk: about {forecast.files} needed, {room.files} more can lie there"
+        told = f"files on the output's disk: about {forecast.files} needed, the disk can hold {room.files} more"
         if FILES[0] * forecast.files > room.files:
             raise StudyError(f"the study does not fit. {told}; remove files there, or give --output on another disk")
         warned.append(f"{told}; it may not be enough")

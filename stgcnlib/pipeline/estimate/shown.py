@@ -61,7 +61,7 @@ def forecast_lines(forecast: Forecast, room: Room, output: Path) -> list[str]:
     busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     if busy > BUSY * cores():
         lines.append(
-            f"{busy:.1f} other threads want the {cores()} processors now; the time is that of an idle machine."
+            f"Other programs use the {cores()} processors now (load {busy:.1f}); the time is that of an idle machine."
         )
     return lines
 
