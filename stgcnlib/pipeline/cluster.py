@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from stgcnlib.artefacts.schedule import make_spreading
 from stgcnlib.errors import ClusterError
 from stgcnlib.files import write_text
+from stgcnlib.groups import counted
 from stgcnlib.pipeline.remote import Terms, carry_out, dismiss, identity, unfit
 from stgcnlib.trust import TRUSTED
 
@@ -176,9 +177,8 @@ class Cluster(Executor):
         with self._lock:
             lost = len(self._waiting & {str(key) for key in about.get("processing-tasks") or ()})
         if lost:
-            self._say(
-                f"worker {about.get('worker')} is lost; other workers repeat its {lost} unfinished task{'s' * (lost != 1)}"
-            )
+            tasks = counted(lost, "unfinished task", "unfinished tasks")
+            self._say(f"worker {about.get('worker')} is lost; other workers repeat its {tasks}")
 
 
 def _terms(folder: Path, memory_limit: float | None) -> Terms:

@@ -425,7 +425,7 @@ class Broken(Executor):
 
 
 def test_a_process_that_died_is_told_as_such(tmp_path: Path) -> None:
-    with pytest.raises(ArtefactError, match="numbers: the process that made it died, .* because memory ran out"):
+    with pytest.raises(ArtefactError, match=r"numbers: the process that made it died, .* because memory ran out"):
         make_all(opened(tmp_path), ["total"], Broken())
 
 
