@@ -1,7 +1,7 @@
 """Readers: published skeleton formats in, SequenceSet out.
 
-One module per format; `read` tells them apart by names and content. Coordinates come as they were
-published: preparing them is the business of `stgcnlib.transforms`.
+One module per format; `read` tells them apart by names and content. Coordinates are returned as they were
+published; `stgcnlib.transforms` prepares them.
 """
 
 from __future__ import annotations
@@ -54,10 +54,10 @@ class _Reader(Protocol):
     def recognises(self, file: Path) -> bool: ...
 
     @property
-    def read(self) -> Callable[..., SequenceSet]: ...  # of files and source, and of what `_OPTIONS` names
+    def read(self) -> Callable[..., SequenceSet]: ...  # takes files, source, and the options in `_OPTIONS`
 
 
-# Those that go by names come before those that look into a file; the first that recognises a file has it.
+# Readers that recognise a file by its name come before those that look into it; the first match reads the file.
 _RECORDINGS: dict[str, _Reader] = {
     "utd-mhad": utd_mhad,
     "nw-ucla": nw_ucla,
@@ -86,7 +86,7 @@ FORMATS: tuple[str, ...] = ("npz", *_RECORDINGS)
 OWN = "stgcnlib's *.npz"
 TABLES = "tables"  # a format that is never guessed: it takes a layout
 DEEPEST = 3  # levels of subfolders
-# What lies beside recordings and is no recording: what readers ask for by name, and what people and systems leave.
+# Files beside recordings that need no warning: labels that readers open by name, and files of people and systems.
 _BESIDE = (
     utkinect.LABEL_FILE.lower(), "*_label.json", "*_label.pkl", pyskl.DETECTIONS,
     "readme*", "license*", "licence*", "*.md", "thumbs.db", "desktop.ini", "__macosx", "__pycache__",
@@ -97,7 +97,7 @@ _WAY_OUT = (
     "Tables and arrays of other joints are read with a layout of your own and a pattern for the file names (layout=, "
     "pattern=; --layout my.yml --pattern '{subject}/{label}_{trial}.csv'), and a SequenceSet is made of any arrays"
 )
-# What else a reader may be told, as `read` takes it.
+# Which further arguments of `read` each format takes.
 _OPTIONS: dict[str, tuple[str, ...]] = {
     "bvh": ("end_sites",),
     "deeplabcut": ("layout",),
@@ -128,16 +128,16 @@ def read(
             by file names and content.
         skip: names of recordings to leave out, or a text file with one name a line, such as the published list of NTU
             recordings with missing skeletons; files of these names are not opened. Names that do not occur are fine.
-        layout: which joints a file has where it does not say it (formats "pyskl", "st-gcn", "ctr-gcn", "deeplabcut");
-            `None` takes what their number says. By name, as a `SkeletonLayout`, or as a YAML file of one.
+        layout: which joints a file has, for formats that do not say it: "pyskl", "st-gcn", "ctr-gcn", "deeplabcut".
+            `None` chooses by the number of joints ("ctr-gcn": NTU's joints; "deeplabcut": by their names). By name, as a `SkeletonLayout`, or as a YAML file of one.
         pattern: of the paths of tables and arrays of your own, which are then read as `layout` says; braces stand for
             what varies: ``{subject}/{label}_{trial}.csv``.
         names: of the recordings where a file has none (format "ctr-gcn"): texts, or a text file with one a line.
         end_sites: for BVH, keep the ends of the hierarchy as joints.
 
     Raises:
-        SkeletonFormatError: if there is nothing to read, or a recording is not what its format promises; names
-            the file, the field and the mend.
+        SkeletonFormatError: if there is nothing to read, or a recording is not what its format promises; the message
+            names the file and the field, and says how to mend it.
 
     Warns:
         UserWarning: for recordings in which nobody was tracked, which are left out; for files, links and subfolders
@@ -222,7 +222,7 @@ def _tell_of_the_rest(source: Path, rest: list[Path], format: str | None) -> Non
     """Warn of what was looked at and not read: by name, and for damaged files by what they are."""
     rest = [entry for entry in rest if not _is_beside(entry, source)]
     files = [entry for entry in rest if entry.is_file()]
-    if format is not None:  # whoever names a format knows that there are others
+    if format is not None:  # with a named format, files of other formats need no warning
         files = [file for file in files if not any(reader.recognises(file) for reader in _RECORDINGS.values())]
     folders = [entry for entry in rest if entry.is_dir()]
     links = [entry for entry in rest if not entry.exists()]
@@ -242,13 +242,13 @@ def _tell_of_the_rest(source: Path, rest: list[Path], format: str | None) -> Non
 
 
 def _mistaken(entries: list[Path]) -> list[str]:
-    """What those files are that are something else altogether."""
+    """Names of the files that are of quite another kind, such as a web page, each with what it is."""
     return [f"{entry.name} {what}" for entry in entries if entry.is_file() and (what := mistaken(entry))]
 
 
 def _is_beside(entry: Path, source: Path) -> bool:
     name = entry.name.lower()
-    if name == LABELS:  # only the one of the folder itself is read
+    if name == LABELS:  # only labels.csv of the folder itself is read
         return entry.parent == source
     return any(fnmatch.fnmatchcase(name, known) for known in _BESIDE)
 
@@ -267,7 +267,7 @@ def _naming() -> Iterator[None]:
 
 
 def _seen(source: Path) -> str:
-    """What there is instead, for the error."""
+    """What the source is or holds, for the error message."""
     if source.is_dir():
         entries = sorted(source.iterdir())
         names = [entry.name + "/" * entry.is_dir() for entry in entries]

@@ -89,7 +89,7 @@ def stored(file: Path) -> Iterator[Stored]:
     """The array of an npy file, not read yet.
 
     Raises:
-        SkeletonFormatError: if the file cannot be read, is truncated, or holds other than numbers.
+        SkeletonFormatError: if the file cannot be read, is truncated, or holds something other than numbers.
     """
     try:
         size = file.stat().st_size
@@ -176,7 +176,7 @@ def read_array(file: Path) -> NDArray[Any]:
 def _opened(stream: IO[bytes], size: int, where: str) -> Stored:
     try:
         version = np.lib.format.read_magic(stream)
-        if version != (1, 0):  # later ones tell a length of the header that may not be true
+        if version != (1, 0):  # later ones allow a header of gigabytes, and its declared length may be false
             raise ValueError(f"npy version {version[0]}.{version[1]}, expected 1.0")
         shape, fortran, kind = np.lib.format.read_array_header_1_0(stream)
         if not kind.hasobject and math.prod(shape) * kind.itemsize > size:

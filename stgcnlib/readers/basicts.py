@@ -1,12 +1,12 @@
 """BasicTS folders: a long series of sensors, its description, and the graph of the sensors (Shao et al., TKDE 2024).
 
-``desc.json`` with `shape` (L frames, N sensors, C features) lies beside ``data.dat``, float32 as it is in memory; newer
+``desc.json`` with `shape` (L frames, N sensors, C features) lies beside ``data.dat``, raw float32 values; newer
 folders hold ``meta.json`` and ``train_data.npy``, ``val_data.npy`` and ``test_data.npy``, (L, N) or (L, N, C) each. The
 first feature is the measured one; others tell the time. The graph is ``adj_mx.pkl``: an (N, N) matrix of weights, or a
-list that ends with one; ``adj_mx.npy`` in its place is read first. Nothing of a pickle is run.
+list that ends with one; where ``adj_mx.npy`` exists, it is read instead. Nothing of a pickle is run.
 
 A series is one recording, to be cut with `stgcnlib.transforms.windows`. The format is known from the project's public
-documents and scripts; no folder of the published data was at hand.
+documents and scripts; the reader was not tried on a folder of the published data.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def recognises(file: Path) -> bool:
 def read(files: list[Path], source: Path) -> SequenceSet:
     """The series of one folder, as recordings (L, N, C) without classes on the graph of the sensors.
 
-    One recording, or three with the group "part" (train, val, test). A folder without a graph gives one without
-    edges, with a warning.
+    One recording, or three with the group "part" (train, val, test). A folder without a graph file gives a
+    layout without edges, with a warning.
 
     Raises:
         SkeletonFormatError: naming the file that is missing, damaged, or does not fit the description.

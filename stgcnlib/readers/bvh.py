@@ -1,9 +1,9 @@
-"""BVH motion capture: a skeleton and its joint angles as text (Biovision; the format has no other publication).
+"""BVH motion capture: a skeleton and its joint angles as text (by Biovision; no paper describes the format).
 
 HIERARCHY gives joints with their OFFSET from the parent and their CHANNELS in the order in which they turn (about the
 joint's own axes, degrees), MOTION the number of frames, the frame time and a line of channel values per frame.
 Positions come from forward kinematics, in the file's unit (centimetres or inches mostly; the format names none).
-Position channels stand in for the offset, as exporters write them. Every file is one recording, and all files need
+Position channels replace the offset, because exporters write them so. Every file is one recording, and all files need
 one hierarchy, which becomes the layout; lengths of bones may differ between people.
 
 Classes come from a ``labels.csv`` in the folder (name, label, groups), or from subfolders.
@@ -172,7 +172,7 @@ def _hierarchy(words: Iterator[str], file: Path) -> list[_Joint]:
 
 
 def _positions(joints: list[_Joint], motion: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(T, joints, 3) by forward kinematics: a joint turns everything that hangs on it."""
+    """(T, joints, 3) by forward kinematics: a joint's rotation applies to all joints below it."""
     T = len(motion)
     turns: list[NDArray[np.float64]] = []
     places = np.empty((T, len(joints), 3))

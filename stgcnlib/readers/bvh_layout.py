@@ -1,7 +1,6 @@
-"""A skeleton layout out of a hierarchy's joint names: left and right, shoulders and spine as names tell them.
+"""A skeleton layout out of a hierarchy's joint names: left and right, shoulders and spine follow from the names.
 
-Names of motion capture follow habits, not a norm. What is not recognised is left out of the layout, and then
-`stgcnlib.transforms` does without.
+Joint names in motion capture follow no standard. What is not recognised is left out of the layout.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from stgcnlib.skeleton import SkeletonLayout
 
 __all__ = ["bvh_layout"]
 
-# How names say left, and what says right in its place.
+# How names mark the left side, and what replaces the mark for the right side.
 _SIDES = (
     (re.compile(r"left", re.IGNORECASE), {"left": "right", "Left": "Right", "LEFT": "RIGHT"}),
     (re.compile(r"(?<![A-Za-z])[lL](?=[A-Z_.:])"), {"l": "r", "L": "R"}),
@@ -21,7 +20,7 @@ _SIDES = (
 )
 _SHOULDERS = (r"upper_?arm|humerus|shldr", r"(?<!fore)(?<!lower)(?<!lower_)arm$", r"shoulder")
 _LEGS = (r"up_?leg|thigh|femur", r"hip(?!s)", r"leg|knee|shin|calf|foot")
-_NO_BODY = r"root|reference|world|origin|armature|scene|skeleton|motion|trajectory"  # what may hold the hips
+_NO_BODY = r"root|reference|world|origin|armature|scene|skeleton|motion|trajectory"  # joints above the hips that are no part of the body
 _UPPER_SPINE = (r"^(?!.*(?:left|right)).*neck", r"chest|thorax", r"spine")
 
 
@@ -60,7 +59,7 @@ def bvh_layout(names: Sequence[str], parents: Sequence[int]) -> SkeletonLayout:
 
 
 def _hips(names: Sequence[str], parents: Sequence[int], mirror: Sequence[tuple[int, int]]) -> int:
-    """The joint from which both legs hang; without legs, the first that is not a place in the world.
+    """The joint from which both legs hang; without legs, the first whose name does not match `_NO_BODY`.
 
     Many files have a root that stays at the origin, and hips below it that move.
     """

@@ -6,8 +6,8 @@ each joint in turn, pixels, y down), `score`, and where the tool tracked, `idx` 
 list of frames with `frame_id` and `instances` (`keypoints` as pairs, `keypoint_scores`). 17 joints are COCO's, 26
 HALPE's, 133 COCO-WholeBody's, 21 a hand's; channels x, y, confidence.
 
-Frames are in the order of their numbers. Numbers that are left out are frames without anybody, unless most are: then
-the numbers mean something else, and only order the frames, with a warning. Classes come from a ``labels.csv`` in the
+Frames are in the order of their numbers. Numbers that are left out are frames without anybody. If too many are left
+out (see `stgcnlib.readers.frames`), the numbers only order the frames, with a warning. Classes come from a ``labels.csv`` in the
 folder (name, label, groups), or from subfolders.
 """
 
@@ -44,7 +44,7 @@ def recognises(file: Path) -> bool:
 
 
 def read(files: list[Path], source: Path) -> SequenceSet:
-    """One recording per file and video, people by their track where all have one, else by nearness.
+    """One recording per file and video; people are told apart by track where all have one, else by nearness.
 
     Raises:
         SkeletonFormatError: naming the first file that is damaged or of other joints.

@@ -5,8 +5,8 @@ annotation has its `image_id`, x, y and a flag of each joint in turn (0: not ann
 with one `vid_id` (or `video_id`, or in one folder) are the frames of a recording, in the order of `frame_id` or of the
 numbers in their names; an image without an annotation is a frame without anybody, and so is a number without an image.
 
-Joints come in pixels, y down; the third channel is 1 for joints that were annotated. The layout is the known one
-of these joints, else one that the category describes. Annotations of single pictures, such as COCO's own, hold no
+Joints come in pixels, y down; the third channel is 1 for joints that were annotated. The layout is a known one
+with these joints, else one made from the category. Annotations of single pictures, such as COCO's own, hold no
 motion and are refused.
 """
 
@@ -43,7 +43,7 @@ def recognises(file: Path) -> bool:
 
 
 def read(files: list[Path], source: Path) -> SequenceSet:
-    """One recording per video; people by `track_id` where all have one, else by nearness.
+    """One recording per video; people are told apart by `track_id` where all have one, else by nearness.
 
     Raises:
         SkeletonFormatError: naming the first file that is damaged, has no keypoints, or holds single pictures.
@@ -119,7 +119,7 @@ def _videos(images: list[dict[str, Any]], file: Path) -> dict[str, list[tuple[in
 def _in_order(
     images: list[tuple[int | str, str, int | str]], found: dict[int | str, list[Detection]], file: Path
 ) -> Sequence[Sequence[Detection]]:
-    """Who is in each frame; frames that numbers leave out are without anybody."""
+    """Who is in each frame; a number that is left out is a frame without anybody."""
     numbered = {frame: found.get(key, []) for frame, _, key in images if isinstance(frame, int)}
     if len(numbered) == len(images):
         return in_time(numbered, source=file, guessed=True)
@@ -135,7 +135,7 @@ def _detections(
     for i, entry in enumerate(annotations):
         where = f"{file}: annotation {i}"
         if "keypoints" not in entry:
-            continue  # a box of somebody whose joints nobody marked
+            continue  # a box of a person without annotated joints
         values = floats(entry["keypoints"], f"{where}: 'keypoints'")
         if values.shape != (3 * len(layout),):
             raise SkeletonFormatError(

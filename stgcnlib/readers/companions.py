@@ -1,6 +1,6 @@
-"""Files that are read besides what is named: labels and indices that a format keeps beside its recordings.
+"""Files that are read in addition to the given path: labels and indices that a format keeps beside its recordings.
 
-A study's key covers them, so that a change of labels beside a single file is seen as one of the file itself.
+A study's key covers them: changed labels beside a single file change the key, as a change of the file itself does.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ _LABELS = (LABELS, "*_label.json", "*_label.pkl")
 
 
 def companions(path: str | os.PathLike[str]) -> tuple[Path, ...]:
-    """What `stgcnlib.read` reads of a file or folder outside of it, as far as it is there, in a fixed order.
+    """Existing files outside `path` that `stgcnlib.read` reads together with it, in a fixed order.
 
     Args:
-        path: as of `stgcnlib.read`; where nothing is there, nothing lies beside it.
+        path: as of `stgcnlib.read`; a path that does not exist has no such files.
     """
     source = Path(path).absolute()
     try:

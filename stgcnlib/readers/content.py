@@ -1,6 +1,6 @@
 """What the readers share: bounded reading of text and JSON, and recordings gathered into a SequenceSet.
 
-Nothing here knows a format. Sizes are checked before a file is read, and arrays are made from what was found in a
+Nothing here depends on a format. Sizes are checked before a file is read, and arrays are made from what was found in a
 file, never from what it declares.
 """
 
@@ -157,7 +157,8 @@ def floats(value: Any, where: str) -> NDArray[np.float32]:
     """A float32 array of nested lists of numbers.
 
     Raises:
-        SkeletonFormatError: if the lists are ragged, hold other than numbers (`None` counts as NaN), or are infinite.
+        SkeletonFormatError: if the lists are ragged, hold something other than numbers (`None` counts as NaN), or a number
+            is infinite.
     """
     try:
         with np.errstate(over="ignore"):  # what overflows is infinite, which is refused below
@@ -170,7 +171,7 @@ def floats(value: Any, where: str) -> NDArray[np.float32]:
 
 
 def add_labels(recordings: Sequence[Recording], folders: Sequence[str], source: Path) -> None:
-    """Labels for formats that know none: of ``labels.csv`` in the folder, else the names of several subfolders.
+    """Add labels for formats that hold none: of ``labels.csv`` in the folder, else the subfolders' names, if several.
 
     ``labels.csv`` has the columns name and label; any other column becomes a group, of numbers where all its values
     are whole numbers. Recordings that have a label keep it.
@@ -235,7 +236,7 @@ def natural(text: str) -> tuple[tuple[int, int | str], ...]:
 
 
 def numbers_of(values: list[str]) -> list[int] | list[str]:
-    """Whole numbers where all are, and none is written in two ways ("1" and "01"); else the texts."""
+    """The values as whole numbers if all are such and none is written in two ways ("1" and "01"); else the texts."""
     if not all(re.fullmatch(r"-?[0-9]{1,18}", value) for value in values):
         return values
     numbers = [int(value) for value in values]
@@ -256,7 +257,7 @@ def gather(
         layout: of the skeletons.
         source: the file or folder, for messages.
         class_names: what class indices mean; `None` names the classes by the labels, if those are text, in the order of
-            `natural`: labels that are numbers come as numbers do.
+            `natural`: "2" comes before "10".
 
     Raises:
         SkeletonFormatError: if nothing is left, only some are labelled, or an array does not fit.

@@ -2,11 +2,12 @@
 
 `x_train`, `y_train`, `x_test` and `y_test`. x is (N, T, 150): per frame two people of 25 joints of x, y, z in metres,
 padded with zeros, moved so that the middle of the spine of the first frame is the origin; or (N, T, M, V, C) with the
-same axes apart. y is one-hot (N, classes), or (N,) class indices. InfoGCN, HD-GCN, BlockGCN and others read the same.
+same axes separate. y is one-hot (N, classes), or (N,) class indices. InfoGCN, HD-GCN, BlockGCN and others read the same.
 
-The file names no recording, hence no subject and no camera. They come from a list of names: one a line in the order
-of the file, or ``skes_available_name.txt`` as the preparation writes it, whose order is brought to that of the file
-(by subject, camera or setup, training part first); the labels must agree with every name.
+The file holds no names of recordings, and thus no subject and no camera. They come from a list of names: one a line in
+the order of the file, or the ``skes_available_name.txt`` that the preparation writes. The latter is sorted into the
+order of the file (by subject, camera or setup, training part first). The label of every recording must agree with its
+name.
 """
 
 from __future__ import annotations

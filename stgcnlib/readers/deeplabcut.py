@@ -2,8 +2,8 @@
 
 A CSV with a header of three lines, `scorer`, `bodyparts` and `coords` (x, y, likelihood), or four, with `individuals`
 where several animals were tracked; then a line per frame, its number first. Pixels, y down. The joints are the table's
-body parts, and left and right follow from their names; the file knows no bones, so that a layout of your own is better
-for networks: ``layout=``. Empty cells are joints not found; a low likelihood is kept as the third channel.
+body parts, and left and right follow from their names. The file has no bones: for networks, give a layout of your
+own (``layout=``). Empty cells are joints not found; a low likelihood is kept as the third channel.
 
 Classes come from a ``labels.csv`` in the folder (name, label, groups), or from subfolders.
 """

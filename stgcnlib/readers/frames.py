@@ -1,7 +1,7 @@
 """What frame numbers mean, for every reader alike: numbers that are left out are frames in which nobody was found.
 
-Many tools write nothing for such a frame. Numbers that go in steps are a lower frame rate, and numbers too far apart
-for a count of frames only say which frame comes first; both are warned of.
+Many tools write nothing for such a frame. Numbers that go in steps mean a lower frame rate. Numbers too far apart to
+count frames only give their order. Both give a warning.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from stgcnlib.readers.tracks import MOST_FRAMES, Detection
 
 __all__ = ["in_time", "places", "spread"]
 
-LONG = 3000  # frames that a gap may have at least: 100 s at 30 Hz
-STEADY = 8  # frames whose numbers all go in steps show a lower frame rate; fewer may do so by chance
-SPARSE = 4  # frame numbers that span more than so many times their count are no count of frames
+LONG = 3000  # a span of so many frames is always accepted, unless `guessed`: 100 s at 30 Hz
+STEADY = 8  # from so many frames on, numbers in steps show a lower frame rate; with fewer it may be chance
+SPARSE = 4  # frame numbers that span more than so many times their count do not count frames
 
 
 def in_time(
@@ -40,7 +40,7 @@ def in_time(
 
 
 def spread(numbers: Sequence[int], coords: NDArray[np.float64], *, source: Path | str) -> NDArray[np.float64]:
-    """(T, …) frames in time, zero where a number is left out, of those (K, …) that have these ascending numbers.
+    """Frames (K, …) with ascending numbers, placed in time: (T, …), zero where a number is left out.
 
     Arguments and warnings are those of `places`.
     """
@@ -58,8 +58,8 @@ def places(numbers: Sequence[int], *, source: Path | str, guessed: bool = False)
     Args:
         numbers: in ascending order, each once.
         source: the file or folder, for messages.
-        guessed: whether the numbers may count something else, as the number of an image may; then most of them must
-            be there to count as frames, however few they are.
+        guessed: whether the numbers may count something else, as the number of an image may; then they count as frames
+            only if they span at most `SPARSE` times as many frames as there are numbers.
 
     Warns:
         UserWarning: where all numbers are multiples of a step, which is taken for one frame; and where they are too

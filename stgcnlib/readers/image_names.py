@@ -1,4 +1,4 @@
-"""Which video and which frame an image's name stands for, told from all names of a file together.
+"""Which video and which frame an image's name stands for, inferred from all names of a file together.
 
 A name may have several numbers: of the take, the camera, the picture's size, the frame. The frame's is the one that
 varies from image to image.
@@ -21,9 +21,9 @@ SUFFIX = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,4}$")
 def frames_of_images(names: Iterable[str], source: object) -> dict[str, tuple[str, int | str]]:
     """Image name -> its video and frame: a number, or the name itself where names have no number in common.
 
-    Folders are videos, unless each holds one image and its own number varies. Images of a folder whose names differ
-    in more than their numbers are videos of their own; so are those in which a further number varies by itself. No two
-    images are one frame.
+    Each folder is a video. If each holds one image and the paths differ in numbers only, all are one video. In a
+    folder, names that differ in more than their numbers are separate videos; so are names with different values of a
+    second number that varies independently. No two images get the same frame.
 
     Args:
         names: of images, with or without folders.
@@ -74,12 +74,12 @@ def _of_one_form(
 ) -> dict[str, tuple[str, int | str]]:
     columns = list(zip(*members.values(), strict=True))
     varying = [c for c, column in enumerate(columns) if len(set(column)) > 1] or [len(columns) - 1]
-    # The frame's number has most values; of several such, those closest together; of these the last.
+    # The frame's number is the one with most values; in a tie, the one with the smallest range; then the last.
     frame = min(varying, key=lambda c: (-len(set(columns[c])), max(columns[c]) - min(columns[c]), -c))
     others = [c for c in varying if c != frame]
     rest = {name: tuple(numbers[c] for c in others) for name, numbers in members.items()}
     if len(set(zip(columns[frame], rest.values(), strict=True))) == len(set(columns[frame])):
-        return {name: (video, numbers[frame]) for name, numbers in members.items()}  # a time stamp, say
+        return {name: (video, numbers[frame]) for name, numbers in members.items()}  # such as a time stamp: the other numbers follow from the frame's
     found: dict[str, tuple[str, int | str]] = {}
     for name, numbers in members.items():
         own = iter("#" if c == frame else str(number) for c, number in enumerate(numbers))

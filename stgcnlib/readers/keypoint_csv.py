@@ -8,8 +8,8 @@ file), label (or class). Empty cells and NaN are joints not found, but an empty 
 1. Whole frame numbers that are left out are frames without anybody.
 
 The layout follows from the number of joints and axes: 33 with z is MediaPipe's; 17 COCO's, 18 and 25 OpenPose's, 21 a
-hand's, 26 HALPE's and 133 COCO-WholeBody's, which have x and y only. Unit and axes are what the tool wrote: pixels or
-shares of the picture mostly, y down.
+hand's, 26 HALPE's and 133 COCO-WholeBody's, which have x and y only. Unit and axes are what the tool wrote: mostly
+pixels or shares of the picture, y down.
 """
 
 from __future__ import annotations
@@ -91,10 +91,10 @@ def recognises(file: Path) -> bool:
 
 
 def read(files: list[Path], source: Path) -> SequenceSet:
-    """One recording per file, or per value of its column `name`; people by their column, else by nearness.
+    """One recording per file, or per value of its column `name`; people by the column `person`, else by nearness.
 
     Raises:
-        SkeletonFormatError: naming the first file that is damaged, and the mend.
+        SkeletonFormatError: naming the first file that is damaged, and how to mend it.
     """
     recordings: list[Recording] = []
     folders: list[str] = []
@@ -180,7 +180,7 @@ def _recordings(
                 f"{file}: line {i + 2} tells the joint of the line before once more; a column 'person' is needed"
             )
         before = (name, frame, identity, told)
-        # Whoever has these joints already is somebody else, whatever the identity says.
+        # Somebody who already has these joints is another person, even if the identity is the same.
         person = next((p for p in reversed(people) if p.identity == identity and not p.told[told].any()), None)
         if person is None:
             person = _Person(identity, np.full((len(order), len(axes)), np.nan, np.float32), np.zeros(len(order), bool))
@@ -206,7 +206,7 @@ def _recordings(
 
 @dataclass
 class _Person:
-    """Somebody in one frame: as the table calls this one, (V, C) joints, and (V,) which of them it has told."""
+    """Somebody in one frame: identity in the table, joints (V, C), and (V,) which of them were read so far."""
 
     identity: str | None
     joints: np.ndarray[Any, np.dtype[np.float32]]

@@ -4,7 +4,7 @@ One ``YOUTUBEID.json`` per clip of ten seconds at 30 Hz: `data`, a list of frame
 `skeleton`, a list of people with `pose` (x and y of 18 joints in turn, as shares of the picture's width and height,
 y down) and `score` (confidence of each joint); `label` and `label_index` (the place among the 400 sorted classes).
 Joints that were not found are zero, and so are frames that are left out. A label file (``kinetics_val_label.json``:
-clip -> label, label_index), in the folder or beside it, goes before what the clips say, with a warning where they
+clip -> label, label_index), in the folder or beside it, overrides the labels in the clips, with a warning where they
 differ. Layout "openpose-18", channels x, y, confidence.
 """
 
@@ -39,7 +39,7 @@ def read(files: list[Path], source: Path) -> SequenceSet:
     """The clips in `files`, several people followed by nearness (the format does not say who is who).
 
     Raises:
-        SkeletonFormatError: naming the first file that is damaged, and the mend.
+        SkeletonFormatError: naming the first file that is damaged, and how to mend it.
     """
     known = _labels(source)
     recordings = []

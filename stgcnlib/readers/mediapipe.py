@@ -2,11 +2,11 @@
 
 MediaPipe has no file format of its own. What people write is a list of frames (or an object with `frames`), each a
 list of 33 landmarks, or an object that holds them as `landmarks`, `pose_landmarks` or `pose_world_landmarks` (also
-in camel case); the newer task interface nests one list per person; null or an empty list is a frame without anybody,
-and so is a number that is left out where the objects tell `frame` (or `frame_id`, `frame_index`, `frame_number`). A
+in camel case). The newer task interface nests one list per person. Null or an empty list is a frame without anybody,
+and so is a number that is left out where the objects have `frame` (or `frame_id`, `frame_index`, `frame_number`). A
 landmark has `x`, `y`, `z` and mostly `visibility`: x and y are shares of the picture's width and height, y down, z is
-depth from the hips in the scale of x; world landmarks are metres from the middle of the hips, and are preferred where
-a frame has both. Layout "mediapipe-33", channels x, y, z and, where all have it (null is none), the visibility.
+depth from the hips in the scale of x. World landmarks are metres from the middle of the hips, and are preferred where
+a frame has both. Layout "mediapipe-33", channels x, y, z and, where all have it (not null), the visibility.
 
 MediaPipe Hands has 21 landmarks a hand, as `hand_landmarks`, `multi_hand_landmarks` or a plain list; several hands
 are several people. Layout "hand-21", channels x and y; z, which is relative to the wrist, is not kept.
@@ -51,7 +51,7 @@ def read(files: list[Path], source: Path) -> SequenceSet:
     """One recording per file, several people by nearness.
 
     Raises:
-        SkeletonFormatError: naming the first file that is damaged, and the mend.
+        SkeletonFormatError: naming the first file that is damaged, and how to mend it.
     """
     recordings = []
     counts: set[int] = set()
@@ -96,7 +96,7 @@ def _frame(entry: Any, where: str) -> list[Detection]:
 
 
 def _numbers(content: list[Any], file: Path) -> list[int] | None:
-    """Numbers of the frames, where every one is an object that tells its own."""
+    """Numbers of the frames, where every frame is an object that has one."""
     for key in NUMBER:
         told = [entry[key] for entry in content if isinstance(entry, dict) and type(entry.get(key)) is int]
         if told and len(told) == len(content):

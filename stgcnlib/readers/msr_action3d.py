@@ -1,14 +1,14 @@
 """MSR-Action3D: skeletons of an early depth sensor as text (Li, Zhang, Liu, CVPR Workshops 2010).
 
 One ``aXX_sXX_eXX_skeleton3D.txt`` (or ``…_skeleton.txt``) per recording, 15 Hz: a line per joint, 20 lines per frame,
-each x, y, z and a confidence, which is not kept. In the real-world variant, which is the one to use, these are metres;
-the other one has picture coordinates and says so nowhere, hence a warning where x looks like pixels. 20 actions,
+each x, y, z and a confidence, which is not kept. In the real-world variant, which is the one to use, these are metres.
+The other variant has picture coordinates but does not say so; x that looks like pixels gives a warning. 20 actions,
 10 subjects, up to 3 trials; the usual test is on the even subjects. Ten of the 567 files are known to be badly
-tracked; leave yours out by `stgcnlib.read(skip=...)`.
+tracked; leave them out by `stgcnlib.read(skip=...)`.
 
 The published joint order starts with the shoulders (see `ORDER`) and becomes that of layout "kinect-v1". The files
 name no joints: bones follow from the published viewer, and sides from the recordings themselves. Of the two shoulders
-the second is the right one: that side lies to the right of where the feet point, and draws, hammers and serves.
+the second is the right one: it lies to the right of the direction of the feet, and its arm draws, hammers and serves.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = ["ACTIONS", "PATTERN", "read", "recognises"]
 PATTERN = "aXX_sXX_eXX_skeleton3D.txt"
 NAME = re.compile(r"a(\d{2})_s(\d{2})_e(\d{2})_skeleton(3D)?\.txt", re.IGNORECASE)
 JOINTS = 20
-PIXELS = 20.0  # nobody stands so many metres beside the sensor
+PIXELS = 20.0  # metres; nobody stands so far to the side of the sensor
 # Line of a frame (from 1) for each joint of "kinect-v1": head to hip centre, left arm, right arm, left leg, right leg.
 ORDER = (20, 3, 4, 7, 1, 8, 10, 12, 2, 9, 11, 13, 5, 14, 16, 18, 6, 15, 17, 19)
 
@@ -49,7 +49,7 @@ def read(files: list[Path], source: Path) -> SequenceSet:
     """The recordings in `files`, with groups subject and trial; layout "kinect-v1".
 
     Raises:
-        SkeletonFormatError: naming the first file that is damaged, and the mend.
+        SkeletonFormatError: naming the first file that is damaged, and how to mend it.
     """
     recordings = []
     for file in files:

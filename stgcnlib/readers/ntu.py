@@ -5,7 +5,7 @@ the number of bodies; a body is one line of ID and tracking states, the number o
 x, y, z in metres (x to the sensor's left, y up, z away from it), then places in the depth and colour images, the
 orientation and a tracking state, which are not kept. Layout "ntu-rgb+d" is the published joint order.
 
-The sensor takes furniture for bodies and gives one person several IDs. What is done here is usual since SGN (Zhang et
+The sensor takes furniture for bodies and gives one person several IDs. The steps here have been usual since SGN (Zhang et
 al., CVPR 2020) and CTR-GCN: where several bodies appear, those of at most 11 frames and those mostly wider than high
 are noise; the rest is ordered by the spread of its motion; and up to two people remain, of which each may be
 tracked under several IDs, one after the other: a new ID is the person who was last seen nearest to where it begins.
@@ -105,10 +105,10 @@ def read(files: list[Path], source: Path) -> SequenceSet:
     A recording is (T, 25, 3), or (2, T, 25, 3) where two people remain, the one who moves more first; frames in which
     a person is not seen are zero. Recordings without any body (the published list of broken ones names them and more;
     give that to `stgcnlib.read(skip=...)`) are left out with a warning. Classes are the 60 of NTU-60, or 120 where an
-    action beyond occurs.
+    action above 60 occurs.
 
     Raises:
-        SkeletonFormatError: naming the first file that is damaged, and the mend.
+        SkeletonFormatError: naming the first file that is damaged, and how to mend it.
     """
     recordings = []
     for file in files:
@@ -142,7 +142,7 @@ def add_groups(recordings: list[Recording]) -> tuple[str, ...] | None:
 
 
 def classes_of(recordings: list[Recording]) -> tuple[str, ...]:
-    """The 60 classes of NTU-60, or all 120 where a label lies beyond."""
+    """The 60 classes of NTU-60, or all 120 where a label is 60 or more."""
     return ACTIONS[:60] if all(int(recording.label or 0) < 60 for recording in recordings) else ACTIONS
 
 

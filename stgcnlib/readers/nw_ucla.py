@@ -50,7 +50,7 @@ def read(files: list[Path], source: Path) -> SequenceSet:
     """The recordings in `files`, with groups subject, view and trial; layout "nw-ucla".
 
     Raises:
-        SkeletonFormatError: naming the first file that is damaged or contradicts its name, and the mend.
+        SkeletonFormatError: naming the first file that is damaged or contradicts its name, and how to mend it.
     """
     files = sorted(files, key=_numbers)
     actions = list(ACTIONS)

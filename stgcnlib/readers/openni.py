@@ -4,10 +4,10 @@
   all 215 recordings: video, actor, category (1 to 9), then x, y, z of 15 joints.
 - SBU (Yun et al., CVPR Workshops 2012): ``s01s02/03/001/skeleton_pos.txt``, in folders of the pair, the action (1 to 8)
   and the recording; a line per frame: its number, then x, y, z of 15 joints of two people, separated by commas. x and y
-  are shares of the picture, y down, and z a share of the sensor's depth; the README beside the data says how to have
-  millimetres.
+  are shares of the picture, y down, and z a share of the sensor's depth; the README beside the data says how to
+  compute millimetres.
 - KARD (Gaglio et al., IEEE THMS 2015): ``a01_s01_e01_realworld.txt``, a line per joint, x, y, z. The files name neither
-  joints nor actions, so that classes are numbered; the order of joints is that of its public users.
+  joints nor actions, so that classes are numbered; the order of joints is the one that public code for KARD uses.
 
 Layout "openni-15", in each case as published.
 """

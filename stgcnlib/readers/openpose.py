@@ -38,7 +38,7 @@ def recognises(file: Path) -> bool:
 
 
 def read(files: list[Path], source: Path) -> SequenceSet:
-    """One recording per video in `files`, people by `person_id` where OpenPose gave one, else by nearness.
+    """One recording per video in `files`, people told apart by `person_id` where OpenPose gave one, else by nearness.
 
     Raises:
         SkeletonFormatError: naming the first file that is damaged or of another body model.
@@ -64,14 +64,14 @@ def read(files: list[Path], source: Path) -> SequenceSet:
             detections[frame] = found
         unique = name if names.count(name) == 1 else f"{folder.name}/{name}"
         recordings.append(Recording(unique, tracked(in_time(detections, source=folder / name), axes=2, source=folder)))
-    # One video per subfolder makes subfolders names, not classes.
+    # With one video per subfolder, the subfolders' names are names of recordings, not of classes.
     classes = [folder.name if len(folders) < len(videos) else "" for folder, _ in videos]
     add_labels(recordings, classes, source)
     return gather(recordings, layout=LAYOUTS[size or 75], source=source)
 
 
 def _frame(file: Path) -> tuple[list[Detection], int | None]:
-    """Who is in a frame, and the amount of numbers that a body has."""
+    """Who is in a frame, and how many numbers a body has."""
     content = read_json(file, most=MOST_BYTES)
     if not isinstance(content, dict) or not isinstance(content.get("people"), list):
         raise SkeletonFormatError(f"{file}: lacks the list 'people'; is it a frame of OpenPose?")

@@ -15,11 +15,11 @@ __all__ = ["unpadded"]
 
 
 def unpadded(people: NDArray[Any]) -> NDArray[np.float32] | None:
-    """(T, V, C), or (M, T, V, C) where several people are there, of padded (M, T, V, C); `None` where nobody is.
+    """Remove the padding of (M, T, V, C): (T, V, C), or (M, T, V, C) of several people; `None` where nobody is.
 
-    People whose numbers are all zero are dropped, then the frames behind the last one in which anybody is. Where there
-    are none such, and from some frame on the recording equals its own beginning number for number up to the end, it is
-    cut before that frame. NaN joints are zero, not found.
+    People whose numbers are all zero are dropped, then the frames behind the last one in which anybody is. If there are
+    no such frames, and the recording repeats its own beginning exactly from some frame to the end, it is cut before
+    that frame. NaN joints count as not found, and become zero.
     """
     people = np.ascontiguousarray(people)
     if np.isnan(people).any():

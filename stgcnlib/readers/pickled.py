@@ -2,7 +2,7 @@
 
 A pickle is a program for a stack machine that may call anything. The machine here knows numbers, text, bytes, lists,
 tuples, dicts and numpy arrays of numbers; it never looks up a class or a function, so whatever else a pickle asks for
-is refused. It is no general unpickler: sets, objects and subclasses are out.
+is refused. It is no general unpickler: sets, objects and subclasses are refused.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class _DType:
 
 
 class _Name:
-    """What the pickle named, as a word: it cannot be called."""
+    """A name in the pickle, kept as text: it cannot be called."""
 
     def __init__(self, meaning: str) -> None:
         self.meaning = meaning
@@ -83,7 +83,7 @@ class _Refused(Exception):
 
 
 class _Bounded:
-    """A file that never hands out a declared length which it does not have, nor prepares memory for it."""
+    """A file that refuses to read more bytes than are left, so that a false declared length allocates no memory."""
 
     def __init__(self, stream: IO[bytes], size: int) -> None:
         self._stream, self._size = stream, size
@@ -124,7 +124,7 @@ def read_data(stream: IO[bytes], size: int, where: str, *, objects: bool = False
         stream: open where the pickle begins.
         size: of the whole stream; no more is read or allocated.
         where: the file, for messages.
-        objects: whether an array of one object is data.
+        objects: whether an array of one object is accepted.
 
     Raises:
         SkeletonFormatError: as `read_pickle`.
@@ -136,7 +136,7 @@ def read_data(stream: IO[bytes], size: int, where: str, *, objects: bool = False
             f"{where}: refused, since this pickle asks for {error}; convert it where you trust it, "
             "with plain numbers, text, lists, dicts and numpy arrays"
         ) from None
-    except Exception as error:  # damaged bytes make the machine stumble over whatever is missing
+    except Exception as error:  # damaged bytes can raise any kind of exception here
         text = str(error) if len(str(error)) < 200 else str(error)[:200] + "…"
         raise SkeletonFormatError(f"{where}: truncated, or no pickle ({type(error).__name__}: {text})") from None
 

@@ -1,7 +1,7 @@
 """PKU-MMD: long Kinect v2 recordings with the frames of the actions in them (Liu et al., ACM MM Workshops 2017).
 
 ``0002-L.txt`` (or ``A01N01-L.txt``; L, M and R are the cameras) has a line per frame: 150 numbers, x, y, z in metres of
-25 joints of two people, zeros for a second who is not there. A file of the same name in another folder holds the
+25 joints of two people, zeros for a second person who is not there. A file of the same name in another folder holds the
 labels, a line per action: its number (1 to 51), first and last frame, and how sure the annotator was. Frames count
 from 0; numbers beyond the recording are cut to it.
 

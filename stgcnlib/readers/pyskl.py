@@ -7,8 +7,8 @@ A dict of `split` (name -> list of `frame_dir`) and `annotations`, each a dict o
 the whole body's. The score becomes the third channel. Nothing of the pickle is run: see `stgcnlib.readers.pickled`.
 
 The pickle of Kinetics (``k400_hrnet.pkl``) has no `keypoint` but `frame_inds`, a frame's number for each detection, and
-the detections (K, 17, 3) in a pickle ``NAME.pkl`` of their own, beside it or in ``kpfiles``. Numbers count frames, or
-every second, third… frame where all lie so apart; people are told apart by nearness.
+the detections (K, 17, 3) in a pickle ``NAME.pkl`` of their own, beside it or in ``kpfiles``. Numbers count frames;
+where all are multiples of a step, a step is one frame. People are told apart by nearness.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def recognises(file: Path) -> bool:
 
 
 def read(files: list[Path], source: Path, *, layout: SkeletonLayout | str | None = None) -> SequenceSet:
-    """The recordings of one annotation file, on `layout` or, where it is `None`, on what the number of joints says.
+    """The recordings of one annotation file, on `layout` or, where it is `None`, on the layout of this number of joints.
 
     Groups are the splits ("xsub_train" and "xsub_val" become the group "xsub" with values "train" and "val"; "none"
     for recordings in neither), "image height" and "image width" where the file gives them (0 for recordings that lack
@@ -72,7 +72,7 @@ def read(files: list[Path], source: Path, *, layout: SkeletonLayout | str | None
         _recording(annotation, f"{file}: annotation {i}", file, skeleton) for i, annotation in enumerate(annotations)
     ]
     if sum(size for _, _, size in read_ones) > file.stat().st_size:
-        # An array that is named over and over is small in the file and multiplies in memory.
+        # An array that many annotations share is small in the file, but is copied for each of them in memory.
         raise SkeletonFormatError(f"{file}: several annotations share one array; write each with its own")
     kinds = {kind for _, kind, _ in read_ones}
     if skeleton is not None and kinds == {(len(skeleton), skeleton.dimensions)}:
@@ -146,7 +146,7 @@ def _recording(
 
 
 def _complete_sizes(recordings: list[Recording], file: Path) -> None:
-    """All recordings have the groups of an image's size, or none has."""
+    """Give all recordings the groups of an image's size if one has them."""
     without = [recording for recording in recordings if "image height" not in recording.groups]
     if not without or len(without) == len(recordings):
         return

@@ -56,7 +56,7 @@ def read(files: list[Path], source: Path) -> SequenceSet:
             labels = sleap_io.load_slp(str(file), open_videos=False)
         except SkeletonFormatError:
             raise
-        except Exception as error:  # h5py and sleap-io raise whatever a damaged file makes them stumble over
+        except Exception as error:  # h5py and sleap-io raise exceptions of many kinds for damaged files
             raise SkeletonFormatError(
                 f"{file}: damaged, or no file of SLEAP ({type(error).__name__}: {str(error)[:200]}); export it again"
             ) from None

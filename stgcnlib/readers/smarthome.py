@@ -1,7 +1,7 @@
 """Toyota Smarthome: poses that LCR-Net estimated in videos of daily life, as JSON (Das et al., ICCV 2019).
 
-``Cook.Cleandishes_p02_r00_v02_c03.json`` (action, subject, repetition, video, camera) has `frames`, a list of people
-each, with `pose3d`, x of 13 joints, then y, then z, as LCR-Net wrote them, and `cumscore`. Layout "lcr-net-13". 31
+``Cook.Cleandishes_p02_r00_v02_c03.json`` (action, subject, repetition, video, camera) has `frames`, each a list of
+people with `pose3d` (x of 13 joints, then y, then z, as LCR-Net wrote them) and `cumscore`. Layout "lcr-net-13". 31
 actions.
 """
 
@@ -40,7 +40,7 @@ def read(files: list[Path], source: Path) -> SequenceSet:
     """The recordings in `files`, with groups subject, camera, repetition and video; people by nearness.
 
     Raises:
-        SkeletonFormatError: naming the first file that is damaged, and the mend.
+        SkeletonFormatError: naming the first file that is damaged, and how to mend it.
     """
     recordings = []
     known = {action.lower(): k for k, action in enumerate(ACTIONS)}

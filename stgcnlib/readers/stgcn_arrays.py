@@ -6,7 +6,7 @@ names and class indices; ``val_…`` likewise. NTU RGB+D has 25 joints and x, y,
 (ST-GCN) or turned and centred beforehand (2s-AGCN, MS-G3D, DSTA-Net); Kinetics has OpenPose's 18 and x, y from -0.5
 to 0.5 with the confidence, y down (ST-GCN) or up (2s-AGCN).
 
-Arrays of bones and motions that lie beside are not read: `stgcnlib.transforms` computes them from the joints.
+Arrays of bones and motions beside them are not read: `stgcnlib.transforms` computes them from the joints.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def read(files: list[Path], source: Path, *, layout: SkeletonLayout | str | None
     Args:
         files: arrays and labels of one folder.
         source: what `stgcnlib.read` was given, for messages.
-        layout: of the joints; `None` takes what their number says, `LAYOUTS`.
+        layout: of the joints; `None` takes the one of `LAYOUTS` with these numbers of joints and channels.
 
     Raises:
         SkeletonFormatError: naming the file that is missing, damaged, or of other axes.

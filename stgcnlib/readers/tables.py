@@ -1,4 +1,4 @@
-"""Your own tables and arrays: any joints, told by a layout, and any file names, told by a pattern.
+"""Your own tables and arrays: any joints, described by a layout, and any file names, described by a pattern.
 
 A file is one recording, or several where a CSV has a column `name`:
 
@@ -12,7 +12,7 @@ C is the layout's 2 or 3 coordinates, or one more with a confidence. NaN and emp
 
 The pattern is a path below the folder in which braces stand for what varies: ``{subject}/{label}_{trial}.csv``. `label`
 becomes the class and `name` the recording's name; everything else becomes a group, of numbers where all are. Files that
-do not fit the pattern are told of.
+do not fit the pattern are named in a warning.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ def recognises(file: Path) -> bool:
 
 
 def find(entries: list[Path], source: Path, pattern: str | None) -> list[Path]:
-    """Tables and arrays among files, those that fit the pattern.
+    """The tables and arrays among `entries` that fit the pattern.
 
     Raises:
-        SkeletonFormatError: if none fits, or the pattern is none.
+        SkeletonFormatError: if none fits, or the pattern is invalid.
     """
     files = [entry for entry in entries if entry.is_file() and recognises(entry)]
     if pattern is None:
@@ -97,7 +97,7 @@ def read(
     Args:
         files: those that fit the pattern.
         source: what `stgcnlib.read` was given.
-        layout: of the joints; needed.
+        layout: of the joints; required.
         pattern: for labels and groups; `None` takes classes of ``labels.csv`` or of several subfolders.
 
     Raises:
@@ -189,7 +189,7 @@ def _is_numbers(line: str) -> bool:
 
 
 def _shaped(values: NDArray[Any], file: Path, skeleton: SkeletonLayout) -> NDArray[np.float32]:
-    """(T, V, C) or (M, T, V, C) of an array; NaN joints are left to the set."""
+    """(T, V, C) or (M, T, V, C) of an array; NaN joints are kept; `SequenceSet` treats them."""
     V, axes = len(skeleton), skeleton.dimensions
     widths = (axes, axes + 1) if axes else range(1, 17)
     if values.ndim == 2 and values.shape[1] % V == 0:

@@ -22,7 +22,7 @@ __all__ = ["MOST_FRAMES", "MOST_PEOPLE", "Detection", "Piece", "joined", "tracke
 
 MOST_PEOPLE = 10  # more at once are a crowd; those with the least confidence are left out
 MOST_FRAMES = 100_000  # an hour at 30 Hz
-IMPOSSIBLE = 1e30  # the distance to somebody who is elsewhere at that time
+IMPOSSIBLE = 1e30  # the cost for a person who has another piece in these frames
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Detection:
 
     Attributes:
         joints: (V, C), the first `axes` channels being coordinates; joints not found are zero or NaN. A further channel
-            that is NaN beside coordinates is a confidence nobody gave, and counts as 1.
+            that is NaN beside coordinates is a confidence that is not given, and counts as 1.
         identity: as the estimator tracked it, or `None`.
         score: the higher, the surer.
     """
@@ -57,11 +57,11 @@ class Piece:
 def tracked(frames: Sequence[Sequence[Detection]], *, axes: int, source: Path) -> NDArray[np.float32] | None:
     """(T, V, C), or (M, T, V, C) where several people are seen; `None` where nobody is. Absent frames are zero.
 
-    Where every detection has an identity, and none is there twice in a frame, those seen in most frames are kept,
-    `MOST_PEOPLE` at most, in this order; more identities than that are joined by `joined` first. Otherwise a place is
-    held for as many as are seen at once, and detections go to the places whose last occupant was nearest, all of a
-    frame at once (the assignment of least total distance); a detection that is further off than its own size goes to
-    an empty place if there is one.
+    Where every detection has an identity, and none is there twice in a frame, each identity is a person, the one seen
+    in most frames first; more than `MOST_PEOPLE` identities are joined by `joined`. Otherwise there are as many people
+    as are seen at once. The detections of a frame are assigned together, to the people who were last seen nearest (the
+    assignment of least total distance); a detection that is further off than its own size goes to a person not yet
+    seen, if one is left.
 
     Raises:
         SkeletonFormatError: if there are more than `MOST_FRAMES` frames, or an infinite coordinate.
@@ -138,7 +138,7 @@ def joined(pieces: Sequence[Piece], *, most: int, axes: int) -> list[int | None]
 
 
 def _step(last: Piece | None, piece: Piece, taken: NDArray[np.bool_], axes: int) -> float:
-    """How far a person would jump to go on as a piece; the piece's size for somebody not yet seen."""
+    """Distance from where a person was last seen to where a piece begins; the piece's size for a person not yet seen."""
     if taken[piece.frames].any():
         return IMPOSSIBLE
     place, size = _place_and_size(piece.joints[0], axes)

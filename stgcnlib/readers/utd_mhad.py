@@ -42,7 +42,7 @@ def read(files: list[Path], source: Path) -> SequenceSet:
     """The recordings in `files`, with groups subject and trial; layout "kinect-v1".
 
     Raises:
-        SkeletonFormatError: naming the first file that is damaged, and the mend.
+        SkeletonFormatError: naming the first file that is damaged, and how to mend it.
     """
     files = sorted(files, key=_numbers)
     numbers = np.array([_numbers(file) for file in files])
@@ -84,7 +84,7 @@ def _coords(file: Path) -> NDArray[np.float32]:
             raise SkeletonFormatError(f"{file}: 'd_skel' holds {skeleton.dtype}; expected real numbers")
     except SkeletonFormatError:
         raise
-    except Exception as error:  # scipy's reader raises whatever a damaged file makes it stumble over
+    except Exception as error:  # scipy's reader raises exceptions of many kinds for damaged files
         kind = "truncated or damaged" if not isinstance(error, MatReadError) else "not a MATLAB file, or cut off"
         raise SkeletonFormatError(f"{file}: {kind} ({type(error).__name__}: {error}); copy it again") from None
     with np.errstate(over="ignore"):  # what overflows is infinite, which SequenceSet refuses

@@ -1,9 +1,9 @@
 """UTKinect-Action3D: Kinect v1 skeletons as text (Xia, Chen, Aggarwal, CVPR Workshops 2012).
 
 One ``joints_sXX_eYY.txt`` per take, in which a subject does ten actions one after the other: a line per tracked frame,
-the frame's number and x, y, z of 20 joints in metres (x to the sensor's left, y up, z away from it). Numbers jump
-(about 15 Hz remain): a jump of up to `JUMP` is the next frame, and a longer one has frames without anybody at the usual
-rate of the take. About 2 % of the frames are there twice, of which the first counts.
+the frame's number and x, y, z of 20 joints in metres (x to the sensor's left, y up, z away from it). Numbers skip
+(about 15 Hz remain): a step of up to `JUMP` leads to the next frame; a longer one stands for frames without anybody, at
+the usual rate of the action. About 2 % of the frames are there twice; the first is kept.
 ``actionLabel.txt``, in the folder or above it, has a line with the take (``s01_e01``), then lines of action, first and
 last frame (``walk: 252 390``; NaN where an action is missing).
 
