@@ -1,7 +1,7 @@
-"""The actions of the demo as scores: key poses in joint angles, with the freedom that people take.
+"""The actions of the demo as scores: key poses in joint angles, varied at random.
 
-A score says which pose comes when; the spline through it, posture and tempo are
-`stgcnlib.demo.people`'s, bones and limits `stgcnlib.demo.body`'s.
+A score says which pose comes when. `stgcnlib.demo.people` adds the spline through the poses, posture and tempo;
+`stgcnlib.demo.body` has bones and limits.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class Score:
         enter: seconds to get from rest to the first pose.
         cycle: (seconds to get there, pose), gone through from first to last and over again.
         most: how often the cycle may be repeated.
-        fixed: angles that everybody takes alike, since the hand has a place to reach; the others grow and
-            shrink with a person's amplitude.
+        fixed: angles that are the same for everybody, since the hand must reach a place; the others are scaled
+            by a person's amplitude.
     """
 
     enter: float
@@ -187,7 +187,7 @@ def _jumping_jack(rng: Generator) -> Score:
     return Score(0.25, cycle, 4)
 
 
-# Order is the order of the class labels; a recording's random numbers hang on it too.
+# Order is the order of the class labels; a recording's random numbers depend on it too.
 ACTIONS: dict[str, Callable[[Generator], Score]] = {
     "wave": _wave,
     "raise hand": _raise_hand,

@@ -40,7 +40,7 @@ _LATERAL = [COLUMN[name] for name in ("roll", "yaw", "side", "twist", "tilt", "t
 _MAIN, _OTHER = "main.", "other."
 
 # (joint, parent, segment that carries the offset), parents first; joint 25 is the heel of the left foot,
-# joint 26 of the right: the layout lacks them, the floor does not.
+# joint 26 of the right: the layout lacks them, but they touch the floor.
 _TREE = (
     (1, 0, "pelvis"), (20, 1, "waist"), (2, 20, "chest"), (3, 2, "head"),
     (4, 20, "left clavicle"), (5, 4, "left arm"), (6, 5, "left forearm"), (7, 6, "left hand"),
@@ -105,7 +105,7 @@ def joint_positions(
 ) -> Floats:
     """Joint positions (F, 25, 3) of bodies that stand on the floor z = 0.
 
-    The root is not an angle: its height is solved so that the lowest foot touches the floor (plus
+    The root's position is computed: its height so that the lowest foot touches the floor (plus
     `hop`), its place so that the standing foot stays where it was in the recording's first frame.
 
     Args:

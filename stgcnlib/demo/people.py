@@ -1,7 +1,7 @@
-"""People of the demo: who they are, and how each of them plays a score in one recording.
+"""People of the demo: who they are, and how each of them performs a score in one recording.
 
 Turns the key poses of `stgcnlib.demo.actions` into smooth joint angles with a person's posture, tempo
-and amplitude. Bones and floor are `stgcnlib.demo.body`'s, sensor noise the package's entry's.
+and amplitude. `stgcnlib.demo.body` has bones and floor; `stgcnlib.demo` adds sensor noise.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Floats = NDArray[np.float64]
 
 FRAMES_PER_SECOND = 30
 SHORTEST, LONGEST = 40, 120
-HURRY = 0.75  # nobody is asked to do an action in less than this share of its usual time, or little less
+HURRY = 0.75  # an action takes at least about this share of its usual time
 _LEG = ("hip", "hip_abd", "hip_rot", "knee", "ankle")
 _OTHER_ARM = [i for i, name in enumerate(ANGLES) if name.startswith("other.") and not name.endswith(_LEG)]
 _LAGGING = [i for i, name in enumerate(ANGLES) if name.split(".")[-1] in {"elbow", "pron", "wrist"}]
@@ -60,7 +60,7 @@ class Person:
 
 
 def left_handers(subjects: int, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """(S,) a quarter of the odd and a quarter of the even subjects, so that either half has met both."""
+    """(S,) a quarter of the odd and a quarter of the even subjects, so that each half has left- and right-handers."""
     left = np.zeros(subjects, dtype=bool)
     for first in (0, 1):
         members = np.arange(first, subjects, 2)
@@ -92,8 +92,8 @@ def make_person(rng: np.random.Generator, *, left_handed: bool) -> Person:
 def perform(person: Person, score: Score, rng: np.random.Generator) -> Floats:
     """Joint angles (T, D) of one recording, T from 40 to 120 whatever the action.
 
-    The number of frames is drawn first and the score fitted into it, so that length says nothing of
-    the class: late starters rest first, some repeat the cycle, and some recordings stop before the end.
+    The number of frames is drawn first and the score fitted into it, so that length does not tell the
+    class: some recordings begin with rest, some repeat the cycle, and some recordings stop before the end.
     """
     frames = int(np.clip(np.rint(rng.normal(78, 18) * person.tempo), SHORTEST, LONGEST))
     before = rng.uniform(0.02, 0.12) if rng.random() < 0.6 else rng.uniform(0.12, 0.32)
@@ -101,7 +101,7 @@ def perform(person: Person, score: Score, rng: np.random.Generator) -> Floats:
     seconds = frames / FRAMES_PER_SECOND
     once = score.enter + sum(step for step, _ in score.cycle)
     if (1 - before - after) * seconds < HURRY * (once + score.enter):
-        after = 0.0  # a recording too short to come back in stops while the action goes on
+        after = 0.0  # a recording too short for the way back to rest stops during the action
     before = max(0.02, min(before, 1 - after - HURRY * once / seconds))
     rest = person.rest + _stance(rng)
     times, poses = _keys(score, rest, person, (1 - before - after) * seconds, rng)
@@ -140,7 +140,7 @@ def _keys(
     amplitude = person.amplitude * rng.uniform(0.9, 1.08)
     fixed = [COLUMN[name] for name in score.fixed]
 
-    # An arm that takes part gives up what it did while standing.
+    # If the other arm takes part, it leaves its stance.
     base = rest.copy()
     if {COLUMN[name] for _, pose in score.cycle for name in pose} & set(_OTHER_ARM):
         base[_OTHER_ARM] = person.rest[_OTHER_ARM]
@@ -158,7 +158,7 @@ def _keys(
 
 
 def _stance(rng: np.random.Generator) -> Floats:
-    """(D,) what is different about standing today: weight on one side, a hand on the hip or behind the back."""
+    """(D,) how standing differs in this recording: weight on one side, a hand on the hip or behind the back."""
     change = np.zeros(len(ANGLES))
 
     def add(**angles: float) -> None:
@@ -178,7 +178,7 @@ def _stance(rng: np.random.Generator) -> Floats:
 
 
 def _idle(frames: int, rng: np.random.Generator) -> Floats:
-    """(T, D) sway, breathing and small movements that mean nothing."""
+    """(T, D) sway, breathing and small random movements."""
     names = list(_WANDER) + [f"{side}.{name}" for side in ("main", "other") for name in _ARM_WANDER]
     sizes = list(_WANDER.values()) + 2 * list(_ARM_WANDER.values())
     idle = np.zeros((frames, len(ANGLES)))

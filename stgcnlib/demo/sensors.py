@@ -1,7 +1,7 @@
-"""The embedded sensor network: a substance that the wind carries over sensors, to try a target that is no class.
+"""The embedded sensor network: a substance that the wind carries over sensors, for trying a target that is no class.
 
-It is generated, and stands for no real place. What is planted is known: what reaches the sensors in the east was at
-those farther west a while before.
+It is generated, and stands for no real place. Its planted relation is known: what reaches the sensors in the east was
+at sensors farther west before.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def sensor_demo(*, sensors: int = 20, days: int = 24, seed: int = 0, noise: floa
     western) to the most eastern; the group "region" of the layout tells west, middle and east.
 
     Cut it with ``transforms.windows(series, 24, 8, block=DAY, horizon=4, joints=…)``: the mean concentration in the
-    east over the next hour is a target that the middle sensors' last frames tell, and the east's own do not.
+    east over the next hour is a target that the last frames of the middle sensors predict, not those of the east.
 
     Args:
         sensors: V, at least 6.

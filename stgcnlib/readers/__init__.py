@@ -129,7 +129,8 @@ def read(
         skip: names of recordings to leave out, or a text file with one name a line, such as the published list of NTU
             recordings with missing skeletons; files of these names are not opened. Names that do not occur are fine.
         layout: which joints a file has, for formats that do not say it: "pyskl", "st-gcn", "ctr-gcn", "deeplabcut".
-            `None` chooses by the number of joints ("ctr-gcn": NTU's joints; "deeplabcut": by their names). By name, as a `SkeletonLayout`, or as a YAML file of one.
+            `None` chooses by the number of joints ("ctr-gcn": NTU's joints; "deeplabcut": by their names). By name, as
+            a `SkeletonLayout`, or as a YAML file of one.
         pattern: of the paths of tables and arrays of your own, which are then read as `layout` says; braces stand for
             what varies: ``{subject}/{label}_{trial}.csv``.
         names: of the recordings where a file has none (format "ctr-gcn"): texts, or a text file with one a line.

@@ -20,7 +20,7 @@ _SIDES = (
 )
 _SHOULDERS = (r"upper_?arm|humerus|shldr", r"(?<!fore)(?<!lower)(?<!lower_)arm$", r"shoulder")
 _LEGS = (r"up_?leg|thigh|femur", r"hip(?!s)", r"leg|knee|shin|calf|foot")
-_NO_BODY = r"root|reference|world|origin|armature|scene|skeleton|motion|trajectory"  # joints above the hips that are no part of the body
+_NO_BODY = r"root|reference|world|origin|armature|scene|skeleton|motion|trajectory"  # no part of a body
 _UPPER_SPINE = (r"^(?!.*(?:left|right)).*neck", r"chest|thorax", r"spine")
 
 

@@ -7,8 +7,8 @@ list of frames with `frame_id` and `instances` (`keypoints` as pairs, `keypoint_
 HALPE's, 133 COCO-WholeBody's, 21 a hand's; channels x, y, confidence.
 
 Frames are in the order of their numbers. Numbers that are left out are frames without anybody. If too many are left
-out (see `stgcnlib.readers.frames`), the numbers only order the frames, with a warning. Classes come from a ``labels.csv`` in the
-folder (name, label, groups), or from subfolders.
+out (see `stgcnlib.readers.frames`), the numbers only order the frames, with a warning. Classes come from a
+``labels.csv`` in the folder (name, label, groups), or from subfolders.
 """
 
 from __future__ import annotations

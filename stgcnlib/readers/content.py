@@ -157,8 +157,8 @@ def floats(value: Any, where: str) -> NDArray[np.float32]:
     """A float32 array of nested lists of numbers.
 
     Raises:
-        SkeletonFormatError: if the lists are ragged, hold something other than numbers (`None` counts as NaN), or a number
-            is infinite.
+        SkeletonFormatError: if the lists are ragged, hold something other than numbers (`None` counts as NaN), or hold
+            an infinite number.
     """
     try:
         with np.errstate(over="ignore"):  # what overflows is infinite, which is refused below

@@ -2,7 +2,8 @@
 
 `x_train`, `y_train`, `x_test` and `y_test`. x is (N, T, 150): per frame two people of 25 joints of x, y, z in metres,
 padded with zeros, moved so that the middle of the spine of the first frame is the origin; or (N, T, M, V, C) with the
-same axes separate. y is one-hot (N, classes), or (N,) class indices. InfoGCN, HD-GCN, BlockGCN and others read the same.
+same axes separate. y is one-hot (N, classes), or (N,) class indices. InfoGCN, HD-GCN, BlockGCN and others read the
+same.
 
 The file holds no names of recordings, and thus no subject and no camera. They come from a list of names: one a line in
 the order of the file, or the ``skes_available_name.txt`` that the preparation writes. The latter is sorted into the

@@ -79,7 +79,7 @@ def _of_one_form(
     others = [c for c in varying if c != frame]
     rest = {name: tuple(numbers[c] for c in others) for name, numbers in members.items()}
     if len(set(zip(columns[frame], rest.values(), strict=True))) == len(set(columns[frame])):
-        return {name: (video, numbers[frame]) for name, numbers in members.items()}  # such as a time stamp: the other numbers follow from the frame's
+        return {name: (video, numbers[frame]) for name, numbers in members.items()}  # such as a time stamp
     found: dict[str, tuple[str, int | str]] = {}
     for name, numbers in members.items():
         own = iter("#" if c == frame else str(number) for c, number in enumerate(numbers))

@@ -2,8 +2,8 @@
 
 - ``data_3d_h36m.npz`` (Ionescu et al., TPAMI 2014; Pavllo et al., CVPR 2019) holds `positions_3d`: subject ("S1"),
   action ("Directions 1") and (T, 32, 3) or (T, 17, 3), metres, z up. Layouts "human3.6m-32" and "human3.6m-17"; some of
-  the 32 joints lie on top of each other, and `stgcnlib.transforms.to_layout` reduces them to the 17. The action without its
-  number is the class.
+  the 32 joints lie on top of each other, and `stgcnlib.transforms.to_layout` reduces them to the 17. The action without
+  its number is the class.
 - ``humanact12poses.pkl`` (Guo et al., ACM MM 2020; Petrovich et al., ICCV 2021) holds `joints3D`, a list of
   (T, 24, 3), and `y`, the class of each from 0; the recordings have no names there. The published files are
   ``P01G01R01F0001T0064A0101.npy``, (T, 24, 3), with subject, group, repetition, frames and action in the name; the

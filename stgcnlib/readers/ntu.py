@@ -5,8 +5,8 @@ the number of bodies; a body is one line of ID and tracking states, the number o
 x, y, z in metres (x to the sensor's left, y up, z away from it), then places in the depth and colour images, the
 orientation and a tracking state, which are not kept. Layout "ntu-rgb+d" is the published joint order.
 
-The sensor takes furniture for bodies and gives one person several IDs. The steps here have been usual since SGN (Zhang et
-al., CVPR 2020) and CTR-GCN: where several bodies appear, those of at most 11 frames and those mostly wider than high
+The sensor takes furniture for bodies and gives one person several IDs. The steps here have been usual since SGN (Zhang
+et al., CVPR 2020) and CTR-GCN: where several bodies appear, those of at most 11 frames and those mostly wider than high
 are noise; the rest is ordered by the spread of its motion; and up to two people remain, of which each may be
 tracked under several IDs, one after the other: a new ID is the person who was last seen nearest to where it begins.
 """

@@ -48,7 +48,7 @@ def recognises(file: Path) -> bool:
 
 
 def read(files: list[Path], source: Path, *, layout: SkeletonLayout | str | None = None) -> SequenceSet:
-    """The recordings of one annotation file, on `layout` or, where it is `None`, on the layout of this number of joints.
+    """The recordings of one annotation file, on `layout`; `None` chooses one by the number of joints.
 
     Groups are the splits ("xsub_train" and "xsub_val" become the group "xsub" with values "train" and "val"; "none"
     for recordings in neither), "image height" and "image width" where the file gives them (0 for recordings that lack

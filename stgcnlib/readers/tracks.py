@@ -138,7 +138,7 @@ def joined(pieces: Sequence[Piece], *, most: int, axes: int) -> list[int | None]
 
 
 def _step(last: Piece | None, piece: Piece, taken: NDArray[np.bool_], axes: int) -> float:
-    """Distance from where a person was last seen to where a piece begins; the piece's size for a person not yet seen."""
+    """Distance from a person's last place to the begin of a piece; the piece's size for a person not yet seen."""
     if taken[piece.frames].any():
         return IMPOSSIBLE
     place, size = _place_and_size(piece.joints[0], axes)

@@ -1,6 +1,6 @@
 """Reports: executed notebooks as pages, an index that is there while a study runs, finished studies side by side.
 
-Notebooks are run in `stgcnlib.pipeline`; here what they show becomes pages.
+Notebooks are run in `stgcnlib.pipeline`; here their outputs become pages.
 """
 
 from __future__ import annotations

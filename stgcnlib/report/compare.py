@@ -112,12 +112,12 @@ def fused_scores(studies: Sequence[str | os.PathLike[str]], names: Sequence[str]
         studies: folders of finished studies.
         names: one per study.
     """
-    from stgcnlib.studies import fuse_scores  # beside it lies torch
+    from stgcnlib.studies import fuse_scores  # its module imports torch
 
     try:
         read = [read_study(folder) for folder in studies]
         tests = [(study["evaluation"], list(study["parts"][1].names)) for study in read]
-    except StgcnlibError:  # a folder that was passed on, or made by an older version
+    except StgcnlibError:  # a folder that was passed on without these results, or made by an older version
         return None
     first, order = tests[0]
     fitting = {}

@@ -26,7 +26,7 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 def check_results(folder: Path) -> None:
-    """Refuse to show what the first page reads of a finished study where it is not as it was written.
+    """Check that what the first page reads of a finished study is as it was written.
 
     Raises:
         DamagedError: names the file, and what to do.
@@ -35,7 +35,7 @@ def check_results(folder: Path) -> None:
     made = any((folder / "artefacts").glob(f"*{MANIFEST}"))
     for path in (folder / "artefacts" / "layers.json", folder / PLACES[0]):
         if checked(path, mend=mend) is None and made and path.exists():
-            read_manifest(path, mend)  # which it lacks
+            read_manifest(path, mend)  # raises: there is none
 
 
 def front(folder: Path) -> dict[str, Any]:

@@ -49,13 +49,13 @@ def render_report(output: str | os.PathLike[str]) -> Path:
 
     Raises:
         StageError: the folder holds no study that was run.
-        StudyError: in the folder lies a link out of it, or what is no file.
+        StudyError: in the folder lies a link out of it, or something that is neither a file nor a folder.
     """
     folder = Path(output)
     check_contained(folder)
     progress = Progress.read(folder)
     if progress is not None and progress.status == "running" and not in_use(folder):
-        progress = progress.ended("stopped")  # its process was killed before it could say so
+        progress = progress.ended("stopped")  # its process was killed before it could write this
     return Report(folder).write(progress)
 
 
@@ -107,7 +107,7 @@ class Report:
 
         Raises:
             StageError: a notebook cannot be read, or is not as it was when the run recorded it.
-            DamagedError: nor is another result of a finished run that is shown here.
+            DamagedError: another result of a finished run, shown here, is not as it was written.
         """
         if progress is None:
             check_results(self.folder)
@@ -131,7 +131,7 @@ class Report:
     def update(self, progress: Progress) -> Path:
         """Write the pages that are missing or older than their notebook, and the index; same result and errors.
 
-        The other pages stay as they are: their lists lack what came after them until `write` is called.
+        The other pages stay as they are: until `write` is called, their lists lack the pages made after them.
         """
         pages = [self._page(path) for path in self._notebooks(progress) if self._outdated(path)]
         there = {path.stem for path in (self.folder / "pages").glob("*.html")} | {page.link.name for page in pages}

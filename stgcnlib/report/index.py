@@ -48,7 +48,7 @@ WORDS = {
 
 @dataclass(frozen=True)
 class Link:
-    """A page, or what will be one.
+    """A page that exists, or one that is still to come.
 
     Attributes:
         short: a few characters for it, if it is a layer's.

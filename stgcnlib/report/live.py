@@ -16,21 +16,20 @@ from stgcnlib.report.html import Report
 __all__ = ["LivePages"]
 
 SECONDS = 5.0
-"""Most between two writings of the index, so that its time says whether the run is alive."""
+"""Longest time between two writings of the index, so that the time in it shows whether the run is alive."""
 PAUSE = 2.0
-"""Least between two writings."""
+"""Shortest time between two writings."""
 
 
 class LivePages:
     """A context manager that keeps ``index.html``, the pages and ``progress.json`` up to date.
 
     The index is there on entry, and named in the terminal. On exit the run has ended, and every page is written with
-    its full lists. Pages that cannot be written meanwhile do not disturb the run; on exit of a run that went well
-    they raise.
+    its full lists. A page that cannot be written during the run is no error; after a run that went well, it is one.
 
     Args:
         output: folder of the run, with its ``study.yml``.
-        state: what the run tells of itself.
+        state: of the run, shown on the pages.
         show: whether the index is named in the terminal; `None` decides as `Board` does.
         console: where to name it; stderr if left out.
     """

@@ -38,7 +38,8 @@ def run_study(
         study: a `Study`, its fields, a path to a study file, or the name of a bundled one.
         output: folder for everything that is made, or its ``file://`` URL; `None` means ``reports/NAME`` below the
             working directory.
-        force: name of a stage to repeat, with every result and stage that builds on what is made for it.
+        force: name of a stage to repeat: what it is the first to need is made again, and all results and stages that
+            build on that.
         workers: results and notebooks at a time; `None` takes the study's, or as many as there are cores.
         progress: `False` for silence; `None` shows rows on a terminal and lines elsewhere.
         scheduler: Dask's, by address or scheduler file: its workers make the results, notebooks run here; `None` takes
@@ -50,7 +51,7 @@ def run_study(
     Raises:
         StudyError: the study cannot be run, or does not fit on the disk or in memory; nothing has been started.
         OutputError: nothing can be written to the output; nothing has been started.
-        ClusterError: the scheduler or a worker of it cannot be used, or was lost; the same call goes on.
+        ClusterError: the scheduler or a worker of it cannot be used, or was lost; the same call continues the run.
         StageError: a notebook failed: which cell, with which parameters and error. Finished ones stay.
     """
     loaded = Study.load(study)

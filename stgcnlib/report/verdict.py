@@ -1,6 +1,6 @@
 """A verdict on a page: the answer in one sentence, its tests as table and picture, then the numbers in words.
 
-Or a sentence in the place of what could not be measured.
+Where something could not be measured, a sentence says why.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["show_shortages", "show_verdict", "show_verdicts"]
 
 
 def show_shortages(shortages: Mapping[str, str], *names: str) -> None:
-    """Say in a notebook why something is not shown; nothing where all of it is.
+    """Say in a notebook why something is not shown; nothing if all is shown.
 
     Args:
         shortages: name -> sentence, as of `stgcnlib.geometry.find_shortages`.

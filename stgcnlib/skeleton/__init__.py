@@ -1,7 +1,7 @@
 """Layouts: which joints a body has, in which order, and how bones join them; or the vertices and edges of any graph.
 
 A layout is data, not behaviour: readers name one, networks build their graph from it, figures draw
-its bones. Motion lives in `stgcnlib.sequences`.
+its bones. Recordings are in `stgcnlib.sequences`.
 """
 
 from __future__ import annotations

@@ -84,10 +84,10 @@ class SkeletonLayout:
             raise LayoutError(f"layout {self.name!r} has no joint {joint!r}; {suggest(joint, self.joints)}") from None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values that `from_dict` makes this layout of again, fit for JSON."""
+        """Plain values, fit for JSON, from which `from_dict` makes this layout again."""
         fields = {**asdict(self), "limbs": {name: list(joints) for name, joints in self.limbs.items()}}
         if self.positions is None:
-            del fields["positions"]  # as files of version 0.1 have it
+            del fields["positions"]  # files of version 0.1 have no such field
         return fields
 
     @classmethod
@@ -133,12 +133,12 @@ def graph_layout(
     """The layout of a graph that is no body: sensors, roads, brain regions.
 
     Its vertices are called joints and its edges bones, as a body's; they carry signals, so nothing is centred, turned
-    or mirrored (`transforms.standardize` prepares such data). Networks that part neighbours by their distance to a
-    centre need strategy "uniform" or "distance" on it.
+    or mirrored (`transforms.standardize` prepares such data). It has no centre, so a network must partition
+    neighbours by strategy "uniform" or "distance".
 
     Args:
         name: for messages and figures.
-        edges: pairs of joint indices, undirected; one of each pair of joints.
+        edges: pairs of joint indices, undirected; each pair of joints once.
         names: of the V joints, in the data's order; `None` numbers them "joint 0", … up to the largest index in `edges`
             or the last of `positions`.
         positions: (V, 2) or (V, 3) where figures draw the joints; `None` lets figures lay the graph out by its edges.

@@ -1,4 +1,4 @@
-"""Layouts of pose estimators on pictures, 2-D but for MediaPipe's body: x to the right, y down, a confidence mostly."""
+"""Layouts of pose estimators on pictures: x to the right, y down, mostly a confidence; 2-D, except MediaPipe's body."""
 
 from __future__ import annotations
 

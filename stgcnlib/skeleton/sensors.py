@@ -130,7 +130,7 @@ _H36M_17 = SkeletonLayout(
     },
 )  # fmt: skip
 
-# All 32 of its motion capture; some lie on top of each other, and hands and sites of the feet hardly move.
+# All 32 joints of its motion capture; some lie on top of each other, and those of hands and toes hardly move.
 _H36M_32 = SkeletonLayout(
     name="human3.6m-32",
     joints=(
@@ -189,7 +189,7 @@ _SMPL_24 = SkeletonLayout(
     },
 )  # fmt: skip
 
-# What the estimator LCR-Net tells, as in Toyota Smarthome.
+# What the estimator LCR-Net finds, as in Toyota Smarthome.
 _LCRNET_13 = SkeletonLayout(
     name="lcr-net-13",
     joints=(

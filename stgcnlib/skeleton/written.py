@@ -43,10 +43,10 @@ def mirror_of(joints: Sequence[str]) -> tuple[tuple[int, int], ...]:
 def read_layout(path: str | os.PathLike[str]) -> SkeletonLayout:
     """The layout that a YAML or JSON file describes.
 
-    `joints` are names in the order of the data. Optional are `name` (the file's), `bones` (pairs: child, parent),
-    `centre`, `mirror` (pairs: left, right; those that names tell), `spine` (lower, upper), `shoulders` (left, right),
-    `limbs` (name: joints) and `dimensions` (3). A joint is named, or counted from 0. All values are texts first, so
-    that a joint may be called "no" or "010".
+    `joints` are names in the order of the data. Optional are `name` (default: the file's), `bones` (pairs: child,
+    parent), `centre`, `mirror` (pairs: left, right; default: by the names), `spine` (lower, upper), `shoulders` (left,
+    right), `limbs` (name: joints) and `dimensions` (default: 3). A joint is given by its name, or its index from 0. All
+    values are read as text, so that a joint may be called "no" or "010".
 
     Raises:
         LayoutError: if the file cannot be read, has unknown fields, or names joints that are not there.

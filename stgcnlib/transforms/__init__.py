@@ -1,8 +1,8 @@
 """Preparing sequences: SequenceSet in, SequenceSet out.
 
 `prepare` holds what stgcnlib does by itself (centre, turn, scale, resample, subsample, mirror); `joints` takes some
-joints, or those of another layout; `published` does what checkpoints of others expect; `cut` windows out of long
-series; `corrupt` noise and losses for studies of robustness. Nothing is changed in place.
+joints, or those of another layout; `published` does what checkpoints of others expect; `cut` makes windows of long
+series; `corrupt` adds noise and losses, for studies of robustness. Nothing is changed in place.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""What goes wrong in a recording, on purpose: noise on joints, joints and frames that are lost, another view.
+"""Simulated errors of recordings: noise on joints, lost joints, lost frames, another view.
 
-For studies of robustness. All is drawn from a seed, and more of the same seed only adds to less.
+For studies of robustness. All is drawn from a seed. With the same seed, a larger amount only enlarges what a smaller
+one does.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def motion_share(data: SequenceSet) -> NDArray[np.float64]:
     """(N,) share of each recording's signal, as `jitter` measures it, that is motion and not posture.
 
     Motion is each joint's mean square about its own mean over frames; the signal is about the mean over frames and
-    joints. 20 dB of jitter in a recording with a share of 0.1 is 10 dB against motion. 0 for what stands still.
+    joints. 20 dB of jitter in a recording with a share of 0.1 is 10 dB against motion. 0 where nothing moves.
     """
     axes = data.layout.dimensions or data.channels
     powers = [[_power(data.people(i), axes, about=about) for about in (0, (0, 1))] for i in range(len(data))]
@@ -84,7 +85,7 @@ def _power(people: Array, axes: int, *, about: int | tuple[int, ...]) -> float:
 def drop_joints(data: SequenceSet, share: float, *, seed: int = 0) -> SequenceSet:
     """Lose joints as a tracker does under occlusion: their coordinates are zero in the frames concerned.
 
-    Each joint of each person and frame is lost by itself with chance `share`, a confidence channel with it. A
+    Each joint of each person and frame is lost independently, with chance `share`, and its confidence with it. A
     person who is present keeps at least one joint, since all zeros mean absence.
 
     Args:
@@ -110,8 +111,8 @@ def drop_joints(data: SequenceSet, share: float, *, seed: int = 0) -> SequenceSe
 def drop_frames(data: SequenceSet, share: float, *, seed: int = 0) -> SequenceSet:
     """Lose frames as an overloaded recorder does: they are gone, and the recording is shorter.
 
-    Each frame is lost by itself with chance `share`, for all people at once; the frame in which the main person
-    comes first is kept, so that no recording is left empty.
+    Each frame is lost independently, with chance `share`, for all people at once; the first frame of the main person
+    is kept, so that no recording is left empty.
 
     Args:
         data: any recordings.

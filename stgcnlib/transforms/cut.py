@@ -17,7 +17,7 @@ __all__ = ["WindowTarget", "windows"]
 
 BLOCK = "block"  # as in stgcnlib.groups
 BLOCKS = 20
-"""So many blocks a series has where their length is not given."""
+"""Number of blocks of a series where `block` is not given."""
 
 Array: TypeAlias = NDArray[np.float32]
 WindowTarget: TypeAlias = Literal["mean"] | Callable[[Array, Array], ArrayLike] | ArrayLike | None
@@ -40,14 +40,14 @@ def windows(
 
     Windows that overlap are near-duplicates, as repetitions by one person are. So time is cut into blocks, and a window
     with the frames that its target is of lies in one block: windows of different blocks share no frame. Leave out
-    neighbours of the same block (a study does so by itself), split by blocks, and let intervals leave blocks out.
+    neighbours of the same block (a study does so by itself), split by blocks, and leave out blocks for intervals.
 
     Args:
         series: (L, V, C) or (L, V) values of L frames at V joints, or a SequenceSet of such series.
         length: frames T of a window.
         stride: frames from the begin of one window to that of the next in its block.
         layout: the graph of an array, of `graph_layout`; a SequenceSet has its own.
-        horizon: frames after the window that belong to its target; 0 only for targets that look at none.
+        horizon: frames after the window that belong to its target; 0 only for targets that use none of them.
         block: frames of a block, a day say; `None` makes 20 blocks of each series. What is left over at the end of a
             series, and is shorter than a window, is not used.
         target: "mean": mean over the `horizon` frames after the window and over `joints`, of one channel. A function of
@@ -55,7 +55,7 @@ def windows(
             (L,) or (L, Q) of values per frame, read at the last of the `horizon` frames. `None`: no target.
         joints: over which "mean" is taken, by index or name; `None`: all.
         channel: of which "mean" is taken.
-        target_name: what figures call the target, with its unit; `None`: for "mean" words that say what it is.
+        target_name: what figures call the target, with its unit; `None`: a description, for "mean".
 
     Returns:
         SequenceSet of (T, V, C) recordings named "frames 0-23", …; group "block", those of a given SequenceSet, and

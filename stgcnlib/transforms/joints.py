@@ -31,14 +31,14 @@ _SOURCES: dict[str, tuple[str | tuple[str, str], ...]] = {
     "head": ("head", ("left ear", "right ear")),
 }
 _PICTURES = ("mediapipe-33",)
-"""3-D layouts whose x and y are those of a picture, so that they can go without z."""
+"""3-D layouts whose x and y are those of a picture, so that z can be left out."""
 
 
 def keep_joints(data: SequenceSet, joints: Sequence[str | int], *, name: str | None = None) -> SequenceSet:
     """The same recordings with these joints only, in this order.
 
-    A bone leads from each kept joint to the nearest kept one on its way to the root; where nothing is left on that way,
-    none does. Landmarks of the layout (centre, spine, shoulders, mirror pairs, limbs) stay as far as their joints do.
+    A bone leads from each kept joint to the nearest kept one on its way to the root; else it has no bone.
+    Landmarks of the layout (centre, spine, shoulders, mirror pairs, limbs) stay where their joints are kept.
 
     Args:
         data: any recordings.
@@ -129,7 +129,7 @@ def _source(joint: str, layout: SkeletonLayout, new: SkeletonLayout) -> tuple[in
     places = {name: v for v, name in enumerate(layout.joints)}
     others = _SOURCES.get(joint, ())
     if joint in ("neck", *_THORAX) and "neck" in new.joints and set(_THORAX) & set(new.joints):
-        others = _THORAX if joint in _THORAX else ()  # two places that one joint cannot stand for
+        others = _THORAX if joint in _THORAX else ()  # two places in `new`: one joint cannot be both
     for source in (joint, *others):
         ends = (source, source) if isinstance(source, str) else source
         if set(ends) <= places.keys():

@@ -20,7 +20,7 @@ from stgcnlib.skeleton import SkeletonLayout
 __all__ = ["centre", "face_front", "main_person", "mirror", "normalize", "resample", "scale", "standardize"]
 
 Array = NDArray[np.float32]
-SMALL = 1e-6  # lengths below count as no length
+SMALL = 1e-6  # shorter lengths count as zero
 PARALLEL = 0.9  # largest cosine between trunk and shoulders of a frame that sets the direction
 
 
@@ -28,12 +28,13 @@ def normalize(data: SequenceSet, *, per: Literal["sequence", "frame"] = "sequenc
     """Centre, turn to the front and scale: what remains is the motion, not the sensor's place or the body's size.
 
     3-D data end with the trunk of the first frame along z (up), the left shoulder towards +x (so y points to the
-    person's back), and a trunk of length 1. 2-D data are centred and scaled only. Twice is the same as once, unless
-    two people move so nearly alike that the centre joint, now at zero, changes who counts as the main person.
+    person's back), and a trunk of length 1. 2-D data are centred and scaled only. Applied twice, it gives the same as
+    once, unless two people move so nearly alike that the centre joint, now at zero, changes who counts as the main
+    person.
 
     Args:
         data: any recordings.
-        per: how `centre` does it: "sequence" keeps the way that a person walks, "frame" takes it away too.
+        per: as for `centre`: "sequence" keeps the path of a person who walks, "frame" removes it.
 
     Raises:
         SequenceError: if the layout is a graph that is no body; `standardize` is for those.
@@ -46,7 +47,8 @@ def centre(data: SequenceSet, *, per: Literal["sequence", "frame"] = "sequence")
     """Move the lower end of the spine (else the layout's centre joint) of the main person to the origin.
 
     Joints that were not found, zero in all channels, stay at zero. Where confidences tell that the joint to centre on
-    was not found in a frame, the last frame that has it counts (before the first, that one).
+    was not found in a frame, its place in the last frame that has it is used (or in the first such frame, if none was
+    before).
 
     Args:
         data: any recordings; for 2-D layouts a third channel (confidence) is kept as it is.
@@ -84,8 +86,9 @@ def face_front(data: SequenceSet) -> SequenceSet:
     """Rotate 3-D recordings so that the main person stands upright along z and has the left shoulder towards +x.
 
     One rotation per recording, from its first frame that is well tracked: trunk and shoulders at least half as long
-    as their medians over the recording, and not parallel (`PARALLEL`). Without such a frame it is the mean pose;
-    where that has no direction either, and for 2-D layouts and layouts without spine and shoulders, nothing turns.
+    as their medians over the recording, and not parallel (`PARALLEL`). Without such a frame it is the first one;
+    if that has no direction, the mean pose. If that has none either, and for 2-D layouts and layouts without spine and
+    shoulders, nothing turns.
 
     Raises:
         SequenceError: if the layout is 3-D and the coordinates have fewer than 3 channels.
@@ -142,8 +145,8 @@ def scale(data: SequenceSet, *, by: Literal["trunk", "unit"] = "trunk") -> Seque
 def standardize(data: SequenceSet, *, like: SequenceSet | None = None) -> SequenceSet:
     """Each channel less its mean, divided by its standard deviation: for signals on a graph that is no body.
 
-    Mean and deviation are over all frames, joints and recordings, so that joints and recordings keep their levels among
-    each other. People who are absent stay absent. A channel that never changes is only centred.
+    Mean and deviation are over all frames, joints and recordings, so that joints, and recordings, still differ in their
+    levels. People who are absent stay absent. A channel that never changes is only centred.
 
     Args:
         data: any recordings.

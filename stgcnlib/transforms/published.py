@@ -1,7 +1,7 @@
 """Normalisations and input streams that published checkpoints expect, each by the name of who published it.
 
-They reproduce what the published training code feeds a network, its peculiarities included; for an own network
-`stgcnlib.transforms.normalize` is the sounder choice. Networks and their weights are elsewhere.
+They reproduce what the published training code feeds a network, its peculiarities included; for a network of
+your own, `stgcnlib.transforms.normalize` is the better choice. Networks and their weights are elsewhere.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ BONE_ROOTS: Mapping[str, int] = {"openpose-18": 0}
 def ntu_normalize(data: SequenceSet, *, frames: int = 300, people: int = 2) -> SequenceSet:
     """The input of 2s-AGCN, AAGCN, Shift-GCN and MS-G3D on NTU RGB+D (Shi et al., CVPR 2019).
 
-    A person who is not there in the first frame is moved up by leaving out the frames without, and everybody is
-    repeated until `frames` are full (a longer recording is cut). Every frame is centred on the first person's
-    mid-spine (joint 1); joints at exactly 0 stay. One rotation turns the first frame's hip-to-spine line to z,
+    For a person who is absent in the first frame, all frames without this person are left out. Each person's frames
+    are then repeated until there are `frames` of them (a longer recording is cut). Every frame is centred on the first
+    person's mid-spine (joint 1); joints at exactly 0 stay. One rotation turns the first frame's hip-to-spine line to z,
     another its shoulder line, left to right, to x.
 
     Args:
@@ -63,7 +63,7 @@ def ntu_normalize(data: SequenceSet, *, frames: int = 300, people: int = 2) -> S
         result = np.zeros((people, frames, *coords.shape[2:]))
         for place, person in zip(result, coords, strict=False):
             place[:] = _repeated(person, frames)
-        # An entry that is 0 in all three axes, as the published code sums them, marks what was not tracked.
+        # As in the published code, a joint whose x, y and z sum to 0 was not tracked.
         there = result.sum(axis=-1, keepdims=True) != 0
         result = (result - result[:1, :, 1:2]) * there
         return _upright(result)
@@ -76,7 +76,7 @@ def kinetics_normalize(data: SequenceSet, *, frames: int = 300, people: int = 2)
 
     2s-AGCN, AAGCN and MS-G3D need `kinetics_normalize_up`.
 
-    x and y are moved by half a picture, joints of confidence 0 go to 0, and in every frame by itself the people with
+    x and y are moved by half a picture, joints of confidence 0 go to 0, and in every frame separately the people with
     the most confidence come first. A recording is cut at `frames`, or followed by zeros. The published code chooses
     among the first five people of a frame and begins at frame 0, which is empty; here all people count, from the first
     frame on.
@@ -105,7 +105,7 @@ def pyskl_normalize_3d(data: SequenceSet) -> SequenceSet:
     """PYSKL's `PreNormalize3D` (Duan et al., ACM MM 2022), which MMAction2 shares, on NTU RGB+D: ST-GCN++ and others.
 
     Of two people the one who is there longer comes first, and frames without that one are dropped. All is centred on
-    that person's mid-spine in the first frame and turned as by `ntu_normalize`. Lengths and people stay otherwise.
+    that person's mid-spine in the first frame and turned as by `ntu_normalize`. Sizes and people stay as they are.
 
     Raises:
         SequenceError: if the layout is not "ntu-rgb+d".
@@ -281,7 +281,7 @@ def _kinetics(data: SequenceSet, who: str, frames: int, people: int, *, up: floa
 
 
 def _each(data: SequenceSet, change: Callable[[Array64, int], Array64]) -> SequenceSet:
-    """Every recording as `change` makes it of (M, T, V, C) and its index; one without a people axis stays so."""
+    """Apply `change` to (M, T, V, C) and the index of every recording; one without a people axis gets none."""
     coords: list[Array] = []
     for i, original in enumerate(data.coords):
         people = change(data.people(i).astype(np.float64), i).astype(np.float32)
@@ -303,7 +303,7 @@ def _expect_positive(who: str, frames: int, people: int) -> None:
 
 
 def _repeated(person: Array64, frames: int) -> Array64:
-    """(frames, V, C): a person (T, V, C) cut or repeated, without absent frames at the end (any, if the first is)."""
+    """(frames, V, C): a person cut or repeated, without absent frames at the end (anywhere, if the first is absent)."""
     person = person[:frames]
     there = person.sum(axis=(1, 2)) != 0
     if not there.any():
@@ -315,7 +315,7 @@ def _repeated(person: Array64, frames: int) -> Array64:
 def _upright(coords: Array64) -> Array64:
     """Turned so that the first person's first frame has the spine along z, then the shoulder line along x.
 
-    The second rotation is about the axis that is shortest to x, as published, and may tilt the spine a little.
+    The second rotation is the shortest one to x, as published, and may tilt the spine a little.
     """
     for (start, end), axis in ((SPINE, (0.0, 0.0, 1.0)), (SHOULDERS, (1.0, 0.0, 0.0))):
         coords = coords @ _rotation(coords[0, 0, end] - coords[0, 0, start], np.array(axis)).T
