@@ -1,6 +1,7 @@
 """A skeleton layout out of a hierarchy's joint names: left and right, shoulders and spine follow from the names.
 
-Joint names in motion capture follow no standard. What is not recognised is left out of the layout.
+Joint names in motion capture follow no standard. What is not recognised is left out of the layout,
+and `stgcnlib.transforms` then works without it.
 """
 
 from __future__ import annotations
