@@ -41,7 +41,7 @@ def demo_sequences(
     Layout "ntu-rgb+d": 25 joints in metres, 30 frames per second, 40 to 120 frames. The floor is z = 0 and
     z points up; a person facing the sensor looks along -y and has the left hand at +x. One-sided actions
     are done with the preferred hand or foot: subjects marked "left" in the group "hand" mirror them.
-    Some actions share a kind of motion and differ in one limb only ("squat" and "squat with
+    Some actions share a kind of motion and differ only in some limbs ("squat" and "squat with
     arms forward"; "walk in place" and "walk while phoning"; "wave", "raise hand", "point", "phone call").
 
     Args:
@@ -50,7 +50,7 @@ def demo_sequences(
         seed: of all randomness. A recording depends on seed, subject, action and trial alone, handedness
             also on `subjects`.
         noise: standard deviation of the sensor noise in metres at knees and elbows; less for the trunk,
-            more for hands and feet. Slow drift of two thirds of it is added. 0: neither.
+            more for hands and feet. Slow drift of two thirds of it is added. 0 adds neither.
         actions: which actions, in the order of the class labels; all of `demo_actions()` if None.
 
     Returns:

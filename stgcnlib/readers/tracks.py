@@ -59,9 +59,9 @@ def tracked(frames: Sequence[Sequence[Detection]], *, axes: int, source: Path) -
 
     Where every detection has an identity, and none is there twice in a frame, each identity is a person, the one seen
     in most frames first; more than `MOST_PEOPLE` identities are joined by `joined`. Otherwise there are as many people
-    as are seen at once. The detections of a frame are assigned together, to the people who were last seen nearest (the
-    assignment of least total distance); a detection that is further off than its own size goes to a person not yet
-    seen, if one is left.
+    as are seen at once, `MOST_PEOPLE` at most. The detections of a frame are assigned together, to the people who were
+    last seen nearest (the assignment of least total distance); a detection that is further off than its own size goes
+    to a person not yet seen, if one is left.
 
     Raises:
         SkeletonFormatError: if there are more than `MOST_FRAMES` frames, or an infinite coordinate.
