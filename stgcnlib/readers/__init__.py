@@ -194,7 +194,7 @@ def read(
     }
     options = {key: value for key, value in told.items() if value is not None}
     if unfit := [key for key in options if key not in _OPTIONS.get(name, ())]:
-        raise SkeletonFormatError(f"{source}: {unfit[0]}= says nothing to format {name!r}; leave it out")
+        raise SkeletonFormatError(f"{source}: format {name!r} does not take {unfit[0]}=; leave it out")
     with _naming():
         data = readers[name].read(files, source, **options)
     return _without(data, unwanted, source)

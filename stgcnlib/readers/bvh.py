@@ -135,7 +135,7 @@ def _hierarchy(words: Iterator[str], file: Path) -> list[_Joint]:
                 break
             case "ROOT" | "JOINT" | "END" as found:
                 if (found == "ROOT") != (not joints) or (found != "ROOT" and not open_joints):
-                    raise SkeletonFormatError(f"{file}: {found} stands where it cannot; one ROOT holds all joints")
+                    raise SkeletonFormatError(f"{file}: {found} is not allowed here; one ROOT must hold all joints")
                 parent = open_joints[-1] if open_joints else -1
                 name = word()
                 if is_end := found == "END":

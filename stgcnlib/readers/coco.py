@@ -103,7 +103,9 @@ def _instances(content: list[dict[str, Any]], file: Path) -> dict[str, dict[int 
         frame, instances = entry.get("frame_id", i), entry.get("instances")
         where = f"{file}: frame {str(frame)[:40]}"
         if type(frame) is not int or frame in frames or not isinstance(instances, list):
-            raise SkeletonFormatError(f"{where}: 'frame_id' is no number of its own, or 'instances' no list")
+            raise SkeletonFormatError(
+                f"{where}: 'frame_id' is not a number or occurs twice, or 'instances' is not a list"
+            )
         frames[frame] = []
         for instance in instances:
             if not isinstance(instance, dict):

@@ -207,9 +207,7 @@ def add_labels(recordings: Sequence[Recording], folders: Sequence[str], source: 
             entry = dict(zip(columns, (field.strip() for field in fields), strict=True))
             name = entry.pop("name")
             if known.setdefault(name, entry) != entry:
-                raise SkeletonFormatError(
-                    f"{file}: line {i} tells something else of {name[:80]!r} than a line before; keep one"
-                )
+                raise SkeletonFormatError(f"{file}: line {i} contradicts an earlier line about {name[:80]!r}; keep one")
     if missing := [r.name for r in recordings if r.name not in known]:
         raise SkeletonFormatError(f"{file}: has no line for {shorten(missing)}; add name and label")
     columns = [column for column in columns if column not in ("name", "label")]
@@ -224,7 +222,7 @@ def add_labels(recordings: Sequence[Recording], folders: Sequence[str], source: 
         recording.groups.update({column: values[i] for column, values in groups.items()})
     if differing:
         warn(
-            f"{file}: tells other labels than {len(differing)} recordings themselves, which are followed: "
+            f"{file}: its labels differ from those in {len(differing)} recordings, which are used: "
             f"{', '.join(differing[:4])}{', …' * (len(differing) > 4)}"
         )
 

@@ -177,7 +177,7 @@ def _recordings(
         told = [where[_plain(fields[roles["joint"]])]] if table.is_long else list(range(len(order)))
         if table.is_long and (name, frame, identity, told) == before:
             raise SkeletonFormatError(
-                f"{file}: line {i + 2} tells the joint of the line before once more; a column 'person' is needed"
+                f"{file}: line {i + 2} repeats the joint of the line before; add a column 'person'"
             )
         before = (name, frame, identity, told)
         # Somebody who already has these joints is another person, even if the identity is the same.

@@ -63,7 +63,7 @@ def read(files: list[Path], source: Path) -> SequenceSet:
         recordings.append(Recording(file.stem, tracked(frames, axes=2, source=file), label))
     if differing:
         warn(
-            f"{source}: {len(differing)} clips tell another label than the label file, which is followed: "
+            f"{source}: labels in {len(differing)} clips differ from the label file, which is used: "
             f"{', '.join(differing[:4])}{', …' * (len(differing) > 4)}"
         )
     count = max(CLASSES, *(label + 1 for label in names)) if names else 0

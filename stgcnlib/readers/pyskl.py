@@ -83,7 +83,7 @@ def read(files: list[Path], source: Path, *, layout: SkeletonLayout | str | None
         wanted = (
             f"layout {skeleton.name!r} has ({len(skeleton)}, {skeleton.dimensions})"
             if skeleton is not None
-            else f"what is read is {shorten(sorted(LAYOUTS))}, one of them a file, and others by layout="
+            else f"a file may hold one of {shorten(sorted(LAYOUTS))}; give layout= for other skeletons"
         )
         raise SkeletonFormatError(f"{file}: skeletons of (joints, axes) {shorten(sorted(kinds))}; {wanted}")
     recordings = [recording for recording, _, _ in read_ones]

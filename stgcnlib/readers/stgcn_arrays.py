@@ -136,7 +136,9 @@ def _named(file: Path) -> tuple[list[str], list[int]]:
         raise SkeletonFormatError(f"{file}: is no pair of names and labels (it is a {type(content).__name__})")
     names, labels = (_plain(value) for value in content)
     if not names or not all(isinstance(name, str) for name in names) or len(names) != len(labels):
-        raise SkeletonFormatError(f"{file}: has {len(names)} names and {len(labels)} labels; expected as many texts")
+        raise SkeletonFormatError(
+            f"{file}: has {len(names)} names and {len(labels)} labels; expected texts, as many as labels"
+        )
     wrong = [label for label in labels if type(label) is not int or not 0 <= label < MOST_CLASSES]
     if wrong:
         raise SkeletonFormatError(f"{file}: labels such as {str(wrong[0])[:40]} are no class indices from 0")

@@ -209,7 +209,7 @@ def test_normalize_uses_the_layout(tmp_path: Path) -> None:
         ("OFFSET 0 10 0", "OFFSET 0 a 0", "OFFSET holds other than numbers"),
         ("OFFSET 0 10 0", "OFFSET 0 nan 0", "NaN or infinite"),
         ("OFFSET 0 10 0", "ORIGIN 0 10 0", "'ORIGIN' is unknown in HIERARCHY"),
-        ("JOINT Neck", "ROOT Neck", "ROOT stands where it cannot"),
+        ("JOINT Neck", "ROOT Neck", "ROOT is not allowed here"),
         ("JOINT LeftArm", "JOINT Neck", "two joints have one name"),
         ("JOINT LeftArm", "JOINT Left Arm", "no brace follows 'Left'"),
         ("}\nMOTION", "MOTION", "HIERARCHY is not closed"),

@@ -203,9 +203,7 @@ def test_an_identity_that_repeats_in_a_frame_loses_nobody(write: Write, tmp_path
 def test_joints_told_in_turn_need_a_person(tmp_path: Path) -> None:
     pose = motion(1, 17)[0]
     lines = [f"0,{v},{p[v, 0]},{p[v, 1]}" for v in range(17) for p in (pose, pose + 4)]
-    with pytest.raises(
-        SkeletonFormatError, match=r"line 3 tells the joint of the line before once more; a column 'pers"
-    ):
+    with pytest.raises(SkeletonFormatError, match=r"line 3 repeats the joint of the line before; add a column 'pers"):
         read(put(tmp_path / "t.csv", "\n".join(["frame,joint,x,y", *lines])))
 
 
@@ -424,7 +422,7 @@ def test_two_lines_that_contradict_each_other(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text("name,label\nr0,run\nr0,run\n")
     assert read(tmp_path).class_names == ("run",)
     (tmp_path / "labels.csv").write_text("name,label\nr0,run\nr0,walk\n")
-    with pytest.raises(SkeletonFormatError, match=r"line 3 tells something else of 'r0' than a line before"):
+    with pytest.raises(SkeletonFormatError, match=r"line 3 contradicts an earlier line about 'r0'"):
         read(tmp_path)
 
 
@@ -464,6 +462,6 @@ def test_labels_of_a_table_and_of_labels_csv(tmp_path: Path) -> None:
     assert read(tmp_path).class_names == ("run",)
     (tmp_path / "labels.csv").write_text("name,label\nt,walk\n")
     with pytest.warns(
-        UserWarning, match=r"labels\.csv: tells other labels than 1 recordings .* t \('run', not 'walk'\)"
+        UserWarning, match=r"labels\.csv: its labels differ from those in 1 recordings .* t \('run', not 'walk'\)"
     ):
         assert read(tmp_path).class_names == ("run",)

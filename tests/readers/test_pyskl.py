@@ -105,7 +105,7 @@ def test_nan_joints_were_not_found(tmp_path: Path) -> None:
 
 def test_other_joints_by_a_layout(tmp_path: Path) -> None:
     file = write_pyskl(tmp_path, [annotation("a", 0, motion(4, 20)[None])])
-    with pytest.raises(SkeletonFormatError, match=r"\(20, 2\); what is read is .* and others by layout="):
+    with pytest.raises(SkeletonFormatError, match=r"\(20, 2\); a file may hold one of .*; give layout= for other"):
         read(file)
     data = read(file, layout="nw-ucla")
     assert (data.layout.name, data.channels) == ("nw-ucla", 3)

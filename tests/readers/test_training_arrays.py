@@ -271,7 +271,7 @@ def test_two_npz_in_a_folder(tmp_path: Path) -> None:
 
 
 def test_options_of_other_formats_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(SkeletonFormatError, match="names= says nothing to format 'st-gcn'"):
+    with pytest.raises(SkeletonFormatError, match="format 'st-gcn' does not take names="):
         read(write_stgcn(tmp_path), names=["a", "b"])
 
 
