@@ -39,7 +39,7 @@ def jitter(data: SequenceSet, *, snr_db: float | None = None, std: float | None 
         return data
     if not np.isfinite(snr_db if snr_db is not None else std or 0.0) or (std is not None and std < 0):
         raise SequenceError(
-            f"jitter: snr_db={snr_db}, std={std} is not a valid noise level; give snr_db in decibels, or a std of at least 0"
+            f"jitter: snr_db={snr_db}, std={std} is no valid noise level; give snr_db in decibels, or std of at least 0"
         )
     rng = np.random.default_rng(seed)
     axes = data.layout.dimensions or data.channels

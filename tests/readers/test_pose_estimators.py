@@ -71,7 +71,7 @@ def test_kinetics_label_files(tmp_path: Path) -> None:
     labels = {"abcdefghijk": {"has_skeleton": True, "label": "zumba", "label_index": 399}}
     put(tmp_path / "kinetics_val_label.json", labels)
     with pytest.warns(
-        UserWarning, match=r"1 clips tell another label .* abcdefghijk \('juggling balls', not 'zumba'\)"
+        UserWarning, match=r"labels in 1 clips differ .* abcdefghijk \('juggling balls', not 'zumba'\)"
     ):
         assert read(folder).labels.tolist() == [399]
     (tmp_path / "kinetics_val_label.json").rename(folder / "kinetics_val_label.json")
