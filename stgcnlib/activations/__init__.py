@@ -1,7 +1,7 @@
 """Every layer's features of every recording: `record` reads them from a network, `LayerStore` keeps them.
 
-`observing` lends a network's layers to others (the relevance maps use it). Nothing here measures
-features; that is for `stgcnlib.dtw` and what follows.
+`observing` gives other modules the outputs of a network's layers (the relevance maps use it). Features are
+measured elsewhere, in `stgcnlib.dtw` and the steps after it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Axis strings: how a layer's output lies, written as letters, such as "NCTV" or "(NM)CTV".
+"""Axis strings: the order of the axes of a layer's output, written as letters, such as "NCTV" or "(NM)CTV".
 
 Letters are N recordings, M people, C channels, T frames and V joints; a group in parentheses is one axis that holds
 several, the first outermost. Outputs are only rearranged here, never changed.
@@ -23,7 +23,7 @@ Axes: TypeAlias = str | Mapping[str, str]
 """One axis string for all layers, or one per layer name or pattern."""
 
 ZOO = "(NM)CTV"
-"""How the layers of our own networks lie: the people of one recording side by side along the first axis."""
+"""Axes of the layers of our own networks: the people of one recording are side by side along the first axis."""
 
 _ORDER = "NMCTV"
 _COMMON = (
@@ -62,10 +62,10 @@ def parse(axes: str) -> tuple[str, ...]:
 
 
 def axes_of(network: nn.Module, name: str, axes: Axes | None) -> str:
-    """The axis string of a layer: as asked for, else by ``network.layer_axes``, else that of our own networks.
+    """The axis string of a layer: from `axes`, else from ``network.layer_axes``, else `ZOO`.
 
     Raises:
-        AxesError: if the string is none, or a pattern fits no module of the network.
+        AxesError: if a string is no axis string, or a pattern fits no module of the network.
     """
     for source in (axes, getattr(network, "layer_axes", None)):
         if isinstance(source, str):
@@ -84,7 +84,7 @@ def arranged(tensor: Tensor, axes: str, sizes: Sizes, *, name: str) -> Tensor:
     """A layer's output as (N, M, C, T, V); a letter that its axes lack has size 1.
 
     Raises:
-        AxesError: if the shape is not what the axes say of this batch; names layer, axes and shape, and what fits.
+        AxesError: if the shape does not agree with the axes and this batch; names them, and axes that fit.
     """
     groups = parse(axes)
     wrong = _misfit(tuple(tensor.shape), groups, sizes)
@@ -111,7 +111,7 @@ def arranged(tensor: Tensor, axes: str, sizes: Sizes, *, name: str) -> Tensor:
 
 
 def _misfit(shape: Sequence[int], groups: Sequence[str], sizes: Sizes) -> str | None:
-    """Why a shape does not lie as the groups say, or `None`."""
+    """Why a shape does not agree with the groups, or `None`."""
     if len(shape) != len(groups):
         return f"it has {len(shape)} axes"
     known = {"N": sizes.N, "M": sizes.M, "V": sizes.V}

@@ -1,6 +1,6 @@
-"""Opening the zarr folder of a LayerStore: only what `record` writes is taken, and sizes are known before it is read.
+"""Opening the zarr folder of a LayerStore: only what `record` writes is accepted; sizes are checked before reading.
 
-Where an artefact's sums are known, each file is compared with its sum when it is read first.
+Where an artefact's checksums are known, each file is compared with its own when it is first read.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from stgcnlib.artefacts import Sums
 __all__ = ["CHUNK_BYTES", "check_array", "check_details", "open_folder"]
 
 CHUNK_BYTES = 2**20
-"""About as many are in a chunk, where a row has fewer."""
-_MOST = 2**26  # bytes of metadata: the lengths of all recordings at all layers are in them
+"""A chunk has about so many bytes; a longer row is a chunk by itself."""
+_MOST = 2**26  # most bytes of a metadata file, which has the lengths of all recordings at all layers
 _FIELDS: dict[str, type | tuple[type, ...]] = {
     "name": str, "index": int, "title": str, "array": str, "joints": int, "temporal_stride": int, "lengths": list,
     "rounding": (int, float),
@@ -37,7 +37,7 @@ _FIELDS: dict[str, type | tuple[type, ...]] = {
 
 
 class _CheckedStore(LocalStore):
-    """A folder whose files are compared with their sums when they are read first."""
+    """A folder whose files are compared with their checksums when they are first read."""
 
     def __init__(self, root: Path, sums: Sums) -> None:
         super().__init__(root, read_only=True)
@@ -53,11 +53,11 @@ class _CheckedStore(LocalStore):
 
 
 def open_folder(folder: Path, sums: Sums | None) -> zarr.Group:
-    """The zarr group of a folder, read only; its metadata are looked at before zarr reads them.
+    """The zarr group of a folder, read only; its metadata files are checked before zarr reads them.
 
     Raises:
-        ValueError, OSError: they are missing, no regular file, or larger than any of ours.
-        Exception: whatever zarr stumbles over.
+        ValueError, OSError: a metadata file is missing, is not a regular file, or is too large.
+        Exception: zarr raises errors of many kinds for damaged files.
     """
     for file in (folder / "zarr.json", *sorted(folder.glob("*/zarr.json"))):
         status = file.lstat()
@@ -68,7 +68,7 @@ def open_folder(folder: Path, sums: Sums | None) -> zarr.Group:
 
 
 def check_details(entries: Any) -> None:
-    """Refuse what a store says of its layers unless every field is there, of its type and within its range.
+    """Refuse a store's entries about its layers unless every field is there, of its type and within its range.
 
     Raises:
         ValueError: names the layer and the field.

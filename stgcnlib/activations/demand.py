@@ -1,7 +1,8 @@
 """LayersOnDemand: layers of a network that are not kept, but recorded again when they are asked for.
 
-A recipe holds the network's weights, the recordings and what a LayerStore's manifest says. A whole layer lies in one
-unnamed file while it is in use, which the system removes with the process at the latest. Numbers are those of `record`.
+A recipe holds the network's weights, the recordings and the entries of a LayerStore's manifest. A whole layer is kept
+in an unnamed file while it is in use; the system removes the file when the process ends, at the latest. The features
+equal those of `record`.
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ FORMAT = "stgcnlib-layers-on-demand"
 VERSION = 1
 RECIPE, WEIGHTS, RECORDINGS = "recipe.json", "network.pt", "recordings.npz"
 
-_RECENT_BYTES = 2**28  # recordings whose features at all layers are held
-_SINGLES = 0.25  # of all batches: if more are passed for single recordings of a layer, the whole layer is recorded
+_RECENT_BYTES = 2**28  # of features kept in memory: those of the last recordings, at all layers
+_SINGLES = 0.25  # share of the batches; once so many passed for single recordings of a layer, all of it is recorded
 
 
 def feature_bytes(
@@ -77,13 +78,15 @@ def write_recipe(
     dtype: Stored = "float32",
     device: str = "cpu",
 ) -> None:
-    """Write what records layers again into a new folder; one recording of each length passes through the network.
+    """Write a recipe, from which the layers can be recorded again, to a new folder.
+
+    One recording of each length and number of people passes through the network, which tells the layers' sizes.
 
     Args:
         folder: must not exist.
         network: whose layers they are.
         data: N recordings.
-        name, options: as `load_network`, that make such a network.
+        name, options: arguments of `load_network` that make such a network.
         home: folder from which the module of a network of one's own is imported.
         layers, axes, dtype, device: as `record`.
 
@@ -125,7 +128,7 @@ def write_recipe(
 
 
 def _outside(folder: Path) -> Path:
-    """What a recipe's paths are relative to: the study's folder, for the recipe is moved within it once written."""
+    """The folder that a recipe's paths are relative to: the study's, within which the recipe is moved later."""
     home = folder.resolve()
     return next((each.parent for each in home.parents if each.name == "artefacts"), home)
 
@@ -133,7 +136,7 @@ def _outside(folder: Path) -> Path:
 class LayersOnDemand(LayerStore):
     """Layers of one network over one set of recordings, recorded when their features are asked for.
 
-    As a `LayerStore`; each ``store[name]`` is a new object, and what it recorded goes with it.
+    It is used as a `LayerStore`. Each ``store[name]`` is a new object; the layer that it recorded is removed with it.
     """
 
     def __init__(self, folder: Path, recipe: Mapping[str, Any]) -> None:
@@ -217,7 +220,7 @@ class LayersOnDemand(LayerStore):
         return rows
 
     def single(self, name: str, i: int) -> tuple[NDArray[np.float32], bool]:
-        """One recording's rows at a layer, from the batch that it is in, and whether that had to pass."""
+        """One recording's rows at a layer, and whether its batch had to pass through the network for them."""
         missed = i not in self._recent
         if missed:
             batch = next(batch for batch in self._batches if i in batch)
@@ -236,7 +239,7 @@ class LayersOnDemand(LayerStore):
 
     @property
     def many(self) -> int:
-        """So many batches for single recordings cost about as much as a whole layer."""
+        """Batches that may pass for single recordings of a layer before the whole layer is recorded."""
         return max(1, int(_SINGLES * len(self._batches)))
 
     def _passes(
@@ -271,7 +274,7 @@ class LayersOnDemand(LayerStore):
 
     @property
     def _scratch(self) -> Path | None:
-        """Where whole layers lie while they are in use: beside the recipe, or where the system keeps such files."""
+        """Folder for whole layers in use: the recipe's parent, or `None`, the system's temporary folder."""
         home = self._folder.parent
         return home if os.access(home, os.W_OK) else None
 

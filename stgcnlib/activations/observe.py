@@ -1,7 +1,7 @@
-"""Looking into a network during a pass, and leaving it exactly as it was.
+"""Reading a network's layers during a pass, and leaving the network exactly as it was.
 
-Forward hooks hand out copies of layer outputs; train/eval flags, ``requires_grad`` and the device
-come back whatever happens. What is done with the outputs is decided by `record` and `stgcnlib.explain`.
+Forward hooks copy the layers' outputs; train/eval flags, ``requires_grad`` and the device are restored, after an
+error too. `record` and `stgcnlib.explain` use the outputs.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ Pass: TypeAlias = Callable[[Tensor], tuple[Tensor, dict[str, Tensor]]]
 
 @dataclass(frozen=True)
 class Layer:
-    """A place whose features are looked at: its module name, its index (0 = input), a short title, and its axes.
+    """A place in a network that is recorded: its module name, its index (0 = input), a short title, and its axes.
 
-    `name` is that of the module, or "input"; `index` counts from 0, the input; `title` is what figures say; `axes` says
-    in an axis string how the output lies (`stgcnlib.activations.axes`).
+    `name` is that of the module, or "input"; `index` counts from 0, the input; `title` is its name in figures; `axes`
+    is the axis string of its output (`stgcnlib.activations.axes`).
     """
 
     name: str
@@ -58,20 +58,19 @@ def find_layers(
 
     Args:
         layers: module names, ``fnmatch`` patterns, or "input"; `None` means ``network.layer_names``.
-            A pattern chooses among ``network.layer_names`` and, if none of those fits, among all modules; there
-            ``*`` stands for one part of a name, so that "blocks.*" are the blocks and not what is within them,
-            unless only names with more parts fit.
-        axes: how the layers' outputs lie, such as "NCTV", for all or by name or pattern; `None` means
+            A pattern chooses among ``network.layer_names`` and, if none of those fits, among all modules. Among all
+            modules, ``*`` stands for one part of a name: "blocks.*" are the blocks and not the modules within them.
+            Only if no such name fits does it stand for several parts.
+        axes: axis string of the layers' outputs, such as "NCTV", for all layers or by name or pattern; `None` means
             ``network.layer_axes``, else "(NM)CTV" as in our own networks.
 
     Returns:
-        One `Layer` each. A zoo block keeps its number ("layer 5") when only some are chosen; with
-        modules that are no blocks among the chosen, layers are numbered as they come, and those
-        modules are titled by their names.
+        One `Layer` each. A zoo block keeps its number ("layer 5") when only some blocks are chosen. Where other
+        modules are chosen too, `index` counts the chosen layers, and the title of these modules is their name.
 
     Raises:
         LayerNotFoundError: if a name or pattern matches nothing; the nearest names are suggested.
-        AxesError: if an axis string is none.
+        AxesError: if an axis string is invalid, or a pattern of `axes` fits no module.
     """
     blocks = list(getattr(network, "layer_names", ()))
     modules = [name for name, _ in network.named_modules() if name]
@@ -113,12 +112,12 @@ def observing(
     """A function that runs the network in eval mode and returns what the named modules put out.
 
     Inside the block, ``logits, outputs = forward(x)`` takes x (N, C, T, V, M) and gives the network's
-    output and, per name, a copy of the module's output as its axes say, safe from in-place layers
-    that follow; "input" gives x itself. On the way out, after an error too, hooks are removed and
+    output and, per name, a copy of the module's output in its own axes, which later in-place layers
+    do not change; "input" gives x itself. At the end, after an error too, hooks are removed and
     train/eval flags, ``requires_grad``, precision and device are restored.
 
-    A pass is the same under ``torch.no_grad``, ``inference_mode`` and ``autocast``; with `gradients` the whole block
-    is. Weights in half precision are widened to float32 meanwhile, and come back bit by bit.
+    A pass gives the same numbers under ``torch.no_grad``, ``inference_mode`` and ``autocast``; with `gradients` this
+    holds for all code in the block. Weights in half precision are float32 meanwhile, and are restored bit by bit.
 
     Args:
         layers: of `find_layers`, or module names whose outputs are (N*M, C, T, V), or "input".
@@ -133,7 +132,7 @@ def observing(
 
     Raises:
         LayerNotFoundError: if a named module was not called, or was called more than once.
-        AxesError: if its output is no tensor, or does not lie as its axes say.
+        AxesError: if its output is no tensor, or its shape does not agree with its axes.
     """
     device = usable_device(device)
     lie = {layer.name: layer.axes for layer in map(_as_layer, layers)}
@@ -215,7 +214,7 @@ def observing(
 
 @contextmanager
 def _undisturbed(device: torch.device, *, gradients: bool) -> Iterator[None]:
-    """Within, gradients are tracked or not as asked, and nothing is cast, whatever holds outside."""
+    """Within the block, gradients are tracked or not as asked, and autocast is off, whatever the caller has set."""
     with torch.inference_mode(False), torch.set_grad_enabled(gradients), torch.autocast(device.type, enabled=False):
         yield
 
@@ -251,7 +250,8 @@ def temporal_stride(lengths: NDArray[np.int64], layer_lengths: NDArray[np.int64]
     """Input frames per layer frame, r: the r with ceil(T / r) = T_l for all recordings.
 
     Where short recordings leave a choice, a power of two is preferred (strides multiply), then the
-    smallest. Where no r fits (a network that crops its borders), r is how T grows with T_l, rounded.
+    smallest. Where no r fits (a network that crops its borders), r is the range of T over that of T_l, rounded
+    (where all T_l are equal, the median of T / T_l).
 
     `lengths` (N,) are frames of the recordings, `layer_lengths` (N,) what a layer keeps of them.
     """

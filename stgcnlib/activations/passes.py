@@ -1,7 +1,6 @@
-"""Recordings through a network, batch by batch, and each layer's output as rows: one frame of one recording each.
+"""Passing recordings through a network in batches; each layer's output becomes rows, one per frame of a recording.
 
-Here are the values that `record` keeps and that layers which are recorded again give: the same batches, the same
-numbers.
+`record` and `LayersOnDemand` both get their features here: the same batches give the same numbers.
 """
 
 from __future__ import annotations
@@ -137,7 +136,7 @@ def _rows(
     M, C, T, V = features.shape
     wide = np.zeros((T, V, most, C), dtype=np.float32)
     wide[:, :, :M] = features.transpose(2, 3, 0, 1)
-    # A person whose coordinates are all zero is absent, whatever biases make of the zeros.
+    # A person whose coordinates are all zero is absent, though the network's biases make features of the zeros.
     wide[:, :, :M][:, :, ~_present(member)] = 0
     return wide.reshape(T, V * most * C)
 

@@ -1,4 +1,4 @@
-"""One vector per recording and layer: features averaged over frames and joints, for other tools to start from."""
+"""One vector per recording and layer: features averaged over frames and joints, for use in other tools."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Recording every layer's features of a SequenceSet into a LayerStore.
 
-The network sees all recordings in one pass, in eval mode; features go to a scratch file per layer batch
-by batch, so memory does not grow with the set, and then into the store in the recordings' order.
+All recordings pass through the network once, in eval mode. Batch by batch, features are appended to one scratch file
+per layer, so that memory does not grow with the set; then they are written to the store in the recordings' order.
 """
 
 from __future__ import annotations
@@ -61,13 +61,13 @@ def record(
     """Features of every recording at the input and at each layer.
 
     Args:
-        network: any module that takes (N, C, T, V, M). It comes back with the hooks, modes and device that it came
-            with.
+        network: any module that takes (N, C, T, V, M). Its hooks, modes and device are the same
+            afterwards.
         layers: module names or ``fnmatch`` patterns such as "blocks.*"; `None` means ``network.layer_names``. The
             input is always there too, as layer 0.
-        axes: how the layers' outputs lie: "NCTV", "NTVC", "NCT", "(NM)CTV" …, for all layers, or a dictionary by
+        axes: axis string of the layers' outputs: "NCTV", "NTVC", "NCT", "(NM)CTV" …, for all layers, or a dictionary by
             name or pattern. Letters are N recordings, M people, C channels, T frames and V joints; (NM) is one axis
-            of both. Without V or M, joints or people are no longer told apart. `None` means ``network.layer_axes``,
+            of both. A layer without V or M does not tell joints or people apart. `None` means ``network.layer_axes``,
             else "(NM)CTV".
         store: folder to write (zarr), atomically; a LayerStore that is there already is replaced.
             `None` keeps everything in memory.
@@ -75,11 +75,11 @@ def record(
         padding: "none" runs recordings of equal length together, so that nothing is padded. "crop" pads
             all to the longest with zeros, for networks that need one length, and keeps the first
             ceil(T_l * f / F) frames of a recording with f of F frames.
-        people: whose features are kept; the network always sees everybody. "main" is the person with the
+        people: whose features are kept; the network always reads all people. "main" is the person with the
             most motion. "concatenate" puts people side by side along each joint's channels, zeros for
             people who are absent. "auto" is "main" if more than half of the recordings hold one person.
-        dtype: in which features are kept. "float16" takes half of the room; each number is rounded to 11 binary digits,
-            and what that takes off a layer is in ``store[name].rounding``.
+        dtype: in which features are kept. "float16" takes half of the space; each number is rounded to 11 binary
+            digits, and ``store[name].rounding`` is the relative error of that at a layer.
         progress: whether to draw a bar; `None` decides by the terminal.
 
     Returns:
@@ -88,9 +88,9 @@ def record(
 
     Raises:
         LayerNotFoundError: if a layer does not exist.
-        AxesError: if a layer's output does not lie as its axes say; names what would fit.
+        AxesError: if a layer's output does not agree with its axes; names axes that would fit.
         LayoutError, SequenceError: if the recordings do not fit the network; if a layer's features are too large for
-            "float16", or `dtype` is another.
+            "float16", or `dtype` is unknown.
         SkeletonFormatError: if `store` names something that is not a LayerStore.
     """
     if dtype not in get_args(Stored):
@@ -208,7 +208,7 @@ def _destination(store: str | os.PathLike[str] | None) -> Iterator[tuple[Path | 
 
 
 class _Scratch:
-    """Rows of one layer in the order in which they come, in a raw file, or in memory without a folder."""
+    """Rows of one layer in the order in which they come, in a raw file or, without a folder, in memory."""
 
     def __init__(self, folder: Path | None, name: str, layer: Layer, dtype: Stored) -> None:
         self.layer, self.dtype = layer, np.dtype(dtype)
@@ -238,7 +238,7 @@ class _Scratch:
 
     @property
     def rounding(self) -> float:
-        """Root mean square of what rounding took off, over that of the features."""
+        """Root mean square of the rounding errors, over that of the features."""
         return float(np.sqrt(self._lost / self._squares)) if self._squares > 0 else 0.0
 
     def _rounded(self, rows: NDArray[np.float32]) -> NDArray[np.floating]:

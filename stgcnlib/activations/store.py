@@ -34,7 +34,7 @@ _BLOCK_BYTES = 2**26  # rows that are moved or read ahead at a time
 class LayerActivations:
     """Features of all recordings at one layer.
 
-    Made by `LayerStore`, not by hand. Features that cannot be read, since a file is damaged, are a SkeletonFormatError.
+    Made by `LayerStore`, not by hand. Reading features from a damaged file raises SkeletonFormatError.
 
     Attributes:
         name: the module's name, or "input".
@@ -46,7 +46,7 @@ class LayerActivations:
         joints: V.
         channels: C (times the number of people where they are concatenated).
         temporal_stride: input frames per frame of this layer.
-        rounding: root mean square of what storing took off the features, over that of the features; 0 in float32.
+        rounding: root mean square of the rounding errors, over that of the features; 0 in float32.
     """
 
     def __init__(self, features: zarr.Array[Any], details: Mapping[str, Any], *, origin: str = "LayerStore") -> None:
@@ -76,7 +76,7 @@ class LayerActivations:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """In which features are kept; they are read as float32."""
+        """The dtype in which features are kept; they are read as float32."""
         return np.dtype(self.features.dtype)
 
     def __len__(self) -> int:
@@ -123,7 +123,7 @@ class LayerActivations:
             return np.asarray(features[start:stop], dtype=np.float32)
         except StgcnlibError:
             raise
-        except Exception as error:  # zarr and its stores stumble over damaged files in many ways
+        except Exception as error:  # zarr and its stores raise errors of many kinds for damaged files
             raise SkeletonFormatError(
                 f"{self._origin}: features of layer {self.name!r} are damaged ({error}); record it again"
             ) from None
@@ -161,7 +161,7 @@ class LayerStore:
                 check_array(root, SCORES, ("float32",))
         except StgcnlibError:
             raise
-        except Exception as error:  # zarr stumbles over damaged metadata in many ways
+        except Exception as error:  # zarr raises errors of many kinds for damaged metadata
             raise SkeletonFormatError(f"{origin}: incomplete LayerStore ({error}); record it again") from None
         self.manifest: dict[str, Any] = {**attributes, "layers": list(self._layers)}
 
@@ -171,12 +171,13 @@ class LayerStore:
 
         Args:
             path: a folder, or a URL of one that fsspec reads, such as ``s3://bucket/trained.zarr``; zarr reads it
-                through fsspec, which asks for a package of its own for most kinds of URL.
-            sums: of its files, each of which is compared when it is read first; `None`: those of the manifest beside
-                it, if a study made it.
+                through fsspec, which needs a further package for most kinds of URL.
+            sums: checksums of its files; each file is compared when it is first read. `None`: those in the manifest
+                beside the folder, if a study made it.
 
         Raises:
-            DamagedError: files are missing or too many by their sums; on reading, one that is not as it was written.
+            DamagedError: by the checksums, a file is missing or does not belong there; on reading, a file is not as it
+                was written.
             SkeletonFormatError: if nothing is there, or it is incomplete or something else, or fsspec cannot read URLs
                 of this kind.
         """
@@ -189,7 +190,7 @@ class LayerStore:
             root = open_folder(folder, checked_names(folder) if sums is None else sums)
         except StgcnlibError:
             raise
-        except Exception as error:  # zarr stumbles over damaged metadata in many ways
+        except Exception as error:  # zarr raises errors of many kinds for damaged metadata
             raise SkeletonFormatError(
                 f"{folder}: not a LayerStore ({type(error).__name__}: {error}); give a folder that record() wrote"
             ) from None
@@ -200,7 +201,7 @@ class LayerStore:
         """Whether the folder was written by `record`, even if it is incomplete by now."""
         try:
             return bool(open_folder(local_path(path), None).attrs.get("format") == FORMAT)
-        except Exception:  # whatever zarr stumbles over is none
+        except Exception:  # what zarr cannot read is none
             return False
 
     @property
