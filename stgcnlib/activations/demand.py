@@ -274,7 +274,7 @@ class LayersOnDemand(LayerStore):
 
     @property
     def _scratch(self) -> Path | None:
-        """Folder for whole layers in use: the recipe's parent, or `None`, the system's temporary folder."""
+        """Folder for whole layers in use: where the recipe's folder is, or `None`, the system's temporary folder."""
         home = self._folder.parent
         return home if os.access(home, os.W_OK) else None
 

@@ -2,7 +2,7 @@
 
 Every network has `layout`, `classes`, `channels`, `options` and `layer_names`; the outputs of those layers are
 (N*M, C, T, V), the people of one recording side by side. A network of one's own needs none of these: `own` finds it,
-and axis strings (`stgcnlib.activations.axes`) say how its layers lie.
+and axis strings (`stgcnlib.activations.axes`) say how the axes of its layers are ordered.
 """
 
 from __future__ import annotations

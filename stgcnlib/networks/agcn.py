@@ -36,12 +36,12 @@ class AdaptiveGraph(nn.Module):
         nn.init.constant_(self.bn.weight, 1e-6)  # a fresh block starts as its shortcut
 
     def learned_graph(self, A: Tensor) -> nn.Parameter:
-        """The learned graph B before training: next to nothing, beside the fixed A."""
+        """The learned graph B before training: almost zero, since the fixed A is added to it."""
         self.register_buffer("A", A.clone(), persistent=False)
         return nn.Parameter(torch.full_like(A, 1e-6))
 
     def likeness(self, part: int, x: Tensor) -> Tensor:
-        """(N*M, C, T, V) -> (N*M, V, V), how alike two joints are in the eyes of one partition."""
+        """(N*M, C, T, V) -> (N*M, V, V), how alike two joints are for one partition."""
         left, right = self.conv_a[part](x), self.conv_b[part](x)
         likeness: Tensor = torch.einsum("nctv,nctw->nvw", left, right) / (left.shape[1] * left.shape[2])
         return likeness
@@ -62,7 +62,7 @@ class AdaptiveGraph(nn.Module):
 
 
 class AttentiveGraph(AdaptiveGraph):
-    """AAGCN's: the learned graph starts as the skeleton, likeness is gated, and attention follows."""
+    """AAGCN's graph convolution: the learned graph starts as the skeleton, likeness is gated, and attention follows."""
 
     def __init__(self, channels_in: int, channels_out: int, A: Tensor) -> None:
         super().__init__(channels_in, channels_out, A)
@@ -109,7 +109,7 @@ class AGCN(PlannedRecognizer):
         channels: coordinates per joint.
         width: channels of the first blocks (64 as published); they double at each temporal stride.
         depth: number of blocks (10 as published), strides as in `block_plan`.
-        people: people with input statistics of their own, and the most in a recording.
+        people: largest number of people in a recording; each has input statistics of their own.
         dropout: share of the pooled features dropped in training.
         halvings: blocks at which frames halve and channels double, counted from 1; `None` means as in `block_plan`.
 

@@ -20,7 +20,7 @@ __all__ = ["check_fit", "check_numbers", "check_scores", "equal_batches", "netwo
 
 
 def network_batch(people: Sequence[NDArray[np.float32]], *, frames: int | None = None) -> Tensor:
-    """Recordings (M, T, V, C) of one M as a network's input (N, C, T, V, M), float32.
+    """Recordings (M, T, V, C) with the same M as a network's input (N, C, T, V, M), float32.
 
     Shorter recordings than `frames` are followed by zeros, as in the published data feeders; `None`
     means that all have the same length.
@@ -66,11 +66,11 @@ def check_fit(network: nn.Module, data: SequenceSet) -> None:
 
 
 def check_numbers(values: NDArray[np.floating], what: str, recording: str) -> None:
-    """Refuse what a network made of finite coordinates and is no number.
+    """Refuse values that a network computed from finite coordinates and that are not finite.
 
     Args:
         values: of one recording, any shape.
-        what: they are, in a few words.
+        what: what the values are, in a few words.
         recording: its name.
 
     Raises:
@@ -88,7 +88,7 @@ def check_scores(scores: Tensor, x: Tensor) -> Tensor:
     """What a network put out for a batch (N, C, T, V, M), if it is class scores (N, classes).
 
     Raises:
-        SequenceError: if it is anything else; a network of one's own may forget about people, or return a tuple.
+        SequenceError: if it is anything else; a network of one's own may not pool over people, or may return a tuple.
     """
     if isinstance(scores, Tensor) and scores.ndim == 2 and len(scores) == len(x):
         return scores

@@ -1,7 +1,7 @@
 """BlockGCN (Zhou et al., CVPR 2024): heads of channels with a graph each, and the shape of the whole pose beside them.
 
-The graph knows how many bones lie between two joints. The shape is told by the lengths of a spanning tree over the
-joints (their persistent homology in dimension 0), and is added to the input of every block.
+A graph has a weight for each number of bones between two joints. The shape is described by the edge lengths of a
+spanning tree over the joints (their persistent homology in dimension 0), and is added to the input of every block.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = ["BlockGCN", "spanning_tree_lengths"]
 
 PARTITIONS = 3
 HEADS = 8
-ELEMENTS = 64  # places at which the lengths of the spanning tree are looked at
+ELEMENTS = 64  # learned places that the lengths of the spanning tree are compared with
 SMALLEST = 1e-4  # added to norms, as published
 
 
@@ -144,9 +144,9 @@ def _normalised(graph: Tensor) -> Tensor:
 class BlockGCN(Recognizer):
     """Ten blocks of heads; coordinates are embedded first.
 
-    The published code takes the shape of the joints also where the network reads bones or motion. Here it is the shape
-    of what the network reads, so only networks of joints give their published scores. There, a batch's largest distance
-    scales all of its recordings; here each recording has its own scale, as in batches of one.
+    The published code computes the shape from the joints, even for a network that reads bones or motion. Here it is
+    computed from what the network reads, so only networks of joints give their published scores. The published code
+    divides distances by the largest one of the batch; here each recording is divided by its own, as in batches of one.
 
     Args:
         skeleton: layout of the joints, by name or as a `SkeletonLayout`.
@@ -155,10 +155,10 @@ class BlockGCN(Recognizer):
         width: channels of the first blocks (128 as published), a multiple of 4; they double once.
         heads: groups of channels with graphs of their own; `None` means 8 as published, or fewer that divide the width.
         depth: number of blocks (10 as published).
-        people: people with input statistics of their own, and the most in a recording.
+        people: largest number of people in a recording; each has input statistics of their own.
         dropout: share of the pooled features dropped in training.
-        halvings: blocks at which frames halve, counted from 1, the first of them with twice the channels; `None` means
-            as in `block_plan`.
+        halvings: blocks at which frames halve, counted from 1; channels double at the first of them. `None` means as
+            in `block_plan`.
 
     Raises:
         ValueError: if a number is below 1, or the width does not divide.

@@ -1,7 +1,7 @@
 """Checkpoints: plain tensors on disk, read without ever running code from the file.
 
-Understands stgcnlib's own files, safetensors, and state dicts however they are wrapped or prefixed. Which network
-a state dict belongs to is the business of `families`.
+It reads stgcnlib's own files, safetensors, and state dicts in wrappers or with prefixes. `families` tells which
+network a state dict belongs to.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def open_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
 
     A state dict may lie in ``state_dict``, ``model``, ``model_state_dict``, ``net`` or ``network``, be a list of
     (key, tensor) pairs, and have keys that all begin with ``module.`` or ``model.``, as parallel and wrapped training
-    leave them. Values of numpy beside it are passed over, and never made.
+    leave them. Numpy values beside it are ignored and never created.
 
     Raises:
         CheckpointError: if the file is missing, damaged, would need code to run, or holds no tensors.
@@ -125,7 +125,7 @@ def load_weights(network: nn.Module, source: str | os.PathLike[str] | Checkpoint
     """
     checkpoint = source if isinstance(source, Checkpoint) else open_checkpoint(source)
     own, path = network.state_dict(), checkpoint.file
-    # A network may have a part named "model" of its own; the reading that shares most names is the one meant.
+    # A network may have a part named "model" of its own; the reading that shares most names with it is used.
     state = max(
         _readings(checkpoint.state, own),
         key=lambda read: (len(own.keys() & read.keys()), -len(read.keys() - own.keys())),
@@ -165,7 +165,7 @@ def _is_known(layout: SkeletonLayout) -> bool:
 
 
 def _claims_too_much(value: Tensor) -> bool:
-    """A view may repeat one stored number a trillion times; sizes are read off shapes, so this must not pass."""
+    """A view may repeat one stored number a trillion times; sizes are read off shapes, so it is refused."""
     return value.numel() * value.element_size() > value.untyped_storage().nbytes()
 
 
@@ -192,7 +192,7 @@ def _unwrapped(content: Any, depth: int = 3) -> dict[str, Tensor] | None:
     if isinstance(content, (list, tuple)) and all(isinstance(p, (list, tuple)) and len(p) == 2 for p in content):
         try:
             content = dict(content)
-        except TypeError:  # keys that are no keys
+        except TypeError:  # keys that no dictionary can have
             return None
     if not isinstance(content, Mapping):
         return None

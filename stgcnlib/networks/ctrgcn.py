@@ -1,6 +1,6 @@
 """CTR-GCN (Chen et al., ICCV 2021): every channel has its own graph, refined from one that all share.
 
-The refinement comes from the differences of joints in the input at hand; frames are read at several scales.
+The refinement comes from the differences of joints in the current input; frames are read at several scales.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class RefinedGraph(nn.Module):
 
 
 class RefinedGraphs(nn.Module):
-    """The partitions summed, around a shortcut."""
+    """The sum of the partitions, with a shortcut."""
 
     def __init__(self, channels_in: int, channels_out: int, A: Tensor) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class CTRGCN(PlannedRecognizer):
         channels: coordinates per joint.
         width: channels of the first blocks (64 as published), a multiple of 4; they double at each temporal stride.
         depth: number of blocks (10 as published), strides as in `block_plan`.
-        people: people with input statistics of their own, and the most in a recording.
+        people: largest number of people in a recording; each has input statistics of their own.
         dropout: share of the pooled features dropped in training.
         halvings: blocks at which frames halve and channels double, counted from 1; `None` means as in `block_plan`.
 

@@ -1,7 +1,7 @@
 """DeGCN (Myung et al., IEEE TIP 2024), as released: frames are read at learned places, in streams that share the input.
 
-The released code leaves the deformable graph convolution of the paper out and has CTR-GCN's in groups of channels
-instead; so have its weights, and so has this network.
+The released code does not have the paper's deformable graph convolution, but CTR-GCN's in groups of channels. The
+released weights belong to that code, and this network follows it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["DeGCN"]
 
 SCALES = 4  # groups of channels with a graph each, and temporal branches
 SLOPE = 0.1  # of leaky ReLU
-KERNEL = 5  # frames that the places to read from span at first, 1 and 2 apart
+KERNEL = 5  # before training, the places span so many frames, which are 1 or 2 apart
 COMPARED = 8  # input channels per channel in which joints are compared
 
 
@@ -40,7 +40,7 @@ class PointConv(nn.Module):
 
 
 class PlainGraph(nn.Module):
-    """The first block's: learned graphs that start as the skeleton."""
+    """The first block's graph convolution: learned graphs that start as the skeleton."""
 
     def __init__(self, channels_in: int, channels_out: int, A: Tensor) -> None:
         super().__init__()
@@ -133,7 +133,7 @@ class PlacedTemporal(nn.Module):
 
 
 class PlacedBlock(nn.Module):
-    """A graph convolution and temporal branches, each around a shortcut."""
+    """A graph convolution and temporal branches, each with a shortcut."""
 
     def __init__(self, plan: BlockPlan, A: Tensor, *, places: int) -> None:
         super().__init__()
@@ -168,7 +168,7 @@ def _compared(channels: int) -> int:
 class DeGCN(Recognizer):
     """Streams of ten blocks over the same input, each with a head; their scores are added.
 
-    The layers are those of the first stream; the others are chosen by name, as with ``layers="streams.1.*"``.
+    `layer_names` are the blocks of the first stream; the others are chosen by name, as with ``layers="streams.1.*"``.
 
     Args:
         skeleton: layout of the joints, by name or as a `SkeletonLayout`.
@@ -177,8 +177,8 @@ class DeGCN(Recognizer):
         width: channels of the first blocks (64 as published), a multiple of 4; they double at each temporal stride.
         depth: number of blocks (10 as published), strides as in `block_plan`.
         streams: number of streams (2 as published).
-        places: frames that each frame reads (4 as published).
-        people: people with input statistics of their own, and the most in a recording.
+        places: number of places in time that each frame is computed from (4 as published).
+        people: largest number of people in a recording; each has input statistics of their own.
         dropout: share of the pooled features dropped in training.
         halvings: blocks at which frames halve and channels double, counted from 1; `None` means as in `block_plan`.
 

@@ -43,7 +43,7 @@ class DistanceGraph(nn.Module):
 
 
 class SpatialLayer(nn.Module):
-    """Graph convolution, batch norm and Swish around a shortcut."""
+    """Graph convolution, batch norm and Swish, with a shortcut."""
 
     def __init__(self, channels_in: int, channels_out: int, A: Tensor) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class SpatialLayer(nn.Module):
 
 
 class TemporalLayer(nn.Module):
-    """Convolution over frames, batch norm and Swish around a shortcut."""
+    """Convolution over frames, batch norm and Swish, with a shortcut."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class TemporalLayer(nn.Module):
 
 
 class SeparableTemporal(nn.Module):
-    """Widened, convolved over frames channel by channel, narrowed, around a shortcut."""
+    """Convolutions that widen the channels, mix the frames of each channel, and narrow them, with a shortcut."""
 
     def __init__(self, channels: int, *, stride: int) -> None:
         super().__init__()
@@ -109,7 +109,7 @@ class JointFrameAttention(nn.Module):
 
 
 class AttentionLayer(nn.Module):
-    """Attention, batch norm and Swish around a shortcut."""
+    """Attention, batch norm and Swish, with a shortcut."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -124,7 +124,7 @@ class AttentionLayer(nn.Module):
 class EfficientGCN(nn.Module):
     """Joint, velocity and bone branches, then a main stream that halves the frames twice.
 
-    The trunk joint that positions are told from, and that bones lead to, is `trunk_joint` (NTU's "spine mid").
+    Relative positions start from the trunk joint, and bones lead to it: `trunk_joint` (NTU's "spine mid").
 
     Args:
         skeleton: layout of the joints, by name or as a `SkeletonLayout`.
@@ -186,8 +186,8 @@ class EfficientGCN(nn.Module):
     def inputs(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """What the branches read, each (N*M, 2*C, T, V), from coordinates (N*M, C, T, V).
 
-        Joints: positions, and positions from the trunk. Velocities: to the next frame and to the one after it, zero
-        in the last two frames. Bones: the step from the parent joint, and its angles (radians) to the axes.
+        Joints: positions, and positions relative to the trunk. Velocities: to the next frame and to the one after it,
+        zero in the last two frames. Bones: the step from the parent joint, and its angles (radians) to the axes.
         """
         joints = torch.cat([x, x - x[..., self.trunk, None]], dim=1)
         velocities = torch.zeros_like(joints)
@@ -195,7 +195,7 @@ class EfficientGCN(nn.Module):
             steps = torch.cat([x[:, :, 1:-1] - x[:, :, :-2], x[:, :, 2:] - x[:, :, :-2]], dim=1)
             velocities = torch.cat([steps, velocities[:, :, -2:]], dim=2)
         bone = x - x[..., self.parent]
-        # The length is kept off zero, so that joints without a bone have right angles and finite gradients.
+        # The length is never zero, so that joints without a bone have angles of 90 degrees and finite gradients.
         length = torch.sqrt(bone.square().sum(dim=1, keepdim=True).clamp_min(1e-16)) + 1e-4
         bones = torch.cat([bone, torch.acos(bone / length)], dim=1)
         return joints, velocities, bones

@@ -1,7 +1,7 @@
 """Families: which published network a state dict belongs to, and what sizes it was built with.
 
-A family is told by the patterns of its keys, in the naming of its authors and in that of MMAction2 and PYSKL; sizes
-are read off the shapes. Only keys and shapes are looked at here: nothing is built or loaded.
+A family is recognised by the patterns of its keys, in the naming of its authors and in that of MMAction2 and PYSKL;
+sizes are read off the shapes. Only keys and shapes are looked at here: nothing is built or loaded.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def find_family(state: Mapping[str, Tensor], *, source: object = "the state dict
     """The family whose keys these are.
 
     Raises:
-        CheckpointError: if none fits; says what was found, and which family came nearest and by how much not.
+        CheckpointError: if none fits; says what was found, which family is nearest, and what differs from it.
     """
     matches = sorted((match_family(state, family) for family in FAMILIES.values()), key=lambda m: m.score)
     best = matches[-1]
@@ -104,7 +104,7 @@ def infer(state: Mapping[str, Tensor], family: Family) -> dict[str, Any]:
 
 
 def _bare_keys(state: Collection[str]) -> dict[str, str]:
-    """The keys of a network's weights as the published code has them -> as they are; what lies beside is left out."""
+    """A network's keys as the published code has them -> as the state dict has them; `extras` are left out."""
     beside = extras(state)
     return {
         released_name(re.sub(r"^(module\.|backbone\.|cls_head\.)+", "", key)): key for key in state if key not in beside
@@ -266,4 +266,4 @@ FAMILIES: Mapping[str, Family] = {
         ),
     )
 }  # fmt: skip
-"""By name. Told apart by their keys alone, so that an AAGCN is no AGCN with unknown keys."""
+"""Families by name. Their keys alone tell them apart: an AAGCN is not taken for an AGCN with unknown keys."""

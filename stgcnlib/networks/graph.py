@@ -52,7 +52,7 @@ def adjacency(
     """Partitioned adjacency of a skeleton (Yan, Xiong, Lin, AAAI 2018, section 3.3).
 
     Entry ``[k, v, w]`` weighs joint v in the sum for joint w under partition k. Joints within `max_hop` bones
-    (and w itself) are neighbours; each column of the whole sums to 1 over its neighbours before it is parted.
+    (and w itself) are neighbours. Over all partitions together, each column sums to 1 over its neighbours.
 
     Args:
         skeleton: the layout, or its name.
@@ -94,7 +94,7 @@ def adjacency(
 def _spatial(
     weights: NDArray[np.float64], hops: NDArray[np.float64], centre: int, max_hop: int
 ) -> list[NDArray[np.float64]]:
-    # The authors' code knows distances up to `max_hop` only and takes all joints beyond for equally far, so edges
+    # The authors' code knows distances up to `max_hop` only and treats all joints beyond as equally far, so edges
     # among them fall into the root partition. Published weights were trained that way.
     radius = np.where(hops[:, centre] <= max_hop, hops[:, centre], np.inf)
     source, target = radius[:, None], radius[None, :]
@@ -155,7 +155,7 @@ def disentangled_adjacency(skeleton: SkeletonLayout | str, *, scales: int, windo
 
 
 def hands_apart(skeleton: SkeletonLayout | str) -> SkeletonLayout:
-    """The layout with hand tips and thumbs both hanging from the hand, where a tip hangs from the thumb.
+    """The layout with each hand tip joined to the hand where it is joined to the thumb.
 
     2s-AGCN, CTR-GCN and MS-G3D join the tips of Kinect v2 to the thumbs; HD-GCN, BlockGCN, Hyperformer and MMAction2
     join them to the hands.
@@ -172,7 +172,7 @@ def hands_apart(skeleton: SkeletonLayout | str) -> SkeletonLayout:
 
 
 def hop_index(skeleton: SkeletonLayout | str) -> NDArray[np.int64]:
-    """(V, V) number of bones between two joints, with `hands_apart`; one more than the most where no way leads."""
+    """(V, V) number of bones between two joints, with `hands_apart`; without a path, one more than the most."""
     hops = hop_distance(hands_apart(skeleton))
     known = np.isfinite(hops)
     return np.where(known, hops, hops[known].max() + 1).astype(np.int64)
@@ -182,8 +182,8 @@ def hierarchy(skeleton: SkeletonLayout | str, centre: int, levels: int) -> tuple
     """Joints by their distance from a centre of mass (Lee et al., HD-GCN, ICCV 2023, section 3.2).
 
     Returns:
-        Groups from the centre outwards, at most ``levels + 1``: joints further away, and those that no way leads to,
-        are in the last one.
+        Groups from the centre outwards, at most ``levels + 1``: joints further away, and those without a path to the
+        centre, are in the last one.
 
     Raises:
         LayoutError: if there is no second group.
@@ -202,7 +202,7 @@ def hierarchical_adjacency(groups: Sequence[Sequence[int]]) -> NDArray[np.float3
     """Every joint of a group joined to every joint of the next (HD-GCN, section 3.2).
 
     Returns:
-        (L, 3, V, V) float32 for L + 1 groups: each joint of two groups itself, edges outwards, edges inwards. Entry
+        (L, 3, V, V) float32 for L + 1 groups, per pair of neighbours: each joint itself, edges outwards, inwards. Entry
         ``[l, k, v, u]`` weighs joint u in the sum for joint v; a column with any entry sums to 1.
     """
     V = sum(map(len, groups))
@@ -218,7 +218,7 @@ def hierarchical_adjacency(groups: Sequence[Sequence[int]]) -> NDArray[np.float3
 def trunk_joint(skeleton: SkeletonLayout | str) -> int:
     """The joint in the middle of the trunk: halfway along the spine, or the centre where no spine is known.
 
-    Of a graph that is no body, it is the joint that is fewest bones away from the furthest other one.
+    In a graph that is no body, it is the joint whose distance to the furthest other joint is smallest.
     """
     skeleton = layout(skeleton)
     hops = hop_distance(skeleton)
@@ -234,7 +234,7 @@ def trunk_joint(skeleton: SkeletonLayout | str) -> int:
 
 
 def parents(skeleton: SkeletonLayout | str, root: int) -> NDArray[np.int64]:
-    """(V,) the next joint on the way to `root`; the root, and joints that no way leads from, are their own."""
+    """(V,) the next joint on the path to `root`; the root, and joints without a path to it, are their own."""
     skeleton = layout(skeleton)
     hops = hop_distance(skeleton)
     result = np.arange(len(skeleton))

@@ -1,6 +1,7 @@
 """HD-GCN (Lee et al., ICCV 2023): joints by their distance from a centre of mass, each group joined to all of the next.
 
-A block mixes joints level by level, adds what is alike whatever the bones say, and weighs the levels by attention.
+A block mixes joints level by level, adds an edge convolution over joints with similar features, whatever the bones,
+and weighs the levels by attention.
 """
 
 from __future__ import annotations
@@ -17,14 +18,17 @@ from stgcnlib.skeleton import SkeletonLayout
 
 __all__ = ["HDGCN", "told_centre"]
 
-PARTS = 4  # of a level's channels: the joint itself, outwards, inwards, and what is alike
+PARTS = 4  # of a level's channels: the joint itself, outwards, inwards, and the edge convolution
 NEIGHBOURS = 5  # joints that an edge convolution looks at, the joint itself included
 LEVEL_NEIGHBOURS = 3  # levels that the attention looks at
-LIKELY, LEAST = 1.5, 0.2  # how much more alike the graphs of the likeliest centre must be, and how alike
+LIKELY, LEAST = 1.5, 0.2  # least ratio of the best centre's similarity to the second's, and least similarity
 
 
 class EdgeConv(nn.Module):
-    """The largest response to the nearest points in feature space, each read as its difference and the point itself."""
+    """For each point, the maximum over its nearest points of a convolution of their difference and the point itself.
+
+    Nearest points are those with the most similar features.
+    """
 
     def __init__(self, channels: int, neighbours: int) -> None:
         super().__init__()
@@ -74,7 +78,7 @@ class LevelAttention(nn.Module):
 
 
 class HierarchicalGraph(nn.Module):
-    """The levels of the hierarchy side by side, then summed or weighed, around a shortcut."""
+    """The levels of the hierarchy side by side, then summed or weighed, with a shortcut."""
 
     def __init__(
         self, channels_in: int, channels_out: int, groups: Sequence[Sequence[int]], *, attention: bool
@@ -148,10 +152,10 @@ class HDGCN(Recognizer):
         channels: coordinates per joint.
         width: channels of the first blocks (64 as published), a multiple of 4; they double at each temporal stride.
         depth: number of blocks (10 as published), strides as in `block_plan`.
-        centre: joint from which distances count; `None` means the layout's centre, else the one nearest to all.
+        centre: joint from which distances count; `None` means the layout's centre, else `trunk_joint`.
             `load_network` takes the checkpoint's.
         levels: pairs of neighbouring groups, at most (6 as published; joints further out are in the last group).
-        people: people with input statistics of their own, and the most in a recording.
+        people: largest number of people in a recording; each has input statistics of their own.
         dropout: share of the pooled features dropped in training.
         halvings: blocks at which frames halve and channels double, counted from 1; `None` means as in `block_plan`.
 

@@ -1,4 +1,4 @@
-"""Hyperformer (Zhou et al., 2022): attention among joints that knows their distance and the body parts they belong to.
+"""Hyperformer (Zhou et al., 2022): attention among joints that uses their distance and the body parts they belong to.
 
 A block attends to joints within each frame, then convolves frames at several scales. The number of channels stays the
 same throughout.
@@ -21,7 +21,7 @@ __all__ = ["Hyperformer", "joint_groups"]
 
 HEAD_CHANNELS = 24
 PROJECTION_GROUPS = 6
-# Of the published configurations. On NTU, groups were found by training and are not those of the body.
+# Of the published configurations. On NTU, groups were found by training and are not body parts.
 PUBLISHED_GROUPS: dict[str, tuple[int, ...]] = {
     "ntu-rgb+d": (0, 4, 2, 2, 2, 2, 1, 1, 2, 2, 1, 1, 2, 3, 3, 3, 2, 3, 3, 3, 1, 0, 1, 0, 1),
     "nw-ucla": (0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2),
@@ -42,8 +42,8 @@ def joint_groups(skeleton: SkeletonLayout) -> tuple[int, ...]:
 class JointAttention(nn.Module):
     """Attention among the joints of a frame, added to a learned graph.
 
-    Scores are the products of a joint's query with another joint's key, with the place between them (one vector per
-    number of bones) and with the other one's group, plus what speaks for the group by itself.
+    A score is a sum of four products: of a joint's query with another joint's key, with the vector for the number of
+    bones between them, and with the features of the other joint's group; and of these features with a learned vector.
     """
 
     hops: Tensor
@@ -82,7 +82,7 @@ class JointAttention(nn.Module):
 
 
 class JointTransformer(nn.Module):
-    """Attention to normalised features, around a shortcut."""
+    """Attention to normalised features, with a shortcut."""
 
     same_group: Tensor
 
@@ -104,7 +104,7 @@ class JointTransformer(nn.Module):
 
 
 class HyperBlock(nn.Module):
-    """Attention among joints, then convolutions over frames, around a shortcut."""
+    """Attention among joints, then convolutions over frames, with a shortcut."""
 
     def __init__(self, vit: JointTransformer, channels_in: int, channels: int, *, stride: int) -> None:
         super().__init__()
@@ -133,7 +133,7 @@ class Hyperformer(Recognizer):
         depth: number of blocks (10 as published).
         groups: the group of each joint, counted from 0; `None` means as published for NTU RGB+D and NW-UCLA, else the
             layout's limbs. A checkpoint does not tell them.
-        people: people with input statistics of their own, and the most in a recording.
+        people: largest number of people in a recording; each has input statistics of their own.
         dropout: share of the pooled features dropped in training.
         halvings: blocks at which frames halve, counted from 1; `None` means as in `block_plan`.
 

@@ -1,7 +1,7 @@
-"""Parameter names of other code bases, said in ours.
+"""Parameter names of other code bases, translated to ours.
 
 Pure functions on names and tensors: no file is read and no network is built. Our modules carry the names of the
-authors' code; MMAction2 and PYSKL name them otherwise, and some released files are older than the code beside them.
+authors' code; MMAction2 and PYSKL name them otherwise, and some released files have older names than the released code.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def extras(keys: Iterable[str]) -> set[str]:
 def released_name(key: str) -> str:
     """The name in the published code of a parameter that a released file calls otherwise.
 
-    Weights of 2s-AGCN of 2018 call the way around a graph convolution ``conv_res``, the code ``down``.
+    Weights of 2s-AGCN of 2018 call the shortcut around a graph convolution ``conv_res``; the code calls it ``down``.
     """
     return re.sub(r"(^|\.)gcn1\.conv_res\.", r"\1gcn1.down.", key)
 
@@ -60,7 +60,7 @@ def translate(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _of_hd_gcn(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """HD-GCN's last level of convolutions, which it keeps a second time as ``conv_d``, and biases (1, C, 1, 1)."""
+    """Translate HD-GCN's second copy of its last level, ``conv_d``, and its biases of shape (1, C, 1, 1)."""
     result: dict[str, Tensor] = {}
     for key, value in state.items():
         block, found, rest = key.partition(".gcn1.conv_d.")
@@ -120,7 +120,7 @@ def _stgcn(plain: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {**result, **{f"edge_importance.{block}": value for block, value in importance.items()}}
     common = next(iter(graphs.values()))
     if importance.keys() != graphs.keys() or any(not torch.equal(A, common) for A in graphs.values()):
-        # Graphs that were learned by themselves: all of each goes into the edges' importance.
+        # Each block has its own graph: that goes into its edge importance, and the common graph is all ones.
         importance = {block: A * importance.get(block, torch.ones_like(A)) for block, A in graphs.items()}
         common = torch.ones_like(common)
     return {**result, "A": common, **{f"edge_importance.{block}": value for block, value in importance.items()}}

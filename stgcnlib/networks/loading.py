@@ -1,6 +1,6 @@
 """load_network: a network by name, by checkpoint, or by a factory of one's own.
 
-What a checkpoint's shapes tell need not be said; what is said and does not agree with them is refused.
+Sizes are read from the checkpoint. A given size that differs raises CheckpointError.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "degcn": DeGCN,
 }
 _NO_NETWORK = ("human3.6m-17",)
-"""Layouts that no published network of actions is trained on; COCO's has as many joints."""
+"""Layouts on which no published action network is trained; this one has as many joints as COCO's."""
 
 
 def load_network(
@@ -81,7 +81,7 @@ def load_network(
         channels: coordinates per joint; `None` takes the checkpoint's, else 3.
         checkpoint: weights to load; read without running any code from the file.
         seed: makes fresh weights repeatable, and leaves torch's own generator as it was.
-        weights: "fresh" takes only the sizes from the checkpoint, for an untrained twin.
+        weights: "fresh" takes only the sizes from the checkpoint, for an untrained network of the same sizes.
         **options: of the network's class, for example ``width=24`` (see `STGCN`); what is not given is taken from the
             checkpoint's shapes, as far as they tell.
 
@@ -170,11 +170,11 @@ def _centre(source: Checkpoint, layout: SkeletonLayout) -> dict[str, int]:
 
 
 def _refuse_bloat(make: Callable[[], nn.Module], source: Checkpoint) -> None:
-    """Raise before memory is taken for a network far larger than the file: a few forged shapes could ask for it."""
+    """Refuse a network far larger than the file before memory is taken for it: forged shapes could ask for one."""
     try:
         with torch.device("meta"):
             needed = sum(p.numel() for p in make().parameters())
-    except (RuntimeError, TypeError, ValueError):  # building it in earnest says what is wrong
+    except (RuntimeError, TypeError, ValueError):  # building it with memory raises a clear error
         return
     held = sum(value.numel() for value in source.state.values())
     if needed > 10 * held + 1_000_000:
@@ -200,7 +200,7 @@ def _family(name: str, source: Checkpoint | None) -> str:
         hint = suggest(name, [*NETWORKS, "auto"])
         raise StudyError(f"no network is named {name!r}; {hint} (one of your own is 'package.module:factory')")
     if source is not None and name in FAMILIES and not match_family(source.state, FAMILIES[name]).fits:
-        # Only where another family fits is the name wrong; else loading says which keys do not fit.
+        # The name is wrong only where another family fits; otherwise loading says which keys do not fit.
         others = [f.name for f in FAMILIES.values() if f.name != name and match_family(source.state, f).fits]
         if others:
             raise CheckpointError(

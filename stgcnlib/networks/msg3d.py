@@ -60,7 +60,7 @@ class MultiScaleGraph(nn.Module):
 
 
 class Windows(nn.Module):
-    """Frames with those around them, as more joints; frames beyond the ends are zeros."""
+    """Each frame together with the frames around it, whose joints are further joints; beyond the ends are zeros."""
 
     def __init__(self, window: int, stride: int) -> None:
         super().__init__()
@@ -116,8 +116,8 @@ class WindowGraphs(nn.Module):
 class MSG3D(Recognizer):
     """Three stages of a factorised and a joint spatio-temporal pathway.
 
-    The layers ``sgcn1``, ``gcn3d1``, ``tcn1``, … are the pathways and what reads their sum. Fewer than three stages
-    are not offered, since published names and channels belong to three.
+    The layers ``sgcn1``, ``gcn3d1``, ``tcn1``, … are the pathways and what reads their sum. There are always
+    three stages, since the published names and channels are those of three.
 
     Args:
         skeleton: layout of the joints, by name or as a `SkeletonLayout`.
@@ -126,7 +126,7 @@ class MSG3D(Recognizer):
         width: channels of the first stage (96 as published), a multiple of 6; they double with each stage.
         gcn_scales: distances in the factorised pathway (13 as published).
         g3d_scales: distances in the windows (6 as published).
-        people: people with input statistics of their own, and the most in a recording.
+        people: largest number of people in a recording; each has input statistics of their own.
         dropout: share of the pooled features dropped in training.
 
     Raises:

@@ -1,7 +1,7 @@
-"""Networks of one's own: the function or class that ``package.module:factory`` names, called with what it takes.
+"""Networks of one's own: the function or class that ``package.module:factory`` names, and how it is called.
 
-The module may lie in a folder named by `import_path`, in the working directory, or in an installed package. Nothing
-else that lies in these folders takes the place of an installed module.
+The module may lie in a folder named by `import_path`, in the working directory, or in an installed package. No other
+file in these folders replaces an installed module.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ["import_factory", "import_path", "make_own"]
 def import_path(folder: Path | str | None = None) -> Iterator[None]:
     """Within, modules are also found in `folder` and the working directory, after installed ones.
 
-    Compiled files that lie there are not read, for they may hold other code than the modules, and none are written.
+    Compiled files in these folders are not read, since their code may differ from the sources; none are written there.
     """
     before = list(sys.path), sys.pycache_prefix
     sys.path += _folders(folder)
@@ -46,8 +46,8 @@ def import_factory(name: str, folder: Path | str | None = None) -> Callable[...,
     It imports the module, which runs it: for a name out of a study, ask `stgcnlib.trust.require` first.
 
     Raises:
-        StudyError: if the name has another form, the module or the factory cannot be had, or the module has the
-            factory from elsewhere; says why.
+        StudyError: if the name has another form, the module or the factory cannot be imported, or the module itself
+            imports the factory from another one; says why.
     """
     module_name, _, attribute = name.partition(":")
     if not all(part.isidentifier() for part in (*module_name.split("."), *attribute.split("."))):
@@ -84,12 +84,12 @@ def import_factory(name: str, folder: Path | str | None = None) -> Callable[...,
 
 
 def make_own(name: str, given: Mapping[str, Any], options: Mapping[str, Any]) -> nn.Module:
-    """Call a factory with its options, and with what of `given` (layout, classes, channels) it takes and is known.
+    """Call a factory with its options, and with those of `given` (layout, classes, channels) that it takes.
 
-    The network learns its `layout`, `classes` and `channels` from `given` where it does not say them itself.
+    Values of `None` are not passed. A network without attributes of these names gets them from `given`.
 
     Raises:
-        StudyError: if the factory cannot be had, refuses its arguments, fails, or makes no `torch.nn.Module`.
+        StudyError: if the factory cannot be imported, refuses its arguments, fails, or makes no `torch.nn.Module`.
     """
     factory = import_factory(name)
     known = {key: value for key, value in given.items() if value is not None}
@@ -142,7 +142,7 @@ def _import_first(package: str, folders: list[str]) -> None:
 
 
 def _refuse_namesake(name: str, package: str, folders: list[str]) -> None:
-    """Python keeps one module per name: a second file of that name would silently be the first."""
+    """Refuse a second file of a module's name: Python keeps one module per name, and would use the first."""
     loaded = getattr(sys.modules.get(package), "__file__", None)
     spec = PathFinder.find_spec(package, folders)
     if loaded and spec and spec.origin and Path(loaded).resolve() != Path(spec.origin).resolve():

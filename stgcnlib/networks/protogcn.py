@@ -73,8 +73,8 @@ class Prototypes(nn.Module):
 class ProtoGCN(Recognizer):
     """Ten blocks; all people share the statistics of the input.
 
-    The authors train it with a loss that contrasts `reconstructed_graph` of different classes, which `stgcnlib.fit` has
-    not: what is fitted here leaves the prototypes as they were.
+    The authors train it with a loss that contrasts `reconstructed_graph` of different classes. `stgcnlib.fit` does not
+    have this loss, and leaves the prototypes unchanged.
 
     Args:
         skeleton: layout of the joints, by name or as a `SkeletonLayout`; only the number of joints matters.
@@ -124,7 +124,7 @@ class ProtoGCN(Recognizer):
         self.fc = fresh_head(features, classes)
 
     def reconstructed_graph(self, x: Tensor) -> Tensor:
-        """(N, C, T, V, M) coordinates -> (N, V, V), the last block's graph of the recording as prototypes render it.
+        """(N, C, T, V, M) coordinates -> (N, V, V), the last block's graph of the recording, rebuilt from prototypes.
 
         The mean over people and channels; every entry is at least 0.
         """

@@ -1,7 +1,6 @@
 """What the networks of the zoo share: how they read a batch, name their layers, pool, and classify.
 
-A family adds its blocks and nothing else. ST-GCN, which came first, keeps its own frame, since its published
-head is a convolution.
+A family adds its blocks. ST-GCN does not use these classes, since its published head is a convolution.
 """
 
 from __future__ import annotations
@@ -47,12 +46,12 @@ def halving_blocks(depth: int, halvings: Sequence[int] | None = None) -> tuple[i
 
 
 def halving_option(halvings: Sequence[int] | None) -> dict[str, tuple[int, ...]]:
-    """The option that rebuilds a network with these halvings; none where they are as `block_plan` has them."""
+    """The option that rebuilds a network with these halvings; empty for `None`, those of `block_plan`."""
     return {} if halvings is None else {"halvings": tuple(halvings)}
 
 
 def block_plan(channels: int, width: int, depth: int, halvings: Sequence[int] | None = None) -> Iterator[BlockPlan]:
-    """The blocks of ST-GCN, which most networks after it kept: channels double where frames halve.
+    """The plan of ST-GCN's blocks, which most later networks use too: channels double where frames halve.
 
     Args:
         channels: coordinates per joint.
@@ -74,12 +73,12 @@ def block_plan(channels: int, width: int, depth: int, halvings: Sequence[int] | 
 
 
 class PeopleNorm(nn.BatchNorm1d):
-    """Batch norm of each coordinate of each joint, either of each person by themselves or of all alike.
+    """Batch norm of each coordinate of each joint, with statistics of each person or one set for all people.
 
     Args:
         features: joints times channels.
-        people: people with statistics of their own, at most this many in a batch; with fewer in a batch, those of
-            the others rest. `None` means that all people share one set.
+        people: number of people with statistics of their own; a batch has at most so many. With fewer people in a
+            batch, the statistics of the others stay as they are. `None` means that all people share one set.
     """
 
     def __init__(self, features: int, people: int | None) -> None:
@@ -126,7 +125,7 @@ class Recognizer(nn.Module):
         skeleton: layout of the joints, by name or as a `SkeletonLayout`.
         classes: number of classes.
         channels: coordinates per joint.
-        people: people with input statistics of their own (2 as published); `None` means that all share one set.
+        people: number of people with input statistics of their own (2 as published); `None`: all share one set.
         dropout: share of the pooled features dropped in training.
         options: the keyword arguments that rebuild the network.
 
@@ -184,7 +183,7 @@ class Recognizer(nn.Module):
 
 
 class Block(nn.Module):
-    """What mixes joints, then what mixes frames, around a shortcut; named as the authors of 2s-AGCN do."""
+    """A module that mixes joints, then one that mixes frames, with a shortcut around both; named as in 2s-AGCN."""
 
     def __init__(self, gcn: nn.Module, tcn: nn.Module, plan: BlockPlan) -> None:
         super().__init__()
@@ -198,7 +197,7 @@ class Block(nn.Module):
 
 
 class PlannedRecognizer(Recognizer):
-    """Blocks l1, l2, … as `block_plan` has them; a family says what a block is.
+    """Blocks l1, l2, … as in `block_plan`; each family defines its `block`.
 
     Args:
         skeleton: layout of the joints, by name or as a `SkeletonLayout`.
@@ -206,7 +205,7 @@ class PlannedRecognizer(Recognizer):
         channels: coordinates per joint.
         width: channels of the first blocks (64 as published); they double at each temporal stride.
         depth: number of blocks (10 as published), strides as in `block_plan`.
-        people: people with input statistics of their own, and the most in a recording.
+        people: largest number of people in a recording; each has input statistics of their own.
         dropout: share of the pooled features dropped in training.
         halvings: blocks at which frames halve and channels double, counted from 1; `None` means as in `block_plan`.
 
@@ -252,7 +251,7 @@ def fresh_head(features: int, classes: int) -> nn.Linear:
 
 @torch.no_grad()
 def fresh_convolutions(module: nn.Module) -> None:
-    """Start all 2-D convolutions inside as He et al. (fan out), with no bias."""
+    """Initialise all 2-D convolutions of a module as He et al. (fan out), and their biases with 0."""
     for part in module.modules():
         if isinstance(part, nn.Conv2d):
             nn.init.kaiming_normal_(part.weight, mode="fan_out")

@@ -1,7 +1,7 @@
 """Shift-GCN (Cheng et al., CVPR 2020): joints and frames are mixed by moving channels, not by graphs.
 
 Plain torch, no CUDA extension. The skeleton's bones are not used: the spatial shift is the non-local one, in which
-every joint's channels are dealt out to all joints in turn.
+every joint's channels are distributed over all joints in turn.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class FrameShift(nn.Module):
     """Each channel is moved along the frames by a learned, fractional number of frames (zeros beyond the ends).
 
     With a stride, frames are read at the middle of each step: at t * stride + (stride - 1) / 2 before the shift.
-    ``ypos`` holds the shifts, in frames. ``xpos`` is kept for published checkpoints, where it is zero but for noise.
+    ``ypos`` holds the shifts, in frames. ``xpos`` is kept for published checkpoints, where it is zero or almost zero.
     """
 
     xpos: Tensor
@@ -108,7 +108,7 @@ class ShiftGCN(PlannedRecognizer):
         channels: coordinates per joint.
         width: channels of the first blocks (64 as published); they double at each temporal stride.
         depth: number of blocks (10 as published), strides as in `block_plan`.
-        people: people with input statistics of their own, and the most in a recording.
+        people: largest number of people in a recording; each has input statistics of their own.
         dropout: share of the pooled features dropped in training.
         halvings: blocks at which frames halve and channels double, counted from 1; `None` means as in `block_plan`.
 

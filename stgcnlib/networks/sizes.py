@@ -36,7 +36,7 @@ def _size(shapes: Shapes, pattern: str, axis: int = 0) -> int | None:
 
 
 def _common(shapes: Shapes, *, joints: int | None, channels: int | None) -> dict[str, Any]:
-    """What all families share: the head tells the classes, the first batch norm the people that it mixes."""
+    """What all families share: the head's size gives the classes, the first batch norm's size the people."""
     norm = _size(shapes, r"data_bn\.weight")
     people = norm // (joints * channels) if norm and joints and channels else None
     classes = _size(shapes, r"(classifier\.)?(fc|fcn|fc_cls)\.weight")
@@ -44,10 +44,10 @@ def _common(shapes: Shapes, *, joints: int | None, channels: int | None) -> dict
 
 
 def _blocks_told(shapes: Shapes, block: str, width: str, axis: int = 0) -> dict[str, Any]:
-    """Width, depth and halvings of the first keys that the expressions fit; `widths` where no such blocks are built.
+    """Width, depth and halvings, from the keys that the expressions fit; `widths` where no such blocks are built.
 
-    Halvings that are the published ones are left out. Frames are taken to halve where channels double; a shortcut
-    with weights between equal channels says that they halve where channels don't, which is not built.
+    The published halvings are left out. Frames are assumed to halve where channels double. A shortcut with weights
+    between equal channels shows that frames halve where channels do not double; such networks are not built.
     """
     found = {int(m[1]): shape[axis] for key, shape in shapes.items() if (m := re.fullmatch(block + width, key))}
     widths = [found[number] for number in sorted(found)]
@@ -102,7 +102,7 @@ def shift_gcn(shapes: Shapes) -> dict[str, Any]:
 
 
 def hd_gcn(shapes: Shapes) -> dict[str, Any]:
-    """HD-GCN: graphs (L, 3, V, V) of L levels; the centre of mass is in no shape."""
+    """HD-GCN: graphs (L, 3, V, V) of L levels; no shape tells the centre of mass."""
     sizes = by_first_block(shapes, first=r"l1\.gcn1\.conv_down\.0\.0\.weight")
     return {**sizes, "levels": _size(shapes, r"l1\.gcn1\.PA")}
 

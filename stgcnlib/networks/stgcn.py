@@ -1,6 +1,6 @@
 """ST-GCN: spatial temporal graph convolutional network (Yan, Xiong, Lin, AAAI 2018).
 
-Reads top to bottom: a block mixes joints along the bones, then frames. Parameter names are those of the authors'
+A block mixes joints along the bones, then frames. Parameter names are those of the authors'
 state dict, so that published weights load as they are.
 """
 
@@ -37,7 +37,7 @@ class GraphConvolution(nn.Module):
 
 
 class Block(nn.Module):
-    """Graph convolution, then temporal convolution, around a residual."""
+    """Graph convolution, then temporal convolution, with a shortcut."""
 
     def __init__(
         self, channels_in: int, channels_out: int, partitions: int, *, stride: int, dropout: float, residual: bool

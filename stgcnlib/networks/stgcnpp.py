@@ -23,7 +23,7 @@ DILATIONS = (1, 2, 3, 4)
 
 
 class LearnedGraph(nn.Module):
-    """ST-GCN's graph convolution, with a graph that starts as the skeleton and is learned, around a shortcut."""
+    """ST-GCN's graph convolution, with a graph that starts as the skeleton and is learned, and a shortcut."""
 
     def __init__(self, channels_in: int, channels_out: int, A: Tensor) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class DilatedConv(nn.Module):
 
 
 class BranchedTemporal(nn.Module):
-    """Six branches over frames, side by side and then mixed; the first takes the channels that do not divide.
+    """Six branches over frames, side by side and then mixed; the first also takes the remainder of the channels.
 
     With the number of joints given, the mean of all joints is convolved beside them, and each joint takes a learned
     share of it (DG-STGCN, Duan et al., 2022).
@@ -97,7 +97,7 @@ class BranchedTemporal(nn.Module):
 
 
 class BranchedBlock(nn.Module):
-    """What mixes joints, then temporal branches, around a shortcut; named as PYSKL does."""
+    """A module that mixes joints, then temporal branches, with a shortcut around both; named as in PYSKL."""
 
     def __init__(self, gcn: nn.Module, tcn: BranchedTemporal, plan: BlockPlan) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
 """Temporal convolutions that several families share, and the shortcuts around blocks.
 
-All keep the joints apart, and turn T frames into ceil(T / stride).
+They do not mix joints, and turn T frames into ceil(T / stride).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class NoShortcut(nn.Module):
 
 
 def shortcut(channels_in: int, channels_out: int, *, stride: int, residual: bool = True) -> nn.Module:
-    """The way around a block: nothing, the input itself, or a 1x1 convolution where the shape changes."""
+    """The shortcut around a block: nothing, the input itself, or a 1x1 convolution where the shape changes."""
     if not residual:
         return NoShortcut()
     if channels_in == channels_out and stride == 1:
@@ -50,7 +50,7 @@ def shortcut(channels_in: int, channels_out: int, *, stride: int, residual: bool
 
 
 def widened(channels_in: int, channels_out: int) -> nn.Module:
-    """The way around a graph convolution: the input itself, or widened by a 1x1 convolution and batch norm."""
+    """The shortcut around a graph convolution: the input itself, or widened by a 1x1 convolution and batch norm."""
     if channels_in == channels_out:
         return nn.Identity()
     return nn.Sequential(nn.Conv2d(channels_in, channels_out, 1), nn.BatchNorm2d(channels_out))
@@ -62,7 +62,7 @@ class MultiScaleTemporal(nn.Module):
     MS-G3D's temporal module (Liu et al., CVPR 2020, section 4.2); CTR-GCN uses it with fewer and wider branches.
 
     Raises:
-        ValueError: if the output channels cannot be dealt out evenly to the branches.
+        ValueError: if the output channels cannot be divided evenly among the branches.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Files of ``torch.save``, read without running code from them, and what to say of those that cannot be.
+"""Reading files of ``torch.save`` without running code from them, and errors for files that cannot be read so.
 
 Values of numpy beside the weights (a best accuracy, a generator's state) are read as `Inert` objects that hold nothing:
 no numpy code takes bytes from the file.
@@ -22,19 +22,19 @@ from stgcnlib.errors import CheckpointError
 __all__ = ["WRAPPERS", "Inert", "read_pickled", "unreadable"]
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "network", "net")
-"""Names under which training code keeps a state dict, the one that is taken first in front."""
+"""Names under which training code keeps a state dict; the first one that is there is used."""
 
-_MOST_PICKLED = 64 * 2**20  # bytes of a pickle that are looked through for names; weights lie elsewhere
+_MOST_PICKLED = 64 * 2**20  # bytes of a pickle that are searched for names; weights are stored elsewhere
 
 
 class Inert:
-    """Stands where a file of ``torch.save`` has a value of numpy's; takes anything, keeps nothing."""
+    """Replaces a numpy value in a file of ``torch.save``; it accepts any arguments and keeps none."""
 
     def __init__(self, *given: object) -> None:
-        """Whatever numpy would have been given."""
+        """Ignore the arguments that numpy would have got."""
 
     def __setstate__(self, state: object) -> None:
-        """Whatever numpy would have been told."""
+        """Ignore the state that numpy would have got."""
 
 
 _SCALARS = (
@@ -61,7 +61,7 @@ def read_pickled(file: Path) -> Any:
     stand_ins: list[Any] = [(Inert, name) for name in _INERT]
     try:
         with warnings.catch_warnings(), torch.serialization.safe_globals(stand_ins):
-            warnings.simplefilter("ignore")  # about pickle protocols, while the file is being judged
+            warnings.simplefilter("ignore")  # warnings about pickle protocols
             return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if not _is_pickled(file):
@@ -74,12 +74,12 @@ def read_pickled(file: Path) -> Any:
             f"    content = torch.load({file.name!r}, weights_only=False)  # runs whatever code the file holds\n"
             f"    {_conversion(_wrapper(file))}"
         ) from None
-    except Exception as error:  # damaged bytes surface as nearly any exception of the unpickler
+    except Exception as error:  # for damaged bytes the unpickler raises errors of nearly any kind
         raise unreadable(file, error) from None
 
 
 def unreadable(file: Path, error: Exception) -> CheckpointError:
-    """What to raise for damaged bytes."""
+    """The error to raise for damaged bytes."""
     return CheckpointError(f"{file}: not a readable checkpoint ({_first_line(error)}); copy or save it again")
 
 
@@ -121,7 +121,7 @@ def _strings(file: Path, wanted: Sequence[str]) -> Iterator[str]:
                     yield argument
                 last = place or 0
             content = content[last + 1 :]
-    except Exception:  # a damaged pickle names nothing more
+    except Exception:  # no more names can be read from a damaged pickle
         return
 
 
