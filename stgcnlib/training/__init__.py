@@ -1,6 +1,6 @@
 """Training, fine-tuning and evaluating networks of the zoo on recordings.
 
-Networks are changed in place and handed back in evaluation mode.
+Networks are changed in place and left in evaluation mode.
 """
 
 from __future__ import annotations

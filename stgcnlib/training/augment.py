@@ -18,7 +18,7 @@ from stgcnlib.sequences import SequenceSet
 
 __all__ = ["Augmentation", "TrainingBatches"]
 
-LENGTH_SHUFFLE = 0.2  # how far recordings of different length may share a batch, as a logarithm
+LENGTH_SHUFFLE = 0.2  # standard deviation of noise on the logarithm of lengths, by which recordings are sorted
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,12 @@ class Augmentation:
 
     Attributes:
         crop: shortest piece of a recording that is cut out, as a share of its frames; 1 keeps all.
-        tempo: largest factor by which a batch is slowed or hurried (where batches keep the recordings' tempo).
+        tempo: largest factor by which a batch is slowed down or sped up (where batches keep the recordings' tempo).
         rotation: largest turn about the vertical z axis, in degrees (3-D layouts only).
         tilt: largest turn about the horizontal axes, in degrees (3-D layouts only).
         scale: largest change of size, as a share.
         jitter: standard deviation of noise on each coordinate, in the data's unit.
-        mirror: swap left and right in half of the recordings; only where no class is told by its side.
+        mirror: swap left and right in half of the recordings; only where no class depends on the side.
     """
 
     crop: float = 0.6
@@ -45,7 +45,7 @@ class Augmentation:
 
 
 class TrainingBatches:
-    """Batches (N, C, T, V, M) of a SequenceSet with what is wanted of each, new ones in every epoch.
+    """Batches (N, C, T, V, M) of a SequenceSet with the wanted outputs of each, new ones in every epoch.
 
     Every recording is seen once per epoch. A network must not be fed padding (it would enter batch statistics and
     pooling), so all recordings of a batch are resampled to one length: `frames`, or, for `None`, near their own.
@@ -57,7 +57,7 @@ class TrainingBatches:
         batch_size: most recordings in a batch; batches of an epoch are made equally large.
         frames: frames of every batch, or `None`.
         augment: how to vary recordings, or `None` to feed them whole and as they are.
-        seed: with the epoch, decides order and variation, so an interrupted training resumes alike.
+        seed: with the epoch, decides order and variation; a training that is resumed gets the same batches.
         wanted: (N,) or (N, Q) what comes with each batch; `None` for the labels.
     """
 

@@ -1,4 +1,4 @@
-"""What a network says of recordings at their own length, exactly as they are recorded: classes, or real targets."""
+"""A network's predictions for recordings at their own length, as when they are recorded: classes, or real targets."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def evaluate_targets(
     """What a network that was fitted to targets estimates, run as by `evaluate`.
 
     Args:
-        network: takes (N, C, T, V, M), gives (N, Q) targets less their mean, in multiples of their deviation.
+        network: takes (N, C, T, V, M), gives (N, Q) targets less their mean, in multiples of their standard deviation.
         data: recordings with targets.
         like: the part that the network was fitted to, whose mean and deviation these are.
         device: where the network runs meanwhile.
@@ -195,7 +195,7 @@ def _outputs(network: nn.Module, data: SequenceSet, device: str) -> NDArray[np.f
             outputs[i] = score
 
     def work(own: nn.Module) -> None:
-        # A batch is computed on one thread, so that its numbers are the same anywhere. Modes of torch hold in one.
+        # A batch is computed on one thread, so that its numbers are the same anywhere. Modes are set per thread.
         torch.set_num_threads(INFERENCE_THREADS)
         with torch.inference_mode(), torch.autocast(place.type, enabled=False):
             for position, batch in left:
@@ -206,7 +206,7 @@ def _outputs(network: nn.Module, data: SequenceSet, device: str) -> NDArray[np.f
                 if failed:
                     return
 
-    # A recording that fills a batch by itself passes alone: the memory of several such passes is not looked for.
+    # With recordings longer than a batch, passes run one at a time: several could take too much memory.
     alone = int((data.lengths * data.people_counts).max()) > BATCH_FRAMES
     threads = 1 if alone or place.type != "cpu" else pass_threads()
     try:
@@ -226,7 +226,7 @@ def _outputs(network: nn.Module, data: SequenceSet, device: str) -> NDArray[np.f
 
 
 def _copies(network: nn.Module, count: int) -> list[nn.Module]:
-    """The network once for each thread, since one of somebody's own may keep things from a pass; or once only."""
+    """A network per thread, since one's own network may keep state from a pass; a single one if it cannot be copied."""
     try:
         return [network, *(deepcopy(network) for _ in range(count - 1))]
     except Exception:  # of a module that cannot be copied

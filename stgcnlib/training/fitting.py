@@ -1,7 +1,7 @@
 """Fitting a network to recordings, from fresh weights or from those of another task.
 
-One recipe serves small and middling skeleton sets: AdamW with one learning-rate cycle, smoothed labels, and batches
-of cropped, retimed and slightly turned recordings near their own tempo.
+One recipe serves small and medium-sized skeleton sets: AdamW with one learning-rate cycle, smoothed labels, and batches
+of recordings that are cropped, resampled in time and slightly turned, near their own tempo.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ VALIDATION_SHARE = 0.2
 
 @dataclass(frozen=True)
 class FitResult:
-    """What a training left behind; the network itself was changed in place.
+    """The result of a training; the network itself was changed in place.
 
     Attributes:
         history: one row per epoch: `epoch` (from 1), `train_loss`, `train_accuracy` (on varied batches),
@@ -77,9 +77,9 @@ def fit(
     """Train a network on recordings; it is changed in place and left in evaluation mode.
 
     Args:
-        network: takes (N, C, T, V, M), gives (N, classes) or (N, Q) targets, for example of `load_network`
-            (``classes=Q``). Targets are learned less their mean, in multiples of their deviation, both over `train`;
-            `evaluate_targets` turns them back.
+        network: takes (N, C, T, V, M), gives (N, classes) or (N, Q) targets, for example from `load_network`
+            (``classes=Q``). It learns targets less their mean, in multiples of their standard deviation, both over
+            `train`; `evaluate_targets` gives estimates in the targets' unit.
         train: recordings to learn from, normalised (`stgcnlib.transforms.normalize`).
         test: recordings whose accuracy, or R², is measured about ten times over the training, and after its last epoch.
             It never decides which weights are kept.
@@ -93,8 +93,8 @@ def fit(
         frames: resample every batch to so many frames; `None` keeps batches near the recordings' own tempo, at
             which they are evaluated and recorded.
         augment: how recordings are varied; True means `Augmentation()`, False feeds them as they are, and "mirror"
-            means `Augmentation(mirror=True)`: left and right swapped in half of them, right only where no class is
-            told by its side. A mapping gives fields of `Augmentation`.
+            means `Augmentation(mirror=True)`: left and right swapped in half of them, correct only where no class
+            depends on the side. A mapping gives fields of `Augmentation`.
         patience: stop after so many epochs without a better accuracy or R² on a validation part, taken out of `train`
             (a fifth: whole subjects or blocks of time where they are known), and keep the best weights by it. `None`
             trains on all of `train` for all epochs and keeps the last weights.
@@ -105,9 +105,9 @@ def fit(
             arguments, an interrupted training goes on from there, to the same end.
         device: where to train, for example "cuda".
         precision: "bfloat16" multiplies in half precision (weights stay float32): twice as fast on processors that
-            know it, much slower on others.
-        threads: on which a CPU trains, whatever its cores; another number rounds in another order, and gives other
-            weights.
+            support it, much slower on others.
+        threads: number of CPU threads, whatever the number of cores; with another number, sums are rounded in another
+            order, and the weights differ.
         progress: whether to draw a bar; `None` decides by the terminal.
 
     Raises:
@@ -257,7 +257,7 @@ def _augmentation(*, how: bool | str | Augmentation | Mapping[str, Any]) -> Augm
 
 
 def _first_blocks(network: nn.Module, count: int) -> tuple[list[nn.Module], list[nn.Parameter]]:
-    """Modules and parameters up to and with the first `count` blocks; nothing at all for 0."""
+    """Modules and parameters up to and including block `count`; none for 0."""
     names: tuple[str, ...] = getattr(network, "layer_names", ())
     if not 0 <= count <= len(names):
         raise StudyError(

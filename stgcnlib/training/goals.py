@@ -20,7 +20,7 @@ Loss: TypeAlias = Literal["cross-entropy"] | TargetLoss
 
 @dataclass(frozen=True, eq=False)
 class Goal:
-    """What a network is trained for, and how far it got.
+    """What a network is trained for, and how success is measured.
 
     Attributes:
         loss: "cross-entropy", "mse" or "mae".
@@ -59,13 +59,13 @@ class Goal:
         return nn.CrossEntropyLoss(label_smoothing=self.label_smoothing)
 
     def reached(self, outputs: Tensor, wanted: Tensor) -> float:
-        """Sum over a batch of what `measure` is the mean of: classes that are right, or explained variance."""
+        """Sum over a batch, whose mean is `measure`: 1 for each right class, or 1 minus each mean square error."""
         if self.loss == "cross-entropy":
             return float((outputs.argmax(dim=1) == wanted).sum())
         return float((1 - (outputs - wanted).square().mean(dim=1)).sum())
 
     def evaluate(self, network: nn.Module, data: SequenceSet, *, device: str) -> tuple[float, float]:
-        """(measure, mean loss) over recordings; the more of the first and the less of the second, the better."""
+        """(measure, mean loss) over recordings; a larger measure and a smaller loss are better."""
         if self.loss == "cross-entropy":
             found = evaluate(network, data, device=device)
             return found.accuracy, found.loss

@@ -253,7 +253,7 @@ def _stopped(kept: dict[str, Any], patience: int | None) -> bool:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Lightning's notices and advice are about its own use, which is not the reader's concern."""
+    """Hide Lightning's notices and advice: they are about its own use, and users of stgcnlib do not need them."""
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric", "lightning")]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():
@@ -269,7 +269,7 @@ def _quiet() -> Iterator[None]:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Ctrl-C arrives as KeyboardInterrupt; Lightning would end the whole process and leave the signal ignored."""
+    """Make Ctrl-C raise KeyboardInterrupt; Lightning would end the whole process and leave the signal ignored."""
     main = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGINT)
     try:

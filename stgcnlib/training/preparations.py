@@ -1,7 +1,7 @@
-"""What a checkpoint that predicts hardly better than chance was trained on: named preparations are tried, one by one.
+"""The preparation that a checkpoint was trained with, if it predicts hardly better than chance: named ones are tried.
 
-Published weights expect the preparation that they were trained with (`stgcnlib.transforms.PUBLISHED`); on any other
-they fail without an error.
+Published weights expect the preparation that they were trained with (`stgcnlib.transforms.PUBLISHED`); with any other
+their predictions are wrong, but no error is raised.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ __all__ = ["COLUMNS", "GIVEN", "near_chance", "preparation_advice", "preparation
 GIVEN = "given"
 """Column that marks the preparation in use."""
 COLUMNS = ("preparation", "accuracy", "low", "high", "n", "chance", GIVEN)
-"""Of the table of tries."""
+"""Of the table of tried preparations."""
 STREAMS = (("bone",), ("motion",), ("bone", "motion"))
-NEAR, CLEAR, ENOUGH = 0.1, 0.4, 0.75  # of the way from chance to no error
+NEAR, CLEAR, ENOUGH = 0.1, 0.4, 0.75  # accuracies, as shares of the way from chance to no error
 CONFIDENCE = 0.99
 RECORDINGS = 40
 
@@ -60,8 +60,9 @@ def try_preparations(
 ) -> pd.DataFrame:
     """How well a network predicts the same recordings, prepared in each of the named ways that fit them.
 
-    They are as recorded, `normalize`, and each of `stgcnlib.transforms.PUBLISHED`; where none of these comes
-    near to no error, each also as a stream of bones, of motion, and of the bones' motion.
+    They are as recorded, `normalize`, and each of `stgcnlib.transforms.PUBLISHED`. Where none of these goes three
+    quarters of the way from chance to no error, each is also tried as a stream of bones, of motion, and of the bones'
+    motion.
 
     Args:
         network: with trained weights.
@@ -97,7 +98,7 @@ def try_preparations(
 
 
 def preparation_advice(table: pd.DataFrame) -> str:
-    """What `try_preparations` found, in a sentence or two; "" for an empty table, of a network that does better.
+    """What `try_preparations` found, in a sentence or two; "" for an empty table (a network not near chance).
 
     Args:
         table: of `try_preparations`.
@@ -152,8 +153,8 @@ def _tried(
 
 
 def _found(table: pd.DataFrame) -> bool:
-    """Whether one is clearly better than chance, is right twice as often as the one in use, and its interval, which
-    knows nothing of recordings of a class being alike, excludes both."""
+    """Whether the best one is clearly better than chance, is right twice as often as the one in use, and its interval
+    excludes both. The interval treats recordings as independent, though those of a class are alike."""
     if not len(table):
         return False
     best = int(table["accuracy"].to_numpy().argmax())
@@ -174,5 +175,5 @@ def _spread(labels: NDArray[np.int64], most: int) -> NDArray[np.int64]:
     """Indices of at most `most` recordings, one of each class in turn."""
     order = np.argsort(labels, kind="stable")
     starts = np.searchsorted(labels[order], labels[order], side="left")
-    turn = np.arange(len(labels)) - starts  # the how manieth of its class
+    turn = np.arange(len(labels)) - starts  # its number among the recordings of its class
     return np.sort(order[np.lexsort((labels[order], turn))][:most])
