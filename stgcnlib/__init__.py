@@ -5,7 +5,7 @@ importing the package is quick.
 
 Some parameters mean the same everywhere:
 
-- `network`: a torch module that takes batches (N, C, T, V, M); of results, the name of a measured network, such as
+- `network`: a torch module that takes batches (N, C, T, V, M); in results, the name of a measured network, such as
   "trained" or "untrained".
 - `labels`: (N,) class indices from 0, whole numbers.
 - `class_names`: the name of each class, in the order of the labels.

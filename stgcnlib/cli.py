@@ -1,4 +1,4 @@
-"""The command line: run a study, compare finished ones, render a report again, look into a folder of recordings.
+"""The command line: run a study, compare finished ones, render a report again, summarise a folder of recordings.
 
 It only parses, calls the library, and turns an error about input into one clear line.
 """
@@ -336,6 +336,6 @@ def _listed(texts: list[str]) -> str:
 
 def main() -> None:
     """Entry point."""
-    # numba reads settings from the working directory, and its cache is code: none may be named there.
+    # numba reads settings from the working directory, and its cache is code: no file there may choose the cache folder.
     os.environ.setdefault("NUMBA_CACHE_DIR", "")
     end_in_one_line(app)

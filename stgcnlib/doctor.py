@@ -1,6 +1,6 @@
-"""What this machine offers a study: versions, threads, devices, room and rights, and what would stop one.
+"""What this machine offers a study: versions, threads, devices, space and permissions, and what would stop one.
 
-`examine` only looks: it imports what a study imports, and writes nothing that stays.
+`examine` changes nothing: it imports what a study imports, and removes the files with which it tests writing.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ LEAST_MEMORY, LEAST_DISK, LEAST_FILES, LEAST_OPEN = 4 * 10**9, 2 * 10**9, 5_000,
 NAMED = ("numpy", "scipy", "numba", "torch", "lightning", "zarr", "pandas", "pyarrow", "papermill", "jupyterlab")
 IMPORTED = ("numpy", "numba", "torch", "lightning", "zarr", "pyarrow", "papermill", "ipykernel")
 LONGEST_TEMPORARY = 75
-"""Characters of the temporary folder's path, below which a socket can lie."""
+"""Most characters of the temporary folder's path with which a socket can be made in it."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at.
+    """One thing that was examined.
 
     Attributes:
-        name: of it.
+        name: what was examined.
         found: what there is, in words.
-        problem: what of that would stop a study, and the mend; "" if nothing would.
+        problem: why it would stop a study, and the mend; "" if it would not.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Finding:
 
 
 def examine(folder: Path) -> Iterator[Finding]:
-    """What there is for a study in `folder`, and whether what lies there is whole; findings come as they are made."""
+    """What there is for a study in `folder`, and whether a study there is undamaged; each finding is given at once."""
     looks: tuple[Callable[[], Finding], ...] = (_python, _packages, _imports, _threads, _blas, _gpu)
     for look in looks:
         yield look()
@@ -70,7 +70,7 @@ def _python() -> Finding:
 
 
 def _packages() -> Finding:
-    """Required packages, by what is installed; those of extras are not looked at."""
+    """Whether required packages are installed and new enough; those of extras are not examined."""
     problems = []
     for each in requires("stgcnlib") or []:
         requirement = re.match(r"([\w.-]+)\s*(?:>=\s*([\w.]+))?", each)
@@ -183,7 +183,7 @@ def _kernels() -> Finding:
         from stgcnlib.dtw import kernels
 
         places = {each.stats.cache_path for each in vars(kernels).values() if hasattr(each, "stats")} - {None}
-    except Exception as error:  # numba finds no place for them, say
+    except Exception as error:  # for example, numba finds no folder for them
         mend = "set NUMBA_CACHE_DIR to a folder that can be written to"
         return Finding("kernels", "cannot be compiled", f"kernels: {' '.join(str(error).split())[:200]}; {mend}")
     if not places:
@@ -195,7 +195,7 @@ def _kernels() -> Finding:
 
 
 def _study(folder: Path) -> Finding:
-    """Whether what a study has left is whole."""
+    """Whether all that a study has written is undamaged."""
     try:
         health = verify_study(folder)
     except StgcnlibError as error:

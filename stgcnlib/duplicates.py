@@ -1,6 +1,6 @@
-"""Recordings that are in a set twice: which ones, and which of them a split must do without.
+"""Recordings that are in a set twice: which ones, and which of them to leave out of a split.
 
-Equal means number for number; `stgcnlib.leakage` also looks for recordings that are nearly so.
+Equal means number for number; `stgcnlib.leakage` also looks for recordings that are nearly equal.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["class_of", "contents", "equal_to_first", "repeated_recordings"]
 def contents(data: SequenceSet) -> Iterator[bytes]:
     """A hash of each recording's coordinates, without empty frames at its ends and people who are never there.
 
-    Of signals on a graph that is no body, where a zero is a value, everything counts.
+    For signals on a graph that is no body, a zero is a value, and everything counts.
     """
     for i in range(len(data)):
         people = data.people(i)
@@ -34,7 +34,7 @@ def contents(data: SequenceSet) -> Iterator[bytes]:
 
 
 def _digest(values: NDArray[np.float32]) -> bytes:
-    # Adding 0 makes one zero of the two that floating point has.
+    # Adding 0 turns -0 into 0: they are equal numbers with different bytes.
     return hashlib.sha256(repr(values.shape).encode() + (values + np.float32(0)).tobytes()).digest()
 
 
@@ -50,7 +50,7 @@ def equal_to_first(data: SequenceSet) -> NDArray[np.int64]:
 
 
 def repeated_recordings(train: SequenceSet | None, test: SequenceSet) -> pd.DataFrame:
-    """The recordings that a split has to do without so that none is in it twice.
+    """The recordings to leave out of a split so that none is in it twice.
 
     These are test recordings that equal a training recording, and in each part all but the first of equal ones. Without
     a training part, `None`, only the test part is looked at.

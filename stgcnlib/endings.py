@@ -1,6 +1,6 @@
-"""How a command ends that does not come to its end: what stopped it, in one line, and what can be done next.
+"""How a command that fails or is interrupted ends: one line says what stopped it and what can be done next.
 
-Errors about input and whatever the system refuses end with exit code 2; Ctrl-C and a signal to end, with 130 and 143.
+Errors about input and errors of the system give exit code 2; Ctrl-C gives 130, and SIGTERM 143.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _MENDS = {
 
 
 class Commands(TyperGroup):
-    """A group of commands that says, when one is interrupted, what the same command does next."""
+    """A group of commands; when one is interrupted, it says what the same command would do if started again."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for; SIGTERM and a closed terminal end it as Ctrl-C does."""

@@ -1,7 +1,7 @@
 """The errors that stgcnlib raises for bad input.
 
-Each message names the file or object, the field and the mend, and is meant to be read without a
-traceback. Programming mistakes keep Python's own exceptions.
+Each message names the file or object, the field and the mend (what to do about it), and is meant to be read
+without a traceback. Programming mistakes raise Python's own exceptions.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = [
 
 
 class StgcnlibError(Exception):
-    """Base of all errors below: catch it to catch every complaint about input."""
+    """Base of all errors below: catch it to catch every error about input."""
 
 
 class SkeletonFormatError(StgcnlibError, ValueError):
@@ -62,11 +62,11 @@ class LayerNotFoundError(StgcnlibError, LookupError):
 
 
 class AxesError(LayerNotFoundError, ValueError):
-    """An axis string is none, or a layer's output does not lie as it says."""
+    """An axis string is invalid, or a layer's output does not agree with it."""
 
 
 class GraphError(StgcnlibError, ValueError):
-    """Distances, labels or neighbour counts that no DS-Graph can be made of."""
+    """No DS-Graph can be made of the distances, labels or neighbour counts."""
 
 
 class StudyError(StgcnlibError, ValueError):
@@ -102,7 +102,7 @@ class OutputError(StgcnlibError, OSError):
 def shorten(items: Iterable[object], most: int = 8) -> str:
     """Items as a comma-separated text, long lists cut: ``'a', 'b', … (12 more)``.
 
-    `most` of the `items` are shown at most.
+    At most `most` of the `items` are shown.
     """
     texts = [repr(item) if isinstance(item, str) else str(item) for item in items]
     rest = len(texts) - most

@@ -1,8 +1,8 @@
-"""Writing results so that a kill leaves nothing half-written, fingerprinting what made them, and naming wrong files.
+"""Writing files so that a killed process leaves none half-written, fingerprints, and recognising wrong files.
 
 A file is written beside its place, synced and renamed over it; a fingerprint is a SHA-256 of a
-value's canonical JSON, or of a file's bytes. A ``file://`` URL is as good as the path that it names.
-`mistaken` says what a file is that has the right name and the wrong content, by its first bytes.
+value's canonical JSON, or of a file's bytes. A ``file://`` URL may be given for the path that it names.
+`mistaken` tells from its first bytes what a file is whose name is right and whose content is not.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ LOOKED_AT = 4096  # bytes from which a file's kind is told
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _DEEP = 250  # characters of the longest path below an output folder
 LEAST_ROOM = 2**16
-"""Bytes: a disk with less is full."""
+"""Bytes: a disk with less free space counts as full."""
 _LONGEST = 4096  # bytes of a path, on Linux
 
 
@@ -127,10 +127,10 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
 
 
 def regular_size(path: str | os.PathLike[str]) -> int:
-    """Bytes of a file, known before it is opened: a pipe would wait for ever, and a device has no end.
+    """Size of a file in bytes, before it is opened: opening a pipe could wait for ever, and a device has no end.
 
     Raises:
-        OSError: the system does not give the file, or it is a folder.
+        OSError: the file is missing or not accessible, or it is a folder.
         ValueError: it is no regular file.
     """
     file = Path(path)
@@ -143,10 +143,10 @@ def regular_size(path: str | os.PathLike[str]) -> int:
 
 
 def probe_output(path: str | os.PathLike[str], *, file: bool = False) -> None:
-    """Refuse a place to write to before work begins; nothing is left there.
+    """Check, before work begins, that a file or folder can be written; nothing is left there.
 
     Args:
-        path: of the folder, or of the file, that is to be written; it need not be there.
+        path: of the folder, or of the file, that is to be written; it need not exist.
         file: whether it is a file.
 
     Raises:
@@ -172,15 +172,15 @@ def probe_output(path: str | os.PathLike[str], *, file: bool = False) -> None:
 
 @contextmanager
 def writing(target: Path, *, only_room: bool = False) -> Iterator[None]:
-    """Have what the system says against writing end as one line that names the place.
+    """Turn errors of the system on writing into an `OutputError` of one line that names the place.
 
     Args:
         target: what is written.
-        only_room: leave other errors than a lack of room as they are. That it is one is also told from the disk, since
-            numpy and torch say nothing of it.
+        only_room: leave errors other than a lack of space as they are. A full disk is also recognised by its free
+            space, since errors of numpy and torch do not name the cause.
 
     Raises:
-        OutputError: the place, the cause and the mend.
+        OutputError: names the place, the cause and the mend.
     """
     try:
         yield
@@ -222,7 +222,7 @@ def is_remote(path: str | os.PathLike[str]) -> bool:
 
 
 def local_path(path: str | os.PathLike[str]) -> Path:
-    """The path of a file or folder of this machine, which a ``file://`` URL may name as well; for no other URL."""
+    """The path of a file or folder on this machine, from a path or a ``file://`` URL; not for other URLs."""
     if isinstance(path, str) and path.startswith("file://"):
         return Path(url2pathname(urlsplit(path).path))
     return Path(path)
@@ -254,8 +254,8 @@ def fingerprint_file(path: str | os.PathLike[str]) -> str:
 def mistaken(path: str | os.PathLike[str], *, fine: Collection[Archive] = ()) -> str | None:
     """What a file is instead of what its name promises, and the mend; `None` if its first bytes tell nothing.
 
-    It knows what people get in place of a data file or checkpoint: web pages of a download that failed, pointers
-    of Git LFS and git-annex, archives, HDF5 (MATLAB 7.3), text in UTF-16, and nothing at all.
+    It recognises what people get in place of a data file or checkpoint: web pages of failed downloads, pointers of
+    Git LFS and git-annex, archives, HDF5 (MATLAB 7.3), text in UTF-16, and empty files.
 
     Args:
         path: of the file.
@@ -294,7 +294,7 @@ def mistaken(path: str | os.PathLike[str], *, fine: Collection[Archive] = ()) ->
 
 _UNPACK = "unpack it first"
 _TEXT = "save it as UTF-8"
-# First bytes, where they stand, what has them, and the mend.
+# First bytes, their position, what begins with them, and the mend.
 _SIGNATURES = (
     (b"MATLAB 7.3", 0, "a MATLAB 7.3 file, which is HDF5", "save it in MATLAB with save(…, '-v7')"),
     (b"\x89HDF\r\n\x1a\n", 0, "an HDF5 file", "convert it, h5py reads it"),

@@ -1,7 +1,7 @@
-"""Who may be whose neighbour, how few candidates that leaves, and what intervals resample as a whole.
+"""Which recordings may be neighbours, how few candidates that leaves, and which groups intervals resample as a whole.
 
-Groups are one value per recording, such as the subject who performed it or the day on which it was made. Here they
-become barred pairs, counts and words, and nowhere else; distances, graphs and draws are made in the rooms above.
+Groups are one value per recording, such as the subject who performed it or the day on which it was made. Only this
+module turns them into barred pairs, counts and words; distances, graphs and random draws are made in other modules.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ SUBJECT = "subject"
 BLOCK = "block"
 """The group that is used where no subjects are known: blocks of time, of windows that were cut out of series."""
 RECORDINGS = "recordings"
-"""What `resample` is where every recording is resampled by itself."""
+"""The value of `resample` with which every recording is resampled by itself."""
 
 
 QUARTERS = ("lowest quarter", "second quarter", "third quarter", "highest quarter")
@@ -129,7 +129,7 @@ def barred_pairs(exclude: ArrayLike | None, count: int) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True, eq=False)
 class Exclusion:
-    """Who may not be whose neighbour, pair by pair: `barred_pairs` without anything (N, N) that was not given so.
+    """Which recordings may not be neighbours: as `barred_pairs`, but without an (N, N) array unless one is given.
 
     Attributes:
         codes: (N,) group numbers, or None.
@@ -157,7 +157,7 @@ class Exclusion:
         return np.asarray(same)
 
     def pair_limits(self, i: ArrayLike, j: ArrayLike, limits: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Up to which distance a pair matters to either end, by what matters to each (N,); -1: to neither."""
+        """The largest distance at which a pair matters to i or j, from each node's limit (N,); -1: to neither."""
         one = np.where(self.barred(i, j), -1.0, limits[np.asarray(i)])
         other = np.where(self.barred(j, i), -1.0, limits[np.asarray(j)])
         return np.maximum(one, other)
@@ -234,7 +234,7 @@ def resampled_count(resample: ArrayLike | None, groups: ArrayLike | None) -> int
 
 @dataclass(frozen=True, eq=False)
 class Grouping:
-    """Who is no neighbour of whom, and what intervals resample; the fields are arguments of `layer_geometry`.
+    """Which recordings are no neighbours, and what intervals resample; the fields are arguments of `layer_geometry`.
 
     Attributes:
         groups: (N,) groups whose members are no neighbours of each other, or None.
@@ -299,7 +299,7 @@ def _chosen(field: str, wanted: str | None, known: Iterable[str]) -> str | None:
 
 
 def strata(data: SequenceSet) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """(N,) a number for each recording's kind, and the names of the kinds, as pages show a few of each.
+    """(N,) a number for each recording's kind, and the names of the kinds; pages show a few of each.
 
     Classes; where there are none, quarters of the recordings by their first target, lowest first; without targets, all
     are one kind.

@@ -1,4 +1,4 @@
-"""JSON of files that others may have made: size, depth and number of values are limited, so that none fills memory."""
+"""JSON of files that others may have made: size, depth and number of lists are limited, so that none fills memory."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from stgcnlib.files import regular_size
 __all__ = ["parse_json", "read_json_file"]
 
 LARGEST = 2**24
-"""Bytes of a file in a study's folder; theirs have some thousands."""
+"""Most bytes of a file in a study's folder; such files have some thousands."""
 MOST_LISTS = 4_000_000
-"""Lists and objects in a text: of empty ones, 64 MiB would take more than 1 GiB in memory."""
+"""Most lists and objects in a text: 64 MiB of empty ones would take more than 1 GiB of memory."""
 DEEPEST = 30
-"""Lists and objects within each other; what is read here has up to ten."""
+"""Most levels of lists and objects within each other; files that are read here have up to ten."""
 
 
 def parse_json(content: bytes) -> Any:
     """The value of a JSON text in UTF-8.
 
     Raises:
-        ValueError: if it is no JSON or no UTF-8, or holds more than `MOST_LISTS` lists and objects, or such that lie
-            more than `DEEPEST` deep within each other.
+        ValueError: if it is no JSON or no UTF-8, holds more than `MOST_LISTS` lists and objects, or is nested more
+            than `DEEPEST` levels deep.
     """
     lists = content.count(b"[") + content.count(b"{")
     if lists > MOST_LISTS:
@@ -48,10 +48,10 @@ def parse_json(content: bytes) -> Any:
 
 
 def read_json_file(path: str | os.PathLike[str], *, most: int = LARGEST) -> Any:
-    """The value of a JSON file of at most `most` bytes; kind and size are looked at before it is read.
+    """The value of a JSON file of at most `most` bytes; kind and size are checked before it is read.
 
     Raises:
-        OSError: the system does not give the file.
+        OSError: the file is missing or cannot be read.
         ValueError: as `parse_json`; or it is no regular file, or too large.
     """
     file = Path(path)

@@ -34,11 +34,11 @@ def module_home(name: str, source: str | Path) -> Path:
 def imported_files(name: str, file: Path) -> tuple[Path, ...]:
     """Files beside module `name` that it imports, and that these import, also within functions; in a fixed order.
 
-    Of an installed module those of its own package, for other packages have versions.
+    For an installed module, only those of its own package, since other packages have versions.
 
     Args:
         name: as it is imported, such as ``package.module``.
-        file: its own, which is not among them.
+        file: the module's own file, which is not in the result.
     """
     home, package = module_home(name, file), name.partition(".")[0]
     installed = home in {Path(place).resolve() for place in sysconfig.get_paths().values()}

@@ -1,4 +1,4 @@
-"""Paths of folders that are passed on: none leads out of them, and none in them tells of the machine or its user."""
+"""Paths in folders that are given to others: none leads out of the folder, none names the machine or its user."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from stgcnlib.errors import StudyError
 
 __all__ = ["check_contained", "inside", "portable_path", "without_paths"]
 
-# At the start of a text, after what cannot end a word or a URL, or after a terminal's colour: two names or more.
+# A path of two names or more: at the start of a line, after what cannot end a word or URL, or after a colour code.
 _ABSOLUTE = re.compile(
     r"(^|[^\w:/.~\\…-]|\x1b\[[\d;]*m)(?:[A-Za-z]:)?(?:[\\/][^\s\\/'\"<>|:;,()\[\]\x1b]+)+[\\/]([^\s\\/'\"<>|:;,()\[\]\x1b]+)",
     re.MULTILINE,
@@ -19,9 +19,9 @@ _ABSOLUTE = re.compile(
 
 
 def check_contained(folder: str | os.PathLike[str]) -> None:
-    """Refuse a folder in which something else lies than files and folders, or a link that leads out of it.
+    """Refuse a folder that holds anything but files and folders, or a link that leads out of it.
 
-    Such a link would have us read, or write over, what is not of the study. The folder itself may be a link.
+    Through such a link, files that are not the study's could be read or overwritten. The folder itself may be a link.
 
     Raises:
         StudyError: names the first one.
@@ -38,7 +38,7 @@ def check_contained(folder: str | os.PathLike[str]) -> None:
 
 
 def inside(folder: Path, name: str) -> Path:
-    """The place below a folder that a name means, such as "activations/trained.zarr".
+    """The path below a folder that a name stands for, such as "activations/trained.zarr".
 
     Raises:
         StudyError: the name leads out of the folder.
@@ -50,10 +50,10 @@ def inside(folder: Path, name: str) -> Path:
 
 
 def portable_path(path: str | os.PathLike[str], start: str | os.PathLike[str]) -> str:
-    """A path as text for a file below `start` that may be passed on; on this machine it still means the same.
+    """A path as text for a file below `start` that may be given to others; on this machine it names the same place.
 
-    It is relative to `start`; below the home folder as ``~/…`` where `start` is not; and the user's name in it is
-    written as ``${USER}``.
+    It is relative to `start`, or begins with ``~/`` where it is below the home folder and `start` is not. The user's
+    name in it is written as ``${USER}``.
     """
     target, base, home = Path(path).resolve(), Path(start).resolve(), Path.home().resolve()
     if target.is_relative_to(home) and not base.is_relative_to(home):
@@ -81,7 +81,7 @@ def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
         try:
             with os.scandir(waiting.pop()) as found:
                 entries = sorted(found, key=lambda entry: entry.name)
-        except OSError:  # not there, or not ours to read: whoever reads it says so
+        except OSError:  # missing or not readable: reading it raises an error later
             continue
         yield from entries
         waiting += [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]

@@ -1,4 +1,4 @@
-"""Samples of recordings that keep their classes and groups: which are drawn, and the words that say so.
+"""Samples of recordings, stratified by class and group: which are drawn, and sentences that describe them.
 
 A sample is a prefix of one random order, so that a smaller sample of the same seed is part of a larger one. Nothing is
 measured here.
@@ -98,14 +98,14 @@ class NodeSample:
 def draw_nodes(
     data: SequenceSet, *, part: str, per_class: int | None = None, nodes: int | None = None, seed: int = 0
 ) -> NodeSample:
-    """A stratified sample of recordings; all of them where no more are there.
+    """A stratified sample of recordings; all of them where there are not more.
 
     Args:
         data: N recordings of the part.
         part: its name, for the words.
-        per_class: so many of each class (or quarter of the target), spread evenly over the groups of `spread_group`.
-        nodes: so many in all, in proportion to the classes and groups, and at least `LEAST` of each class. One of the
-            two is given.
+        per_class: number of each class (or quarter of the target), spread evenly over the groups of `spread_group`.
+        nodes: number in all, in proportion to the classes and groups, with at least `LEAST` of each class. Give either
+            `per_class` or `nodes`.
         seed: of the order in which recordings are drawn.
 
     Raises:
@@ -144,7 +144,7 @@ def spread_group(data: SequenceSet) -> str | None:
 
 
 def even_order(kinds: ArrayLike, groups: ArrayLike | None, *, seed: int) -> NDArray[np.int64]:
-    """(N,) recordings in a random order of which every prefix has as many of each kind and, within it, each group.
+    """(N,) recordings in a random order; every prefix has equally many of each kind and, within it, of each group.
 
     Kinds and groups that have no more recordings are passed over.
 
@@ -159,7 +159,7 @@ def even_order(kinds: ArrayLike, groups: ArrayLike | None, *, seed: int) -> NDAr
 
 
 def proportional_order(kinds: ArrayLike, groups: ArrayLike | None, *, seed: int) -> NDArray[np.int64]:
-    """(N,) recordings in a random order of which every prefix has each kind and, within it, each group in proportion.
+    """(N,) recordings in a random order; every prefix has each kind and, within it, each group in proportion.
 
     The first `LEAST` recordings of every kind come before all others. Arguments as `even_order`.
     """
@@ -192,7 +192,7 @@ def _drawn(rng: np.random.Generator, cells: NDArray[np.int64], *, scaled: bool) 
 def _drawn_order(
     rng: np.random.Generator, codes: NDArray[np.int64], within: NDArray[np.float64], turn: NDArray[np.float64]
 ) -> NDArray[np.int64]:
-    """Recordings by turn; between kinds whose turns are equal, by lot."""
+    """Recordings by turn; kinds with equal turns come in a random order."""
     lot = rng.random(int(codes.max(initial=0)) + 1)[codes]
     return np.lexsort((within, lot, turn)).astype(np.int64)
 

@@ -35,16 +35,16 @@ class SequenceSet:
     Args:
         coords: one array per recording, (T, V, C) or (M, T, V, C) where several people move; or one
             padded array (N, T, V, C) or (N, M, T, V, C) together with `lengths`. Kept as float32. A joint of a body
-            with a NaN coordinate was not found, which is zero. Of several people C is at least the number of the
-            layout's axes: (N, C, T, V, M), as ST-GCN's feeders have it, is refused.
+            with a NaN coordinate counts as not found and is set to zero. With several people, C is at least the number
+            of the layout's axes: the order (N, C, T, V, M) of ST-GCN's arrays is refused.
         lengths: true number of frames per recording, for padded `coords`.
         labels: class index per recording, integers in 0..len(class_names)-1; all 0 if left out.
         class_names: name of each class; "class 0", … if left out, none where there are targets and no labels. An
-            empty list with labels of 0: there are no classes.
+            empty list, with labels of 0, means that there are no classes.
         groups: name -> one value per recording, for example ``{"subject": [...], "view": [...]}``.
         layout: the skeleton, by name or as a `SkeletonLayout`.
         names: name of each recording (a file stem, say); "recording 0", … if left out.
-        targets: real values per recording, (N,) or (N, Q), where something else than a class is to be told.
+        targets: real values per recording, (N,) or (N, Q), where something other than a class is to be predicted.
         target_names: name of each of the Q columns, with its unit; "target 0", … if left out.
 
     Raises:
@@ -144,7 +144,7 @@ class SequenceSet:
 
     @property
     def outputs(self) -> int:
-        """How many outputs a network has that tells their class or, where there are no classes, their targets."""
+        """How many outputs a network needs to predict the class or, where there are no classes, the targets."""
         return len(self.class_names or self.target_names)
 
     @property
@@ -197,8 +197,8 @@ class SequenceSet:
 
         Args:
             by: group name, for example "subject".
-            train: values whose recordings train; 1 is also "1" or "01" where a group's values are text.
-            test: values whose recordings test; all others if `None`.
+            train: values whose recordings are the train part; 1 is also "1" or "01" where a group's values are text.
+            test: values whose recordings are the test part; all others if `None`.
 
         Returns:
             (n,) indices of the recordings that train, and (m,) of those that test.
@@ -342,7 +342,7 @@ class SequenceSet:
             raise SkeletonFormatError(f"{file}: {error}") from None
         except FileNotFoundError:
             raise SkeletonFormatError(f"{file}: no such file") from None
-        except Exception as error:  # damaged bytes raise whatever zipfile, zlib, numpy or json stumble over
+        except Exception as error:  # damaged bytes raise errors of many kinds in zipfile, zlib, numpy and json
             if what := mistaken(file, fine=["npz"]):
                 raise SkeletonFormatError(f"{file}: {what}") from None
             raise SkeletonFormatError(
@@ -394,7 +394,7 @@ def _checked(value: ArrayLike, name: str, layout: SkeletonLayout, length: int | 
             f"{name}: coords have {array.shape[-2]} joints, layout {layout.name!r} has {len(layout)}; "
             "choose the layout that the data was recorded with"
         )
-    few = array.shape[-1] < layout.dimensions <= array.shape[0]  # channels, which the first axis would have
+    few = array.shape[-1] < layout.dimensions <= array.shape[0]  # channels; the first axis has enough
     if array.ndim == 4 and (few or _is_channels_first(array, layout.dimensions)):
         raise SequenceError(
             f"{name}: coords have shape {array.shape}, which looks like channels, frames, joints, people; the order "
@@ -416,20 +416,20 @@ def _checked(value: ArrayLike, name: str, layout: SkeletonLayout, length: int | 
 
 
 def _is_channels_first(array: NDArray[np.float32], axes: int) -> bool:
-    """Whether (M, T, V, C) is rather (C, T, V, M), by its zeros: a joint is lost on all axes, a person by itself."""
+    """Whether (M, T, V, C) is (C, T, V, M), by its zeros: a lost joint is zero on all axes, a person is zero alone."""
     if not max(axes, 2) <= array.shape[0] <= 4:
         return False
     lost = (array == 0) | np.isnan(array)
     if (lost != lost[:1]).any():
         return False
     lost = lost[0]
-    if axes == 3:  # a plane, with one coordinate zero throughout, is no person who is absent
+    if axes == 3:  # an axis that is zero throughout, as of flat poses, is no absent person
         lost = lost[..., ~lost.all(axis=(0, 1))]
     return int((lost != lost[..., :1]).any(axis=-1).sum()) > 2
 
 
 def _without_nan(array: NDArray[np.float32], axes: int) -> NDArray[np.float32]:
-    """Joints with a NaN coordinate are not found, which is zero; a NaN confidence beside coordinates counts as 1."""
+    """Joints with a NaN coordinate count as not found and are set to zero; a NaN confidence is set to 1."""
     array = array.copy()
     array[np.isnan(array[..., :axes]).any(axis=-1)] = 0
     rest = array[..., axes:]

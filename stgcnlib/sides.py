@@ -1,8 +1,8 @@
-"""Whether left and right are where a body has them: its right hand lies to the right of where it looks.
+"""Whether the joints called left and right are on the left and right side of the body.
 
-In coordinates that are right-handed, as nearly all published ones, (right - left shoulder) . (forward x up) is above 0.
-Forward is where the toes point, else where the knees bend to. Pictures have no depth, but a face that is seen: then
-the left shoulder is on the picture's right.
+In right-handed coordinates, as nearly all published ones are, (right - left shoulder) . (forward x up) is above 0.
+Forward is the direction of the toes, else that in which the knees bend. Pictures have no depth; there, only poses
+whose face is seen count: their left shoulder is on the picture's right.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _ANKLES = r"ankle|heel"
 
 @dataclass(frozen=True)
 class _Marks:
-    """Joints of a layout that tell sides; `None` where it has none such."""
+    """Joints of a layout that tell sides; `None` where it has no such joints."""
 
     shoulders: Pair | None
     hips: Pair | None
@@ -39,7 +39,7 @@ class _Marks:
 
 
 def handedness(people: NDArray[np.float32], layout: SkeletonLayout) -> float:
-    """From -1, left and right are swapped (or an axis is), to 1; NaN where a recording does not tell.
+    """From -1 (left and right are swapped, or an axis is mirrored) to 1; NaN where a recording does not tell.
 
     Args:
         people: (M, T, V, C) coordinates, those of joints not found zero.

@@ -1,7 +1,7 @@
 """What a SequenceSet holds, in numbers, and what looks wrong in it.
 
-`summarize` looks and reports; it changes and refuses nothing. What the numbers mean for a study is the reader's
-judgement: every warning says what was seen and what is usually the matter.
+`summarize` looks and reports; it changes and refuses nothing. Readers judge what the numbers
+mean for a study: every warning says what was seen and what is usually its cause.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ MILLIMETRES = 500.0  # a larger body is not measured in centimetres
 UNSTABLE = 0.25  # spread of a bone's length over its mean; hands and finger tips of sensors reach it
 UNSTABLE_SHARE = 1 / 3  # of the bones
 FAR = 0.7  # mean length of bones over mean distance of joints: 0.3 to 0.5 for bodies, 1 for joints in any order
-LOOKED_AT = 5  # frames a recording, for that
+LOOKED_AT = 5  # frames per recording that this ratio is taken from
 MISSING = 0.1  # share of joints not found that is worth a warning
 CLEAR = 0.5  # how surely a recording must tell its sides to count
-SWAPPED = 2 / 3  # share of those that do
+SWAPPED = 2 / 3  # share of these recordings with swapped sides that is worth a warning
 STILL = 1e-6  # motion below this share of the body's size is none
 
 
@@ -66,10 +66,10 @@ class Summary:
 def summarize(data: SequenceSet) -> Summary:
     """Counts, lengths, people, classes, groups and missing data of recordings, and warnings for what looks wrong.
 
-    Warned of are: a unit that is not metres (3-D), recordings of one frame or without motion, equal recordings, joints
-    that never move or are never found, many missing joints, bones as long as joints are apart (a wrong order of
-    joints) or of changing length (3-D; bad tracking), left and right that are swapped (`stgcnlib.sides`), and classes
-    with fewer than two recordings.
+    Warnings are given for: a unit that is not metres (3-D), recordings of one frame or without motion, equal
+    recordings, joints that never move or are never found, many missing joints, bones as long as joints are apart (a
+    wrong order of joints) or of changing length (3-D; bad tracking), left and right that are swapped
+    (`stgcnlib.sides`), and classes with fewer than two recordings.
 
     Examples:
         >>> import stgcnlib
@@ -109,7 +109,7 @@ def summarize(data: SequenceSet) -> Summary:
 
 
 class _Look:
-    """What one recording has to say: sizes, motion and missing joints of its people."""
+    """Sizes, motion and missing joints of the people in one recording."""
 
     def __init__(self, data: SequenceSet, i: int) -> None:
         layout = data.layout

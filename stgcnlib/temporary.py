@@ -1,7 +1,8 @@
 """Temporary files and folders that do not stay behind, however their process ends.
 
-Who makes one holds a lock on it, which ends with the process even if that is killed. Who makes the next one in the same
-place removes those whose lock nobody holds. On systems without such locks (Windows) those of killed processes stay.
+A process that makes one holds a lock on it, which ends with the process, even if that is killed. The next process that
+makes one in the same place removes those whose lock nobody holds. On systems without such locks (Windows), those of
+killed processes stay.
 """
 
 from __future__ import annotations
@@ -100,7 +101,7 @@ def release(handle: int | None) -> None:
 
 
 def aside(target: Path) -> Path:
-    """A name for what lies at `target`, until another takes its place; `remove_left` puts it back if none has."""
+    """A name for the old `target` until the new one is in place; `remove_left` restores it if that did not happen."""
     return target.with_name(f"{_OLD}{uuid.uuid4().hex[:_RANDOM]}-{target.name}")
 
 
@@ -117,7 +118,7 @@ def remove_left(folder: Path, prefix: str = PREFIX) -> None:
 
 def _remove_if_left(path: Path) -> None:
     """Remove a path whose lock nobody holds; `OSError` says why it stays."""
-    way = os.O_RDONLY if path.is_dir() else os.O_RDWR  # a network file system locks what is open for writing
+    way = os.O_RDONLY if path.is_dir() else os.O_RDWR  # a network file system locks only files open for writing
     handle = os.open(path, way | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         if os.fstat(handle).st_uid != os.geteuid():

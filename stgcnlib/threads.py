@@ -13,9 +13,9 @@ __all__ = [
 ]  # fmt: skip
 
 INFERENCE_THREADS = 1
-"""Of a network that is evaluated or recorded, whatever the cores: the number decides in which order sums are made."""
+"""Threads of a network that is evaluated or recorded, whatever the cores: they decide in which order sums are made."""
 TRAINING_THREADS = 2
-"""Of a training, unless it says otherwise; two on a machine of one core take turns."""
+"""Threads of a training, unless it says otherwise; on a machine of one core, the two take turns."""
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 """Read by the libraries when a process starts."""
@@ -27,7 +27,7 @@ def cores() -> int:
 
 
 def process_variables() -> dict[str, str]:
-    """Variables, read as a process starts, for processes that run networks beside others; those that are set stay.
+    """Environment variables for new processes that run networks beside others; those that are already set stay.
 
     OpenMP threads spin for some microseconds before they sleep: threads that spin while another process has their core
     made an epoch take 100 s instead of 5 s. oneDNN keeps the code of 16 operations instead of 1,024: code and buffers
@@ -38,10 +38,10 @@ def process_variables() -> dict[str, str]:
 
 
 def pass_threads() -> int:
-    """Threads among which batches are divided that each pass through a network on one.
+    """Number of threads that pass batches through a network, each batch on one thread.
 
-    As many as this process uses, and one more where there is a core and OMP_NUM_THREADS allows it: what was begun
-    beside this work often ends long before it, and such threads wait without keeping a core busy.
+    As many as this process uses, and one more where there is a core and OMP_NUM_THREADS allows it: other work
+    that began with this one often ends long before it, and threads that wait for a core do not keep one busy.
     """
     import torch
 

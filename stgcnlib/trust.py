@@ -1,7 +1,7 @@
-"""Code that a study names: it runs only once its user has said so.
+"""Code that a study names: it runs only after its user has allowed it.
 
-What was said is kept in the user's state folder, by a hash of the network's name and of the code, so that a change asks
-again; an environment variable tells it to processes and machines that work for the same run.
+The permission is kept in the user's state folder, by a hash of the network's name and of the code, so that changed code
+needs a new one. An environment variable passes it to processes and machines that work for the same run.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def code_digest(name: str, source: str | Path) -> str:
 
     Args:
         name: "package.module:factory".
-        source: file of the module. With it count all modules of its package, or those beside it if it has none, and
-            what these files of the same folder import.
+        source: file of the module. The hash also covers all modules of its package, or those beside it if it has none,
+            and the files of the same folder that it imports, directly or through others.
     """
     digest = hashlib.sha256(name.encode())
     home = module_home(name.partition(":")[0], source)
@@ -51,7 +51,7 @@ def code_digest(name: str, source: str | Path) -> str:
 
 
 def is_trusted(name: str, source: str | Path) -> bool:
-    """Whether the user has said that this code may run; what is remembered is told to processes started from now on."""
+    """Whether the user has allowed this code; a remembered permission is passed to processes started from now on."""
     digest = code_digest(name, source)
     if digest in _told():
         return True
@@ -70,7 +70,7 @@ def remember(name: str, source: str | Path) -> None:
 
 
 def require(name: str, source: str | Path | None) -> None:
-    """Refuse code that the user has not said may run; code that is not found is refused where it is imported.
+    """Refuse code that the user has not allowed; code that is not found is refused where it is imported.
 
     Raises:
         StudyError: names the file to read and what to give then.

@@ -1,8 +1,8 @@
 """YAML as version 1.2 has it, for every file that is read: 010 is ten, and no, on and 12:30 are text.
 
 PyYAML reads YAML 1.1, in which they are eight, false, true and 750. What is written is quoted where the two versions
-differ, so that both read the same. Files come from others, too: aliases, by which a few lines can stand for billions,
-are refused, and size and depth are limited.
+differ, so that both read the same. Files may come from others: aliases are refused, since a few lines of them can
+stand for billions of values, and size and depth are limited.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ __all__ = ["YAMLError", "read_yaml", "read_yaml_file", "write_yaml"]
 
 YAMLError = yaml.YAMLError
 LONGEST = 2**18
-"""Characters of a file: PyYAML takes some seconds for them, and studies and layouts have thousands."""
+"""Most characters of a file: PyYAML takes some seconds for so many, and studies and layouts have thousands."""
 DEEPEST = 30
-"""Lists and mappings within each other; studies have five."""
+"""Most levels of lists and mappings within each other; studies have five."""
 # The core schema of YAML 1.2 (section 10.3.2).
 _PLAIN = (
     ("null", re.compile(r"^(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""]),
@@ -77,7 +77,7 @@ class _Loader(_Bounded, yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
     def construct_whole(self, node: yaml.ScalarNode) -> int:
-        """A whole number: decimal whatever it begins with, or marked as octal (0o) or hexadecimal (0x)."""
+        """A whole number: decimal, with leading zeros too, or marked as octal (0o) or hexadecimal (0x)."""
         text = str(self.construct_scalar(node))
         if len(text) > 400:
             raise yaml.MarkedYAMLError(problem=f"a number of {len(text)} digits in line {node.start_mark.line + 1}")
@@ -104,7 +104,7 @@ def read_yaml(text: str, *, plain_texts: bool = False) -> Any:
 
     Args:
         text: of a file.
-        plain_texts: leave every value the text that it is written as.
+        plain_texts: keep every value as the text that the file has.
 
     Raises:
         YAMLError: if it is no YAML, has a key twice, asks for anything but plain values, has aliases, or is longer or
@@ -124,10 +124,10 @@ def read_yaml(text: str, *, plain_texts: bool = False) -> Any:
 
 
 def read_yaml_file(path: str | os.PathLike[str], *, plain_texts: bool = False) -> Any:
-    """As `read_yaml`, of a file in UTF-8; size and kind are looked at before it is read.
+    """As `read_yaml`, of a file in UTF-8; size and kind are checked before it is read.
 
     Raises:
-        OSError: the system does not give the file.
+        OSError: the file is missing or cannot be read.
         YAMLError: as `read_yaml`; or it is no regular file, or not UTF-8.
     """
     file = Path(path)
