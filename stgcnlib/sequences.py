@@ -394,7 +394,7 @@ def _checked(value: ArrayLike, name: str, layout: SkeletonLayout, length: int | 
             f"{name}: coords have {array.shape[-2]} joints, layout {layout.name!r} has {len(layout)}; "
             "choose the layout that the data was recorded with"
         )
-    few = array.shape[-1] < layout.dimensions <= array.shape[0]  # channels; the first axis has enough
+    few = array.shape[-1] < layout.dimensions <= array.shape[0]  # too few channels, but enough on the first axis
     if array.ndim == 4 and (few or _is_channels_first(array, layout.dimensions)):
         raise SequenceError(
             f"{name}: coords have shape {array.shape}, which looks like channels, frames, joints, people; the order "
