@@ -24,7 +24,7 @@ __all__ = ["Commands", "end_in_one_line", "what_the_system_said"]
 GOES_ON = ("run", "embed")
 """Commands that keep what they have finished."""
 _MENDS = {
-    errno.ENOSPC: "make room on that disk, of bytes or of files, or choose another",
+    errno.ENOSPC: "make room on that disk (bytes, or the number of files), or choose another",
     errno.EDQUOT: "make room within your quota, or choose another disk",
     errno.EROFS: "it cannot be written to; choose another place",
     errno.EACCES: "change its permissions, or choose another place",
@@ -36,7 +36,7 @@ _MENDS = {
     errno.ENOMEM: "end other programs, or use fewer workers",
     errno.ENOTDIR: "a file lies where a folder should be",
     errno.EISDIR: "give a file, not a folder",
-    errno.ENOENT: "is it there, and is the path right?",
+    errno.ENOENT: "check that it exists and that the path is right",
 }
 
 
@@ -54,7 +54,7 @@ class Commands(TyperGroup):
             if ctx.invoked_subcommand in GOES_ON:
                 after = "what is finished is kept, and the same command goes on from here"
             else:
-                after = "nothing is left half-written, and the same command begins again"
+                after = "no file is left half-written; the same command starts from the beginning"
             _say(f"interrupted; {after}", "yellow")
             number = signal.Signals[interrupt.args[0]] if interrupt.args else signal.SIGINT
             raise typer.Exit(128 + number) from None

@@ -203,7 +203,10 @@ def writing(target: Path, *, only_room: bool = False) -> Iterator[None]:
 
 def _mend(number: int | None) -> str:
     if number in (errno.ENOSPC, errno.EDQUOT):
-        return "make room there, of bytes or of files, or choose another place; the same command goes on from here"
+        return (
+            "make room there (bytes, or the number of files), or choose another place; the same command goes on from "
+            "here"
+        )
     return "choose another place, or change its permissions"
 
 

@@ -243,9 +243,14 @@ def test_report_of_a_folder_that_is_none(monkeypatch: pytest.MonkeyPatch, capsys
         (signal.SIGINT, "stgcnlib.report.study.run_study", ["run", "demo"], "the same command goes on from here"),
         (signal.SIGTERM, "stgcnlib.report.study.run_study", ["run", "demo"], "the same command goes on from here"),
         (signal.SIGHUP, "stgcnlib.pipeline.embed.embed_study", ["embed", "demo", "-o", "y"], "goes on from here"),
-        (signal.SIGTERM, "stgcnlib.pipeline.estimate.estimate", ["estimate", "demo"], "begins again"),
-        (signal.SIGTERM, "stgcnlib.readers.read", ["read", "x"], "begins again"),
-        (signal.SIGINT, "stgcnlib.report.compare.compare", ["compare", "x", "y", "-o", "z"], "begins again"),
+        (signal.SIGTERM, "stgcnlib.pipeline.estimate.estimate", ["estimate", "demo"], "starts from the beginning"),
+        (signal.SIGTERM, "stgcnlib.readers.read", ["read", "x"], "starts from the beginning"),
+        (
+            signal.SIGINT,
+            "stgcnlib.report.compare.compare",
+            ["compare", "x", "y", "-o", "z"],
+            "starts from the beginning",
+        ),
     ],
 )
 def test_an_interrupt_says_what_can_be_done_next(

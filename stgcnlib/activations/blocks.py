@@ -62,7 +62,7 @@ def open_folder(folder: Path, sums: Sums | None) -> zarr.Group:
     for file in (folder / "zarr.json", *sorted(folder.glob("*/zarr.json"))):
         status = file.lstat()
         if not stat.S_ISREG(status.st_mode) or status.st_size > _MOST:
-            raise ValueError(f"{file.relative_to(folder)} is no file of at most {_MOST:,} bytes")
+            raise ValueError(f"{file.relative_to(folder)} is not a regular file, or has more than {_MOST:,} bytes")
     store = LocalStore(folder, read_only=True) if sums is None else _CheckedStore(folder, sums)
     return zarr.open_group(store, mode="r", zarr_format=3)
 
@@ -86,9 +86,9 @@ def check_details(entries: Any) -> None:
             raise ValueError(f"layer {number}: a number is below what is possible")
         lengths = given["lengths"]
         if not lengths or any(type(length) is not int or not 0 < length < 2**40 for length in lengths):
-            raise ValueError(f"layer {number}: lengths are not those of recordings")
+            raise ValueError(f"layer {number}: lengths must be positive whole numbers")
         if len(lengths) != len(entries[0]["lengths"]):
-            raise ValueError(f"layer {number}: {len(lengths)} recordings, the first layer has other ones")
+            raise ValueError(f"layer {number}: {len(lengths)} recordings, but another number in the first layer")
     if len({entry["name"] for entry in entries}) < len(entries):
         raise ValueError("a layer occurs twice")
 

@@ -176,7 +176,7 @@ def observing(
             kept[INPUT] = x
         for name in names:
             if name not in kept:
-                raise LayerNotFoundError(f"layer {name!r} is not called in the forward pass; choose one that does")
+                raise LayerNotFoundError(f"layer {name!r} is not called in the forward pass; choose one that is")
             if name != INPUT:
                 arranged(kept[name], lie[name], _sizes(x), name=name)
         return logits, {name: kept[name] for name in names}

@@ -223,8 +223,8 @@ class _Scratch:
         if self.lengths and rows.shape[1] != self._width:
             raise AxesError(
                 f"layer {self.layer.name!r}, read as axes {self.layer.axes!r}, has {rows.shape[1] // joints} channels "
-                f"for one recording and {self._width // joints} for another; C does not change with length, so "
-                "another axis is C"
+                f"for one recording and {self._width // joints} for another; the number of channels "
+                "cannot depend on the length, so the axis string is wrong: C is another axis"
             )
         self.joints = joints
         self.lengths.append(len(rows))

@@ -146,7 +146,7 @@ def load_weights(network: nn.Module, source: str | os.PathLike[str] | Checkpoint
         raise CheckpointError(
             f"{path}: {first!r} has shape {tuple(state[first].shape)}, this {kind} needs {tuple(own[first].shape)} "
             f"({len(wrong)} keys differ): load_network with the layout, classes, channels and width that the "
-            "checkpoint was trained with, and fine_tune the network where only the classes shall differ"
+            "checkpoint was trained with, and use fine_tune if only the classes differ"
         )
     network.load_state_dict(state, strict=False)
 

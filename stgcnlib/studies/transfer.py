@@ -189,7 +189,7 @@ def transfer_study(
     sources = [source] if isinstance(source, nn.Module) else list(source)
     plan = plan_fits(sources[0], frozen, seeds, sources=len(sources))
     if train.class_names != test.class_names:
-        raise SequenceError("train and test name different classes; read them together and split them then")
+        raise SequenceError("train and test name different classes; read all recordings together, then split them")
     settings = {"epochs": EPOCHS, **(training or {})}
     work = Work(sources, train, test, settings, fresh, group, axes, device)
     tasks: list[Values] = plan["fits"]

@@ -229,9 +229,9 @@ def _check(
             f"load a network with classes={goal.outputs}"
         )
     if test is not None and test.class_names != train.class_names:
-        raise SequenceError("train and test name different classes; read them together and split them then")
+        raise SequenceError("train and test name different classes; read all recordings together, then split them")
     if test is not None and goal.measure == "r2" and test.target_names != train.target_names:
-        raise SequenceError("train and test name different targets; read them together and split them then")
+        raise SequenceError("train and test name different targets; read all recordings together, then split them")
     counts = {"epochs": epochs, "batch_size": batch_size, "frames": frames, "patience": patience, "threads": threads}
     for name, value in counts.items():
         if value is not None and value < 1:

@@ -242,7 +242,7 @@ def _read(file: Path) -> dict[str, Any]:
         raise TypeError("no settings")
     except Exception as error:
         raise CheckpointError(
-            f"{file}: not a training of stgcnlib that can be taken up ({type(error).__name__}); remove it to start anew"
+            f"{file}: not a training of stgcnlib that can be resumed ({type(error).__name__}); remove it to start anew"
         ) from None
 
 

@@ -79,7 +79,7 @@ def try_preparations(
         SequenceError: if the recordings have no classes, or there is no preparation of the name in use.
     """
     if not data.class_names:
-        raise SequenceError("try_preparations: the recordings have no classes, so nothing tells right from wrong")
+        raise SequenceError("try_preparations: the recordings have no classes, so accuracy cannot be computed")
     few = data.select(_spread(data.labels, most))
     bases, streams = dict(_bases()), dict(_streams())
     used = preparation_name(normalize=False) if given is None else given
@@ -106,7 +106,7 @@ def preparation_advice(table: pd.DataFrame) -> str:
     if not len(table):
         return ""
     used = table[table[GIVEN]]
-    said = f"{used['accuracy'].iloc[0]:.0%}" if len(used) else "not one"
+    said = f"{used['accuracy'].iloc[0]:.0%}" if len(used) else "none"
     start = f"The checkpoint predicts {said} of {int(table['n'].iloc[0])} test recordings right, near chance"
     if not _found(table):
         return (

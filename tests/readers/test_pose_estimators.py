@@ -70,9 +70,7 @@ def test_kinetics_label_files(tmp_path: Path) -> None:
     assert read(folder).class_names[171] == "juggling balls"
     labels = {"abcdefghijk": {"has_skeleton": True, "label": "zumba", "label_index": 399}}
     put(tmp_path / "kinetics_val_label.json", labels)
-    with pytest.warns(
-        UserWarning, match=r"labels in 1 clips differ .* abcdefghijk \('juggling balls', not 'zumba'\)"
-    ):
+    with pytest.warns(UserWarning, match=r"labels in 1 clips differ .* abcdefghijk \('juggling balls', not 'zumba'\)"):
         assert read(folder).labels.tolist() == [399]
     (tmp_path / "kinetics_val_label.json").rename(folder / "kinetics_val_label.json")
     with pytest.warns(UserWarning, match="which is followed"):
