@@ -1,7 +1,7 @@
 """Window-based dynamic time warping between sequences of different length: distances, neighbours, paths.
 
 Local costs are blocked matrix products, the recursion is compiled, and small costs are recomputed exactly.
-Graphs over the neighbours are the business of `stgcnlib.dsgraph`.
+Graphs of neighbours are in `stgcnlib.dsgraph`.
 """
 
 from __future__ import annotations

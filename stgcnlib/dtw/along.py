@@ -1,8 +1,9 @@
-"""Compiled exact DTW that compares whole frames along cheapest paths alone.
+"""Compiled exact DTW that compares whole frames only along cheapest paths.
 
-Each cell of a pair begins with a lower bound of its cost. The cheapest path is found, its cells are compared as they
-are, and again, until all cells of the cheapest path have their true costs: no other path is cheaper then, even by what
-its cells cost at least. Frames are compared by their differences, which cancel nothing. Nothing here checks its input.
+Each cell of a pair begins with a lower bound of its cost. The cheapest path is found, and the true costs of its cells
+are computed; this is repeated until all cells of the cheapest path have their true costs. No other path is cheaper
+then, since no cell costs less than its bound. Frames are compared by their differences, which avoids cancellation.
+Nothing here checks its input.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def frame_square(x: Any, y: Any, unit: Any) -> Any:
 def true_cost(
     a: int, b: int, x: Any, y: Any, frames: int, stride: int, squared: int, number: int, squares: Any, stamps: Any
 ) -> Any:
-    """Cost of windows a and b of two sequences x, y (., D); squares of this pair's `number` are kept for others."""
+    """Cost of windows a and b of two sequences x, y (., D); squares of frames are kept for the pair's other windows."""
     cost = 0.0
     for k in range(frames):
         r, c = a * stride + k, b * stride + k
@@ -50,7 +51,7 @@ def true_cost(
 
 @njit(cache=True, nogil=True)
 def first_path(reached: Any, lane: int, n: int, m: int, path: Any) -> int:
-    """Cells path[:count] (count, 2), first to last, that are near a cheapest path by the least costs through them."""
+    """Cells path[:count] (count, 2), first to last: each step goes to the cell with the cheapest path through it."""
     a = b = count = 0
     while True:
         path[count, 0], path[count, 1] = a, b
@@ -112,14 +113,14 @@ def least_cost(
 
     Args:
         x, y: (., D) frames of the two sequences.
-        low, high: neither ever falls.
+        low, high: limits of each row; neither ever decreases.
         m: windows of y.
         frames, stride, squared: of a window's cost.
-        most: a cost beyond which only that it is beyond is of interest.
-        number: of the pair; what `stamps` and `known` hold of other pairs is not valid.
+        most: a larger cost is returned as infinity.
+        number: of the pair; entries whose number in `stamps` or `known` is another one are not valid.
         squares, stamps: squared distances of frames (rows of x, of y), and for which pair they are.
         mixed, known: costs of cells, true where `known` is the number, else lower bounds of the computed costs.
-        sums, path: to work in.
+        sums, path: work arrays.
     """
     n, first = low.shape[0], 0
     if low[0] > 0 or high[n - 1] < m:

@@ -1,7 +1,7 @@
 """Approximate neighbours for sets whose lower bounds alone would take too long.
 
-Exact DTW ranks the sequences whose vectors are nearest (`vectors`). Nothing is proven here, so the recall is measured
-on a sample and handed out.
+Exact DTW ranks the sequences whose vectors are nearest (`vectors`). Some neighbours may be missed, so the recall is
+measured on a sample and returned.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Lower bounds of all pairs, a tile at a time: which pairs may be near enough to matter.
 
-Short frames (`projection`) cost little, and what is ruled out by them is never computed in full. A tile is a function
-of short frames and limits alone, wherever it runs, and gives a short list of pairs; nothing here holds all pairs.
+The bounds come from short frames (`projection`), which cost little. A pair that they rule out is never computed in
+full. A tile depends only on short frames and limits, not on where it runs, and gives a short list of pairs; nothing
+here holds all pairs.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ TILE_SEQUENCES = 512
 """Rows and columns of a tile: multiples of `LANES`."""
 
 CHOICES = (16, 32, 64)
-"""Coordinates for the bounds of all pairs to choose from."""
-SAMPLED = 64  # sequences against as many others, to see what each choice leaves
-# what one cell costs, in units of one recursion: a coordinate of its product, and all of a pair that is left
+"""Numbers of coordinates per frame, one of which the bounds of all pairs get."""
+SAMPLED = 64  # sequences, compared with as many others to count the pairs that each choice leaves
+# costs per cell, in units of its recursion: one coordinate of the product; all further work on a pair that is left
 PER_COORDINATE, PER_LEFT = 0.07, 14.0
 
 
@@ -48,17 +49,18 @@ class BoundTile(NamedTuple):
 class Bounds:
     """What tiles of lower bounds are computed from.
 
-    `options` must not normalise by "path", for which nothing is known. For cosine the products are formed in float64,
-    and what rounding may have added is taken off at the end: a cosine distance is half the square of the distance of
-    unit windows, each moved by twice the slack at most (2 * 2 / sqrt(2) < 3); of a sum of squares over a path, which
-    has fewer cells than n + m, the root is too large by s sqrt(n + m).
+    `options` must not normalise by "path", for which no bound is known. For cosine the products are formed in float64,
+    and what rounding may have added is subtracted at the end. A cosine distance is half the squared distance of two
+    unit windows. Rounding moves each window by at most twice the slack of its short frames, hence the root of a cosine
+    distance by less than s, three times that slack (2 * 2 / sqrt(2) < 3). A path has fewer than n + m cells, so the
+    root of the sum of its costs is too large by less than s sqrt(n + m).
 
     Attributes:
         costs: of short frames.
         order: (N,) sequences by length, so that lanes are filled evenly.
-        limits: (N,) distances that matter to each sequence; infinite: all do.
-        exclusion: who may be whose neighbour.
-        slack: of cosine costs per item, else 0.
+        limits: (N,) largest distance that matters to each sequence; infinite: all do.
+        exclusion: which sequences may be neighbours of each other.
+        slack: what rounding may add to the root of a cosine cost; 0 for other metrics.
     """
 
     costs: TileCosts
@@ -100,12 +102,12 @@ class Bounds:
     def lowered(
         self, costs: NDArray[np.float64], rows: NDArray[np.int64], columns: NDArray[np.int64]
     ) -> NDArray[np.float64]:
-        """Bounds (n, m) by the costs of the short frames of sequences (n,) with others (m,)."""
+        """Bounds (n, m): costs of the short frames of sequences (n,) with others (m,), less what rounding may add."""
         if not self.slack:
             return costs
         options, lengths = self.costs.x.options, self.costs.x.lengths
         cells: Any = 1.0
-        if options.normalize != "length":  # repeated frames of parts, and rounding
+        if options.normalize != "length":  # parts may repeat frames; the factor covers rounding
             cells = (lengths[rows][:, None] + lengths[columns] + 2.0 * options.parts) * 1.001
         shrink = 1 - 2 * RELATIVE_ERROR
         root = np.sqrt(np.maximum(costs, 0) * shrink) - self.slack * np.sqrt(cells)
@@ -119,9 +121,9 @@ def cheapest(
     exclusion: Exclusion,
     known: KnownPairs,
 ) -> int:
-    """Of `CHOICES`, how many coordinates the bounds of all pairs should have: more cost more, and leave fewer pairs.
+    """How many coordinates, of `CHOICES`, the bounds of all pairs should have: more cost more, but leave fewer pairs.
 
-    What each leaves is seen from a sample (seed 0), so that the choice is the same wherever it is made.
+    The share of pairs that each choice leaves is measured on a sample (seed 0): the same input gives the same choice.
     """
     count = len(limits)
     sample = np.random.default_rng(0).permutation(count)

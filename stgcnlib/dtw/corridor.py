@@ -1,9 +1,9 @@
 """Compiled DTW that reads whole frames only where an optimal path can pass.
 
 Lower bounds of all costs come from products of short frames (`projection`), sixteen pairs side by side as in `kernels`.
-Whole frames along the cheapest path by the bounds give a cost U that is enough. A cell that no path of cost U or less
-can pass, even by the bounds, is on no path of cost U or less: what is left is a narrow corridor, in which `along` finds
-the cheapest path. Nothing here checks its input.
+The true cost U of one path, chosen by the bounds, is an upper bound of the DTW cost. If, by the bounds, every path
+through a cell costs more than U, the cell is on no optimal path. The other cells form a narrow corridor, in which
+`along` finds the cheapest path. Nothing here checks its input.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from stgcnlib.dtw.recursion import (
 __all__ = ["corridor_tile"]
 
 FLOAT32 = 2.0**-24
-LOWERED = 1 - 2e-5  # of a bound: what the true cost is computed as is no less
-CHECKED = 8  # rows of the recursion after which it is seen whether a path within the limits is left
+LOWERED = 1 - 2e-5  # factor on a bound: the computed true cost is never below it
+CHECKED = 8  # rows of the recursion between two checks whether a path within the limits is left
 
 
 @njit(cache=True, nogil=True)
 def _limits(reached: Any, lane: int, n: int, m: int, most: float, low: Any, high: Any) -> None:
     """Cells low:high of each row through which a path of cost `most` may go.
 
-    They are a union of paths, so that neither limit ever falls: two walks along the corridor find both.
+    These cells are a union of paths, so neither limit ever decreases: a pass down the rows finds `low`, one up `high`.
     """
     b = 0
     for a in range(n):
@@ -53,20 +53,20 @@ def _limits(reached: Any, lane: int, n: int, m: int, most: float, low: Any, high
 
 @njit(cache=True, nogil=True)
 def _rounding(n: int, m: int, frames: int) -> Any:
-    """A factor that covers the float32 sums along two paths, and what `along.frame_square` may be off."""
+    """A factor that covers the rounding of float32 sums along two paths, and the error of `along.frame_square`."""
     return 1 + 4 * (n + m + frames + 8) * FLOAT32 + 1.6e-5
 
 
 @njit(cache=True, nogil=True)
 def _scaled(limit: float, n: int, m: int, frames: int, normalize: int, units: float) -> Any:
-    """A limit as the recursion must exceed it, in its units; no rounding below."""
+    """A limit in the units of the recursion, raised by what rounding may add to the recursion's sums."""
     divisor = units / (n + m) if normalize == BY_LENGTH else units
     return limit / divisor * _rounding(n, m, frames) * (1 + 4 * FLOAT32)
 
 
 @njit(cache=True, nogil=True)
 def _lower_bounds(costs: Any, lane: int, low: Any, high: Any, factor: float, number: int, known: Any, out: Any) -> None:
-    """Cells low:high of each row of out (n, m) that are not known: a lane's costs by short frames, times a factor."""
+    """Fill the unknown cells low:high of each row of out (n, m) with a lane's costs by short frames, times a factor."""
     for a in range(low.shape[0]):
         for b in range(low[a], high[a]):
             if known[a, b] != number:
@@ -92,10 +92,11 @@ def corridor_tile(
         x_items, y_items: (n,), (g, LANES) windows of each sequence.
         x_norms, y_norms: squared norms of the short frames, of the rows and of the interleaved columns.
         jobs: (q, 2) rows of x and groups of y to do.
-        limits: (q, LANES) float64, distances beyond which only that they are beyond is of interest.
+        limits: (q, LANES) float64; a larger distance may be returned as infinity.
         frames, stride: of the windows; band: radius, or -1.
         metric: EUCLIDEAN or SQEUCLIDEAN; normalize: not BY_PATH.
-        keep, slack: float32; what rounding leaves of squared norms, and may add to a window's distance.
+        keep, slack: float32; a factor on squared norms that covers rounding, and what rounding may add to a window's
+            distance.
         scale: power of two that the short frames were multiplied by.
         exact: costs, else lower bounds.
         unit: (1,) a 1 of the dtype in which differences of raw frames are formed and summed.
@@ -105,7 +106,7 @@ def corridor_tile(
     high_frames, wide_frames = (tall - 1) * stride + frames, (wide - 1) * stride + frames
     listed = products.shape[0] == 0
     own = np.empty((LANES, high_frames * y_lengths.max() if listed else 0), np.float32)
-    # bounds alone need the last row or two of everything: row a lies at a modulo so many
+    # lower bounds need only the last one or two rows: row a is stored at a modulo the number of rows kept
     costs_kept, reached_kept = (tall, tall) if exact else (1, 2)
     short = np.empty((frames, wide_frames * LANES), np.float32)
     beside_each_other = np.empty(wide_frames * LANES if listed else 0, np.float32)

@@ -20,7 +20,7 @@ from stgcnlib.dtw.source import FrameSource
 __all__ = ["CostModel", "Lanes", "Operand", "Rows"]
 
 # Largest relative error that the product may leave on a squared distance (or a cosine distance); the square
-# root halves it. What would be worse is recomputed from differences, so that distances hold to 1e-5.
+# root halves it. Distances with larger errors are recomputed from differences, so that all are within 1e-5.
 TOLERANCE = {"euclidean": 1.6e-5, "sqeuclidean": 8e-6, "cosine": 8e-6}
 PRECISE = 1e-11  # the same for precise costs
 
@@ -34,7 +34,7 @@ class Rows:
         norms: (R,) their squared norms, summed in float64.
         edges: (n + 1,) first row of each sequence, and the end.
         items: (n,) windows of each sequence.
-        starts, lengths: (n,) its raw frames, unpadded.
+        starts, lengths: (n,) first raw frame and number of raw frames of each sequence, without padding.
     """
 
     values: NDArray[Any]
@@ -65,7 +65,7 @@ class Lanes:
     firsts: NDArray[np.int64]
 
     def after(self, groups: int) -> Lanes:
-        """Without the first so many groups; a view."""
+        """The lanes without the first `groups` groups; a view."""
         row = int(self.edges[groups])
         kept = slice(groups, None)
         return Lanes(
@@ -111,10 +111,10 @@ class Operand:
         copied: bool = True,
         used: NDArray[np.bool_] | None = None,
     ) -> Lanes:
-        """Some sequences (n,), or one part of each, in groups of `LANES`, in the order given; the last one filled up.
+        """Some sequences (n,), or one part of each, in groups of `LANES`, in the order given.
 
-        Without `copied` the frames are left where they are, and `values` is empty. `used` (n,) says which sequences
-        are not there to fill a group; None: all.
+        The last group is filled up. Without `copied` the frames are left where they are, and `values` is empty.
+        `used` (n,) is false for sequences that only fill up a group; None: all are used.
         """
         groups = -(-len(sequences) // LANES)
         filled = np.resize(sequences, groups * LANES)
@@ -148,17 +148,18 @@ class Operand:
 class CostModel:
     """Centre, scale and rounding of one comparison.
 
-    ``|x-y|^2 = |x|^2 + |y|^2 - 2 <x,y>`` cancels when x is near y. With `rounding` eta, the error of a product
-    relative to |x| |y|, the squared distance is off by at most (eta + 5u)(|x|^2 + |y|^2); where it is below
-    that over the tolerance, the kernels recompute it. The worst case eta = D u would send nearly every pair there;
-    instead eta is twice the largest error measured on a sample of this very data (self-products
-    included, which round worst), never below 4 u, so that a biased BLAS or constant features are seen.
+    ``|x-y|^2 = |x|^2 + |y|^2 - 2 <x,y>`` cancels when x is near y. Let u be the unit roundoff, and eta the error of a
+    product relative to |x| |y|. The squared distance is then off by at most (eta + 5u)(|x|^2 + |y|^2); where it is
+    below that bound divided by the tolerance, the kernels recompute it. With the worst case eta = D u nearly every pair
+    would be recomputed. Instead, eta is twice the largest error measured on a sample of the data, and at least 4 u. The
+    sample includes products of frames with themselves, which round worst: a biased BLAS or constant features are
+    noticed.
 
-    Cosine products are formed in float64 (features after a ReLU all point the same way, and float32 leaves
-    nothing of 1 - cos); there the worst case is cheap, and used.
+    Cosine products are formed in float64: features after a ReLU are nearly parallel, and in float32 rounding would
+    exceed 1 - cos. There the worst case of eta costs little, and is used.
 
     Attributes:
-        centre: (D,) float64, taken off every frame (zero for cosine).
+        centre: (D,) float64, subtracted from every frame (zero for cosine).
         scale: power of two that brings the largest feature to 0.5..1; squares neither overflow nor vanish.
         threshold: squared distances below `threshold` times the sum of squared norms (cosine distances
             below `threshold`) are recomputed.
@@ -174,7 +175,7 @@ class CostModel:
     def fit(cls, options: DTWOptions, *sources: FrameSource, precise: bool = False) -> CostModel:
         """Measure centre, scale and rounding on the frames that will be compared.
 
-        `precise`: in float64, to 1e-11; by the worst case, which is cheap there.
+        `precise`: products in float64, distances to 1e-11; eta is the worst case, which costs little there.
         """
         cosine = options.metric == "cosine"
         frames = sum(int(each.offsets[-1]) for each in sources)
@@ -193,7 +194,7 @@ class CostModel:
         return cls(centre, scale, (eta + 5 * unit) / (PRECISE if precise else TOLERANCE[options.metric]), dtype)
 
     def operand(self, table: FrameTable, options: DTWOptions, sequences: NDArray[np.int64] | None = None) -> Operand:
-        """A table, centred and scaled; only some sequences are there if they are given."""
+        """The frames of a table, centred and scaled: of all its sequences, or of those given only."""
         order = np.arange(len(table)) if sequences is None else sequences
         lengths = table.lengths
         rows_from = np.zeros(len(table), np.int64)
@@ -208,7 +209,7 @@ class CostModel:
             values[rows] = exact
             norms[rows] = np.einsum("td,td->t", exact, exact)
 
-        # a panel of pairs is asked for by one thread of several: its few sequences stay on it
+        # small operands are prepared by the calling thread, which may be one of several
         on_threads(prepare, order, size=values.nbytes)
         return Operand(options, table.rows, values, norms, starts, rows_from, lengths)
 

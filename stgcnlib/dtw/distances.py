@@ -1,6 +1,6 @@
 """dtw_distances: all DTW distances within one set of sequences, or between two.
 
-Only checks its input here; the work is in `tiles` and `kernels`, or on a GPU in `gpu` and `wavefront`.
+This module only checks the input; the work is in `tiles` and `kernels`, or on a GPU in `gpu` and `wavefront`.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ def dtw_distances(
     """Window-based DTW distances (docs/method.md, "Distance").
 
     Args:
-        a: N sequences: a list of (T, D) or (T, V, C) arrays, a LayerActivations, or a SequenceSet. Of a layer that
-            keeps one of r input frames, `window` and `band` are input frames, and become ceil(window / r) and
-            ceil(band / r); `stride` is in the layer's frames.
+        a: N sequences: a list of (T, D) or (T, V, C) arrays, a LayerActivations, or a SequenceSet. For a layer
+            that keeps one of r input frames, `window` and `band` count input frames, and become ceil(window / r) and
+            ceil(band / r); `stride` counts the layer's frames.
         b: N' sequences with the same features per frame, or None for distances within `a`.
         dtw: options whole, a `DTWOptions` or a mapping of its fields.
         device: where it is computed, "cpu" or "cuda" (see `stgcnlib.dtw.gpu`); results agree within rounding. Without a
-            CUDA device it is the processor, and a warning says so.
+            CUDA device the processor computes it, with a warning.
         progress: draw a bar; None decides by the terminal.
         **options: fields of `DTWOptions`, where they are defined: reading, window, stride, band, segments, metric,
             normalize.

@@ -38,7 +38,7 @@ __all__ = [
 SCRATCH_BYTES = 2**30
 """Arrays of frames above this size lie in a file; the system keeps in memory what fits."""
 
-READ_BYTES = 2**26  # of a store, at once and per thread
+READ_BYTES = 2**26  # that each thread reads from a store at once
 LINE_BYTES = 64
 FEW_BYTES = 2**24  # below, threads cost more than they save
 
@@ -51,7 +51,7 @@ class FrameTable:
         rows: (sum T, at least D) C-contiguous, zeros beyond D; float64 only if the input was (integers become float64).
         offsets: (N + 1,) int64.
         temporal_stride: input frames per frame, 1 except for a layer with temporal pooling.
-        width: D, None if rows are no longer.
+        width: D; None if the rows have exactly D numbers.
     """
 
     rows: NDArray[Any]
@@ -96,7 +96,7 @@ def threads() -> int:
 def on_threads(work: Callable[[Any], None], items: Iterable[Any], *, size: int | None = None) -> None:
     """Call `work` on each item, on as many threads as there are cores to use, with BLAS on one thread in each.
 
-    `size`: bytes that all items together concern, where they may be so few that this thread alone is faster.
+    `size`: bytes of all items together; if they are few, this thread does all items itself, which is faster.
     """
     if size is not None and size < FEW_BYTES:
         for item in items:
@@ -108,7 +108,7 @@ def on_threads(work: Callable[[Any], None], items: Iterable[Any], *, size: int |
 
 
 def scratch(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-    """An array to be filled, from a cache line on; a large one in a temporary file (TMPDIR) that is gone with it."""
+    """A new array to fill, aligned to a cache line; a large one lies in a temporary file (TMPDIR), deleted with it."""
     kind = np.dtype(dtype)
     size = math.prod(shape) * kind.itemsize
     if size <= SCRATCH_BYTES:
@@ -116,13 +116,13 @@ def scratch(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         first = -memory.ctypes.data % LINE_BYTES
         return memory[first : first + size].view(kind).reshape(shape)
     with tempfile.TemporaryFile(prefix="stgcnlib-") as file:
-        if hasattr(os, "posix_fallocate"):  # a full disk is told here, not by a crash later
+        if hasattr(os, "posix_fallocate"):  # a full disk raises an error here, not a crash later
             os.posix_fallocate(file.fileno(), 0, size)
         return np.memmap(file, kind, "r+", shape=shape)
 
 
 def rows_for(frames: int, width: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Rows to be filled, of an odd number of cache lines: equal columns of near rows share no cache set."""
+    """New rows to fill, of an odd number of cache lines: nearby rows then use different cache sets."""
     lines = -(-width * dtype.itemsize // LINE_BYTES) | 1
     return scratch((frames, lines * LINE_BYTES // dtype.itemsize), dtype)
 
@@ -154,7 +154,7 @@ def frame_table(sequences: Any, name: str = "a") -> FrameTable:
 
         step = max(READ_BYTES // rows[:1].nbytes, 1)
 
-        def read(start: int) -> None:  # here, so that no more blocks are in memory than there are threads
+        def read(start: int) -> None:  # run by the threads: at most one block per thread is in memory
             _place(rows, start, features[start : start + step])
 
         on_threads(read, range(0, count, step), size=rows.nbytes)

@@ -1,7 +1,8 @@
-"""All pairs on a CUDA device: which blocks of sequences meet when, and what fits into its memory.
+"""All pairs on a CUDA device: the order in which blocks of sequences are compared, and what fits into its memory.
 
-Features are copied by blocks; a tile of two of them gives a few thousand distances at a time. What a tile costs is in
-`wavefront`. Nothing here needs a GPU: torch runs the same operations on a processor, which is how they are tested.
+Features are copied by blocks; a tile of two blocks gives a few thousand distances at a time. `wavefront` computes the
+DTW costs of a tile. Nothing here needs a GPU: torch runs the same operations on a processor, which is how they are
+tested.
 """
 
 from __future__ import annotations
@@ -45,10 +46,10 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 MOST_CELLS = 2**27
-"""Frame costs of one tile: enough that a launch costs little beside what it does, and that states stay in a cache."""
+"""Most frame costs of one tile: each kernel launch has enough work, and the recursion's states stay in a cache."""
 
 CELL_BYTES = 32  # of a tile: products, partial sums of windows, and the three antidiagonals
-TILE_SHARE = 1 / 8  # of the device's memory for a tile: of all of it, so that results do not depend on what runs beside
+TILE_SHARE = 1 / 8  # of the device's total memory, for a tile: results do not depend on what else uses it
 FRAME_SHARE = 0.4  # of the memory that is free, for features
 LEAST_CELLS = 2**12
 
@@ -63,7 +64,7 @@ class DeviceTile:
 
 
 def dtw_device(name: str) -> torch.device | None:
-    """The CUDA device of that name; `None` where the processor does it, with a warning if another was named.
+    """The CUDA device of that name; `None` where the processor is used, with a warning if another device was named.
 
     Raises:
         DeviceError: torch knows no such device, or this machine has fewer.
@@ -77,7 +78,7 @@ def dtw_device(name: str) -> torch.device | None:
 
 
 def device_name(device: torch.device) -> str:
-    """What to call it: "NVIDIA H100 80GB HBM3"."""
+    """The name of a device, such as "NVIDIA H100 80GB HBM3"."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)
 
 
@@ -132,7 +133,7 @@ def device_tiles(
     previous: _Tile | None = None
     try:
         for place in track(order, f"DTW distances on {device}", total=len(order), show=progress):
-            # launches of the recursion take the processor longer than the device: it multiplies frames meanwhile
+            # launching the recursion takes longer than running it: the device multiplies the next frames meanwhile
             tile = work.multiply(*place)
             if previous is not None:
                 work.accumulate(previous)
@@ -166,7 +167,7 @@ def _order(rows: Loads, columns: Loads, *, symmetric: bool) -> list[tuple[int, i
 
 @dataclass(eq=False)
 class _Tile:
-    """A tile on its way: what is there of each part, of which the device may still be computing the latest."""
+    """An unfinished tile: the results of each part so far; the device may still be computing the latest."""
 
     rows: NDArray[np.int64]
     columns: NDArray[np.int64]
@@ -185,7 +186,7 @@ class _Tile:
 
 
 def _on_device(function: Callable[Concatenate[_Work, P], R]) -> Callable[Concatenate[_Work, P], R]:
-    """Run a step with products in float32 throughout and nothing kept for gradients; say if memory is short."""
+    """Run a step with products in full float32 and without gradients; DeviceError if the device's memory is full."""
 
     @wraps(function)
     def step(work: _Work, /, *given: P.args, **named: P.kwargs) -> R:
@@ -232,14 +233,14 @@ class _Work:
 
     @_on_device
     def weigh(self, tile: _Tile) -> None:
-        """Have it make costs of cells of the products, and wait for some of them: those to be computed exactly."""
+        """Have the device turn products into costs of cells; wait to learn which of them must be computed exactly."""
         for x, y in tile.sides:
             tile.cells.append(cell_costs(self.options, self.model, x, y, tile.products.pop(0)))
         tile.sides.clear()
 
     @_on_device
     def accumulate(self, tile: _Tile) -> None:
-        """Have it find the paths."""
+        """Have the device run the recursion."""
         while tile.cells:
             tile.costs.append(path_costs(self.options, tile.cells.pop(0)))
 
@@ -249,7 +250,7 @@ class _Work:
         self.columns = None
 
     def _frames(self, side: int, load: int) -> DeviceFrames:
-        """Frames of the rows (0) or columns (1); within one set both are the same where they can be."""
+        """Frames of the rows (0) or columns (1); within one set both sides share one copy where possible."""
         wanted = (load, 0 if self.sources[0] is self.sources[1] else side)
         if side in self.held and self.held[side][0] == wanted:
             return self.held[side][1]
@@ -270,14 +271,14 @@ def _blocks(options: DTWOptions, source: FrameSource, cells: int) -> list[NDArra
     blocks, start = [], 0
     while start < len(order):
         count = int(np.searchsorted(lengths[start:] * np.arange(1, len(order) - start + 1), side, side="right"))
-        count = max(count - count % 32 if count > 32 else count, 1)  # rows of memory that are read as one
+        count = max(count - count % 32 if count > 32 else count, 1)  # 32 sequences are read from memory together
         blocks.append(order[start : start + count])
         start += count
     return blocks
 
 
 def _loads(source: FrameSource, blocks: list[NDArray[np.int64]], frames: int) -> Loads:
-    """Successive blocks that hold about so many frames together."""
+    """Successive blocks, grouped so that each group holds about `frames` frames."""
     ends = np.cumsum([source.lengths[block].sum() for block in blocks])
     number = (ends - 1) // max(frames, 1)
     edges = [0, *(np.flatnonzero(np.diff(number)) + 1).tolist(), len(blocks)]
@@ -285,7 +286,7 @@ def _loads(source: FrameSource, blocks: list[NDArray[np.int64]], frames: int) ->
 
 
 def _memory(device: torch.device) -> tuple[int, int]:
-    """Bytes that are free on the device for this process, and all; a processor in its place is given little."""
+    """Free bytes on the device for this process, and its total bytes; 1 GiB of each for a processor."""
     if device.type != "cuda":
         return 2**30, 2**30
     free, total = torch.cuda.mem_get_info(device)

@@ -1,9 +1,9 @@
 """Compiled inner loops: from products of frames to DTW costs, sixteen pairs at a time.
 
-The sequences on the column side lie interleaved (`lanes`): frame 0 of sixteen sequences, then frame 1, and so on. The
-recursion waits on its own last cell; side by side, sixteen of them keep a processor's vector units busy, and every
-step before it is one contiguous loop. All definitions are those of `options.DTWOptions`. The loops run without the GIL
-and on one thread each; `tiles` keeps several running. Nothing here checks its input.
+The sequences on the column side lie interleaved (`lanes`): frame 0 of sixteen sequences, then frame 1, and so on. Each
+cell of a recursion needs the cell before it; sixteen recursions side by side keep the processor's vector units busy,
+and every step before the recursion is one contiguous loop. All definitions are those of `options.DTWOptions`. The loops
+run without the GIL and on one thread each; `tiles` keeps several running. Nothing here checks its input.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def part_limits(frames: int, part: int, parts: int) -> tuple[int, int]:
 
 @njit(cache=True, nogil=True)
 def band_limits(n: int, m: int, band: int, low: NDArray[Any], high: NDArray[Any]) -> None:
-    """Columns low[a]:high[a] of each row a < n inside the band; all of them for band < 0. Both never fall."""
+    """Columns low[a]:high[a] of each row a < n inside the band; all of them for band < 0. No limit ever decreases."""
     radius = max(2 * band, 1) * (max(n, m) - 1)
     for a in range(n):
         if band < 0 or n == 1:
@@ -76,7 +76,7 @@ def _exact_angle(x: Any, y: Any, a: int, b: int, frames: int, x_size: float, y_s
 
 @njit(cache=True, nogil=True, fastmath=FAST)
 def _squares(products: Any, x_norm: Any, y_norms: Any, threshold: Any) -> int:
-    """Products of one frame become squared distances, in place; how many of them cannot be trusted."""
+    """Products of one frame become squared distances, in place; returns how many of them are too inexact."""
     doubtful = 0
     for c in range(products.shape[0]):
         size = x_norm + y_norms[c]
@@ -91,7 +91,7 @@ def _recompute(
     squares: Any, x: Any, x_norm: Any, y: Any, y_starts: Any, y_lengths: Any, y_norms: Any, begin: int,
     threshold: Any, scale: Any,
 ) -> None:  # fmt: skip
-    """Doubtful squares of frame x from differences of raw frames; what only fills a lane becomes 0."""
+    """Doubtful squares of frame x from differences of raw frames; unused lanes become 0."""
     for c in range(squares.shape[0]):
         if squares[c] < threshold * (x_norm + y_norms[c]) + VANISHING:
             b, lane = begin + c // LANES, c % LANES
@@ -153,7 +153,7 @@ def _to_angles(
 
 @njit(cache=True, nogil=True)
 def _outside(cost: Any, low: Any, high: Any, begin: int) -> None:
-    """No way through the cells that are outside the band of their own lane."""
+    """Make cells outside the band of their own lane infinite, so that no path passes them."""
     for c in range(cost.shape[0]):
         b = begin + c // LANES
         if b < low[c % LANES] or b >= high[c % LANES]:
@@ -164,7 +164,7 @@ def _outside(cost: Any, low: Any, high: Any, begin: int) -> None:
 def _advance(cost: Any, row: Any, best: Any, a: int) -> None:
     """Row a of the recursion inside the band: row[b + 1] holds A(a - 1, b) and becomes A(a, b), lane by lane.
 
-    `row` has one cell more than `cost`, on the left. It stays infinite for what follows.
+    `row` has one cell more than `cost`, on the left, which becomes infinite.
     """
     count = cost.shape[0]
     if a == 0:
@@ -178,7 +178,7 @@ def _advance(cost: Any, row: Any, best: Any, a: int) -> None:
     row[:LANES] = np.inf
     for b in range(count // LANES):
         first = b * LANES
-        for lane in range(LANES):  # the compiler makes these sixteen a few vector instructions
+        for lane in range(LANES):  # the compiler turns these sixteen into a few vector instructions
             left, before = row[first + lane], best[first + lane]
             row[first + LANES + lane] = cost[first + lane] + (left if left < before else before)
 
@@ -235,7 +235,7 @@ def dtw_tile(
     y: Any, y_starts: Any, y_lengths: Any, y_rows: Any, y_items: Any, y_norms: Any, wanted: Any,
     frames: int, stride: int, band: int, metric: int, normalize: int, threshold: Any, scale: Any, out: Any,
 ) -> None:  # fmt: skip
-    """DTW costs of some sequences with groups of `LANES` others, from one tile of products, which is used up.
+    """DTW costs of some sequences with groups of `LANES` others, from one tile of products, which is overwritten.
 
     Args:
         products: (R, S) inner products of the centred, scaled frames of both sides.

@@ -1,7 +1,7 @@
 """LayerDistances: what is known of the distances between the recordings of one layer.
 
-Either all pairs, as a matrix, or a table of the nearest of each recording and the pairs that were asked for. What reads
-distances (graphs, votes, dimensions) takes one of these, and an array becomes one by `as_layer_distances`.
+Either all pairs, as a matrix, or a table of the nearest of each recording and the pairs that were asked for. Functions
+that read distances (graphs, votes, dimensions) take a `LayerDistances`; `as_layer_distances` makes one from an array.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class LayerDistances:
     Attributes:
         count: recordings, N.
         complete: every pair is known.
-        reach: so many neighbours of each recording are known to be its nearest admissible ones.
-        fill: computes pairs (P, 2) of recordings and adds them to `pairs`; None: what is unknown stays so.
+        reach: how many nearest admissible neighbours are known of every recording.
+        fill: computes pairs (P, 2) of recordings and adds them to `pairs`; None: unknown pairs stay unknown.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class LayerDistances:
 
     @classmethod
     def all_pairs(cls, distances: ArrayLike) -> LayerDistances:
-        """Of all pairs.
+        """The distances of all pairs, from a matrix.
 
         Args:
             distances: (N, N) symmetric, non-negative, zero diagonal. Halves that differ by rounding are averaged.
@@ -86,7 +86,7 @@ class LayerDistances:
         everyone: NeighborTable | None = None,
         fill: Callable[[Codes], object] | None = None,
     ) -> LayerDistances:
-        """Of the nearest of each recording.
+        """The distances to the nearest neighbours of each recording, from a table.
 
         Args:
             table: (N, R) neighbours.
@@ -119,7 +119,7 @@ class LayerDistances:
 
     @property
     def reach(self) -> int:
-        """So many neighbours of each recording are known to be its nearest admissible ones."""
+        """How many nearest admissible neighbours are known of every recording."""
         if self.complete:
             return self.count - 1
         return int(self._tables[0].known.min(initial=self.count)) if self._tables else 0
@@ -131,7 +131,7 @@ class LayerDistances:
 
     @property
     def pairs(self) -> KnownPairs:
-        """The pairs that are known where not all are, by the recordings' first numbers; `fill` adds to them."""
+        """The known pairs where not all are known, by the numbers before any `select`; `fill` adds to them."""
         return self._pairs
 
     def __len__(self) -> int:
@@ -177,14 +177,14 @@ class LayerDistances:
             k: neighbours.
             exclude: (N,) groups whose members are no neighbours of each other, or where all pairs are known an (N, N)
                 bool mask of barred pairs; None: everyone else may be one.
-            kept: (n,) the recordings that count, by whose order neighbours are numbered; `exclude` is then theirs.
-                None: all.
+            kept: (n,) the only recordings that count; neighbours are numbered in this order, and `exclude` has an entry
+                for each of these. None: all.
 
         Returns:
             (n, k) int64 indices and float64 distances.
 
         Raises:
-            GraphError: a recording has fewer than k candidates, or fewer of its neighbours are known.
+            GraphError: a recording has fewer than k candidates, or fewer than k of its neighbours are known.
         """
         if kept is not None:
             return self.select(kept).nearest(k, exclude=exclude)
@@ -231,7 +231,7 @@ class LayerDistances:
         return self._pairs.get(self._nodes[np.asarray(i)], self._nodes[np.asarray(j)])
 
     def ask(self, i: ArrayLike, j: ArrayLike) -> None:
-        """Have the distances of pairs (i, j), (P,) each, computed where they are unknown.
+        """Compute the distances of pairs (i, j), (P,) each, where they are unknown.
 
         Raises:
             GraphError: nothing here can compute them.
@@ -295,7 +295,7 @@ class LayerDistances:
         return found
 
     def _admissible(self, exclude: ArrayLike | None) -> ReachTable:
-        """The table of the neighbours that `exclude` leaves; the one that bars fewest others comes last."""
+        """The neighbours that `exclude` leaves: of several tables, the one that knows most of every recording."""
         if exclude is not None and np.ndim(exclude) != 1:
             raise GraphError("exclude is a mask of pairs, and only the nearest are known; give (N,) groups")
         codes = None if exclude is None else group_codes(exclude, self.count)
@@ -350,7 +350,7 @@ def _check_members(arrays: Mapping[str, NDArray[Any]]) -> None:
 
 
 def _check_reach(distances: NDArray[np.floating], known: Codes) -> None:
-    """Refuse rows that count more neighbours than they have, or whose distances are none."""
+    """Refuse rows that count more neighbours than they have, or whose distances are negative or not finite."""
     if len(known) and not 0 <= known.min() <= known.max() <= distances.shape[1]:
         raise ValueError(f"a table counts neighbours that it does not have: {distances.shape[1]} at most")
     counted = np.arange(distances.shape[1]) < known[:, None]

@@ -1,8 +1,8 @@
 """Costs of pairs from a list: any pairs of one table, near ones together, sixteen at a time.
 
-A pair is computed from the side of the sequence that has more pairs, so that lanes are filled; sequences that are near
-each other in a given order follow each other, so that their frames stay near the processor. What a pair costs does not
-depend on which others are in the list, but for the rounding of products of whole frames.
+The row of a pair is the sequence that has more pairs, so that lanes are filled. Sequences near each other in a given
+order are computed one after the other, so that their frames stay in the processor's cache. The cost of a pair does not
+depend on the other pairs in the list, except for the rounding of products of whole frames.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["listed_costs"]
 ROWS = 8
 """Sequences, successive in the order, whose pairs follow each other."""
 ALIKE = 4 * LANES
-"""Pairs of one row that follow each other, in the mean; more fill lanes better, fewer have columns that are near."""
+"""Mean number of successive pairs of one row: more fill lanes better, fewer have columns nearer to each other."""
 
 PAIRS = 1024  # of one piece of work
 
@@ -48,7 +48,7 @@ def listed_costs(
     Args:
         costs: of a table.
         pairs: numbers of its sequences.
-        limits: (P,) costs beyond which only that they are beyond is of interest: those may be infinite.
+        limits: (P,); a larger cost may be returned as infinity.
         order: (N,) of the sequences, near ones together; None: as they are.
     """
     found = np.empty(len(pairs), np.float64)

@@ -1,6 +1,6 @@
 """NearestPairs: of all pairs, seen a tile at a time, those that may be among the k nearest of either end.
 
-For distances that come all anyway, as from a GPU: N x N of them are seen, and few kept.
+For distances that are all computed anyway, as on a GPU: of N x N distances few are kept.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from stgcnlib.groups import Exclusion
 __all__ = ["NearestPairs"]
 
 MARGIN = 1 + 8 * RELATIVE_ERROR
-"""Further than the k-th nearest seen, and not to be told from it in float32."""
+"""Factor on the k-th nearest distance seen: float32 may not tell a distance up to there from it."""
 
 SPARE = 2**20  # pairs kept beyond what is needed before they are sorted out
 
 
 class NearestPairs:
-    """Pairs of N sequences with their distances, as long as fewer than k nearer ones of either end have been seen.
+    """Pairs of N sequences with their distances; a pair is dropped once k nearer ones of each end have been seen.
 
     What is kept at the end depends on all tiles, not on their order.
     """
@@ -35,7 +35,7 @@ class NearestPairs:
         self._held, self._most = 0, SPARE
 
     def add(self, rows: NDArray[np.int64], columns: NDArray[np.int64], costs: NDArray[np.float64]) -> None:
-        """See the distances (I, J) of sequences (I,) with others (J,), each pair in one tile.
+        """Take in a tile: distances (I, J) of sequences (I,) with others (J,). Each pair is in one tile only.
 
         A tile of sequences with themselves has both directions, and the diagonal.
         """

@@ -40,8 +40,8 @@ DIMENSIONS = max(CHOICES)
 """Coordinates per frame, beyond which bounds do not pay."""
 
 FEW, CANDIDATES = 2000, (1, 2)
-"""Up to so many sequences, and of more: the multiple of K near each by their vectors whose distances limit what may be
-a neighbour. The more sequences, the more of all pairs are spared by limits that are low at once."""
+"""Each sequence is first compared with the K nearest by vectors (2 K with more than `FEW` sequences). This limits how
+far neighbours can be; with more sequences, limits that are low from the start spare more comparisons."""
 
 ALL_PAIRS = 2000
 """Sequences up to which every pair is computed where there are no bounds."""
@@ -57,9 +57,9 @@ class NeighborTable:
         statistics: how it was found. "method": "projection bounds", "brute force" (with a "reason", and with
             the name of the "device" if all pairs were computed on a GPU) or "approximate";
             "pairs": all pairs; "pairs_computed": those not settled by the first bounds, whose distance was computed, or
-            that it exceeds what it may be; "share": their quotient;
-            "pairs_settled": distances computed again in float64, to tell near ties; "dimensions" of the bounds;
-            "pairs_left" by them; if approximate, "candidates" per sequence, and the "recall" over
+            shown to exceed its limit; "share": pairs_computed / pairs;
+            "pairs_settled": distances computed again in float64, to settle near ties; "dimensions" of the bounds;
+            "pairs_left" by these bounds; if approximate, "candidates" per sequence, and the "recall" over
             "recall_nodes" sequences compared with all others; "seconds", and per phase "seconds_projection",
             "seconds_limits", "seconds_bounds" and "seconds_refinement".
     """
@@ -89,7 +89,7 @@ def dtw_neighbors(
     """The `k` nearest other sequences of every sequence by DTW distance.
 
     The answer is that of comparing every pair in float64: distances that float32 cannot tell apart are computed
-    again in float64, and those that agree to 1e-10 go by index. Most pairs are ruled out by lower bounds,
+    again in float64, and those that agree to 1e-10 are ordered by index. Most pairs are ruled out by lower bounds,
     which hold for every reading, band and metric, but not for ``normalize="path"``.
 
     Source: the distance is that of docs/method.md, "Distance"; the search is our choice.
@@ -103,11 +103,11 @@ def dtw_neighbors(
         method: "exact"; or "approximate": DTW ranks only the 4 K sequences nearest by a vector of projected frames
             (seed 0). Its recall is measured and reported in the statistics.
         dimensions: coordinates per frame for the lower bounds; any number gives the same neighbours. None: 16, 32 or
-            64, by what each leaves of a sample, and no bounds at all where frames have no more features than 64.
+            64, by the share of pairs that each leaves of a sample; no bounds where frames have at most 65 features.
         executor: where the tasks of the search run, for example `stgcnlib.artefacts.Tasks`, which also keeps their
             results; None: in this process. The answer is the same, byte for byte.
-        dtw, device, progress, **options: as `dtw_distances`. A GPU computes all pairs, without bounds; "approximate" is
-            for processors.
+        dtw, device, progress, **options: as `dtw_distances`. A GPU computes all pairs, without bounds; "approximate"
+            always uses the processor.
 
     Returns:
         Distances are within 1e-5 of float64 arithmetic, as those of `dtw_distances`.
@@ -141,11 +141,11 @@ def search(
     progress: bool | None = None,
     executor: Executor | None = None,
 ) -> tuple[NeighborTable, PairCache]:
-    """`dtw_neighbors`, and the exact distances that it computed on the way, for who needs more of them.
+    """As `dtw_neighbors`; also returns the cache of exact distances, which can compute more of them.
 
     `device` is as of `dtw_neighbors`. `executor`: where the tiles of bounds and the tasks of exact distances run; None:
-    in this process. Limits are fixed before a phase begins, so that nothing depends on where a task runs, or in which
-    order they end.
+    in this process. Limits are fixed before a phase begins, so that nothing depends on where a task runs, or on the
+    order in which tasks end.
     """
     check_choice("method", method, get_args(Method))
     if dimensions is not None and (isinstance(dimensions, bool) or int(dimensions) != dimensions or dimensions < 1):
@@ -221,7 +221,7 @@ def _all_pairs(
     matrix: NDArray[np.float32],
     clock: _Clock,
 ) -> tuple[NeighborTable, PairCache]:
-    """Neighbours by all distances (N, N); what is said of them is for the caller to complete."""
+    """Neighbours from all distances (N, N); the caller completes the statistics."""
     count = len(source)
     i, j = np.triu_indices(count, 1)
     cache = PairCache(SetCosts.of(options, source), known=KnownPairs(count, i * count + j, matrix[i, j]))
@@ -240,7 +240,7 @@ def _on_device(
     *,
     progress: bool | None,
 ) -> tuple[NeighborTable, PairCache]:
-    """By every pair on a GPU, a tile at a time, of which few are kept; near ties are settled on the processor."""
+    """Neighbours from all pairs, computed tile by tile on a GPU; the processor settles near ties."""
     from stgcnlib.dtw.gpu import device_name, device_tiles
 
     nearest = NearestPairs(len(source), k, exclusion)
@@ -260,7 +260,7 @@ def _on_device(
 def _projections(
     options: DTWOptions, source: FrameSource, dimensions: int | None
 ) -> tuple[Projection | None, Projection]:
-    """Short frames for corridors, or None where there are none, and such with enough coordinates for bounds."""
+    """Short frames for corridors (None without corridors), and short frames with enough coordinates for bounds."""
     least = max(dimensions or 0, *CHOICES)
     projection = corridor_projection(options, source, least)
     return projection, projection or Projection.fit(source, least, centred=options.metric != "cosine")
@@ -277,7 +277,7 @@ def _left_by(
 
 
 def _pairs_of(candidates: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(P, 2) every sequence with its candidates (N, K), but for those that are not there (-1)."""
+    """(P, 2) every sequence with its candidates (N, K), except missing ones (-1)."""
     i, place = np.nonzero(candidates >= 0)
     return np.stack([i, candidates[i, place]], axis=1)
 
@@ -300,7 +300,7 @@ class _Clock:
         self.seconds: dict[str, float] = {}
 
     def phase(self, name: str) -> None:
-        """The phase that has just ended."""
+        """Note the seconds of the phase that has just ended."""
         now = time.perf_counter()
         self.seconds[f"seconds_{name}"] = now - self.last
         self.last = now

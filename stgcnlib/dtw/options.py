@@ -63,7 +63,7 @@ class DTWOptions:
             shortest one where several are optimal; no lower bound is known for it); None divides by nothing.
 
     Raises:
-        SequenceError: a value is out of range, or a name is unknown; names the option and the mend.
+        SequenceError: a value is out of range, or a name is unknown; the message says what to give.
     """
 
     reading: Reading = "sliding"
@@ -121,7 +121,7 @@ class DTWKeywords(TypedDict, total=False):
 
 
 DTWLike: TypeAlias = DTWOptions | Mapping[str, Any] | None
-"""Options whole, some of their fields by name, or None for the defaults."""
+"""All options, a mapping of some of their fields, or None for the defaults."""
 
 
 def dtw_options(dtw: DTWLike = None, /, **changes: Unpack[DTWKeywords]) -> DTWOptions:

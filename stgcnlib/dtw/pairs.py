@@ -23,7 +23,7 @@ class KnownPairs:
     def __init__(
         self, count: int, keys: NDArray[np.int64] | None = None, values: NDArray[np.float32] | None = None
     ) -> None:
-        """Pairs that were known before, as `keys` and `values` hold them; none are if they are not given.
+        """Begin with known pairs, given as in the attributes `keys` and `values`; None: with no pair.
 
         Raises:
             SequenceError: the keys are not those of pairs i < j in ascending order, or the values do not fit them.
@@ -114,7 +114,7 @@ class KnownPairs:
         inside = places < len(self.keys)
         there[inside] = self.keys[places[inside]] == keys[inside]
         if there.any():
-            self.values = self.values.copy()  # the constructor keeps the caller's
+            self.values = self.values.copy()  # this may still be the caller's array
             self.values[places[there]] = values[there]
         new = ~there
         self.keys = np.insert(self.keys, places[new], keys[new])

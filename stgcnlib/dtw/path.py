@@ -95,7 +95,7 @@ def local_costs(x: Any, y: Any, *, dtw: DTWLike = None, **options: Unpack[DTWKey
 
 
 def _frames_of_items(length: int, options: DTWOptions) -> NDArray[np.int64]:
-    """(n, frames) the frames of each item; a sequence shorter than one item repeats its last."""
+    """(n, frames) the frames of each item; a sequence shorter than one item repeats its last frame."""
     frames = options.item_frames
     starts = np.arange(0, max(length - frames, 0) + 1, options.item_stride)
     found: NDArray[np.int64] = np.minimum(starts[:, None] + np.arange(frames), length - 1)

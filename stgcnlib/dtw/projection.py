@@ -19,7 +19,7 @@ from stgcnlib.dtw.source import FrameSource
 __all__ = ["RELATIVE_ERROR", "Projection", "power_of_two"]
 
 RELATIVE_ERROR = 1.1e-5
-"""What a computed distance may be off: 1e-5 promised by `tiles`, and its float32 storage."""
+"""Largest relative error of a computed distance: 1e-5 by `tiles`, and the rounding to float32."""
 
 SAMPLE_FRAMES = 1024
 STEP_FRAMES = 128
@@ -34,8 +34,8 @@ class Projection:
     Attributes:
         table: (sum T, p + 1) coordinates and residual norm of every frame: float32 and scaled, or float64 as they are
             (for cosine).
-        slack: no two short frames are further apart than the frames by more than twice this, in the table's units (for
-            cosine, as a share of the frame's norm).
+        slack: rounding makes the distance of two short frames exceed that of the frames by at most twice this, in the
+            table's units (for cosine, as a share of the frame's norm).
         scale: power of two that the short frames were multiplied by.
     """
 
@@ -62,9 +62,9 @@ class Projection:
 
         Args:
             source: frames (sum T, D), read twice.
-            dimensions: p; as many as there are features or sampled frames at most.
-            centred: about the mean frame, which changes no difference of frames, and kept in float32; not for cosine,
-                which is about 0.
+            dimensions: p; at most the number of features, and of sampled frames.
+            centred: subtract the mean frame, which changes no difference of frames, and keep float32; not for cosine,
+                which depends on the origin.
             seed: of the sample and of the randomised singular vectors. The bound holds for any of them.
         """
         count = int(source.offsets[-1])
@@ -83,7 +83,7 @@ class Projection:
             into = short[first : first + len(table.values)]
             slack = max(slack, _project(table.values, centre, basis, scale, into, relative=not centred))
         slack *= scale
-        if centred:  # float32 moves a frame by a unit of its norm, here and in `first`
+        if centred:  # rounding to float32, here and in `first`, relative to the norm
             norms = max(
                 float(np.einsum("td,td->t", x, x, dtype=np.float64).max())
                 for x in np.split(short, range(BLOCK_FRAMES, count, BLOCK_FRAMES))
@@ -101,7 +101,7 @@ def _project(
     *,
     relative: bool,
 ) -> float:
-    """Fill short frames, and say how far rounding in float64 may have moved one at most; `relative`: to its norm."""
+    """Fill `short`; returns how far float64 rounding may move one frame, as a share of its norm if `relative`."""
     count, size = basis.shape
     worst: list[float] = []
 
@@ -109,9 +109,9 @@ def _project(
         exact = values[i : i + STEP_FRAMES] - centre
         squares = np.einsum("td,td->t", exact, exact)
         coordinates = exact @ basis
-        # Each coordinate is off by at most D u |x| |P_c|, hence all p by sqrt(p) D u |x|; |x|^2 - |P'x|^2 by
-        # 2 (D + p) u |x|^2, which its root r feels as much divided by r, or as the root of it where r is less; P is
-        # orthonormal to c p u. Twice that, and more, covers it.
+        # Each coordinate is off by at most D u |x| |P_c|, hence all p together by sqrt(p) D u |x|. |x|^2 - |P'x|^2 is
+        # off by at most e = 2 (D + p) u |x|^2, hence its root r by at most e / r, or sqrt(e) where r < sqrt(e). P is
+        # orthonormal to c p u. At least twice these errors is allowed for.
         doubt = 4 * UNIT * (count + size) * squares
         residuals = np.sqrt(np.maximum(squares - np.einsum("td,td->t", coordinates, coordinates), 0))
         short[i : i + STEP_FRAMES, :-1] = coordinates * scale
@@ -132,7 +132,7 @@ def power_of_two(largest: float) -> float:
 
 def _basis(sample: NDArray[np.float64], dimensions: int, seed: int) -> NDArray[np.float64]:
     """(D, p) orthonormal to float64 rounding, p >= 1: leading directions of frames (n, D)."""
-    from sklearn.utils.extmath import randomized_svd  # more than half of what importing this room would take
+    from sklearn.utils.extmath import randomized_svd  # takes more than half of the time to import `stgcnlib.dtw`
 
     largest = np.abs(sample).max()
     size = max(1, min(dimensions, *sample.shape))

@@ -1,4 +1,4 @@
-"""Tables of nearest neighbours that say how far they reach, and how far they must for a jackknife."""
+"""Tables of nearest neighbours with the number that is known per row, and how many a jackknife needs."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class ReachTable:
 
     Attributes:
         codes: (n,) nodes of equal code are no neighbours; None: everyone else may be one.
-        indices, distances: (n, R) neighbours, nearest first, of which the first `known` of a row count.
-        known: (n,) neighbours of each row.
+        indices, distances: (n, R) neighbours, nearest first; the first `known` of each row are valid.
+        known: (n,) number of valid neighbours in each row.
     """
 
     codes: Codes | None
@@ -44,7 +44,7 @@ class ReachTable:
         return made
 
     def select(self, nodes: Codes) -> ReachTable:
-        """The table of some nodes, in which only they count, numbered anew in the order of `nodes`."""
+        """The table of some nodes, with neighbours among these nodes only, renumbered in the order of `nodes`."""
         place = np.full(len(self.known), -1, dtype=np.int64)
         place[nodes] = np.arange(len(nodes))
         kept = self._held()[nodes] & (place[self.indices[nodes]] >= 0)
@@ -56,7 +56,7 @@ class ReachTable:
         return self._rows(every, every, self._held() & (codes[self.indices] != codes[:, None]), codes)
 
     def joined(self, own: tuple[Codes, NDArray[np.float64]]) -> ReachTable:
-        """A table in which everyone else may be a neighbour: this one of other groups, joined with the own group's.
+        """A table in which everyone else may be a neighbour: this one (of other groups) joined with the own group's.
 
         Args:
             own: (n, R) indices and distances of the nearest of the same group, infinite where there are no more.
@@ -103,17 +103,17 @@ FIELDS = tuple(each.name for each in fields(ReachTable))
 
 
 def needed_reach(indices: ArrayLike, parts: ArrayLike, k: int, *, nodes: ArrayLike | None = None) -> Codes:
-    """(n,) how many neighbours each recording's row must name, so that k are left without any one part.
+    """(n,) how many neighbours each recording's row must name, so that k are left whichever part is removed.
 
-    A jackknife makes graphs anew without each part of the recordings. With the largest of these numbers as the reach
-    of a neighbour table, the k nearest among those that are left are known every time.
+    A jackknife builds the graph again without each part of the recordings in turn. If a neighbour table has as many
+    columns as the largest of these numbers, the k nearest of the remaining recordings are always known.
 
     Args:
         indices: (n, R) neighbours among N recordings, nearest first.
         parts: (N,) part of each recording, from 0, as of `stgcnlib.geometry.deletion_groups`; a recording's own part
             does not count, since the recording is left out with it.
         k: neighbours, at least 1.
-        nodes: (n,) whose rows these are; None: of all N in order.
+        nodes: (n,) recordings to which the rows belong; None: all N in order.
 
     Returns:
         (n,) int64: at most R where the R neighbours are enough; above R where they are not, and then it is the least
@@ -136,7 +136,7 @@ def finer(codes: Codes, others: Codes) -> bool:
 
 
 def sampled_pairs(count: int, *, most: int = 20_000) -> Codes:
-    """(2, P) ends of pairs of `count` recordings: all of them up to `most`, else so many at random, always the same."""
+    """(2, P) ends of pairs of `count` recordings: all of them up to `most`, else `most` random ones (seed 0)."""
     if count * (count - 1) // 2 <= most:
         return np.stack(np.triu_indices(count, 1)).astype(np.int64)
     rng = np.random.default_rng(0)

@@ -1,8 +1,9 @@
 """Compiled DTW of short frames, sixteen pairs side by side: squares, windows, and the recursion forwards and backwards.
 
-Rows hold one cell of each of `LANES` pairs after the other. Every step is a loop over such rows that a compiler turns
-into a few vector instructions; the recursion itself waits on its own last cell, and so goes along with everything that
-does not. What a bound may lose by rounding is taken off here (`keep`, `slack`). Nothing here checks its input.
+A row holds, for one cell after the other, the values of `LANES` pairs. Every step is a loop over such rows that a
+compiler turns into a few vector instructions. Each cell of the recursion needs the cell before it, so the recursion
+shares its loop with work that does not. `keep` and `slack` lower bounds by what rounding may have added. Nothing here
+checks its input.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ __all__ = ["advance", "hide", "lane_limits", "products_listed", "retreat", "row_
 
 @njit(cache=True, nogil=True, fastmath=FAST)
 def squares_of(products: Any, x_norm: Any, norms: Any, keep: Any, out: Any) -> None:
-    """Squared distances of short frames, no rounding above the true ones, from their inner products."""
+    """Squared distances of short frames from their inner products, lowered so that none exceeds the true one."""
     zero = keep - keep
     for c in range(out.shape[0]):
         square = (x_norm + norms[c]) * keep - (products[c] + products[c])
@@ -28,10 +29,10 @@ def squares_of(products: Any, x_norm: Any, norms: Any, keep: Any, out: Any) -> N
 
 @njit(cache=True, nogil=True)
 def products_listed(products: Any, r: int, lengths: Any, out: Any) -> None:
-    """Row r of each lane's own products, which lie one lane after the other, side by side; the last column repeats."""
+    """Interleave row r of each lane's products, which are stored one lane after the other; the last column repeats."""
     width = out.shape[0] // LANES
     for lane in range(LANES):
-        frames = min(lengths[lane], width)  # more where a stride leaves some
+        frames = min(lengths[lane], width)  # a stride may leave out the last frames
         if frames == 0:  # a lane that is not used
             for b in range(width):
                 out[b * LANES + lane] = 0
@@ -45,7 +46,7 @@ def products_listed(products: Any, r: int, lengths: Any, out: Any) -> None:
 
 @njit(cache=True, nogil=True, fastmath=FAST)
 def window_sums(squares: Any, a: int, frames: int, stride: int, out: Any) -> None:
-    """Squares of window a: sums along the diagonals of those of frames, whose row r lies at r modulo `frames`."""
+    """Squares of window a: sums along diagonals of the `squares` of frames, whose row r lies at r modulo `frames`."""
     count, k = out.shape[0], 0
     out[:] = 0
     while stride == 1 and k + 3 <= frames:
@@ -69,9 +70,9 @@ def advance(
 ) -> None:
     """One row of ``F(a, b) = c(a, b) + min(F(a-1, b), F(a, b-1), F(a-1, b-1))``; `above` is the row before.
 
-    Costs are roots of squares, lowered by what rounding moved their windows, and squared again where they are to be.
-    Squares are those of `squares_of`; where they are there, they are given as norms, with products of 0 and a `keep`
-    of 1. `above` and `out` have one more column, on their left: infinite, but 0 in the row above the first.
+    A cost is the root of a square, lowered by `slack`, and squared again if `squared`. Squares are formed as in
+    `squares_of`. Known squares are given as `norms`, with `products` and `x_norm` of 0 and `keep` of 1. `above` and
+    `out` have one more column, on their left: infinite, but 0 in the row above the first.
     """
     zero = slack - slack
     out[:LANES] = np.inf
@@ -81,7 +82,7 @@ def advance(
         )  # fmt: skip
         diagonal, before = above[first : first + LANES], above[first + LANES : first + 2 * LANES]
         left, into = out[first : first + LANES], out[first + LANES : first + 2 * LANES]
-        for lane in range(LANES):  # a few vector instructions, as long as squares begin by a product
+        for lane in range(LANES):  # the compiler uses vectors only if squares are formed from products
             square = (x_norm + norm[lane]) * keep - (product[lane] + product[lane])
             square = square if square > zero else zero
             here = np.sqrt(square) - slack
@@ -97,8 +98,8 @@ def advance(
 def retreat(cost: Any, below: Any, out: Any, reached: Any) -> None:
     """One row of the recursion from the last cell back; `below` is the row after it.
 
-    Both have one more column, on their right: infinite, but 0 right below the last cell of each lane. `reached`, the
-    recursion up to each cell, becomes the least cost of a path through it.
+    `below` and `out` have one more column, on their right: infinite, but 0 diagonally below the last cell of each lane.
+    `reached` holds the recursion up to each cell, and becomes the least cost of a path through it.
     """
     width = cost.shape[0]
     out[width : width + LANES] = np.inf
@@ -106,7 +107,7 @@ def retreat(cost: Any, below: Any, out: Any, reached: Any) -> None:
         first = width - back
         here, through = cost[first : first + LANES], reached[first : first + LANES]
         under, into = below[first : first + 2 * LANES], out[first : first + 2 * LANES]
-        for lane in range(here.shape[0]):  # of a number that a compiler does not know, so that it takes vectors
+        for lane in range(here.shape[0]):  # with a count unknown to it, the compiler uses vectors
             best = min(min(under[lane], under[lane + LANES]), into[lane + LANES])
             into[lane] = here[lane] + best
             through[lane] += best
@@ -124,7 +125,7 @@ def row_minima(row: Any, out: Any) -> None:
 
 @njit(cache=True, nogil=True)
 def hide(row: Any, a: int, low: Any, high: Any) -> None:
-    """No way through the cells of row a that are not among low:high (LANES, n) of their own lane."""
+    """Make cells of row a outside low:high (LANES, n) of their own lane infinite, so that no path passes them."""
     for lane in range(LANES):
         row[lane : low[lane, a] * LANES : LANES] = np.inf
         row[high[lane, a] * LANES + lane :: LANES] = np.inf

@@ -1,4 +1,4 @@
-"""Exact distances that were asked for, once each; and from them the nearest neighbours, ties by float64.
+"""Exact distances, each computed once, and the nearest neighbours from them; near ties are settled in float64.
 
 `PairCache` keeps every exact distance of a set; `nearest_known` ranks them.
 """
@@ -27,7 +27,7 @@ TIE = 1e-10
 """Relative difference up to which two float64 distances are equal, and the index decides."""
 
 COSINE_FLOOR = 1e-20
-"""Cosine distances below it are rounding: parallel vectors."""
+"""Cosine distances below this are rounding errors: the vectors are parallel."""
 
 
 class Executor(Protocol):
@@ -55,7 +55,7 @@ class PairCache:
     """Every exact DTW distance that was asked for, once.
 
     Attributes:
-        known: those distances, without what is further than it may be.
+        known: those distances, except those above their limit.
         computed: pairs computed in float32 so far, or far enough to know that they exceed their limit.
         recomputed: pairs computed in float64 as well, to settle ties.
     """
@@ -67,13 +67,13 @@ class PairCache:
         self.computed = len(self.known)
         self.recomputed = 0
         self._executor = executor or HereExecutor()
-        self._beyond = np.empty(0, np.int64)  # pairs as keys, known to exceed what limits were: they only fall
+        self._beyond = np.empty(0, np.int64)  # keys of pairs above an earlier limit; limits only decrease
 
     def fill(self, pairs: NDArray[np.int64], limits: NDArray[np.float64] | None = None) -> None:
         """Compute the pairs (P, 2), ends in any order, that are not known yet.
 
-        What is further than its limit (P,) does not become known, nor is it computed again under a limit: limits may
-        only fall. Of a pair that is given twice the first limit counts.
+        A distance above its limit (P,) does not become known, and is not computed again under a limit: limits may only
+        decrease. Of a pair that is given twice the first limit counts.
 
         Raises:
             SequenceError: a distance exceeds float32.
@@ -124,7 +124,7 @@ def directed(known: KnownPairs, exclusion: Exclusion) -> tuple[NDArray[np.int64]
 
 
 def kth_limits(known: KnownPairs, exclusion: Exclusion, k: int) -> NDArray[np.float64]:
-    """(N,) what the k-th nearest distance of each sequence is at most; infinite where fewer than k are known."""
+    """(N,) upper bound of each sequence's k-th nearest distance; infinite where fewer than k are known."""
     rows, _, values = directed(known, exclusion)
     order = np.lexsort((values, rows))
     counts = np.bincount(rows, minlength=known.count)
@@ -145,7 +145,7 @@ def likely(
 ) -> NDArray[np.bool_]:
     """(P,) which pairs (P, 2) are probably neighbours: to compute them first lowers the limits (N,) of the others.
 
-    A distance is guessed to exceed its lower bound (P,) as much as those do, in the median, that are known already.
+    A distance is guessed as its lower bound (P,) times the median ratio of known distances to their bounds.
     """
     values = known.get(*pairs.T)
     there = values > 0
@@ -160,9 +160,9 @@ def likely(
 
 
 def nearest_known(cache: PairCache, k: int, exclusion: Exclusion) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """The k nearest of the known (N, K): in float64 those too close for float32, and by index those that are equal.
+    """Indices and distances (N, K) of the k nearest known; float64 decides near ties, the index equal distances.
 
-    Every sequence has at least k admissible ones that are known.
+    Every sequence must have at least k known admissible neighbours.
     """
     near = kth_limits(cache.known, exclusion, k) * (1 + 2 * RELATIVE_ERROR)
     rows, columns, values = directed(cache.known, exclusion)

@@ -24,10 +24,10 @@ from stgcnlib.dtw.tiles import corridor_projection, turn
 __all__ = ["PairTask", "SetCosts", "pair_task"]
 
 NARROW_BYTES, WIDE_BYTES = 2**27, 2**29
-"""Frames of one of the two blocks that a task reads: where whole frames are copied again, and where they are not."""
+"""Bytes of each of the two blocks of frames that a task reads: with `DenseCosts`, which copies them, and without."""
 
 TASKS, LEAST_PAIRS = 16, 2**13
-"""Tasks at least, unless they had fewer pairs than this: then reading their frames would cost more than it gains."""
+"""Least number of tasks, and of pairs per task: for fewer pairs, reading the frames costs more than it gains."""
 
 
 class PairTask(NamedTuple):

@@ -1,7 +1,7 @@
 """FrameSource: a collection of sequences whose frames are read when they are asked for, some at a time.
 
 What fits into memory is read once (`frames.FrameTable`); of anything larger only blocks are ever held. Reading copies:
-no file is mapped into memory, so that what a search holds can be said beforehand.
+no file is mapped into memory, so the memory that a search needs is known beforehand.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from stgcnlib.errors import SequenceError
 __all__ = ["BLOCK_BYTES", "FrameSource", "Spread", "frame_source"]
 
 RESIDENT_BYTES = 2**30
-"""Frames below this size are held in memory, as a whole."""
+"""Up to this size all frames of a set are held in memory."""
 
 BLOCK_BYTES = 2**27
-"""Of a set that is not: what is read at a time."""
+"""Bytes that are read at a time of a larger set."""
 
 
 class Spread(NamedTuple):
-    """Where the numbers of all frames lie, feature by feature: (D,) float64 each."""
+    """Mean, least and largest number of each feature over all frames: (D,) float64 each."""
 
     mean: NDArray[np.float64]
     least: NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""Matrices of all distances: what one must be like, and each row's nearest."""
+"""Matrices of all distances: checks, and the nearest of each row."""
 
 from __future__ import annotations
 
@@ -66,9 +66,9 @@ def nearest_rows(
 def _nearest(
     rows: NDArray[np.floating], k: int, codes: NDArray[np.int64], barred: NDArray[np.bool_]
 ) -> NDArray[np.int64]:
-    """(N, k) columns of the k least values of each row, by insertion: a row is read once and seldom moves anything.
+    """(N, k) columns of the k least values of each row, by insertion: each row is read once, and few entries move.
 
-    Columns of a row's own code and barred ones count as infinite, and so does what is no number.
+    Columns of a row's own code and barred ones count as infinite, and so does NaN.
     """
     count, masked = len(rows), len(barred) > 0
     found = np.empty((count, k), dtype=np.int64)

@@ -1,8 +1,8 @@
-"""What the pairs of one tile cost, once the products of its frames are there: in full, or within corridors.
+"""DTW costs of the pairs of one tile, from products of its frames: in full, or within corridors.
 
 `DenseCosts` needs products of whole frames and knows every option. `ShortCosts` needs products of short frames only,
-and gives lower bounds, or exact costs that read whole frames near the optimal path alone. Which tiles there are is for
-`tiles`, which pairs of a few for `listed`.
+and gives lower bounds, or exact costs that read whole frames only near the optimal path. `tiles` chooses the
+tiles; `listed` groups the pairs of a list.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ NORMALIZATIONS = {None: kernels.BY_NOTHING, "length": kernels.BY_LENGTH, "path":
 
 UNIT = 2.0**-24
 MOST_FRAMES = 512
-"""Frames of a sequence: corridors of longer ones would take more than 50 MB per thread to find."""
+"""Most frames of a sequence: to find corridors of longer ones takes more than 50 MB per thread."""
 
 SCALES = (2.0**-30, 2.0**27)  # outside of it squares of raw float32 features may overflow or vanish
 LEAST_FEATURES = 256  # with fewer, all costs in full are as fast
@@ -45,7 +45,7 @@ class TileCosts(Protocol):
     multiplied: ClassVar[bool]
 
     def precise(self, sequences: NDArray[np.int64]) -> TileCosts:
-        """The same to 1e-11 relative, for some sequences at least; within one set."""
+        """The same costs to a relative error of 1e-11, at least for these sequences; within one set."""
         ...
 
     @property
@@ -75,7 +75,7 @@ class TileCosts(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class DenseCosts:
-    """Every option, from products of whole frames; `limits` are of no use to it."""
+    """Every option, from products of whole frames; it ignores `limits`."""
 
     rows_at_once: ClassVar[int] = 1
     multiplied: ClassVar[bool] = True
@@ -198,7 +198,7 @@ class ShortCosts:
 
 
 def still_allowed(limits: NDArray[np.float64], costs: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What is left of limits after the costs of some parts; -1 where one of these was beyond its own."""
+    """What is left of limits after the costs of some parts; -1 where one of these is infinite, so above its limit."""
     left = np.full(limits.shape, -1.0)
     np.subtract(limits, costs, out=left, where=np.isfinite(costs))
     return left

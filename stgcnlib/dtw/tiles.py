@@ -1,6 +1,6 @@
 """The schedule: tiles of frames against frames, one product and one kernel call each, on every core.
 
-A tile is small enough to stay near the processor; a column block is interleaved once and used by all row
+A tile is small enough for the processor's cache; a column block is interleaved once and used by all row
 blocks. Memory beyond the frames and their centred copy is one column block plus one row block and one tile per thread.
 """
 
@@ -45,7 +45,7 @@ turn = threading.Lock()
 
 
 def corridor_dimensions(features: int) -> int:
-    """Coordinates per frame for corridors: the more features they save, the more of them pay."""
+    """Coordinates per frame for corridors: with more features per frame, more coordinates pay."""
     return int(np.clip(features // 10, 64, 128))
 
 
@@ -72,7 +72,7 @@ def exact_costs(options: DTWOptions, table: FrameTable) -> TileCosts:
 
 
 def corridor_projection(options: DTWOptions, source: FrameSource, least: int = 0) -> Projection | None:
-    """Short frames for corridors, of so many coordinates at least; None where these are not defined, or do not pay."""
+    """Short frames for corridors, with at least `least` coordinates; None where corridors are undefined or do not pay."""
     if not ShortCosts.serves(options, source):
         return None
     projection = Projection.fit(source, max(corridor_dimensions(source.features), least), centred=True)
@@ -92,7 +92,7 @@ def tile_costs(
         needed: (n, g) which of them; the others are at 0.
         limits: (n, g, LANES) costs beyond which they may be infinite; None: all are wanted.
     """
-    jobs = np.argwhere(needed.T)[:, ::-1]  # all rows with one group, then with the next: its frames stay near
+    jobs = np.argwhere(needed.T)[:, ::-1]  # all rows with one group, then with the next: its frames stay in the cache
     parts = costs.x.options.parts
     total = np.zeros((*needed.shape, kernels.LANES))
     most = None if limits is None else parts * limits[jobs[:, 0], jobs[:, 1]]
@@ -153,7 +153,7 @@ def later(numbers: NDArray[np.int64], begin: int, groups: int) -> NDArray[np.boo
 
 
 def frame_blocks(lengths: NDArray[np.int64], frames: int, step: int) -> list[tuple[int, int]]:
-    """Ranges of sequences, multiples of `step` long, of about so many frames each."""
+    """Ranges of sequences, multiples of `step` long, of about `frames` frames each."""
     edges = np.append(np.arange(0, len(lengths), step), len(lengths))
     ends = np.concatenate([[0], np.cumsum(lengths)])[edges]
     blocks, start = [], 0

@@ -1,6 +1,6 @@
-"""One vector per sequence, its course in a few projected coordinates: who is likely near whom, and in which order.
+"""One vector per sequence: its projected frames at a few moments. Sequences with near vectors are probably near.
 
-Nothing is proven here: near vectors are only where to look first.
+This proves nothing: vectors only decide which pairs are compared first, or at all in an approximate search.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def nearest_vectors(
 ) -> NDArray[np.int64]:
     """(N, count) admissible sequences whose vectors are nearest, nearest first; -1 where there are fewer.
 
-    Where costs are divided by nothing, a longer path costs more: distances count in proportion to the longer sequence.
+    Where costs are not normalised, a longer path costs more: distances count in proportion to the longer sequence.
     """
     total = len(vectors)
     count = min(count, total - 1)

@@ -2,8 +2,8 @@
 
 One matrix product gives the costs of all frames, sums along its diagonals those of windows. The recursion goes from one
 antidiagonal to the next, for all pairs of the tile at once: cells of an antidiagonal do not need each other. The
-definitions are those of `options.DTWOptions`, and precision is that of `costs.CostModel`. Which blocks there are is for
-`gpu`.
+definitions are those of `options.DTWOptions`, and precision is that of `costs.CostModel`. `gpu` chooses the
+blocks.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = ["Cells", "DeviceFrames", "Side", "cell_costs", "columns_of", "device_
 FAR = 4.0
 """Squared norm, per feature, of a frame that only fills a tile: it is never near another one."""
 
-ALIGNED = 8  # features of an operand come in multiples: products read them several at a time
+ALIGNED = 8  # an operand's width is a multiple of this: products read several numbers at a time
 ROUND_ROWS = 1024  # frames converted to float64 at a time
 GATHERED_BYTES = 2**27  # of the frames whose costs are recomputed at a time
 
@@ -147,12 +147,12 @@ def frame_products(x: Side, y: Side) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Cells:
-    """Costs of all cells of a tile, and all else that the recursion needs, on the device: it then waits for nothing.
+    """Costs of all cells of a tile, and all else that the recursion needs, on the device: it never waits for a copy.
 
     Attributes:
         costs: (I, n, m, J) of item a of row i with item b of column j.
-        last: (3, P) row, column and a of the last cell of each pair, by antidiagonal: those of s are edges[s:s + 2].
-        sizes: (I, J) what the sum over a path is divided by; 1 where nothing is.
+        last: (3, P) row, column and a of the last cell of each pair, by antidiagonal: s has edges[s]:edges[s + 1].
+        sizes: (I, J) divisor of the sum over a path: the scale of the costs, times n + m if "length" normalises.
         band: cells that paths may pass, or None.
     """
 
@@ -164,7 +164,7 @@ class Cells:
 
 
 def cell_costs(options: DTWOptions, model: CostModel, x: Side, y: Side, products: Tensor) -> Cells:
-    """Costs from products, which are used up; those too small to trust are computed from differences."""
+    """Costs from products, which are overwritten; those too small to trust are computed from differences."""
     scale = 1.0
     if options.metric == "cosine":
         costs = _angles(options, model, x, y, products)
@@ -190,7 +190,7 @@ def path_costs(options: DTWOptions, cells: Cells) -> Tensor:
     reached = [torch.full(shape, torch.inf, dtype=torch.float64, device=costs.device) for _ in range(3)]
     steps = [torch.zeros(shape if counted else 0, dtype=torch.int64, device=costs.device) for _ in range(3)]
     result = torch.empty(count, others, dtype=torch.float64, device=costs.device)
-    reached[1][:, 0] = 0.0  # what cell (0, 0) continues
+    reached[1][:, 0] = 0.0  # start value of cell (0, 0)
     strides = (costs.stride(0), costs.stride(1) - costs.stride(2), costs.stride(3))
     for s in range(n + m - 1):
         low, high = max(0, s - m + 1), min(n - 1, s) + 1
