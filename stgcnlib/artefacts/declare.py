@@ -58,8 +58,8 @@ class Artefact:
             then the parameter is a dictionary, from value to artefact (from a tuple of values if there are several
             stars). A name that ends in ``?`` gives `None` where the study has no such artefact.
         settings: dotted keys of the study; a section's name stands for all of it.
-        files: dotted keys of the study that hold absolute paths; the contents of these files or folders decide, not
-            where they lie. A value that is not an absolute path counts as text.
+        files: dotted keys of the study that hold absolute paths; their contents enter the key, their location
+            does not. A value that is not an absolute path counts as text.
         section: dotted key of the study; where it has no value, there is no such artefact.
         tables: name -> attribute or key of the value ("": the value itself): DataFrames that users find in the
             folder ``tables``.
@@ -92,8 +92,8 @@ class Axis:
     Attributes:
         values: the values, or a function that gives them from what is declared, as `Artefact.make`.
         needs, settings: as of an `Artefact`.
-        kinds: where values are computed, what each of them is: "trained" is the kind of "trained", "trained-2", ….
-            It tells artefacts apart whose names differ in the axis only; none: any value.
+        kinds: of computed values: "trained" is the kind of "trained", "trained-2", …. Kinds distinguish artefacts
+            whose names differ in the axis only; empty: any value.
     """
 
     values: Sequence[str] | Callable[..., Sequence[str]]

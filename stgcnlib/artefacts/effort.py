@@ -15,7 +15,7 @@ STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 class Effort:
-    """What a block takes, from its begin on; see `measured`."""
+    """What a block takes, from its beginning; see `measured`."""
 
     def __init__(self) -> None:
         self._wall, self._processor, self._peak = time.monotonic(), time.process_time(), 0
@@ -23,7 +23,7 @@ class Effort:
     def so_far(self) -> dict[str, float]:
         """Until now: "seconds" of wall time, "processor" seconds of all threads of this process, and "peak".
 
-        "peak" is the bytes of memory that the process held at most; where the system cannot begin to count anew, since
+        "peak" is the bytes of memory that the process held at most; where the system cannot reset its count, since
         the process began.
         """
         self.note(peak_memory())
@@ -31,7 +31,7 @@ class Effort:
         return {"seconds": round(wall, 3), "processor": round(processor, 3), "peak": self._peak}
 
     def note(self, peak: int) -> None:
-        """Tell it a peak before counting begins anew."""
+        """Note a peak before the system's count is reset."""
         self._peak = max(self._peak, peak)
 
 
@@ -41,7 +41,7 @@ _lock = threading.Lock()
 
 @contextmanager
 def measured() -> Iterator[Effort]:
-    """A block whose effort is measured. Blocks may lie within each other: what is within counts for the outer, too."""
+    """A block whose effort is measured. Blocks may be nested: an inner block counts for the outer one too."""
     with _lock:
         if _open:
             so_far = peak_memory()
@@ -58,7 +58,7 @@ def measured() -> Iterator[Effort]:
 
 
 def peak_memory() -> int:
-    """Bytes of memory that this process held at most, since counting began anew; 0 where the system does not tell."""
+    """Bytes of memory that this process held at most, since the last reset; 0 where the system does not say."""
     try:
         lines = STATUS.read_text(encoding="ascii", errors="replace").splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))

@@ -106,7 +106,7 @@ class Keys:
             yield parameter, None if optional and not self.has(place.artefact) else self.of(place)
 
     def check_files(self, place: Place) -> None:
-        """Refuse an artefact whose files, or those of what was computed on the way to it, are not those of its key.
+        """Refuse an artefact if its files, or those of artefacts that were made for it and not kept, have changed.
 
         Raises:
             ArtefactError: naming the file or folder.
@@ -120,7 +120,7 @@ class Keys:
                 self.check_files(need)
 
     def _stamped(self, key: str) -> str | list[str] | None:
-        """Stamps of the files that a setting names; a name that is no path, say of data of the library, stays."""
+        """Stamps of the files that a setting names; a name that is no path, such as that of built-in data, stays."""
         value = _value(self.study, key)
         if value is None:
             return None

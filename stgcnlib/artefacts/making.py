@@ -42,7 +42,7 @@ class Artefacts:
         folder: where artefacts lie, and their tables beside it.
 
     Attributes:
-        executor: gives one for the tasks of a long computation, see `Tasks`; `None`: they run where it does.
+        executor: gives an executor for the tasks of a long computation, see `Tasks`; `None`: they run in its process.
     """
 
     executor: Callable[[], Executor] | None = None
@@ -92,7 +92,7 @@ class Artefacts:
         return self.store.path(place.name, _form(place))
 
     def held(self, place: Place) -> bool:
-        """Whether an artefact is there as it should be; `True` for one that is not kept."""
+        """Whether an artefact is on disk and up to date; `True` for one that is not kept."""
         form = place.artefact.form
         return form is None or self.store.holds(place.name, form, self.keys.of(place))
 
@@ -109,7 +109,7 @@ class Artefacts:
         return self.store.path(place.name, _form(place))
 
     def forget(self, name: str) -> None:
-        """Have all artefacts of one declaration made again, by its name as declared."""
+        """Have all artefacts of one declaration made again; `name` is as declared."""
         artefact = self.line.artefacts[name]
         self._values.clear()
         if artefact.form is not None:
@@ -149,7 +149,7 @@ class Artefacts:
                 yield self.find(place.name)
 
     def _misses(self, places: Iterable[Place], found: dict[str, None], known: dict[str, bool]) -> bool:
-        """Collect in `found` what would be made for places; `known` says of which places that is anything."""
+        """Collect in `found` what would be made for places, and in `known` whether that is anything, by place."""
         for place in (places := list(places)):
             if place.name not in known:
                 known[place.name] = self._lacks(place, found, known)
@@ -169,7 +169,7 @@ class Artefacts:
         return kept or lacking
 
     def _whole(self, place: Place) -> Any:
-        """The value of an artefact; it and those that it builds on are made again where they are damaged, each once."""
+        """The value of an artefact; if it or one that it needs is damaged, that one is made again, at most once."""
         again: set[str] = set()
         while True:
             try:

@@ -1,4 +1,4 @@
-"""Onlooker: artefacts as they would be, for whoever wants to know of a study without writing into its folder."""
+"""Onlooker: reads the artefacts of a study without writing into its folder."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ __all__ = ["Onlooker"]
 
 
 class Onlooker(Artefacts):
-    """Artefacts of a study that are read where they are there, and else made in memory; nothing is written.
+    """Artefacts of a study that are read if they are there, and else made in memory; nothing is written.
 
-    What is made by long computations that keep their progress on disk is refused.
+    An artefact whose `make` takes `path`, `scratch` or `tasks`, so writes to disk itself, is refused.
 
     Args:
         line, study, folder: as of `Artefacts`; the folder need not be there.

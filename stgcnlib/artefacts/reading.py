@@ -1,7 +1,8 @@
-"""Arrays, tables and plain values of files that may be damaged or somebody else's: sizes are known before reading.
+"""Arrays, tables and plain values of files that may be damaged or come from others: sizes are checked before reading.
 
-Members of npz archives are numbers and texts, never objects. What they have to be is said in one word each, as in
-``{"candidates": "i N K", "weights": "f N K", "errors?": "f N"}``: the kind, and the axes, equal letters of equal size.
+Members of npz archives are numbers and texts, never objects. Expected arrays are described as in
+``{"candidates": "i N K", "weights": "f N K", "errors?": "f N"}``: the kind, then the axes; equal letters mean equal
+sizes.
 """
 
 from __future__ import annotations
@@ -42,9 +43,9 @@ def read_arrays(path: str | os.PathLike[str], expected: Mapping[str, str] | None
         Name -> array of any shape, in the file's order.
 
     Raises:
-        OSError: the system does not give the file.
-        ValueError: it is damaged, or holds other arrays; says which. Nothing of it has been taken into memory that it
-            is too small for.
+        OSError: the file cannot be opened or read.
+        ValueError: it is damaged, or holds other arrays; says which. Sizes that the file cannot hold are refused before
+            memory is taken for them.
     """
     arrays: dict[str, NDArray[Any]] = {}
     with _opened(path) as stream, _archive(stream) as archive:
@@ -77,7 +78,7 @@ def read_array(path: str | os.PathLike[str]) -> NDArray[Any]:
     """The array of an npy file.
 
     Raises:
-        OSError: the system does not give the file.
+        OSError: the file cannot be opened or read.
         ValueError: it is damaged, or holds Python objects.
     """
     with _opened(path) as stream:
@@ -130,7 +131,7 @@ def read_table(path: str | os.PathLike[str], columns: Mapping[str, str] | None =
         columns: name -> kind as of `check_arrays`, of columns that must be there; ``s`` are texts or categories.
 
     Raises:
-        OSError: the system does not give the file.
+        OSError: the file cannot be opened or read.
         ValueError: it is damaged, claims more than it can hold, or lacks a column.
     """
     file = Path(path)
@@ -146,7 +147,7 @@ def read_table(path: str | os.PathLike[str], columns: Mapping[str, str] | None =
             table = pd.read_parquet(stream)
         except (MemoryError, ImportError):
             raise
-        except Exception as error:  # pyarrow and pandas stumble over damaged bytes in many ways
+        except Exception as error:  # pyarrow and pandas raise many kinds of errors on damaged bytes
             raise ValueError(f"{file.name}: no whole table ({' '.join(str(error).split())[:160]})") from None
     for name, kind in (columns or {}).items():
         if name not in table.columns:
@@ -162,7 +163,7 @@ def read_table(path: str | os.PathLike[str], columns: Mapping[str, str] | None =
 
 
 def read_described(path: str | os.PathLike[str], form: str, **fields: type) -> dict[str, Any]:
-    """The JSON file with which a result of several files says what it is.
+    """The JSON file that describes a result of several files.
 
     Args:
         path: of the file.
@@ -173,7 +174,7 @@ def read_described(path: str | os.PathLike[str], form: str, **fields: type) -> d
         All its fields by name.
 
     Raises:
-        OSError: the system does not give the file.
+        OSError: the file cannot be opened or read.
         ValueError: it is damaged, of another format, or lacks a field.
     """
     content = read_json_file(path)
@@ -187,7 +188,7 @@ def read_described(path: str | os.PathLike[str], form: str, **fields: type) -> d
 
 
 def _opened(path: str | os.PathLike[str]) -> IO[bytes]:
-    """A file, opened to be read; refused if it is none, as a pipe would wait for ever."""
+    """A regular file, opened for reading; anything else is refused, since reading a pipe may never end."""
     regular_size(path)
     return Path(path).open("rb")
 
@@ -199,7 +200,7 @@ def _archive(stream: IO[bytes]) -> Iterator[zipfile.ZipFile]:
             yield archive
     except (OSError, ValueError, MemoryError):
         raise
-    except Exception as error:  # zipfile and its decompressors stumble over damaged bytes in many ways
+    except Exception as error:  # zipfile and its decompressors raise many kinds of errors on damaged bytes
         raise ValueError(f"no whole npz archive ({type(error).__name__}: {error})") from None
 
 
@@ -215,7 +216,7 @@ def _array(stream: Any, size: int, name: str) -> NDArray[Any]:
             if not (got := stream.readinto(data[done : done + 2**24])):
                 raise ValueError(f"{name!r} is cut off")
             done += got
-    if stream.read(1):  # at its end a member of an archive compares its check sum
+    if stream.read(1):  # reading to the end makes the archive verify the checksum
         raise ValueError(f"{name!r} is longer than it declares")
     if dtype.kind == "U":
         codes = array.view(f"{dtype.byteorder if dtype.byteorder in '<>' else '='}u4") if array.nbytes else array[:0]
@@ -233,7 +234,7 @@ def _header(stream: Any, size: int, name: str) -> tuple[tuple[int, ...], bool, n
         read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
         shape, columns_first, dtype = read(stream)
         head = stream.tell()
-    except Exception as error:  # the header is Python source that numpy takes apart
+    except Exception as error:  # the header is Python source that numpy parses
         raise ValueError(f"{name!r} is no array of numpy ({type(error).__name__})") from None
     if dtype.hasobject or dtype.kind not in "biufU" or any(not 0 <= each < 2**62 for each in shape):
         raise ValueError(f"{name!r} holds {dtype} {shape}, not numbers or texts")

@@ -23,7 +23,7 @@ from stgcnlib.threads import limit_threads
 __all__ = ["Event", "make_all", "make_one", "make_spreading"]
 
 SPREADING = 2
-"""Artefacts that spread their tasks over an executor, at a time: one computes while another waits for its tasks."""
+"""Most artefacts at a time that spread their tasks over an executor: one computes while another waits for tasks."""
 
 
 @dataclass(frozen=True)
@@ -64,11 +64,11 @@ def make_all(
         executor: where tasks run: threads, processes, or a cluster's.
         workers: most tasks at a time.
         threads: that the tasks share; `None`: each process uses as many as it was started with.
-        patience: seconds within which what one machine has written has to be seen by the others; 0: there is but one.
+        patience: seconds within which other machines must see what one has written; 0: there is only one machine.
         watch: called with an event whenever an artefact is started or made.
 
     Raises:
-        ArtefactError: the first failure, by the name of its artefact; other errors about input come as they are.
+        ArtefactError: the first failure, with the name of its artefact; errors of this library are raised unchanged.
     """
     plan = _Plan(artefacts, names)
     running: dict[Future[tuple[Path, float]], Place] = {}
@@ -106,12 +106,12 @@ def make_all(
 
 
 def make_spreading(artefacts: Artefacts, name: str, threads: int | None, patience: float) -> tuple[Path, float]:
-    """As `make_one`, for an artefact whose own tasks the executor runs meanwhile: it should not hold a place there."""
+    """As `make_one`, for an artefact whose tasks the executor runs meanwhile: it should not occupy a worker there."""
     return make_one(artefacts, name, threads, patience)
 
 
 def _startable(artefacts: Artefacts, ready: Sequence[Place], running: Iterable[Place]) -> list[Place]:
-    """Those that may begin now: of artefacts that spread their tasks, a few at a time keep all processes busy."""
+    """Those that may begin now; of artefacts that spread their tasks, a few at a time are enough for all processes."""
     if artefacts.executor is None:
         return list(ready)
     room = SPREADING - sum(place.artefact.spreads for place in running)

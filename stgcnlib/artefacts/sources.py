@@ -1,8 +1,8 @@
 """What a function's result depends on in our own code, for keys.
 
-Of the function's own package the functions and constants that it uses count, one by one; of every other module of
-the library that they import, the whole file counts, and all that it imports. A function's annotations do not count: the
-values that they name come from other artefacts, whose keys cover them. Neither do versions of other libraries.
+Of the function's own package, the functions and constants that it uses enter the hash, one by one. Of every other
+module of the library that these import, the whole file enters it, and all that it imports. Annotations do not enter it:
+the values that they name come from other artefacts, whose keys cover them. Nor do versions of other libraries.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def _all_origins(functions: Iterable[Callable[..., Any]]) -> tuple[str, ...]:
 
 
 def _origins(function: Callable[..., Any]) -> Iterator[str]:
-    """ "module:name" of a function; of a `partial`, also what its arguments name so."""
+    """ "module:name" of a function; of a `partial`, also its arguments of this form."""
     if isinstance(function, partial):
         yield from _origins(function.func)
         yield from (each for each in function.args if isinstance(each, str) and ":" in each)

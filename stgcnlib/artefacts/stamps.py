@@ -1,8 +1,8 @@
 """Stamps of files by their content, for keys.
 
-A file is read again only if its size, inode or times have changed. The time of its last change of state is among them,
-which programs cannot set. Where that time tells too little, because the file has just been written or its disk counts
-time coarsely, the file is read by every process.
+A file is read again only if its size, inode or times have changed. Among the times is that of its last change of
+state, which programs cannot set. Where this time is not enough, because the file has just been written or its disk
+counts time coarsely, every process reads the file.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Stamps:
         return self._found[key][0]
 
     def check(self, path: str | Path) -> None:
-        """Refuse a file or folder whose content has changed since its stamp was taken: what was read of it is neither.
+        """Refuse a file or folder whose content has changed since its stamp: what was read may mix old and new.
 
         Raises:
             ArtefactError: it has changed, or cannot be read any more.
@@ -73,7 +73,7 @@ class Stamps:
             )
 
     def _taken(self, root: Path) -> tuple[str, str]:
-        """The stamp of a file or folder, and its states before; "" for states that may stay while a file changes."""
+        """The stamp of a file or folder, and its states before; "" if a file may change without its state."""
         try:
             if not root.exists():
                 raise FileNotFoundError("no such file or folder")
@@ -89,7 +89,7 @@ class Stamps:
 
     def _stamp(self, file: Path) -> str:
         known, state = self._read(), file_state(file)
-        name = fingerprint(str(file.resolve()))  # hashed: a folder that is passed on tells no path of this machine
+        name = fingerprint(str(file.resolve()))  # hashed: folders given to others hold no path of this machine
         if name in known and known[name][0] == state:
             return known[name][1]
         stamp = fingerprint_file(file)

@@ -1,8 +1,8 @@
 """The store: artefacts on disk, each with a manifest that says what it was made from and what its files hold.
 
 An artefact is written to a temporary path, synced, given checksums and renamed into its place, by one process at a
-time. Whether it is up to date, the states of its files tell; before it is used, what they hold is compared with the
-checksums (`sums`): a damaged artefact is made again.
+time. The states of its files tell whether it is up to date. Before it is used, their contents are compared with the
+checksums (`sums`); a damaged artefact is made again.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class Store:
 
     Args:
         folder: where they lie; made with the first one.
-        mend: where nothing is made, what to do about a damaged artefact, the end of a sentence; `None`: its manifest is
-            removed, so that it is made again.
+        mend: for a store that makes nothing: what to do about a damaged artefact, as the end of the error message;
+            `None`: its manifest is removed, so that it is made again.
     """
 
     def __init__(self, folder: Path, mend: str | None = None) -> None:
@@ -57,7 +57,7 @@ class Store:
             return {}
 
     def holds(self, name: str, form: Form, key: str) -> bool:
-        """Whether an artefact is there, was made from `key`, and nothing says that it is not as it was written.
+        """Whether an artefact is there, was made from `key`, and shows no sign of damage.
 
         Files whose state has not changed since are not read; `load` reads them.
 
@@ -97,7 +97,7 @@ class Store:
             return form.load(path)
         except (DamagedError, MemoryError, ImportError):
             raise
-        except Exception as error:  # libraries stumble over what they read in many ways
+        except Exception as error:  # libraries raise many kinds of errors on damaged files
             if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
                 raise
             raise sums.damage("", f"cannot be read ({' '.join(str(error).split())})") from error

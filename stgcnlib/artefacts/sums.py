@@ -1,4 +1,4 @@
-"""Sums: what the files of an artefact hold, by the SHA-256 that its manifest names; a process reads each file once.
+"""Sums: compare an artefact's files with the SHA-256 sums in its manifest; a process reads each file once.
 
 `Store.load` and `checked` compare before anything is used. Features of layers are compared block by block as they are
 read, since those of a study may be larger than memory.
@@ -22,7 +22,7 @@ from stgcnlib.json_text import read_json_file
 __all__ = ["FORMAT", "MANIFEST", "Sums", "checked", "checked_names", "manifest_of", "names_in", "read_manifest"]
 
 FORMAT = 2
-"""Of manifests. Format 1 had the first 16 digits of a sum, which are compared as they are."""
+"""Of manifests. Format 1 had only the first 16 digits of a sum; only these are then compared."""
 MANIFEST = ".manifest.json"
 AGAIN = "run its study again"
 DROPPED = "the next run makes it again"
@@ -30,7 +30,7 @@ DROPPED = "the next run makes it again"
 _MOST = 2**28  # bytes of a manifest: features of layers have a file per MiB
 _LOST = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EIO, errno.ELOOP)
 _seen: dict[str, tuple[list[int], str]] = {}
-"""File -> its state when this process found that it holds what belongs to this sum."""
+"""File -> its state when this process last found its content right, and the sum of that content."""
 
 
 class Sums:
@@ -41,8 +41,8 @@ class Sums:
     Args:
         path: of the artefact.
         files: name below it ("" for a file) -> SHA-256.
-        mend: what to do about damage, the end of a sentence; `None`: the manifest is removed, so that the artefact is
-            made again.
+        mend: what to do about damage, as the end of the error message; `None`: the manifest is removed, so that the
+            artefact is made again.
     """
 
     def __init__(self, path: Path, files: Mapping[str, str], mend: str | None = AGAIN) -> None:
@@ -84,7 +84,7 @@ class Sums:
         _seen[str(file)] = seen
 
     def check_content(self, name: str, content: Any) -> None:
-        """Compare bytes that were read of a file, the first time that they are; `None`: it was not there.
+        """Compare the content that was read of a file with its sum, the first time only; `None`: it was not there.
 
         `content` is what was read.
         """
@@ -104,9 +104,9 @@ class Sums:
         _seen[str(file)] = (file_state(file), self.files[name])
 
     def damage(self, name: str, what: str = "is not as it was written") -> DamagedError:
-        """The error to raise about one file; the artefact is made again next time where it may be.
+        """The error to raise about one file; without `mend`, the artefact is made again next time.
 
-        `what` goes on where the sentence has named the file.
+        `what` follows the name of the file in the message.
         """
         if self.mend is None:
             manifest_of(self.path).unlink(missing_ok=True)
@@ -134,7 +134,7 @@ def checked(path: Path, *, mend: str = AGAIN) -> Sums | None:
 
 
 def checked_names(path: Path, *, mend: str = AGAIN) -> Sums | None:
-    """As `checked`, but only the names of the files are compared: for what compares contents as it reads them.
+    """As `checked`, but only the names of the files are compared: for callers that compare contents while reading.
 
     `mend` is what to do about damage, as for `Sums`.
     """

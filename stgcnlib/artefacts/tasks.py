@@ -1,8 +1,8 @@
-"""The tasks of one artefact, kept as they finish: a computation that was killed goes on, in any number of processes.
+"""The tasks of one artefact; results are kept, so that a killed computation goes on, in any number of processes.
 
 A task is a function of what all tasks share and of its own item, and of nothing else. Its result is a file in the
-artefact's scratch folder, which is keyed by all that decides the artefact, so that a file that is there is the result.
-It begins with the SHA-256 of what follows: one that is damaged is computed again.
+artefact's scratch folder. The artefact's key names this folder, so a file that is there is the result. It begins with
+the SHA-256 of what follows: a damaged result is computed again.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 _DIGEST = hashlib.sha256().digest_size
 AHEAD = 256
-"""Tasks that are handed out before the first of them is needed."""
+"""Most tasks that are handed out ahead, from the one whose result is needed next."""
 
 
 class Tasks:
     """Runs tasks here or in an executor's processes, and keeps their results; a context manager that ends the executor.
 
     Args:
-        folder: where results are kept; all processes see it. Its name tells the inputs apart.
+        folder: where results are kept; all processes see it. Other inputs need another folder.
         opened: gives the executor, when the first task is handed out; `None`: tasks run here, one after the other.
     """
 
@@ -135,7 +135,7 @@ class _Last:
 
 
 _common: dict[Path, _Last] = {}
-"""What the tasks of this process share: that of the last one."""
+"""What the last task of this process shared, kept for the next one."""
 
 
 def _task(name: str, function: Callable[[Any, Any], Any], common: Path, place: Path) -> None:
@@ -179,7 +179,7 @@ def _kept(place: Path) -> Any:
 
 
 def _whole(place: Path) -> bool:
-    """Whether a file is there that holds what was kept."""
+    """Whether the file is there and undamaged."""
     try:
         with place.open("rb") as stream:
             return stream.read(_DIGEST) == hashlib.file_digest(stream, "sha256").digest()

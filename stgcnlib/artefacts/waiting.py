@@ -14,12 +14,12 @@ PATIENCE = 60.0
 
 
 def wait_while(absent: Callable[[], Path | None], seconds: float) -> bool:
-    """Wait until `absent` names no file any more; whether that came within so many seconds."""
+    """Wait until `absent` names no file any more; False if that takes more than so many seconds."""
     end = time.monotonic() + seconds
     while (path := absent()) is not None:
         if time.monotonic() > end:
             return False
         with suppress(OSError):
-            list(path.parent.iterdir())  # has a network file system look again
+            list(path.parent.iterdir())  # makes a network file system update its listing
         time.sleep(0.1)
     return True

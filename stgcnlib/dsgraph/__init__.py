@@ -1,7 +1,7 @@
 """DS-Graphs: the k nearest recordings of each recording, weighted by a kernel (kNN) or by NNK regression.
 
 `kernel` holds the kernel and its width rules, `nnk` the solver and its certificate, `build` puts them
-together, `graph` is the result. What a graph says about labels is the business of `stgcnlib.geometry`.
+together, `graph` is the result. `stgcnlib.geometry` measures labels on graphs.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """Which distances graphs read: those among the candidates of each node, asked for together.
 
-The problem of a node is defined on the whole block of its candidates, projected onto the PSD cone where it has to be,
-and so the whole block is computed. On UTD-MHAD (430 recordings, K = 12) no block of 110 graphs had to be projected, but
-less than the block seldom proves it: an unknown similarity lies between 0 and that at the last distance of a neighbour
-table, and with K = 50 that certifies at most 40% of the blocks (28 to 94% with tables of 75). If it certified all, 1 to
-39% of these distances would be saved where groups are left out, and 17 to 50% elsewhere.
+The problem of a node is defined on the whole block of its candidates, which may have to be projected onto the PSD cone;
+so the whole block is computed. On UTD-MHAD (430 recordings, K = 12) no block of 110 graphs had to be projected, but a
+part of the block seldom proves this. An unknown similarity lies between 0 and the similarity at the last distance of a
+neighbour table. With K = 50 these limits certify at most 40% of the blocks (28 to 94% with tables of 75 neighbours). If
+they certified all blocks, 1 to 39% of these distances would be saved where groups are left out, and 17 to 50%
+elsewhere.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _BLOCK = 2**22  # distances among candidates that are looked up at once
 
 
 def ask_among(distances: LayerDistances, candidates: NDArray[np.int64]) -> None:
-    """Have the distances among each row of candidates (n, K) computed that are unknown, all at once.
+    """Compute the unknown distances among each row of candidates (n, K), all at once.
 
     Raises:
         GraphError: some are unknown, and nothing computes them.
@@ -33,10 +34,10 @@ def ask_among(distances: LayerDistances, candidates: NDArray[np.int64]) -> None:
 def ask_for_graphs(
     distances: LayerDistances, k: int, *, exclude: ArrayLike | None = None, parts: ArrayLike | None = None
 ) -> None:
-    """Have all distances computed that NNK graphs of `k` candidates read, with those of a jackknife, and the mean.
+    """Compute all distances that NNK graphs of `k` candidates, their jackknife and the mean distance read.
 
-    Afterwards `nnk_graph` finds what it needs for this graph and for those without each part, whatever the kernel's
-    width, and so does a graph of fewer candidates; `LayerDistances.mean` finds its pairs.
+    Afterwards `nnk_graph` finds what it needs for this graph and for the graph without any one part, for every
+    kernel width and also for fewer candidates; `LayerDistances.mean` finds its pairs.
 
     Args:
         distances: with a `fill`, and tables that reach far enough (`needed_reach`).

@@ -28,7 +28,7 @@ __all__ = ["ds_graph", "knn_graph", "nnk_graph"]
 Floats = NDArray[np.float64]
 
 _FAINT = float(np.finfo(np.float64).tiny)
-"""Weight of an edge whose kernel value underflows: present, and next to nothing."""
+"""Weight of an edge whose kernel value underflows: the smallest normal float, so that the edge exists."""
 _BLOCK_BYTES = 2**26  # kernel blocks held at once
 
 
@@ -68,8 +68,8 @@ def nnk_graph(
         exclude: (N,) group values, where nodes of equal value are no candidates of each other (leave one subject
             out), or an (N, N) bool mask, True where j is no candidate of i. None: everyone but i.
         queries: (N, N) distances from another version of each node (row), say with noise, to the nodes. Each row's
-            neighbours are then searched among the nodes by these; row i is no candidate of node i. Only the directed
-            rows of such a graph have a meaning.
+            neighbours are then found among the nodes by these distances; node i is no candidate of row i. Only the
+            directed rows of such a graph have a meaning.
 
     Raises:
         GraphError: distances are no finite symmetric non-negative matrix of zero diagonal, a node has fewer than
@@ -180,10 +180,10 @@ def ds_graph(
     progress: bool | None = None,
     **options: Unpack[DTWKeywords],
 ) -> DSGraph:
-    """The graph of sequences by windowed DTW, in one call, from as few distances as it takes.
+    """The graph of sequences by windowed DTW, in one call, from as few distances as needed.
 
-    The same graph as of all distances: neighbours are those of `stgcnlib.dtw.dtw_neighbors`, found by lower
-    bounds, and of the other distances only those among the candidates of one node are computed (none for
+    The graph is the same as from all distances. Neighbours are those of `stgcnlib.dtw.dtw_neighbors`, found by lower
+    bounds. Of the other distances only those among the candidates of one node are computed (none for
     kNN, all for ``sigma="pynnk"``, whose rule reads whole columns).
 
     Source: docs/method.md, "DS-Graph by NNK".

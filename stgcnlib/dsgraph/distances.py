@@ -1,7 +1,7 @@
-"""The distances of one layer that graphs of its recordings need: of all pairs, or of a large set the nearest.
+"""The distances of one layer that graphs of its recordings need: all pairs, or in a large set the nearest.
 
-Graphs of N recordings read the nearest of each, and distances among those. What is found here reaches far enough that
-they can be made anew without any one part of the recordings, as intervals do.
+Graphs of N recordings read the nearest of each, and distances among those. Enough neighbours are found here to make the
+graphs again without any one part of the recordings, as confidence intervals need.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ Fill = Callable[[Codes], object]
 HowMany = Literal["auto", "all", "neighbours"]
 
 MOST_ALL_PAIRS = 2000
-"""Of up to so many recordings the distances of all pairs are taken, unless the nearest are asked for."""
+"""Up to this number of recordings the distances of all pairs are computed, unless the nearest are asked for."""
 _REACH = 1.2  # of a second search, in multiples of what most rows need at least
-_FEW = 0.01  # of the rows: so few are compared with everyone; with more of them a further search costs less
+_FEW = 0.01  # share of rows: if more are too short, a further search costs less than comparing them with everyone
 
 
 def takes_all_pairs(how_many: HowMany, count: int) -> bool:
@@ -47,7 +47,7 @@ def takes_all_pairs(how_many: HowMany, count: int) -> bool:
 def all_or_nearest(
     activations: Any, options: DTWOptions, *, how_many: HowMany = "auto", device: str = "cpu", **asked: Any
 ) -> LayerDistances:
-    """Distances of all pairs, or of the nearest (`nearest_distances`, with what is `asked` there), by their number."""
+    """Distances of all pairs, or of the nearest (`nearest_distances`, which gets `asked`), as `how_many` says."""
     if takes_all_pairs(how_many, len(activations)):
         return LayerDistances.all_pairs(dtw_distances(activations, dtw=options, device=device, progress=False))
     return nearest_distances(activations, options, device=device, **asked)
@@ -71,16 +71,16 @@ def nearest_distances(
         options: of DTW, in input frames.
         k: most candidates of a graph, K.
         exclude: (N,) groups whose members are no neighbours of each other; None: everyone else may be one.
-        parts: (N,) parts of the recordings, from 0: K neighbours are known without any one of them too. None: no graph
-            is made without a part.
-        everyone: a second table is made, in which everyone else may be a neighbour.
+        parts: (N,) parts of the recordings, from 0: K neighbours are known also without any one part. None: no
+            graph is made without a part.
+        everyone: also make a second table, in which everyone else may be a neighbour.
         device: where distances are computed, as of `stgcnlib.dtw.dtw_distances`; what is asked for later is computed on
             the processor.
-        executor: where the tasks of the search run; None: in this process. It changes no byte.
+        executor: where the tasks of the search run; None: in this process. The result is the same, byte for byte.
 
     Returns:
-        What is known: the distances that graphs of up to k candidates read, this one and those without each part, and
-        some for the mean. More is computed from the activations when it is asked for.
+        The distances that graphs of up to k candidates read, with all recordings and without any one part, and a sample
+        for the mean. Others are computed from the activations when they are asked for.
 
     Raises:
         GraphError: a recording has fewer than k candidates. SequenceError: as `dtw_neighbors`.
@@ -103,7 +103,7 @@ def nearest_distances(
 
 
 def computing(distances: LayerDistances, activations: Any, options: DTWOptions) -> LayerDistances:
-    """The same distances, which compute what they lack, when it is asked for, from the features of the layer."""
+    """The same distances; missing ones are computed from the features of the layer when they are asked for."""
     if distances.complete:
         return distances
     fill: Fill | None = None
@@ -143,9 +143,9 @@ def _searched(
 
 
 def _first_reach(k: int, codes: Codes | None, part: Codes) -> int:
-    """What is enough for most rows.
+    """How many neighbours are enough for most rows.
 
-    On UTD-MHAD with K = 50, 99% need 2.7 k where one of 4 subjects is left out, and 1.2 k with 20 random parts.
+    On UTD-MHAD with K = 50, 99% of rows need 2.7 k where one of 4 subjects is left out, and 1.2 k with 20 random parts.
     """
     others = len(part) - (0 if codes is None else int(np.bincount(codes).max()))
     share = min(1.0, float(np.bincount(part).max()) / max(others, 1))
@@ -153,7 +153,7 @@ def _first_reach(k: int, codes: Codes | None, part: Codes) -> int:
 
 
 def _completed(table: ReachTable, k: int, part: Codes | None, pairs: KnownPairs, fill: Fill) -> ReachTable:
-    """The table, in which each row names as many as it must: short ones are compared with everyone admissible."""
+    """The table with enough neighbours in each row: rows that are too short are compared with everyone admissible."""
     count, reach = table.indices.shape
     if part is None:
         return table

@@ -28,7 +28,7 @@ _RULES = ("mean-kth/3", "per-node", "pynnk")
 def kernel_width(
     rule: Sigma | float, distances: LayerDistances, candidates: NDArray[np.int64], candidate_distances: Floats
 ) -> float | Floats:
-    """The kernel width σ, in units of the distance; 0 where only exact duplicates set it.
+    """The kernel width σ, in units of the distance; 0 where all distances that set it are 0.
 
     Args:
         rule: "mean-kth/3": the mean over nodes of the distance to the K-th candidate, divided by 3 (published
@@ -103,8 +103,8 @@ def _below_floor(blocks: Floats, floors: Floats) -> NDArray[np.bool_]:
 def project_psd(blocks: Floats) -> tuple[Floats, NDArray[np.bool_]]:
     """(B, K, K) symmetric blocks with every eigenvalue at least ε, and which of them (B,) had to change.
 
-    A DTW kernel is not positive semi-definite in general. Blocks that are at least ε are returned as they
-    are; the others get eigenvalues clipped at ε = `PSD_FLOOR` times their mean diagonal.
+    A DTW kernel is not positive semi-definite in general. Blocks without smaller eigenvalues are
+    returned as they are; the others get eigenvalues clipped at ε = `PSD_FLOOR` times their mean diagonal.
     """
     diagonal = np.abs(np.einsum("bii->bi", blocks)).mean(axis=1)
     floors = PSD_FLOOR * np.where(diagonal > 0, diagonal, 1.0)

@@ -74,7 +74,7 @@ def merge_twins(kernels: Floats, targets: Floats) -> tuple[Floats, Floats, NDArr
     """Replace equal candidates by the first of them, so that the order of the candidates decides nothing.
 
     Two candidates are equal if their similarity is that of each to itself, and those to the node and to all
-    other candidates agree to 1e-6. All but the first stay in the problem without a part in it: similarity and target 0.
+    other candidates agree to 1e-6. All but the first stay in the problem without effect: similarity and target 0.
 
     Args:
         kernels: (B, K, K), before any projection: equal candidates make a block singular.
@@ -106,7 +106,7 @@ def merge_twins(kernels: Floats, targets: Floats) -> tuple[Floats, Floats, NDArr
 
 
 def share(weights: Floats, first: NDArray[np.int64]) -> Floats:
-    """(B, K) weights in which each candidate has an equal part of that of the one that stands for it."""
+    """(B, K) weights: the weight of each `first` candidate, shared equally among those that it stands for."""
     rows = np.arange(len(weights))[:, None]
     counts = np.zeros(weights.shape)
     np.add.at(counts, (rows, first), 1.0)
@@ -183,7 +183,7 @@ def _active_set(K: Floats, k: Floats) -> Floats:
     theta = np.zeros(n)
     members = np.zeros(n, dtype=np.int64)  # candidates with a weight, in the order of the factor's rows
     inside = np.zeros(n, dtype=np.bool_)
-    barred = np.zeros(n, dtype=np.bool_)  # candidates whose entry came to nothing by rounding
+    barred = np.zeros(n, dtype=np.bool_)  # candidates that could not enter because of rounding
     L, z = np.zeros((n, n)), np.zeros(n)
     size = 0
     for _ in range(20 * n + 20):

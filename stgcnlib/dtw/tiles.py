@@ -72,7 +72,7 @@ def exact_costs(options: DTWOptions, table: FrameTable) -> TileCosts:
 
 
 def corridor_projection(options: DTWOptions, source: FrameSource, least: int = 0) -> Projection | None:
-    """Short frames for corridors, with at least `least` coordinates; None where corridors are undefined or do not pay."""
+    """Short frames for corridors, of at least `least` coordinates; None where these are undefined, or do not pay."""
     if not ShortCosts.serves(options, source):
         return None
     projection = Projection.fit(source, max(corridor_dimensions(source.features), least), centred=True)
