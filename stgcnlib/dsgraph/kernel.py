@@ -103,7 +103,7 @@ def _below_floor(blocks: Floats, floors: Floats) -> NDArray[np.bool_]:
 def project_psd(blocks: Floats) -> tuple[Floats, NDArray[np.bool_]]:
     """(B, K, K) symmetric blocks with every eigenvalue at least ε, and which of them (B,) had to change.
 
-    A DTW kernel is not positive semi-definite in general. Blocks without smaller eigenvalues are
+    A DTW kernel is not positive semi-definite in general. Blocks without an eigenvalue below ε are
     returned as they are; the others get eigenvalues clipped at ε = `PSD_FLOOR` times their mean diagonal.
     """
     diagonal = np.abs(np.einsum("bii->bi", blocks)).mean(axis=1)

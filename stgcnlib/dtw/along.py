@@ -117,7 +117,7 @@ def least_cost(
         m: windows of y.
         frames, stride, squared: of a window's cost.
         most: a larger cost is returned as infinity.
-        number: of the pair; entries whose number in `stamps` or `known` is another one are not valid.
+        number: of the pair; entries of `stamps` and `known` with another number are not valid.
         squares, stamps: squared distances of frames (rows of x, of y), and for which pair they are.
         mixed, known: costs of cells, true where `known` is the number, else lower bounds of the computed costs.
         sums, path: work arrays.

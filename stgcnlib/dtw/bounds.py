@@ -30,7 +30,7 @@ TILE_SEQUENCES = 512
 """Rows and columns of a tile: multiples of `LANES`."""
 
 CHOICES = (16, 32, 64)
-"""Numbers of coordinates per frame, one of which the bounds of all pairs get."""
+"""Numbers of coordinates per frame, from which one is chosen for the bounds of all pairs."""
 SAMPLED = 64  # sequences, compared with as many others to count the pairs that each choice leaves
 # costs per cell, in units of its recursion: one coordinate of the product; all further work on a pair that is left
 PER_COORDINATE, PER_LEFT = 0.07, 14.0

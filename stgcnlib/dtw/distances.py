@@ -35,10 +35,10 @@ def dtw_distances(
             that keeps one of r input frames, `window` and `band` count input frames, and become ceil(window / r) and
             ceil(band / r); `stride` counts the layer's frames.
         b: N' sequences with the same features per frame, or None for distances within `a`.
-        dtw: options whole, a `DTWOptions` or a mapping of its fields.
+        dtw: all options at once, as a `DTWOptions` or a mapping of its fields.
         device: where it is computed, "cpu" or "cuda" (see `stgcnlib.dtw.gpu`); results agree within rounding. Without a
             CUDA device the processor computes it, with a warning.
-        progress: draw a bar; None decides by the terminal.
+        progress: draw a progress bar; None: only on terminals and in live notebooks.
         **options: fields of `DTWOptions`, where they are defined: reading, window, stride, band, segments, metric,
             normalize.
 

@@ -36,7 +36,7 @@ def part_limits(frames: int, part: int, parts: int) -> tuple[int, int]:
 
 @njit(cache=True, nogil=True)
 def band_limits(n: int, m: int, band: int, low: NDArray[Any], high: NDArray[Any]) -> None:
-    """Columns low[a]:high[a] of each row a < n inside the band; all of them for band < 0. No limit ever decreases."""
+    """Columns low[a]:high[a] of each row a < n inside the band; all of them for band < 0. Neither limit decreases."""
     radius = max(2 * band, 1) * (max(n, m) - 1)
     for a in range(n):
         if band < 0 or n == 1:
@@ -164,7 +164,7 @@ def _outside(cost: Any, low: Any, high: Any, begin: int) -> None:
 def _advance(cost: Any, row: Any, best: Any, a: int) -> None:
     """Row a of the recursion inside the band: row[b + 1] holds A(a - 1, b) and becomes A(a, b), lane by lane.
 
-    `row` has one cell more than `cost`, on the left, which becomes infinite.
+    `row` has one cell more than `cost`, on the left; this cell becomes infinite.
     """
     count = cost.shape[0]
     if a == 0:

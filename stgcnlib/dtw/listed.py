@@ -48,7 +48,7 @@ def listed_costs(
     Args:
         costs: of a table.
         pairs: numbers of its sequences.
-        limits: (P,); a larger cost may be returned as infinity.
+        limits: (P,) costs; a cost above its limit may be returned as infinity.
         order: (N,) of the sequences, near ones together; None: as they are.
     """
     found = np.empty(len(pairs), np.float64)

@@ -63,7 +63,7 @@ class DTWOptions:
             shortest one where several are optimal; no lower bound is known for it); None divides by nothing.
 
     Raises:
-        SequenceError: a value is out of range, or a name is unknown; the message says what to give.
+        SequenceError: a value is out of range, or a name is unknown; names the option and what to give.
     """
 
     reading: Reading = "sliding"

@@ -27,7 +27,7 @@ NARROW_BYTES, WIDE_BYTES = 2**27, 2**29
 """Bytes of each of the two blocks of frames that a task reads: with `DenseCosts`, which copies them, and without."""
 
 TASKS, LEAST_PAIRS = 16, 2**13
-"""Least number of tasks, and of pairs per task: for fewer pairs, reading the frames costs more than it gains."""
+"""At least so many tasks, unless they had fewer pairs than this: reading their frames would then cost too much."""
 
 
 class PairTask(NamedTuple):
