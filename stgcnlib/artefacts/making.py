@@ -109,7 +109,7 @@ class Artefacts:
         return self.store.path(place.name, _form(place))
 
     def forget(self, name: str) -> None:
-        """Have all artefacts of one declaration made again; `name` is as declared."""
+        """Have all artefacts of one declaration made again, by its name as declared."""
         artefact = self.line.artefacts[name]
         self._values.clear()
         if artefact.form is not None:

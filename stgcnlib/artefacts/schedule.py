@@ -111,7 +111,7 @@ def make_spreading(artefacts: Artefacts, name: str, threads: int | None, patienc
 
 
 def _startable(artefacts: Artefacts, ready: Sequence[Place], running: Iterable[Place]) -> list[Place]:
-    """Those that may begin now; of artefacts that spread their tasks, a few at a time are enough for all processes."""
+    """Those that may begin now: of artefacts that spread their tasks, a few at a time keep all processes busy."""
     if artefacts.executor is None:
         return list(ready)
     room = SPREADING - sum(place.artefact.spreads for place in running)

@@ -180,7 +180,7 @@ def ds_graph(
     progress: bool | None = None,
     **options: Unpack[DTWKeywords],
 ) -> DSGraph:
-    """The graph of sequences by windowed DTW, in one call, from as few distances as needed.
+    """The graph of sequences by windowed DTW, in one call, from as few distances as it takes.
 
     The graph is the same as from all distances. Neighbours are those of `stgcnlib.dtw.dtw_neighbors`, found by lower
     bounds. Of the other distances only those among the candidates of one node are computed (none for

@@ -34,7 +34,7 @@ Fill = Callable[[Codes], object]
 HowMany = Literal["auto", "all", "neighbours"]
 
 MOST_ALL_PAIRS = 2000
-"""Up to this number of recordings the distances of all pairs are computed, unless the nearest are asked for."""
+"""Of up to so many recordings the distances of all pairs are taken, unless the nearest are asked for."""
 _REACH = 1.2  # of a second search, in multiples of what most rows need at least
 _FEW = 0.01  # share of rows: if more are too short, a further search costs less than comparing them with everyone
 
@@ -73,7 +73,7 @@ def nearest_distances(
         exclude: (N,) groups whose members are no neighbours of each other; None: everyone else may be one.
         parts: (N,) parts of the recordings, from 0: K neighbours are known also without any one part. None: no
             graph is made without a part.
-        everyone: also make a second table, in which everyone else may be a neighbour.
+        everyone: a second table is made, in which everyone else may be a neighbour.
         device: where distances are computed, as of `stgcnlib.dtw.dtw_distances`; what is asked for later is computed on
             the processor.
         executor: where the tasks of the search run; None: in this process. The result is the same, byte for byte.

@@ -192,7 +192,7 @@ _MEMBERS = {
 
 
 def _check_ranges(arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Refuse candidates that are not other nodes, and numbers that are negative or not finite; ValueError names the array."""
+    """Refuse candidates that are not other nodes, and negative or non-finite numbers; ValueError names the array."""
     candidates = arrays["candidates"]
     if candidates.size and not 0 <= candidates.min() <= candidates.max() < len(candidates):
         raise ValueError(f"'candidates' names nodes outside of 0 to {len(candidates) - 1}")

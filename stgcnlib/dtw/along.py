@@ -120,7 +120,7 @@ def least_cost(
         number: of the pair; entries of `stamps` and `known` with another number are not valid.
         squares, stamps: squared distances of frames (rows of x, of y), and for which pair they are.
         mixed, known: costs of cells, true where `known` is the number, else lower bounds of the computed costs.
-        sums, path: work arrays.
+        sums, path: to work in.
     """
     n, first = low.shape[0], 0
     if low[0] > 0 or high[n - 1] < m:

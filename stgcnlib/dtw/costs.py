@@ -20,7 +20,7 @@ from stgcnlib.dtw.source import FrameSource
 __all__ = ["CostModel", "Lanes", "Operand", "Rows"]
 
 # Largest relative error that the product may leave on a squared distance (or a cosine distance); the square
-# root halves it. Distances with larger errors are recomputed from differences, so that all are within 1e-5.
+# root halves it. What would be worse is recomputed from differences, so that distances hold to 1e-5.
 TOLERANCE = {"euclidean": 1.6e-5, "sqeuclidean": 8e-6, "cosine": 8e-6}
 PRECISE = 1e-11  # the same for precise costs
 

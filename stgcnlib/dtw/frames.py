@@ -51,7 +51,7 @@ class FrameTable:
         rows: (sum T, at least D) C-contiguous, zeros beyond D; float64 only if the input was (integers become float64).
         offsets: (N + 1,) int64.
         temporal_stride: input frames per frame, 1 except for a layer with temporal pooling.
-        width: D; None if the rows have exactly D numbers.
+        width: D, None if rows are no longer.
     """
 
     rows: NDArray[Any]

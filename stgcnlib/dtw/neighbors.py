@@ -144,8 +144,8 @@ def search(
     """As `dtw_neighbors`; also returns the cache of exact distances, which can compute more of them.
 
     `device` is as of `dtw_neighbors`. `executor`: where the tiles of bounds and the tasks of exact distances run; None:
-    in this process. Limits are fixed before a phase begins, so that nothing depends on where a task runs, or on the
-    order in which tasks end.
+    in this process. Limits are fixed before a phase begins, so that nothing depends on where a task runs, or in which
+    order they end.
     """
     check_choice("method", method, get_args(Method))
     if dimensions is not None and (isinstance(dimensions, bool) or int(dimensions) != dimensions or dimensions < 1):
@@ -277,7 +277,7 @@ def _left_by(
 
 
 def _pairs_of(candidates: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(P, 2) every sequence with its candidates (N, K), except missing ones (-1)."""
+    """(P, 2) every sequence with its candidates (N, K), but for those that are not there (-1)."""
     i, place = np.nonzero(candidates >= 0)
     return np.stack([i, candidates[i, place]], axis=1)
 

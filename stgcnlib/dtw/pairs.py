@@ -114,7 +114,7 @@ class KnownPairs:
         inside = places < len(self.keys)
         there[inside] = self.keys[places[inside]] == keys[inside]
         if there.any():
-            self.values = self.values.copy()  # this may still be the caller's array
+            self.values = self.values.copy()  # the constructor keeps the caller's
             self.values[places[there]] = values[there]
         new = ~there
         self.keys = np.insert(self.keys, places[new], keys[new])

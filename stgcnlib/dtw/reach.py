@@ -56,7 +56,7 @@ class ReachTable:
         return self._rows(every, every, self._held() & (codes[self.indices] != codes[:, None]), codes)
 
     def joined(self, own: tuple[Codes, NDArray[np.float64]]) -> ReachTable:
-        """A table in which everyone else may be a neighbour: this one (of other groups) joined with the own group's.
+        """A table in which everyone else may be a neighbour: this one of other groups, joined with the own group's.
 
         Args:
             own: (n, R) indices and distances of the nearest of the same group, infinite where there are no more.

@@ -92,7 +92,7 @@ def tile_costs(
         needed: (n, g) which of them; the others are at 0.
         limits: (n, g, LANES) costs beyond which they may be infinite; None: all are wanted.
     """
-    jobs = np.argwhere(needed.T)[:, ::-1]  # all rows with one group, then with the next: its frames stay in the cache
+    jobs = np.argwhere(needed.T)[:, ::-1]  # all rows with one group, then with the next: its frames stay near
     parts = costs.x.options.parts
     total = np.zeros((*needed.shape, kernels.LANES))
     most = None if limits is None else parts * limits[jobs[:, 0], jobs[:, 1]]
@@ -153,7 +153,7 @@ def later(numbers: NDArray[np.int64], begin: int, groups: int) -> NDArray[np.boo
 
 
 def frame_blocks(lengths: NDArray[np.int64], frames: int, step: int) -> list[tuple[int, int]]:
-    """Ranges of sequences, multiples of `step` long, of about `frames` frames each."""
+    """Ranges of sequences, multiples of `step` long, of about so many frames each."""
     edges = np.append(np.arange(0, len(lengths), step), len(lengths))
     ends = np.concatenate([[0], np.cumsum(lengths)])[edges]
     blocks, start = [], 0

@@ -48,7 +48,7 @@ def nearest_vectors(
 ) -> NDArray[np.int64]:
     """(N, count) admissible sequences whose vectors are nearest, nearest first; -1 where there are fewer.
 
-    Where costs are not normalised, a longer path costs more: distances count in proportion to the longer sequence.
+    Where costs are divided by nothing, a longer path costs more: distances count in proportion to the longer sequence.
     """
     total = len(vectors)
     count = min(count, total - 1)
