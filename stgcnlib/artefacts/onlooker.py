@@ -39,5 +39,5 @@ class Onlooker(Artefacts):
             with suppress(DamagedError):
                 return self.store.load(place.name, form)
         if refused := sorted(set(WRITTEN) & set(inspect.signature(artefact.make).parameters)):
-            raise ArtefactError(f"{place.name}: is not there, and making it writes to its {' and '.join(refused)}")
+            raise ArtefactError(f"{place.name}: does not exist, and making it writes to its {' and '.join(refused)}")
         return artefact.make(**self._arguments(artefact, artefact.make, place.name, place.axes))

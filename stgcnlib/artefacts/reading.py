@@ -52,7 +52,7 @@ def read_arrays(path: str | os.PathLike[str], expected: Mapping[str, str] | None
         size, members = os.fstat(stream.fileno()).st_size, archive.infolist()
         unpacked = sum(member.file_size for member in members)
         if unpacked > max(_AMPLE, _RATIO * size):
-            raise ValueError(f"{size:,} bytes claim to hold {unpacked:,}")
+            raise ValueError(f"a file of {size:,} bytes declares {unpacked:,} bytes of arrays")
         for member in members:
             name = member.filename.removesuffix(".npy")
             if name in arrays or name == member.filename:
@@ -142,13 +142,15 @@ def read_table(path: str | os.PathLike[str], columns: Mapping[str, str] | None =
             claimed = [about.row_group(k).total_byte_size for k in range(about.num_row_groups)]
             cells = about.num_rows * about.num_columns
             if min(claimed, default=0) < 0 or max(sum(claimed), cells) > max(_AMPLE, _RATIO * size):
-                raise ValueError(f"{size:,} bytes claim to hold {cells:,} values in {sum(claimed):,} bytes")
+                raise ValueError(f"a file of {size:,} bytes declares {cells:,} values in {sum(claimed):,} bytes")
             stream.seek(0)
             table = pd.read_parquet(stream)
         except (MemoryError, ImportError):
             raise
         except Exception as error:  # pyarrow and pandas raise many kinds of errors on damaged bytes
-            raise ValueError(f"{file.name}: no whole table ({' '.join(str(error).split())[:160]})") from None
+            raise ValueError(
+                f"{file.name}: not a complete parquet table ({' '.join(str(error).split())[:160]})"
+            ) from None
     for name, kind in (columns or {}).items():
         if name not in table.columns:
             raise ValueError(f"{file.name}: has no column {name!r}")
@@ -201,7 +203,7 @@ def _archive(stream: IO[bytes]) -> Iterator[zipfile.ZipFile]:
     except (OSError, ValueError, MemoryError):
         raise
     except Exception as error:  # zipfile and its decompressors raise many kinds of errors on damaged bytes
-        raise ValueError(f"no whole npz archive ({type(error).__name__}: {error})") from None
+        raise ValueError(f"not a complete npz archive ({type(error).__name__}: {error})") from None
 
 
 def _array(stream: Any, size: int, name: str) -> NDArray[Any]:

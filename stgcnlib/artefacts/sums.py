@@ -177,7 +177,7 @@ def read_manifest(path: Path, mend: str | None = AGAIN) -> dict[str, Any]:
         ):
             raise ValueError("its fields have other types")
     except FileNotFoundError:
-        raise _broken(path, "has no manifest, so that nothing tells whether it is whole", mend) from None
+        raise _broken(path, "has no manifest, so it cannot be checked for damage", mend) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, ArtefactError):
             raise

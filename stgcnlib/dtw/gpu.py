@@ -195,7 +195,7 @@ def _on_device(function: Callable[Concatenate[_Work, P], R]) -> Callable[Concate
                 return function(work, *given, **named)
         except torch.OutOfMemoryError as error:
             raise DeviceError(
-                f"DTW on {work.device}: its memory is full; end what else runs there, set compute.workers to 1, or "
+                f"DTW on {work.device}: its memory is full; stop other programs on it, set compute.workers to 1, or "
                 "use the processor (device='cpu')"
             ) from error
 

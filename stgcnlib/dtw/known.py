@@ -197,8 +197,8 @@ class LayerDistances:
             node = int(table.known.argmin())
             needed = table.indices.shape[1] + k - int(table.known[node])
             raise GraphError(
-                f"k={k}, but of {int(short.sum())} of {self.count} recordings fewer nearest neighbours are known (of "
-                f"recording {node} {int(table.known[node])}); make the table with a reach of at least {needed}"
+                f"k={k}, but {int(short.sum())} of {self.count} recordings have fewer known neighbours (recording "
+                f"{node}: {int(table.known[node])}); make the table with a reach of at least {needed}"
             )
         return np.ascontiguousarray(table.indices[:, :k]), np.ascontiguousarray(table.distances[:, :k])
 
@@ -212,7 +212,7 @@ class LayerDistances:
         """Mean distance between two recordings; of some 20,000 random pairs where not all are known.
 
         Raises:
-            GraphError: those pairs are not known, and nothing here computes them.
+            GraphError: those pairs are unknown, and there is no `fill` to compute them.
         """
         if self._matrix is not None:
             return float(self._matrix.astype(np.float64).sum() / (self.count * (self.count - 1)))
@@ -246,8 +246,8 @@ class LayerDistances:
             return
         if self.fill is None:
             raise GraphError(
-                f"{len(pairs)} distances between candidates are not known, and nothing here computes them; give "
-                "distances with a `fill`, or those that were kept for these settings"
+                f"{len(pairs)} distances between candidates are unknown, and there is no `fill` to compute them; give "
+                "distances with a `fill`, or those saved for these settings"
             )
         self.fill(pairs)
 
@@ -308,8 +308,8 @@ class LayerDistances:
                 fitting.append(table if equal else table.without(codes))
         if not fitting:
             raise GraphError(
-                "only the nearest recordings of other groups are known, and neighbours of all are asked for; make the "
-                "table of everyone as well (`everyone`)"
+                "the table has neighbours of other groups only; to allow neighbours of the own group, make the table of "
+                "everyone as well (`everyone`)"
             )
         return max(fitting, key=lambda table: int(table.known.min(initial=0)))
 
@@ -346,7 +346,7 @@ def _check_members(arrays: Mapping[str, NDArray[Any]]) -> None:
             _check_reach(arrays[f"distances_{k}"], arrays[f"known_{k}"])
     count = int(arrays["count"])
     if not 0 <= count <= _MOST or count != sizes.get("N", count):
-        raise ValueError(f"it says {count} recordings and has {sizes.get('N', 'none')}")
+        raise ValueError(f"'count' is {count}, but the arrays are of {sizes.get('N', 'no')} recordings")
 
 
 def _check_reach(distances: NDArray[np.floating], known: Codes) -> None:

@@ -322,5 +322,5 @@ def _no_bounds(options: DTWOptions, table: FrameSource, dimensions: int | None) 
     if options.normalize == "path":
         return "no lower bound is known for normalize='path'"
     if dimensions is None and table.features <= DIMENSIONS + 1:
-        return f"frames have {table.features} features, no more than the bounds would"
+        return f"frames have {table.features} features, and bounds would need about as many"
     return None

@@ -99,7 +99,7 @@ def test_a_reach_that_is_not_enough_is_named():
         from_table(matrix, 5).nearest(6)
     known = from_table(matrix, 5)
     kept = np.setdiff1d(np.arange(24), table_of(matrix, 5).indices[0][:2])
-    with pytest.raises(GraphError, match="fewer nearest neighbours are known"):
+    with pytest.raises(GraphError, match="have fewer known neighbours"):
         known.nearest(5, kept=kept)
     with pytest.raises(GraphError, match="has only 23 admissible candidates"):
         known.nearest(24)

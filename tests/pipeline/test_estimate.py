@@ -225,7 +225,7 @@ def test_an_onlooker_reads_what_is_there_and_makes_the_rest_in_memory(folder: Pa
     there, nowhere = Onlooker(LINE, STUDY, folder), Onlooker(LINE, STUDY, tmp_path / "none")
     assert there["prepared"].fingerprint() == nowhere["prepared"].fingerprint()
     assert there.key("geometry") == nowhere.key("geometry")
-    with pytest.raises(ArtefactError, match="training/trained: is not there, and making it writes to its scratch"):
+    with pytest.raises(ArtefactError, match="training/trained: does not exist, and making it writes to its scratch"):
         nowhere["training/trained"]
     with pytest.raises(ArtefactError, match="making it writes to its tasks"):
         nowhere[f"neighbours/trained/{there['layers'][0]['name']}"]
