@@ -308,8 +308,8 @@ class LayerDistances:
                 fitting.append(table if equal else table.without(codes))
         if not fitting:
             raise GraphError(
-                "the table has neighbours of other groups only; to allow neighbours of the own group, make the table of "
-                "everyone as well (`everyone`)"
+                "the table has neighbours of other groups only; to allow neighbours of the own group, make the table "
+                "of everyone as well (`everyone`)"
             )
         return max(fitting, key=lambda table: int(table.known.min(initial=0)))
 

@@ -79,10 +79,15 @@ def test_results_belong_to_what_made_them(tmp_path: Path) -> None:
 def test_tables_come_back_or_say_why_not(tmp_path: Path) -> None:
     table = pd.DataFrame({"a": [1, 2], "b": ["x", "y"]})
     save_tables(tmp_path / "kept", {"one": table}, kind="noise", settings={"levels": [["jitter", float("inf")]]})
-    tables, settings = load_tables(tmp_path / "kept", ["one"], kind="noise")
+    tables, settings = load_tables(tmp_path / "kept", {"one": {"a": "i", "b": "s"}}, kind="noise")
     pd.testing.assert_frame_equal(tables["one"], table)
     assert settings == {"levels": [["jitter", float("inf")]]}
     with pytest.raises(StudyError, match="no complete transfer result"):
-        load_tables(tmp_path / "kept", ["one"], kind="transfer")
-    with pytest.raises(StudyError, match="no complete noise result"):
-        load_tables(tmp_path / "kept", ["two"], kind="noise")
+        load_tables(tmp_path / "kept", {"one": {}}, kind="transfer")
+    for lacking, said in (
+        ({"two": {}}, "two.parquet"),
+        ({"one": {"c": "i"}}, "no column 'c'"),
+        ({"one": {"a": "f"}}, "'a' holds"),
+    ):
+        with pytest.raises(StudyError, match=rf"no complete noise result .*{said}"):
+            load_tables(tmp_path / "kept", lacking, kind="noise")
