@@ -42,6 +42,7 @@ napoleon_numpy_docstring = False
 napoleon_use_rtype = False
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
+autodoc_type_aliases = {"ArrayLike": "ArrayLike"}  # in overloads too
 napoleon_use_ivar = True  # an attribute that is a property too is described once
 suppress_warnings = ["ref.python"]  # a word in backticks may be an attribute of several classes
 
