@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -55,6 +56,26 @@ def test_a_failure_shows_what_pip_said_last(tmp_path: Path) -> None:
     assert "No matching distribution found for no-such-package-anywhere" in result.stderr
     assert str(log) in result.stderr
     assert not (tmp_path / "install.unfinished").exists()  # nothing was unpacked, so nothing is half-written
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_an_index_that_does_not_answer_is_told_at_once(tmp_path: Path, named: bool) -> None:
+    nowhere = "http://127.0.0.1:9/simple"
+    log = tmp_path / "install.log"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+    given = [] if named else ["--index-url", nowhere]
+    result = subprocess.run(
+        [sys.executable, str(TOOL), "a toy", str(log), "--retries", "1", *given, "no-such-package-anywhere"],
+        capture_output=True,
+        text=True,
+        env=environment | ({"PIP_INDEX_URL": nowhere} if named else {}),
+    )
+    assert result.returncode == 1
+    told = [line for line in result.stdout.splitlines() if "does not answer" in line]
+    assert len(told) == 1
+    assert "(/simple/no-such-package-anywhere/)" in told[0]
+    assert str(log) in told[0]
+    assert ("unset PIP_INDEX_URL" in told[0]) == named
 
 
 def test_a_kill_leaves_a_mark(tmp_path: Path) -> None:
