@@ -67,7 +67,8 @@ class Data(Section):
     recording, a long series, into many short ones with such a value.
     `published` names transforms that a checkpoint expects (`stgcnlib.transforms.PUBLISHED`), in place of `normalize`;
     `skip` is a file that lists recordings to leave out, one name per line; `layout` (a name or a YAML file), `pattern`
-    and `names` (a file) are arguments of `stgcnlib.read`, for data that do not contain them; `drop_duplicates` leaves
+    and `names` (a file) are arguments of `stgcnlib.read`, for data that do not contain them; `classes` names the
+    classes whose recordings are used (empty: all), and classes keep their numbers; `drop_duplicates` leaves
     out test recordings that have exactly the same numbers as a training recording, and in each part all but one of
     equal recordings; of each recording every `frame_step`-th frame is kept, from the first on. `split: null`: there is
     no training part, and all recordings are in the test part; the default for a network from a checkpoint.
@@ -82,6 +83,7 @@ class Data(Section):
     layout: str | None = None
     pattern: str | None = None
     names: str | None = None
+    classes: tuple[str, ...] = ()
     drop_duplicates: bool = False
     frame_step: Whole = Field(1, ge=1)
     target: Literal["class", "value"] = "class"
@@ -107,6 +109,12 @@ class Data(Section):
         if given.get("demo") == Demo().model_dump():
             return {**given, "demo": None}  # older versions wrote this for studies of other data
         return given
+
+    @model_validator(mode="after")
+    def _classes_of_classes(self) -> Data:
+        if self.classes and self.target != "class":
+            raise ValueError("classes are named, but data.target is value; leave data.classes out, or set it to class")
+        return self
 
     @field_validator("demo")
     @classmethod

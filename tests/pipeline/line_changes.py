@@ -94,6 +94,7 @@ CHANGES: list[tuple[str, Any, set[str]]] = [
     ("data.centre", "frame", EVERYTHING - {"dtw", "demo"}),
     ("data.drop_duplicates", True, EVERYTHING - {"dtw"} - READ),
     ("data.frame_step", 2, EVERYTHING - {"dtw", "demo"}),
+    ("data.classes", ["wave", "kick", "squat", "point"], EVERYTHING - {"dtw", "demo"}),
     ("data.split.train", [1, 2], EVERYTHING - {"dtw", "demo"}),  # signals are standardized by the training part
     ("network.options.width", 5, EVERYTHING - BEFORE_NETWORKS),
     ("network.training.epochs", 2, EVERYTHING - BEFORE_NETWORKS - UNTRAINED),

@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stgcnlib.errors import StudyError
+from stgcnlib.errors import StudyError, shorten, suggest
 from stgcnlib.groups import Grouping, grouping
 from stgcnlib.sequences import SequenceSet
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from stgcnlib.artefacts.keys import Settings
     from stgcnlib.geometry import ChosenK
     from stgcnlib.leakage import Leakage
@@ -45,7 +47,7 @@ def read_recordings(demo: SequenceSet | None, sensors: SequenceSet | None, setti
     """All recordings of the study, prepared, with what is to be predicted: classes, or real targets and no classes.
 
     Raises:
-        StudyError: the recordings have no such target.
+        StudyError: the recordings have no such target, or none of a class that is named.
     """
     return prepare(unprepared(demo, sensors, settings), settings.data, settings.data.split)
 
@@ -57,7 +59,7 @@ def unprepared(demo: SequenceSet | None, sensors: SequenceSet | None, settings: 
     given = demo if demo is not None else sensors if sensors is not None else _read(settings.data)
     if settings.data.windows is not None:
         given = windows(given, **settings.data.windows.model_dump())
-    return _told(given, settings.data.target)
+    return _of_classes(_told(given, settings.data.target), settings.data.classes)
 
 
 def prepare(data: SequenceSet, chosen: Any, split: Any) -> SequenceSet:
@@ -206,6 +208,19 @@ def _told(data: SequenceSet, target: str) -> SequenceSet:
         targets=data.targets if target == "value" else None,
         target_names=data.target_names if target == "value" else None,
     )  # fmt: skip
+
+
+def _of_classes(data: SequenceSet, names: Sequence[str]) -> SequenceSet:
+    """The recordings of some classes, which keep their numbers, as a checkpoint needs; all where none is named."""
+    if not names:
+        return data
+    for name in names:
+        if name not in data.class_names:
+            raise StudyError(f"data.classes: no class is named {name!r}; {suggest(name, data.class_names)}")
+    wanted = np.isin(data.labels, [data.class_names.index(name) for name in names])
+    if lacking := [name for name in names if not (data.labels == data.class_names.index(name)).any()]:
+        raise StudyError(f"data.classes: no recording is of class {shorten(lacking)}; leave it out")
+    return data.select(wanted)
 
 
 def _read(chosen: Any) -> SequenceSet:
