@@ -14,6 +14,7 @@ from stgcnlib import threads, transforms
 from stgcnlib.dtw import dtw_distances
 from stgcnlib.errors import StudyError
 from stgcnlib.explain import grad_cam
+from stgcnlib.networks import copies as network_copies
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.threads import INFERENCE_THREADS, TRAINING_THREADS, limit_threads, pass_threads, torch_threads
 from stgcnlib.training import calibrate_batch_norm, evaluate, evaluation
@@ -167,8 +168,8 @@ def test_recordings_longer_than_a_batch_do_not_pass_side_by_side(
 ) -> None:
     """Each needs the memory that was looked for; short ones are divided among the networks of several threads."""
     copies: list[int] = []
-    real = evaluation._copies
-    monkeypatch.setattr(evaluation, "_copies", lambda network, count: copies.append(count) or real(network, count))
+    real = network_copies._copies
+    monkeypatch.setattr(network_copies, "_copies", lambda network, count: copies.append(count) or real(network, count))
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     torch.set_num_threads(3)
     for batch in (int(small_set.lengths.max()), int(small_set.lengths.max()) - 1):

@@ -56,6 +56,13 @@ class Projection:
             short[start : start + BLOCK_FRAMES, -1] = np.sqrt(np.einsum("td,td->t", left, left))
         return Projection(FrameTable(short, self.table.offsets, self.table.temporal_stride), self.slack, self.scale)
 
+    def of(self, wanted: NDArray[np.int64]) -> Projection:
+        """The short frames of some sequences (n,)."""
+        lengths = self.table.lengths[wanted]
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        frames = np.arange(offsets[-1]) + np.repeat(self.table.offsets[wanted] - offsets[:-1], lengths)
+        return Projection(FrameTable(self.table.rows[frames], offsets), self.slack, self.scale)
+
     @classmethod
     def fit(cls, source: FrameSource, dimensions: int, *, centred: bool, seed: int = 0) -> Projection:
         """Project onto the leading directions of a sample of frames.

@@ -96,12 +96,7 @@ class SetCosts:
 
     def some(self, wanted: NDArray[np.int64]) -> TileCosts:
         """Costs within a table of some sequences (n,), which is read."""
-        short = self.projection
-        if short is not None:
-            lengths = short.table.lengths[wanted]
-            offsets = np.concatenate([[0], np.cumsum(lengths)])
-            frames = np.arange(offsets[-1]) + np.repeat(short.table.offsets[wanted] - offsets[:-1], lengths)
-            short = Projection(FrameTable(short.table.rows[frames], offsets), short.slack, short.scale)
+        short = None if self.projection is None else self.projection.of(wanted)
         return self._costs(self.source.table(wanted), short)
 
     def _costs(self, table: FrameTable, projection: Projection | None) -> TileCosts:

@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from stgcnlib.dtw import kernels
 from stgcnlib.dtw.costs import CostModel, Lanes
 from stgcnlib.dtw.frames import FrameTable, threads
+from stgcnlib.dtw.narrow import corridors_pay
 from stgcnlib.dtw.options import DTWOptions
 from stgcnlib.dtw.projection import Projection
 from stgcnlib.dtw.source import FrameSource
@@ -64,7 +65,7 @@ def exact_costs(options: DTWOptions, table: FrameTable) -> TileCosts:
     """Costs within one table, by corridors where that is defined and pays."""
     source = FrameSource.of(table)
     projection = corridor_projection(options, source)
-    if projection is not None:
+    if projection is not None and corridors_pay(options, source, projection):
         return ShortCosts.fit(options, table, projection, exact=True)
     model = CostModel.fit(options, source)
     operand = model.operand(table, options)
@@ -72,7 +73,7 @@ def exact_costs(options: DTWOptions, table: FrameTable) -> TileCosts:
 
 
 def corridor_projection(options: DTWOptions, source: FrameSource, least: int = 0) -> Projection | None:
-    """Short frames for corridors, of at least `least` coordinates; None where these are undefined, or do not pay."""
+    """Short frames for corridors, of at least `least` coordinates; None where these are undefined, or never pay."""
     if not ShortCosts.serves(options, source):
         return None
     projection = Projection.fit(source, max(corridor_dimensions(source.features), least), centred=True)

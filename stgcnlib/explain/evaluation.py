@@ -46,8 +46,7 @@ _COLUMNS: dict[str, dict[str, str]] = {
     | {"chance": "f", "pairs": "n", "empty": "n"}
     | _ENDS,
     "stable": {"correlation": "f", "empty": "n"} | _ENDS,
-    "smoothness": {"k": "n"}
-    | {f"{name}{end}": "f" for name in ("maps", "fall", "features") for end in ("", "_low", "_high")},
+    "smoothness": {"k": "n"} | {f"{name}{end}": "f" for name in ("maps", "fall") for end in ("", "_low", "_high")},
     "arms": {"label": "i", "class": "s", "limb": "s", "recordings": "i", "share": "f", "even": "f"} | _ENDS,
 }
 

@@ -19,12 +19,14 @@ from torch import nn
 
 from stgcnlib.activations import observing
 from stgcnlib.activations.observe import Pass
+from stgcnlib.devices import usable_device
 from stgcnlib.errors import SequenceError
 from stgcnlib.explain.baseline import Replacement, mean_pose, motion_energy, moved, removed
 from stgcnlib.explain.gradcam import Maps, RelevanceMap
 from stgcnlib.explain.intervals import over_recordings
 from stgcnlib.groups import SUBJECT, resampled_groups
 from stgcnlib.networks.batches import check_fit, check_scores, network_batch
+from stgcnlib.networks.copies import on_copies
 from stgcnlib.progress import track
 from stgcnlib.sequences import SequenceSet
 
@@ -37,7 +39,7 @@ UNITS: tuple[Unit, ...] = ("joints", "frames", "joint-frames")
 COMPARISONS = ("random", "motion")
 """What maps are compared with: random maps, and the motion energy of the joints."""
 
-_BATCH_FRAMES = 4096  # frames of all people in one forward pass
+_BATCH_FRAMES = 1024  # frames of all people in one forward pass, of which there is one on each thread
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,32 +137,41 @@ def faithfulness(
     curves: dict[tuple[str, str, str, str], list[NDArray[np.float64]]] = {}
     areas = []
     generator = np.random.default_rng(seed)
-    with observing(network, [], device=device) as forward:
-        for i in track(range(len(data)), "Deleting and inserting", total=len(data), show=progress):
-            people, layers = data.people(i), maps[i]
-            _check_maps(layers, people, data.names[i])
-            pose = mean_pose(source, *people.shape[:2]) if replacement == "mean-pose" else None
-            target, names = next(iter(layers.values())).target, list(layers)
-            energy = motion_energy(people, data.layout.dimensions)
-            for unit in units:
-                ranked = [_order(each.values, unit) for each in layers.values()]
-                random = [moved(layers[names[generator.integers(len(names))]].values, generator) for _ in range(draws)]
-                orders = np.stack([*ranked, *(_order(each, unit) for each in random), _order(energy, unit)])
-                values = _curves(forward, people, orders, unit, steps, target, replacement, pose)
-                chance, motion = values[len(names) : -1], values[-1]
-                for own, (name, each) in zip(values, layers.items(), strict=False):
-                    for m, mode in enumerate(("deletion", "insertion")):
-                        curve, others = own[m], chance[:, m]
-                        curves.setdefault((name, unit, mode, "map"), []).append(curve)
-                        curves.setdefault((name, unit, mode, "random"), []).append(others.mean(axis=0))
-                        curves.setdefault((name, unit, mode, "motion"), []).append(motion[m])
-                        areas.append({
-                            "recording": i, "group": "" if known is None else str(known[i]), "layer": name,
-                            "title": each.title, "index": each.index, "unit": unit, "mode": mode,
-                            "area": float(np.trapezoid(curve, fractions)),
-                            "random": float(np.trapezoid(others, fractions, axis=1).mean()),
-                            "motion": float(np.trapezoid(motion[m], fractions)),
-                        })  # fmt: skip
+    jobs: list[_Job] = []
+    for i in range(len(data)):
+        people, layers = data.people(i), maps[i]
+        _check_maps(layers, people, data.names[i])
+        pose = mean_pose(source, *people.shape[:2]) if replacement == "mean-pose" else None
+        target, names = next(iter(layers.values())).target, list(layers)
+        energy = motion_energy(people, data.layout.dimensions)
+        for unit in units:
+            ranked = [_order(each.values, unit) for each in layers.values()]
+            random = [moved(layers[names[generator.integers(len(names))]].values, generator) for _ in range(draws)]
+            orders = np.stack([*ranked, *(_order(each, unit) for each in random), _order(energy, unit)])
+            jobs.append(_Job(i, unit, orders, target, pose))
+
+    def tested(own: nn.Module, job: _Job) -> NDArray[np.float64]:
+        with observing(own, [], device=device) as forward:
+            return _curves(forward, data.people(job.recording), job, steps, replacement)
+
+    alone = int((data.lengths * data.people_counts).max()) > _BATCH_FRAMES or usable_device(device).type != "cpu"
+    found = on_copies(network, jobs, tested, alone=alone)
+    for job, values in track(zip(jobs, found, strict=True), "Deleting and inserting", total=len(jobs), show=progress):
+        i, unit, layers = job.recording, job.unit, maps[job.recording]
+        chance, motion = values[len(layers) : -1], values[-1]
+        for own, (name, each) in zip(values, layers.items(), strict=False):
+            for m, mode in enumerate(("deletion", "insertion")):
+                curve, others = own[m], chance[:, m]
+                curves.setdefault((name, unit, mode, "map"), []).append(curve)
+                curves.setdefault((name, unit, mode, "random"), []).append(others.mean(axis=0))
+                curves.setdefault((name, unit, mode, "motion"), []).append(motion[m])
+                areas.append({
+                    "recording": i, "group": "" if known is None else str(known[i]), "layer": name,
+                    "title": each.title, "index": each.index, "unit": unit, "mode": mode,
+                    "area": float(np.trapezoid(curve, fractions)),
+                    "random": float(np.trapezoid(others, fractions, axis=1).mean()),
+                    "motion": float(np.trapezoid(motion[m], fractions)),
+                })  # fmt: skip
     about = {name: (each.title, each.index) for name, each in maps[0].items()}
     table = pd.concat([
         pd.DataFrame({
@@ -172,17 +183,23 @@ def faithfulness(
     return Faithfulness(table, pd.DataFrame(areas))
 
 
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """One recording and unit: the orders (orders, units) in which units are removed, the explained class, and the mean
+    pose."""
+
+    recording: int
+    unit: Unit
+    orders: NDArray[np.int64]
+    target: int
+    pose: NDArray[np.float32] | None
+
+
 def _curves(
-    forward: Pass,
-    people: NDArray[np.float32],
-    orders: NDArray[np.int64],
-    unit: Unit,
-    steps: int,
-    target: int,
-    replacement: Replacement,
-    pose: NDArray[np.float32] | None,
+    forward: Pass, people: NDArray[np.float32], job: _Job, steps: int, replacement: Replacement
 ) -> NDArray[np.float64]:
     """(orders, 2, steps + 1) probability while units are removed (0) or put back (1), most relevant first."""
+    orders, unit = job.orders, job.unit
     M, T, V = people.shape[:3]
     total = orders.shape[1]
     rank = np.argsort(orders, axis=1)
@@ -196,10 +213,10 @@ def _curves(
     size = max(1, _BATCH_FRAMES // (M * T))
     parts = []
     for k in range(0, len(flat), size):
-        copies = removed(people, flat[k : k + size], replacement=replacement, pose=pose)
+        copies = removed(people, flat[k : k + size], replacement=replacement, pose=job.pose)
         batch = network_batch(list(copies))
         logits = check_scores(forward(batch)[0], batch)
-        parts.append(torch.softmax(logits.double(), dim=1)[:, target].cpu().numpy())
+        parts.append(torch.softmax(logits.double(), dim=1)[:, job.target].cpu().numpy())
     probabilities = np.concatenate(parts)
     whole, empty = probabilities[:2]
     inside = probabilities[2:].reshape(len(orders), 2, len(inner))

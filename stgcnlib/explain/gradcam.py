@@ -35,7 +35,7 @@ for a pair of classes, the first logit minus the second. In a network of real ta
 relevance is what makes its value larger."""
 PeoplePool: TypeAlias = Literal["each", "mean"]
 
-_BATCH_FRAMES = 1024  # frames of all people in one pass; the autograd graph of a batch is held in memory
+BATCH_FRAMES = 1024  # frames of all people in one pass; the autograd graph of a batch is held in memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,7 +163,7 @@ def grad_cam_set(
         if getattr(network, "classes", 1) > 1:
             raise SequenceError("target: the recordings have no classes; give the number of the network's output")
         wanted = 0
-    batches = equal_batches(data, _BATCH_FRAMES)
+    batches = equal_batches(data, BATCH_FRAMES)
     results: dict[int, dict[str, RelevanceMap]] = {}
     for batch in track(batches, "Explaining", total=len(batches), show=progress):
         classes = target_classes(wanted, data.labels[batch])

@@ -16,13 +16,15 @@ from torch import nn
 
 from stgcnlib.activations.axes import Axes
 from stgcnlib.activations.observe import INPUT
+from stgcnlib.devices import usable_device
 from stgcnlib.errors import SequenceError
 from stgcnlib.explain.baseline import moved
-from stgcnlib.explain.gradcam import Maps, RelevanceMap, grad_cam_set
+from stgcnlib.explain.gradcam import BATCH_FRAMES, Maps, RelevanceMap, grad_cam_set
 from stgcnlib.explain.intervals import known_mean, over_recordings
 from stgcnlib.explain.likeness import rank_correlation, similarity
 from stgcnlib.groups import SUBJECT, resampled_groups
 from stgcnlib.networks.batches import check_fit
+from stgcnlib.networks.copies import on_copies
 from stgcnlib.sequences import SequenceSet
 
 __all__ = ["is_signed", "randomisation"]
@@ -183,13 +185,19 @@ def _explain(
     device: str,
 ) -> list[dict[str, RelevanceMap]]:
     """Maps of each recording's own class, by as few passes as there are classes."""
-    result: list[dict[str, RelevanceMap]] = [{} for _ in range(len(data))]
-    for wanted in dict.fromkeys(classes):
-        members = [i for i, c in enumerate(classes) if c == wanted]
-        found = grad_cam_set(
-            network, data.select(members), layers=layers, axes=axes, target=wanted, signed=signed, device=device,
+    members: dict[int | tuple[int, int], list[int]] = {}
+    for i, c in enumerate(classes):
+        members.setdefault(c, []).append(i)
+
+    def maps_of(own: nn.Module, wanted: int | tuple[int, int]) -> list[dict[str, RelevanceMap]]:
+        return grad_cam_set(
+            own, data.select(members[wanted]), layers=layers, axes=axes, target=wanted, signed=signed, device=device,
             progress=False,
         )  # fmt: skip
-        for i, each in zip(members, found, strict=True):
+
+    result: list[dict[str, RelevanceMap]] = [{} for _ in range(len(data))]
+    alone = int((data.lengths * data.people_counts).max()) > BATCH_FRAMES or usable_device(device).type != "cpu"
+    for own, found in zip(members.values(), on_copies(network, list(members), maps_of, alone=alone), strict=True):
+        for i, each in zip(own, found, strict=True):
             result[i] = each
     return result

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor, wait
-from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
@@ -17,8 +14,8 @@ from torch import Tensor, nn
 from stgcnlib.devices import usable_device
 from stgcnlib.errors import SequenceError
 from stgcnlib.networks.batches import check_fit, check_numbers, check_scores, equal_batches, network_batch
+from stgcnlib.networks.copies import on_copies
 from stgcnlib.sequences import SequenceSet
-from stgcnlib.threads import INFERENCE_THREADS, pass_threads, torch_threads
 
 __all__ = ["Evaluation", "TargetEvaluation", "TargetLoss", "evaluate", "evaluate_targets", "target_scale"]
 
@@ -184,50 +181,26 @@ def _outputs(network: nn.Module, data: SequenceSet, device: str) -> NDArray[np.f
     first = next(network.parameters(), None)
     home = place if first is None else first.device
     half = first.dtype if first is not None and first.dtype in (torch.float16, torch.bfloat16) else None
-    left = iter(list(enumerate(equal_batches(data, BATCH_FRAMES))))
-    failed: dict[int, Exception] = {}
+    batches = equal_batches(data, BATCH_FRAMES)
 
-    def run(own: nn.Module, batch: NDArray[np.int64]) -> None:
-        x = network_batch([data.people(i) for i in batch]).to(place)
-        scores: Tensor = check_scores(own(x.to(half) if half else x), x)
-        for i, score in zip(batch, (scores.float() if half else scores).cpu().numpy(), strict=True):
+    def scores_of(own: nn.Module, batch: NDArray[np.int64]) -> NDArray[np.float32]:
+        with torch.inference_mode(), torch.autocast(place.type, enabled=False):  # set per thread
+            x = network_batch([data.people(i) for i in batch]).to(place)
+            scores: Tensor = check_scores(own(x.to(half) if half else x), x)
+            values: NDArray[np.float32] = (scores.float() if half else scores).cpu().numpy()
+        for i, score in zip(batch, values, strict=True):
             check_numbers(score, "the network's outputs", data.names[i])
-            outputs[i] = score
-
-    def work(own: nn.Module) -> None:
-        # A batch is computed on one thread, so that its numbers are the same anywhere. Modes are set per thread.
-        torch.set_num_threads(INFERENCE_THREADS)
-        with torch.inference_mode(), torch.autocast(place.type, enabled=False):
-            for position, batch in left:
-                try:
-                    run(own, batch)
-                except Exception as error:
-                    failed[position] = error
-                if failed:
-                    return
+        return values
 
     # With recordings longer than a batch, passes run one at a time: several could take too much memory.
-    alone = int((data.lengths * data.people_counts).max()) > BATCH_FRAMES
-    threads = 1 if alone or place.type != "cpu" else pass_threads()
+    alone = int((data.lengths * data.people_counts).max()) > BATCH_FRAMES or place.type != "cpu"
     try:
         network.eval().to(place)
-        with torch_threads(INFERENCE_THREADS), ThreadPoolExecutor(threads) as pool:
-            try:
-                wait([pool.submit(work, own) for own in _copies(network, threads)])
-            finally:
-                deque(left, maxlen=0)  # when interrupted, each thread ends with the batch that it is at
-        if failed:
-            raise failed[min(failed)]  # the first in order, whichever thread met it first
+        for batch, scores in zip(batches, on_copies(network, batches, scores_of, alone=alone), strict=True):
+            for i, score in zip(batch, scores, strict=True):
+                outputs[i] = score
     finally:
         for module, mode in modes.items():
             module.training = mode
         network.to(home)
     return np.stack(outputs)
-
-
-def _copies(network: nn.Module, count: int) -> list[nn.Module]:
-    """A network per thread, since one's own network may keep state from a pass; a single one if it cannot be copied."""
-    try:
-        return [network, *(deepcopy(network) for _ in range(count - 1))]
-    except Exception:  # of a module that cannot be copied
-        return [network]

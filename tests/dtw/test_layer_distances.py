@@ -170,7 +170,7 @@ def test_what_is_asked_for_is_computed_once(rng):
     np.testing.assert_array_equal(some.among(every)[0], matrix[2:, 2:])
     some.ask([0, 1], [3, 4])
     assert len(asked) == 1
-    with pytest.raises(GraphError, match="not known"):
+    with pytest.raises(GraphError, match="are unknown"):
         from_table(matrix, 4).ask(*np.nonzero(np.isnan(from_table(matrix, 4).among(np.arange(24)[None])[0])))
     as_layer_distances(matrix).ask([0], [1])
 
@@ -226,7 +226,7 @@ def test_mean(rng):
     assert len(asked) == 1
     small = from_table(matrix[:50, :50], 49)
     assert small.mean() == pytest.approx(as_layer_distances(matrix[:50, :50]).mean(), rel=1e-6)
-    with pytest.raises(GraphError, match="not known"):
+    with pytest.raises(GraphError, match="are unknown"):
         from_table(matrix, 3).mean()
 
 

@@ -33,7 +33,7 @@ TESTED = 10
 """How often a training evaluates the test part."""
 EPOCHS, TRANSFER_EPOCHS = 60, 15
 """Epochs of `stgcnlib.fit` and of a transfer study, where the study file gives none."""
-MAP_FRAMES = 4096
+MAP_FRAMES, MAP_THREADS = 1024, 4
 REMOVED, COMPARED = 1.3, 1.5
 """Time of passes with the removal of joints, over passes alone; and of maps with their comparison, over maps alone."""
 
@@ -141,8 +141,9 @@ def maps_tested(f: Facts, u: Units, axes: Axes) -> Cost:
     passes = frames / MAP_FRAMES + few * len(tests.units)
     maps = few * (3 * (layers + 2) + 2 + 3)
     seconds = REMOVED * u.forward.seconds(passes, frames) + COMPARED * u.cam * maps
-    memory = 6.0 * f.activations / max(1, f.nodes.frames) * MAP_FRAMES / max(1, layers)
-    return Cost(seconds, memory, 0.1 * MB, keeps={"maps": KEPT_BY_MAPS, **kept_by_passes(f)})
+    memory = MAP_THREADS * (6.0 * f.activations / max(1, f.nodes.frames) * MAP_FRAMES / max(1, layers) + f.weights)
+    threads = MANY if f.nodes.longest <= MAP_FRAMES else 1
+    return Cost(seconds, memory, 0.1 * MB, keeps={"maps": KEPT_BY_MAPS, **kept_by_passes(f)}, threads=threads)
 
 
 def fitted(f: Facts, u: Units, axes: Axes) -> Cost:

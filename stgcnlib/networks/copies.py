@@ -1,0 +1,64 @@
+"""Passes through a network on several threads, each with a network of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
+from queue import SimpleQueue
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+from stgcnlib.threads import INFERENCE_THREADS, pass_threads, torch_threads
+
+__all__ = ["on_copies"]
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+
+def on_copies(
+    network: nn.Module, jobs: Sequence[Job], work: Callable[[nn.Module, Job], Result], *, alone: bool = False
+) -> Iterator[Result]:
+    """The result of `work(network, job)` for each job, in order, with several jobs at a time.
+
+    Each job is computed on one thread, so that its numbers are the same on any machine, and with a copy of the network
+    that no other job has meanwhile: a network may keep state from a pass. The network itself is one of them; where it
+    cannot be copied, it is the only one.
+
+    Args:
+        network: as the jobs need it, in its mode and on its device.
+        jobs: one argument of `work` each.
+        work: called in a thread; torch's modes (inference, autocast) are to be set in it.
+        alone: whether jobs run one at a time, because several need too much memory or share a device.
+
+    Raises:
+        Exception: the error of the first job, in order, that failed; jobs that have not begun are left out.
+    """
+    free: SimpleQueue[nn.Module] = SimpleQueue()
+    copies = _copies(network, 1 if alone else min(pass_threads(), max(1, len(jobs))))
+    for own in copies:
+        free.put(own)
+
+    def run(job: Job) -> Result:
+        own = free.get()
+        try:
+            torch.set_num_threads(INFERENCE_THREADS)  # set per thread
+            return work(own, job)
+        finally:
+            free.put(own)
+
+    with torch_threads(INFERENCE_THREADS), ThreadPoolExecutor(len(copies)) as pool:
+        try:
+            yield from pool.map(run, jobs)
+        finally:
+            pool.shutdown(cancel_futures=True)  # when interrupted, each thread ends with the job that it is at
+
+
+def _copies(network: nn.Module, count: int) -> list[nn.Module]:
+    try:
+        return [network, *(deepcopy(network) for _ in range(count - 1))]
+    except Exception:  # of a module that cannot be copied
+        return [network]
