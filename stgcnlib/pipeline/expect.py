@@ -38,6 +38,7 @@ class Load:
         measured: what the finished stage took; `None` before.
         elapsed: since it began; `None` before, and once it is finished.
         work: share of the stage's work that is done, from 0 to 1; 0 if unknown.
+        noted: seconds after which that share was done; what runs since then is part of the rest. `None`: `elapsed`.
     """
 
     cost: float | None = None
@@ -46,6 +47,14 @@ class Load:
     measured: float | None = None
     elapsed: float | None = None
     work: float = 0.0
+    noted: float | None = None
+
+    @property
+    def reached(self) -> float:
+        """Seconds that the done share of its work took."""
+        if not self.work or self.elapsed is None:
+            return 0.0
+        return self.elapsed if self.noted is None else self.noted
 
 
 def expected(loads: Sequence[Load], *, foreseen: bool = False) -> list[float | None]:
@@ -67,22 +76,26 @@ def expected(loads: Sequence[Load], *, foreseen: bool = False) -> list[float | N
             whole = said  # the results that took long before exist already
         if whole is not None and load.elapsed is not None and load.work > 0:
             # The time that the done part took, and the expected time of the rest.
-            whole = (1 - load.work) * whole + load.elapsed
+            whole = (1 - load.work) * whole + load.reached
         times.append(whole)
     return times
 
 
 def time_left(loads: Sequence[Load], *, foreseen: bool = False) -> tuple[float | None, bool]:
-    """Seconds until the last stage ends, and whether that covers all of them; `None` if nothing is known."""
+    """Seconds until the last stage ends, and whether that covers all of them; `None` if nothing is known.
+
+    Nothing is known of the end of a stage that has taken longer than expected.
+    """
     known: list[float] = []
     complete = True
     for load, whole in zip(loads, expected(loads, foreseen=foreseen), strict=True):
         if load.measured is not None:
             continue
-        if whole is None:
+        elapsed = load.elapsed or 0.0
+        if whole is None or whole < elapsed:
             complete = False
-        else:
-            known.append(max(whole - (load.elapsed or 0.0), 0.0))
+        if whole is not None:
+            known.append(max(whole - elapsed, 0.0))
     if not known and not complete:
         return None, False
     return sum(known), complete
@@ -116,8 +129,10 @@ def _foreseen_speed(loads: Sequence[Load]) -> float:
         whole = load.cost * load.share
         if load.measured is not None:
             said, taken = said + whole, taken + load.measured
-        elif load.elapsed is not None and (load.work > 0 or load.elapsed > whole):
-            said, taken = said + whole * (load.work or 1.0), taken + load.elapsed
+        elif load.elapsed is not None and load.elapsed > whole and load.reached <= load.work * load.elapsed:
+            said, taken = said + whole, taken + load.elapsed  # what runs now is late
+        elif load.elapsed is not None and load.work > 0:
+            said, taken = said + whole * load.work, taken + load.reached
     return taken / said if said else 1.0
 
 

@@ -89,7 +89,7 @@ class Progress(BaseModel):
 
     Attributes:
         left: until the end, as far as it is known; `None` if nothing is.
-        left_complete: whether `left` covers all stages.
+        left_complete: whether `left` covers all stages, and none takes longer than expected.
         error: why it failed.
     """
 
@@ -133,11 +133,11 @@ class Progress(BaseModel):
 
 
 def left_in_words(progress: Progress) -> str:
-    """How long a run still takes: "about 3 min left"; empty if nothing is known."""
+    """How long a run still takes: "about 3 min left"; "at least" where a stage has no known end; empty if unknown."""
     if progress.left is None:
         return ""
-    if progress.left == 0 and progress.left_complete:
-        return "nearly done"
+    if progress.left == 0:
+        return "nearly done" if progress.left_complete else "longer than expected"
     return ("" if progress.left_complete else "at least ") + about(progress.left) + " left"
 
 
@@ -157,6 +157,7 @@ class RunState:
         self._workers, self._foreseen = workers, foreseen
         self._began = time.monotonic()
         self._stage_began: dict[str, float] = {}
+        self._noted: dict[str, float] = {}  # when a stage's `work` last grew
         self._there: dict[str, set[str]] = {}
         self._changed = threading.Condition()
         self._version = 0
@@ -182,6 +183,8 @@ class RunState:
         """An artefact is made for a stage ("": no more), after `made` others, which were `work` of all its work."""
         with self._changed:
             step = self._steps[stage]
+            if work != step.work:
+                self._noted[stage] = time.monotonic()
             step.making, step.made, step.work = name, made, work
             self._note()
 
@@ -273,11 +276,14 @@ class RunState:
         seconds = [typical if each.seconds is None else each.seconds for each in due]
         known = [one for one in seconds if one is not None]
         wall = sum(known) / min(self._workers, len(due)) if due and len(known) == len(due) else None
+        running = step.state == "running"
+        began = self._stage_began.get(step.name, 0.0)
         return Load(
             cost=None if ended and wall is None else step.cost,
             share=len(due) / step.total if step.total else 1.0,
             before=None if ended else wall,
             measured=(wall or 0.0) if ended else None,
-            elapsed=step.elapsed if step.state == "running" else None,
-            work=step.work if step.state == "running" else 0.0,
+            elapsed=step.elapsed if running else None,
+            work=step.work if running else 0.0,
+            noted=self._noted.get(step.name, began) - began if running else None,
         )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from stgcnlib.pipeline import state
 from stgcnlib.pipeline.expect import Load, about, duration, expected, time_left
+from stgcnlib.pipeline.state import Notebook, RunState, Step, left_in_words
 
 
 def test_nothing_is_known_before_the_first_stage_is_done() -> None:
@@ -29,7 +31,7 @@ def test_a_stage_that_ran_before_is_expected_to_take_as_long_again() -> None:
 def test_a_stage_longer_than_expected_slows_what_is_expected_after_it() -> None:
     loads = [Load(cost=10, measured=10), Load(cost=10, elapsed=30), Load(cost=10)]
     assert expected(loads) == [None, 20.0, 20.0]  # the median of 1 and 3
-    assert time_left(loads) == (20.0, True)  # never less than nothing for the one that runs
+    assert time_left(loads) == (20.0, False)  # nobody knows when the one that runs will end
     assert expected([Load(cost=10, measured=10), Load(cost=10, elapsed=5), Load(cost=10)]) == [None, 10.0, 10.0]
 
 
@@ -101,3 +103,37 @@ def test_results_that_are_there_make_a_stage_shorter_than_before() -> None:
     assert expected([Load(cost=2, before=1200)], foreseen=True) == [2]  # only its page
     assert expected([Load(cost=900, before=1200)], foreseen=True) == [1200]
     assert expected([Load(cost=2, before=1200)]) == [1200]  # the demo's seconds know nothing of it
+
+
+def test_the_time_left_goes_down_while_one_long_task_runs() -> None:
+    # Half of 100 s took 50 s; the other half is one task, which has not ended.
+    def left(elapsed: float) -> tuple[float | None, bool]:
+        return time_left([Load(cost=100, elapsed=elapsed, work=0.5, noted=50), Load(cost=40)], foreseen=True)
+
+    assert left(50) == (50 + 40, True)
+    assert left(80) == (20 + 40, True)
+    assert left(100) == (40, True)
+    late, complete = left(200)  # it takes longer than expected: when it ends is not known, and the rest is slower too
+    assert not complete
+    assert late == pytest.approx(40 * (14 + 200) / (14 + 100))
+
+
+def test_a_task_that_runs_does_not_count_as_time_for_what_was_done_before_it() -> None:
+    quick = [Load(cost=100, elapsed=90, work=0.5, noted=25), Load(cost=100)]
+    assert expected(quick, foreseen=True)[1] == pytest.approx(100 * (20 + 25) / (20 + 50))
+
+
+def test_a_run_notes_when_its_work_grew(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr(state.time, "monotonic", lambda: now)
+    run = RunState([Step(name="06_relevance", cost=600)], foreseen=True)
+    run.plan("06_relevance", [Notebook(name="06_relevance")])
+    run.begin("06_relevance")
+    now += 60
+    run.making("06_relevance", "map-evaluation", 1, 0.1)
+    assert left_in_words(run.shown()) == "about 9 min left"
+    now += 300
+    run.making("06_relevance", "map-evaluation", 1, 0.1)
+    assert left_in_words(run.shown()) == "about 4 min left"
+    now += 400
+    assert left_in_words(run.shown()) == "longer than expected"
