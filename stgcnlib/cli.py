@@ -101,24 +101,29 @@ def estimate(
     """Say what a study would take of time, memory and disk, from short measurements here; nothing is written."""
     import json
 
+    from stgcnlib.pipeline.board import tell
     from stgcnlib.pipeline.estimate import check_room, find_room
     from stgcnlib.pipeline.estimate import estimate as measure
+    from stgcnlib.pipeline.estimate.shorter import shorter_lines
     from stgcnlib.pipeline.estimate.shown import forecast_lines, forecast_table
     from stgcnlib.pipeline.finding import study_folder
     from stgcnlib.pipeline.study import Study
+    from stgcnlib.progress import name_steps
 
     console, complaints = Console(highlight=False), Console(stderr=True, highlight=False, soft_wrap=True)
     loaded = Study.load(study)
     _allow(loaded, trust=trust)
     folder = study_folder(loaded, output)
-    with complaints.status("looking at the study …") as status:
-        found = measure(loaded, folder, workers=workers, tell=lambda text: status.update(f"trying {text} …"))
+    tell("measuring how fast this machine reads recordings, passes them through the network and compares them: "
+         "about a minute")  # fmt: skip
+    with name_steps("looking at the study") as step:
+        found = measure(loaded, folder, workers=workers, tell=step)
     room = find_room(folder)
     if as_json:
         typer.echo(json.dumps(found.plain(), indent=1))
     else:
         console.print(forecast_table(found))
-        for line in forecast_lines(found, room, folder):
+        for line in [*forecast_lines(found, room, folder), *shorter_lines(found, loaded)]:
             console.print(Text(line), soft_wrap=True)
     for line in check_room(found, room, loaded, folder):
         complaints.print(Text(f"warning: {line}", style="yellow"))
@@ -163,7 +168,7 @@ def report(folder: Annotated[Path, typer.Argument(help="Folder that 'run' wrote 
 
 @app.command()
 def verify(folder: Annotated[Path, typer.Argument(help="Folder that 'run' wrote to.")]) -> None:
-    """Say whether all that a study left is as it was written: its results, tables, notebooks and pages."""
+    """Say whether all files that a study left are as they were written, and whether it is finished."""
     from stgcnlib.pipeline.verify import verify_study
 
     health = verify_study(folder)
@@ -172,8 +177,12 @@ def verify(folder: Annotated[Path, typer.Argument(help="Folder that 'run' wrote 
     counted = f"{health.artefacts} artefacts, {health.files} files, {health.size / 2**20:.1f} MiB"
     if health.problems:
         typer.echo(f"{counted}: {len(health.problems)} problems", err=True)
+        if health.unfinished:
+            typer.echo(health.unfinished, err=True)
         raise typer.Exit(1)
-    typer.echo(f"{counted}: whole")
+    typer.echo(f"{counted}: every file equals its checksum" + ("" if health.unfinished else "; the study is complete"))
+    if health.unfinished:
+        typer.echo(health.unfinished)
 
 
 @app.command()
@@ -216,12 +225,12 @@ def doctor(
 
 @app.command(name="compile")
 def compile_ahead() -> None:
-    """Compile the numerical kernels for this processor; the first study would do so on the way (half a minute)."""
+    """Compile the numerical kernels for this processor; the first study would do so on the way."""
     import time
 
     from stgcnlib.dsgraph.compiled import compile_kernels
 
-    typer.echo("compiling kernels for this processor (about half a minute) …", err=True)
+    typer.echo("compiling kernels for this processor (about a minute, longer beside other programs) …", err=True)
     began = time.monotonic()
     compile_kernels()
     typer.echo(f"kernels are compiled for this processor, in {time.monotonic() - began:.0f} s")

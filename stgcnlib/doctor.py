@@ -201,6 +201,7 @@ def _study(folder: Path) -> Finding:
     except StgcnlibError as error:
         return Finding("study", f"{folder}: cannot be looked at", str(error))
     found = f"{folder}: {health.artefacts} results in {health.files} files, {size(health.size)}"
+    found += f"; {health.unfinished}" if health.unfinished else ""
     more = f" ('stgcnlib verify {folder}' lists all {len(health.problems)})" if len(health.problems) > 1 else ""
     return Finding("study", found, health.problems[0] + more if health.problems else "")
 

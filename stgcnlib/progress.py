@@ -1,4 +1,4 @@
-"""One progress bar for long work: on a terminal and in live notebooks, silent elsewhere.
+"""Progress of long work, a bar or a line: on a terminal and in live notebooks, silent elsewhere.
 
 Set ``STGCNLIB_PROGRESS=0`` to silence it; reports do, so that executed notebooks stay clean.
 """
@@ -6,10 +6,11 @@ Set ``STGCNLIB_PROGRESS=0`` to silence it; reports do, so that executed notebook
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
-__all__ = ["progress_shown", "track"]
+__all__ = ["name_steps", "progress_shown", "track"]
 
 Item = TypeVar("Item")
 
@@ -37,3 +38,23 @@ def track(
     from rich.progress import track as rich_track
 
     yield from rich_track(items, description=description, total=total, console=Console(stderr=True), transient=True)
+
+
+@contextmanager
+def name_steps(first: str, *, show: bool | None = None) -> Iterator[Callable[[str], None]]:
+    """A context that shows a step's name and the seconds so far; gives the function that names the next step.
+
+    Args:
+        first: name of the first step.
+        show: see `progress_shown`.
+    """
+    if not progress_shown(show=show):
+        yield lambda text: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        step = shown.add_task(first)
+        yield lambda text: shown.update(step, description=text)

@@ -1,8 +1,8 @@
 """Compiling the numerical kernels ahead of their first use.
 
 numba compiles a kernel when it is first called and keeps the machine code, for this processor and this version, beside
-the source or in ``NUMBA_CACHE_DIR``. In a first report this takes half a minute; it can be done at installation
-instead.
+the source or in ``NUMBA_CACHE_DIR``. In a first report this takes about a minute of a processor; it can be done at
+installation instead.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""verify: check that all results, tables and executed notebooks in a study's folder are as they were written."""
+"""verify: check that all results, tables and executed notebooks in a study's folder are as they were written.
+
+Whether the study has come to its end is another question, answered beside it: what is undamaged may be unfinished.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,11 @@ from pathlib import Path
 from stgcnlib.artefacts import MANIFEST, Place, Sums, names_in, read_manifest, read_table
 from stgcnlib.errors import ArtefactError, StgcnlibError
 from stgcnlib.pipeline.finished import FinishedStudy, read_study
+from stgcnlib.pipeline.guard import in_use
 from stgcnlib.pipeline.record import Record
+from stgcnlib.pipeline.stages import Stage, stages_of
+from stgcnlib.pipeline.state import Progress
+from stgcnlib.progress import track
 
 __all__ = ["Health", "verify_study"]
 
@@ -23,31 +30,35 @@ class Health:
         artefacts: number of results that were checked.
         files: number of their files.
         size: of these files, in bytes.
-        problems: a sentence for each problem; empty if the folder is intact.
+        problems: a sentence for each problem; empty if nothing that is there is damaged.
+        unfinished: which stages are missing, or that a run is writing now, and what to do; "" if the study is complete.
     """
 
     artefacts: int
     files: int
     size: int
     problems: tuple[str, ...]
+    unfinished: str = ""
 
 
-def verify_study(folder: str | os.PathLike[str]) -> Health:
+def verify_study(folder: str | os.PathLike[str], *, progress: bool | None = None) -> Health:
     """Read everything in a study's folder and compare it with its checksums; nothing is changed.
 
     Results are compared with their manifests and opened, tables with the results that they are copies of, executed
-    notebooks with the record of the run.
+    notebooks with the record of the run. Files that a run is making now are not judged.
 
     Args:
         folder: that ``stgcnlib run`` wrote to.
+        progress: draw a bar; `None` draws it on a terminal (`stgcnlib.progress.track`).
 
     Raises:
         StudyError: the folder holds no study with results.
     """
     study = read_study(folder)
+    writing = in_use(study.output)
     artefacts = files = size = 0
     problems: list[str] = []
-    for path in _results(study.store.folder):
+    for path in track(list(_results(study.store.folder)), "checking files", show=progress):
         artefacts += 1
         try:
             names = names_in(path)
@@ -56,8 +67,9 @@ def verify_study(folder: str | os.PathLike[str]) -> Health:
             problems += _wrong(study, path)
         except StgcnlibError as error:
             problems.append(str(error))
-    problems += [*_strays(study.store.folder), *_notebooks(study.output)]
-    return Health(artefacts, files, size, tuple(problems))
+    writing = writing or in_use(study.output)
+    problems += [*([] if writing else _strays(study.store.folder)), *_notebooks(study.output, writing=writing)]
+    return Health(artefacts, files, size, tuple(problems), _unfinished(study, writing=writing))
 
 
 def _results(home: Path) -> Iterator[Path]:
@@ -114,11 +126,12 @@ def _strays(home: Path) -> Iterator[str]:
             yield f"{home / name}: has no manifest, so it cannot be checked; run the study again"
 
 
-def _notebooks(output: Path) -> Iterator[str]:
-    """Executed notebooks and pages that are missing, unknown, or changed since the run."""
+def _notebooks(output: Path, *, writing: bool) -> Iterator[str]:
+    """Executed notebooks and pages that are missing, unknown, or changed since the run; a run writes pages late."""
     record, mend = Record.read(output), "run the study again"
     if not record.done:
-        if (output / "index.html").exists():
+        told = (file for file in (output / "notebooks").glob("*.ipynb") if not file.stem.endswith(".failed"))
+        if not writing and any(told):
             yield f"{record.file}: cannot be read, or names no notebook; {mend}"
         return
     for name in record.done:
@@ -127,8 +140,35 @@ def _notebooks(output: Path) -> Iterator[str]:
             yield f"{notebook}: is missing; {mend}"
         elif not record.unchanged(name, notebook):
             yield f"{notebook}: is not as it was written; {mend}"
-        if not page.is_file():
+        if not writing and not page.is_file():
             yield f"{page}: is missing; write it anew with: stgcnlib report {output}"
-    for file in sorted((output / "pages").glob("*.html")):
+    for file in [] if writing else sorted((output / "pages").glob("*.html")):
         if file.stem not in record.done:
             yield f"{file}: belongs to no notebook of this study; write the pages anew with: stgcnlib report {output}"
+
+
+def _unfinished(study: FinishedStudy, *, writing: bool) -> str:
+    """What is missing of a study, in words; "" if nothing is."""
+    record, progress = Record.read(study.output), Progress.read(study.output)
+    begun = {step.name for step in progress.steps if step.state not in ("done", "skipped")} if progress else set()
+    stages = stages_of(study.study)
+    missing = sorted(stage.name for stage in stages if stage.name in begun or not _told(study, record, stage))
+    if writing:
+        later = f"; not done yet: {', '.join(missing)}" if missing else ""
+        return f"not finished: a run is writing to it now{later}. Check it again when the run has ended"
+    goes_on = f"go on with: stgcnlib run {study.output / 'study.yml'} -o {study.output}"
+    if missing:
+        count = f"{len(missing)} of {len(stages)} stages {'are' if len(missing) > 1 else 'is'} missing"
+        return f"not finished: {count} ({', '.join(missing)}); {goes_on}"
+    return "" if progress is None else f"not finished: its last run was ended before the pages were written; {goes_on}"
+
+
+def _told(study: FinishedStudy, record: Record, stage: Stage) -> bool:
+    """Whether all notebooks of a stage are done."""
+    if not stage.per_layer:
+        return stage.name in record.done
+    done = sum(name.startswith(f"{stage.name}_") for name in record.done)
+    try:
+        return study.has("layers") and done >= len(study["layers"])
+    except StgcnlibError:  # damaged, which is one of the problems
+        return done > 0

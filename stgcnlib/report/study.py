@@ -12,6 +12,7 @@ from typing import Any
 from stgcnlib.files import probe_output
 from stgcnlib.pipeline.board import tell
 from stgcnlib.pipeline.estimate import check_room, find_room, foresee
+from stgcnlib.pipeline.estimate.shown import busy_line
 from stgcnlib.pipeline.expect import Foreseen
 from stgcnlib.pipeline.finding import study_folder
 from stgcnlib.pipeline.run import StudyRun
@@ -66,6 +67,9 @@ def run_study(
         found, room = foresee(run, run.study, workers=workers), find_room(run.output)
         if (scheduler or run.study.compute.scheduler) != LOCAL:
             room = replace(room, memory=None, free=None)  # the work is done on other machines
+        else:
+            for line in busy_line():
+                tell(line, show=progress)
         for line in check_room(found, room, run.study, run.output):
             tell(f"warning: {line}", show=progress)
         return found.foreseen()

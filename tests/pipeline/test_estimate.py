@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 from collections import namedtuple
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -21,13 +24,13 @@ from stgcnlib import cli, open_study, run_study
 from stgcnlib.artefacts import Onlooker
 from stgcnlib.errors import ArtefactError, StudyError
 from stgcnlib.networks.batches import equal_batches
-from stgcnlib.pipeline.estimate import Forecast, Room, check_room, find_room, foresee, room, size
+from stgcnlib.pipeline.estimate import Forecast, Room, check_room, find_room, foresee, room, shown, size
 from stgcnlib.pipeline.estimate import facts as facts_module
 from stgcnlib.pipeline.estimate.cost import NO_AXES, activations_on_disk, recorded_again
 from stgcnlib.pipeline.estimate.costs import COSTS, PAGES, USUAL, WITHOUT_RECORDINGS, cost_of
 from stgcnlib.pipeline.estimate.facts import Facts, Part, find_facts, looked_at
 from stgcnlib.pipeline.estimate.forecast import due_artefacts, forecast
-from stgcnlib.pipeline.estimate.shown import forecast_lines, forecast_table
+from stgcnlib.pipeline.estimate.shown import busy_line, forecast_lines, forecast_table
 from stgcnlib.pipeline.estimate.trials import Units, measure_units
 from stgcnlib.pipeline.line.table import LINE
 from stgcnlib.pipeline.notebooks import notebook_folder
@@ -233,11 +236,13 @@ def test_an_onlooker_reads_what_is_there_and_makes_the_rest_in_memory(folder: Pa
     assert not (tmp_path / "none").exists()
 
 
-def test_the_command_measures_and_writes_nothing(folder: Path, tmp_path: Path) -> None:
+def test_the_command_measures_and_writes_nothing(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "study.yml").write_text(STUDY.to_yaml(), encoding="utf-8")
     before = state(folder)
+    monkeypatch.setenv("STGCNLIB_PROGRESS", "1")
     result = CliRunner().invoke(cli.app, ["estimate", str(tmp_path / "study.yml"), "-o", folder.as_uri(), "--json"])
     assert result.exit_code == 0, result.output
+    assert result.stderr.startswith("measuring how fast this machine reads recordings, ")
     told = json.loads(result.stdout)
     assert state(folder) == before
     assert [stage["name"] for stage in told["stages"]] == [stage.name for stage in stages_of(STUDY)]
@@ -273,6 +278,52 @@ def test_the_table_and_its_lines(facts: Facts, tmp_path: Path) -> None:
     assert [line.partition(":")[0] for line in lines[1:4]] == ["time", "memory", "disk"]
     assert "16 GB here, of which 12 GB free now" in lines[2]
     assert "50 GB free" in lines[3]
+
+
+@pytest.mark.parametrize(
+    ("load", "ticks", "said"),
+    [
+        (0.1, [(100, 100), (200, 100)], 0),  # nothing was at work in the last minute
+        (9.0, [(100, 100), (110, 190)], 0),  # something was, and has ended
+        (9.0, [(100, 100), (190, 110)], 1),
+        (9.0, [OSError()], 1),  # no such file here: the load alone counts
+    ],
+)
+def test_other_programs_at_work_are_said_once(
+    load: float, ticks: list[Any], said: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shown.os, "getloadavg", lambda: (load, 0.0, 0.0))
+    monkeypatch.setattr(shown, "_ticks", Mock(side_effect=ticks))
+    monkeypatch.setattr(shown, "MOMENT", 0.0)
+    monkeypatch.setattr(shown, "cores", lambda: 2)
+    line = "Other programs use the 2 processors now (load 9.0); expected times are those of an idle machine."
+    assert busy_line() == [line] * said
+
+
+def test_the_use_of_the_processors_is_that_of_the_system(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "stat").write_text(
+        "cpu  9 9 9 9 9 9 9 9 0 0\ncpu0 1 2 3 10 20 4 5 6 100 100\ncpu7 8 8 8 8 8 8 8 8 0 0\n"
+    )
+    monkeypatch.setattr(shown, "STAT", tmp_path / "stat")
+    monkeypatch.setattr(shown.os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+    assert shown._ticks() == (21, 30)
+
+
+def test_a_run_says_that_other_programs_are_at_work(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def check(*_: Any, check: Callable[[], object], **__: Any) -> None:
+        check()
+
+    monkeypatch.setenv("STGCNLIB_PROGRESS", "1")
+    monkeypatch.setattr("stgcnlib.report.study.run_stages", check)
+    monkeypatch.setattr("stgcnlib.report.study.StudyRun.check", lambda _: None)
+    monkeypatch.setattr("stgcnlib.report.study.foresee", lambda *_, **__: Forecast((), {}, 1, 1))
+    monkeypatch.setattr("stgcnlib.report.study.busy_line", lambda: ["Others are at work."])
+    run_study(SMALL, tmp_path / "out")
+    assert capsys.readouterr().err.count("Others are at work.\n") == 1
+    run_study(SMALL, tmp_path / "out", scheduler="tcp://a:1")
+    assert "Others" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from pathlib import Path
 
 from rich.table import Table
@@ -13,10 +14,13 @@ from stgcnlib.pipeline.estimate.room import Room, size
 from stgcnlib.pipeline.expect import about
 from stgcnlib.threads import cores
 
-__all__ = ["forecast_lines", "forecast_table"]
+__all__ = ["busy_line", "forecast_lines", "forecast_table"]
 
 BUSY = 0.3
 """Share of the processors in use above which a line says so."""
+MOMENT = 0.3
+"""Seconds for which the use of the processors is watched."""
+STAT = Path("/proc/stat")
 
 
 def forecast_table(forecast: Forecast) -> Table:
@@ -58,12 +62,39 @@ def forecast_lines(forecast: Forecast, room: Room, output: Path) -> list[str]:
     if forecast.temporary:
         free = "" if room.same else f"; {size(room.temporary)} free"
         lines.append(f"        {size(forecast.temporary)} meanwhile in {tempfile.gettempdir()}{free}")
-    busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
-    if busy > BUSY * cores():
-        lines.append(
-            f"Other programs use the {cores()} processors now (load {busy:.1f}); the time is that of an idle machine."
-        )
-    return lines
+    return [*lines, *busy_line()]
+
+
+def busy_line() -> list[str]:
+    """A sentence if other programs use the processors now, else none; watches them while this process waits."""
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    if load <= BUSY * cores() or _share_in_use() <= BUSY:  # the load is also that of the minute before
+        return []
+    busy = f"Other programs use the {cores()} processors now (load {load:.1f})"
+    return [f"{busy}; expected times are those of an idle machine."]
+
+
+def _share_in_use() -> float:
+    """Share of this process's processors that work; 1 where the system does not tell."""
+    try:
+        before = _ticks()
+        time.sleep(MOMENT)
+        busy, idle = (now - then for now, then in zip(_ticks(), before, strict=True))
+    except (OSError, ValueError):
+        return 1.0
+    return busy / (busy + idle) if busy + idle else 1.0
+
+
+def _ticks() -> tuple[int, int]:
+    """(busy, idle) time of this process's processors since the machine started, in the system's unit."""
+    mine = {f"cpu{number}" for number in os.sched_getaffinity(0)} if hasattr(os, "sched_getaffinity") else {"cpu"}
+    busy = idle = 0
+    for line in STAT.read_text(encoding="ascii").splitlines():
+        name, *fields = line.split()
+        if name in mine:
+            user, nice, system, waits, disk, *others = map(int, fields[:8])
+            busy, idle = busy + user + nice + system + sum(others), idle + waits + disk
+    return busy, idle
 
 
 def _bare(seconds: float) -> str:

@@ -1,0 +1,138 @@
+"""What `estimate` says of the longest stages: keys that are there, and that do shorten them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from pydantic import BaseModel
+from small_study import SECTIONS, SMALL, small_study
+
+from stgcnlib.artefacts import Onlooker
+from stgcnlib.pipeline.estimate import Forecast
+from stgcnlib.pipeline.estimate.facts import Facts, Part, find_facts
+from stgcnlib.pipeline.estimate.forecast import forecast
+from stgcnlib.pipeline.estimate.shorter import LARGER, SHORTER, shorter_lines
+from stgcnlib.pipeline.estimate.trials import Units
+from stgcnlib.pipeline.line.table import LINE
+from stgcnlib.pipeline.notebooks import notebook_folder
+from stgcnlib.pipeline.stages import STAGES, TARGET_STAGES, stages_of
+from stgcnlib.pipeline.study import Study
+
+LARGE: dict[str, Any] = {
+    **SMALL,
+    **SECTIONS,
+    "network": {**SMALL["network"], "seeds": 2, "training": {"epochs": 20}},
+    "controls": {},
+    "explain": {},
+    "transfer": {**SECTIONS["transfer"], "seeds": 2, "training": {"epochs": 4}},
+    "noise": {**SECTIONS["noise"], "joint_dropout": [0.1], "frame_dropout": [0.1], "rotation": [15]},
+}
+STUDY = Study.load(LARGE)
+LOWER: dict[str, Any] = {
+    "network.training.epochs": 5, "network.seeds": 1, "controls.untrained": 1, "controls.initial": 0,
+    "controls.baselines": (), "explain.sequences": 3, "explain.steps": 2, "explain.draws": 1,
+    "explain.units": ("joints",), "noise.jitter": (), "noise.joint_dropout": (), "noise.frame_dropout": (),
+    "noise.rotation": (), "noise.train": {}, "noise.layers": ("st_gcn_networks.0",), "transfer.frozen": (0,),
+    "transfer.seeds": 1, "transfer.training.epochs": 1, "sensitivity.readings": (), "sensitivity.windows": (),
+    "sensitivity.normalizations": (),
+}  # fmt: skip
+OF_FACTS = ("data.frame_step", "data.skip", "graph.sample", "layers", "sensitivity.layers", "data.windows.stride",
+            "explain.per_class")  # fmt: skip
+"""Keys that change the recordings, the nodes or the layers, of which every cost is a multiple."""
+
+
+@pytest.fixture(scope="module")
+def facts(tmp_path_factory: pytest.TempPathFactory) -> Facts:
+    return find_facts(Onlooker(LINE, STUDY, small_study(tmp_path_factory)), STUDY)
+
+
+def forecast_of(folder: Path, facts: Facts, study: Study) -> Forecast:
+    facts = replace(facts, study=study)
+    if study.transfer is not None and study.transfer.frozen == (0,):
+        facts = replace(facts, fits=tuple(fit for fit in facts.fits if "frozen" not in fit or ", 0 " in fit))
+    if study.transfer is not None and study.transfer.seeds == 1:
+        facts = replace(facts, fits=facts.fits[: len(facts.fits) // 2])
+    return forecast(
+        Onlooker(LINE, study, folder), facts, Units.usual(facts), stages_of(study), sources=notebook_folder(),
+        workers=1, threads=1,
+    )  # fmt: skip
+
+
+def seconds(found: Forecast, stage: str) -> float:
+    return next(each.seconds for each in found.stages if each.name == stage)
+
+
+def changed(study: Any, path: list[str], value: Any) -> Any:
+    new = value if len(path) == 1 else changed(getattr(study, path[0]), path[1:], value)
+    return study.model_copy(update={path[0]: new})
+
+
+def test_every_key_is_one_of_the_study() -> None:
+    for keys in (*SHORTER.values(), LARGER):
+        for key in keys:
+            model: Any = Study
+            for name in key.split("."):
+                assert name in model.model_fields, key
+                kind = model.model_fields[name].annotation
+                kinds = [each for each in (kind, *get_args(kind)) if isinstance(each, type)]
+                model = next((each for each in kinds if issubclass(each, BaseModel)), None)
+
+
+def test_every_stage_has_its_keys() -> None:
+    assert set(SHORTER) == {stage.name for stage in (*STAGES, *TARGET_STAGES)}
+    tried = {*LOWER, *OF_FACTS}
+    assert {key for keys in SHORTER.values() for key in keys} == tried
+
+
+@pytest.mark.parametrize(
+    ("stage", "key"),
+    [(stage.name, key) for stage in STAGES for key in SHORTER[stage.name] if key in LOWER],
+)
+def test_a_lower_value_shortens_the_stage(stage: str, key: str, facts: Facts, tmp_path: Path) -> None:
+    shorter = changed(STUDY, key.split("."), LOWER[key])
+    before, after = (forecast_of(tmp_path, facts, study) for study in (STUDY, shorter))
+    assert seconds(after, stage) < 0.99 * seconds(before, stage)
+
+
+@pytest.mark.parametrize("stage", [stage.name for stage in STAGES if "layers" in SHORTER[stage.name]])
+def test_fewer_layers_shorten_the_stage(stage: str, facts: Facts, tmp_path: Path) -> None:
+    fewer = replace(facts, layers=facts.layers[:2])
+    assert seconds(forecast_of(tmp_path, fewer, STUDY), stage) < seconds(forecast_of(tmp_path, facts, STUDY), stage)
+
+
+@pytest.mark.parametrize("stage", [stage.name for stage in STAGES if "graph.sample" in SHORTER[stage.name]])
+def test_fewer_nodes_shorten_the_stage(stage: str, facts: Facts, tmp_path: Path) -> None:
+    half = len(facts.nodes) // 2
+    layers = tuple(replace(layer, rows=layer.rows // 2) for layer in facts.layers)
+    fewer = replace(facts, nodes=Part(facts.nodes.lengths[:half], facts.nodes.people[:half]), layers=layers)
+    assert seconds(forecast_of(tmp_path, fewer, STUDY), stage) < seconds(forecast_of(tmp_path, facts, STUDY), stage)
+
+
+def only(found: Forecast, **times: float) -> Forecast:
+    """The forecast with other times: those given, by a stage's name with an underscore before it, and 1 s else."""
+    return replace(found, stages=tuple(replace(each, seconds=times.get(f"_{each.name}", 1.0)) for each in found.stages))
+
+
+def test_the_longest_stages_are_named_with_their_keys_and_values(facts: Facts, tmp_path: Path) -> None:
+    study = changed(STUDY, ["explain", "draws"], 1)
+    found = only(forecast_of(tmp_path, facts, study), _06_relevance=900, _07_noise=300)
+    assert shorter_lines(found, study) == [
+        "these keys of the study file shorten the longest stages (with their values now):",
+        "  06_relevance: explain.sequences: 24, explain.steps: 6, explain.units: [joints, frames, joint-frames]",
+        "  07_noise: noise.jitter: [20.0], noise.joint_dropout: [0.1], noise.frame_dropout: [0.1], "
+        "noise.rotation: [15.0], noise.train: {jitter: 10.0}, noise.layers, or leave the section noise out",
+    ]
+    data = only(forecast_of(tmp_path, facts, study), _00_data=900)
+    assert shorter_lines(data, study)[1:] == ["  00_data: data.frame_step: 1 (larger), data.skip"]
+
+
+def test_what_is_there_or_cannot_be_shortened_has_no_line(facts: Facts, tmp_path: Path) -> None:
+    found = only(forecast_of(tmp_path, facts, STUDY), _01_network=900)
+    assert shorter_lines(found, STUDY)[1:] == ["  01_network: network.training.epochs: 20, network.seeds: 2"]
+    network = STUDY.network.model_copy(update={"checkpoint": "a.pt", "seeds": 1})
+    assert shorter_lines(found, STUDY.model_copy(update={"network": network})) == []
+    there = replace(found, stages=tuple(replace(each, results=0, seconds=0.0) for each in found.stages))
+    assert shorter_lines(there, STUDY) == []
