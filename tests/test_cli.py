@@ -266,6 +266,7 @@ def test_an_interrupt_says_what_can_be_done_next(
         time.sleep(5)
         raise AssertionError("went on")
 
+    monkeypatch.setenv("STGCNLIB_PROGRESS", "0")
     monkeypatch.setattr(place, interrupted)
     # A shell's background commands ignore SIGINT, and those of nohup SIGHUP.
     before = signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
