@@ -53,7 +53,7 @@ def drop(folder: Path, name: str) -> None:
 
 
 def write_progress(folder: Path, **states: str) -> None:
-    steps = [Step(name=stage.name, state=states.get(f"_{stage.name}", "done")) for stage in STAGES]  # type: ignore[arg-type]
+    steps = [Step(name=stage.name, state=states.get(f"_{stage.name}", "done")) for stage in STAGES]
     Progress(status="running", started=NOW, changed=NOW, steps=steps).write(folder)
 
 

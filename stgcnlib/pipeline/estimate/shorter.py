@@ -19,7 +19,7 @@ _MEASURED = ("graph.sample", "layers", "controls.baselines")
 SHORTER: Mapping[str, tuple[str, ...]] = {
     "00_data": ("data.frame_step", "data.skip"),
     "01_network": _TRAINING,
-    "02_activations": ("graph.sample", "layers"),
+    "02_activations": (),
     "03_ds_graphs": _GRAPHS,
     "04_geometry": _MEASURED,
     "04a_classes": ("graph.sample", "layers"),
@@ -39,7 +39,7 @@ SHORTER: Mapping[str, tuple[str, ...]] = {
     "05_one_layer": ("layers",),
     "09_result": ("graph.sample",),
 }  # fmt: skip
-"""Stage -> keys that shorten it: those that `costs` multiplies its longest work by."""
+"""Stage -> keys that shorten it: those that `costs` multiplies its longest work by. 02 shows what 01 has made."""
 LARGER = ("data.frame_step", "data.windows.stride")
 """Keys of which a larger value is shorter; of all others, a smaller number or fewer entries."""
 MOST = 3
