@@ -39,7 +39,7 @@ LOWER: dict[str, Any] = {
     "transfer.seeds": 1, "transfer.training.epochs": 1, "sensitivity.readings": (), "sensitivity.windows": (),
     "sensitivity.normalizations": (),
 }  # fmt: skip
-OF_FACTS = ("data.frame_step", "data.skip", "graph.sample", "layers", "sensitivity.layers", "data.windows.stride",
+OF_FACTS = ("data.classes", "data.frame_step", "data.skip", "graph.sample", "layers", "sensitivity.layers", "data.windows.stride",
             "explain.per_class")  # fmt: skip
 """Keys that change the recordings, the nodes or the layers, of which every cost is a multiple."""
 
@@ -126,7 +126,7 @@ def test_the_longest_stages_are_named_with_their_keys_and_values(facts: Facts, t
         "noise.rotation: [15.0], noise.train: {jitter: 10.0}, noise.layers, or leave the section noise out",
     ]
     data = only(forecast_of(tmp_path, facts, study), _00_data=900)
-    assert shorter_lines(data, study)[1:] == ["  00_data: data.frame_step: 1 (larger), data.skip"]
+    assert shorter_lines(data, study)[1:] == ["  00_data: data.classes, data.frame_step: 1 (larger), data.skip"]
 
 
 def test_what_is_there_or_cannot_be_shortened_has_no_line(facts: Facts, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ _GRAPHS = ("graph.sample", "layers", "controls.untrained", "controls.initial")
 _MEASURED = ("graph.sample", "layers", "controls.baselines")
 
 SHORTER: Mapping[str, tuple[str, ...]] = {
-    "00_data": ("data.frame_step", "data.skip"),
+    "00_data": ("data.classes", "data.frame_step", "data.skip"),
     "01_network": _TRAINING,
     "02_activations": (),
     "03_ds_graphs": _GRAPHS,
@@ -42,6 +42,7 @@ SHORTER: Mapping[str, tuple[str, ...]] = {
 """Stage -> keys that shorten it: those that `costs` multiplies its longest work by. 02 shows what 01 has made."""
 LARGER = ("data.frame_step", "data.windows.stride")
 """Keys of which a larger value is shorter; of all others, a smaller number or fewer entries."""
+EMPTY_IS_ALL = ("data.classes",)
 MOST = 3
 """Stages that are named."""
 LEAST = 0.1
@@ -80,7 +81,7 @@ def _told(key: str, study: Study) -> str:
         if section is None:
             return ""
     value = getattr(section, name)
-    if value is None:
+    if value is None or (key in EMPTY_IS_ALL and not value):
         return key
     if key not in LARGER and _least(section, name, value):
         return ""
