@@ -39,8 +39,8 @@ LOWER: dict[str, Any] = {
     "transfer.seeds": 1, "transfer.training.epochs": 1, "sensitivity.readings": (), "sensitivity.windows": (),
     "sensitivity.normalizations": (),
 }  # fmt: skip
-OF_FACTS = ("data.classes", "data.frame_step", "data.skip", "graph.sample", "layers", "sensitivity.layers", "data.windows.stride",
-            "explain.per_class")  # fmt: skip
+OF_FACTS = ("data.classes", "data.frame_step", "data.skip", "graph.sample", "layers", "sensitivity.layers",
+            "data.windows.stride", "explain.per_class")  # fmt: skip
 """Keys that change the recordings, the nodes or the layers, of which every cost is a multiple."""
 
 
