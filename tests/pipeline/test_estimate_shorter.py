@@ -120,7 +120,7 @@ def test_the_longest_stages_are_named_with_their_keys_and_values(facts: Facts, t
     study = changed(STUDY, ["explain", "draws"], 1)
     found = only(forecast_of(tmp_path, facts, study), _06_relevance=900, _07_noise=300)
     assert shorter_lines(found, study) == [
-        "these keys of the study file shorten the longest stages (with their values now):",
+        "Keys of the study file that shorten the longest stages, with their values now:",
         "  06_relevance: explain.sequences: 24, explain.steps: 6, explain.units: [joints, frames, joint-frames]",
         "  07_noise: noise.jitter: [20.0], noise.joint_dropout: [0.1], noise.frame_dropout: [0.1], "
         "noise.rotation: [15.0], noise.train: {jitter: 10.0}, noise.layers, or leave the section noise out",

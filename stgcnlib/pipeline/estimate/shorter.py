@@ -67,7 +67,7 @@ def shorter_lines(forecast: Forecast, study: Study) -> list[str]:
             keys.append(f"or leave the section {section} out")
         if keys:
             rows.append(f"  {stage.name}: {', '.join(keys)}")
-    return ["these keys of the study file shorten the longest stages (with their values now):", *rows] if rows else []
+    return ["Keys of the study file that shorten the longest stages, with their values now:", *rows] if rows else []
 
 
 def _told(key: str, study: Study) -> str:
