@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 
 from stgcnlib.errors import SequenceError, suggest
 from stgcnlib.figures.graph import signal_scale
-from stgcnlib.figures.matrix import class_matrix, slim_colorbar
+from stgcnlib.figures.matrix import class_matrix, slim_colorbar, without_classes
 from stgcnlib.figures.skeleton import chronophoto
 from stgcnlib.figures.style import COUNTS, INK, LEFT, MUTED, RIGHT, SIGNAL, WIDTH, layer_colors, new_figure, styled
 from stgcnlib.sequences import SequenceSet
@@ -99,7 +99,7 @@ def lengths(
 
 @styled
 def class_counts(data: SequenceSet, *, by: str | None = None) -> Figure:
-    """Recordings per class and per value of a group.
+    """Recordings per class and per value of a group; classes without a recording are counted below the picture.
 
     Args:
         by: group name; `None` takes "subject", else the first group, else counts classes only.
@@ -113,9 +113,10 @@ def class_counts(data: SequenceSet, *, by: str | None = None) -> Figure:
         raise SequenceError(f"class_counts: there is no group {by!r}; {suggest(by, data.groups)}")
     values = np.zeros(len(data)) if by is None else data.groups[by]
     known, codes = np.unique(values, return_inverse=True)
-    counts = np.zeros((len(data.class_names), len(known)))
-    np.add.at(counts, (data.labels, codes), 1)
-    rows = [f"{name}  ({int(n)})" for name, n in zip(data.class_names, counts.sum(axis=1), strict=True)]
+    present, classes = np.unique(data.labels, return_inverse=True)
+    counts = np.zeros((len(present), len(known)))
+    np.add.at(counts, (classes, codes), 1)
+    rows = [f"{data.class_names[c]}  ({int(n)})" for c, n in zip(present, counts.sum(axis=1), strict=True)]
     figure = new_figure(
         0.9 + 0.24 * max(len(rows), 3),
         width=float(np.clip(2.9 + 0.55 * len(known), 5.2, WIDTH)),
@@ -131,4 +132,5 @@ def class_counts(data: SequenceSet, *, by: str | None = None) -> Figure:
     ax.set_title("Recordings per class" + ("" if by is None else f" and {by}"))
     ax.tick_params(axis="y", labelcolor=INK)
     ax.xaxis.label.set_color(MUTED if by is None else INK)
+    without_classes(figure, len(present), len(data.class_names))
     return figure

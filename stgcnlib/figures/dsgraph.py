@@ -18,7 +18,7 @@ from stgcnlib.dsgraph import DSGraph
 from stgcnlib.errors import GraphError
 from stgcnlib.figures.activations import quantile_marks
 from stgcnlib.figures.graph import signal_scale
-from stgcnlib.figures.matrix import class_matrix
+from stgcnlib.figures.matrix import class_matrix, without_classes
 from stgcnlib.figures.skeleton import chronophoto
 from stgcnlib.figures.style import (
     BAD,
@@ -138,6 +138,8 @@ def _thumbnail(
 def edge_agreement(graph: DSGraph, labels: ArrayLike, class_names: Sequence[str]) -> Figure:
     """Where the edge weight of each class leads: rows are classes of nodes, columns of their neighbours.
 
+    Classes without a node are counted below the picture.
+
     Args:
         labels: (N,) class indices of the graph's nodes.
 
@@ -145,7 +147,8 @@ def edge_agreement(graph: DSGraph, labels: ArrayLike, class_names: Sequence[str]
         GraphError: there is not one label per node.
     """
     codes = class_codes(graph, labels)
-    names = [str(n) for n in class_names]
+    present, codes = np.unique(codes, return_inverse=True)
+    names = [str(class_names[c]) for c in present]
     shares, within = agreement(graph, codes, len(names))
     size = float(np.clip(0.262 * len(names) + 2.6, 4.6, WIDTH))
     figure = new_figure(size * 0.94, width=size, alt="Share of edge weight between classes.")
@@ -156,6 +159,7 @@ def edge_agreement(graph: DSGraph, labels: ArrayLike, class_names: Sequence[str]
     ax.set_ylabel("class of the recording")
     ax.set_xlabel("class of its neighbours")
     head(figure, f"Edge weight, % of each row; {within:.0%} within the class")
+    without_classes(figure, len(names), len(class_names), "without a recording in this graph")
     return figure
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, Normalize
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from stgcnlib.errors import SequenceError
-from stgcnlib.figures.style import COUNTS, text_color
+from stgcnlib.figures.style import COUNTS, MUTED, text_color
 
-__all__ = ["class_matrix", "likeness_matrix", "slim_colorbar"]
+__all__ = ["class_matrix", "likeness_matrix", "slim_colorbar", "without_classes"]
 
 
 def class_matrix(
@@ -62,6 +64,23 @@ def class_matrix(
                     ax.text(j + 0.5, i + 0.52, text, ha="center", va="center", fontsize=text_size, color=color)
     if colorbar:
         slim_colorbar(ax, mesh, label, shrink=1.0 if len(rows) < 10 else 0.6)
+
+
+def without_classes(figure: Figure, shown: int, named: int, lacks: str = "without a recording") -> None:
+    """Say below a figure how many named classes it does not show; nothing where it shows all.
+
+    Args:
+        figure: to write on.
+        shown: number of classes that it shows.
+        named: number of classes that the data name.
+        lacks: why the others are not shown.
+    """
+    if shown == named:
+        return
+    text = textwrap.fill(
+        f"Not shown: {named - shown} of the {named} named classes, {lacks}.", int(12 * figure.get_figwidth())
+    )
+    figure.supxlabel(text, x=0.006, ha="left", fontsize=8.5, color=MUTED)
 
 
 def likeness_matrix(

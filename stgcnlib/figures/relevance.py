@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.errors import SequenceError
-from stgcnlib.figures.matrix import class_matrix, slim_colorbar
+from stgcnlib.figures.matrix import class_matrix, slim_colorbar, without_classes
 from stgcnlib.figures.skeleton import bare, draw_skeleton, frame_box, grouped_joints
 from stgcnlib.figures.style import LEFT, MUTED, RELEVANCE, WIDTH, head, layer_ticks, new_figure, styled
 from stgcnlib.figures.viewpoint import project
@@ -155,7 +155,7 @@ def joint_time_maps(
 def class_joint_heatmap(
     values: ArrayLike, class_names: Sequence[str], layout: SkeletonLayout, *, title: str | None = None
 ) -> Figure:
-    """Class by joint, joints grouped by body part; classes without a recording (NaN) stay grey.
+    """Class by joint, joints grouped by body part; classes without a recording (NaN) are counted below.
 
     Args:
         values: (classes, V) mean relevance, such as shares that sum to 1 per class.
@@ -166,11 +166,13 @@ def class_joint_heatmap(
     matrix = np.asarray(values, dtype=np.float64)
     if matrix.shape != (len(class_names), len(layout)):
         raise SequenceError(f"values have shape {matrix.shape}; expected ({len(class_names)}, {len(layout)})")
+    present = np.flatnonzero(np.isfinite(matrix).any(axis=1))
+    names, matrix = [class_names[c] for c in present], matrix[present]
     order, groups = grouped_joints(layout)
     figure = new_figure(2.3 + 0.225 * max(len(matrix), 6), alt="Relevance of each joint for each class.")
     ax = figure.subplots()
     class_matrix(
-        ax, matrix[:, order], list(class_names), [layout.joints[j] for j in order], cmap=RELEVANCE, vmin=0.0,
+        ax, matrix[:, order], names, [layout.joints[j] for j in order], cmap=RELEVANCE, vmin=0.0,
         label="share of relevance", square=False,
     )  # fmt: skip
     for name, start, stop in groups:
@@ -179,6 +181,7 @@ def class_joint_heatmap(
             ax.axvline(start, color="white", linewidth=4)
     if title:
         ax.set_title(title, pad=20)
+    without_classes(figure, len(names), len(class_names))
     return figure
 
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from stgcnlib.errors import SequenceError
-from stgcnlib.figures.matrix import class_matrix
+from stgcnlib.figures.matrix import class_matrix, without_classes
 from stgcnlib.figures.style import COUNTS, INK, LEFT, MUTED, RIGHT, WIDTH, direct_labels, head, new_figure, styled
 
 __all__ = ["confusion", "per_class_accuracy", "training_curves"]
@@ -70,10 +70,14 @@ def training_curves(history: pd.DataFrame) -> Figure:
 def confusion(evaluation: Any) -> Figure:
     """True class by row, predicted class by column; shade is the share of the row, numbers are recordings.
 
+    Classes that have no recording and are never predicted are counted below the picture.
+
     `evaluation` is what `stgcnlib.evaluate` gives.
     """
     counts = np.asarray(evaluation.confusion())
-    names = _names(evaluation, len(counts))
+    every = _names(evaluation, len(counts))
+    occurs = np.flatnonzero((counts.sum(axis=0) > 0) | (counts.sum(axis=1) > 0))
+    counts, names = counts[np.ix_(occurs, occurs)], [every[c] for c in occurs]
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, totals, out=np.full(counts.shape, np.nan), where=totals > 0)
     size = float(np.clip(0.262 * len(names) + 2.6, 4.6, WIDTH))
@@ -91,6 +95,7 @@ def confusion(evaluation: Any) -> Figure:
     ax.set_ylabel("true class")
     ax.set_xlabel("predicted class")
     head(figure, f"{evaluation.accuracy:.1%} of {counts.sum()} recordings are named right")
+    without_classes(figure, len(names), len(every), "without a test recording and never predicted")
     return figure
 
 

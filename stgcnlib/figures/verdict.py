@@ -20,6 +20,7 @@ ANSWERED = {True: ("#1b7f5c", "o", "✓"), False: ("#b4541a", "X", "✗"), None:
 LEFTMOST, RIGHTMOST = -5.0, 10.0  # in units of the smallest effect that counts; what lies beyond gets an arrow
 _WORDS = 26  # characters of a question in one line
 _NOTE = 32  # and of a note
+_INSET = 0.5  # a value beyond the picture has its point this far inside of the edge, beside the arrow
 _UP = 0.1  # a bar lies this much above the middle of its row: numbers stand below it
 
 
@@ -30,7 +31,8 @@ def verdict_figure(outcome: Outcome) -> Figure:
     Rows have different units, so each row is scaled: 0 is its value of no effect, 1 its smallest effect that counts.
     So the lines and zones of all rows are aligned, and a bar's position shows its answer. The values at both ends of
     the zone are written below it in the row's unit. Rows without a smallest effect have only the line; those of one
-    unit share a scale.
+    unit share a scale. An interval that goes on beyond the picture ends in an arrow; a value that lies beyond it is a
+    hollow point at the edge, with the value as a number.
 
     Raises:
         StudyError: the outcome has no tests.
@@ -49,11 +51,12 @@ def verdict_figure(outcome: Outcome) -> Figure:
     right = float(np.clip(max(reach, default=0.0), 1.8, RIGHTMOST)) + 0.3
     ax.set_xlim(left, right)
     ax.set_ylim(len(tests) - 0.4, -0.5)
-    cut = [_row(ax, row, test, unit) for row, (test, unit) in enumerate(zip(tests, units, strict=True))]
+    drawn = [_row(ax, row, test, unit) for row, (test, unit) in enumerate(zip(tests, units, strict=True))]
+    arrows, beyond = (any(column) for column in zip(*drawn, strict=True))
     ax.set_yticks(np.arange(len(tests)) - _UP, [textwrap.fill(test.question, _WORDS) for test in tests])
     ax.tick_params(axis="both", length=0, pad=10, labelbottom=False)
     ax.spines[:].set_visible(False)
-    ax.set_xlabel(_legend(outcome, arrows=any(cut)), fontsize=8, color=MUTED)
+    ax.set_xlabel(_legend(outcome, arrows=arrows, beyond=beyond), fontsize=8, color=MUTED)
     return figure
 
 
@@ -85,8 +88,8 @@ def _places(test: Test, unit: float) -> tuple[float, float, float]:
     return float(low), float(value), float(high)
 
 
-def _row(ax: Axes, y: int, test: Test, unit: float) -> bool:
-    """Draw one test; returns whether its bar goes on beyond the picture."""
+def _row(ax: Axes, y: int, test: Test, unit: float) -> tuple[bool, bool]:
+    """Draw one test; returns whether its bar goes on beyond the picture, and whether its value lies there."""
     color, marker, sign = ANSWERED[test.answer]
     ax.annotate(
         f"{sign} {test.word}", (1, y - _UP), xycoords=("axes fraction", "data"), xytext=(6, 0), color=color,
@@ -97,7 +100,7 @@ def _row(ax: Axes, y: int, test: Test, unit: float) -> bool:
         if test.note:
             text = textwrap.fill(test.note, _NOTE)
             ax.text(ax.get_xlim()[1], y - _UP, text, ha="right", va="center", fontsize=7.5, color=MUTED)
-        return False
+        return False, False
     if _zone(test) and test.relevant is not None:
         ax.fill_between([0, 1], y - 0.42, y + 0.2, color=FAINT, linewidth=0, zorder=0)
         _below(ax, 1, y, test.shown(test.relevant))
@@ -105,12 +108,18 @@ def _row(ax: Axes, y: int, test: Test, unit: float) -> bool:
     _below(ax, 0, y, test.shown(test.against) if test.against else "0")
     if np.isfinite([low, high]).all():
         low, high = sorted((low, high))
-    return _bar(ax, y - _UP, (low, value, high), color, marker if np.isfinite(low) else "")
+    cut = _bar(ax, y - _UP, (low, value, high), color, marker if np.isfinite(low) else "")
+    left, right = ax.get_xlim()
+    if left <= value <= right:
+        return cut, False
+    edge, side = (left, "left") if value < left else (right, "right")
+    ax.text(edge, y + 0.24, test.value_words, ha=side, va="top", fontsize=7, color=color)
+    return cut, True
 
 
 def _bar(ax: Axes, y: float, places: tuple[float, float, float], color: str, marker: str) -> bool:
+    """Draw interval and value; returns whether the interval goes on beyond the picture."""
     (left, right), (low, value, high) = ax.get_xlim(), places
-    inner = np.clip(value, left, right)
     cut = False
     if marker:
         ends = np.clip([low, high], left, right)
@@ -119,9 +128,10 @@ def _bar(ax: Axes, y: float, places: tuple[float, float, float], color: str, mar
             if beyond:
                 ax.plot([end], [y], marker=sign, color=color, markersize=7, zorder=3, clip_on=False)
                 cut = True
-    if left <= value <= right:
-        face = "white" if not marker else color
-        ax.plot([inner], [y], marker=marker or "o", color=color, markerfacecolor=face, markersize=7.5, zorder=4)
+    inside = left <= value <= right
+    place = value if inside else float(np.clip(value, left + _INSET, right - _INSET))
+    face = color if marker and inside else "white"
+    ax.plot([place], [y], marker=marker or "o", color=color, markerfacecolor=face, markersize=7.5, zorder=4)
     return cut
 
 
@@ -129,7 +139,7 @@ def _below(ax: Axes, x: float, y: int, text: str) -> None:
     ax.text(x, y + 0.24, text, ha="center", va="top", fontsize=7, color=MUTED)
 
 
-def _legend(outcome: Outcome, *, arrows: bool) -> str:
+def _legend(outcome: Outcome, *, arrows: bool, beyond: bool) -> str:
     confidence = outcome.numbers.get("confidence")
     bar = "interval" if confidence is None else f"{confidence:.0%} interval"
     zones = [_zone(test) for test in outcome.tests]
@@ -137,4 +147,5 @@ def _legend(outcome: Outcome, *, arrows: bool) -> str:
     line = "the limit" if all(limits) else "no effect, or the limit" if any(limits) else "no effect"
     parts = [f"bar: {bar}", f"line: {line}"]
     parts += ["grey: too small to count"] if any(zones) else []
-    return " · ".join([*parts, *(["arrow: goes on"] if arrows else [])])
+    parts += ["arrow: goes on"] if arrows else []
+    return " · ".join(parts) + ("\nhollow point with a number: the value lies beyond the picture" if beyond else "")

@@ -18,6 +18,7 @@ from typing import Any
 from stgcnlib.pipeline.expect import about, duration
 from stgcnlib.pipeline.state import Notebook, Progress, Step, left_in_words
 from stgcnlib.report.front import front, read_json
+from stgcnlib.report.settings import settings_rows
 from stgcnlib.version import __version__
 
 __all__ = ["Entry", "Link", "contents", "index_fields", "layer_titles", "planned"]
@@ -166,7 +167,7 @@ def _detail(step: Step) -> str:
     if step.state in ("done", "skipped") or (step.state == "waiting" and not step.ended):
         return ""
     if step.making:
-        return f"making {step.making}" + (f", {step.made} made" if step.made else "")
+        return "making results" + (f", {step.made} made" if step.made else "")
     if step.total > 1:
         return f"{step.ended} of {step.total}"
     return next((f"cell {notebook.cell} of {notebook.of}" for notebook in step.notebooks if notebook.cell), "")
@@ -181,7 +182,7 @@ def index_fields(folder: Path, settings: Mapping[str, Any], file: str, progress:
         "progress": progress,
         "told": None if progress is None else _told(progress),
         "failures": sorted(path.stem for path in (folder / "notebooks").glob("*.failed.ipynb")),
-        "settings": _flat(settings),
+        "settings": settings_rows(settings),
         "settings_file": file,
         "software": _software(),
         "made": f"Written {now:%Y-%m-%d %H:%M} UTC by stgcnlib {__version__}",
@@ -207,18 +208,6 @@ def _told(progress: Progress) -> dict[str, str]:
             text = f"Started {started} UTC. At {changed} UTC: {duration(progress.elapsed)} so far"
             text += f", {left}." if left else "."
             return {"head": f"Running: {came}", "text": f"{text} Reload this page to see more.", "error": ""}
-
-
-def _flat(settings: Any, prefix: str = "") -> list[tuple[str, str]]:
-    """Nested settings as (dotted key, text) rows."""
-    rows: list[tuple[str, str]] = []
-    for key, value in settings.items():
-        if isinstance(value, dict) and value:
-            rows += _flat(value, f"{prefix}{key}.")
-        else:
-            text = ", ".join(map(str, value)) if isinstance(value, list) else value
-            rows.append((f"{prefix}{key}", "default" if text is None or text == {} else str(text)))
-    return rows
 
 
 @cache

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from stgcnlib.groups import plural
-from stgcnlib.tables.words import span, spans
+from stgcnlib.tables.words import falls, span
 
 if TYPE_CHECKING:
     from stgcnlib.studies import Comparison, Fusion
@@ -31,7 +31,7 @@ def studies_table(comparison: Comparison) -> pd.DataFrame:
             "accuracy": rows["accuracy"].map("{:.1%}".format),
             "S, input": rows["input"].map("{:.3f}".format),
             "S, last layer": rows["last"].map("{:.3f}".format),
-            "fall": spans(rows, "fall", "fall_low", "fall_high", "{:.3f}"),
+            "fall": falls(rows, "fall", "fall_low", "fall_high", "{:z.3f}"),
             "rescaled, input": rows["input_rescaled"].map("{:.3f}".format),
             "rescaled, last layer": rows["last_rescaled"].map("{:.3f}".format),
             "S, untrained": rows["untrained_last"].map("{:.3f}".format),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from stgcnlib.tables.words import spans
+from stgcnlib.verdicts.outcome import FALLS, directed
 
 __all__ = ["density_table"]
 
@@ -25,7 +26,7 @@ def density_table(density: pd.DataFrame) -> pd.DataFrame:
         "draws": last["draws"],
         f"S at {_titled(first)}": spans(first, "smoothness", "low", "high", "{:.3f}"),
         f"S at {_titled(last)}": spans(last, "smoothness", "low", "high", "{:.3f}"),
-        "fall": (first["smoothness"] - last["smoothness"]).map("{:.3f}".format),
+        "fall": [directed(f"{each:z.3f}", FALLS) for each in first["smoothness"] - last["smoothness"]],
         f"floor at {_titled(last)}": last["floor"].map("{:.3f}".format),
     }
     if density["floor"].isna().all():

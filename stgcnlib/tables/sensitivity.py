@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from stgcnlib.tables.words import spans
+from stgcnlib.tables.words import falls
+from stgcnlib.verdicts.outcome import FALLS, directed
 
 __all__ = ["sensitivity_table"]
 
@@ -25,8 +26,8 @@ def sensitivity_table(sensitivity: pd.DataFrame) -> pd.DataFrame:
             "K": rows["k"],
             "S at the input": rows["first"].map("{:.3f}".format),
             "S at the last layer": rows["last"].map("{:.3f}".format),
-            "fall": spans(rows, "fall", "fall_low", "fall_high", "{:.3f}"),
-            "of the input": rows["relative_fall"].map("{:.0%}".format),
+            "fall": falls(rows, "fall", "fall_low", "fall_high", "{:z.3f}"),
+            "of the input": [directed(f"{each:z.0%}", FALLS) for each in rows["relative_fall"]],
             "smoothest": rows["lowest"],
             "rank correlation with own choices": rows["rank_correlation"].map("{:.2f}".format),
         }

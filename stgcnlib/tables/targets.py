@@ -35,7 +35,8 @@ def told_facts(data: SequenceSet, *, short: bool = False) -> dict[str, Any]:
         short: mean and deviation of each target, for a column of a table; else the targets' names.
     """
     if data.class_names:
-        return {"classes": len(np.unique(data.labels)) if short else len(data.class_names)}
+        present, named = len(np.unique(data.labels)), len(data.class_names)
+        return {"classes": present if short or present == named else f"{present} with recordings, of {named} named"}
     if data.targets is None:
         return {}
     if not short:

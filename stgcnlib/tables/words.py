@@ -6,7 +6,9 @@ import math
 
 import pandas as pd
 
-__all__ = ["span", "spans"]
+from stgcnlib.verdicts.outcome import FALLS, directed, directed_span
+
+__all__ = ["fall", "falls", "span", "spans"]
 
 
 def span(value: float, low: float, high: float, form: str) -> str:
@@ -26,3 +28,21 @@ def spans(table: pd.DataFrame, value: str, low: str, high: str, form: str, *, mi
         missing if missing is not None and math.isnan(v) else span(v, a, b, form)
         for v, a, b in zip(table[value], table[low], table[high], strict=True)
     ]
+
+
+def fall(value: float, low: float, high: float, form: str) -> str:
+    """A fall as ``"0.17 (0.10 to 0.24)"``; a negative one as ``"rises by 0.17 (rises by 0.51 to falls by 0.18)"``.
+
+    `form` is a format such as "{:z.2f}"; a fall without an interval stands alone.
+    """
+    if math.isnan(value):
+        return form.format(value)
+    text = directed(form.format(value), FALLS)
+    if math.isnan(low) or math.isnan(high):
+        return text
+    return f"{text} ({directed_span(form.format(low), form.format(high), FALLS)})"
+
+
+def falls(table: pd.DataFrame, value: str, low: str, high: str, form: str) -> list[str]:
+    """`fall` of each row, from the columns of these names."""
+    return [fall(v, a, b, form) for v, a, b in zip(table[value], table[low], table[high], strict=True)]

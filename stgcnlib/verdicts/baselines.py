@@ -57,8 +57,9 @@ def _test(row: pd.Series) -> Test:
     low, high, relevant = float(row["gain_low"]), float(row["gain_high"]), RELEVANT * float(row["dtw"])
     answer = decided(low, high, least=relevant)
     return Test(
-        f"DTW smoother than {row['baseline']}, {row['title']}", float(row["gain"]), low, high, answer, 0.0, relevant
-    )
+        f"DTW smoother than {row['baseline']}, {row['title']}", float(row["gain"]), low, high, answer, 0.0, relevant,
+        ways=("smoother", "less smooth"),
+    )  # fmt: skip
 
 
 def _sentence(ends: pd.DataFrame, decide: list[Test]) -> str:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from stgcnlib.geometry.density import IN_PROPORTION, SAME
 from stgcnlib.groups import counted
+from stgcnlib.verdicts.outcome import moves
 
 __all__ = ["describe_density"]
 
@@ -33,7 +34,7 @@ def describe_density(table: pd.DataFrame, *, measured: str = "label") -> str:
     layer = str(table["title"].iloc[int(table["index"].to_numpy().argmax())])
     same, proportional = _ends(table, SAME), _ends(table, IN_PROPORTION)
     values = _listed([f"{row['smoothness']:.3f} with {row['n']:,}" for row in same])
-    falls = _listed([f"{row['first'] - row['smoothness']:.3f}" for row in same])
+    falls = [moves(row["first"] - row["smoothness"], ".3f") for row in same]
     kept = "" if len({row["k"] for row in same}) == 1 else ", fewer where a node cannot have as many"
     draws = counted(int(same[0]["draws"]), "draw", "draws")
     moves = [_moves(rows) for rows in (same, proportional)]
@@ -41,7 +42,7 @@ def describe_density(table: pd.DataFrame, *, measured: str = "label") -> str:
         f"At {layer}, {measured} smoothness S is {values} nodes (K = {same[-1]['k']}{kept}; parts are means "
         f"of {draws}).",
         f"With the same K, S {moves[0] or STAYS}; with K in proportion to the number of nodes, S {moves[1] or STAYS}.",
-        f"The fall from the first layer to the last is {falls} with the same K.",
+        f"From the first layer to the last, S {_listed(_together(falls))} with the same K.",
     ]
     if moves[0]:
         of_each = " of each class" if measured == "label" else ""
@@ -66,6 +67,13 @@ def _moves(rows: list[dict[str, Any]]) -> str:
     return (
         f"still {'falls' if change < 0 else 'rises'}, by {abs(change):.3f} from {part['n']:,} to {whole['n']:,} nodes"
     )
+
+
+def _together(words: list[str]) -> list[str]:
+    """The words; where all begin with the same verb, only the first keeps it: "falls by 0.1", "0.2"."""
+    verb = f"{words[0].rpartition(' ')[0]} "
+    same = all(each.startswith(verb) for each in words)
+    return [words[0], *(each.removeprefix(verb) for each in words[1:])] if same else words
 
 
 def _listed(words: list[str]) -> str:

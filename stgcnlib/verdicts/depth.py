@@ -18,7 +18,7 @@ from stgcnlib.geometry.layers import INITIAL, TRAINED, UNTRAINED
 from stgcnlib.geometry.uncertainty import Estimate, holm, jackknife_error, satterthwaite
 from stgcnlib.groups import counted
 from stgcnlib.verdicts.depth_words import because, paragraph
-from stgcnlib.verdicts.outcome import Outcome, Test, answered, decided, opening
+from stgcnlib.verdicts.outcome import BELOW, FALLS, Outcome, Test, answered, decided, opening
 
 if TYPE_CHECKING:
     from stgcnlib.geometry import LayerGeometry
@@ -81,25 +81,27 @@ def judge_depth(geometry: LayerGeometry) -> Outcome:
 
 
 def depth_tests(geometry: LayerGeometry) -> tuple[Test, ...]:
-    """The four questions of `judge_depth`, in order."""
+    """The four questions of `judge_depth`, in order; one that is not asked has no value and no interval."""
     curve, start, end = geometry.mean_curve(), *_ends(geometry)
     first, last = float(curve["smoothness"].iloc[0]), float(curve["smoothness"].iloc[-1])
-    falls = answered("falls with depth", geometry.contrast({TRAINED: start - end}), relevant=RELEVANT * first)
+    fall = geometry.contrast({TRAINED: start - end})
+    falls = answered("falls with depth", fall, relevant=RELEVANT * first, ways=FALLS)
     low, half, high = depth_of_half(geometry)
     late = Test("falls late", half, low, high, decided(low, high, above=UNIFORM, least=LATE), UNIFORM, LATE, "share")
     if falls.answer is not True:
-        late = replace(late, answer=None, note="asked only where smoothness falls")
+        late = Test("falls late", NAN, NAN, NAN, None, UNIFORM, LATE, "share", "asked only where smoothness falls")
     control = Test("below untrained networks", NAN, NAN, NAN, None, note="no untrained network was measured")
     if geometry.networks(UNTRAINED):
         other = float(geometry.mean_curve(UNTRAINED)["smoothness"].iloc[-1])
         difference = geometry.contrast({UNTRAINED: end, TRAINED: -end})
-        control = answered("below untrained networks", difference, relevant=RELEVANT * other)
+        control = answered("below untrained networks", difference, relevant=RELEVANT * other, ways=BELOW)
     null = geometry.curve().iloc[-1]
     found = geometry.contrast({TRAINED: -end})
     chance = answered(
         f"below shuffled {geometry.measured}s",
         replace(found, value=float(null["null_mean"]) + found.value),
         relevant=RELEVANT * float(null["null_mean"]),
+        ways=BELOW,
     )
     if chance.answer and last >= float(null["null_low"]):
         chance = replace(chance, answer=None, note=f"within the range of shuffled {geometry.measured}s")

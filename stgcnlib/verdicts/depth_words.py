@@ -8,7 +8,7 @@ import numpy as np
 
 from stgcnlib.geometry.layers import INITIAL, UNTRAINED
 from stgcnlib.groups import SUBJECT, neighbours_phrase, plural
-from stgcnlib.verdicts.outcome import Test, estimate, interval, left_out, listed
+from stgcnlib.verdicts.outcome import FALLS, Test, directed_span, estimate, interval, left_out, listed, moves
 
 __all__ = ["because", "paragraph"]
 
@@ -77,12 +77,13 @@ def _moves(difference: dict[str, float], confidence: float) -> str:
     """A difference first − last as a verb with its interval, as changes of smoothness."""
     value, low, high = difference["value"], difference["low"], difference["high"]
     if not np.isfinite(low):
-        return f"{'falls' if value > 0 else 'rises'} by {abs(value):.3f} (no interval)"
-    if low > 0:
-        return f"falls by {value:.3f} ({interval(low, high, '.3f', confidence)})"
+        return f"{moves(value, '.3f')} (no interval)"
     if high < 0:
-        return f"rises by {-value:.3f} ({interval(-high, -low, '.3f', confidence)})"
-    return f"does not clearly change (fall {value:.3f}, {interval(low, high, '.3f', confidence)})"
+        return f"{moves(value, '.3f')} ({interval(-high, -low, '.3f', confidence)})"
+    if low > 0:
+        return f"{moves(value, '.3f')} ({interval(low, high, '.3f', confidence)})"
+    ends = directed_span(f"{low:z.3f}", f"{high:z.3f}", FALLS)
+    return f"does not clearly change ({moves(value, '.3f')}, {confidence:.0%} interval: {ends})"
 
 
 def _half(numbers: dict[str, Any]) -> str:
@@ -116,12 +117,20 @@ def _control(numbers: dict[str, Any]) -> str:
     control = numbers["control"]
     text = (
         f"{'Untrained networks' if count > 1 else 'An untrained network'} of the same shape "
-        f"{'have' if count > 1 else 'has'} {other['smoothness']:.2f} at {last}{among}, higher by "
-        f"{control['value']:.3f} ({interval(control['low'], control['high'], '.3f', numbers['confidence'])})"
+        f"{'have' if count > 1 else 'has'} {other['smoothness']:.2f} at {last}{among}, "
+        f"{_differs(control, numbers['confidence'])}"
     )
     if INITIAL in numbers:
         text += f"; with batch-norm statistics as initialised it is {numbers[INITIAL]['smoothness']:.2f}"
     return f"{text}."
+
+
+def _differs(control: dict[str, float], confidence: float) -> str:
+    """How untrained networks differ, from untrained − trained: higher, or lower, by how much."""
+    value, low, high = (control[key] for key in ("value", "low", "high"))
+    ways = ("higher", "lower")
+    ends = directed_span(f"{low:z.3f}", f"{high:z.3f}", ways)
+    return f"{ways[0] if value >= 0 else ways[1]} by {abs(value):.3f} ({confidence:.0%} interval {ends})"
 
 
 def _caution(numbers: dict[str, Any]) -> str:

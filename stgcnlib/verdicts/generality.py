@@ -8,7 +8,7 @@ import pandas as pd
 
 from stgcnlib.groups import counted
 from stgcnlib.verdicts import depth
-from stgcnlib.verdicts.outcome import Outcome, Test, decided, opening, span
+from stgcnlib.verdicts.outcome import FALLS, Outcome, Test, decided, directed_span, moves, opening
 
 if TYPE_CHECKING:
     from stgcnlib.studies import Comparison
@@ -72,7 +72,7 @@ def unequal_words(unequal: pd.DataFrame) -> str:
 def _tests(row: dict[str, Any], *, state: bool | None) -> tuple[Test, Test]:
     """Whether smoothness falls in a study, and what its verdict on depth says, which is no single number."""
     low, high = float(row["fall_low"]), float(row["fall_high"])
-    falls = Test(f"{row['study']}: falls with depth", float(row["fall"]), low, high, decided(low, high))
+    falls = Test(f"{row['study']}: falls with depth", float(row["fall"]), low, high, decided(low, high), ways=FALLS)
     return falls, Test(f"{row['study']}: claim on depth", NAN, NAN, NAN, state)
 
 
@@ -94,7 +94,8 @@ def _details(numbers: dict[str, Any], unequal: str) -> str:
     words = {True: "holds", False: "does not hold", None: "is not decided"}
     each = [
         f"{words[row['holds']]} for {row['study']} ({row['input']:.2f} at the input, {row['last']:.2f} at the last "
-        f"layer, fall {row['fall']:.3f}, interval {span(row['fall_low'], row['fall_high'], '.3f')})"
+        f"layer: {moves(row['fall'], '.3f')}, interval "
+        f"{directed_span(format(row['fall_low'], 'z.3f'), format(row['fall_high'], 'z.3f'), FALLS)})"
         for row in studies
     ]
     sentences = [

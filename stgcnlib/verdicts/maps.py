@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from stgcnlib.groups import counted
-from stgcnlib.verdicts.outcome import Outcome, Test, decided, estimate, listed
+from stgcnlib.verdicts.outcome import FALLS, Outcome, Test, decided, directed_span, estimate, listed, moves
 
 if TYPE_CHECKING:
     from stgcnlib.explain import MapEvaluation
@@ -241,10 +241,17 @@ def _smooth(table: pd.DataFrame) -> Outcome:
         "Recordings of one class are explained more alike by the last layer than by the first",
         f"Label smoothness of the maps (lower: neighbours share the class more; K = {int(first['k'])}) is "
         f"{estimate(first['maps'], first['maps_low'], first['maps_high'], '.2f')} at {first['title']} and "
-        f"{estimate(last['maps'], last['maps_low'], last['maps_high'], '.2f')} at {last['title']}{beside}. It falls by "
-        f"{estimate(fall, low, high, '.2f')}.",
-        (Test("label smoothness of maps falls", fall, low, high, answer, 0.0, least),),
+        f"{estimate(last['maps'], last['maps_low'], last['maps_high'], '.2f')} at {last['title']}{beside}. It "
+        f"{_changes(fall, low, high)}.",
+        (Test("label smoothness of maps falls", fall, low, high, answer, 0.0, least, ways=FALLS),),
     )
+
+
+def _changes(fall: float, low: float, high: float) -> str:
+    """'falls by 0.20 (0.10 to 0.30)', or 'rises by …' for a negative fall."""
+    known = np.isfinite([low, high]).all()
+    ends = directed_span(f"{low:z.2f}", f"{high:z.2f}", FALLS) if known else "no interval"
+    return f"{moves(fall, '.2f')} ({ends})"
 
 
 def _arms(table: pd.DataFrame) -> Outcome:

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isnan
+from math import isfinite, isnan
 from typing import Any
 
 from stgcnlib.geometry.uncertainty import Estimate
 from stgcnlib.groups import plural
 
-__all__ = ["ANSWERS", "Outcome", "Test", "answered", "bullets", "decided"]
+__all__ = ["ANSWERS", "BELOW", "FALLS", "Outcome", "Test", "answered", "bullets", "decided"]
 
 ANSWERS: Mapping[bool | None, str] = {True: "yes", False: "no", None: "not decided"}
 """The three states of an answer in words."""
+
+FALLS = ("falls", "rises")
+"""What first − last does where it is above 0, and where it is below."""
+BELOW = ("below", "above")
+"""Where a value lies if other − value is above 0, and if it is below."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,8 @@ class Test:
         relevant: the smallest value that counts as an effect; None: any counts.
         unit: how to print the value: "S" (three decimals), "share" (per cent), "" (two decimals).
         note: why there is no answer, where that needs saying.
+        ways: a word for values above 0 and one for values below, as `FALLS`; a negative value is printed as "rises by
+            0.167". Empty: with its sign.
     """
 
     __test__ = False  # pytest collects classes of this name
@@ -47,6 +54,7 @@ class Test:
     relevant: float | None = None
     unit: str = "S"
     note: str = ""
+    ways: tuple[str, str] = ("", "")
 
     @property
     def word(self) -> str:
@@ -56,6 +64,17 @@ class Test:
     def shown(self, value: float) -> str:
         """A value in the test's unit."""
         return {"S": f"{value:z.3f}", "share": f"{value:z.0%}"}.get(self.unit, f"{value:z.2f}")
+
+    @property
+    def value_words(self) -> str:
+        """The value for reading; empty where it is not known."""
+        return "" if isnan(self.value) else directed(self.shown(self.value), self.ways)
+
+    @property
+    def interval_words(self) -> str:
+        """The interval for reading; empty where there is none."""
+        known = isfinite(self.low)
+        return directed_span(self.shown(self.low), self.shown(self.high), self.ways) if known else ""
 
 
 def decided(low: float, high: float, *, above: float = 0.0, least: float | None = None) -> bool | None:
@@ -174,6 +193,31 @@ def estimate(value: float, low: float, high: float, form: str) -> str:
     if isnan(low) or isnan(high):
         return f"{value:{form}} (no interval)"
     return f"{value:{form}} ({span(low, high, form)})"
+
+
+def directed(text: str, ways: tuple[str, str]) -> str:
+    """'rises by 0.167' for the formatted number '-0.167'; one that is not negative stays as it is.
+
+    `ways` as in `Test`; empty words leave the sign.
+    """
+    return f"{ways[1]} by {text[1:]}" if ways[1] and text.startswith("-") else text
+
+
+def directed_span(low: str, high: str, ways: tuple[str, str]) -> str:
+    """'rises by 0.510 to falls by 0.176' for the formatted ends '-0.510' and '0.176'; '0.1 to 0.3' where none is below.
+
+    Where both ends are below 0, the smaller change comes first: 'rises by 0.1 to 0.3'.
+    """
+    if not ways[1] or not low.startswith("-"):
+        return f"{low} to {high}"
+    if high.startswith("-"):
+        return f"{ways[1]} by {high[1:]} to {low[1:]}"
+    return f"{directed(low, ways)} to {ways[0]} by {high}"
+
+
+def moves(value: float, form: str) -> str:
+    """'falls by 0.225', or 'rises by 0.167' for a negative difference first − last."""
+    return f"{FALLS[0] if value >= 0 else FALLS[1]} by {abs(value):{form}}"
 
 
 def left_out(count: int, unit: str | None) -> str:

@@ -67,8 +67,24 @@ def test_limits_of_one_unit_share_a_scale() -> None:
     np.testing.assert_allclose(bars, [[0.0, 2.0], [1.0, 1.0], [1.0, 2.0]], atol=1e-12)
 
 
+def test_a_value_beyond_the_picture_is_a_hollow_point_with_its_number() -> None:
+    far = Test("falls with depth", -0.167, -0.51, 0.176, None, 0.0, 0.012, ways=("falls", "rises"))
+    figure = figures.verdict_figure(outcome(far, Test("also", 0.9, 0.5, 2.0, True, 0.0, 0.01)))
+    (ax,) = figure.axes
+    left, right = ax.get_xlim()
+    points = {line.get_marker(): line for line in ax.lines if line.get_markerfacecolor() == "white"}
+    assert list(points) == ["o"]
+    hollow = [float(line.get_xdata()[0]) for line in ax.lines if line.get_markerfacecolor() == "white"]
+    assert left < hollow[0] < left + 1
+    assert right - 1 < hollow[1] < right
+    assert {"rises by 0.167", "0.900"} <= set(words(figure))
+    assert ax.get_xlabel().endswith("arrow: goes on\nhollow point with a number: the value lies beyond the picture")
+    assert "hollow" not in figures.verdict_figure(outcome(*TESTS[:2])).axes[0].get_xlabel()
+
+
 def test_nothing_overlaps_or_leaves_the_picture() -> None:
-    figure = figures.verdict_figure(outcome(*TESTS))
+    far = Test("falls with depth", -0.167, -0.51, 0.176, None, 0.0, 0.012, ways=("falls", "rises"))
+    figure = figures.verdict_figure(outcome(*TESTS, far, Test("also", 0.9, 0.5, 2.0, True, 0.0, 0.01)))
     assert figure.get_figwidth() <= 7.0
     canvas = FigureCanvasAgg(figure)
     canvas.draw()

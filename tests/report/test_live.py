@@ -123,11 +123,11 @@ def test_the_index_grows_while_the_run_works(tmp_path: Path) -> None:
     assert 'href="../pages/06_relevance.html"' in first_page  # its list was completed at the end
 
 
-def test_the_index_names_the_artefact_that_is_made(tmp_path: Path) -> None:
+def test_the_index_says_that_results_are_made(tmp_path: Path) -> None:
     notebooks, output = write_line(tmp_path / "notebooks"), tmp_path / "out"
     with running(output, notebooks, {"explain": {"steps": SLOW}}) as errors:
         wait_for(lambda: any(output.glob(BEGAN)))
-        wait_for(lambda: "making explained" in words(output))
+        wait_for(lambda: "making results" in words(output))
         assert rows(output)["Title of 06_relevance"] == "running"
         (began,) = output.glob(BEGAN)
         began.with_name("go-on").touch()

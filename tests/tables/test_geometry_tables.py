@@ -207,6 +207,6 @@ def test_sensitivity_compares_with_the_own_choices():
         "rank correlation with own choices": "1.00",
     }  # fmt: skip
     assert table.loc["graph", ["choice", "fall", "of the input", "smoothest"]].tolist() == [
-        "kNN, K = 14 (for 50)", "-0.200 (-0.300 to -0.100)", "-50%", "layer 0",
+        "kNN, K = 14 (for 50)", "rises by 0.200 (rises by 0.100 to 0.300)", "rises by 50%", "layer 0",
     ]  # fmt: skip
     assert table.loc["graph", "rank correlation with own choices"] == "-1.00"

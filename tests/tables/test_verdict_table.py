@@ -14,7 +14,7 @@ from stgcnlib import tables
 from stgcnlib.pipeline.summary import write_summary
 from stgcnlib.report import show_verdict, show_verdicts
 from stgcnlib.verdicts import Outcome
-from stgcnlib.verdicts.outcome import Test
+from stgcnlib.verdicts.outcome import BELOW, FALLS, Test
 
 NAN = float("nan")
 TESTS = (
@@ -37,6 +37,25 @@ def test_a_row_per_test_as_it_is_read() -> None:
     empty = tables.verdict_table(Outcome("Nothing.", None))
     assert list(empty.columns) == ["value", "interval", "answer"]
     assert not len(empty)
+
+
+def test_a_negative_fall_is_a_rise_and_what_was_not_asked_has_no_interval() -> None:
+    tests = (
+        Test("falls with depth", -0.167, -0.51, 0.176, None, 0.0, 0.012, ways=FALLS),
+        Test("falls with depth", -0.2, -0.3, -0.1, False, 0.0, 0.012, ways=FALLS),
+        Test("falls with depth", -0.0001, -0.2, 0.3, None, 0.0, 0.012, ways=FALLS),
+        Test("below untrained networks", -0.05, -0.1, 0.2, None, 0.0, 0.06, ways=BELOW),
+        Test("falls late", NAN, NAN, NAN, None, 0.5, 0.6, "share", "asked only where smoothness falls"),
+    )
+    table = tables.verdict_table(Outcome("So.", None, {"confidence": 0.95}, tests=tests))
+    assert table[["value", "95% interval"]].to_numpy().tolist() == [
+        ["rises by 0.167", "rises by 0.510 to falls by 0.176"],
+        ["rises by 0.200", "rises by 0.100 to 0.300"],
+        ["0.000", "rises by 0.200 to falls by 0.300"],
+        ["above by 0.050", "above by 0.100 to below by 0.200"],
+        ["", ""],
+    ]
+    assert tests[0].value == -0.167
 
 
 @pytest.fixture

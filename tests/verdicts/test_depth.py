@@ -170,7 +170,7 @@ def test_without_an_interval_nothing_is_decided() -> None:
         (LATE, {"untrained": LATE}, ["untrained networks do as well"]),
         (LATE, {"untrained": None}, ["is not decided", "no untrained network was measured"]),
         (LATE, {"everyone": [0.2] * 11}, ["0.20 at the input", "the lower start comes from people's own"]),
-        (LATE, {"everyone": [0.8] * 11}, ["it does not clearly change (fall -0.000"]),
+        (LATE, {"everyone": [0.8] * 11}, ["it does not clearly change (falls by 0.000, 95% interval: "]),
         (LATE, {"subjects": False}, ["all neighbours, whoever performed them", "subjects are not known", "20 random"]),
         (LATE, {"null": (0.19, 0.21)}, ["the last layer is not clearly better than shuffled labels"]),
     ],
@@ -178,8 +178,22 @@ def test_without_an_interval_nothing_is_decided() -> None:
 def test_words(levels: list[float], options: dict[str, object], words: list[str]) -> None:
     text = judge_depth(geometry(levels, **{"untrained": WORSE, **options})).text  # type: ignore[arg-type]
     for word in words:
-        assert word in text.replace("fall 0.000", "fall -0.000")
+        assert word in text.replace("rises by 0.000", "falls by 0.000")
     assert ("own repetitions" in text) == (options.get("everyone") == [0.2] * 11)
+
+
+def test_a_rise_is_called_a_rise_and_a_question_not_asked_has_no_numbers() -> None:
+    rising = [0.12, 0.3, 0.28, 0.29]
+    verdict = judge_depth(geometry(rising, untrained=[0.2] * 4, spread=1.5))
+    fall, late, control, _ = verdict.tests
+    assert fall.answer is None
+    assert (fall.value, verdict.numbers["fall"]["value"]) == (pytest.approx(-0.17), pytest.approx(-0.17))
+    assert np.isnan([late.value, late.low, late.high]).all()
+    low, high = -fall.low, fall.high
+    assert (
+        f"not clearly change (rises by 0.170, 95% interval: rises by {low:.3f} to falls by {high:.3f})" in verdict.text
+    )
+    assert f"0.20 at layer 3, lower by 0.090 (95% interval lower by {-control.low:.3f} to higher by" in verdict.text
 
 
 def test_depth_is_needed() -> None:
