@@ -46,6 +46,9 @@ def smoothness_curve(
 ) -> Figure:
     """Smoothness of each layer with its interval, beside shuffled labels (or targets) and untrained networks.
 
+    The band of untrained networks is hatched. Smoothness is not below 0, where the picture ends: an interval that goes
+    on below 0 is cut there.
+
     Several trained networks are thin lines around their mean. Several untrained networks are a band from the least to
     the most of them, with their mean as a line; those with batch norm as initialised are a dotted line.
 
@@ -106,7 +109,7 @@ def smoothness_curve(
         ends.append((float(initially["smoothness"].iloc[-1]), "untrained, batch norm\nas initialised", RIGHT))
     if len(control):
         u = control["index"].to_numpy(dtype=float)
-        band(ax, u, control["low"], control["high"], RIGHT, alpha=0.13)
+        band(ax, u, control["low"], control["high"], RIGHT, hatched=True)
         ax.plot(u, control["smoothness"], color=RIGHT, linewidth=1.6, marker="s", markersize=4)
         name = "untrained network" if len(networks) == 1 else f"{len(networks)} untrained networks"
         ends.append((float(control["smoothness"].iloc[-1]), name, RIGHT))

@@ -16,7 +16,7 @@ import matplotlib as mpl
 import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.colors import Colormap, ListedColormap, to_rgb
+from matplotlib.colors import Colormap, ListedColormap, to_rgb, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from numpy.typing import ArrayLike, NDArray
@@ -35,6 +35,8 @@ WIDTH = 9.6
 DPI = 160  # pixels made per inch; shown at 100, so that text stays sharp on dense screens
 
 INK, MUTED, FAINT = "#1f2933", "#6b7785", "#dfe3e8"
+_EDGE = 0.45  # opacity of the edge of a band
+_LINE, _BETWEEN = 11.0, 2.5  # points: height of a line of a label, and room between two labels
 LEFT, RIGHT, MIDDLE = "#2a6fb0", "#d1601f", "#4a5560"
 GOOD, BAD = "#117733", "#b3341f"
 
@@ -81,6 +83,7 @@ _RC: dict[str, Any] = {
     "legend.fontsize": 8.5,
     "lines.linewidth": 1.8,
     "lines.solid_capstyle": "round",
+    "hatch.linewidth": 0.5,
     "figure.facecolor": "white",
     "figure.titlesize": 10.5,
     "figure.titleweight": "bold",
@@ -155,17 +158,28 @@ def layer_ticks(ax: Axes, titles: Sequence[str], positions: ArrayLike | None = N
     ax.set_xlabel("layer" if numbered else "")
 
 
-def band(ax: Axes, x: ArrayLike, low: ArrayLike, high: ArrayLike, color: Any, *, alpha: float = 0.16) -> None:
-    """An interval around a line."""
-    ax.fill_between(np.asarray(x), np.asarray(low), np.asarray(high), color=color, alpha=alpha, linewidth=0)
+def band(
+    ax: Axes, x: ArrayLike, low: ArrayLike, high: ArrayLike, color: Any, *, alpha: float = 0.16, hatched: bool = False
+) -> None:
+    """An interval around a line, with a thin edge, so that bands which overlap can be told apart.
+
+    A `hatched` band is not filled: what lies below keeps its colour.
+    """
+    places = np.asarray(x), np.asarray(low), np.asarray(high)
+    edge, face = to_rgba(color, _EDGE), to_rgba(color, 0.0 if hatched else alpha)
+    ax.fill_between(*places, facecolor=face, edgecolor=edge, linewidth=0.7, hatch="//" if hatched else None)
 
 
-def spread(values: ArrayLike, gap: float, low: float = -np.inf, high: float = np.inf) -> NDArray[np.float64]:
-    """Values moved as little as needed so that any two are `gap` apart, kept within low..high where they fit."""
+def spread(values: ArrayLike, gap: ArrayLike, low: float = -np.inf, high: float = np.inf) -> NDArray[np.float64]:
+    """Values moved as little as needed so that any two are `gap` apart, kept within low..high where they fit.
+
+    Of sizes, one `gap` for each value, two neighbours are half of both apart.
+    """
     wanted = np.asarray(values, dtype=np.float64)
     order = np.argsort(wanted, kind="stable")
     # Pool adjacent violators on values minus their offsets: the least-squares solution.
-    offsets = gap * np.arange(len(wanted))
+    sizes = np.broadcast_to(np.asarray(gap, dtype=np.float64), wanted.shape)[order]
+    offsets = np.cumsum(np.concatenate([[0.0], (sizes[:-1] + sizes[1:]) / 2]))[: len(wanted)]
     blocks: list[tuple[float, int]] = []
     for value in wanted[order] - offsets:
         blocks.append((float(value), 1))
@@ -174,27 +188,27 @@ def spread(values: ArrayLike, gap: float, low: float = -np.inf, high: float = np
             blocks.append(((a * n + b * m) / (n + m), n + m))
     placed = np.concatenate([np.full(n, v) for v, n in blocks]) + offsets if blocks else offsets
     if len(placed):
-        placed = np.minimum(placed, high - gap * np.arange(len(placed))[::-1])
+        placed = np.minimum(placed, high - (offsets[-1] - offsets))
         placed = np.maximum(placed, low + offsets)
     result = np.empty_like(wanted)
     result[order] = placed
     return result
 
 
-def direct_labels(ax: Axes, x: float, ends: Sequence[tuple[float, str, Any]], *, lines: float = 1.0) -> None:
+def direct_labels(ax: Axes, x: float, ends: Sequence[tuple[float, str, Any]]) -> None:
     """Names of curves at their right ends, kept from overlapping; axes limits must be final.
 
     Args:
         x: data coordinate of the ends.
-        ends: (y, text, colour) per curve.
-        lines: lines of text per label.
+        ends: (y, text, colour) per curve; a text may have several lines.
     """
     low, high = ax.get_ylim()
     figure = ax.get_figure(root=True)
     place = ax.get_subplotspec()
     height = 3.0 if figure is None or place is None else figure.get_figheight() * place.get_position(figure).height
-    gap = (high - low) * 12.5 * lines / (72 * max(height * 0.85, 0.1))
-    for (_, text, color), y in zip(ends, spread([e[0] for e in ends], gap), strict=True):
+    point = (high - low) / (72 * max(height * 0.85, 0.1))
+    sizes = [(_LINE * (text.count("\n") + 1) + _BETWEEN) * point for _, text, _ in ends]
+    for (_, text, color), y in zip(ends, spread([e[0] for e in ends], sizes), strict=True):
         ax.annotate(
             text, (x, y), xytext=(9, 0), textcoords="offset points", color=color, va="center", annotation_clip=False
         )
