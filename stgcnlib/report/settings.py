@@ -21,7 +21,7 @@ NO_VALUE: Mapping[str, str] = {
     "data.demo": "not used: for path demo",
     "data.sensor_demo": "not used: for path sensor-demo",
     "data.split": "none: all recordings are in the test part",
-    "data.split.test": "all that are not in train",
+    "split.test": "all that are not in train",
     "network.folder": "that of the study file",
     "network.checkpoint": "none: trained here",
     "network.axes": "as the network states them",

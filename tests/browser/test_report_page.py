@@ -172,3 +172,22 @@ def test_a_page_half_way_fits_and_its_links_lead_somewhere(browser: Any, unfinis
     assert page.text_content("h1") == "Layer 3"
     assert page.query_selector("a[rel=next]") is None  # the next is not there yet
     page.close()
+
+
+@pytest.mark.parametrize("width", [1400, 800, 400])
+def test_no_column_of_the_list_of_pages_is_cut_off_while_results_are_made(
+    browser: Any, tmp_path: Path, width: int
+) -> None:
+    (tmp_path / "study.yml").write_text("name: small\n")
+    steps = [Step(name="03_ds_graphs", title="Distances and DS-Graphs", about="How far apart are two? " * 5, cost=180)]
+    state = RunState(steps, workers=2, foreseen=True)
+    state.plan("03_ds_graphs", [Notebook(name="03_ds_graphs")])
+    state.begin("03_ds_graphs")
+    state.making("03_ds_graphs", "all-pairs/untrained/st_gcn_networks.3", 32)
+    Report(tmp_path).announce(state.shown())
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.goto((tmp_path / "index.html").as_uri())
+    assert "making results, 32 made" in page.inner_text(".pages-table")
+    assert "st_gcn" not in page.inner_text(".pages-table")
+    assert page.evaluate("[...document.querySelectorAll('.wide')].every(each => each.scrollWidth <= each.clientWidth)")
+    page.close()

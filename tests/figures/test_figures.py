@@ -23,7 +23,7 @@ from stgcnlib.dsgraph import DSGraph, nnk_graph
 from stgcnlib.errors import GraphError, SequenceError, StgcnlibError
 from stgcnlib.figures.skeleton import project
 from stgcnlib.figures.smoothness import separation
-from stgcnlib.figures.style import class_styles, layer_colors, spread
+from stgcnlib.figures.style import class_styles, direct_labels, layer_colors, new_figure, spread
 from stgcnlib.geometry.statistics import BETWEEN, STATISTICS
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.skeleton import layout
@@ -429,6 +429,28 @@ def test_spread_keeps_the_gap_and_moves_little() -> None:
     np.testing.assert_allclose(np.diff(np.sort(spread(np.zeros(5), 1.0, 0.0, 10.0))), 1.0)
     assert spread([9.9, 9.8], 1.0, 0.0, 10.0).tolist() == [10.0, 9.0]
     assert spread([], 1.0).size == 0
+    np.testing.assert_allclose(spread([0.0, 0.0, 0.0], [1.0, 3.0, 1.0]), [-2.0, 0.0, 2.0])
+    assert spread([9.0, 9.9], [1.0, 3.0], 0.0, 10.0).tolist() == [8.0, 10.0]
+
+
+def test_labels_of_several_lines_have_room() -> None:
+    figure = new_figure(3.0, alt="labels")
+    ax = figure.subplots()
+    ax.plot([0, 1], [0, 1])
+    direct_labels(ax, 1.0, [(0.50, "one", "k"), (0.51, "two\nlines", "k"), (0.52, "three", "k")])
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    boxes = sorted((t.get_window_extent(canvas.get_renderer()) for t in ax.texts), key=lambda box: float(box.y0))
+    assert all(lower.y1 < upper.y0 for lower, upper in itertools.pairwise(boxes))
+
+
+def test_bands_that_overlap_keep_their_edges() -> None:
+    figure = figures.smoothness_curve(_table(4))
+    bands = [each for each in figure.axes[-1].collections if len(each.get_paths())]
+    assert all(each.get_edgecolor()[0][3] > 0 and each.get_linewidth()[0] > 0 for each in bands)
+    hatched = [each for each in bands if each.get_hatch()]
+    assert len(hatched) == 1
+    assert not len(hatched[0].get_facecolor()) or hatched[0].get_facecolor()[0][3] == 0
 
 
 def test_separation_is_the_layer_after_the_last_above() -> None:

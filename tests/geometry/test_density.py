@@ -56,6 +56,21 @@ def test_more_nodes_are_smoother_with_the_same_k(planted: tuple[Any, World]) -> 
     assert said.endswith("Compare S only between studies that have as many nodes of each class.")
 
 
+def test_a_rise_is_called_a_rise() -> None:
+    """S from the first layer to the last rises on all nodes and falls on half of them."""
+    rows = [
+        {"layer": title, "index": index, "title": title, "rule": rule, "share": share, "n": n, "k": 40, "draws": 4}
+        | {"smoothness": value, "low": value, "high": value}
+        for rule in (SAME, IN_PROPORTION)
+        for share, n, values in ((0.5, 450, (0.3, 0.2)), (1.0, 900, (0.2, 0.35)))
+        for index, (title, value) in enumerate(zip(("input", "layer 1"), values, strict=True))
+    ]
+    table = pd.DataFrame(rows)
+    assert "the last, S falls by 0.100 and rises by 0.150 with the same K." in describe_density(table)
+    table.loc[table["index"] == 0, "smoothness"] = 0.5
+    assert "the last, S falls by 0.300 and 0.150 with the same K." in describe_density(table)
+
+
 def test_where_labels_say_nothing_the_number_of_nodes_changes_nothing() -> None:
     made = strip(400, seed=1)
     geometry = made.geometry(np.random.default_rng(2).permutation(made.labels), groups=None, k=12)
