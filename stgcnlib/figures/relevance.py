@@ -167,7 +167,7 @@ def class_joint_heatmap(
     if matrix.shape != (len(class_names), len(layout)):
         raise SequenceError(f"values have shape {matrix.shape}; expected ({len(class_names)}, {len(layout)})")
     present = np.flatnonzero(np.isfinite(matrix).any(axis=1))
-    names, matrix = [class_names[c] for c in present], matrix[present]
+    names, matrix = [class_names[int(c)] for c in present], matrix[present]
     order, groups = grouped_joints(layout)
     figure = new_figure(2.3 + 0.225 * max(len(matrix), 6), alt="Relevance of each joint for each class.")
     ax = figure.subplots()
@@ -176,7 +176,10 @@ def class_joint_heatmap(
         label="share of relevance", square=False,
     )  # fmt: skip
     for name, start, stop in groups:
-        ax.text((start + stop) / 2, -0.25, name, ha="center", va="bottom", fontsize=8.5, fontweight="bold")
+        ax.annotate(
+            name, ((start + stop) / 2, 0), xytext=(0, 4), textcoords="offset points", ha="center", va="bottom",
+            fontsize=8.5, fontweight="bold", annotation_clip=False,
+        )  # fmt: skip
         if start:
             ax.axvline(start, color="white", linewidth=4)
     if title:

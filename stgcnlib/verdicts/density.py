@@ -37,14 +37,14 @@ def describe_density(table: pd.DataFrame, *, measured: str = "label") -> str:
     falls = [moves(row["first"] - row["smoothness"], ".3f") for row in same]
     kept = "" if len({row["k"] for row in same}) == 1 else ", fewer where a node cannot have as many"
     draws = counted(int(same[0]["draws"]), "draw", "draws")
-    moves = [_moves(rows) for rows in (same, proportional)]
+    sizes = [_moves(rows) for rows in (same, proportional)]
     said = [
         f"At {layer}, {measured} smoothness S is {values} nodes (K = {same[-1]['k']}{kept}; parts are means "
         f"of {draws}).",
-        f"With the same K, S {moves[0] or STAYS}; with K in proportion to the number of nodes, S {moves[1] or STAYS}.",
+        f"With the same K, S {sizes[0] or STAYS}; with K in proportion to the number of nodes, S {sizes[1] or STAYS}.",
         f"From the first layer to the last, S {_listed(_together(falls))} with the same K.",
     ]
-    if moves[0]:
+    if sizes[0]:
         of_each = " of each class" if measured == "label" else ""
         said.append(f"Compare S only between studies that have as many nodes{of_each}.")
     return " ".join(said)

@@ -25,7 +25,7 @@ def nullable(model: type[BaseModel] = Study, prefix: str = "") -> Iterator[str]:
                 yield from nullable(kind, f"{prefix}{name}.")
 
 
-@pytest.mark.parametrize("key", nullable())
+@pytest.mark.parametrize("key", list(nullable()))
 def test_every_key_that_may_be_null_has_words(key: str) -> None:
     nested: Any = None
     for part in reversed(key.split(".")):
@@ -36,7 +36,7 @@ def test_every_key_that_may_be_null_has_words(key: str) -> None:
 
 
 def test_the_defaults_of_a_training_are_those_of_fit() -> None:
-    from stgcnlib.studies.transfer import EPOCHS
+    from stgcnlib.studies.transfer_plan import EPOCHS
     from stgcnlib.training import fine_tune, fit
     from stgcnlib.training.augment import Augmentation
 
