@@ -74,7 +74,11 @@ def test_a_value_beyond_the_picture_is_a_hollow_point_with_its_number() -> None:
     left, right = ax.get_xlim()
     points = {line.get_marker(): line for line in ax.lines if line.get_markerfacecolor() == "white"}
     assert list(points) == ["o"]
-    hollow = [float(line.get_xdata()[0]) for line in ax.lines if line.get_markerfacecolor() == "white"]
+    hollow = [
+        float(np.asarray(line.get_xdata(), dtype=float)[0])
+        for line in ax.lines
+        if line.get_markerfacecolor() == "white"
+    ]
     assert left < hollow[0] < left + 1
     assert right - 1 < hollow[1] < right
     assert {"rises by 0.167", "0.900"} <= set(words(figure))
