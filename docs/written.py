@@ -9,21 +9,18 @@ import ast
 import importlib
 import inspect
 import pkgutil
-import typing
 from itertools import pairwise
 from pathlib import Path
-from types import ModuleType, UnionType
-from typing import Annotated, Any, Literal, get_args, get_origin
+from types import ModuleType
+from typing import Any
 
 import click
 import typer
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 import stgcnlib
 from stgcnlib.cli import app
 from stgcnlib.pipeline import Study
+from stgcnlib.pipeline.keys import KeySection, key_sections
 
 ROOT = Path(__file__).resolve().parent.parent
 INSIDE = {"cli", "endings", "files", "json_text", "progress", "threads", "modules", "devices", "yaml_text"}
@@ -194,74 +191,18 @@ def study_file() -> str:
     parts = [
         "# Keys of a study file\n\n*What may a study file say, and what holds where it says nothing?*\n",
         "An unknown key is refused, with the nearest known one. `null` leaves a choice to the library.\n",
-        _section("", Study),
+        "`stgcnlib keys [SECTION]` prints the same in a terminal.\n",
+        *map(_section, key_sections(Study)),
     ]
     return "\n".join(parts)
 
 
-def _section(path: str, model: type[BaseModel]) -> str:
-    title = f"## {path}\n\n" if path else "## At the top\n\n"
-    rows, below = [], []
-    for name, field in model.model_fields.items():
-        inner = _models(field.annotation)
-        key = f"{path}.{name}" if path else name
-        below += [(key, kind) for kind in inner]
-        rows.append(f"| `{name}` | {_kind(field)} | {_default(field)} |")
-    text = inspect.cleandoc(model.__doc__ or "").replace("``", "`")
-    table = "| key | values | default |\n|---|---|---|\n" + "\n".join(rows) + "\n"
-    return f"{title}{text}\n\n{table}\n" + "\n".join(_section(key, kind) for key, kind in below)
-
-
-def _models(annotation: Any) -> list[type[BaseModel]]:
-    if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for part in get_args(annotation) for model in _models(part)]
-
-
-def _kind(field: FieldInfo) -> str:
-    limits = [_limit(rule) for rule in field.metadata]
-    return ", ".join([_words(field.annotation), *filter(None, limits)])
-
-
-def _words(annotation: Any) -> str:
-    """What may stand there, in words of a file rather than of Python."""
-    plain = {int: "whole number", float: "number", str: "text", bool: "true or false", type(None): "null"}
-    if annotation in plain:
-        return plain[annotation]
-    origin, parts = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        return ", ".join([_words(parts[0]), *filter(None, map(_limit, parts[1:]))])
-    if origin is Literal:
-        return " or ".join("null" if part is None else f"`{part}`" for part in parts)
-    if origin in (UnionType, typing.Union):
-        return " or ".join(dict.fromkeys(_words(part) for part in parts))
-    if origin is tuple:
-        return "list of " + " or ".join(dict.fromkeys(_words(part) for part in parts if part is not Ellipsis))
-    if origin is dict:
-        return f"{_words(parts[0])}: {_words(parts[1])}, any number of them"
-    if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
-        return "a section, below"
-    return "anything" if annotation is Any else str(getattr(annotation, "__name__", annotation))
-
-
-def _limit(rule: Any) -> str:
-    signs = {"ge": "from {}", "gt": "above {}", "le": "up to {}", "lt": "below {}"}
-    said = [text.format(getattr(rule, name)) for name, text in signs.items() if getattr(rule, name, None) is not None]
-    if getattr(rule, "min_length", None):
-        said.append("not empty")
-    return " ".join(said)
-
-
-def _default(field: FieldInfo) -> str:
-    value = field.get_default(call_default_factory=True)
-    if value is PydanticUndefined:
-        return "must be given"
-    if isinstance(value, BaseModel):
-        return "the defaults below"
-    if isinstance(value, tuple):
-        return "`[" + ", ".join("null" if part is None else str(part) for part in value) + "]`"
-    if isinstance(value, dict):
-        return f"`{value}`" if value else "none"
-    if value is None or isinstance(value, bool):
-        return {None: "`null`", True: "`true`", False: "`false`"}[value]
-    return f"`{value}`"
+def _section(section: KeySection) -> str:
+    described = any(key.words for key in section.keys)
+    heads = ["key", "values", "default", *(["what it is"] if described else [])]
+    lines = [heads, ["---"] * len(heads)]
+    for key in section.keys:
+        name = key.name.rpartition(".")[2]
+        lines.append([f"`{name}`", key.values, key.default, *([key.words] if described else [])])
+    table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return f"## {section.name or 'At the top'}\n\n{section.words}\n\n{table}\n"

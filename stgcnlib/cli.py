@@ -130,6 +130,20 @@ def estimate(
 
 
 @app.command()
+def keys(
+    section: Annotated[
+        str, typer.Argument(help="A section such as network.training, or part of a key's name; all if left out.")
+    ] = "",
+) -> None:
+    """List the keys of a study file: what each may hold, and what holds where it is left out."""
+    from stgcnlib.pipeline.keys import key_lines
+    from stgcnlib.pipeline.study import Study
+
+    for line in key_lines(Study, section):
+        typer.echo(line)
+
+
+@app.command()
 def compare(
     studies: Annotated[list[Path], typer.Argument(help="Folders of finished studies, two or more.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the report.")],

@@ -27,6 +27,7 @@ __all__ = [
     "StageError",
     "StgcnlibError",
     "StudyError",
+    "nearest",
     "shorten",
     "suggest",
     "warn",
@@ -109,12 +110,23 @@ def shorten(items: Iterable[object], most: int = 8) -> str:
     return ", ".join(texts[:most]) + (f", … ({rest} more)" if rest > 0 else "")
 
 
+def nearest(name: str, known: Iterable[str], *, most: int = 3, cutoff: float = 0.6) -> list[str]:
+    """The names that are nearest to one, the nearest first.
+
+    Args:
+        name: as it was given.
+        known: all names.
+        most: names that are returned at most.
+        cutoff: how alike they have to be, from 0 to 1, as `difflib.SequenceMatcher.ratio` has it.
+    """
+    return difflib.get_close_matches(name, list(dict.fromkeys(known)), n=most, cutoff=cutoff)
+
+
 def suggest(name: str, known: Iterable[str]) -> str:
     """A half-sentence with the names of `known` that are nearest to `name`, for the end of an error."""
     names = list(dict.fromkeys(known))
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
-    if near:
-        return "did you mean " + " or ".join(repr(n) for n in near) + "?"
+    if near := nearest(name, names):
+        return "did you mean " + " or ".join(map(repr, near)) + "?"
     return f"known names: {shorten(names, 16)}"
 
 

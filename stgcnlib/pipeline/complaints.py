@@ -6,27 +6,33 @@ Knows pydantic's errors, but no particular key.
 from __future__ import annotations
 
 import re
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from stgcnlib.errors import shorten, suggest
+from stgcnlib.errors import nearest, shorten, suggest
+from stgcnlib.pipeline.keys import key_names, section_model
 
 __all__ = ["complaints"]
 
 MOST, LONGEST = 8, 300
 """Most complaints that are listed, and most characters of a value, key or sentence in one of them."""
+MOST_MEANT, ALIKE = 3, 0.85
+"""Most keys that are suggested for an unknown one, and how alike (0 to 1) a name in another section is to it."""
+UNKNOWN = "extra_forbidden"
 
 
 def complaints(error: ValidationError, model: type[BaseModel]) -> list[str]:
-    """One sentence per wrong key of a `model`; the errors of all members of a union count as one."""
+    """One sentence per wrong key of a `model`, then how to list keys; the errors of a union's members count as one."""
     by_key: dict[tuple[str | int, ...], list[Any]] = {}
     for each in error.errors():
         by_key.setdefault(_key(each["loc"], model), []).append(each)
     for key in [key for key in by_key if any(len(other) > len(key) and other[: len(key)] == key for other in by_key)]:
         del by_key[key]  # "too few items" is not said where one of the items is wrong
     found = [_complaint(key, errors, model) for key, errors in by_key.items()]
-    return found[:MOST] + ([f"… ({len(found) - MOST} more)"] if len(found) > MOST else [])
+    more = [f"… ({len(found) - MOST} more)"] if len(found) > MOST else []
+    listed = ["'stgcnlib keys' lists all keys"] if any(each["type"] == UNKNOWN for each in error.errors()) else []
+    return found[:MOST] + more + listed
 
 
 def _key(loc: tuple[str | int, ...], root: type[BaseModel]) -> tuple[str | int, ...]:
@@ -36,30 +42,17 @@ def _key(loc: tuple[str | int, ...], root: type[BaseModel]) -> tuple[str | int, 
         field = model.model_fields.get(part)
         if field is None:
             return loc[: depth + 1]
-        model = _model(field.annotation)
+        model = section_model(field.annotation)
         if model is None:
             return loc[: depth + 2] if len(loc) > depth + 1 and isinstance(loc[depth + 1], int) else loc[: depth + 1]
     return loc
 
 
-def _model(annotation: Any) -> type[BaseModel] | None:
-    """The section that a key holds, optional or not; `None` for plain values."""
-    for kind in (annotation, *get_args(annotation)):
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            return kind
-    return None
-
-
 def _complaint(key: tuple[str | int, ...], errors: list[Any], root: type[BaseModel]) -> str:
     error = errors[0]
     path = _cut(".".join(str(part) for part in key))
-    if error["type"] == "extra_forbidden":
-        model: Any = root
-        for part in key[:-1]:
-            model = _model(model.model_fields[part].annotation)
-        known = list(model.model_fields)
-        wanted = suggest(_cut(str(key[-1])), known)
-        return f"unknown key {path!r}; {wanted if wanted.startswith('did') else f'known keys: {shorten(known, 16)}'}"
+    if error["type"] == UNKNOWN:
+        return f"unknown key {path!r}; {_meant(tuple(map(str, key)), root)}"
     names = [name for e in errors if e["type"] == "literal_error" for name in _expected(e)]
     value = error["input"]
     if names:
@@ -67,6 +60,30 @@ def _complaint(key: tuple[str | int, ...], errors: list[Any], root: type[BaseMod
         return f"{path}: {_cut(repr(value))} is not one of {', '.join(names)}{other}{_near(value, names)}"
     message = " or ".join(dict.fromkeys(_plain(e["msg"]) for e in errors))
     return f"{path}: {_cut(message)}, not {_cut(repr(value))}" if path else _cut(message)
+
+
+def _meant(key: tuple[str, ...], root: type[BaseModel]) -> str:
+    """The keys that an unknown one may be meant as: near ones of its section, then those of its name in others."""
+    *sections, name = map(_cut, key)
+    model: Any = root
+    for part in sections:
+        model = section_model(model.model_fields[part].annotation)
+    known = list(model.model_fields)
+    here = nearest(name, known)
+    others = _elsewhere(sections, name, key_names(root), cutoff=1.0 if here else ALIKE)
+    if meant := [*map(repr, here), *others][:MOST_MEANT]:
+        return f"did you mean {' or '.join(meant)}?"
+    return f"known keys: {shorten(known, 16)}"
+
+
+def _elsewhere(sections: list[str], name: str, keys: list[str], *, cutoff: float) -> list[str]:
+    """Keys of other sections with such a last name: those that share most of the sections with the unknown one."""
+    paths = [key.split(".") for key in keys]
+    alike = nearest(name, [path[-1] for path in paths], most=1, cutoff=cutoff)
+    found = [path for path in paths if path[-1] in alike and path[:-1] != sections]
+    shared = [sum(one == other for one, other in zip(path[:-1], sections, strict=False)) for path in found]
+    most = [path for path, count in zip(found, shared, strict=True) if count == max(shared)]
+    return [repr(".".join(path)) + (" at the top of the file" if len(path) == 1 else "") for path in most]
 
 
 def _cut(text: str) -> str:
