@@ -117,7 +117,7 @@ def estimate(
     tell("measuring how fast this machine reads recordings, passes them through the network and compares them: "
          "about a minute")  # fmt: skip
     with name_steps("looking at the study") as step:
-        found = measure(loaded, folder, workers=workers, tell=step)
+        found = measure(study, folder, workers=workers, tell=step)
     room = find_room(folder)
     if as_json:
         typer.echo(json.dumps(found.plain(), indent=1))
@@ -298,7 +298,7 @@ def read(
         if output.name in ("", ".."):
             raise OutputError(f"{output}: is a folder; name a file")
         output = output if output.suffix == ".npz" else output.with_name(output.name + ".npz")
-        probe_output(output, file=True)
+        probe_output(output, file=True, option="--output")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         data = read_recordings(
@@ -324,7 +324,7 @@ def _allow(study: Study | str | Path, *, trust: bool) -> None:
     name, file = own
     asked = f"{file} is code that the study runs as its network {name!r}. Have you read it, and may it run?"
     if trust or (sys.stdin.isatty() and typer.confirm(asked, err=True)):
-        trust_study(loaded)
+        trust_study(study)
 
 
 def _print_summary(summary: Summary, console: Console) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import difflib
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 __all__ = [
     "ArtefactError",
@@ -27,6 +28,7 @@ __all__ = [
     "StageError",
     "StgcnlibError",
     "StudyError",
+    "about",
     "nearest",
     "shorten",
     "suggest",
@@ -98,6 +100,26 @@ class StageError(StgcnlibError, RuntimeError):
 
 class OutputError(StgcnlibError, OSError):
     """A file or folder cannot be written: no such place, no permission, no room."""
+
+
+@contextmanager
+def about(key: str, *functions: str) -> Iterator[None]:
+    """Turn errors about input within the block into a `StudyError` that begins with the key of a study.
+
+    Args:
+        key: whose value the block uses.
+        functions: names that the messages may begin with; the key takes their place.
+
+    Raises:
+        StudyError: names the key, with the words of the error.
+    """
+    try:
+        yield
+    except StgcnlibError as error:
+        text = str(error)
+        for name in functions:
+            text = text.removeprefix(f"{name}: ")
+        raise StudyError(f"{key}: {text}") from None
 
 
 def shorten(items: Iterable[object], most: int = 8) -> str:

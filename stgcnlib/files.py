@@ -142,19 +142,20 @@ def regular_size(path: str | os.PathLike[str]) -> int:
     return status.st_size
 
 
-def probe_output(path: str | os.PathLike[str], *, file: bool = False) -> None:
+def probe_output(path: str | os.PathLike[str], *, file: bool = False, option: str = "") -> None:
     """Check, before work begins, that a file or folder can be written; nothing is left there.
 
     Args:
         path: of the folder, or of the file, that is to be written; it need not exist.
         file: whether it is a file.
+        option: of the command line that names another place, such as "--output"; the error says so.
 
     Raises:
         OutputError: it is a folder instead of a file or a file instead of a folder, or its path is too long, or nothing
             can be written where it is to lie.
     """
     target = Path(path)
-    with writing(target):
+    with writing(target, option=option):
         if len(os.fsencode(target.absolute())) > _LONGEST - _DEEP:
             raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
         with suppress(FileNotFoundError, NotADirectoryError):
@@ -171,13 +172,14 @@ def probe_output(path: str | os.PathLike[str], *, file: bool = False) -> None:
 
 
 @contextmanager
-def writing(target: Path, *, only_room: bool = False) -> Iterator[None]:
+def writing(target: Path, *, only_room: bool = False, option: str = "") -> Iterator[None]:
     """Turn errors of the system on writing into an `OutputError` of one line that names the place.
 
     Args:
         target: what is written.
         only_room: leave errors other than a lack of space as they are. A full disk is also recognised by its free
             space, since errors of numpy and torch do not name the cause.
+        option: of the command line that names another place; empty where there is none.
 
     Raises:
         OutputError: names the place, the cause and the mend.
@@ -198,16 +200,14 @@ def writing(target: Path, *, only_room: bool = False) -> Iterator[None]:
             said = f"{file} is a file, not a folder"
         else:
             said = error.strerror or str(error)
-        raise OutputError(f"{target}: cannot be written ({said}); {_mend(number)}") from None
+        raise OutputError(f"{target}: cannot be written ({said}); {_mend(number, option)}") from None
 
 
-def _mend(number: int | None) -> str:
+def _mend(number: int | None, option: str) -> str:
+    other = f"choose another place{f' with {option}' * bool(option)}"
     if number in (errno.ENOSPC, errno.EDQUOT):
-        return (
-            "make room there (bytes, or the number of files), or choose another place; the same command goes on from "
-            "here"
-        )
-    return "choose another place, or change its permissions"
+        return f"make room there (bytes, or the number of files), or {other}; the same command goes on from here"
+    return f"{other}, or change its permissions" if number in (errno.EACCES, errno.EPERM) else other
 
 
 def _is_full(target: Path) -> bool:

@@ -198,7 +198,9 @@ def _family(name: str, source: Checkpoint | None) -> str:
         return found
     if name not in NETWORKS:
         hint = suggest(name, [*NETWORKS, "auto"])
-        raise StudyError(f"no network is named {name!r}; {hint} (one of your own is 'package.module:factory')")
+        raise StudyError(
+            f"network {name!r}: none in the zoo has this name; {hint} (one of your own is 'package.module:factory')"
+        )
     if source is not None and name in FAMILIES and not match_family(source.state, FAMILIES[name]).fits:
         # The name is wrong only where another family fits; otherwise loading says which keys do not fit.
         others = [f.name for f in FAMILIES.values() if f.name != name and match_family(source.state, f).fits]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stgcnlib.artefacts import Artefacts
-from stgcnlib.errors import SequenceError, StudyError, shorten
+from stgcnlib.errors import AxesError, LayerNotFoundError, StudyError, about, shorten
 from stgcnlib.groups import fewest_candidates
 from stgcnlib.pipeline.study import Study
 
@@ -39,12 +39,6 @@ def check_study(study: Study, made: Artefacts) -> None:
 
 def _check_parts(made: Artefacts) -> None:
     """Refuse a split that does not fit the recordings, and nodes that are all of one class or value."""
-    try:
-        made["parts"]
-    except SequenceError as error:
-        if not str(error).startswith("split: "):
-            raise
-        raise StudyError(f"data.{error}") from None
     nodes = made["nodes"]
     told = nodes.labels if nodes.targets is None else nodes.targets
     if (told == told[0]).all():
@@ -68,12 +62,10 @@ def _check_noise(study: Study, made: Artefacts) -> None:
     from stgcnlib.studies.corruption import corrupt
 
     few = made["sequences"].select([0])
-    levels = [(kind, level) for kind, levels in settings.levels.items() for level in levels]
-    for kind, level in [*levels, *settings.training_levels]:
-        try:
+    levels = [("noise", kind, level) for kind, levels in settings.levels.items() for level in levels]
+    for section, kind, level in [*levels, *(("noise.train", *each) for each in settings.training_levels)]:
+        with about(f"{section}.{kind.replace(' ', '_')}", "jitter", "drop_joints", "drop_frames", "rotate"):
             corrupt(few, kind, float(level))
-        except SequenceError as error:
-            raise StudyError(f"noise.{kind.replace(' ', '_')}: {error}") from None
 
 
 def _check_transfer(study: Study, made: Artefacts) -> None:
@@ -84,10 +76,9 @@ def _check_transfer(study: Study, made: Artefacts) -> None:
     from stgcnlib.studies.transfer_plan import plan_fits
 
     if settings.source.classes is not None:
-        try:
-            split_classes(made["sequences"], settings.source.classes)
-        except SequenceError as error:
-            raise StudyError(f"transfer.source.classes: {error}") from None
+        data = made["sequences"]
+        with about("transfer.source.classes", "split_classes"):
+            split_classes(data, settings.source.classes)
     # Fitted here, the source has the study's blocks; from a checkpoint, it may have others.
     source = made["network/initial" if settings.source.checkpoint is None else "transfer-source/trained"]
     try:
@@ -139,7 +130,12 @@ def _check_layers(study: Study, made: Artefacts) -> None:
     from stgcnlib.pipeline.estimate.longest import two_lengths
 
     few = two_lengths(study, made["nodes"])  # two lengths reveal axes that take frames for channels
-    found = record(made["network/initial"], few, layers=study.layers, axes=study.network.axes, progress=False)
+    try:
+        found = record(made["network/initial"], few, layers=study.layers, axes=study.network.axes, progress=False)
+    except LayerNotFoundError as error:
+        key = "network.axes" if isinstance(error, AxesError) else "layers"
+        error.args = (f"{key}: {str(error).removeprefix('axes: ')}",)
+        raise
     if len(found.layers) < FEWEST_LAYERS:
         raise StudyError(
             f"layers: {shorten(found.layers)}; a verdict on depth needs the input and at least two of the network's"

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from stgcnlib.errors import StudyError, suggest
 from stgcnlib.files import atomic_path, probe_output
 from stgcnlib.pipeline.finished import read_study
+from stgcnlib.pipeline.refused import file_named
 from stgcnlib.pipeline.run import StudyRun, open_study
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.version import __version__
@@ -45,13 +46,20 @@ def embed_study(study: str | os.PathLike[str], output: str | os.PathLike[str], *
         OutputError: the output is a folder, or cannot be written.
         ArtefactError: the folder of a finished study lacks what is needed.
     """
-    from stgcnlib.activations.pooled import pool_recordings, pool_store
-
     if part not in get_args(Part):
         raise StudyError(f"part {part!r} is unknown; {suggest(part, get_args(Part))}")
     target = Path(output)
-    probe_output(target, file=True)
+    probe_output(target, file=True, option="--output")
     run: StudyRun = read_study(study) if Path(study).is_dir() else open_study(study)
+    with file_named(study):
+        _write_part(run, target, part)
+    return target
+
+
+def _write_part(run: StudyRun, target: Path, part: Part) -> None:
+    """Write the features of one part of a study's recordings."""
+    from stgcnlib.activations.pooled import pool_recordings, pool_store
+
     layers: Iterable[PooledLayer]
     if part == "nodes":
         data, layers = run["nodes"], pool_store(run["activations/trained"])
@@ -65,7 +73,6 @@ def embed_study(study: str | os.PathLike[str], output: str | os.PathLike[str], *
         )  # fmt: skip
     about = {"study": run.study.name, "part": part, "settings": run.study.fingerprint()}
     write_features(target, data, layers, about=about)
-    return target
 
 
 def write_features(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stgcnlib.errors import StudyError
+from stgcnlib.pipeline.refused import file_named
 from stgcnlib.pipeline.study import Study
 from stgcnlib.trust import is_trusted, remember
 
@@ -35,4 +36,5 @@ def trust_study(study: Study | Mapping[str, Any] | str | os.PathLike[str]) -> No
     if (own := asked_for(loaded)) is not None:
         remember(*own)
     elif ":" in loaded.network.name and loaded.network.source is None:
-        raise StudyError(f"network {loaded.network.name!r}: there is no such module; set network.folder")
+        with file_named(study):
+            raise StudyError(f"network.name: there is no module of {loaded.network.name!r}; set network.folder")

@@ -37,7 +37,7 @@ from stgcnlib.pipeline.sections import (
 from stgcnlib.skeleton import is_layout_file
 from stgcnlib.yaml_text import YAMLError, read_yaml_file, write_yaml
 
-__all__ = ["Study", "bundled_folder"]
+__all__ = ["Study", "bundled_folder", "study_file"]
 
 
 class Study(Section):
@@ -159,9 +159,7 @@ class Study(Section):
             return value
         if isinstance(value, Mapping):
             return cls._checked(dict(value), source="study", base=Path.cwd())
-        if str(value) in _bundled():
-            return cls.from_file(bundled_folder() / f"{value}.yml")
-        return cls.from_file(value)
+        return cls.from_file(study_file(value))
 
     def to_yaml(self, folder: str | os.PathLike[str] | None = None) -> str:
         """The study with every default filled in, as YAML that `from_file` reads.
@@ -194,6 +192,11 @@ def bundled_folder() -> Path:
     """Where the studies that come with stgcnlib lie: in the repository, or inside the installed package."""
     installed = Path(__file__).resolve().parents[1] / "notebooks" / "studies"
     return installed if installed.is_dir() else Path(__file__).resolve().parents[2] / "notebooks" / "studies"
+
+
+def study_file(value: str | os.PathLike[str]) -> Path:
+    """The file that a path, or the name of a bundled study, means."""
+    return bundled_folder() / f"{value}.yml" if str(value) in _bundled() else Path(value)
 
 
 def _bundled() -> list[str]:

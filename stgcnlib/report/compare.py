@@ -65,7 +65,7 @@ def compare(
         StageError: the notebook failed, or another comparison is being written to the folder.
     """
     target = Path(output)
-    probe_output(target)
+    probe_output(target, option="--output")
     if (target / "study.yml").exists():
         raise StudyError(f"{target}: holds a study; give another folder for the comparison")
     check_contained(target)

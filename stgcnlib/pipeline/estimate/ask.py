@@ -17,6 +17,7 @@ from stgcnlib.pipeline.finding import study_folder
 from stgcnlib.pipeline.jobs import thread_count
 from stgcnlib.pipeline.line.table import LINE
 from stgcnlib.pipeline.notebooks import notebook_folder
+from stgcnlib.pipeline.refused import file_named
 from stgcnlib.pipeline.stages import stages_of
 from stgcnlib.pipeline.study import Study
 from stgcnlib.threads import cores
@@ -48,7 +49,7 @@ def estimate(
     folder = study_folder(loaded, output)
     made, stages = Onlooker(line, loaded, folder), stages_of(loaded)
     tell("reading recordings")
-    with looked_at(loaded, folder, line) as (look, share):
+    with file_named(study), looked_at(loaded, folder, line) as (look, share):
         check_longest(loaded, look)
         facts = find_facts(look, loaded, share)
         due = {place.artefact.name.partition("/")[0] for stage in stages for place in due_artefacts(made, facts, stage)}

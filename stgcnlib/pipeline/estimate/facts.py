@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stgcnlib.artefacts import Artefacts, Line, Onlooker
+from stgcnlib.errors import about
 from stgcnlib.pipeline.estimate.longest import to_measure
 from stgcnlib.pipeline.study import Study
 from stgcnlib.sequences import SequenceSet
@@ -233,7 +234,8 @@ def _transfer(look: Artefacts, study: Study, network: Any, share: float) -> tupl
     train, test = look["transfer-target"]
     source = look["sequences"]
     if chosen.source.classes is not None:
-        source = split_classes(source, chosen.source.classes)[0]
+        with about("transfer.source.classes", "split_classes"):
+            source = split_classes(source, chosen.source.classes)[0]
     elif chosen.source.path is not None:
         source = look["transfer-other"]
     parts = {"source": parts_of(source, study.data.split)[0], "train": train, "test": test}

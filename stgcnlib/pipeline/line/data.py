@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stgcnlib.errors import StudyError, shorten, suggest
+from stgcnlib.errors import StudyError, about, shorten, suggest
 from stgcnlib.groups import Grouping, grouping
 from stgcnlib.sequences import SequenceSet
 
@@ -58,7 +58,8 @@ def unprepared(demo: SequenceSet | None, sensors: SequenceSet | None, settings: 
 
     given = demo if demo is not None else sensors if sensors is not None else _read(settings.data)
     if settings.data.windows is not None:
-        given = windows(given, **settings.data.windows.model_dump())
+        with about("data.windows", "windows"):
+            given = windows(given, **settings.data.windows.model_dump())
     return _of_classes(_told(given, settings.data.target), settings.data.classes)
 
 
@@ -72,11 +73,13 @@ def prepare(data: SequenceSet, chosen: Any, split: Any) -> SequenceSet:
 
     data = transforms.subsample(data, chosen.frame_step)
     if chosen.published:
-        return transforms.published(data, *chosen.published)
+        with about("data.published"):
+            return transforms.published(data, *chosen.published)
     if not chosen.normalize:
         return data
     if data.layout.dimensions:
-        return transforms.normalize(data, per=chosen.centre)
+        with about("data.centre", "centre"):
+            return transforms.normalize(data, per=chosen.centre)
     train = parts_of(data, split)[0]
     if train is None:
         raise StudyError(
@@ -86,16 +89,26 @@ def prepare(data: SequenceSet, chosen: Any, split: Any) -> SequenceSet:
     return transforms.standardize(data, like=train)
 
 
-def part_indices(data: SequenceSet, split: Any) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Indices of the recordings that train and that test, by the section `data.split`; without one, all test."""
+def part_indices(data: SequenceSet, split: Any, key: str = "data.split") -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Indices of the recordings that train and that test, by a section `split`; without one, all test.
+
+    Args:
+        data: all recordings.
+        split: the section.
+        key: where the study has it.
+
+    Raises:
+        StudyError: the recordings have no such groups or values, or a part is empty.
+    """
     if split is None:
         return np.arange(0), np.arange(len(data))
-    return data.split_indices(split.by, split.train, split.test)
+    with about(key, "split"):
+        return data.split_indices(split.by, split.train, split.test)
 
 
-def parts_of(data: SequenceSet, split: Any) -> Parts:
-    """(train, test) recordings by the section `data.split`."""
-    train, test = part_indices(data, split)
+def parts_of(data: SequenceSet, split: Any, key: str = "data.split") -> Parts:
+    """(train, test) recordings by a section `split`, which the study has at `key`; as `part_indices`."""
+    train, test = part_indices(data, split, key)
     return data.select(train) if len(train) else None, data.select(test)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from stgcnlib.errors import StudyError
+from stgcnlib.errors import StudyError, about
 from stgcnlib.pipeline.line.data import Parts, part_indices, parts_of, prepare
 from stgcnlib.pipeline.line.forms import Training
 from stgcnlib.pipeline.line.networks import build, fitted, training_seed
@@ -58,17 +58,20 @@ def train_source(
     """(network, history) trained on some classes of the study's data, or on another data set."""
     from stgcnlib.studies import split_classes
 
-    source, split = settings.transfer.source, settings.data.split
+    source, split, key = settings.transfer.source, settings.data.split, "data.split"
     if other is None:
-        task = split_classes(sequences, source.classes)[0]
+        with about("transfer.source.classes", "split_classes"):
+            task = split_classes(sequences, source.classes)[0]
     else:
-        task, split = other, source.split or split
+        task = other
+        if source.split is not None:
+            split, key = source.split, "transfer.source.split"
         if task.layout != sequences.layout or task.channels != sequences.channels:
             raise StudyError(
                 f"transfer.source.path: recordings on {task.layout.name!r} with {task.channels} channels, the study's "
                 f"are on {sequences.layout.name!r} with {sequences.channels}; a transfer needs the same"
             )
-    train = parts_of(task, split)[0]
+    train = parts_of(task, split, key)[0]
     assert train is not None
     seed = training_seed(trained, settings.seed)
     return fitted(train, None, settings.network, seed=seed, device=compute.device, scratch=scratch)
@@ -99,7 +102,9 @@ def target_parts(sequences: SequenceSet, parts: Parts, sample: NodeSample | None
         test = test.select(np.isin(part_indices(sequences, split)[1], sample.indices))
     if settings.transfer.source.classes is None:
         return train, test
-    return tuple(split_classes(part, settings.transfer.source.classes)[1] for part in (train, test))  # type: ignore[return-value]
+    with about("transfer.source.classes", "split_classes"):
+        first, second = (split_classes(part, settings.transfer.source.classes)[1] for part in (train, test))
+    return first, second
 
 
 def plan(source: nn.Module, settings: Settings) -> dict[str, Any]:
