@@ -41,7 +41,7 @@ def test_version() -> None:
 
 def test_help_lists_the_commands() -> None:
     result = runner.invoke(cli.app, ["--help"])
-    for command in ("run", "estimate", "compare", "report", "read", "embed"):
+    for command in ("run", "estimate", "keys", "compare", "report", "read", "embed"):
         assert command in result.output
 
 
@@ -130,6 +130,7 @@ def test_outputs_are_probed_before_work_begins(
             assert code == 2
             assert err.startswith(f"error: {place}")
             assert what in err
+            assert err.endswith("; choose another place with --output\n")
             assert err.count("\n") == 1
     monkeypatch.setattr("tempfile.TemporaryFile", lambda **_: full())
     code, _, err = invoke(monkeypatch, capsys, "run", "demo", "-o", str(tmp_path / "out"))

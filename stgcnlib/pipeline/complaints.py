@@ -18,7 +18,7 @@ __all__ = ["complaints"]
 MOST, LONGEST = 8, 300
 """Most complaints that are listed, and most characters of a value, key or sentence in one of them."""
 MOST_MEANT, ALIKE = 3, 0.85
-"""Most keys that are suggested for an unknown one, and how alike (0 to 1) a name in another section is to it."""
+"""Most keys suggested for an unknown one, and how alike (0 to 1) names are across sections, or beside an equal one."""
 UNKNOWN = "extra_forbidden"
 
 
@@ -69,8 +69,10 @@ def _meant(key: tuple[str, ...], root: type[BaseModel]) -> str:
     for part in sections:
         model = section_model(model.model_fields[part].annotation)
     known = list(model.model_fields)
-    here = nearest(name, known)
-    others = _elsewhere(sections, name, key_names(root), cutoff=1.0 if here else ALIKE)
+    others = _elsewhere(sections, name, key_names(root), cutoff=1.0)
+    here = nearest(name, known, cutoff=ALIKE) if others else nearest(name, known)
+    if not here and not others:
+        others = _elsewhere(sections, name, key_names(root), cutoff=ALIKE)
     if meant := [*map(repr, here), *others][:MOST_MEANT]:
         return f"did you mean {' or '.join(meant)}?"
     return f"known keys: {shorten(known, 16)}"
