@@ -6,7 +6,7 @@ Knows pydantic's errors, but no particular key.
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -38,14 +38,19 @@ def complaints(error: ValidationError, model: type[BaseModel]) -> list[str]:
 def _key(loc: tuple[str | int, ...], root: type[BaseModel]) -> tuple[str | int, ...]:
     """The path of a key as the file has it, without the union members that pydantic appends."""
     model: Any = root
-    for depth, part in enumerate(loc):
-        field = model.model_fields.get(part)
+    rest, key = list(loc), []
+    while rest:
+        key.append(rest.pop(0))
+        field = model.model_fields.get(key[-1])
         if field is None:
-            return loc[: depth + 1]
+            break
         model = section_model(field.annotation)
         if model is None:
-            return loc[: depth + 2] if len(loc) > depth + 1 and isinstance(loc[depth + 1], int) else loc[: depth + 1]
-    return loc
+            return tuple(key + rest[:1]) if rest and isinstance(rest[0], int) else tuple(key)
+        others = set(get_args(field.annotation)) - {model, type(None)}
+        if others and rest and rest.pop(0) != model.__name__:
+            break
+    return tuple(key)
 
 
 def _complaint(key: tuple[str | int, ...], errors: list[Any], root: type[BaseModel]) -> str:
@@ -56,7 +61,8 @@ def _complaint(key: tuple[str | int, ...], errors: list[Any], root: type[BaseMod
     names = [name for e in errors if e["type"] == "literal_error" for name in _expected(e)]
     value = error["input"]
     if names:
-        other = " (or a number)" if len(errors) > 1 else ""
+        others = dict.fromkeys(_besides(e["type"]) for e in errors if e["type"] != "literal_error")
+        other = f" (or {' or '.join(others)})" if others else ""
         return f"{path}: {_cut(repr(value))} is not one of {', '.join(names)}{other}{_near(value, names)}"
     message = " or ".join(dict.fromkeys(_plain(e["msg"]) for e in errors))
     return f"{path}: {_cut(message)}, not {_cut(repr(value))}" if path else _cut(message)
@@ -90,6 +96,11 @@ def _elsewhere(sections: list[str], name: str, keys: list[str], *, cutoff: float
 
 def _cut(text: str) -> str:
     return text if len(text) <= LONGEST else text[:LONGEST] + "…"
+
+
+def _besides(kind: str) -> str:
+    """What may stand in place of a name, by the error of that member of a union."""
+    return "true or false" if kind.startswith("bool") else "a section" if kind.startswith("model") else "a number"
 
 
 def _expected(error: Any) -> list[str]:

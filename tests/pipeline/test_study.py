@@ -49,6 +49,15 @@ def complaint(tmp_path: Path, text: str) -> str:
         ("transfer: {source: {}}", ["transfer.source", "give one of classes, checkpoint and path, not none"]),
         ("transfer: {source: {classes: 3, path: x}}", ["transfer.source", "not classes and path"]),
         ("transfer: {source: {classes: 3}, training: {epoch: 1}}", ["'transfer.training.epoch'", "'epochs'"]),
+        (
+            "network: {training: {augment: {cropp: 1}}}",
+            ["unknown key 'network.training.augment.cropp'; did you mean 'crop'?"],
+        ),
+        ("network: {training: {augment: {crop: 3}}}", ["yml: network.training.augment.crop: must be less than", "3"]),
+        (
+            "network: {training: {augment: miror}}",
+            ["yml: network.training.augment: 'miror' is not one of mirror (or true or false or a section); did you"],
+        ),
         ("dtw: 3", ["dtw", "keys and values", "3"]),
         ("layers: input", ["layers", "list", "'input'"]),
         ("graph: {k: 3}\ngraph: {k: 4}", ["'graph'", "written twice", "line 2"]),
