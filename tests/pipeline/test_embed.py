@@ -139,5 +139,5 @@ def test_what_cannot_be_is_refused(study: Path, tmp_path: Path) -> None:
         embed_study(tmp_path, tmp_path / "f.parquet")
     copy = Path(shutil.copytree(study, tmp_path / "copy"))
     shutil.rmtree(copy / "artefacts" / "activations")
-    with pytest.raises(ArtefactError, match="is not there"):
+    with pytest.raises(ArtefactError, match="does not exist"):
         embed_study(copy, tmp_path / "f.parquet")
