@@ -151,7 +151,7 @@ def full() -> Any:
         (OSError(errno.ENOSPC, "No space left on device"), "No space left on device; make room"),
         (OSError(errno.EMFILE, "Too many open files", b"/a/x"), "/a/x: Too many open files; allow more"),
         (OSError(errno.EIO, "Input/output error", 3), "Input/output error; the disk"),
-        (FileNotFoundError(errno.ENOENT, "No such file", "x"), "x: No such file; is it there"),
+        (FileNotFoundError(errno.ENOENT, "No such file", "x"), "x: No such file; check that it exists"),
         (OSError("19 requested and\n 0 written"), "19 requested and 0 written (--debug"),
         (OSError(), "OSError (--debug"),
         (MemoryError("cannot allocate 3 GiB"), "not enough memory (cannot allocate 3 GiB); end other"),
