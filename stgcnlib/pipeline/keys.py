@@ -19,6 +19,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from stgcnlib.errors import StudyError, suggest
+from stgcnlib.pipeline.no_value import no_value_words
 
 __all__ = ["Key", "KeySection", "find_keys", "key_lines", "key_names", "key_sections", "section_model"]
 
@@ -68,7 +69,7 @@ def key_sections(model: type[BaseModel], name: str = "") -> list[KeySection]:
     words, each = _described(model)
     start = f"{name}." if name else ""
     keys = tuple(
-        Key(start + part, _kind(field), _default(field), each.get(part, ""))
+        Key(start + part, _kind(field), _default(start + part, field), each.get(part, ""))
         for part, field in model.model_fields.items()
     )
     found = [KeySection(name, words, keys)]
@@ -184,7 +185,7 @@ def _limit(rule: Any) -> str:
     return " ".join(said)
 
 
-def _default(field: FieldInfo) -> str:
+def _default(name: str, field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=True)
     if value is PydanticUndefined:
         return "must be given"
@@ -194,10 +195,12 @@ def _default(field: FieldInfo) -> str:
         return "`[" + ", ".join("null" if part is None else str(part) for part in value) + "]`"
     if isinstance(value, dict):
         return f"`{value}`" if value else "none"
-    if value is None or isinstance(value, bool):
-        return {None: "`null`", True: "`true`", False: "`false`"}[value]
+    if value is None:
+        return "`null`" if (words := no_value_words(name)) is None else f"`null`: {words}"
+    if isinstance(value, bool):
+        return f"`{value}`".lower()
     return f"`{value}`"
 
 
 def _plain(text: str) -> str:
-    return text.strip("`")
+    return text.replace("`", "")

@@ -32,7 +32,7 @@ def test_every_key_of_a_study_is_listed_once() -> None:
 def test_a_row_says_values_default_and_what_it_is() -> None:
     rows = {key.name: key for section in key_sections(Study) for key in section.keys}
     assert rows["network.training.epochs"].values == "whole number or null, from 1"
-    assert rows["network.training.epochs"].default == "`null`"
+    assert rows["network.training.epochs"].default == "`null`: 60"
     assert rows["dtw.metric"].values == "`euclidean` or `sqeuclidean` or `cosine`"
     assert rows["dtw.metric"].default == "`euclidean`"
     assert rows["transfer.source"].default == "must be given"
@@ -66,8 +66,8 @@ def test_lines_have_one_key_each() -> None:
 def test_the_command_prints_them() -> None:
     result = CliRunner().invoke(cli.app, ["keys", "epochs"])
     assert result.exit_code == 0, result.output
-    assert "    network.training.epochs  null     whole number or null, from 1\n" in result.output
-    assert "    transfer.training.epochs  null     whole number or null, from 1\n" in result.output
+    assert "    network.training.epochs  null: 60  whole number or null, from 1\n" in result.output
+    assert "    transfer.training.epochs  null: 15  whole number or null, from 1\n" in result.output
     assert "batch_size" not in result.output
     listed = CliRunner().invoke(cli.app, ["keys"]).output
     assert all(f"    {name} " in listed for name in key_names(Study))

@@ -10,8 +10,9 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
+from stgcnlib.pipeline.no_value import NO_VALUE
 from stgcnlib.pipeline.study import Study
-from stgcnlib.report.settings import NO_VALUE, settings_rows
+from stgcnlib.report.settings import settings_rows
 
 
 def nullable(model: type[BaseModel] = Study, prefix: str = "") -> Iterator[str]:
