@@ -113,7 +113,7 @@ def test_results_are_of_the_target(finished: Path) -> None:
 
 
 def test_a_study_of_a_target_is_not_compared(finished: Path) -> None:
-    with pytest.raises(StudyError, match="a study of a real target"):
+    with pytest.raises(StudyError, match="this study has a real target"):
         stgcnlib.compare_studies([finished, finished])
 
 
