@@ -19,7 +19,6 @@ from torch import nn
 
 from stgcnlib.activations import observing
 from stgcnlib.activations.observe import Pass
-from stgcnlib.devices import usable_device
 from stgcnlib.errors import SequenceError
 from stgcnlib.explain.baseline import Replacement, mean_pose, motion_energy, moved, removed
 from stgcnlib.explain.gradcam import Maps, RelevanceMap
@@ -154,7 +153,7 @@ def faithfulness(
         with observing(own, [], device=device) as forward:
             return _curves(forward, data.people(job.recording), job, steps, replacement)
 
-    alone = int((data.lengths * data.people_counts).max()) > _BATCH_FRAMES or usable_device(device).type != "cpu"
+    alone = int((data.lengths * data.people_counts).max()) > _BATCH_FRAMES or device != "cpu"
     found = on_copies(network, jobs, tested, alone=alone)
     for job, values in track(zip(jobs, found, strict=True), "Deleting and inserting", total=len(jobs), show=progress):
         i, unit, layers = job.recording, job.unit, maps[job.recording]

@@ -16,7 +16,6 @@ from torch import nn
 
 from stgcnlib.activations.axes import Axes
 from stgcnlib.activations.observe import INPUT
-from stgcnlib.devices import usable_device
 from stgcnlib.errors import SequenceError
 from stgcnlib.explain.baseline import moved
 from stgcnlib.explain.gradcam import BATCH_FRAMES, Maps, RelevanceMap, grad_cam_set
@@ -196,7 +195,7 @@ def _explain(
         )  # fmt: skip
 
     result: list[dict[str, RelevanceMap]] = [{} for _ in range(len(data))]
-    alone = int((data.lengths * data.people_counts).max()) > BATCH_FRAMES or usable_device(device).type != "cpu"
+    alone = int((data.lengths * data.people_counts).max()) > BATCH_FRAMES or device != "cpu"
     for own, found in zip(members.values(), on_copies(network, list(members), maps_of, alone=alone), strict=True):
         for i, each in zip(own, found, strict=True):
             result[i] = each

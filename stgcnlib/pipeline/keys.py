@@ -16,7 +16,6 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from stgcnlib.errors import StudyError, suggest
 from stgcnlib.pipeline.no_value import no_value_words
@@ -186,9 +185,9 @@ def _limit(rule: Any) -> str:
 
 
 def _default(name: str, field: FieldInfo) -> str:
-    value = field.get_default(call_default_factory=True)
-    if value is PydanticUndefined:
+    if field.is_required():
         return "must be given"
+    value = field.get_default(call_default_factory=True)
     if isinstance(value, BaseModel):
         return "the defaults below"
     if isinstance(value, tuple):

@@ -126,8 +126,8 @@ def test_a_node_without_neighbours_counts_1() -> None:
     [
         (np.zeros(3), r"shape \(3,\)"),
         (np.zeros((4, 2, 1)), "shape"),
-        (np.array(["a"] * 4), "no finite number"),
-        (np.array([0, np.nan, 1, 2]), "no finite number"),
+        (np.array(["a"] * 4), "not finite numbers"),
+        (np.array([0, np.nan, 1, 2]), "not finite numbers"),
         (np.ones(4), "all equal"),
     ],
 )
@@ -187,7 +187,7 @@ def test_the_probe_is_ridge_regression_without_the_own_group() -> None:
 
 def test_a_probe_needs_groups_and_variation() -> None:
     X, y = np.eye(6), np.arange(6.0)
-    with pytest.raises(GraphError, match="there is one"):
+    with pytest.raises(GraphError, match="there is only one group"):
         probe_estimates(X, y, groups=np.zeros(6, dtype=int))
     with pytest.raises(GraphError, match="only one value"):
         probe_estimates(X, np.array([0.0, 0, 0, 1, 2, 3]), groups=[0, 0, 0, 1, 1, 1])

@@ -60,7 +60,7 @@ def test_what_is_not_there_is_said_and_not_made(folder: Path) -> None:
     assert study.has("findings")
     assert not study.has("geometry")
     assert not study.has("noise")
-    with pytest.raises(ArtefactError, match=r"'geometry' is not there.*stgcnlib run .*study.yml -o "):
+    with pytest.raises(ArtefactError, match=r"'geometry' does not exist.*stgcnlib run .*study.yml -o "):
         study["geometry"]
     with pytest.raises(StudyError, match="no section 'noise'"):
         study["noise"]

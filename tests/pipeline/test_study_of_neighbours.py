@@ -131,7 +131,7 @@ def test_a_workbench_places_networks_by_their_nearest(both: tuple[StudyRun, Stud
 def test_noise_among_clean_recordings_is_refused_before_work(tmp_path: Path) -> None:
     fields = with_distances("neighbours")
     clean = StudyRun(Study.load({**fields, "noise": {**fields["noise"], "neighbours": "clean"}}), tmp_path)
-    with pytest.raises(StudyError, match=r"noise.neighbours is clean: .* set noise.neighbours to noisy"):
+    with pytest.raises(StudyError, match=r"noise.neighbours: clean .* set noise.neighbours to noisy"):
         clean.check()
     wide = StudyRun(Study.load({**fields, "graph": {**fields["graph"], "sigma": "pynnk"}}), tmp_path)
     with pytest.raises(StudyError, match=r"graph.sigma: pynnk reads all distances"):

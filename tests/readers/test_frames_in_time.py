@@ -462,6 +462,7 @@ def test_labels_of_a_table_and_of_labels_csv(tmp_path: Path) -> None:
     assert read(tmp_path).class_names == ("run",)
     (tmp_path / "labels.csv").write_text("name,label\nt,walk\n")
     with pytest.warns(
-        UserWarning, match=r"labels\.csv: its labels differ from those in 1 recordings .* t \('run', not 'walk'\)"
+        UserWarning,
+        match=r"labels\.csv: its labels differ from those in 1 recordings, which are used: t \('run', not 'walk'\)",
     ):
         assert read(tmp_path).class_names == ("run",)

@@ -73,7 +73,7 @@ def test_kinetics_label_files(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match=r"labels in 1 clips differ .* abcdefghijk \('juggling balls', not 'zumba'\)"):
         assert read(folder).labels.tolist() == [399]
     (tmp_path / "kinetics_val_label.json").rename(folder / "kinetics_val_label.json")
-    with pytest.warns(UserWarning, match="which is followed"):
+    with pytest.warns(UserWarning, match="which is used"):
         assert read(folder).class_names[399] == "zumba"
 
 
