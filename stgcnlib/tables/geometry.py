@@ -116,9 +116,11 @@ def layer_facts(geometry: LayerGeometry, *, layer: str) -> pd.DataFrame:
     if layer not in main.index:
         raise LayerNotFoundError(f"no layer {layer!r} was recorded; {suggest(layer, main.index)}")
     row = main.loc[layer]
+    low, high = float(row["low"]), float(row["high"])
+    sure = f"interval {low:.3f} to {high:.3f}" if np.isfinite([low, high]).all() else "no interval"
     facts = {
         "layer": f"{row['title']} ({layer})",
-        f"{geometry.measured} smoothness S": f"{row['smoothness']:.3f}, interval {row['low']:.3f} to {row['high']:.3f}",
+        f"{geometry.measured} smoothness S": f"{row['smoothness']:.3f}, {sure}",
         "lowest possible S": f"{row['floor']:.3f}, by the classes of the candidates",
         f"with shuffled {geometry.measured}s": spans(main.loc[[layer]], "null_mean", "null_low", "null_high", "{:.3f}")[
             0

@@ -184,7 +184,9 @@ def span(low: float, high: float, form: str) -> str:
 
 
 def interval(low: float, high: float, form: str, confidence: float) -> str:
-    """'95% interval 0.10 to 0.20'."""
+    """'95% interval 0.10 to 0.20', or 'no interval' where it is not known."""
+    if isnan(low) or isnan(high):
+        return "no interval"
     return f"{confidence:.0%} interval {span(low, high, form)}"
 
 

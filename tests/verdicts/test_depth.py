@@ -158,6 +158,7 @@ def test_without_an_interval_nothing_is_decided() -> None:
     assert [test.answer for test in verdict.tests] == [None] * 4
     assert verdict.holds is None
     assert "(no interval)" in verdict.text
+    assert "nan" not in verdict.text
 
 
 @pytest.mark.parametrize(

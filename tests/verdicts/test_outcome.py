@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stgcnlib.geometry.uncertainty import Estimate
-from stgcnlib.verdicts.outcome import Outcome, Test, answered, bullets, estimate
+from stgcnlib.verdicts.outcome import Outcome, Test, answered, bullets, estimate, interval
 
 NAN = float("nan")
 
@@ -35,6 +35,8 @@ def test_values_are_shown_in_their_unit() -> None:
 def test_an_interval_that_is_not_known_is_not_printed() -> None:
     assert estimate(0.5, 0.25, 0.75, ".2f") == "0.50 (0.25 to 0.75)"
     assert estimate(0.5, NAN, NAN, ".2f") == "0.50 (no interval)"
+    assert interval(0.25, 0.75, ".2f", 0.9) == "90% interval 0.25 to 0.75"
+    assert interval(NAN, NAN, ".2f", 0.9) == "no interval"
 
 
 @pytest.mark.parametrize(("holds", "word"), [(True, "Yes."), (False, "No."), (None, "Not decided.")])
