@@ -129,8 +129,9 @@ def _differs(control: dict[str, float], confidence: float) -> str:
     """How untrained networks differ, from untrained − trained: higher, or lower, by how much."""
     value, low, high = (control[key] for key in ("value", "low", "high"))
     ways = ("higher", "lower")
-    ends = directed_span(f"{low:z.3f}", f"{high:z.3f}", ways)
-    return f"{ways[0] if value >= 0 else ways[1]} by {abs(value):.3f} ({confidence:.0%} interval {ends})"
+    known = f"{confidence:.0%} interval {directed_span(f'{low:z.3f}', f'{high:z.3f}', ways)}"
+    sure = known if np.isfinite([low, high]).all() else "no interval"
+    return f"{ways[0] if value >= 0 else ways[1]} by {abs(value):.3f} ({sure})"
 
 
 def _caution(numbers: dict[str, Any]) -> str:
