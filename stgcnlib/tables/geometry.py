@@ -116,8 +116,8 @@ def layer_facts(geometry: LayerGeometry, *, layer: str) -> pd.DataFrame:
     if layer not in main.index:
         raise LayerNotFoundError(f"no layer {layer!r} was recorded; {suggest(layer, main.index)}")
     row = main.loc[layer]
-    low, high = float(row["low"]), float(row["high"])
-    sure = f"interval {low:.3f} to {high:.3f}" if np.isfinite([low, high]).all() else "no interval"
+    known = np.isfinite(row[["low", "high"]].to_numpy(dtype=np.float64)).all()
+    sure = f"interval {row['low']:.3f} to {row['high']:.3f}" if known else "no interval"
     facts = {
         "layer": f"{row['title']} ({layer})",
         f"{geometry.measured} smoothness S": f"{row['smoothness']:.3f}, {sure}",

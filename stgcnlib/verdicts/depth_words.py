@@ -8,7 +8,17 @@ import numpy as np
 
 from stgcnlib.geometry.layers import INITIAL, UNTRAINED
 from stgcnlib.groups import SUBJECT, neighbours_phrase, plural
-from stgcnlib.verdicts.outcome import FALLS, Test, directed_span, estimate, interval, left_out, listed, moves
+from stgcnlib.verdicts.outcome import (
+    FALLS,
+    Test,
+    directed_interval,
+    directed_span,
+    estimate,
+    interval,
+    left_out,
+    listed,
+    moves,
+)
 
 __all__ = ["because", "paragraph"]
 
@@ -129,8 +139,7 @@ def _differs(control: dict[str, float], confidence: float) -> str:
     """How untrained networks differ, from untrained − trained: higher, or lower, by how much."""
     value, low, high = (control[key] for key in ("value", "low", "high"))
     ways = ("higher", "lower")
-    known = f"{confidence:.0%} interval {directed_span(f'{low:z.3f}', f'{high:z.3f}', ways)}"
-    sure = known if np.isfinite([low, high]).all() else "no interval"
+    sure = directed_interval(low, high, ".3f", ways, confidence)
     return f"{ways[0] if value >= 0 else ways[1]} by {abs(value):.3f} ({sure})"
 
 

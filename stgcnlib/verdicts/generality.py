@@ -8,7 +8,7 @@ import pandas as pd
 
 from stgcnlib.groups import counted
 from stgcnlib.verdicts import depth
-from stgcnlib.verdicts.outcome import FALLS, Outcome, Test, decided, directed_span, moves, opening
+from stgcnlib.verdicts.outcome import FALLS, Outcome, Test, decided, directed_interval, moves, opening
 
 if TYPE_CHECKING:
     from stgcnlib.studies import Comparison
@@ -94,8 +94,7 @@ def _details(numbers: dict[str, Any], unequal: str) -> str:
     words = {True: "holds", False: "does not hold", None: "is not decided"}
     each = [
         f"{words[row['holds']]} for {row['study']} ({row['input']:.2f} at the input, {row['last']:.2f} at the last "
-        f"layer: {moves(row['fall'], '.3f')}, interval "
-        f"{directed_span(format(row['fall_low'], 'z.3f'), format(row['fall_high'], 'z.3f'), FALLS)})"
+        f"layer: {moves(row['fall'], '.3f')}, {directed_interval(row['fall_low'], row['fall_high'], '.3f', FALLS)})"
         for row in studies
     ]
     sentences = [

@@ -232,3 +232,13 @@ def left_out(count: int, unit: str | None) -> str:
     if unit is None or unit == "recording":
         return f"leaving out one of {count} random parts of the recordings at a time, with graphs made anew"
     return f"leaving out one of {count} {plural(unit)} at a time, with graphs made anew"
+
+
+def directed_interval(
+    low: float, high: float, form: str, ways: tuple[str, str], confidence: float | None = None
+) -> str:
+    """'95% interval rises by 0.510 to falls by 0.176' as of `directed_span`, or 'no interval' where it is not known."""
+    if isnan(low) or isnan(high):
+        return "no interval"
+    share = "" if confidence is None else f"{confidence:.0%} "
+    return f"{share}interval {directed_span(f'{low:z{form}}', f'{high:z{form}}', ways)}"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stgcnlib.geometry.uncertainty import Estimate
-from stgcnlib.verdicts.outcome import Outcome, Test, answered, bullets, estimate, interval
+from stgcnlib.verdicts.outcome import Outcome, Test, answered, bullets, directed_interval, estimate, interval
 
 NAN = float("nan")
 
@@ -50,3 +50,10 @@ def test_a_list_says_question_answer_and_text(holds: bool | None, word: str) -> 
 def test_no_value_is_shown_as_minus_zero(unit: str, zero: str) -> None:
     shown = Test("a question", 0.0, -1e-9, 1e-9, None, unit=unit).shown
     assert [shown(-1e-9), shown(1e-9)] == [zero, zero]
+
+
+def test_a_directed_interval_says_both_ways_or_that_there_is_none() -> None:
+    ways = ("falls", "rises")
+    assert directed_interval(-0.51, 0.176, ".3f", ways, 0.95) == "95% interval rises by 0.510 to falls by 0.176"
+    assert directed_interval(0.1, 0.2, ".1f", ways) == "interval 0.1 to 0.2"
+    assert directed_interval(NAN, NAN, ".3f", ways, 0.95) == "no interval"
