@@ -25,7 +25,7 @@ from stgcnlib.explain.gradcam import Maps, RelevanceMap
 from stgcnlib.explain.intervals import over_recordings
 from stgcnlib.groups import SUBJECT, resampled_groups
 from stgcnlib.networks.batches import check_fit, check_scores, network_batch
-from stgcnlib.networks.copies import on_copies
+from stgcnlib.networks.copies import on_copies, one_at_a_time
 from stgcnlib.progress import track
 from stgcnlib.sequences import SequenceSet
 
@@ -153,9 +153,17 @@ def faithfulness(
         with observing(own, [], device=device) as forward:
             return _curves(forward, data.people(job.recording), job, steps, replacement)
 
-    alone = int((data.lengths * data.people_counts).max()) > _BATCH_FRAMES or device != "cpu"
-    found = on_copies(network, jobs, tested, alone=alone)
-    for job, values in track(zip(jobs, found, strict=True), "Deleting and inserting", total=len(jobs), show=progress):
+    alone = one_at_a_time(data, _BATCH_FRAMES, device)
+    with observing(network, [], device=device):  # it goes to its device once, and not for each job
+        found = list(
+            track(
+                on_copies(network, jobs, tested, alone=alone),
+                "Deleting and inserting",
+                total=len(jobs),
+                show=progress,
+            )
+        )
+    for job, values in zip(jobs, found, strict=True):
         i, unit, layers = job.recording, job.unit, maps[job.recording]
         chance, motion = values[len(layers) : -1], values[-1]
         for own, (name, each) in zip(values, layers.items(), strict=False):

@@ -23,7 +23,7 @@ from stgcnlib.explain.intervals import known_mean, over_recordings
 from stgcnlib.explain.likeness import rank_correlation, similarity
 from stgcnlib.groups import SUBJECT, resampled_groups
 from stgcnlib.networks.batches import check_fit
-from stgcnlib.networks.copies import on_copies
+from stgcnlib.networks.copies import on_copies, one_at_a_time
 from stgcnlib.sequences import SequenceSet
 
 __all__ = ["is_signed", "randomisation"]
@@ -195,7 +195,7 @@ def _explain(
         )  # fmt: skip
 
     result: list[dict[str, RelevanceMap]] = [{} for _ in range(len(data))]
-    alone = int((data.lengths * data.people_counts).max()) > BATCH_FRAMES or device != "cpu"
+    alone = one_at_a_time(data, BATCH_FRAMES, device)
     for own, found in zip(members.values(), on_copies(network, list(members), maps_of, alone=alone), strict=True):
         for i, each in zip(own, found, strict=True):
             result[i] = each

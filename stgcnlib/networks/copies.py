@@ -11,9 +11,10 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from stgcnlib.sequences import SequenceSet
 from stgcnlib.threads import INFERENCE_THREADS, pass_threads, torch_threads
 
-__all__ = ["on_copies"]
+__all__ = ["on_copies", "one_at_a_time"]
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -55,6 +56,12 @@ def on_copies(
             yield from pool.map(run, jobs)
         finally:
             pool.shutdown(cancel_futures=True)  # when interrupted, each thread ends with the job that it is at
+
+
+def one_at_a_time(data: SequenceSet, frames: int, device: str) -> bool:
+    """Whether passes run one at a time: recordings longer than a batch of `frames` may take too much memory together,
+    and passes on another `device` than the processor share it."""
+    return device != "cpu" or int((data.lengths * data.people_counts).max()) > frames
 
 
 def _copies(network: nn.Module, count: int) -> list[nn.Module]:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from stgcnlib.devices import usable_device
 from stgcnlib.errors import SequenceError
 from stgcnlib.networks.batches import check_fit, check_numbers, check_scores, equal_batches, network_batch
-from stgcnlib.networks.copies import on_copies
+from stgcnlib.networks.copies import on_copies, one_at_a_time
 from stgcnlib.sequences import SequenceSet
 
 __all__ = ["Evaluation", "TargetEvaluation", "TargetLoss", "evaluate", "evaluate_targets", "target_scale"]
@@ -192,8 +192,7 @@ def _outputs(network: nn.Module, data: SequenceSet, device: str) -> NDArray[np.f
             check_numbers(score, "the network's outputs", data.names[i])
         return values
 
-    # With recordings longer than a batch, passes run one at a time: several could take too much memory.
-    alone = int((data.lengths * data.people_counts).max()) > BATCH_FRAMES or place.type != "cpu"
+    alone = one_at_a_time(data, BATCH_FRAMES, place.type)
     try:
         network.eval().to(place)
         for batch, scores in zip(batches, on_copies(network, batches, scores_of, alone=alone), strict=True):
