@@ -46,6 +46,7 @@ class Tasks:
         self._folder, self._opened = Path(folder), opened
         self._executor: Executor | None = None
         self._calls = 0
+        self._last: tuple[Any, Path] | None = None
 
     def __enter__(self) -> Tasks:
         return self
@@ -63,7 +64,8 @@ class Tasks:
         The n-th call has to be the same call in each attempt. Function, what is shared and items have to be picklable
         where there is an executor; items and results in any case.
 
-        `shared` goes into each call as it is, `items` one by one.
+        `shared` goes into each call as it is, `items` one by one. It is written once for calls that follow each other
+        with the same object, so it must not change.
         """
         home = self._folder / f"{self._calls:03d}"
         self._calls += 1
@@ -124,9 +126,11 @@ class Tasks:
 
     def _shared(self, value: Any) -> Path:
         """A file with what tasks share, named by its content, since the calls of an artefact often share the same."""
-        file = self._folder / f"shared-{uuid.uuid4().hex}.pkl"
-        _keep(file, value)
-        return file.replace(file.with_name(f"shared-{fingerprint_file(file)}.pkl"))
+        if self._last is None or self._last[0] is not value:
+            file = self._folder / f"shared-{uuid.uuid4().hex}.pkl"
+            _keep(file, value)
+            self._last = value, file.replace(file.with_name(f"shared-{fingerprint_file(file)}.pkl"))
+        return self._last[1]
 
 
 @dataclass(frozen=True)

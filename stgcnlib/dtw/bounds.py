@@ -90,14 +90,12 @@ class Bounds:
         return cls(DenseCosts(model, operand, operand), order, limits, exclusion, slack)
 
     def tiles(self) -> list[BoundTile]:
-        """All tiles of the upper triangle."""
+        """All tiles of the upper triangle; those of the longest sequences first, so that no long one comes last."""
         edges = range(0, len(self.order), TILE_SEQUENCES)
         stops = [min(start + TILE_SEQUENCES, len(self.order)) for start in edges]
-        return [
-            BoundTile(first, last, begin, end)
-            for row, (first, last) in enumerate(zip(edges, stops, strict=True))
-            for begin, end in list(zip(edges, stops, strict=True))[row:]
-        ]
+        sides = list(zip(edges, stops, strict=True))
+        last = reversed(range(len(sides)))
+        return [BoundTile(*rows, *sides[column]) for column in last for rows in sides[: column + 1]]
 
     def lowered(
         self, costs: NDArray[np.float64], rows: NDArray[np.int64], columns: NDArray[np.int64]

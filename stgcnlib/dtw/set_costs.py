@@ -76,7 +76,8 @@ class SetCosts:
     def tasks(self, pairs: NDArray[np.int64]) -> list[NDArray[np.int64]]:
         """Which of the pairs (P, 2) belong to one task: all if the frames are in memory, else some of two blocks.
 
-        A task has at most a `TASKS`-th of the pairs, so that two workers end at about the same time.
+        A task has at most a `TASKS`-th of the pairs, and those with most pairs come first, so that two workers end at
+        about the same time.
         """
         if self.source.whole is not None:
             return [np.arange(len(pairs))]
@@ -86,7 +87,8 @@ class SetCosts:
         members = np.argsort(tile, kind="stable")
         most = max(LEAST_PAIRS, -(-len(pairs) // TASKS))
         tiles = np.split(members, np.flatnonzero(np.diff(tile[members])) + 1)
-        return [part for own in tiles for part in np.array_split(own, -(-len(own) // most))]
+        parts = [part for own in tiles for part in np.array_split(own, -(-len(own) // most))]
+        return sorted(parts, key=len, reverse=True)
 
     @cached_property
     def everything(self) -> TileCosts:

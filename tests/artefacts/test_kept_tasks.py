@@ -82,6 +82,30 @@ def test_what_calls_share_is_written_once(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("shared-*.pkl"))) == 2
 
 
+class Counted:
+    """A number that knows how often it was written."""
+
+    def __init__(self, value: int) -> None:
+        self.value, self.written = value, 0
+
+    def __reduce__(self) -> tuple[type[Counted], tuple[int]]:
+        self.written += 1
+        return Counted, (self.value,)
+
+
+def plus(shared: Counted, item: int) -> int:
+    return shared.value + item
+
+
+def test_the_same_object_is_not_written_again_for_the_next_call(tmp_path: Path) -> None:
+    first, second = Counted(10), Counted(20)
+    with Tasks(tmp_path, pool) as tasks:
+        assert [list(tasks.map(plus, first, [1, 2])) for _ in range(3)] == [[11, 12]] * 3
+        assert list(tasks.map(plus, second, [1, 2])) == [21, 22]
+        assert list(tasks.map(plus, first, [3])) == [13]
+    assert (first.written, second.written) == (2, 1)
+
+
 def test_an_item_of_other_content_is_another_task(tmp_path: Path) -> None:
     assert list(Tasks(tmp_path).map(fragile, 0, [1, 2, 3])) == [1, 4, 9]
     assert list(Tasks(tmp_path).map(fragile, 0, [1, 5, 3])) == [1, 25, 9]

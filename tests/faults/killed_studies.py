@@ -1,4 +1,4 @@
-"""A study's command that is killed again and again, and what it leaves: processes, files and tables."""
+"""A study's command that is killed, or runs out of disk, again and again: what it leaves: processes, files, tables."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -97,14 +97,9 @@ class KilledStudy:
         before = None if sign is None else _state(self.output / sign)
         there = set(self.temporary.rglob("*"))  # of a run before, all of whose processes were killed
         process = self._start()
-        deadline = time.monotonic() + LONGEST
         family: list[psutil.Process] = []
         try:
-            while sign is not None and process.poll() is None and _state(self.output / sign) in (None, before):
-                assert time.monotonic() < deadline, f"{sign} did not change"
-                time.sleep(0.002)
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(delay)
+            self._wait(process, sign, before, delay)
             with suppress(psutil.NoSuchProcess):
                 family = psutil.Process(process.pid).children(recursive=True)
             if process.poll() is not None:
@@ -131,12 +126,40 @@ class KilledStudy:
             self.left += [f"connection: {path.name}" for path in new if path.suffix == ".json"]
         return True
 
+    def starve(self, sign: Path, delay: float, fill: Callable[[], object]) -> bool:
+        """Run, and take what it needs so many seconds after a path has changed; it ends by itself.
+
+        Returns:
+            Whether it ended with an error, which has to be of a full disk; otherwise it needed no more.
+        """
+        before = _state(self.output / sign)
+        process = self._start()
+        try:
+            self._wait(process, sign, before, delay)
+            fill()
+            code = process.wait(LONGEST)
+        finally:
+            process.kill()
+            process.wait()
+            self._look([])
+        return code != 0
+
+    def _wait(self, process: subprocess.Popen[bytes], sign: Path | None, before: int | None, delay: float) -> None:
+        """Until so many seconds after a path has changed, or the end of the process."""
+        deadline = time.monotonic() + LONGEST
+        while sign is not None and process.poll() is None and _state(self.output / sign) in (None, before):
+            assert time.monotonic() < deadline, f"{sign} did not change"
+            time.sleep(0.002)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(delay)
+
     def complaints(self) -> str:
         """What the last command wrote."""
         return (self.home / "stderr.txt").read_text(errors="replace")[-3000:]
 
     def _start(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-P", "-c", START.format(self.stages), "run", "study.yml", "-o", "out"]
+        command = [sys.executable, "-P", "-c", START.format(self.stages), "run", "study.yml"]
+        command += ["-o", os.path.relpath(self.output, self.home)]
         environment = os.environ | {MARK: str(self.home), "TMPDIR": str(self.temporary)}
         with (self.home / "stderr.txt").open("wb") as errors:
             return subprocess.Popen(

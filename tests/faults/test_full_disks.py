@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import shutil
 import subprocess
@@ -13,13 +15,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from killed_studies import KilledStudy, differing, files_of
 from pydantic import BaseModel
+from small_study import SMALL
 
 from stgcnlib import SequenceSet, load_network
 from stgcnlib.artefacts import ARRAYS, JSON, TABLE, Artefact, Artefacts, Line
 from stgcnlib.errors import OutputError
 from stgcnlib.files import atomic_folder, write_text
 from stgcnlib.networks import save_checkpoint
+from stgcnlib.pipeline.execute import partial_path
+from stgcnlib.pipeline.verify import verify_study
 
 Disk = Callable[[str], Path]
 
@@ -138,3 +144,57 @@ def test_every_writer_says_that_the_disk_is_full(disk: Disk, small_set: Sequence
         with pytest.raises(OutputError, match=f"{name}: cannot be written .No space left on device"):
             write()
         assert list(home.iterdir()) == [], name
+
+
+def fill(home: Path) -> None:
+    """Take all room that is left on a disk."""
+    with (home / "filler").open("wb", buffering=0) as stream:
+        for size in (2**20, 2**12):
+            with contextlib.suppress(OSError):
+                while True:
+                    stream.write(bytes(size))
+
+
+def take_files(home: Path) -> None:
+    """Take all files that a disk still may hold."""
+    (home / "files").mkdir()
+    with contextlib.suppress(OSError):
+        for number in itertools.count():
+            (home / "files" / str(number)).touch()
+
+
+SIGNS = {
+    "while results are made": Path("artefacts", ".unfinished"),
+    "as a page is begun": partial_path(Path("notebooks", "00_data.ipynb")),
+    "as a later page is begun": partial_path(Path("notebooks", "03_ds_graphs.ipynb")),
+    "as a page is written": Path("pages", "04_geometry.html"),
+    "after the last notebook": Path("notebooks", "09_summary.ipynb"),
+}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("take", [fill, take_files])
+def test_a_run_goes_on_after_its_disk_was_full(
+    disk: Disk, tmp_path: Path, take: Callable[[Path], None], tally: Callable[..., None]
+) -> None:
+    """Also while pages are made: the command ends with the cause, and with room it comes to the same tables."""
+    undisturbed = KilledStudy(tmp_path / "undisturbed", SMALL)
+    undisturbed.run()
+    study, home = KilledStudy(tmp_path / "starved", SMALL), disk("size=1g,nr_inodes=20k")
+    study.output = home / "out"
+    injected = 0
+    for when, sign in SIGNS.items():
+        if study.starve(sign, 0.0, lambda: take(home)):
+            injected += 1
+            said = study.complaints()
+            assert "No space left on device" in said, (when, said)
+            assert "Traceback" not in said, (when, said)
+        for taken in (home / "filler", home / "files"):
+            shutil.rmtree(taken) if taken.is_dir() else taken.unlink(missing_ok=True)
+    study.run()
+    tally("disks full during a run", injected=injected, survived=injected)
+    assert injected >= len(SIGNS) - 1
+    assert differing(undisturbed.output / "tables", study.output / "tables") == []
+    assert files_of(study.output) == files_of(undisturbed.output)
+    assert verify_study(study.output).problems == ()
+    assert (study.lost, study.orphans, study.left) == ([], [], [])

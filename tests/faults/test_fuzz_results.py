@@ -175,7 +175,7 @@ def test_some_changed_results(tmp_path_factory: pytest.TempPathFactory, tmp_path
 @pytest.mark.long
 @pytest.mark.usefixtures("believed")
 def test_many_changed_results(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, tally: Any) -> None:
-    fuzz(Path(shutil.copytree(full_study(tmp_path_factory), tmp_path / "study")), 8000, tally)
+    fuzz(Path(shutil.copytree(full_study(tmp_path_factory), tmp_path / "study")), 10_000, tally)
 
 
 def test_files_that_claim_more_than_they_hold_cost_nothing(tmp_path: Path, small_set: SequenceSet) -> None:

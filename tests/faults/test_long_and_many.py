@@ -161,6 +161,23 @@ def test_long_ones_take_no_more_than_3_gib(
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("options", [SMALL, {}])
+def test_the_longest_that_fits_takes_no_more_than_3_gib(
+    tmp_path: Path, options: dict[str, Any], tally: Callable[..., None]
+) -> None:
+    study = write(tmp_path, [20] * 11 + [100_000], options=options)
+    with pytest.raises(StudyError) as caught:
+        StudyRun(study, tmp_path / "asked").check()
+    said = re.search(r"About ([\d,]+) frames fit", str(caught.value))
+    assert said is not None
+    write(tmp_path, [20] * 11 + [int(said[1].replace(",", ""))], options=options)
+    refused, peak = taken(tmp_path, "activations/trained", "geometry", "statistics", "maps", "summary")
+    tally("recordings just short enough", tried=1, refused=int(bool(refused)), within=int(peak < LIMIT))
+    assert not refused
+    assert peak < LIMIT
+
+
+@pytest.mark.long
 def test_ten_thousand_short_ones_take_no_more_than_3_gib(tmp_path: Path, tally: Callable[..., None]) -> None:
     write(tmp_path, [5] * 10_000)
     refused, peak = taken(tmp_path, "activations/trained", "geometry", "statistics", "summary")
