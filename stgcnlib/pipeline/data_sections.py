@@ -90,14 +90,14 @@ class Data(Section):
 
     Args:
         path: file or folder of the recordings; or `demo` or `sensor-demo`, which are generated.
-        format: of the recordings, such as `ntu-rgb+d`; docs/formats.md lists them.
+        format: format of the recordings, such as `ntu-rgb+d`; docs/formats.md lists them.
         normalize: whether bodies are centred, set upright, turned to the front and scaled to a trunk of length 1.
         centre: what is centred: the path of the body as a whole (`sequence`), or every frame by itself.
         published: names of the preparations that a checkpoint expects, in place of `normalize`, such as `ntu`;
             docs/formats.md lists them.
         skip: file that lists recordings to leave out, one name per line.
-        layout: of the joints, by name or as a YAML file, for data that do not contain it.
-        pattern: of the paths of your own tables, such as '{subject}/{label}_{trial}.csv'.
+        layout: layout of the joints, by name or as a YAML file, for data that do not contain it.
+        pattern: what the paths of your own tables say, such as '{subject}/{label}_{trial}.csv'.
         names: file of the recordings' names, one per line, for data that do not contain them.
         classes: names of the classes whose recordings are used, empty for all; classes keep their numbers.
         drop_duplicates: whether test recordings with exactly the numbers of a training recording are left out, and in

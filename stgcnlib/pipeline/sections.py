@@ -54,14 +54,14 @@ class Training(Section):
         epochs: how often every training recording is seen.
         batch_size: most recordings in a batch.
         learning_rate: highest rate of the cycle.
-        weight_decay: of AdamW, on everything but biases and batch norm.
+        weight_decay: weight decay of AdamW, on everything but biases and batch norm.
         loss: what is minimised: cross-entropy of classes, or the mean square (mse) or absolute error (mae) of targets.
         label_smoothing: share of a class's target that is spread over all classes.
         frames: number of frames to which every batch is resampled; None: near the recordings' own lengths.
         augment: whether recordings are varied: true, false, `mirror` (as true, and left and right are swapped in half
             of them), or a section with the single amounts.
         patience: epochs without a better result on a held-out fifth of the training part after which training stops.
-        precision: of the products; `bfloat16` is about twice as fast on processors that support it, and slow on others.
+        precision: number format of the products; `bfloat16` is about twice as fast on processors that support it, and slow on others.
         threads: number of processor threads of a training; another number rounds sums in another order.
     """
 
@@ -85,7 +85,7 @@ class Network(Section):
         name: one of the zoo, `auto` for the family of the checkpoint, or `package.module:factory` for one of your own.
         folder: where the module of a network of your own lies; a path.
         checkpoint: file of trained weights; no network is trained then. A path.
-        options: of the network, by name, such as its size; docs/networks.md lists those of each family.
+        options: options of the network, by name, such as its width; docs/networks.md lists those of each family.
         axes: names of the axes of its layers' outputs, such as "N C T V": for all layers, or by a layer's name or a
             pattern.
         training: how it is trained.
@@ -223,7 +223,7 @@ class Graph(Section):
         sigma: width of the Gaussian kernel: a rule, or a number in the unit of the distances.
         symmetrize: how the two directions of an edge are joined: the larger, the mean or the smaller (`mutual`) weight,
             or the published code's rule.
-        solver: of the NNK weights: exact, or as the published code.
+        solver: how NNK weights are solved for: exactly, or as the published code does.
         part: which recordings are nodes: those of the test part, of the training part, or both.
         sample: have only some of the recordings of the part as nodes; None: all.
         leave_out: name of the group whose members are no neighbours of each other; `auto`: subject, else block, where
@@ -247,7 +247,7 @@ class Geometry(Section):
 
     Args:
         permutations: number of shuffles of the labels, for the smoothness that chance gives.
-        confidence: of all intervals, as a share; 0.95 gives 95% intervals.
+        confidence: confidence of all intervals, as a share; 0.95 gives 95% intervals.
         resample: name of the group whose recordings intervals leave out as a whole, one at a time; `auto`: subject,
             else block, where the data has it; None: random parts of the recordings.
     """
@@ -393,8 +393,8 @@ class Source(Section):
         classes: the source's classes among the study's: how many first ones, or their names; the others are the target.
         checkpoint: file of a network that was trained on the source; a path.
         path: another data set, whose recordings have the same layout; a path.
-        format: of that data set, as `data.format`.
-        split: of that data set, as `data.split`.
+        format: format of that data set, as `data.format`.
+        split: which recordings of that data set train and which test, as `data.split`.
     """
 
     classes: Whole | tuple[str, ...] | None = None
