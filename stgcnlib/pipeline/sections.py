@@ -61,7 +61,8 @@ class Training(Section):
         augment: whether recordings are varied: true, false, `mirror` (as true, and left and right are swapped in half
             of them), or a section with the single amounts.
         patience: epochs without a better result on a held-out fifth of the training part after which training stops.
-        precision: number format of the products; `bfloat16` is about twice as fast on processors that support it, and slow on others.
+        precision: number format of the products; `bfloat16` is about twice as fast on processors that support it, and
+            slow on others.
         threads: number of processor threads of a training; another number rounds sums in another order.
     """
 
