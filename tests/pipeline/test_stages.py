@@ -153,7 +153,7 @@ def test_a_watch_sees_the_run_from_before_its_first_stage_to_its_end(tmp_path: P
     (output / "break").touch()
     with pytest.raises(StageError):
         run(output, notebooks, watch=watch, force="05_layer")
-    assert seen[2:] == ["skipped skipped waiting skipped", "raised", "failed"]
+    assert seen[2:] == ["skipped skipped skipped waiting", "raised", "failed"]
 
 
 def test_a_kernel_that_dies_is_an_error_not_a_hang(tmp_path: Path) -> None:
