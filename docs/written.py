@@ -198,11 +198,10 @@ def study_file() -> str:
 
 
 def _section(section: KeySection) -> str:
-    described = any(key.words for key in section.keys)
-    heads = ["key", "values", "default", *(["what it is"] if described else [])]
+    heads = ["key", "values", "default", "what it is"]
     lines = [heads, ["---"] * len(heads)]
     for key in section.keys:
         name = key.name.rpartition(".")[2]
-        lines.append([f"`{name}`", key.values, key.default, *([key.words] if described else [])])
+        lines.append([f"`{name}`", key.values, key.default, key.words])
     table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
     return f"## {section.name or 'At the top'}\n\n{section.words}\n\n{table}\n"

@@ -95,16 +95,19 @@ def estimate(
     ] = None,
     workers: Annotated[int | None, typer.Option("--workers", min=1, help="Results and notebooks at a time.")] = None,
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON: seconds and bytes.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="As JSON: seconds, bytes, and the keys that shorten it.")
+    ] = False,
     trust: Trusted = False,
 ) -> None:
     """Say what a study would take of time, memory and disk, from short measurements here; nothing is written."""
     import json
+    from dataclasses import asdict
 
     from stgcnlib.pipeline.board import tell
     from stgcnlib.pipeline.estimate import check_room, find_room
     from stgcnlib.pipeline.estimate import estimate as measure
-    from stgcnlib.pipeline.estimate.shorter import shorter_lines
+    from stgcnlib.pipeline.estimate.shorter import shorter_lines, shorter_stages
     from stgcnlib.pipeline.estimate.shown import forecast_lines, forecast_table
     from stgcnlib.pipeline.finding import study_folder
     from stgcnlib.pipeline.study import Study
@@ -120,7 +123,8 @@ def estimate(
         found = measure(study, folder, workers=workers, tell=step)
     room = find_room(folder)
     if as_json:
-        typer.echo(json.dumps(found.plain(), indent=1))
+        shorter = [asdict(stage) for stage in shorter_stages(found, loaded)]
+        typer.echo(json.dumps({**found.plain(), "shorter": shorter}, indent=1))
     else:
         console.print(forecast_table(found))
         for line in [*forecast_lines(found, room, folder), *shorter_lines(found, loaded)]:

@@ -6,11 +6,14 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 import yaml
 
 import stgcnlib
@@ -103,6 +106,8 @@ def test_every_key_of_a_study_has_a_row() -> None:
     keys = set(re.findall(r"^\| `(\w+)` \|", page, re.M))
     assert keys >= set(Study.model_fields)
     assert "| `k` | whole number or null" in page
+    rows = re.findall(r"^\| `\w+` \|.*$", page, re.M)
+    assert all(len(row.split(" | ")) == 4 for row in rows), [row for row in rows if len(row.split(" | ")) != 4]
     assert "| `metric` | `euclidean` or `sqeuclidean` or `cosine` | `euclidean` |" in page
 
 
@@ -111,6 +116,39 @@ def test_every_command_has_a_heading() -> None:
     registered = {str(command.name or command.callback.__name__) for command in written.app.registered_commands}
     assert set(re.findall(r"^## stgcnlib ([\w-]+)$", page, re.M)) == registered
     assert "| `--output`, `-o` | Folder for everything made" in page
+
+
+def places(name: str) -> bool:
+    """Whether `stgcnlib.name` is there, as an attribute or a module."""
+    found: Any = stgcnlib
+    for place, part in enumerate(parts := name.split(".")):
+        if not hasattr(found, part):
+            try:
+                importlib.import_module(f"stgcnlib.{'.'.join(parts[: place + 1])}")
+            except ImportError:
+                return False
+        found = getattr(found, part)
+    return True
+
+
+def test_every_name_that_a_page_gives_with_its_room_is_there() -> None:
+    pages = [*PAGES, ROOT / "README.md", ROOT / "benchmarks" / "README.md"]
+    said = {name for page in pages for name in re.findall(r"(?<![\w/.])stgcnlib\.([a-z]\w*(?:\.\w+)*)", read(page))}
+    said = {name for name in said if name.rpartition(".")[2] not in ("py", "yml")}
+    assert len(said) > 20
+    assert sorted(name for name in said if not places(name)) == []
+
+
+def test_every_option_that_a_page_gives_is_one_of_its_command() -> None:
+    group: Any = typer.main.get_command(written.app)
+    known = {
+        name: {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+        for name, command in group.commands.items()
+    }
+    for page in [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "benchmarks" / "README.md"]:
+        for name, rest in re.findall(r"\bstgcnlib ([a-z]+)\b([^`|#\n]*)", read(page)):
+            for option in re.findall(r"(?<!\S)--?[a-z][\w-]*", rest if name in known else ""):
+                assert option in {*known[name], "--help"}, (page.name, name, option)
 
 
 def test_the_citation_is_of_this_version() -> None:

@@ -110,7 +110,7 @@ def needed_reach(indices: ArrayLike, parts: ArrayLike, k: int, *, nodes: ArrayLi
 
     Args:
         indices: (n, R) neighbours among N recordings, nearest first.
-        parts: (N,) part of each recording, from 0, as of `stgcnlib.geometry.deletion_groups`; a recording's own part
+        parts: (N,) part of each recording, from 0, as of `geometry.uncertainty.deletion_groups`; a recording's own part
             does not count, since the recording is left out with it.
         k: neighbours, at least 1.
         nodes: (n,) recordings to which the rows belong; None: all N in order.

@@ -152,7 +152,7 @@ def noise_loss(table: pd.DataFrame, accuracy: pd.DataFrame) -> Figure:
     handles += axes[0, 0].plot([], [], color=MUTED, linestyle=(0, (4, 3)), linewidth=1, label=f"limit {LIMIT:.0%}")
     figure.legend(handles=handles, loc="outside upper right", ncols=len(handles))
     figure.supylabel(
-        "share lost, of what training gained" if gained else "share lost, of the way to chance", fontsize=9
+        f"share lost (below 0: gained),\nof {'what training gained' if gained else 'the way to chance'}", fontsize=9
     )
     return figure
 

@@ -22,7 +22,13 @@ def read_with(path: str) -> tuple[str, ...]:
 
 
 class Demo(Section):
-    """Size of the embedded data set; used with ``path: demo``."""
+    """Size of the embedded data set; used with ``path: demo``.
+
+    Args:
+        subjects: number of people.
+        repeats: number of recordings of each action by each person.
+        noise: standard deviation of the sensor noise, in metres.
+    """
 
     subjects: Whole = Field(8, ge=2)
     repeats: Whole = Field(4, ge=1)
@@ -30,7 +36,13 @@ class Demo(Section):
 
 
 class SensorDemo(Section):
-    """Size of the generated sensor network; used with ``path: sensor-demo``."""
+    """Size of the generated sensor network; used with ``path: sensor-demo``.
+
+    Args:
+        sensors: number of sensors.
+        days: number of days of 96 frames.
+        noise: standard deviation of the measurement, in multiples of the signal's.
+    """
 
     sensors: Whole = Field(20, ge=6)
     days: Whole = Field(24, ge=1)
@@ -40,8 +52,15 @@ class SensorDemo(Section):
 class Windows(Section):
     """How long series are cut into recordings with a real target: `stgcnlib.transforms.windows`.
 
-    The target is the mean of one `channel` over `joints` (indices or names; `None`: all) in the `horizon` frames after
-    a window.
+    The target is the mean of one channel over some joints in the frames after a window.
+
+    Args:
+        length: frames of a window.
+        stride: frames from the begin of one window to that of the next.
+        horizon: frames after a window whose mean is its target.
+        block: frames of a block of time, a day say; windows of one block are no neighbours of each other.
+        joints: over which the mean is taken, by index or name.
+        channel: number of the channel of which the mean is taken, from 0.
     """
 
     length: Whole = Field(24, ge=1)
@@ -53,7 +72,13 @@ class Windows(Section):
 
 
 class Split(Section):
-    """Which recordings train and which test, by the values of one group."""
+    """Which recordings train and which test, by the values of one group.
+
+    Args:
+        by: name of the group, such as subject or trial.
+        train: values of the group whose recordings are the training part.
+        test: values of the group whose recordings are the test part.
+    """
 
     by: str = "subject"
     train: tuple[Whole | str, ...] = Field((1, 3, 5, 7), min_length=1)
@@ -63,15 +88,27 @@ class Split(Section):
 class Data(Section):
     """Recordings: where they are, how they are prepared and split.
 
-    `target` is what the network predicts for a recording: its "class", or a real "value". `windows` cut each
-    recording, a long series, into many short ones with such a value.
-    `published` names transforms that a checkpoint expects (`stgcnlib.transforms.PUBLISHED`), in place of `normalize`;
-    `skip` is a file that lists recordings to leave out, one name per line; `layout` (a name or a YAML file), `pattern`
-    and `names` (a file) are arguments of `stgcnlib.read`, for data that do not contain them; `classes` names the
-    classes whose recordings are used (empty: all), and classes keep their numbers; `drop_duplicates` leaves
-    out test recordings that have exactly the same numbers as a training recording, and in each part all but one of
-    equal recordings; of each recording every `frame_step`-th frame is kept, from the first on. `split: null`: there is
-    no training part, and all recordings are in the test part; the default for a network from a checkpoint.
+    Args:
+        path: file or folder of the recordings; or `demo` or `sensor-demo`, which are generated.
+        format: format of the recordings, such as `ntu-rgb+d`; docs/formats.md lists them.
+        normalize: whether bodies are centred, set upright, turned to the front and scaled to a trunk of length 1.
+        centre: what is centred: the path of the body as a whole (`sequence`), or every frame by itself.
+        published: names of the preparations that a checkpoint expects, in place of `normalize`, such as `ntu`;
+            docs/formats.md lists them.
+        skip: file that lists recordings to leave out, one name per line.
+        layout: layout of the joints, by name or as a YAML file, for data that do not contain it.
+        pattern: what the paths of your own tables say, such as '{subject}/{label}_{trial}.csv'.
+        names: file of the recordings' names, one per line, for data that do not contain them.
+        classes: names of the classes whose recordings are used, empty for all; classes keep their numbers.
+        drop_duplicates: whether test recordings with exactly the numbers of a training recording are left out, and in
+            each part all but one of equal recordings.
+        frame_step: every how many frames one is kept, from the first on; 1 keeps all.
+        target: what the network predicts for a recording: its class, or a real value.
+        windows: how each recording, a long series, is cut into many short ones with a real value.
+        demo: size of the embedded data set.
+        sensor_demo: size of the generated sensor network.
+        split: which recordings train and which test; None: all are in the test part, as is the default for a network
+            from a checkpoint.
     """
 
     path: str = "demo"

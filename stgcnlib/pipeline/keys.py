@@ -34,7 +34,7 @@ class Key:
         name: with the sections that it lies in, such as "network.training.epochs".
         values: what may stand there.
         default: what holds where it is left out.
-        words: what it is, where its section describes its keys one by one.
+        words: what it is or does, and its unit; from the list of its section's docstring.
     """
 
     name: str
@@ -110,7 +110,7 @@ def find_keys(model: type[BaseModel], wanted: str = "") -> list[KeySection]:
 
 
 def key_lines(model: type[BaseModel], wanted: str = "") -> Iterator[str]:
-    """The keys that `find_keys` gives as lines for a terminal: below each section's words a line for each of its keys.
+    """The keys that `find_keys` gives as lines for a terminal: below each section's words its keys with theirs.
 
     Args:
         model: of the whole file.
@@ -125,13 +125,12 @@ def key_lines(model: type[BaseModel], wanted: str = "") -> Iterator[str]:
         yield section.name or "at the top of the file"
         for paragraph in section.words.split("\n\n"):
             yield from textwrap.wrap(paragraph, WIDTH, initial_indent="  ", subsequent_indent="  ")
-        rows = [("key", "default", "values")]
-        rows += [
-            (key.name, _plain(key.default), "; ".join(filter(None, (key.values, key.words)))) for key in section.keys
-        ]
+        rows = [("key", "default", "values", "")]
+        rows += [(key.name, _plain(key.default), _plain(key.values), _plain(key.words)) for key in section.keys]
         widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
-        for key, default, values in rows:
+        for key, default, values, words in rows:
             yield f"    {key:<{widths[0]}}  {default:<{widths[1]}}  {values}"
+            yield from textwrap.wrap(words, WIDTH, initial_indent=" " * 8, subsequent_indent=" " * 8)
 
 
 def section_model(annotation: Any) -> type[BaseModel] | None:
@@ -143,7 +142,7 @@ def section_model(annotation: Any) -> type[BaseModel] | None:
 
 
 def _described(model: type[BaseModel]) -> tuple[str, dict[str, str]]:
-    """What a section is, and what its keys are, by name, if its docstring lists them as arguments."""
+    """What a section is, and what its keys are, by name, from the arguments that its docstring lists."""
     text = inspect.cleandoc(model.__doc__ or "").replace("``", "`").replace("`None`", "`null`")
     words, _, listed = text.partition("\n\nArgs:\n")
     each = re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", listed, re.MULTILINE)

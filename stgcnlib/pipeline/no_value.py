@@ -62,7 +62,7 @@ NO_VALUE: Mapping[str, str] = {
     "transfer.source.checkpoint": "not used",
     "transfer.source.path": "not used",
     "transfer.source.format": "found by the content of the files",
-    "transfer.source.split": "none",
+    "transfer.source.split": "as data.split",
     "transfer.frozen": "all numbers of blocks",
     "compute.workers": "as many as cores",
     "compute.memory_limit": "none",

@@ -93,7 +93,7 @@ def run_stages(
             scheduler=scheduler,
         )  # fmt: skip
         foreseen = None if force is not None else foreseen  # it does not count what `force` makes again
-        steps = [_step(stage, sources, foreseen) for stage in sorted(stages, key=_number)]
+        steps = [_step(stage, sources, foreseen) for stage in stages]
         state = RunState(steps, workers=crew.workers, foreseen=foreseen is not None)
         work = _Work(run, sources, record, crew, state, foreseen or Foreseen())
         work.forget(*again)
@@ -228,10 +228,6 @@ def _anything_due(run: StudyRun, stages: Sequence[Stage], sources: Path, record:
         )
         for stage in stages
     )
-
-
-def _number(stage: Stage) -> str:
-    return stage.name
 
 
 def _step(stage: Stage, sources: Path, foreseen: Foreseen | None) -> Step:

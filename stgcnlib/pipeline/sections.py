@@ -26,7 +26,17 @@ Scalar = bool | int | float | str | None
 
 
 class Augment(Section):
-    """Fields of `stgcnlib.training.augment.Augmentation`; `None` keeps the default there."""
+    """How far a recording may be varied each time that the training sees it; `None` keeps the library's default.
+
+    Args:
+        crop: shortest piece of a recording that is cut out, as a share of its frames; 1 keeps all.
+        tempo: largest factor by which a batch is slowed down or sped up; 1 keeps the tempo.
+        rotation: largest turn about the vertical axis, in degrees; 3-D layouts only.
+        tilt: largest turn about the horizontal axes, in degrees; 3-D layouts only.
+        scale: largest change of the body's size, as a share.
+        jitter: standard deviation of noise on each coordinate, in the unit of the prepared recordings.
+        mirror: swap left and right in half of the recordings; right only where no class depends on the side.
+    """
 
     crop: Number | None = Field(None, gt=0, le=1)
     tempo: Number | None = Field(None, ge=1)
@@ -38,7 +48,23 @@ class Augment(Section):
 
 
 class Training(Section):
-    """Arguments of `stgcnlib.fit`; `None` keeps the default there."""
+    """How a network is trained, as by `stgcnlib.fit`; `None` keeps the library's default.
+
+    Args:
+        epochs: how often every training recording is seen.
+        batch_size: most recordings in a batch.
+        learning_rate: highest rate of the cycle.
+        weight_decay: weight decay of AdamW, on everything but biases and batch norm.
+        loss: what is minimised: cross-entropy of classes, or the mean square (mse) or absolute error (mae) of targets.
+        label_smoothing: share of a class's target that is spread over all classes.
+        frames: number of frames to which every batch is resampled; None: near the recordings' own lengths.
+        augment: whether recordings are varied: true, false, `mirror` (as true, and left and right are swapped in half
+            of them), or a section with the single amounts.
+        patience: epochs without a better result on a held-out fifth of the training part after which training stops.
+        precision: number format of the products; `bfloat16` is about twice as fast on processors that support it, and
+            slow on others.
+        threads: number of processor threads of a training; another number rounds sums in another order.
+    """
 
     epochs: Whole | None = Field(None, ge=1)
     batch_size: Whole | None = Field(None, ge=2)
@@ -56,10 +82,15 @@ class Training(Section):
 class Network(Section):
     """Which network, of what size, trained here or loaded, and how many of it.
 
-    `seeds` networks are trained, with the study's seed and the next ones; a checkpoint is always one network. `name`
-    is one of the zoo, "auto" for the family of the checkpoint, or ``package.module:factory`` for one of your own; its
-    module may lie in `folder` (the study file's, if left out). `axes` names the axes of its layers' outputs, as in
-    `stgcnlib.record`: for all layers, or by a layer's name or a pattern.
+    Args:
+        name: one of the zoo, `auto` for the family of the checkpoint, or `package.module:factory` for one of your own.
+        folder: where the module of a network of your own lies; a path.
+        checkpoint: file of trained weights; no network is trained then. A path.
+        options: options of the network, by name, such as its width; docs/networks.md lists those of each family.
+        axes: names of the axes of its layers' outputs, such as "N C T V": for all layers, or by a layer's name or a
+            pattern.
+        training: how it is trained.
+        seeds: number of networks that are trained, with the study's seed and the next ones; 1 with a checkpoint.
     """
 
     name: str = "st-gcn"
@@ -120,7 +151,12 @@ class Network(Section):
 
 
 class Activations(Section):
-    """How features are kept on disk: "float16" takes half the space; page 02 shows how it changes the distances."""
+    """How features are kept on disk.
+
+    Args:
+        dtype: number format of the features; `float16` takes half the space, and page 02 shows how it changes the
+            distances.
+    """
 
     dtype: Literal["float32", "float16"] = "float32"
 
@@ -131,7 +167,19 @@ class Activations(Section):
 
 
 class Dtw(Section):
-    """Arguments of `stgcnlib.dtw_distances`."""
+    """How two recordings are compared at a layer: windowed dynamic time warping, as in `stgcnlib.dtw_distances`.
+
+    Args:
+        reading: what is matched: `sliding` windows of frames, single `frames`, or frames within equal `segments` of
+            both recordings.
+        window: length of a sliding window, in input frames.
+        stride: distance from one sliding window to the next, in frames of the layer.
+        band: how far the warping path may leave the diagonal, in items (windows, or input frames) of the shorter
+            recording.
+        segments: number of parts into which each recording is cut, for the reading `segments`.
+        metric: cost of matching two items.
+        normalize: what the total cost is divided by: the sum of both lengths, or the cells of the path.
+    """
 
     reading: Literal["sliding", "frames", "segments"] = "sliding"
     window: Whole = Field(9, ge=1)
@@ -145,9 +193,13 @@ class Dtw(Section):
 class Sample(Section):
     """How many of the part's recordings are nodes: give either `per_class` or `nodes`.
 
-    They are drawn by the study's seed. `nodes` is their number in all, in proportion to classes and subjects (else
-    blocks), with at least two of each class. `per_class` is the same number for each class, spread evenly over its
-    subjects. Where there are fewer recordings, all are taken. The network is still trained and tested on whole parts.
+    They are drawn by the study's seed. Where there are fewer recordings, all are taken. The network is still trained
+    and tested on whole parts.
+
+    Args:
+        per_class: number of nodes of each class, spread evenly over its subjects.
+        nodes: number of nodes in all, in proportion to classes and subjects (else blocks), with at least two of each
+            class.
     """
 
     per_class: Whole | None = Field(None, ge=2)
@@ -166,16 +218,19 @@ class Sample(Section):
 class Graph(Section):
     """DS-Graphs: which recordings are nodes, how many neighbours they have and which, and how edges are weighted.
 
-    `k` candidates per node; `None`: the median number of candidates of a node's own class, or where there are no
-    classes the square root of the number of nodes; both within 5 and 50, and no more than every node has.
-
-    `leave_out` is the group whose members are no neighbours of each other, "auto" for subject (else block) where the
-    data has it, or null for no group.
-
-    `sample` has only some of the recordings of the `part` as nodes (`None`: all).
-
-    `distances`: "all" computes those of all pairs of recordings, "neighbours" only those to the nearest of each, which
-    graphs need; "auto" takes all pairs of up to 2,000 recordings.
+    Args:
+        k: number of candidates of each node; None: the median number of candidates of a node's own class, or without
+            classes the square root of the number of nodes; both within 5 and 50, and no more than every node has.
+        sigma: width of the Gaussian kernel: a rule, or a number in the unit of the distances.
+        symmetrize: how the two directions of an edge are joined: the larger, the mean or the smaller (`mutual`) weight,
+            or the published code's rule.
+        solver: how NNK weights are solved for: exactly, or as the published code does.
+        part: which recordings are nodes: those of the test part, of the training part, or both.
+        sample: have only some of the recordings of the part as nodes; None: all.
+        leave_out: name of the group whose members are no neighbours of each other; `auto`: subject, else block, where
+            the data has it; None: no group.
+        distances: compute those of `all` pairs of recordings, or only those to the nearest `neighbours` of each, which
+            graphs need; `auto`: all pairs of up to 2,000 recordings.
     """
 
     k: Whole | None = Field(None, ge=1)
@@ -191,8 +246,11 @@ class Graph(Section):
 class Geometry(Section):
     """Uncertainty: shuffles of the labels, confidence of the intervals, and what these leave out.
 
-    `resample` is the group whose recordings are left out as a whole, one at a time: "auto" for subject (else block)
-    where the data has it, or null for random parts of the recordings.
+    Args:
+        permutations: number of shuffles of the labels, for the smoothness that chance gives.
+        confidence: confidence of all intervals, as a share; 0.95 gives 95% intervals.
+        resample: name of the group whose recordings intervals leave out as a whole, one at a time; `auto`: subject,
+            else block, where the data has it; None: random parts of the recordings.
     """
 
     permutations: Whole = Field(200, ge=1)
@@ -201,11 +259,13 @@ class Geometry(Section):
 
 
 class Controls(Section):
-    """What every curve is compared with.
+    """What every curve is compared with. Each network of these costs the distances of all layers.
 
-    `untrained` networks have fresh weights, and batch-norm statistics of the training part; `initial` ones have the
-    same weights, and batch norm as it was initialised. Each costs the distances of all layers. `baselines` are
-    distances without time warping; of more than 2,000 recordings "resampled" is left out.
+    Args:
+        untrained: number of networks with fresh weights and batch-norm statistics of the training part.
+        initial: number of networks with fresh weights and batch norm as it was initialised.
+        baselines: distances without time warping: of means over time (`pooled`), of recordings brought to one length
+            (`resampled`; left out of more than 2,000 recordings), of the durations alone.
     """
 
     untrained: Whole = Field(5, ge=1, le=99)
@@ -214,17 +274,31 @@ class Controls(Section):
 
 
 class Statistics(Section):
-    """Layer statistics: neighbours that vote in k-NN accuracy, inverse penalty of the linear probe."""
+    """Further measures of each layer.
+
+    Args:
+        votes: number of neighbours that vote in the k-NN accuracy.
+        probe: inverse penalty of the linear probe, a logistic regression; a larger number penalises less.
+    """
 
     votes: Whole = Field(5, ge=1)
     probe: Number = Field(1.0, gt=0)
 
 
 class Sensitivity(Section):
-    """Other choices, each changed by itself: K, kind of graph, options of DTW, kernel width; layers (`None`: all).
+    """Other choices, each changed by itself: K, kind of graph, options of DTW, kernel width.
 
     Each further reading, window and normalization costs all distances of these layers, as much as a network's
-    curve; K, kinds and sigmas cost graphs only. Windows are changed where the study's reading is "sliding".
+    curve; K, kinds and sigmas cost graphs only.
+
+    Args:
+        k: further numbers of candidates per node.
+        kinds: kinds of graph: weighted by NNK, or by the kernel alone (`knn`).
+        readings: further readings of DTW, as `dtw.reading`.
+        windows: further lengths of a window, in input frames; used where the study's reading is `sliding`.
+        normalizations: further values of `dtw.normalize`.
+        sigmas: further kernel widths, as `graph.sigma`.
+        layers: names of the modules that are measured.
     """
 
     k: tuple[Annotated[Whole, Field(ge=1)], ...] = (10, 50, 100)
@@ -239,10 +313,21 @@ class Sensitivity(Section):
 class Explain(Section):
     """Relevance maps: of which class, for how many recordings, and how they are put to the test.
 
-    `sequences` recordings are tested, by taking away `units` in `steps` steps and comparing with `draws` random
-    maps; that costs (layers + draws + 1) * 2 * (steps - 1) forward passes per recording and unit. `maps` chooses how
-    the label smoothness of maps is measured: "own" by our definition, "author" as in the first author's script
-    (`explain.map_smoothness`).
+    The tests cost (layers + draws + 1) * 2 * (steps - 1) forward passes per tested recording and unit.
+
+    Args:
+        target: whose relevance is shown: the predicted class, the true class, or the class (or target) of this number,
+            from 0.
+        examples: number of recordings that are shown with their maps.
+        per_class: number of recordings of each class (or quarter of the target) that have maps.
+        sequences: number of recordings with which the maps are tested.
+        units: what the tests take away at a time: joints in all frames, frames, or single joints at single frames.
+        replacement: what stands for a unit that is taken away: the mean pose of all classes, or interpolation of what
+            is left.
+        steps: number of steps from nothing taken away to all units taken away.
+        draws: number of random maps with which each map is compared.
+        jitter: standard deviation of the noise that tests stability, as a share of a recording's spread of positions.
+        maps: how the label smoothness of maps is measured: by our definition, or as in the first author's script.
     """
 
     target: Literal["predicted", "true"] | Whole = "predicted"
@@ -265,7 +350,15 @@ Numbers = tuple[Number, ...]
 class Noise(Section):
     """Noise on the test recordings, levels per kind (an empty list leaves a kind out), and networks trained on noise.
 
-    `neighbours` of a noisy recording are searched among the noisy recordings of others, or among their clean ones.
+    Args:
+        jitter: levels of Gaussian noise on each coordinate, as signal-to-noise ratios in dB; lower is noisier.
+        joint_dropout: levels of lost joints, as shares of all joints in all frames; from 0 to below 1.
+        frame_dropout: levels of lost frames, as shares; from 0 to below 1.
+        rotation: levels of other views, as the largest turn about the vertical axis in degrees; from 0 to 180.
+        layers: names or patterns of the modules that are measured, besides the input.
+        neighbours: whether a noisy recording's neighbours are searched among the noisy recordings of others, or among
+            their clean ones.
+        train: one further network is trained on each kind of noise that is named, at its level, as `jitter: 20`.
     """
 
     jitter: Numbers = (30.0, 20.0, 10.0)
@@ -295,7 +388,15 @@ class Noise(Section):
 
 
 class Source(Section):
-    """Where a transfer starts: some classes of the study's data, a checkpoint, or another data set; one of them."""
+    """Where a transfer starts: some classes of the study's data, a checkpoint, or another data set; one of them.
+
+    Args:
+        classes: the source's classes among the study's: how many first ones, or their names; the others are the target.
+        checkpoint: file of a network that was trained on the source; a path.
+        path: another data set, whose recordings have the same layout; a path.
+        format: format of that data set, as `data.format`.
+        split: which recordings of that data set train and which test, as `data.split`.
+    """
 
     classes: Whole | tuple[str, ...] | None = None
     checkpoint: str | None = None
@@ -322,7 +423,14 @@ class Source(Section):
 
 
 class Transfer(Section):
-    """Fine-tuning with the first blocks frozen: the source, numbers of frozen blocks (`None`: all), number of seeds."""
+    """Fine-tuning with the first blocks frozen.
+
+    Args:
+        source: what the network is trained on before it is fine-tuned.
+        frozen: numbers of first blocks that are kept as they are, one fit each; from 0 to the number of blocks.
+        seeds: number of fits of each kind.
+        training: how each fit is trained.
+    """
 
     source: Source
     frozen: tuple[Whole, ...] | None = Field(None, min_length=1)
@@ -333,11 +441,15 @@ class Transfer(Section):
 class Compute(Section):
     """Where the work runs; on processors of the same kind, all results are the same numbers.
 
-    `workers` notebooks run at a time (`None`: as many as cores); a notebook that asks for more than `memory_limit`
-    GiB fails with a MemoryError instead of bringing the machine down (`None`: no limit; Linux only). `scheduler` is
-    "local", or the address or scheduler file of Dask's, whose workers then make the results. `activations`: "keep"
-    stores every layer's features on disk; "recompute" records a layer again when it is read, which costs a pass of all
-    nodes per layer; "auto" keeps a network's features if they take no more than a third of the free disk.
+    Args:
+        device: where networks and distances are computed: `cpu`, or a GPU such as `cuda`.
+        workers: number of results and notebooks that are made at a time.
+        memory_limit: most memory of one process, in GiB; one that asks for more fails with a MemoryError instead of
+            stopping the machine. Linux only.
+        activations: `keep` stores every layer's features on disk; `recompute` records a layer again when it is read,
+            which costs a pass of all nodes per layer; `auto` keeps a network's features if they take no more than a
+            third of the free disk.
+        scheduler: `local`, or the address or scheduler file of a Dask scheduler, whose workers then make the results.
     """
 
     device: str = "cpu"

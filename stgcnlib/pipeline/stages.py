@@ -19,7 +19,9 @@ from stgcnlib.files import fingerprint
 from stgcnlib.pipeline.notebooks import read_notebook
 from stgcnlib.pipeline.study import Study
 
-__all__ = ["FIRST_PAGE", "STAGES", "TARGET_STAGES", "Stage", "page_mark", "repeated", "shown", "stages_of"]
+__all__ = [
+    "FIRST_PAGE", "STAGES", "TARGET_STAGES", "Stage", "page_mark", "page_order", "repeated", "shown", "stages_of",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ STAGES: tuple[Stage, ...] = (
     Stage("08_transfer", ("transfer", "advice", "transfer-facts"), section="transfer"),
     Stage("09_summary", (*ANSWER, "noise?", "transfer?", *FIRST_PAGE), cost=3),
 )
-"""In the order in which they run: 06 before 05, which shows its maps."""
+"""In the order in which they run and in which a report lists their pages: 06 before 05, which shows its maps."""
 
 TARGET_STAGES: tuple[Stage, ...] = (
     Stage("00_series", ("parts", "nodes", "sample?", "sequences", "leakage")),
@@ -89,6 +91,8 @@ TARGET_STAGES: tuple[Stage, ...] = (
 )
 """Stages of a study whose target is a real value instead of a class."""
 
+_PLACES = {stage.name: place for stages in (STAGES, TARGET_STAGES) for place, stage in enumerate(stages)}
+
 
 def stages_of(study: Study, stages: Sequence[Stage] | None = None) -> tuple[Stage, ...]:
     """The stages that a study has: all but those whose section is left out.
@@ -100,6 +104,12 @@ def stages_of(study: Study, stages: Sequence[Stage] | None = None) -> tuple[Stag
     if stages is None:
         stages = STAGES if study.data.target == "class" else TARGET_STAGES
     return tuple(stage for stage in stages if stage.section is None or getattr(study, stage.section) is not None)
+
+
+def page_order(name: str) -> tuple[int, str]:
+    """Sorts the `name` of notebooks and pages by their stages; those of no known stage come last."""
+    stage = name if name in _PLACES else name.rpartition("_")[0]  # a layer's page ends in its number
+    return _PLACES.get(stage, len(_PLACES)), name
 
 
 def shown(stage: Stage, artefacts: Artefacts, layer: str | None = None) -> Iterator[Place]:

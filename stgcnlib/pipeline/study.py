@@ -44,8 +44,8 @@ class Study(Section):
     """One configuration: the data, the network, and how its layers are measured.
 
     Args:
-        name: of the study, one line of at most 120 characters.
-        seed: of all randomness; a whole number from 0.
+        name: what the study is called, in one line of at most 120 characters.
+        seed: number from which all random choices follow.
         data: the recordings: where they are, how they are prepared and split.
         network: which network, trained here or loaded, and how many of it.
         layers: names of the modules whose output is recorded; None: those that the network names.

@@ -152,7 +152,7 @@ def _unfinished(study: FinishedStudy, *, writing: bool) -> str:
     record, progress = Record.read(study.output), Progress.read(study.output)
     begun = {step.name for step in progress.steps if step.state not in ("done", "skipped")} if progress else set()
     stages = stages_of(study.study)
-    missing = sorted(stage.name for stage in stages if stage.name in begun or not _told(study, record, stage))
+    missing = [stage.name for stage in stages if stage.name in begun or not _told(study, record, stage)]
     if writing:
         later = f"; not done yet: {', '.join(missing)}" if missing else ""
         return f"not finished: a run is writing to it now{later}. Check it again when the run has ended"

@@ -24,6 +24,7 @@ from stgcnlib.paths import check_contained
 from stgcnlib.pipeline.expect import duration
 from stgcnlib.pipeline.guard import in_use
 from stgcnlib.pipeline.notebooks import opening, read_notebook
+from stgcnlib.pipeline.stages import page_order
 from stgcnlib.pipeline.state import Progress
 from stgcnlib.report.cells import TEMPLATES, Cells, converted, unbroken
 from stgcnlib.report.front import check_results, read_json
@@ -148,7 +149,7 @@ class Report:
 
     def _notebooks(self, progress: Progress | None) -> list[Path]:
         """Executed notebooks, without those of an earlier run that this one makes anew."""
-        paths = sorted((self.folder / "notebooks").glob("*.ipynb"))
+        paths = sorted((self.folder / "notebooks").glob("*.ipynb"), key=lambda path: page_order(path.stem))
         paths = [path for path in paths if not path.name.endswith(".failed.ipynb") and not path.name.startswith(".")]
         if progress is None:
             return paths

@@ -16,6 +16,7 @@ from textwrap import dedent
 from typing import Any
 
 from stgcnlib.pipeline.expect import about, duration
+from stgcnlib.pipeline.stages import page_order
 from stgcnlib.pipeline.state import Notebook, Progress, Step, left_in_words
 from stgcnlib.report.front import front, read_json
 from stgcnlib.report.settings import settings_rows
@@ -181,7 +182,10 @@ def index_fields(folder: Path, settings: Mapping[str, Any], file: str, progress:
         "front": front(folder) if progress is None else {},
         "progress": progress,
         "told": None if progress is None else _told(progress),
-        "failures": sorted(path.stem for path in (folder / "notebooks").glob("*.failed.ipynb")),
+        "failures": sorted(
+            (path.stem for path in (folder / "notebooks").glob("*.failed.ipynb")),
+            key=lambda name: page_order(name.removesuffix(".failed")),
+        ),
         "settings": settings_rows(settings),
         "settings_file": file,
         "software": _software(),

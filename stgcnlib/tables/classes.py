@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stgcnlib.tables.words import falls
+from stgcnlib.tables.words import changes
+from stgcnlib.verdicts.outcome import FALLS
 
 __all__ = ["confusions_table", "outliers_table", "separation_table", "suspects_table"]
 
@@ -38,7 +39,7 @@ def separation_table(separation: pd.DataFrame, *, layers: Sequence[Mapping[str, 
             "p, corrected": ["" if np.isnan(p) else f"{p:.3f}" for p in rows["p_adjusted"]],
             "S at the input": rows["input"].map("{:.2f}".format),
             "S at that layer": rows["at"].map("{:.2f}".format),
-            "fall": falls(rows, "drop", "low", "high", "{:z.2f}"),
+            "fall": changes(rows, "drop", "low", "high", "{:z.2f}", FALLS),
             "S at the last": rows["last"].map("{:.2f}".format),
             "recordings": rows["n"],
         }

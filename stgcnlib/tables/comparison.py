@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from stgcnlib.groups import plural
-from stgcnlib.tables.words import falls, span
+from stgcnlib.tables.words import changes, spans
+from stgcnlib.verdicts.outcome import FALLS
 
 if TYPE_CHECKING:
     from stgcnlib.studies import Comparison, Fusion
@@ -31,7 +32,7 @@ def studies_table(comparison: Comparison) -> pd.DataFrame:
             "accuracy": rows["accuracy"].map("{:.1%}".format),
             "S, input": rows["input"].map("{:.3f}".format),
             "S, last layer": rows["last"].map("{:.3f}".format),
-            "fall": falls(rows, "fall", "fall_low", "fall_high", "{:z.3f}"),
+            "fall": changes(rows, "fall", "fall_low", "fall_high", "{:z.3f}", FALLS),
             "rescaled, input": rows["input_rescaled"].map("{:.3f}".format),
             "rescaled, last layer": rows["last_rescaled"].map("{:.3f}".format),
             "S, untrained": rows["untrained_last"].map("{:.3f}".format),
@@ -58,10 +59,7 @@ def pairs_table(comparison: Comparison) -> pd.DataFrame:
             "scale": rows["scale"],
             "first value": rows["first_value"].map("{:.3f}".format),
             "second value": rows["second_value"].map("{:.3f}".format),
-            "difference": [
-                span(value, low, high, "{:+.3f}") if np.isfinite(low) else f"{value:+.3f}"
-                for value, low, high in zip(rows["difference"], rows["low"], rows["high"], strict=True)
-            ],
+            "difference": spans(rows, "difference", "low", "high", "{:+.3f}"),
             "p": [f"{p:.3g}" if np.isfinite(p) else "not tested" for p in rows["p"]],
             _heading(rows["unit"]): rows["units"],
         }

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from stgcnlib.errors import LayerNotFoundError, suggest
 from stgcnlib.geometry.layers import INITIAL, TRAINED, UNTRAINED
 from stgcnlib.tables.words import spans
+from stgcnlib.verdicts.outcome import NO_INTERVAL, known
 
 if TYPE_CHECKING:
     from stgcnlib.geometry import LayerGeometry
@@ -47,7 +47,7 @@ def smoothness_table(geometry: LayerGeometry) -> pd.DataFrame:
             "layer": mean["title"],
             "S": main["smoothness"].map("{:.3f}".format),
             "interval": [
-                "none" if np.isnan(low) else f"{low:.3f} to {high:.3f}"
+                f"{low:.3f} to {high:.3f}" if known(low, high) else "none"
                 for low, high in zip(mean["low"], mean["high"], strict=True)
             ],
             "floor": main["floor"].map("{:.3f}".format),
@@ -116,8 +116,7 @@ def layer_facts(geometry: LayerGeometry, *, layer: str) -> pd.DataFrame:
     if layer not in main.index:
         raise LayerNotFoundError(f"no layer {layer!r} was recorded; {suggest(layer, main.index)}")
     row = main.loc[layer]
-    known = np.isfinite(row[["low", "high"]].to_numpy(dtype=np.float64)).all()
-    sure = f"interval {row['low']:.3f} to {row['high']:.3f}" if known else "no interval"
+    sure = f"interval {row['low']:.3f} to {row['high']:.3f}" if known(row["low"], row["high"]) else NO_INTERVAL
     facts = {
         "layer": f"{row['title']} ({layer})",
         f"{geometry.measured} smoothness S": f"{row['smoothness']:.3f}, {sure}",

@@ -15,7 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 from stgcnlib.errors import LayerNotFoundError, suggest
 from stgcnlib.groups import strata
 from stgcnlib.sequences import SequenceSet
-from stgcnlib.tables.words import spans
+from stgcnlib.tables.words import changes, spans
+from stgcnlib.verdicts.outcome import BETTER
 
 if TYPE_CHECKING:
     from stgcnlib.explain import MapEvaluation, RelevanceMap
@@ -101,7 +102,7 @@ def limb_relevance(
 def faithfulness_table(evaluation: MapEvaluation, *, unit: str, mode: str) -> pd.DataFrame:
     """Areas under the curves against layer, with intervals, beside random maps and motion energy.
 
-    "better by" is paired by recording: above 0, the layer's maps are better than that comparison.
+    "better by" is paired by recording: by how much the layer's maps are better than that comparison, or worse.
 
     Args:
         evaluation: of `stgcnlib.explain.evaluate_maps`.
@@ -115,11 +116,15 @@ def faithfulness_table(evaluation: MapEvaluation, *, unit: str, mode: str) -> pd
             "layer": rows["title"],
             "area": spans(rows, "area", "low", "high", "{:.3f}"),
             "random maps": spans(rows, "random", "random_low", "random_high", "{:.3f}"),
-            "better by": spans(rows, "beats_random", "beats_random_low", "beats_random_high", "{:z.3f}"),
+            "better by": changes(rows, "beats_random", *_ends("beats_random"), "{:z.3f}", BETTER),
             "motion energy": spans(rows, "motion", "motion_low", "motion_high", "{:.3f}"),
-            "better than it by": spans(rows, "beats_motion", "beats_motion_low", "beats_motion_high", "{:z.3f}"),
+            "better than it by": changes(rows, "beats_motion", *_ends("beats_motion"), "{:z.3f}", BETTER),
         }
     ).set_index("layer")
+
+
+def _ends(name: str) -> tuple[str, str]:
+    return f"{name}_low", f"{name}_high"
 
 
 def checks_table(evaluation: MapEvaluation) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from stgcnlib.tables.words import falls
+from stgcnlib.tables.words import changes
 from stgcnlib.verdicts.outcome import FALLS, directed
 
 __all__ = ["sensitivity_table"]
@@ -26,7 +26,7 @@ def sensitivity_table(sensitivity: pd.DataFrame) -> pd.DataFrame:
             "K": rows["k"],
             "S at the input": rows["first"].map("{:.3f}".format),
             "S at the last layer": rows["last"].map("{:.3f}".format),
-            "fall": falls(rows, "fall", "fall_low", "fall_high", "{:z.3f}"),
+            "fall": changes(rows, "fall", "fall_low", "fall_high", "{:z.3f}", FALLS),
             "of the input": [directed(f"{each:z.0%}", FALLS) for each in rows["relative_fall"]],
             "smoothest": rows["lowest"],
             "rank correlation with own choices": rows["rank_correlation"].map("{:.2f}".format),

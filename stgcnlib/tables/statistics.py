@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
-from stgcnlib.tables.words import span
+from stgcnlib.tables.words import spans
 
 if TYPE_CHECKING:
     from stgcnlib.geometry import LayerStatistics
@@ -25,8 +24,5 @@ def statistics_table(statistics: LayerStatistics) -> pd.DataFrame:
     for name, title in STATISTICS.items():
         mine = rows[rows["statistic"] == name].set_index("index")
         if mine["value"].notna().any():
-            table[title] = [
-                span(value, low, high, "{:z.2f}") if np.isfinite(low) else f"{value:z.2f}"
-                for value, low, high in mine.loc[titles.index, ["value", "low", "high"]].itertuples(index=False)
-            ]
+            table[title] = spans(mine.loc[titles.index], "value", "low", "high", "{:z.2f}")
     return table.set_index("layer")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
 from stgcnlib.errors import GraphError
@@ -58,7 +57,7 @@ def _test(row: pd.Series) -> Test:
     answer = decided(low, high, least=relevant)
     return Test(
         f"DTW smoother than {row['baseline']}, {row['title']}", float(row["gain"]), low, high, answer, 0.0, relevant,
-        ways=("smoother", "less smooth"),
+        ways=("smoother by", "less smooth by"),
     )  # fmt: skip
 
 
@@ -85,11 +84,7 @@ def _sentence(ends: pd.DataFrame, decide: list[Test]) -> str:
 def _details(ends: pd.DataFrame, confidence: float) -> str:
     parts = [
         f"{_NAMES[row['baseline']]} at {_place(row['title'])}: "
-        + (
-            estimate(row["gain"], row["gain_low"], row["gain_high"], "+.3f")
-            if np.isfinite(row["gain_low"])
-            else f"{row['gain']:+.3f} (no interval)"
-        )
+        f"{estimate(row['gain'], row['gain_low'], row['gain_high'], '+.3f')}"
         for _, row in ends.iterrows()
     ]
     return (

@@ -15,6 +15,7 @@ from stgcnlib.verdicts.outcome import (
     directed_span,
     estimate,
     interval,
+    known,
     left_out,
     listed,
     moves,
@@ -86,13 +87,11 @@ def paragraph(numbers: dict[str, Any]) -> str:
 def _moves(difference: dict[str, float], confidence: float) -> str:
     """A difference first − last as a verb with its interval, as changes of smoothness."""
     value, low, high = difference["value"], difference["low"], difference["high"]
-    if not np.isfinite(low):
-        return f"{moves(value, '.3f')} (no interval)"
     if high < 0:
         return f"{moves(value, '.3f')} ({interval(-high, -low, '.3f', confidence)})"
-    if low > 0:
+    if low > 0 or not known(low, high):
         return f"{moves(value, '.3f')} ({interval(low, high, '.3f', confidence)})"
-    ends = directed_span(f"{low:z.3f}", f"{high:z.3f}", FALLS)
+    ends = directed_span(low, high, "{:z.3f}".format, FALLS)
     return f"does not clearly change ({moves(value, '.3f')}, {confidence:.0%} interval: {ends})"
 
 
@@ -138,9 +137,8 @@ def _control(numbers: dict[str, Any]) -> str:
 def _differs(control: dict[str, float], confidence: float) -> str:
     """How untrained networks differ, from untrained − trained: higher, or lower, by how much."""
     value, low, high = (control[key] for key in ("value", "low", "high"))
-    ways = ("higher", "lower")
-    sure = directed_interval(low, high, ".3f", ways, confidence)
-    return f"{ways[0] if value >= 0 else ways[1]} by {abs(value):.3f} ({sure})"
+    ways = ("higher by", "lower by")
+    return f"{moves(value, '.3f', ways)} ({directed_interval(low, high, '.3f', ways, confidence)})"
 
 
 def _caution(numbers: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from stgcnlib.groups import counted
-from stgcnlib.verdicts.outcome import FALLS, Outcome, Test, decided, directed_span, estimate, listed, moves
+from stgcnlib.verdicts.outcome import BETTER, FALLS, Outcome, Test, decided, directed_span, estimate, listed, moves
 
 if TYPE_CHECKING:
     from stgcnlib.explain import MapEvaluation
@@ -148,7 +148,7 @@ def _curves(summary: pd.DataFrame, mode: str, other: str) -> Outcome:
 def _area_test(row: pd.Series, mode: str, other: str) -> Test:
     value, low, high = (float(row[f"beats_{other}{end}"]) for end in ("", "_low", "_high"))
     answer = True if low > 0 else False if high < AREA else None
-    return Test(f"{mode} of {row['unit']} beats {_OTHER[other]}", value, low, high, answer, 0.0, AREA)
+    return Test(f"{mode} of {row['unit']} beats {_OTHER[other]}", value, low, high, answer, 0.0, AREA, ways=BETTER)
 
 
 def _contrast(table: pd.DataFrame) -> Outcome:
@@ -249,9 +249,7 @@ def _smooth(table: pd.DataFrame) -> Outcome:
 
 def _changes(fall: float, low: float, high: float) -> str:
     """'falls by 0.20 (0.10 to 0.30)', or 'rises by …' for a negative fall."""
-    known = np.isfinite([low, high]).all()
-    ends = directed_span(f"{low:z.2f}", f"{high:z.2f}", FALLS) if known else "no interval"
-    return f"{moves(fall, '.2f')} ({ends})"
+    return f"{moves(fall, '.2f')} ({directed_span(low, high, '{:z.2f}'.format, FALLS)})"
 
 
 def _arms(table: pd.DataFrame) -> Outcome:

@@ -11,7 +11,19 @@ from stgcnlib.geometry.layers import TRAINED
 from stgcnlib.groups import SUBJECT, counted, resampled_count
 from stgcnlib.studies.corruption import CLEAN, Kind
 from stgcnlib.studies.noise_result import NoiseResult
-from stgcnlib.verdicts.outcome import Outcome, Test, capital, estimate, interval, left_out, opening, series
+from stgcnlib.verdicts.outcome import (
+    LOSSES,
+    Outcome,
+    Test,
+    capital,
+    directed_interval,
+    directed_span,
+    known,
+    left_out,
+    moves,
+    opening,
+    series,
+)
 
 __all__ = ["CLAIM", "LIMIT", "MODERATE", "judge_noise", "moderate_level", "shown_level"]
 
@@ -169,9 +181,9 @@ def _tests(numbers: dict[str, Any]) -> tuple[Test, ...]:
             places.append(("over the measured layers", each["measured"]))
         for where, share in places:
             answer = True if share["high"] <= LIMIT else False if share["low"] > LIMIT else None
-            note = "" if np.isfinite(share["low"]) else _nothing(numbers, each)
+            note = "" if known(share["low"], share["high"]) else _nothing(numbers, each)
             tests.append(Test(f"little lost to {name} {where}", **share, answer=answer, against=LIMIT, unit="share",
-                              note=note))  # fmt: skip
+                              note=note, ways=LOSSES))  # fmt: skip
     return tuple(tests)
 
 
@@ -215,14 +227,16 @@ def _paragraph(numbers: dict[str, Any]) -> str:
     sentences += [_sentence(kind, each, confidence) for kind, each in kinds.items()]
     for name, judged in numbers["trained_on_noise"].items():
         parts = [
-            f"{_NAMES[kind]} {_percent(each['last']['value'])} (accuracy {each['accuracy']:.0%})"
+            f"{_NAMES[kind]} {_share(each['last']['value'])} (accuracy {each['accuracy']:.0%})"
             for kind, each in judged.items()
         ]
         base = next(iter(judged.values()))
         sentences.append(
-            f"One network trained on {name} (smoothness {base['clean']:.2f} on clean recordings) loses at the same "
+            f"One network trained on {name} (smoothness {base['clean']:.2f} on clean recordings) has at the same "
             f"levels: {', '.join(parts)}."
         )
+    if any(LOSSES[1] in sentence for sentence in sentences):
+        sentences.append("A gain means that noisy recordings are smoother than clean ones.")
     sentences.append(_caution(numbers))
     return " ".join(sentences)
 
@@ -251,11 +265,11 @@ def _sentence(kind: str, each: dict[str, Any], confidence: float) -> str:
     last, measured, strongest = each["last"], each["measured"], each["strongest"]
     level = shown_level(kind, each["level"], each["motion_db"])
     of = "what training gained" if each["of"] == "gain" else "the way to shuffled labels"
-    if np.isfinite(last["low"]):
+    if known(last["low"], last["high"]):
         text = (
-            f"{capital(_NAMES[kind])}, {level}: {_percent(last['value'])} of {of} is lost at {each['last_layer']} "
-            f"({interval(last['low'], last['high'], 'z.0%', confidence)}) and "
-            f"{estimate(measured['value'], measured['low'], measured['high'], 'z.0%')} over the measured layers"
+            f"{capital(_NAMES[kind])}, {level}: {_share(last['value'])} of {of} at {each['last_layer']} "
+            f"({directed_interval(last['low'], last['high'], '.0%', LOSSES, confidence)}) and "
+            f"{_share(measured['value'])} ({_span(measured)}) over the measured layers"
         )
     else:
         text = (
@@ -263,15 +277,20 @@ def _sentence(kind: str, each: dict[str, Any], confidence: float) -> str:
             f"{each['noisy']:.3f}; what share of {of} that is cannot be told"
         )
     if each["of"] == "gain" and np.isfinite(each["last_of_null"]["value"]):
-        text += f" ({_percent(each['last_of_null']['value'])} of the way to shuffled labels)"
+        text += f" (at {each['last_layer']} {_share(each['last_of_null']['value'])} of the way to shuffled labels)"
     text += f", while accuracy goes from {each['clean_accuracy']:.0%} to {each['accuracy']:.0%}"
     if strongest["level"] != each["level"] and np.isfinite(strongest["lost"]):
-        text += f"; at {shown_level(kind, strongest['level'])} it is {_percent(strongest['lost'])}"
+        text += f"; at {shown_level(kind, strongest['level'])} it is {_share(strongest['lost'])}"
     return text + "."
 
 
-def _percent(share: float) -> str:
-    return f"{share:z.0%}" if np.isfinite(share) else "an unknown share"
+def _share(lost: float) -> str:
+    """'a loss of 4%', or 'a gain of 3%' for a share below 0."""
+    return moves(lost, ".0%", LOSSES) if np.isfinite(lost) else "an unknown share"
+
+
+def _span(share: dict[str, float]) -> str:
+    return directed_span(share["low"], share["high"], "{:z.0%}".format, LOSSES)
 
 
 def _caution(numbers: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ and how intervals were drawn. The rules are in the modules beside this one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite, isnan
 from typing import Any
@@ -14,15 +14,21 @@ from typing import Any
 from stgcnlib.geometry.uncertainty import Estimate
 from stgcnlib.groups import plural
 
-__all__ = ["ANSWERS", "BELOW", "FALLS", "Outcome", "Test", "answered", "bullets", "decided"]
+__all__ = ["ANSWERS", "BELOW", "BETTER", "FALLS", "LOSSES", "Outcome", "Test", "answered", "bullets", "decided"]
 
 ANSWERS: Mapping[bool | None, str] = {True: "yes", False: "no", None: "not decided"}
 """The three states of an answer in words."""
 
-FALLS = ("falls", "rises")
+FALLS = ("falls by", "rises by")
 """What first − last does where it is above 0, and where it is below."""
-BELOW = ("below", "above")
+BELOW = ("below by", "above by")
 """Where a value lies if other − value is above 0, and if it is below."""
+BETTER = ("better by", "worse by")
+"""How a value compares if its lead is above 0, and if it is below."""
+LOSSES = ("a loss of", "a gain of")
+"""What a share lost is where it is above 0, and where it is below."""
+NO_INTERVAL = "no interval"
+"""What stands for an interval that is not known."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,7 @@ class Test:
         relevant: the smallest value that counts as an effect; None: any counts.
         unit: how to print the value: "S" (three decimals), "share" (per cent), "" (two decimals).
         note: why there is no answer, where that needs saying.
-        ways: a word for values above 0 and one for values below, as `FALLS`; a negative value is printed as "rises by
+        ways: words before values above 0 and before values below, as `FALLS`; a negative value is printed as "rises by
             0.167". Empty: with its sign.
     """
 
@@ -73,8 +79,7 @@ class Test:
     @property
     def interval_words(self) -> str:
         """The interval for reading; empty where there is none."""
-        known = isfinite(self.low)
-        return directed_span(self.shown(self.low), self.shown(self.high), self.ways) if known else ""
+        return directed_span(self.low, self.high, self.shown, self.ways, unknown="")
 
 
 def decided(low: float, high: float, *, above: float = 0.0, least: float | None = None) -> bool | None:
@@ -183,18 +188,19 @@ def span(low: float, high: float, form: str) -> str:
     return f"{low:{form}} to {high:{form}}"
 
 
+def known(low: float, high: float) -> bool:
+    """Whether there is an interval; where there is none, its ends are NaN."""
+    return isfinite(low) and isfinite(high)
+
+
 def interval(low: float, high: float, form: str, confidence: float) -> str:
     """'95% interval 0.10 to 0.20', or 'no interval' where it is not known."""
-    if isnan(low) or isnan(high):
-        return "no interval"
-    return f"{confidence:.0%} interval {span(low, high, form)}"
+    return f"{confidence:.0%} interval {span(low, high, form)}" if known(low, high) else NO_INTERVAL
 
 
 def estimate(value: float, low: float, high: float, form: str) -> str:
     """'0.15 (0.10 to 0.20)', or '0.15 (no interval)' where it is not known."""
-    if isnan(low) or isnan(high):
-        return f"{value:{form}} (no interval)"
-    return f"{value:{form}} ({span(low, high, form)})"
+    return f"{value:{form}} ({span(low, high, form) if known(low, high) else NO_INTERVAL})"
 
 
 def directed(text: str, ways: tuple[str, str]) -> str:
@@ -202,24 +208,36 @@ def directed(text: str, ways: tuple[str, str]) -> str:
 
     `ways` as in `Test`; empty words leave the sign.
     """
-    return f"{ways[1]} by {text[1:]}" if ways[1] and text.startswith("-") else text
+    return f"{ways[1]} {text[1:]}" if ways[1] and text.startswith("-") else text
 
 
-def directed_span(low: str, high: str, ways: tuple[str, str]) -> str:
-    """'rises by 0.510 to falls by 0.176' for the formatted ends '-0.510' and '0.176'; '0.1 to 0.3' where none is below.
+def directed_span(
+    low: float, high: float, show: Callable[[float], str], ways: tuple[str, str], *, unknown: str = NO_INTERVAL
+) -> str:
+    """'rises by 0.510 to falls by 0.176' for the ends -0.51 and 0.176; '0.1 to 0.3' where none is below 0.
 
     Where both ends are below 0, the smaller change comes first: 'rises by 0.1 to 0.3'.
+
+    Args:
+        low, high: the ends, NaN where there is no interval.
+        show: formats a number; -0 is to be shown as 0.
+        ways: as in `Test`.
+        unknown: the text where there is no interval.
     """
-    if not ways[1] or not low.startswith("-"):
-        return f"{low} to {high}"
-    if high.startswith("-"):
-        return f"{ways[1]} by {high[1:]} to {low[1:]}"
-    return f"{directed(low, ways)} to {ways[0]} by {high}"
+    if not known(low, high):
+        return unknown
+    first, last = show(low), show(high)
+    if not ways[1] or not first.startswith("-"):
+        return f"{first} to {last}"
+    if last.startswith("-"):
+        return f"{ways[1]} {last[1:]} to {first[1:]}"
+    return f"{directed(first, ways)} to {ways[0]} {last}"
 
 
-def moves(value: float, form: str) -> str:
-    """'falls by 0.225', or 'rises by 0.167' for a negative difference first − last."""
-    return f"{FALLS[0] if value >= 0 else FALLS[1]} by {abs(value):{form}}"
+def moves(value: float, form: str, ways: tuple[str, str] = FALLS) -> str:
+    """'falls by 0.225', or 'rises by 0.167' for a negative difference first − last; other `ways` as in `Test`."""
+    text = f"{value:z{form}}"
+    return directed(text, ways) if text.startswith("-") else f"{ways[0]} {text}"
 
 
 def left_out(count: int, unit: str | None) -> str:
@@ -238,7 +256,6 @@ def directed_interval(
     low: float, high: float, form: str, ways: tuple[str, str], confidence: float | None = None
 ) -> str:
     """'95% interval rises by 0.510 to falls by 0.176' as of `directed_span`, or 'no interval' where it is not known."""
-    if isnan(low) or isnan(high):
-        return "no interval"
+    ends = directed_span(low, high, f"{{:z{form}}}".format, ways, unknown="")
     share = "" if confidence is None else f"{confidence:.0%} "
-    return f"{share}interval {directed_span(f'{low:z{form}}', f'{high:z{form}}', ways)}"
+    return f"{share}interval {ends}" if ends else NO_INTERVAL

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from stgcnlib.errors import StudyError
 from stgcnlib.groups import SUBJECT, counted, plural, resampled_count
-from stgcnlib.verdicts.outcome import Outcome, Test, decided, interval, left_out, opening
+from stgcnlib.verdicts.outcome import BETTER, Outcome, Test, decided, interval, left_out, opening
 
 if TYPE_CHECKING:
     from stgcnlib.studies import TransferResult
@@ -82,7 +82,8 @@ def judge_transfer(result: TransferResult) -> Outcome:
 
 def _test(question: str, difference: dict[str, float], against: float) -> Test:
     low, high = difference["low"], difference["high"]
-    return Test(question, difference["value"], low, high, decided(low, high, above=against), against, unit="share")
+    answer = decided(low, high, above=against)
+    return Test(question, difference["value"], low, high, answer, against, unit="share", ways=BETTER)
 
 
 def _paragraph(numbers: dict[str, Any]) -> str:
@@ -114,7 +115,7 @@ def _paragraph(numbers: dict[str, Any]) -> str:
             else "whether they have to be tuned is not decided"
         )
         sentences.append(
-            f"With all blocks frozen it is {accuracy['all']:.1%}; against that the deeper blocks give "
+            f"With all blocks frozen it is {accuracy['all']:.1%}; tuning the deeper blocks makes "
             f"{_points(needed, confidence)}: {tuned}; a linear probe reaches {accuracy['probe']:.1%}."
         )
     drawn = left_out(numbers["parts"], None if count is None else unit).removesuffix(", with graphs made anew")
@@ -129,4 +130,4 @@ def _paragraph(numbers: dict[str, Any]) -> str:
 
 def _points(difference: dict[str, float], confidence: float) -> str:
     value, low, high = (100 * difference[key] for key in ("value", "low", "high"))
-    return f"{value:+.1f} points ({interval(low, high, '+.1f', confidence)})"
+    return f"a difference of {value:+.1f} points ({interval(low, high, '+.1f', confidence)})"

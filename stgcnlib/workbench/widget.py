@@ -72,7 +72,7 @@ class ExplorerWidget(anywidget.AnyWidget):
     """The explorer in a notebook.
 
     Args:
-        content: of an explorer, see `stgcnlib.figures.explorer_content`: JSON with arrays as leaves.
+        content: of an explorer, see `stgcnlib.figures.explorer.explorer_content`: JSON with arrays as leaves.
         state: what is shown and chosen; ``{}`` for the beginning.
         answer: called in the kernel's main thread with each `Question`.
 

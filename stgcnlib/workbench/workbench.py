@@ -34,7 +34,7 @@ def quietly(share: float, text: str) -> None:
 
 
 class Source(Protocol):
-    """What a workbench asks for; all in the form that the browser reads (see `stgcnlib.figures.explorer_content`).
+    """What a workbench asks for, in the form that the browser reads (see `stgcnlib.figures.explorer.explorer_content`).
 
     Methods take `node`, a recording's name; `key`, that of a map in the content; `layer`, the layer's number in it; and
     `progress`, which is called as the work goes on.

@@ -70,7 +70,7 @@ def test_noise_has_a_panel_per_kind_and_a_line_per_level() -> None:
     losses = figures.noise_loss(gained, accuracy)
     np.testing.assert_allclose(losses.axes[0].lines[0].get_ydata(), [0.2, 0.4])
     np.testing.assert_allclose(losses.axes[0].lines[1].get_ydata(), [0.1, 0.2])
-    assert losses.get_supylabel() == "share lost, of what training gained"
+    assert losses.get_supylabel() == "share lost (below 0: gained),\nof what training gained"
     named = [text.get_text() for text in losses.legends[0].get_texts()]
     assert named == ["smoothness at layer 3", "accuracy", "of the way to shuffled labels", "limit 20%"]
     no_text_outside(losses)

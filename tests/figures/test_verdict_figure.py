@@ -68,7 +68,7 @@ def test_limits_of_one_unit_share_a_scale() -> None:
 
 
 def test_a_value_beyond_the_picture_is_a_hollow_point_with_its_number() -> None:
-    far = Test("falls with depth", -0.167, -0.51, 0.176, None, 0.0, 0.012, ways=("falls", "rises"))
+    far = Test("falls with depth", -0.167, -0.51, 0.176, None, 0.0, 0.012, ways=("falls by", "rises by"))
     figure = figures.verdict_figure(outcome(far, Test("also", 0.9, 0.5, 2.0, True, 0.0, 0.01)))
     (ax,) = figure.axes
     left, right = ax.get_xlim()
@@ -87,7 +87,7 @@ def test_a_value_beyond_the_picture_is_a_hollow_point_with_its_number() -> None:
 
 
 def test_nothing_overlaps_or_leaves_the_picture() -> None:
-    far = Test("falls with depth", -0.167, -0.51, 0.176, None, 0.0, 0.012, ways=("falls", "rises"))
+    far = Test("falls with depth", -0.167, -0.51, 0.176, None, 0.0, 0.012, ways=("falls by", "rises by"))
     figure = figures.verdict_figure(outcome(*TESTS, far, Test("also", 0.9, 0.5, 2.0, True, 0.0, 0.01)))
     assert figure.get_figwidth() <= 7.0
     canvas = FigureCanvasAgg(figure)

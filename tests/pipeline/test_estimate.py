@@ -32,6 +32,7 @@ from stgcnlib.pipeline.estimate.facts import Facts, Part, find_facts, looked_at
 from stgcnlib.pipeline.estimate.forecast import due_artefacts, forecast
 from stgcnlib.pipeline.estimate.shown import busy_line, forecast_lines, forecast_table
 from stgcnlib.pipeline.estimate.trials import Units, measure_units
+from stgcnlib.pipeline.keys import key_names
 from stgcnlib.pipeline.line.table import LINE
 from stgcnlib.pipeline.notebooks import notebook_folder
 from stgcnlib.pipeline.stages import STAGES, TARGET_STAGES, stages_of
@@ -247,6 +248,12 @@ def test_the_command_measures_and_writes_nothing(folder: Path, tmp_path: Path, m
     assert state(folder) == before
     assert [stage["name"] for stage in told["stages"]] == [stage.name for stage in stages_of(STUDY)]
     assert told["facts"]["nodes"] == len(Onlooker(LINE, STUDY, folder)["nodes"])
+    stages, names = {stage["name"] for stage in told["stages"]}, set(key_names(Study))
+    for each in told["shorter"]:
+        assert set(each) == {"stage", "keys", "section"}
+        assert each["stage"] in stages
+        assert {key["key"] for key in each["keys"]} <= names
+        assert all(set(key) == {"key", "value", "larger"} for key in each["keys"])
     for name in ("seconds", "memory", "process", "disk", "most_disk"):
         each = told["together"][name]
         assert 0 < each["low"] < each["expected"] < each["high"]

@@ -14,7 +14,7 @@ from stgcnlib.artefacts import Onlooker
 from stgcnlib.pipeline.estimate import Forecast
 from stgcnlib.pipeline.estimate.facts import Facts, Part, find_facts
 from stgcnlib.pipeline.estimate.forecast import forecast
-from stgcnlib.pipeline.estimate.shorter import LARGER, SHORTER, shorter_lines
+from stgcnlib.pipeline.estimate.shorter import LARGER, SHORTER, ShorterKey, ShorterStage, shorter_lines, shorter_stages
 from stgcnlib.pipeline.estimate.trials import Units
 from stgcnlib.pipeline.line.table import LINE
 from stgcnlib.pipeline.notebooks import notebook_folder
@@ -125,7 +125,26 @@ def test_the_longest_stages_are_named_with_their_keys_and_values(facts: Facts, t
         "  07_noise: noise.jitter: [20.0], noise.joint_dropout: [0.1], noise.frame_dropout: [0.1], "
         "noise.rotation: [15.0], noise.train: {jitter: 10.0}, noise.layers, or leave the section noise out",
     ]
+    relevance, noise = shorter_stages(found, study)
+    assert relevance == ShorterStage(
+        "06_relevance",
+        (
+            ShorterKey("explain.sequences", 24, larger=False),
+            ShorterKey("explain.steps", 6, larger=False),
+            ShorterKey("explain.units", ["joints", "frames", "joint-frames"], larger=False),
+        ),
+        None,
+    )
+    assert noise.section == "noise"
+    assert noise.keys[-2:] == (
+        ShorterKey("noise.train", {"jitter": 10.0}, larger=False),
+        ShorterKey("noise.layers", None, larger=False),
+    )
     data = only(forecast_of(tmp_path, facts, study), _00_data=900)
+    assert shorter_stages(data, study)[0].keys[:2] == (
+        ShorterKey("data.classes", [], larger=False),
+        ShorterKey("data.frame_step", 1, larger=True),
+    )
     assert shorter_lines(data, study)[1:] == ["  00_data: data.classes, data.frame_step: 1 (larger), data.skip"]
 
 
@@ -135,4 +154,4 @@ def test_what_is_there_or_cannot_be_shortened_has_no_line(facts: Facts, tmp_path
     network = STUDY.network.model_copy(update={"checkpoint": "a.pt", "seeds": 1})
     assert shorter_lines(found, STUDY.model_copy(update={"network": network})) == []
     there = replace(found, stages=tuple(replace(each, results=0, seconds=0.0) for each in found.stages))
-    assert shorter_lines(there, STUDY) == []
+    assert shorter_lines(there, STUDY) == shorter_stages(there, STUDY) == []

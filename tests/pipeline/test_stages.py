@@ -25,7 +25,7 @@ from stgcnlib.pipeline.notebooks import check_parameters, notebook_folder
 from stgcnlib.pipeline.record import Record
 from stgcnlib.pipeline.run import StudyRun
 from stgcnlib.pipeline.runner import run_stages
-from stgcnlib.pipeline.stages import STAGES, TARGET_STAGES, Stage, repeated, shown, stages_of
+from stgcnlib.pipeline.stages import STAGES, TARGET_STAGES, Stage, page_order, repeated, shown, stages_of
 from stgcnlib.pipeline.state import RunState
 from stgcnlib.pipeline.study import Study
 from stgcnlib.pipeline.workers import process_environment
@@ -153,7 +153,7 @@ def test_a_watch_sees_the_run_from_before_its_first_stage_to_its_end(tmp_path: P
     (output / "break").touch()
     with pytest.raises(StageError):
         run(output, notebooks, watch=watch, force="05_layer")
-    assert seen[2:] == ["skipped skipped waiting skipped", "raised", "failed"]
+    assert seen[2:] == ["skipped skipped skipped waiting", "raised", "failed"]
 
 
 def test_a_kernel_that_dies_is_an_error_not_a_hang(tmp_path: Path) -> None:
@@ -330,7 +330,7 @@ def test_what_the_real_stages_show_is_made_for_them(tmp_path: Path) -> None:
 
 
 def test_stages_run_in_the_order_in_which_they_are_listed(tmp_path: Path) -> None:
-    """Their names order the pages; a page may show what a later page explains."""
+    """A run and its report have one order, whatever the stages' names."""
     assert [stage.name for stage in small_line.STAGES] != sorted(stage.name for stage in small_line.STAGES)
     names: list[str] = []
 
@@ -344,7 +344,14 @@ def test_stages_run_in_the_order_in_which_they_are_listed(tmp_path: Path) -> Non
     study = Study.load({"name": "small"})
     run_stages(study, tmp_path / "out", stages, notebooks, line=LINE, watch=watch, progress=False, fork=False)
     assert (tmp_path / "out" / "trace.txt").read_text().split() == ["06_relevance", "00_data"]
-    assert names == ["00_data", "06_relevance"]
+    assert names == ["06_relevance", "00_data"]
+
+
+@pytest.mark.parametrize("stages", [STAGES, TARGET_STAGES])
+def test_pages_have_the_order_of_the_stages(stages: tuple[Stage, ...]) -> None:
+    layers = [f"{stage.name}_{number:02d}" for stage in stages if stage.per_layer for number in (0, 10)]
+    names = [name for stage in stages for name in (layers if stage.per_layer else [stage.name])]
+    assert sorted(sorted([*names, "another"]), key=page_order) == [*names, "another"]
 
 
 def test_a_bound_on_threads_holds_for_all_libraries(monkeypatch: pytest.MonkeyPatch) -> None:

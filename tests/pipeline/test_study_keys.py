@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 from typer.testing import CliRunner
 
 from stgcnlib import cli
 from stgcnlib.errors import StudyError
-from stgcnlib.pipeline.keys import find_keys, key_lines, key_names, key_sections
+from stgcnlib.pipeline.keys import find_keys, key_lines, key_names, key_sections, section_model
 from stgcnlib.pipeline.study import Study
 
 
@@ -20,6 +24,14 @@ def written_out(values: Any, path: str = "") -> set[str]:
         return {path}
     below = [written_out(value, f"{path}.{name}" if path else name) for name, value in values.items()]
     return set().union({path} - {""}, *below)
+
+
+def models(model: type[BaseModel], name: str = "") -> Iterator[tuple[str, type[BaseModel]]]:
+    """The model of each section, with the section's name."""
+    yield name, model
+    for part, field in model.model_fields.items():
+        if (inner := section_model(field.annotation)) is not None:
+            yield from models(inner, f"{name}.{part}")
 
 
 def test_every_key_of_a_study_is_listed_once() -> None:
@@ -37,8 +49,18 @@ def test_a_row_says_values_default_and_what_it_is() -> None:
     assert rows["dtw.metric"].default == "`euclidean`"
     assert rows["transfer.source"].default == "must be given"
     assert rows["layers"].words == "names of the modules whose output is recorded; null: those that the network names"
-    assert all(key.words for key in key_sections(Study)[0].keys)
+    assert rows["explain.jitter"].words.endswith("as a share of a recording's spread of positions")
     assert all(section.words and "Args" not in section.words for section in key_sections(Study))
+
+
+def test_every_key_has_its_own_words_and_no_word_is_of_an_unknown_key() -> None:
+    keys = [key for section in key_sections(Study) for key in section.keys]
+    assert [key.name for key in keys if len(key.words) < 10] == []
+    assert [key.name for key in keys if "\n" in key.words or "|" in key.words or "  " in key.words] == []
+    for name, model in models(Study):
+        _, _, listed = inspect.cleandoc(model.__doc__ or "").partition("\n\nArgs:\n")
+        described = re.findall(r"^ {4}(\w+): ", listed, re.MULTILINE)
+        assert described == list(model.model_fields), name
 
 
 def test_keys_are_found_by_section_and_by_word() -> None:
@@ -61,6 +83,7 @@ def test_lines_have_one_key_each() -> None:
     ]
     (sequences,) = [line for line in lines if line.startswith("    explain.sequences ")]
     assert sequences.split() == ["explain.sequences", "24", "whole", "number,", "from", "2"]
+    assert lines[lines.index(sequences) + 1] == "        number of recordings with which the maps are tested"
 
 
 def test_the_command_prints_them() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import re
 from html.parser import HTMLParser
@@ -158,6 +159,20 @@ def test_contents_turns_and_titles(folder: Path) -> None:
     assert [a["href"] for a in last.all("a") if a.get("rel") == "prev"] == ["05_layer_00.html"]
     for link in [href for href in links if href and href.endswith((".html", ".ipynb"))]:
         assert (folder / "pages" / link).resolve().exists(), link
+
+
+def test_relevance_stands_before_the_layers_that_show_its_maps(folder: Path) -> None:
+    nbformat.write(executed("06_relevance"), folder / "notebooks" / "06_relevance.ipynb")
+    index = render_report(folder).read_text(encoding="utf-8")
+    order = ["00_data", "06_relevance", "05_layer_00", "05_layer_01"]
+    places = [index.index(f'href="pages/{name}.html"') for name in order]
+    assert places == sorted(places)
+    for before, after in itertools.pairwise(order):
+        first, second = (
+            Reader((folder / "pages" / f"{name}.html").read_text(encoding="utf-8")) for name in (before, after)
+        )
+        assert [a["href"] for a in first.all("a") if a.get("rel") == "next"] == [f"{after}.html"]
+        assert [a["href"] for a in second.all("a") if a.get("rel") == "prev"] == [f"{before}.html"]
 
 
 def test_code_is_folded_parameters_are_a_table_images_have_words(folder: Path) -> None:

@@ -95,7 +95,7 @@ def test_the_index_grows_while_the_run_works(tmp_path: Path) -> None:
     with running(output, notebooks) as errors:
         wait_for(lambda: (output / "index.html").exists())
         first = rows(output)
-        assert list(first) == [titles["00_data"], titles["02_activations"], "Layer by layer", titles["06_relevance"]]
+        assert list(first) == [titles["00_data"], titles["02_activations"], titles["06_relevance"], "Layer by layer"]
         assert set(first.values()) <= {"waiting", "running"}  # the page is there before the first kernel is
         wait_for(lambda: (output / "in-06").exists())
         wait_for(lambda: rows(output)[titles["06_relevance"]] == "running")

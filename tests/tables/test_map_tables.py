@@ -74,7 +74,7 @@ def test_areas_beside_random_maps():
         "random maps": "0.500 (0.450 to 0.550)", "better by": "0.300 (0.200 to 0.400)",
         "motion energy": "0.300 (0.200 to 0.400)", "better than it by": "0.100 (0.000 to 0.200)",
     }  # fmt: skip
-    assert table.loc["layer 2", "better than it by"] == "-0.200 (-0.300 to -0.100)"
+    assert table.loc["layer 2", "better than it by"] == "worse by 0.200 (worse by 0.100 to 0.300)"
     assert tables.faithfulness_table(evaluation(), unit="frames", mode="deletion").empty
 
 

@@ -7,7 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stgcnlib.geometry.uncertainty import Estimate
-from stgcnlib.verdicts.outcome import Outcome, Test, answered, bullets, directed_interval, estimate, interval
+from stgcnlib.tables.words import change, span
+from stgcnlib.verdicts.outcome import (
+    FALLS,
+    LOSSES,
+    Outcome,
+    Test,
+    answered,
+    bullets,
+    directed_interval,
+    directed_span,
+    estimate,
+    interval,
+    moves,
+)
 
 NAN = float("nan")
 
@@ -53,7 +66,27 @@ def test_no_value_is_shown_as_minus_zero(unit: str, zero: str) -> None:
 
 
 def test_a_directed_interval_says_both_ways_or_that_there_is_none() -> None:
-    ways = ("falls", "rises")
-    assert directed_interval(-0.51, 0.176, ".3f", ways, 0.95) == "95% interval rises by 0.510 to falls by 0.176"
-    assert directed_interval(0.1, 0.2, ".1f", ways) == "interval 0.1 to 0.2"
-    assert directed_interval(NAN, NAN, ".3f", ways, 0.95) == "no interval"
+    assert directed_interval(-0.51, 0.176, ".3f", FALLS, 0.95) == "95% interval rises by 0.510 to falls by 0.176"
+    assert directed_interval(-0.1, 0.04, ".0%", LOSSES, 0.95) == "95% interval a gain of 10% to a loss of 4%"
+    assert directed_interval(0.1, 0.2, ".1f", FALLS) == "interval 0.1 to 0.2"
+    assert directed_interval(NAN, NAN, ".3f", FALLS, 0.95) == "no interval"
+
+
+@pytest.mark.parametrize(("low", "high"), [(NAN, NAN), (NAN, 0.2), (-0.2, NAN), (-float("inf"), 0.2)])
+def test_no_end_that_is_not_known_is_printed_by_any_of_them(low: float, high: float) -> None:
+    show = "{:z.1f}".format
+    assert directed_span(low, high, show, FALLS) == "no interval"
+    assert directed_span(low, high, show, FALLS, unknown="") == ""
+    assert Test("it falls", 0.1, low, high, None, ways=FALLS).interval_words == ""
+    assert directed_interval(low, high, ".1f", FALLS, 0.95) == interval(low, high, ".1f", 0.95) == "no interval"
+    assert estimate(0.1, low, high, ".1f") == "0.1 (no interval)"
+    assert span(0.1, low, high, "{:.1f}") == change(0.1, low, high, "{:.1f}", FALLS) == "0.1"
+
+
+def test_a_change_is_said_with_its_direction() -> None:
+    assert [moves(value, ".2f") for value in (0.25, -0.167, -0.001)] == [
+        "falls by 0.25",
+        "rises by 0.17",
+        "falls by 0.00",
+    ]
+    assert [moves(value, ".0%", LOSSES) for value in (0.04, -0.03)] == ["a loss of 4%", "a gain of 3%"]

@@ -54,6 +54,10 @@ def test_the_claim_can_be_answered_either_way(
     words = {True: "holds on", False: "does not hold", None: "is not decided"}[holds]
     assert words in verdict.text
     assert 0 < MARGIN < 0.1
+    words = [test.value_words for test in verdict.tests]
+    assert [text.startswith("worse by ") for text in words] == [test.value < -0.005 for test in verdict.tests]
+    assert not any("-" in text for text in words)
+    assert "give -" not in verdict.text
 
 
 def test_fits_that_differ_make_it_less_sure() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from stgcnlib.pipeline.estimate.forecast import Forecast
@@ -10,7 +11,7 @@ from stgcnlib.pipeline.fields import Section
 from stgcnlib.pipeline.stages import stages_of
 from stgcnlib.pipeline.study import Study
 
-__all__ = ["LARGER", "SHORTER", "shorter_lines"]
+__all__ = ["LARGER", "SHORTER", "ShorterKey", "ShorterStage", "shorter_lines", "shorter_stages"]
 
 _TRAINING = ("network.training.epochs", "network.seeds")
 _GRAPHS = ("graph.sample", "layers", "controls.untrained", "controls.initial")
@@ -49,8 +50,38 @@ LEAST = 0.1
 """Share of the whole time from which a stage is named."""
 
 
-def shorter_lines(forecast: Forecast, study: Study) -> list[str]:
-    """For the longest stages, the keys that shorten them and their values now; empty where there is nothing to do.
+@dataclass(frozen=True)
+class ShorterKey:
+    """A key that shortens a stage.
+
+    Attributes:
+        key: its name, with the sections that it lies in.
+        value: what it is now, as plain values; `None` where the library chooses.
+        larger: whether a larger value is shorter; else a smaller number, or fewer entries.
+    """
+
+    key: str
+    value: Any
+    larger: bool
+
+
+@dataclass(frozen=True)
+class ShorterStage:
+    """What shortens one stage.
+
+    Attributes:
+        stage: its name.
+        keys: those that shorten it and can still be changed.
+        section: the section of the study file without which the stage is not made; `None` if it always is.
+    """
+
+    stage: str
+    keys: tuple[ShorterKey, ...]
+    section: str | None
+
+
+def shorter_stages(forecast: Forecast, study: Study) -> list[ShorterStage]:
+    """What shortens the longest stages, the longest first; empty where there is nothing to do.
 
     Args:
         forecast: of the study.
@@ -58,34 +89,48 @@ def shorter_lines(forecast: Forecast, study: Study) -> list[str]:
     """
     stages = {stage.name: stage for stage in stages_of(study)}
     long = [stage for stage in forecast.stages if stage.seconds > LEAST * forecast.seconds]
-    rows = []
+    found = []
     for stage in sorted(long, key=lambda stage: -stage.seconds)[:MOST]:
         if not stage.results and not stages[stage.name].per_layer:
             continue  # only its page is made
-        keys = [told for key in SHORTER.get(stage.name, ()) if (told := _told(key, study))]
-        if (section := stages[stage.name].section) is not None:
-            keys.append(f"or leave the section {section} out")
-        if keys:
-            rows.append(f"  {stage.name}: {', '.join(keys)}")
+        keys = tuple(each for key in SHORTER.get(stage.name, ()) if (each := _changeable(key, study)) is not None)
+        section = stages[stage.name].section
+        if keys or section is not None:
+            found.append(ShorterStage(stage.name, keys, section))
+    return found
+
+
+def shorter_lines(forecast: Forecast, study: Study) -> list[str]:
+    """What `shorter_stages` finds, as lines of text; empty where it finds nothing."""
+    rows = []
+    for stage in shorter_stages(forecast, study):
+        leave_out = [] if stage.section is None else [f"or leave the section {stage.section} out"]
+        rows.append(f"  {stage.stage}: {', '.join([*map(_words, stage.keys), *leave_out])}")
     return ["Keys of the study file that shorten the longest stages, with their values now:", *rows] if rows else []
 
 
-def _told(key: str, study: Study) -> str:
-    """A key with its value; "" if the study cannot be shortened by it."""
+def _changeable(key: str, study: Study) -> ShorterKey | None:
+    """A key with its value; `None` if the study cannot be shortened by it."""
     if key.startswith("network.") and study.network.checkpoint is not None:
-        return ""
+        return None
     section: Any = study
     *path, name = key.split(".")
     for part in path:
         section = getattr(section, part)
         if section is None:
-            return ""
-    value = getattr(section, name)
-    if value is None or (key in EMPTY_IS_ALL and not value):
-        return key
-    if key not in LARGER and _least(section, name, value):
-        return ""
-    return f"{key}: {_text(value)}" + (" (larger)" if key in LARGER else "")
+            return None
+    value, larger = getattr(section, name), key in LARGER
+    if value is not None and not (key in EMPTY_IS_ALL and not value) and not larger and _least(section, name, value):
+        return None
+    if isinstance(value, Section):
+        value = value.model_dump(exclude_none=True)
+    return ShorterKey(key, list(value) if isinstance(value, tuple) else value, larger)
+
+
+def _words(found: ShorterKey) -> str:
+    if found.value is None or (found.key in EMPTY_IS_ALL and not found.value):
+        return found.key
+    return f"{found.key}: {_text(found.value)}" + (" (larger)" if found.larger else "")
 
 
 def _least(section: Section, name: str, value: Any) -> bool:
@@ -97,8 +142,6 @@ def _least(section: Section, name: str, value: Any) -> bool:
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, Section):
-        value = value.model_dump(exclude_none=True)
     if isinstance(value, dict):
         return "{" + ", ".join(f"{name}: {each}" for name, each in value.items()) + "}"
-    return f"[{', '.join(map(str, value))}]" if isinstance(value, tuple) else str(value)
+    return f"[{', '.join(map(str, value))}]" if isinstance(value, list) else str(value)
