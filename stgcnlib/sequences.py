@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.artefacts import npz_shapes, plain_text, read_arrays
-from stgcnlib.errors import SequenceError, SkeletonFormatError, StgcnlibError, shorten, suggest
+from stgcnlib.errors import SequenceError, SkeletonFormatError, StgcnlibError, check_version, shorten, suggest
 from stgcnlib.files import atomic_path, fingerprint, mistaken
 from stgcnlib.json_text import parse_json
 from stgcnlib.skeleton import SkeletonLayout, layout
@@ -315,8 +315,7 @@ class SequenceSet:
             header = parse_json(plain_text(content["header"]).encode())
             if not isinstance(header, dict) or header.get("format") != FORMAT:
                 raise SkeletonFormatError(f"{file}: not a stgcnlib file of recordings; read() tells the formats apart")
-            if header["version"] > VERSION:
-                raise SkeletonFormatError(f"{file}: written by a newer stgcnlib (version {header['version']}); update")
+            check_version(file, header["version"], VERSION, SkeletonFormatError)
             lengths, people = content["lengths"], content["people"]
             ends = np.cumsum(lengths * np.maximum(people, 1))
             if ends[-1] != len(content["frames"]):
