@@ -92,7 +92,8 @@ def run_stages(
             for stage in stages:
                 page_mark(stage, run, sources)  # refuses what is missing before anything begins
             again: tuple[set[str], set[str]] = repeated(stages, force, run) if force is not None else (set(), set())
-            record, foreseen = Record.read(output), None
+            record = Record.read(output)
+            foreseen: Foreseen | None = None
             if force is not None or _anything_due(run, stages, sources, record):
                 foreseen = _checked(run, crew, check)
         write_text(output / "study.yml", study.to_yaml(output))
