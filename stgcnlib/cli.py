@@ -11,17 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from stgcnlib.endings import Commands, end_in_one_line
 from stgcnlib.errors import OutputError, StudyError
+from stgcnlib.terminal import complain, facts_table, show, show_summary
 from stgcnlib.version import __version__
 
 if TYPE_CHECKING:
     from stgcnlib.pipeline.study import Study
-    from stgcnlib.summary import Summary
 
 __all__ = ["app", "main"]
 
@@ -78,12 +75,9 @@ def run(
 
     _allow(study, trust=trust)
     index = run_study(study, output, force=force, workers=workers, scheduler=scheduler)
-    complaints = Console(stderr=True, highlight=False, soft_wrap=True)
     page = front(index.parent)
-    for line in page.get("warnings", ()):
-        complaints.print(Text(f"warning: {line}", style="yellow"))
-    for line in page.get("notes", ()):
-        complaints.print(Text(f"note: {line}"))
+    complain("warning", page.get("warnings", ()))
+    complain("note", page.get("notes", ()))
     typer.echo(str(index))
 
 
@@ -113,7 +107,6 @@ def estimate(
     from stgcnlib.pipeline.study import Study
     from stgcnlib.progress import name_steps
 
-    console, complaints = Console(highlight=False), Console(stderr=True, highlight=False, soft_wrap=True)
     loaded = Study.load(study)
     _allow(loaded, trust=trust)
     folder = study_folder(loaded, output)
@@ -126,11 +119,8 @@ def estimate(
         shorter = [asdict(stage) for stage in shorter_stages(found, loaded)]
         typer.echo(json.dumps({**found.plain(), "shorter": shorter}, indent=1))
     else:
-        console.print(forecast_table(found))
-        for line in [*forecast_lines(found, room, folder), *shorter_lines(found, loaded)]:
-            console.print(Text(line), soft_wrap=True)
-    for line in check_room(found, room, loaded, folder):
-        complaints.print(Text(f"warning: {line}", style="yellow"))
+        show(forecast_table(found), *forecast_lines(found, room, folder), *shorter_lines(found, loaded))
+    complain("warning", check_room(found, room, loaded, folder))
 
 
 @app.command()
@@ -229,13 +219,10 @@ def doctor(
     """Say what this machine offers a study, and what would stop one; nothing is changed."""
     from stgcnlib.doctor import examine
 
-    complaints, table, problems = Console(stderr=True, highlight=False, soft_wrap=True), Table.grid(padding=(0, 2)), []
-    for finding in examine(folder):
-        table.add_row(Text(finding.name, style="bold"), Text(finding.found))
-        problems += [finding.problem] if finding.problem else []
-    Console(highlight=False).print(table)
-    for line in problems:
-        complaints.print(Text(f"problem: {line}", style="red"))
+    findings = list(examine(folder))
+    show(facts_table((finding.name, finding.found) for finding in findings))
+    problems = [finding.problem for finding in findings if finding.problem]
+    complain("problem", problems)
     if problems:
         raise typer.Exit(1)
     typer.echo("nothing here would stop a study")
@@ -297,7 +284,6 @@ def read(
     from stgcnlib.readers import read as read_recordings
     from stgcnlib.summary import summarize
 
-    console, complaints = Console(highlight=False), Console(stderr=True, highlight=False, soft_wrap=True)
     if output is not None:
         if output.name in ("", ".."):
             raise OutputError(f"{output}: is a folder; name a file")
@@ -309,12 +295,11 @@ def read(
             path, format=format, skip=skip, layout=layout, pattern=pattern, names=names, end_sites=end_sites
         )
     summary = summarize(data)
-    for line in [*(str(warning.message) for warning in caught), *summary.warnings]:
-        complaints.print(Text(f"warning: {line}", style="yellow"))
-    _print_summary(summary, console)
+    complain("warning", [*(str(warning.message) for warning in caught), *summary.warnings])
+    show_summary(summary)
     if output is not None:
         data.save(output)
-        console.print(Text(f"written to {output}"))
+        show(f"written to {output}")
 
 
 def _allow(study: Study | str | Path, *, trust: bool) -> None:
@@ -329,36 +314,6 @@ def _allow(study: Study | str | Path, *, trust: bool) -> None:
     asked = f"{file} is code that the study runs as its network {name!r}. Have you read it, and may it run?"
     if trust or (sys.stdin.isatty() and typer.confirm(asked, err=True)):
         trust_study(study)
-
-
-def _print_summary(summary: Summary, console: Console) -> None:
-    shortest, median, mean, longest = summary.lengths
-    name, joints, channels = summary.layout
-    facts = {
-        "recordings": f"{summary.recordings}, {summary.frames} frames",
-        "frames": f"{shortest} to {longest}, median {median:.0f}, mean {mean:.1f}",
-        "layout": f"{name}, {joints} joints, {channels} channels",
-        "people": ", ".join(f"{people} in {count}" for people, count in summary.people.items()) + " recordings",
-        "body size": f"{summary.body_size:.3g} in the unit of the recordings",
-        "missing": f"{summary.missing_joints:.1%} of joints, {summary.missing_people:.1%} of people's frames",
-        **{group: _listed(list(values)) for group, values in summary.groups.items()},
-    }
-    table = Table.grid(padding=(0, 2))
-    for key, value in facts.items():
-        table.add_row(Text(key, style="bold"), Text(value))
-    console.print(table)
-    classes = Table("class", "recordings", box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for label, count in summary.classes.items():
-        if count:
-            classes.add_row(Text(label), Text(str(count), justify="right"))
-    console.print(classes)
-    if absent := sum(count == 0 for count in summary.classes.values()):
-        console.print(Text(f"and {absent} classes without recordings", style="dim"))
-
-
-def _listed(texts: list[str]) -> str:
-    shown = ", ".join(texts[:12]) + (f", … ({len(texts) - 12} more)" if len(texts) > 12 else "")
-    return f"{len(texts)}: {shown}"
 
 
 def main() -> None:

@@ -29,6 +29,7 @@ __all__ = [
     "StgcnlibError",
     "StudyError",
     "about",
+    "check_version",
     "nearest",
     "shorten",
     "suggest",
@@ -120,6 +121,29 @@ def about(key: str, *functions: str) -> Iterator[None]:
         for name in functions:
             text = text.removeprefix(f"{name}: ")
         raise StudyError(f"{key}: {text}") from None
+
+
+def check_version(place: object, version: object, known: int, error: type[StgcnlibError], *, by: object = None) -> None:
+    """Refuse a file that a newer stgcnlib wrote.
+
+    Args:
+        place: the file or folder, as the message names it.
+        version: of its format, as it says itself.
+        known: the last version of the format that this library reads.
+        error: that is raised.
+        by: the version of stgcnlib that wrote it, as it says itself; `None`: it does not say.
+
+    Raises:
+        StgcnlibError: it is newer; an `error`.
+        ValueError: `version` is no whole number.
+    """
+    if not isinstance(version, int):
+        raise ValueError(f"its version is {str(version)[:60]!r}")
+    if version > known:
+        raise error(
+            f"{place}: was written by a newer stgcnlib{f' ({str(by)[:60]})' if by is not None else ''}, in version "
+            f"{version} of its format, and this one reads up to {known}; update stgcnlib, or make it again elsewhere"
+        )
 
 
 def shorten(items: Iterable[object], most: int = 8) -> str:

@@ -27,7 +27,7 @@ from stgcnlib.temporary import PREFIX, aside, hold, release, remove_left
 
 __all__ = [
     "Archive", "atomic_folder", "atomic_path", "fingerprint", "fingerprint_file", "is_remote", "local_path",
-    "make_folder", "mistaken", "probe_output", "regular_size", "write_json", "write_text", "writing",
+    "make_folder", "missing_folders", "mistaken", "probe_output", "regular_size", "write_json", "write_text", "writing",
 ]  # fmt: skip
 
 Archive = Literal["npz", "torch", "hdf5"]
@@ -122,8 +122,16 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
     """
     folder = Path(path)
     with writing(folder):
+        with suppress(FileNotFoundError):  # a command that is refused may just remove a folder above
+            folder.mkdir(parents=True, exist_ok=True)
         folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def missing_folders(path: str | os.PathLike[str]) -> list[Path]:
+    """What `make_folder` would make for that path: itself first, then folders above it; empty if it is there."""
+    folder = Path(path)
+    return [each for each in (folder, *folder.parents) if not os.path.lexists(each)]
 
 
 def regular_size(path: str | os.PathLike[str]) -> int:

@@ -6,9 +6,7 @@ scaling and noise are functions of `stgcnlib.transforms`.
 
 from __future__ import annotations
 
-import json
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,17 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from stgcnlib.artefacts import npz_shapes, plain_text, read_arrays
 from stgcnlib.errors import SequenceError, SkeletonFormatError, StgcnlibError, shorten, suggest
-from stgcnlib.files import atomic_path, fingerprint, mistaken
-from stgcnlib.json_text import parse_json
-from stgcnlib.skeleton import SkeletonLayout, layout
+from stgcnlib.files import fingerprint, mistaken
+from stgcnlib.sequence_checks import checked_coords, checked_labels, checked_targets, expect_count, meant_value
+from stgcnlib.sequence_files import read_recordings, write_recordings
+from stgcnlib.skeleton import SkeletonLayout
+from stgcnlib.skeleton import layout as as_layout
 
 __all__ = ["SequenceSet"]
-
-FORMAT = "stgcnlib-sequences"
-_ARRAYS = ("header", "frames", "lengths", "people", "labels", "targets")
-VERSION = 2  # which files with targets have; others are written as version 1
 
 
 class SequenceSet:
@@ -87,32 +82,32 @@ class SequenceSet:
         targets: ArrayLike | None = None,
         target_names: Sequence[str] | None = None,
     ) -> None:
-        self.layout = _layout(layout)
+        self.layout = as_layout(layout)
         count = len(coords)
         if count == 0:
             raise SequenceError("coords holds no recording; give at least one (T, V, C) array")
         self.names = tuple(names) if names is not None else tuple(f"recording {i}" for i in range(count))
-        _expect_count("names", self.names, count)
+        expect_count("names", self.names, count)
         true_lengths = None if lengths is None else np.asarray(lengths)
         if true_lengths is not None:
             if true_lengths.dtype.kind not in "iu":
                 raise SequenceError(f"lengths have dtype {true_lengths.dtype}; expected integers")
-            _expect_count("lengths", true_lengths, count)
+            expect_count("lengths", true_lengths, count)
         self.coords: list[NDArray[np.float32]] = [
-            _checked(c, self.names[i], self.layout, None if true_lengths is None else int(true_lengths[i]))
+            checked_coords(c, self.names[i], self.layout, None if true_lengths is None else int(true_lengths[i]))
             for i, c in enumerate(coords)
         ]
         channels = {c.shape[-1] for c in self.coords}
         if len(channels) > 1:
             raise SequenceError(f"coords: recordings have {sorted(channels)} channels; all need the same number")
-        self.targets, self.target_names = _checked_targets(targets, target_names, count)
+        self.targets, self.target_names = checked_targets(targets, target_names, count)
         if self.targets is not None and labels is None and class_names is None:
             class_names = ()
-        self.labels, self.class_names = _checked_labels(labels, class_names, count)
+        self.labels, self.class_names = checked_labels(labels, class_names, count)
         self.groups: dict[str, NDArray[Any]] = {}
         for key, values in (groups or {}).items():
             group = np.asarray(values)
-            _expect_count(f"groups[{key!r}]", group, count)
+            expect_count(f"groups[{key!r}]", group, count)
             self.groups[str(key)] = group
 
     # -- sizes ---------------------------------------------------------------------------------
@@ -168,7 +163,7 @@ class SequenceSet:
         """The recordings at the indices `which` (n,), or where the mask `which` (N,) of bool is true, in that order."""
         chosen = np.asarray(which)
         if chosen.dtype == bool:
-            _expect_count("mask", chosen, len(self))
+            expect_count("mask", chosen, len(self))
             chosen = np.flatnonzero(chosen)
         if chosen.size == 0:
             raise SequenceError("select: no recording is left; loosen the choice")
@@ -212,8 +207,8 @@ class SequenceSet:
             raise SequenceError(f"split: there is no group {by!r}; {suggest(by, self.groups)}")
         values = self.groups[by]
         known = set(values.tolist())
-        train_values = {_meant(value, known) for value in train}
-        test_values = known - train_values if test is None else {_meant(value, known) for value in test}
+        train_values = {meant_value(value, known) for value in train}
+        test_values = known - train_values if test is None else {meant_value(value, known) for value in test}
         if missing := sorted((train_values | test_values) - known, key=str):
             raise SequenceError(
                 f"split: {by} has no value {shorten(missing)}; it has {shorten(sorted(known, key=str))}"
@@ -267,31 +262,10 @@ class SequenceSet:
         `group/NAME` (N,), and `targets` (N, Q) float64 where there are any; `header` is JSON with format, version,
         class names, target names, names and layout.
         """
-        header = {
-            "format": FORMAT,
-            "version": 1 if self.targets is None else VERSION,
-            "class_names": list(self.class_names),
-            "names": list(self.names),
-            "layout": self.layout.to_dict(),
-        }
-        if self.targets is not None:
-            header["target_names"] = list(self.target_names)
-        arrays: dict[str, Any] = {
-            "header": np.array(json.dumps(header)),
-            "frames": np.concatenate(
-                [self.people(i).reshape(-1, *self.coords[i].shape[-2:]) for i in range(len(self))]
-            ),
-            "lengths": self.lengths,
-            # 0 marks a recording given without a people axis, so that it comes back without one.
-            "people": np.array([0 if c.ndim == 3 else c.shape[0] for c in self.coords]),
-            "labels": self.labels,
-        }
-        if self.targets is not None:
-            arrays["targets"] = self.targets
-        for key, values in self.groups.items():
-            arrays[f"group/{key}"] = values.astype(str) if values.dtype == object else values
-        with atomic_path(path) as temporary, temporary.open("wb") as stream:
-            np.savez_compressed(stream, **arrays)
+        write_recordings(
+            path, self.coords, labels=self.labels, class_names=self.class_names, groups=self.groups,
+            layout=self.layout, names=self.names, targets=self.targets, target_names=self.target_names,
+        )  # fmt: skip
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> SequenceSet:
@@ -302,40 +276,7 @@ class SequenceSet:
         """
         file = Path(path)
         try:
-            shapes = npz_shapes(file)
-            if not {"header", "frames"} & shapes.keys():
-                held = shorten((f"{name} {shape}" for name, shape in shapes.items()), 6)
-                raise SkeletonFormatError(
-                    f"{file}: an npz of {held}, which is neither stgcnlib's nor another that read() knows; make a "
-                    "SequenceSet of these arrays"
-                )
-            if extra := [name for name in shapes if name not in _ARRAYS and not name.startswith("group/")]:
-                raise ValueError(f"{extra[0][:60]!r} does not belong there")
-            content = read_arrays(file)
-            header = parse_json(plain_text(content["header"]).encode())
-            if not isinstance(header, dict) or header.get("format") != FORMAT:
-                raise SkeletonFormatError(f"{file}: not a stgcnlib file of recordings; read() tells the formats apart")
-            if header["version"] > VERSION:
-                raise SkeletonFormatError(f"{file}: written by a newer stgcnlib (version {header['version']}); update")
-            lengths, people = content["lengths"], content["people"]
-            ends = np.cumsum(lengths * np.maximum(people, 1))
-            if ends[-1] != len(content["frames"]):
-                raise SkeletonFormatError(
-                    f"{file}: 'lengths' sum to {ends[-1]} but 'frames' has {len(content['frames'])}"
-                )
-            coords = []
-            for block, frames, persons in zip(np.split(content["frames"], ends[:-1]), lengths, people, strict=True):
-                coords.append(block if persons == 0 else block.reshape(persons, frames, *block.shape[1:]))
-            return cls(
-                coords,
-                labels=content["labels"],
-                class_names=header["class_names"],
-                groups={k.removeprefix("group/"): v for k, v in content.items() if k.startswith("group/")},
-                layout=SkeletonLayout.from_dict(header["layout"]),
-                names=header["names"],
-                targets=content.get("targets"),
-                target_names=header.get("target_names"),
-            )
+            return cls(**read_recordings(file))
         except StgcnlibError as error:
             if str(error).startswith(str(file)):
                 raise
@@ -348,135 +289,3 @@ class SequenceSet:
             raise SkeletonFormatError(
                 f"{file}: not a readable stgcnlib file of recordings ({type(error).__name__}: {error}); save it again"
             ) from None
-
-
-def _meant(value: Any, known: set[Any]) -> Any:
-    """The one of `known` that a value names: itself, else the only one that is the same text or whole number."""
-    if value in known:
-        return value
-    text = str(value)
-    same = [k for k in known if str(k) == text]
-    if not same and re.fullmatch(r"[0-9]{1,18}", text):
-        same = [k for k in known if re.fullmatch(r"[0-9]{1,18}", str(k)) and int(str(k)) == int(text)]
-    return same[0] if len(same) == 1 else value
-
-
-def _layout(value: SkeletonLayout | str) -> SkeletonLayout:
-    return layout(value)
-
-
-def _expect_count(what: str, values: Any, count: int) -> None:
-    if isinstance(values, np.ndarray) and values.ndim != 1:
-        raise SequenceError(f"{what} have shape {values.shape}; expected one value per recording, ({count},)")
-    if len(values) != count:
-        raise SequenceError(f"{what} has {len(values)} entries for {count} recordings; give one each")
-
-
-def _checked(value: ArrayLike, name: str, layout: SkeletonLayout, length: int | None) -> NDArray[np.float32]:
-    try:
-        raw = np.asarray(value)
-        if raw.dtype.kind not in "biufO":
-            raise TypeError(f"dtype {raw.dtype}")
-        with np.errstate(over="ignore"):  # what overflows float32 is infinite, which is refused below
-            array = raw.astype(np.float32, copy=False)
-    except (ValueError, TypeError) as error:
-        raise SequenceError(f"{name}: coords are not one array of real numbers ({error}); give (T, V, C)") from None
-    if array.ndim not in (3, 4):
-        raise SequenceError(f"{name}: coords have shape {array.shape}; expected (T, V, C) or (M, T, V, C)")
-    if length is not None:
-        if not 0 < length <= array.shape[-3]:
-            raise SequenceError(f"{name}: lengths says {length} frames, the array holds {array.shape[-3]}")
-        array = array[..., :length, :, :]
-    if 0 in array.shape:
-        raise SequenceError(f"{name}: coords have shape {array.shape}, which is empty; leave the recording out")
-    if array.shape[-2] != len(layout):
-        raise SequenceError(
-            f"{name}: coords have {array.shape[-2]} joints, layout {layout.name!r} has {len(layout)}; "
-            "choose the layout that the data was recorded with"
-        )
-    few = array.shape[-1] < layout.dimensions <= array.shape[0]  # too few channels, but enough on the first axis
-    if array.ndim == 4 and (few or _is_channels_first(array, layout.dimensions)):
-        raise SequenceError(
-            f"{name}: coords have shape {array.shape}, which looks like channels, frames, joints, people; the order "
-            f"here is people, frames, joints, channels ({layout.dimensions} or more for layout {layout.name!r}): give "
-            "numpy.moveaxis(coords, (-4, -1), (-1, -4)) of an array (N, C, T, V, M)"
-        )
-    if layout.dimensions and np.isnan(array).any():
-        array = _without_nan(array, layout.dimensions)
-    bad = ~np.isfinite(array)
-    if bad.any():
-        frame, joint = (int(k) for k in np.argwhere(bad)[0][-3:-1])
-        raise SequenceError(
-            f"{name}: {int(bad.sum())} coordinates are NaN or infinite, the first at frame {frame}, joint {joint} "
-            f"({layout.joints[joint]}); interpolate or drop those frames"
-        )
-    if layout.dimensions and not array.any():  # signals may well be zero throughout
-        raise SequenceError(f"{name}: all coordinates are zero, so nobody was tracked; leave the recording out")
-    return array
-
-
-def _is_channels_first(array: NDArray[np.float32], axes: int) -> bool:
-    """Whether (M, T, V, C) is (C, T, V, M), by its zeros: a lost joint is zero on all axes, a person is zero alone."""
-    if not max(axes, 2) <= array.shape[0] <= 4:
-        return False
-    lost = (array == 0) | np.isnan(array)
-    if (lost != lost[:1]).any():
-        return False
-    lost = lost[0]
-    if axes == 3:  # an axis that is zero throughout, as of flat poses, is no absent person
-        lost = lost[..., ~lost.all(axis=(0, 1))]
-    return int((lost != lost[..., :1]).any(axis=-1).sum()) > 2
-
-
-def _without_nan(array: NDArray[np.float32], axes: int) -> NDArray[np.float32]:
-    """Joints with a NaN coordinate count as not found and are set to zero; a NaN confidence is set to 1."""
-    array = array.copy()
-    array[np.isnan(array[..., :axes]).any(axis=-1)] = 0
-    rest = array[..., axes:]
-    rest[np.isnan(rest)] = 1
-    return array
-
-
-def _checked_labels(
-    labels: ArrayLike | None, class_names: Sequence[str] | None, count: int
-) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    raw = np.zeros(count, dtype=np.int64) if labels is None else np.asarray(labels)
-    _expect_count("labels", raw, count)
-    if raw.dtype.kind not in "iu" or raw.ndim != 1:
-        raise SequenceError(f"labels have dtype {raw.dtype} and shape {raw.shape}; expected (N,) integers")
-    if raw.min() < 0:
-        raise SequenceError(f"labels contain {raw.min()}; classes count from 0")
-    names = tuple(class_names) if class_names is not None else tuple(f"class {c}" for c in range(int(raw.max()) + 1))
-    if raw.max() >= len(names) and (names or raw.any()):
-        raise SequenceError(
-            f"labels contain {raw.max()}, but class_names has {len(names)} names (0 to {len(names) - 1})"
-        )
-    return raw.astype(np.int64), names
-
-
-def _checked_targets(
-    targets: ArrayLike | None, names: Sequence[str] | None, count: int
-) -> tuple[NDArray[np.float64] | None, tuple[str, ...]]:
-    """(N, Q) float64 and Q names, or `None` and none."""
-    if targets is None:
-        if names:
-            raise SequenceError(
-                f"target_names {shorten(names)} are given without targets; give targets, (N,) or (N, Q)"
-            )
-        return None, ()
-    raw = np.asarray(targets)
-    if raw.dtype.kind not in "biuf" or raw.ndim not in (1, 2) or len(raw) != count or 0 in raw.shape:
-        raise SequenceError(
-            f"targets have dtype {raw.dtype} and shape {raw.shape}; expected real numbers ({count},) or ({count}, Q)"
-        )
-    columns = raw.reshape(count, -1).astype(np.float64)
-    if (bad := ~np.isfinite(columns).all(axis=1)).any():
-        raise SequenceError(
-            f"targets are NaN or infinite for {int(bad.sum())} recordings, the first is recording {int(bad.argmax())}; "
-            "leave these recordings out"
-        )
-    width = columns.shape[1]
-    titles = tuple(str(n) for n in names) if names else tuple(f"target {q}" for q in range(width))
-    if len(titles) != width:
-        raise SequenceError(f"target_names has {len(titles)} names for {width} columns of targets; give one each")
-    return columns, titles

@@ -21,6 +21,7 @@ from stgcnlib.files import (
     fingerprint,
     fingerprint_file,
     make_folder,
+    missing_folders,
     mistaken,
     write_json,
     write_text,
@@ -144,6 +145,21 @@ def test_a_file_where_a_folder_should_be(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="taken is a file, not a folder"):
         make_folder(tmp_path / "taken")
     assert names(tmp_path) == ["taken"]
+
+
+def test_a_folder_is_made_although_the_one_above_is_just_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, mkdir = tmp_path / "reports" / "mine", Path.mkdir
+    assert missing_folders(folder) == [folder, folder.parent]
+
+    def late(path: Path, *given: object, **options: object) -> None:
+        monkeypatch.setattr(Path, "mkdir", mkdir)
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+
+    monkeypatch.setattr(Path, "mkdir", late)
+    assert make_folder(folder).is_dir()
+    assert missing_folders(folder) == []
 
 
 def test_a_full_disk_is_one_line_and_other_errors_of_the_writer_stay(tmp_path: Path) -> None:

@@ -188,8 +188,8 @@ def test_what_is_too_large_for_float16_is_refused_when_it_is_read(tmp_path: Path
 def test_a_folder_that_holds_no_recipe(small_set: SequenceSet, tmp_path: Path) -> None:
     both(small_set, tmp_path)
     file = tmp_path / "again.zarr" / "recipe.json"
-    newer = json.loads(file.read_text()) | {"version": 99}
-    for content in ("{", json.dumps({"format": "other"}), json.dumps(newer)):
+    odd = json.loads(file.read_text()) | {"version": "new"}
+    for content in ("{", json.dumps({"format": "other"}), json.dumps(odd)):
         file.write_text(content)
         with pytest.raises(SkeletonFormatError, match="no recipe of layers"):
             LayersOnDemand.open(tmp_path / "again.zarr")

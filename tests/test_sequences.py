@@ -282,7 +282,7 @@ def test_pickle_is_refused(saved: Path) -> None:
         ({"header": np.array("{")}, "not a readable stgcnlib file of recordings"),
         ({"header": np.array("[" * 100_000)}, "not a readable stgcnlib file of recordings"),
         ({"header": {"format": "other"}}, "not a stgcnlib file of recordings"),
-        ({"header": {"version": 99}}, r"written by a newer stgcnlib \(version 99\); update"),
+        ({"header": {"version": 99}}, r"was written by a newer stgcnlib, in version 99 of its format"),
         ({"header": {"names": ["one"]}}, "names has 1 entries for 3 recordings"),
         ({"header": {"class_names": ["one"]}}, "labels contain 1, but class_names has 1 names"),
         ({"header": {"layout": []}}, "not a readable stgcnlib file of recordings"),

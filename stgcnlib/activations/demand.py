@@ -26,7 +26,7 @@ from stgcnlib.activations.passes import Outputs, batches_of, chosen_layers, kept
 from stgcnlib.activations.recording import Stored, described
 from stgcnlib.activations.store import LayerActivations, LayerStore
 from stgcnlib.artefacts import Sums, checked_names
-from stgcnlib.errors import LayerNotFoundError, SkeletonFormatError, suggest
+from stgcnlib.errors import LayerNotFoundError, SkeletonFormatError, check_version, suggest
 from stgcnlib.files import write_json
 from stgcnlib.json_text import read_json_file
 from stgcnlib.modules import module_file
@@ -165,10 +165,10 @@ class LayersOnDemand(LayerStore):
             recipe = read_json_file(folder / RECIPE)
             if recipe["format"] != FORMAT:
                 raise ValueError(f"its format is {recipe['format']!r}")
-            if recipe["version"] > VERSION:
-                newer = f"written by a newer stgcnlib: version {recipe['version']}"
-                raise ValueError(f"{newer}, this one reads up to {VERSION}; update it")
+            check_version(folder, recipe["version"], VERSION, SkeletonFormatError, by=recipe.get("stgcnlib"))
             return cls(folder, recipe)
+        except SkeletonFormatError:
+            raise
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise SkeletonFormatError(f"{folder}: no recipe of layers ({error}); make it again") from None
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from stgcnlib.activations.blocks import CHUNK_BYTES, check_array, check_details, open_folder
 from stgcnlib.artefacts import Sums, checked_names
-from stgcnlib.errors import LayerNotFoundError, SkeletonFormatError, StgcnlibError, suggest
+from stgcnlib.errors import LayerNotFoundError, SkeletonFormatError, StgcnlibError, check_version, suggest
 from stgcnlib.files import is_remote, local_path
 
 __all__ = ["FORMAT", "VERSION", "LayerActivations", "LayerStore", "write_layer", "write_scores"]
@@ -145,11 +145,8 @@ class LayerStore:
             attributes: dict[str, Any] = dict(root.attrs)
             if attributes.get("format") != FORMAT:
                 raise SkeletonFormatError(f"{origin}: not a finished LayerStore of stgcnlib; record() makes one")
-            if type(version := attributes.get("version")) is not int or version > VERSION:
-                raise SkeletonFormatError(
-                    f"{origin}: written by stgcnlib {attributes.get('stgcnlib')}, a newer one (version {version} of "
-                    f"the format, this one reads up to {VERSION}); update stgcnlib, or record again"
-                )
+            wrote = attributes.get("stgcnlib")
+            check_version(origin, attributes.get("version"), VERSION, SkeletonFormatError, by=wrote)
             check_details(details := attributes.pop("layers"))
             for entry in details:
                 try:

@@ -6,7 +6,7 @@ It knows nothing of skeletons, networks or graphs; `stgcnlib.pipeline.line` is t
 from __future__ import annotations
 
 from stgcnlib.artefacts.declare import Artefact, Axis, Form, Line, Place
-from stgcnlib.artefacts.forms import ARRAY, ARRAYS, JSON, TABLE, TABLES, saved_as
+from stgcnlib.artefacts.forms import ARRAY, ARRAYS, JSON, saved_as, table_of, tables_of
 from stgcnlib.artefacts.making import Artefacts
 from stgcnlib.artefacts.onlooker import Onlooker
 from stgcnlib.artefacts.reading import check_arrays, npz_shapes, plain_text, read_arrays, read_described, read_table
@@ -20,8 +20,6 @@ __all__ = [
     "ARRAYS",
     "JSON",
     "MANIFEST",
-    "TABLE",
-    "TABLES",
     "Artefact",
     "Artefacts",
     "Axis",
@@ -45,4 +43,6 @@ __all__ = [
     "read_manifest",
     "read_table",
     "saved_as",
+    "table_of",
+    "tables_of",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -17,7 +17,7 @@ from stgcnlib.artefacts.declare import Form
 from stgcnlib.artefacts.reading import check_arrays, read_array, read_arrays, read_table
 from stgcnlib.json_text import read_json_file
 
-__all__ = ["ARRAY", "ARRAYS", "JSON", "TABLE", "TABLES", "saved_as"]
+__all__ = ["ARRAY", "ARRAYS", "JSON", "saved_as", "table_of", "tables_of"]
 
 _MOST = 2**28  # bytes of a JSON file: levels of noise hold a value for each recording
 
@@ -60,17 +60,34 @@ def _save_tables(value: Mapping[str, pd.DataFrame], path: Path) -> None:
         table.to_parquet(path / f"{name}.parquet")
 
 
-def _load_tables(path: Path) -> dict[str, pd.DataFrame]:
-    return {file.stem: read_table(file) for file in sorted(path.glob("*.parquet"))}
+def _load_table(layouts: Sequence[Mapping[str, str]], path: Path) -> pd.DataFrame:
+    return read_table(path, *layouts)
+
+
+def _load_tables(tables: Mapping[str, Mapping[str, str]], path: Path) -> dict[str, pd.DataFrame]:
+    return {name: read_table(path / f"{name}.parquet", columns) for name, columns in sorted(tables.items())}
 
 
 ARRAY = Form(".npy", _load_array, _save_array)
 ARRAYS = Form(".npz", _load_arrays, _save_arrays)
 """A dictionary from names, such as those of layers, to arrays, in its order."""
 JSON = Form(".json", _load_json, _save_json)
-TABLE = Form(".parquet", read_table, _save_table)
-TABLES = Form("", _load_tables, _save_tables)
-"""A dictionary from names to tables, as a folder of parquet files; loaded in alphabetical order."""
+
+
+def table_of(*layouts: Mapping[str, str]) -> Form:
+    """A table, as a parquet file; it is read only with the columns that it should have.
+
+    `layouts` are as of `read_table`.
+    """
+    return Form(".parquet", partial(_load_table, layouts), _save_table)
+
+
+def tables_of(tables: Mapping[str, Mapping[str, str]]) -> Form:
+    """A dictionary from names to tables, as a folder of parquet files; loaded in alphabetical order.
+
+    `tables` is name -> columns as of `read_table`, for each of them.
+    """
+    return Form("", partial(_load_tables, tables), _save_tables)
 
 
 def saved_as(kind: str, suffix: str = "") -> Form:

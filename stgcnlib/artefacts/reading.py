@@ -20,6 +20,7 @@ import pandas as pd
 import pyarrow.parquet
 from numpy.typing import NDArray
 
+from stgcnlib.errors import shorten
 from stgcnlib.files import regular_size
 from stgcnlib.json_text import read_json_file
 
@@ -123,16 +124,17 @@ def plain_text(array: NDArray[Any]) -> str:
     return str(array[()]) if array.ndim == 0 and array.dtype.kind == "U" else ""
 
 
-def read_table(path: str | os.PathLike[str], columns: Mapping[str, str] | None = None) -> pd.DataFrame:
+def read_table(path: str | os.PathLike[str], *layouts: Mapping[str, str]) -> pd.DataFrame:
     """The table of a parquet file.
 
     Args:
         path: of the file.
-        columns: name -> kind as of `check_arrays`, of columns that must be there; ``s`` are texts or categories.
+        layouts: name -> kind as of `check_arrays`, of columns that must be there; ``s`` are texts or categories, and
+            ``NAME *`` stands for at least one column whose name begins so. Of several layouts, one has to fit.
 
     Raises:
         OSError: the file cannot be opened or read.
-        ValueError: it is damaged, claims more than it can hold, or lacks a column.
+        ValueError: it is damaged, claims more than it can hold, or lacks columns; names those of the nearest layout.
     """
     file = Path(path)
     with _opened(file) as stream:
@@ -151,17 +153,31 @@ def read_table(path: str | os.PathLike[str], columns: Mapping[str, str] | None =
             raise ValueError(
                 f"{file.name}: not a complete parquet table ({' '.join(str(error).split())[:160]})"
             ) from None
-    for name, kind in (columns or {}).items():
-        if name not in table.columns:
-            raise ValueError(f"{file.name}: has no column {name!r}")
-        found = table[name].dtype
-        if table.empty:
-            continue  # a table without rows has no kind of numbers
-        if (kind != "a" and (kind == "s") != (getattr(found, "kind", "O") == "O")) or (
-            kind not in "as" and found.kind not in _KINDS[kind]
-        ):
-            raise ValueError(f"{file.name}: column {name!r} holds {found}")
+    wrong = [found for columns in layouts if (found := _misfit(table, columns))]
+    if wrong and len(wrong) == len(layouts):
+        raise ValueError(f"{file.name}: {max(wrong, key=lambda found: found[0])[1]}")
     return table
+
+
+def _misfit(table: pd.DataFrame, columns: Mapping[str, str]) -> tuple[int, str] | None:
+    """How many columns of a layout a table has, and a sentence about what is wrong; `None` if it fits."""
+    named = {name: _named(table, name) for name in columns}
+    if lacking := [name for name, found in named.items() if not found]:
+        return len(columns) - len(lacking), f"has no column{'s' * (len(lacking) > 1)} {shorten(lacking)}"
+    for name, kind in columns.items():
+        for column in named[name] if not table.empty else ():  # a table without rows has no kind of numbers
+            found = table[column].dtype
+            text = getattr(found, "kind", "O") == "O"
+            if kind != "a" and ((kind == "s") != text or not (text or found.kind in _KINDS[kind])):
+                return len(columns), f"column {column!r} holds {found}"
+    return None
+
+
+def _named(table: pd.DataFrame, name: str) -> list[str]:
+    """The columns that a name of a layout means."""
+    if not name.endswith("*"):
+        return [name] if name in table.columns else []
+    return [column for column in map(str, table.columns) if column.startswith(name[:-1])]
 
 
 def read_described(path: str | os.PathLike[str], form: str, **fields: type) -> dict[str, Any]:

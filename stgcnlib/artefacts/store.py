@@ -44,6 +44,7 @@ class Store:
     def __init__(self, folder: Path, mend: str | None = None) -> None:
         self.folder, self.mend = folder, mend
         self._whole: dict[str, tuple[str, list[int]]] = {}
+        self._written: dict[Path, list[int]] = {}
 
     def path(self, name: str, form: Form) -> Path:
         """Where an artefact lies; `StudyError` for a name that leads out of the folder."""
@@ -146,7 +147,17 @@ class Store:
                 },
             },
         )
-        self._whole[name] = (key, file_state(manifest_of(path)))
+        self._written[manifest_of(path)] = file_state(manifest_of(path))
+        self._whole[name] = (key, self._written[manifest_of(path)])
+
+    def has_others(self) -> bool:
+        """Whether an artefact lies here that was not written by this store, or is being made by another process."""
+        try:
+            manifests = [path for path in self.folder.rglob(f"*{MANIFEST}") if path.is_file()]
+            changed = any(self._written.get(path) != file_state(path) for path in manifests)
+        except FileNotFoundError:  # another process is replacing it
+            return True
+        return changed or any((self.folder / ".unfinished").glob("*"))
 
     def forget(self, pattern: str, form: Form) -> None:
         """Have artefacts made again: their manifests go, their files stay until they are replaced.

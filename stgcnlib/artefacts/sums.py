@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from stgcnlib.artefacts.stamps import file_state
-from stgcnlib.errors import ArtefactError, DamagedError
+from stgcnlib.errors import ArtefactError, DamagedError, check_version
 from stgcnlib.files import fingerprint_file
 from stgcnlib.json_text import read_json_file
 
@@ -166,11 +166,7 @@ def read_manifest(path: Path, mend: str | None = AGAIN) -> dict[str, Any]:
     file = manifest_of(path)
     try:
         content = read_json_file(file, most=_MOST)
-        if isinstance(content, dict) and isinstance(content.get("format"), int) and content["format"] > FORMAT:
-            raise ArtefactError(
-                f"{file}: written by stgcnlib {content.get('stgcnlib')} in format {content['format']}, and this one "
-                f"reads up to {FORMAT}; update stgcnlib, or give another output folder"
-            )
+        check_version(file, content["format"], FORMAT, ArtefactError, by=content.get("stgcnlib"))
         found = {str(name): (str(total), state) for name, (total, state) in content["files"].items()}
         if not (isinstance(content["key"], str) and content["format"] >= 1) or any(
             len(t) < 16 for t, _ in found.values()

@@ -15,7 +15,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from stgcnlib.artefacts import check_arrays, plain_text, read_arrays
-from stgcnlib.errors import GraphError, suggest
+from stgcnlib.errors import GraphError, check_version, suggest
 from stgcnlib.files import atomic_path
 
 __all__ = ["DSGraph", "Kind", "Symmetrize", "check_symmetrize"]
@@ -161,8 +161,7 @@ class DSGraph:
             if plain_text(arrays.get("format", np.array(0))) != FORMAT:
                 raise GraphError(f"{path}: holds no DSGraph; give a file written by DSGraph.save")
             check_arrays({"version": arrays["version"]}, {"version": "i"})
-            if (version := int(arrays["version"])) > VERSION:
-                raise GraphError(f"{path}: DSGraph version {version}; this library reads up to {VERSION}; update it")
+            check_version(path, int(arrays["version"]), VERSION, GraphError)
             check_arrays(arrays, _MEMBERS)
             _check_ranges(arrays)
         except (OSError, ValueError, KeyError) as error:

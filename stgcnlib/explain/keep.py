@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stgcnlib.artefacts import check_arrays, plain_text, read_arrays
-from stgcnlib.errors import SequenceError, SkeletonFormatError
+from stgcnlib.errors import SequenceError, SkeletonFormatError, check_version
 from stgcnlib.explain.gradcam import RelevanceMap
 from stgcnlib.files import atomic_path
 from stgcnlib.json_text import parse_json
@@ -69,7 +69,7 @@ def load_relevance(path: str | os.PathLike[str]) -> list[dict[str, RelevanceMap]
     file = Path(path)
     try:
         content = read_arrays(file)
-        layers = _layers(content)
+        layers = _layers(content, file)
         maps: list[dict[str, RelevanceMap]] = []
         for k, entry in enumerate(layers):
             shapes = content[f"{k}/shapes"]
@@ -92,21 +92,20 @@ def load_relevance(path: str | os.PathLike[str]) -> list[dict[str, RelevanceMap]
         return maps
     except FileNotFoundError:
         raise SkeletonFormatError(f"{file}: no such file") from None
+    except SkeletonFormatError:
+        raise
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SkeletonFormatError(
             f"{file}: not a readable relevance file ({type(error).__name__}: {error}); save it again"
         ) from None
 
 
-def _layers(content: Mapping[str, NDArray[Any]]) -> list[dict[str, Any]]:
+def _layers(content: Mapping[str, NDArray[Any]], file: Path) -> list[dict[str, Any]]:
     """The header's entry of each layer. ValueError where header and arrays do not agree."""
     header = parse_json(plain_text(content["header"]).encode())
-    if header.get("format") != FORMAT or type(header.get("version")) is not int:
-        raise ValueError(f"format {header.get('format')!r}, version {header.get('version')!r}")
-    if header["version"] > VERSION:
-        raise ValueError(
-            f"a newer stgcnlib wrote it: version {header['version']}, this one reads up to {VERSION}; update"
-        )
+    if header.get("format") != FORMAT:
+        raise ValueError(f"format {header.get('format')!r}")
+    check_version(file, header.get("version"), VERSION, SkeletonFormatError)
     layers = header["layers"]
     named = all(type(each["layer"]) is type(each["title"]) is str and type(each["index"]) is int for each in layers)
     if not layers or not named or len({each["layer"] for each in layers}) < len(layers):

@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stgcnlib.errors import StudyError, suggest
-from stgcnlib.files import atomic_path, probe_output
+from stgcnlib.files import atomic_path, missing_folders, probe_output
 from stgcnlib.pipeline.finished import read_study
-from stgcnlib.pipeline.refused import file_named
+from stgcnlib.pipeline.refused import file_named, nothing_left
 from stgcnlib.pipeline.run import StudyRun, open_study
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.version import __version__
@@ -42,7 +42,7 @@ def embed_study(study: str | os.PathLike[str], output: str | os.PathLike[str], *
         The path of the file.
 
     Raises:
-        StudyError: there is no such study or part.
+        StudyError: there is no such study or part; a folder ``reports/NAME`` that was not there is not there.
         OutputError: the output is a folder, or cannot be written.
         ArtefactError: the folder of a finished study lacks what is needed.
     """
@@ -52,21 +52,29 @@ def embed_study(study: str | os.PathLike[str], output: str | os.PathLike[str], *
     probe_output(target, file=True, option="--output")
     run: StudyRun = read_study(study) if Path(study).is_dir() else open_study(study)
     with file_named(study):
-        _write_part(run, target, part)
+        with nothing_left(run, missing_folders(run.output)):
+            data = _recordings(run, part)
+        _write_part(run, data, target, part)
     return target
 
 
-def _write_part(run: StudyRun, target: Path, part: Part) -> None:
+def _recordings(run: StudyRun, part: Part) -> SequenceSet:
+    """One part of a study's recordings."""
+    data = run[{"nodes": "nodes", "all": "sequences"}.get(part, "parts")]
+    found: SequenceSet | None = data[part == "test"] if part in ("train", "test") else data
+    if found is None:
+        raise StudyError("part 'train': the study names no training part (data.split); choose 'test' or 'all'")
+    return found
+
+
+def _write_part(run: StudyRun, data: SequenceSet, target: Path, part: Part) -> None:
     """Write the features of one part of a study's recordings."""
     from stgcnlib.activations.pooled import pool_recordings, pool_store
 
     layers: Iterable[PooledLayer]
     if part == "nodes":
-        data, layers = run["nodes"], pool_store(run["activations/trained"])
+        layers = pool_store(run["activations/trained"])
     else:
-        data = run["sequences"] if part == "all" else run["parts"][part == "test"]
-        if data is None:
-            raise StudyError("part 'train': the study names no training part (data.split); choose 'test' or 'all'")
         layers = pool_recordings(
             run["network/trained"], data, layers=run.study.layers, axes=run.study.network.axes,
             device=run.study.compute.device,

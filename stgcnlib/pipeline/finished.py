@@ -34,6 +34,7 @@ def read_study(folder: str | os.PathLike[str], *, line: Line = LINE) -> Finished
     if not file.is_file():
         raise StudyError(f"{home}: no finished study lies here (it has no study.yml); make one with: stgcnlib run")
     study = FinishedStudy(Study.from_file(file), home, line)
+    study.given = str(file)
     if not study.made:
         raise StudyError(f"{home}: the study has no results yet; make them with: stgcnlib run {file} -o {home}")
     return study

@@ -6,27 +6,32 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
 from stgcnlib.errors import StageError
+from stgcnlib.files import make_folder, missing_folders
 
 __all__ = ["alone", "in_use", "stoppable"]
 
 
 @contextmanager
-def alone(output: Path) -> Iterator[None]:
-    """Hold a folder's lock, where the system has such locks; it is also released if the process is killed.
+def alone(output: Path) -> Iterator[list[Path]]:
+    """Make a folder if it is missing, and hold its lock, where the system has such locks.
+
+    The lock is also released if the process is killed.
+
+    Yields:
+        The folders that were missing: `output` first, then those above it.
 
     Raises:
+        OutputError: the folder cannot be made.
         StageError: another run is writing to the folder.
     """
-    handle = os.open(output, os.O_RDONLY) if os.name != "nt" else -1
+    new, handle = _taken(output)
     try:
-        if not _locked(handle):
-            raise StageError(f"{output}: another run is writing to it; wait for it, or choose another folder")
-        yield
+        yield new
     finally:
         if handle >= 0:
             os.close(handle)
@@ -41,6 +46,30 @@ def in_use(output: Path) -> bool:
         return not _locked(handle)
     finally:
         os.close(handle)
+
+
+def _taken(output: Path) -> tuple[list[Path], int]:
+    """The folders that were missing, and the handle of the lock; -1 on Windows."""
+    while True:
+        new = missing_folders(output)
+        make_folder(output)
+        if os.name == "nt":
+            return new, -1
+        with suppress(FileNotFoundError):  # a run that was refused removed it meanwhile: make it again
+            handle = os.open(output, os.O_RDONLY)
+            if not _locked(handle):
+                os.close(handle)
+                raise StageError(f"{output}: another run is writing to it; wait for it, or choose another folder")
+            if _lies_at(output, handle):
+                return new, handle
+            os.close(handle)
+
+
+def _lies_at(path: Path, handle: int) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _locked(handle: int) -> bool:

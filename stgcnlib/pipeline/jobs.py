@@ -167,6 +167,19 @@ class Crew:
         if failures:
             raise failures[0]
 
+    def connect(self, artefacts: Artefacts) -> None:
+        """Connect to the scheduler that makes artefacts, if it is to be one, so that it is refused before work begins.
+
+        Args:
+            artefacts: of a study; the scheduler's workers have to see their folder.
+
+        Raises:
+            ClusterError: the scheduler or a worker of it cannot be used.
+        """
+        if self.scheduler != LOCAL and self._cluster is None:
+            folder, limit = artefacts.folder, self.memory_limit
+            self._cluster = Cluster(self.scheduler, folder, memory_limit=limit, say=lambda text: self.say(text))
+
     def make(self, artefacts: Artefacts, names: Sequence[str], watch: Callable[[Event], None]) -> None:
         """Make artefacts and all that they need: here at most `workers` at a time; on a cluster, all that are ready.
 
@@ -178,20 +191,21 @@ class Crew:
         Raises:
             ClusterError: the scheduler cannot be used, or is lost.
         """
-        if self.scheduler != LOCAL:
-            return self._make_elsewhere(artefacts, names, watch)
+        self.connect(artefacts)
+        if self._cluster is not None:
+            return self._make_elsewhere(self._cluster, artefacts, names, watch)
         if self._workers is None:
             environment = self._started(cores())
             self._workers = Workers(self.workers, self._kernels, environment, memory_limit=self.memory_limit)
         make_all(artefacts, names, self._workers, workers=self.workers, threads=thread_count(), watch=watch)
 
-    def _make_elsewhere(self, artefacts: Artefacts, names: Sequence[str], watch: Callable[[Event], None]) -> None:
-        if self._cluster is None:
-            folder, limit = artefacts.folder, self.memory_limit
-            self._cluster = Cluster(self.scheduler, folder, memory_limit=limit, say=self.say)
-        artefacts.executor = self._cluster.joining
+    @staticmethod
+    def _make_elsewhere(
+        cluster: Cluster, artefacts: Artefacts, names: Sequence[str], watch: Callable[[Event], None]
+    ) -> None:
+        artefacts.executor = cluster.joining
         try:
-            make_all(artefacts, names, self._cluster, workers=sys.maxsize, patience=PATIENCE, watch=watch)
+            make_all(artefacts, names, cluster, workers=sys.maxsize, patience=PATIENCE, watch=watch)
         finally:
             artefacts.executor = None
 

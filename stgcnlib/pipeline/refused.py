@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from stgcnlib.artefacts import Artefacts
 from stgcnlib.errors import StgcnlibError
+from stgcnlib.pipeline.guard import in_use
 from stgcnlib.pipeline.keys import key_names
 from stgcnlib.pipeline.study import Study, study_file
 
@@ -40,25 +42,33 @@ def file_named(study: Study | Mapping[str, Any] | str | os.PathLike[str]) -> Ite
 
 
 @contextmanager
-def nothing_left(output: Path) -> Iterator[None]:
-    """Remove the folder of a study that is refused within the block, if it was not there before.
+def nothing_left(made: Artefacts, new: Sequence[Path], *, held: bool = False) -> Iterator[None]:
+    """Remove the folder of a study that is refused within the block, if this command made it.
 
     So are folders above it that were made for it. What was there before stays, and so does a folder in which another
-    run has begun.
+    command has written: a run, or a notebook.
 
     Args:
-        output: the folder of the study.
+        made: the artefacts of the study, with which the block makes what it needs.
+        new: the folders that were missing when the command began, that of the study first, as of
+            `stgcnlib.files.missing_folders`.
+        held: whether this command holds the lock of the folder (`stgcnlib.pipeline.guard.alone`).
 
     Raises:
         StgcnlibError: as the block raises it.
     """
-    new = [folder for folder in (output, *output.parents) if not os.path.lexists(folder)]
     try:
         yield
     except StgcnlibError:
-        if new and not (output / "study.yml").exists():
-            shutil.rmtree(output, ignore_errors=True)
+        if new and made.folder.is_dir() and (held or not in_use(made.folder)) and not _used(made):
+            shutil.rmtree(made.folder, ignore_errors=True)
             for folder in new[1:]:
                 with suppress(OSError):  # something else lies there by now
                     folder.rmdir()
         raise
+
+
+def _used(made: Artefacts) -> bool:
+    """Whether something lies in the folder of a study that this process has not written."""
+    names = {path.name for path in made.folder.iterdir()}
+    return not names <= {"artefacts", "tables"} or made.store.has_others()

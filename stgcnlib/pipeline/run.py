@@ -18,6 +18,7 @@ from stgcnlib.pipeline import asking
 from stgcnlib.pipeline.checks import check_study
 from stgcnlib.pipeline.finding import find_file, find_output, nearest_study, output_folder, project_folder, study_folder
 from stgcnlib.pipeline.line.table import LINE
+from stgcnlib.pipeline.refused import file_named
 from stgcnlib.pipeline.study import Study
 
 __all__ = ["StudyRun", "open_study"]
@@ -69,7 +70,8 @@ class StudyRun(Artefacts):
     Attributes:
         study: the validated study.
         output: the folder; artefacts lie in ``output/artefacts``, tables in ``output/tables``.
-        given: the study file or bundled name that it was opened by; "STUDY.yml" if by neither.
+        given: the study file or bundled name that it was opened by, which errors about keys of the study name; "" if
+            by neither.
 
     Raises:
         StudyError: the folder contains a link that leads out of it, or something that is neither file nor folder.
@@ -80,7 +82,7 @@ class StudyRun(Artefacts):
         super().__init__(line, study, output)
         self.study = study
         self.output = output
-        self.given = "STUDY.yml"
+        self.given = ""
         self._asking = False
 
     def __getitem__(self, name: str) -> Any:
@@ -89,21 +91,27 @@ class StudyRun(Artefacts):
         Raises:
             StudyError: the user did not agree; says how to make it in a terminal.
         """
-        if self._asking or not asking.attended():
-            return super().__getitem__(name)
-        self._asking = True  # what is made on the way is not asked for again
-        try:
-            asking.agree(self, self.study, name, self.given)
-            return super().__getitem__(name)
-        finally:
-            self._asking = False
+        with file_named(self.given or self.study):
+            if self._asking or not asking.attended():
+                return super().__getitem__(name)
+            self._asking = True  # what is made on the way is not asked for again
+            try:
+                asking.agree(self, self.study, name, self.given or "STUDY.yml")
+                return super().__getitem__(name)
+            finally:
+                self._asking = False
 
     def __repr__(self) -> str:
         return f"StudyRun({self.study.name!r}, output={str(self.output)!r})"
 
     def check(self) -> None:
-        """Refuse a study that would fail only after long work, see `stgcnlib.pipeline.checks`."""
-        check_study(self.study, self)
+        """Refuse a study that would fail only after long work, see `stgcnlib.pipeline.checks`.
+
+        Raises:
+            StgcnlibError: names the study file that this was opened by, the key and what to change.
+        """
+        with file_named(self.given or self.study):
+            check_study(self.study, self)
 
     def layer(self, name: str) -> dict[str, Any]:
         """Name, title and index of one recorded layer; `LayerNotFoundError` with the nearest names.

@@ -10,18 +10,20 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from stgcnlib.artefacts import Event, Line
 from stgcnlib.errors import StgcnlibError
-from stgcnlib.files import make_folder, write_text
-from stgcnlib.pipeline.board import Board
+from stgcnlib.files import write_text
+from stgcnlib.pipeline.board import Board, tell
 from stgcnlib.pipeline.expect import Foreseen
 from stgcnlib.pipeline.guard import alone, stoppable
 from stgcnlib.pipeline.jobs import Crew, Job, cores, forget_partial
 from stgcnlib.pipeline.line.table import LINE
 from stgcnlib.pipeline.notebooks import check_parameters, notebook_folder, opening, read_notebook
 from stgcnlib.pipeline.record import Record
+from stgcnlib.pipeline.refused import nothing_left
 from stgcnlib.pipeline.run import StudyRun
 from stgcnlib.pipeline.sections import LOCAL
 from stgcnlib.pipeline.stages import Stage, page_mark, repeated, shown, stages_of
@@ -41,7 +43,7 @@ def run_stages(
     notebooks: Path | None = None,
     *,
     line: Line = LINE,
-    check: Callable[[], Foreseen | None] | None = None,
+    check: Callable[[StudyRun], Foreseen | None] | None = None,
     watch: Watch | None = None,
     force: str | None = None,
     workers: int | None = None,
@@ -57,8 +59,8 @@ def run_stages(
         stages: those to choose from, by the study's sections. `None`: those that fit the study's target.
         notebooks: folder of their sources; `None`: the library's own.
         line: the table of all artefacts.
-        check: called before anything begins, if there is anything to do; raises an error if the study cannot run, and
-            returns how long it is expected to take.
+        check: called with the run before anything begins, if there is anything to do; raises an error if the study
+            cannot run, and returns how long it is expected to take.
         watch: gives a context manager around the run, from before its first stage to after its last one; see `Watch`.
         force: name of a stage to repeat, with every artefact and stage that builds on what is made for it.
         workers: artefacts and notebooks at a time; `None` takes the study's, or as many as there are cores.
@@ -69,7 +71,9 @@ def run_stages(
     Raises:
         StageError: a notebook failed: which cell, with which parameters and error. Finished ones stay. Or another
             run is writing to the folder, no stage is named `force`, or a source is missing: nothing has been started.
-        ClusterError: the scheduler or a worker of it cannot be used, or was lost.
+        ClusterError: the scheduler or a worker of it cannot be used, and nothing has been started; or it was lost.
+        StgcnlibError: `check` refuses the study. An output folder that was not there is not there, as after the other
+            errors before anything has been started.
     """
     scheduler = scheduler or study.compute.scheduler
     if scheduler != LOCAL:
@@ -77,21 +81,22 @@ def run_stages(
     run = StudyRun(study, output, line)
     stages = stages_of(study, stages)
     sources = notebooks or notebook_folder()
-    for stage in stages:
-        page_mark(stage, run, sources)  # refuses what is missing before anything begins
-    again: tuple[set[str], set[str]] = repeated(stages, force, run) if force is not None else (set(), set())
-    record = Record.read(output)
-    foreseen = None
-    if check is not None and (force is not None or _anything_due(run, stages, sources, record)):
-        foreseen = check()
-    make_folder(output)
-    with alone(output), stoppable():
+    crew = Crew(
+        workers or study.compute.workers or cores(), memory_limit=study.compute.memory_limit, fork=fork,
+        scheduler=scheduler,
+    )  # fmt: skip
+    crew.say = partial(tell, show=progress)
+    with alone(output) as new, stoppable():
         forget_partial(output)
+        with nothing_left(run, new, held=True):
+            for stage in stages:
+                page_mark(stage, run, sources)  # refuses what is missing before anything begins
+            again: tuple[set[str], set[str]] = repeated(stages, force, run) if force is not None else (set(), set())
+            record = Record.read(output)
+            foreseen: Foreseen | None = None
+            if force is not None or _anything_due(run, stages, sources, record):
+                foreseen = _checked(run, crew, check)
         write_text(output / "study.yml", study.to_yaml(output))
-        crew = Crew(
-            workers or study.compute.workers or cores(), memory_limit=study.compute.memory_limit, fork=fork,
-            scheduler=scheduler,
-        )  # fmt: skip
         foreseen = None if force is not None else foreseen  # it does not count what `force` makes again
         steps = [_step(stage, sources, foreseen) for stage in stages]
         state = RunState(steps, workers=crew.workers, foreseen=foreseen is not None)
@@ -108,6 +113,16 @@ def run_stages(
                 run.store.clear_unfinished()
             finally:
                 _forget_strangers(output, work.record)
+
+
+def _checked(run: StudyRun, crew: Crew, check: Callable[[StudyRun], Foreseen | None] | None) -> Foreseen | None:
+    """What `check` returns; before, a scheduler has to answer, which takes less time."""
+    try:
+        crew.connect(run)
+        return None if check is None else check(run)
+    except BaseException:
+        crew.stop()
+        raise
 
 
 @dataclass(frozen=True)

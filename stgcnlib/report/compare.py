@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stgcnlib.errors import StgcnlibError, StudyError
-from stgcnlib.files import atomic_path, fingerprint, make_folder, probe_output, write_text
+from stgcnlib.files import atomic_path, fingerprint, probe_output, write_text
 from stgcnlib.paths import check_contained, portable_path
 from stgcnlib.pipeline.board import Board
 from stgcnlib.pipeline.finding import project_folder
@@ -79,7 +79,6 @@ def compare(
     }
     source = notebook_folder() / f"{NOTEBOOK}.ipynb"
     check_parameters(source, parameters)
-    make_folder(target)
     settings = {"name": title, "studies": [portable_path(study, target) for study in studies]}
     job = Job(NOTEBOOK, NOTEBOOK, source, target / "notebooks" / f"{NOTEBOOK}.ipynb", parameters)
     record = Record(target / "stages.json")

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from stgcnlib.files import probe_output
+from stgcnlib.paths import check_contained
 from stgcnlib.pipeline.board import tell
 from stgcnlib.pipeline.estimate import check_room, find_room, foresee
 from stgcnlib.pipeline.estimate.shown import busy_line
 from stgcnlib.pipeline.expect import Foreseen
 from stgcnlib.pipeline.finding import study_folder
-from stgcnlib.pipeline.refused import file_named, nothing_left
+from stgcnlib.pipeline.refused import file_named
 from stgcnlib.pipeline.run import StudyRun
 from stgcnlib.pipeline.runner import run_stages
 from stgcnlib.pipeline.sections import LOCAL
@@ -54,19 +55,16 @@ def run_study(
         StudyError: the study cannot be run, or does not fit on the disk or in memory; nothing has been started, and an
             output folder that was not there is not there.
         OutputError: nothing can be written to the output; nothing has been started.
-        ClusterError: the scheduler or a worker of it cannot be used, or was lost; the same call continues the run.
+        ClusterError: the scheduler or a worker of it cannot be used: nothing has been started. Or it was lost; the same
+            call continues the run.
         StageError: a notebook failed: which cell, with which parameters and error. Finished ones stay.
     """
     loaded = Study.load(study)
-    run = StudyRun(loaded, study_folder(loaded, output))
-    probe_output(run.output, option="--output")
-    pages = partial(LivePages, show=progress)
+    folder = study_folder(loaded, output)
+    check_contained(folder)
+    probe_output(folder, option="--output")
 
-    def check() -> Foreseen:
-        with nothing_left(run.output):
-            return foreseen()
-
-    def foreseen() -> Foreseen:
+    def check(run: StudyRun) -> Foreseen:
         run.check()
         for line in run["shortages"].values():
             tell(f"note: {line}", show=progress)
@@ -82,7 +80,7 @@ def run_study(
 
     with file_named(study):
         run_stages(
-            run.study, run.output, check=check, watch=pages, force=force, workers=workers, progress=progress,
-            scheduler=scheduler,
+            loaded, folder, check=check, watch=partial(LivePages, show=progress), force=force, workers=workers,
+            progress=progress, scheduler=scheduler,
         )  # fmt: skip
-    return run.output / "index.html"
+    return folder / "index.html"

@@ -23,6 +23,7 @@ __all__ = ["FinishedStudy", "level_settings", "read_finished", "unequal_settings
 _FILES = ("study.yml", "tables/recordings.parquet", "artefacts/geometry/manifest.json")
 _SUMMARY = "artefacts/summary/summary.json"
 _UNKNOWN = "not known"
+_RECORDINGS = {"node": "i", "name": "s", "class_name": "s", "predicted": "i", "correct": "b"}
 
 
 @dataclass(frozen=True)
@@ -124,8 +125,9 @@ def _read(folder: Path) -> FinishedStudy:
             checked(folder / "artefacts" / place)
         table = folder / "artefacts" / "recordings.parquet"
         table = table if table.is_file() else folder / "tables" / "recordings.parquet"
-        recordings = read_table(table, {"node": "i"}).sort_values("node")
         geometry = LayerGeometry.load(folder / "artefacts" / "geometry")
+        columns = _RECORDINGS if geometry.targets is None else {"node": "i"}
+        recordings = read_table(table, columns).sort_values("node")
         name = str(settings["name"])
         settings["network"]["name"], settings["data"]["path"]
     except (OSError, ValueError, KeyError, TypeError, YAMLError, StgcnlibError) as error:

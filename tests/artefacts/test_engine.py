@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from pydantic import BaseModel
 
-from stgcnlib.artefacts import ARRAY, JSON, TABLE, TABLES, Artefact, Artefacts, Axis, Event, Form, Line, make_all
+from stgcnlib.artefacts import ARRAY, JSON, Artefact, Artefacts, Axis, Event, Form, Line, make_all, table_of, tables_of
 from stgcnlib.artefacts.schedule import make_one
 from stgcnlib.artefacts.sources import source_parts
 from stgcnlib.artefacts.stamps import Stamps
@@ -103,7 +103,7 @@ ARTEFACTS = (
     Artefact("scaled/{part}", scaled, ARRAY, needs={"numbers": "numbers"}),
     Artefact("total", total, JSON, needs={"scaled": "scaled/*", "extra": "extra?"}),
     Artefact("doubled", doubled, needs={"numbers": "numbers"}),
-    Artefact("rows", rows, TABLE, needs={"doubled": "doubled"}, tables={"rows": ""}),
+    Artefact("rows", rows, table_of({"value": "i", "where": "s"}), needs={"doubled": "doubled"}, tables={"rows": ""}),
     Artefact("extra", extra, JSON, settings=("extra",), section="extra"),
     Artefact("text", text, JSON, files=("file",)),
     Artefact("streamed", streamed, Form("", read_streamed, None), needs={"numbers": "numbers"}),
@@ -348,8 +348,8 @@ def test_forms_give_back_what_was_written(tmp_path: Path) -> None:
     values: list[tuple[Form, Any]] = [
         (ARRAY, np.linspace(0, 1, 7)),
         (JSON, {"a": [0.1, 1e-300, None], "ü": float("inf")}),
-        (TABLE, table),
-        (TABLES, {"one": table, "two": table.head(1)}),
+        (table_of({"a": "f", "b": "s"}), table),
+        (tables_of({"two": {}, "one": {"b": "s"}}), {"one": table, "two": table.head(1)}),
     ]
     for number, (form, value) in enumerate(values):
         assert form.save is not None

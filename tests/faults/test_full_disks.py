@@ -20,7 +20,7 @@ from pydantic import BaseModel
 from small_study import SMALL
 
 from stgcnlib import SequenceSet, load_network
-from stgcnlib.artefacts import ARRAYS, JSON, TABLE, Artefact, Artefacts, Line
+from stgcnlib.artefacts import ARRAYS, JSON, Artefact, Artefacts, Line, table_of
 from stgcnlib.errors import OutputError
 from stgcnlib.files import atomic_folder, write_text
 from stgcnlib.networks import save_checkpoint
@@ -71,7 +71,7 @@ def _text(numbers: dict[str, Any], table: pd.DataFrame) -> list[float]:
 LINE = Line(
     (
         Artefact("numbers", _numbers, ARRAYS, settings=("seed",)),
-        Artefact("table", _table, TABLE, needs={"numbers": "numbers"}, tables={"table": ""}),
+        Artefact("table", _table, table_of({"x": "f"}), needs={"numbers": "numbers"}, tables={"table": ""}),
         Artefact("text", _text, JSON, needs={"numbers": "numbers", "table": "table"}),
     ),
     {},

@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 from pydantic import BaseModel
 
-from stgcnlib.artefacts import JSON, TABLE, Artefact, Artefacts, Form, Line, Tasks
+from stgcnlib.artefacts import JSON, Artefact, Artefacts, Form, Line, Tasks, table_of
 from stgcnlib.artefacts.store import Store
 from stgcnlib.pipeline.kernels import KernelSource
 from stgcnlib.pipeline.workers import Workers
@@ -82,7 +82,7 @@ def read_folder(path: Path) -> set[str]:
 
 LINE = Line(
     (
-        Artefact("tabled", tabled, TABLE, settings=("seed",), tables={"tabled": ""}),
+        Artefact("tabled", tabled, table_of({"value": "i"}), settings=("seed",), tables={"tabled": ""}),
         Artefact("foldered", foldered, Form("", read_folder, None), settings=("seed",)),
         Artefact("tasked", tasked, JSON, settings=("seed",)),
     ),

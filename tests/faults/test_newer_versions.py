@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from stgcnlib.pipeline.verify import verify_study
 from stgcnlib.report.compare import compare
 from stgcnlib.report.html import render_report
 from stgcnlib.sequences import SequenceSet
+from stgcnlib.version import __version__
 
 
 def distances() -> np.ndarray:
@@ -29,20 +31,26 @@ def distances() -> np.ndarray:
     return np.linalg.norm(points[:, None] - points, axis=2)
 
 
+def newer(place: str, version: int, *, by: str = "") -> str:
+    """What the error about each of them matches; the last version that is read is the one before."""
+    said = f"{place}: was written by a newer stgcnlib{f' ({by})' * bool(by)}, in version {version} of its format, and "
+    return rf"^\S*{re.escape(said)}this one reads up to {version - 1}; update stgcnlib, or make it again elsewhere$"
+
+
 def test_layers(tmp_path: Path, small_set: SequenceSet, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as later:
         for module in ("recording", "store"):
             later.setattr(f"stgcnlib.activations.{module}.VERSION", 2)
         record(TinyNetwork(), small_set, store=tmp_path / "layers")
-    with pytest.raises(StgcnlibError, match=r"layers: written by stgcnlib \d.*, a newer one \(version 2 .*update"):
+    with pytest.raises(StgcnlibError, match=newer("layers", 2, by=__version__)):
         LayerStore.open(tmp_path / "layers")
 
 
 def test_recipes_of_layers(tmp_path: Path) -> None:
     (tmp_path / "layers").mkdir()
-    recipe = {"format": demand.FORMAT, "version": demand.VERSION + 1, "layers": []}
+    recipe = {"format": demand.FORMAT, "version": demand.VERSION + 1, "stgcnlib": "99.0", "layers": []}
     (tmp_path / "layers" / demand.RECIPE).write_text(json.dumps(recipe), encoding="utf-8")
-    with pytest.raises(StgcnlibError, match=r"layers: .*newer stgcnlib: version 2, this one reads up to 1; update it"):
+    with pytest.raises(StgcnlibError, match=newer("layers", 2, by="99.0")):
         demand.LayersOnDemand.open(tmp_path / "layers")
 
 
@@ -50,7 +58,7 @@ def test_graphs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as later:
         later.setattr("stgcnlib.dsgraph.graph.VERSION", 2)
         nnk_graph(distances(), k=4).save(tmp_path / "graph.npz")
-    with pytest.raises(StgcnlibError, match=r"graph\.npz: DSGraph version 2; this library reads up to 1; update"):
+    with pytest.raises(StgcnlibError, match=newer("graph.npz", 2)):
         DSGraph.load(tmp_path / "graph.npz")
 
 
@@ -59,9 +67,7 @@ def test_maps(tmp_path: Path, small_set: SequenceSet, monkeypatch: pytest.Monkey
     with monkeypatch.context() as later:
         later.setattr("stgcnlib.explain.keep.VERSION", 3)
         save_relevance(tmp_path / "maps.npz", maps)
-    with pytest.raises(
-        StgcnlibError, match=r"maps\.npz: .*newer stgcnlib wrote it: version 3, this one reads up to 2; update"
-    ):
+    with pytest.raises(StgcnlibError, match=newer("maps.npz", 3)):
         load_relevance(tmp_path / "maps.npz")
 
 
@@ -71,7 +77,7 @@ def test_recordings(tmp_path: Path, small_set: SequenceSet) -> None:
         arrays = dict(stored)
     header = json.loads(str(arrays["header"])) | {"version": 3}
     np.savez(tmp_path / "set.npz", **arrays | {"header": np.array(json.dumps(header))})
-    with pytest.raises(StgcnlibError, match=r"set\.npz: written by a newer stgcnlib \(version 3\); update"):
+    with pytest.raises(StgcnlibError, match=newer("set.npz", 3)):
         SequenceSet.load(tmp_path / "set.npz")
 
 
@@ -94,7 +100,7 @@ def study(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_study_of_a_newer_version_is_refused_by_all_ways_in(study: Path) -> None:
     assert renumbered(study, FORMAT + 1)
     before = {path: path.read_bytes() for path in study.rglob("*") if path.is_file()}
-    message = rf"written by stgcnlib 99\.0 in format {FORMAT + 1}, and this one reads up to {FORMAT}; update stgcnlib"
+    message = newer(".manifest.json", FORMAT + 1, by="99.0").strip("^$")
     for way in (
         lambda: stgcnlib.read_study(study)["geometry"],
         lambda: stgcnlib.open_study(study / "study.yml", study)["geometry"],

@@ -360,6 +360,20 @@ def test_workers_of_another_version_are_refused(address: str, tmp_path: Path, mo
         make(opened(tmp_path), address, "seeded")
 
 
+def test_a_run_whose_workers_do_not_fit_leaves_nothing(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_notebook(tmp_path / "notebooks", "00_data", "1")
+    mine = remote.identity()
+    monkeypatch.setattr("stgcnlib.pipeline.cluster.identity", lambda: {**mine, "stgcnlib": "9.9"})
+    with pytest.raises(ClusterError, match=r"^worker tcp://\S+ has stgcnlib "):
+        run_stages(
+            Study.load({"name": "small"}), tmp_path / "reports" / "out", (Stage("00_data", ("layers",)),),
+            tmp_path / "notebooks", line=LINE, progress=False, fork=False, scheduler=address,
+        )  # fmt: skip
+    assert [file.name for file in tmp_path.iterdir()] == ["notebooks"]
+
+
 def test_workers_that_do_not_see_the_folder_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remote, "PATIENCE", 1.0)
     mark = tmp_path / "out" / "artefacts" / ".clusters" / "abc"

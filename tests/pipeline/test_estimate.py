@@ -35,6 +35,7 @@ from stgcnlib.pipeline.estimate.trials import Units, measure_units
 from stgcnlib.pipeline.keys import key_names
 from stgcnlib.pipeline.line.table import LINE
 from stgcnlib.pipeline.notebooks import notebook_folder
+from stgcnlib.pipeline.run import StudyRun
 from stgcnlib.pipeline.stages import STAGES, TARGET_STAGES, stages_of
 from stgcnlib.pipeline.study import Study
 
@@ -319,8 +320,8 @@ def test_the_use_of_the_processors_is_that_of_the_system(monkeypatch: pytest.Mon
 def test_a_run_says_that_other_programs_are_at_work(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def check(*_: Any, check: Callable[[], object], **__: Any) -> None:
-        check()
+    def check(study: Study, output: Path, *, check: Callable[[StudyRun], object], **_: Any) -> None:
+        check(StudyRun(study, output))
 
     monkeypatch.setenv("STGCNLIB_PROGRESS", "1")
     monkeypatch.setattr("stgcnlib.report.study.run_stages", check)

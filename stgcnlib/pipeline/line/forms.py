@@ -14,6 +14,7 @@ import pandas as pd
 
 from stgcnlib.artefacts import Form, Sums, check_arrays, read_arrays, read_table, saved_as
 from stgcnlib.json_text import read_json_file
+from stgcnlib.pipeline.line import columns
 
 __all__ = ["ACTIVATIONS", "DISTANCES", "EVALUATION", "FIELDS", "GEOMETRY", "LEAKAGE", "MAPS", "MAP_EVALUATION", "NOISE",
            "SEQUENCES", "STATISTICS", "SUMMARY", "TOPOLOGIES", "TRAINING", "TRANSFER", "Training"]  # fmt: skip
@@ -28,7 +29,7 @@ class Training:
 
 
 def _load_training(path: Path) -> Training:
-    return Training(path / "network.pt", read_table(path / "history.parquet"))
+    return Training(path / "network.pt", read_table(path / "history.parquet", *columns.EPOCHS))
 
 
 def _save_training(value: Any, path: Path) -> None:

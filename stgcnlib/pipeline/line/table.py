@@ -5,8 +5,8 @@ A new result needs only a new row: its key, its place on disk, its order and its
 
 from __future__ import annotations
 
-from stgcnlib.artefacts import ARRAYS, JSON, TABLE, TABLES, Artefact, Axis, Line
-from stgcnlib.pipeline.line import data, distances, forms, geometry, maps, networks, noise, pages, transfer
+from stgcnlib.artefacts import ARRAYS, JSON, Artefact, Axis, Line
+from stgcnlib.pipeline.line import columns, data, distances, forms, geometry, maps, networks, noise, pages, transfer
 
 __all__ = ["LINE", "NO_EFFECT"]
 
@@ -51,7 +51,8 @@ RECORDINGS = (
     Artefact("sensor-demo", data.make_sensors, settings=("data.sensor_demo", "seed"), section="data.sensor_demo"),
     Artefact("prepared", data.read_recordings, forms.SEQUENCES,
              needs={"demo": "demo?", "sensors": "sensor-demo?"}, settings=READ, files=RECORDED),
-    Artefact("repeated", data.find_repeated, TABLE, needs={"prepared": "prepared"}, settings=("data.split",)),
+    Artefact("repeated", data.find_repeated, columns.REPEATED,
+             needs={"prepared": "prepared"}, settings=("data.split",)),
     Artefact("sequences", data.keep_recordings,
              needs={"prepared": "prepared", "repeated": "repeated"}, settings=("data.drop_duplicates",)),
     Artefact("parts", data.split_parts, needs={"sequences": "sequences"}, settings=("data.split",)),
@@ -75,7 +76,8 @@ NETWORKS = (
     Artefact("training/{trained}", networks.train, forms.TRAINING,
              needs={"parts": "parts"}, settings=(*NETWORK, "network.training", "seed"), files=SOURCE,
              section="network.trained_here"),
-    Artefact("history", networks.training_history, TABLE, needs={"trainings": "training/*"}, settings=("seed",),
+    Artefact("history", networks.training_history, columns.HISTORY,
+             needs={"trainings": "training/*"}, settings=("seed",),
              section="network.trained_here", tables={"training": ""}),
     Artefact("network/{trained}", networks.trained_network,
              needs={"training": "training/{trained}?", "sequences": "sequences"},
@@ -87,21 +89,21 @@ NETWORKS = (
     Artefact("evaluations/{trained}", networks.evaluate_test, forms.EVALUATION,
              needs={"network": "network/{trained}", "parts": "parts"}),
     Artefact("evaluation", networks.first_evaluation, needs={"evaluation": "evaluations/trained"}),
-    Artefact("preparations", networks.find_preparation, TABLE,
+    Artefact("preparations", networks.find_preparation, columns.PREPARATIONS,
              needs={"network": "network/trained", "evaluation": "evaluation",
                     "demo": "demo?", "sensors": "sensor-demo?"},
              settings=READ, files=RECORDED,
              section="network.loaded", tables={"preparations": ""}),
-    Artefact("accuracies", networks.measure_accuracy, TABLE, needs={"evaluations": "evaluations/*"}, settings=("seed",),
-             tables={"accuracies": ""}),
-    Artefact("recordings", networks.name_recordings, TABLE,
+    Artefact("accuracies", networks.measure_accuracy, columns.ACCURACIES,
+             needs={"evaluations": "evaluations/*"}, settings=("seed",), tables={"accuracies": ""}),
+    Artefact("recordings", networks.name_recordings, columns.RECORDINGS,
              needs={"network": "network/trained", "nodes": "nodes", "parts": "parts", "evaluation": "evaluation",
                     "sample": "sample?"},
              settings=("graph.part",), tables={"recordings": ""}),
     Artefact("activations/{network}", networks.record_nodes, forms.ACTIVATIONS,
              needs={"network": "network/{network}", "nodes": "nodes"},
              settings=(*NETWORK, "layers", "network.axes", "activations.dtype"), files=SOURCE),
-    Artefact("rounding", networks.measure_rounding, TABLE,
+    Artefact("rounding", networks.measure_rounding, columns.ROUNDING,
              needs={"network": "network/trained", "nodes": "nodes"},
              settings=("layers", "network.axes", "activations.dtype", "dtw", "seed"), section="activations.rounded",
              tables={"rounding": ""}),
@@ -128,15 +130,15 @@ GEOMETRY = (
     Artefact("statistics", geometry.measure_statistics, forms.STATISTICS,
              needs={**STORES, "geometry": "geometry", **BOTH}, settings=("statistics",),
              tables={"statistics": "table", "layer_pairs": "pairs"}),
-    Artefact("findings", geometry.find_recordings, TABLES,
+    Artefact("findings", geometry.find_recordings, columns.FINDINGS,
              needs={"geometry": "geometry", "distances": "distances/trained/*", "nodes": "nodes", "layers": "layers"},
              settings=("graph.part",),
              tables={name: name for name in geometry.FINDINGS}),
-    Artefact("baselines", geometry.measure_baselines, TABLE,
+    Artefact("baselines", geometry.measure_baselines, columns.BASELINES,
              needs={"activations": "activations/trained", "geometry": "curves/trained"},
              settings=("controls.baselines",),
              tables={"baselines": ""}),
-    Artefact("density", geometry.measure_density, TABLE,
+    Artefact("density", geometry.measure_density, columns.DENSITY,
              needs={"geometry": "curves/trained", "distances": "distances/trained/*", "sample": "sample?"},
              settings=("seed",), tables={"density": ""}),
     Artefact("variant-pairs/{variant}/{swept}", distances.all_pairs_by_variant, forms.DISTANCES,
@@ -148,7 +150,7 @@ GEOMETRY = (
              needs={"activations": "activations/trained", "pairs": "variant-pairs/{variant}/{swept}",
                     "neighbours": "variant-neighbours/{variant}/{swept}"},
              settings=("dtw",), section="sensitivity"),
-    Artefact("sensitivity", geometry.measure_sensitivity, TABLE,
+    Artefact("sensitivity", geometry.measure_sensitivity, columns.SENSITIVITY,
              needs={"activations": "activations/trained", "nodes": "nodes", "grouping": "grouping", "k": "graph-k",
                     "distances": "distances/trained/*", "others": "variants/*/*"},
              settings=("sensitivity", "dtw", "graph.sigma", "geometry.permutations", "geometry.confidence", "seed"),
@@ -225,7 +227,7 @@ TRANSFER = (
              settings=("transfer.training", "graph.leave_out"), section="transfer",
              tables={"transfer_fits": "fits", "transfer_table": "table",
                      "transfer_smoothness": "smoothness", "transfer_predictions": "predictions"}),
-    Artefact("advice", transfer.advise, TABLE,
+    Artefact("advice", transfer.advise, columns.ADVICE,
              needs={"transfer": "transfer"}, section="transfer", tables={"transfer_advice": ""}),
 )
 
