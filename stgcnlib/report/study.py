@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stgcnlib.files import probe_output
+from stgcnlib.memory import give_back_memory
 from stgcnlib.pipeline.board import tell
 from stgcnlib.pipeline.estimate import check_room, find_room, foresee
 from stgcnlib.pipeline.estimate.shown import busy_line
@@ -64,7 +65,10 @@ def run_study(
 
     def check() -> Foreseen:
         with nothing_left(run.output):
-            return foreseen()
+            found = foreseen()
+        run.release()  # what it read is read again by the processes that need it
+        give_back_memory()
+        return found
 
     def foreseen() -> Foreseen:
         run.check()
