@@ -69,7 +69,10 @@ def baseline_distances(sequences: Iterable[Any], baseline: Baseline, *, frames: 
     if baseline == "pooled":
         return _euclidean(pooled_features(given))
     count = round(float(np.median([len(each) for each in given]))) if frames is None else frames
-    return _euclidean(np.stack([_resampled(each, count).ravel() for each in given]) / np.sqrt(count))
+    points = np.empty((len(given), count * given[0].shape[1]), np.float32)
+    for i, each in enumerate(given):
+        points[i] = _resampled(each, count).ravel()
+    return _euclidean(points) / np.sqrt(count)
 
 
 def possible_baselines(baselines: Sequence[Baseline], count: int) -> list[Baseline]:
@@ -195,19 +198,23 @@ def _resampled(frames: NDArray[Any], count: int) -> NDArray[np.float32]:
 
 
 def _euclidean(points: NDArray[np.floating]) -> Floats:
-    """(N, N) Euclidean distances of (N, D); pairs too near for the matrix product are computed by subtraction."""
-    X = points - points.mean(axis=0, dtype=np.float64).astype(points.dtype)
-    squares, products = np.zeros(len(X)), np.zeros((len(X), len(X)))
-    step = max(1, 2**25 // (8 * len(X)))
-    for start in range(0, X.shape[1], step):
-        part = X[:, start : start + step].astype(np.float64)
+    """(N, N) Euclidean distances of (N, D); pairs too near for the matrix product are computed by subtraction.
+
+    The points may be as large as all frames: some coordinates at a time are centred, in float64.
+    """
+    count = len(points)
+    squares, products = np.zeros(count), np.zeros((count, count))
+    step = max(1, 2**25 // (8 * count))
+    for start in range(0, points.shape[1], step):
+        part = points[:, start : start + step].astype(np.float64)
+        part -= part.mean(axis=0)
         products += part @ part.T
         squares += np.einsum("ij,ij->i", part, part)
     sums = squares[:, None] + squares[None, :]
     found = np.maximum(sums - 2 * products, 0.0)
     near = np.argwhere(np.triu(found <= _NEAR * sums, 1))
     for i, j in near:
-        difference = X[i].astype(np.float64) - X[j]
+        difference = points[i].astype(np.float64) - points[j]
         found[i, j] = found[j, i] = difference @ difference
     np.fill_diagonal(found, 0.0)
     result: Floats = np.sqrt((found + found.T) / 2)

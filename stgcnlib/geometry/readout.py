@@ -7,6 +7,7 @@ are made of them in `statistics`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from stgcnlib.dtw import LayerDistances, as_layer_distances
 from stgcnlib.errors import GraphError
 from stgcnlib.geometry.smoothness import check_labels
 from stgcnlib.groups import group_codes
+from stgcnlib.threads import pass_threads
 
 __all__ = [
     "cka_matrix",
@@ -34,6 +36,8 @@ Codes = NDArray[np.int64]
 
 LIKENESS_NEEDS = 4
 """Fewest recordings that the estimator of CKA takes."""
+FEW_BYTES = 2**22
+"""Up to this size of all features, folds of a probe are fitted one after the other: threads would cost more."""
 MOST_FOLDS = 10
 """Most folds; where there are more subjects, several share a fold."""
 
@@ -148,19 +152,33 @@ def probe_predictions(
     if why := probe_shortage(y, groups, seed=seed):
         raise GraphError(why)
     predictions = np.full(len(y), -1, dtype=np.int64)
-    for train, test in folds(len(y), y, groups, seed):
+
+    def fold(parts: tuple[Codes, Codes]) -> None:
+        train, test = parts
         scaler = StandardScaler().fit(X[train])
-        seen, asked = scaler.transform(X[train]), scaler.transform(X[test])
-        if seen.shape[1] > len(seen):
-            # The penalty is rotation invariant, so the weights lie in the span of the training part: same
-            # predictions from as many coordinates as there are training recordings.
-            _, _, axes = np.linalg.svd(seen, full_matrices=False)
-            seen, asked = seen @ axes.T, asked @ axes.T
-        # Thousands of small products: on several threads they take up to ten times the processor time.
-        with threadpool_limits(1, user_api="blas"):
-            probe = LogisticRegression(C=C, max_iter=2000).fit(seen, y[train])
-        predictions[test] = probe.predict(asked)
+        seen, asked = _in_the_span(scaler.transform(X[train]), scaler.transform(X[test]))
+        predictions[test] = LogisticRegression(C=C, max_iter=2000).fit(seen, y[train]).predict(asked)
+
+    threads = pass_threads() if X.nbytes > FEW_BYTES else 1
+    # Thousands of small products: on several threads each takes up to ten times the processor time.
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
+        list(pool.map(fold, folds(len(y), y, groups, seed)))
     return predictions
+
+
+def _in_the_span(seen: Floats, asked: Floats) -> tuple[Floats, Floats]:
+    """Training part (n, D) and others (m, D), in at most n coordinates in which a probe predicts the same.
+
+    The penalty does not change with rotations, so that the weights lie in the span of the training part.
+    """
+    if seen.shape[1] <= len(seen):
+        return seen, asked
+    squares, axes = np.linalg.eigh(seen @ seen.T)
+    kept = squares > squares[-1] * len(seen) * np.finfo(np.float64).eps
+    if not kept.any():  # all recordings are alike
+        return np.zeros((len(seen), 1)), np.zeros((len(asked), 1))
+    lengths = np.sqrt(squares[kept])
+    return axes[:, kept] * lengths, (asked @ seen.T) @ axes[:, kept] / lengths
 
 
 def probe_shortage(told: ArrayLike, groups: ArrayLike | None = None, *, seed: int = 0) -> str | None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from stgcnlib.artefacts import Event, Line
 from stgcnlib.errors import StgcnlibError
 from stgcnlib.files import write_text
+from stgcnlib.memory import give_back_memory
 from stgcnlib.pipeline.board import Board, tell
 from stgcnlib.pipeline.expect import Foreseen
 from stgcnlib.pipeline.guard import alone, stoppable
@@ -123,6 +124,9 @@ def _checked(run: StudyRun, crew: Crew, check: Callable[[StudyRun], Foreseen | N
     except BaseException:
         crew.stop()
         raise
+    finally:
+        run.release()  # the processes that need it read it again; this one only waits for them
+        give_back_memory()
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecu
 from contextlib import suppress
 from typing import IO, Any
 
+from stgcnlib.memory import give_back_memory
 from stgcnlib.pipeline.kernels import KernelSource
 from stgcnlib.threads import THREAD_VARIABLES, process_variables
 
@@ -188,6 +189,7 @@ def main() -> None:
     threading.Thread(target=_listen, args=(orders,), daemon=True).start()
     while True:
         send(answers, _answer(orders.get()))
+        give_back_memory()  # the next task may be small, or far in the future
 
 
 def _answer(order: bytes) -> bytes:
