@@ -116,7 +116,7 @@ def layer_facts(geometry: LayerGeometry, *, layer: str) -> pd.DataFrame:
     if layer not in main.index:
         raise LayerNotFoundError(f"no layer {layer!r} was recorded; {suggest(layer, main.index)}")
     row = main.loc[layer]
-    low, high = row[["low", "high"]].to_numpy(dtype=float).tolist()
+    low, high = main.loc[[layer], ["low", "high"]].to_numpy(dtype=float)[0]
     sure = f"interval {low:.3f} to {high:.3f}" if known(low, high) else NO_INTERVAL
     facts = {
         "layer": f"{row['title']} ({layer})",
