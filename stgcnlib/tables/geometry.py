@@ -116,7 +116,8 @@ def layer_facts(geometry: LayerGeometry, *, layer: str) -> pd.DataFrame:
     if layer not in main.index:
         raise LayerNotFoundError(f"no layer {layer!r} was recorded; {suggest(layer, main.index)}")
     row = main.loc[layer]
-    sure = f"interval {row['low']:.3f} to {row['high']:.3f}" if known(row["low"], row["high"]) else NO_INTERVAL
+    low, high = main.loc[[layer], ["low", "high"]].to_numpy(dtype=float)[0]
+    sure = f"interval {low:.3f} to {high:.3f}" if known(low, high) else NO_INTERVAL
     facts = {
         "layer": f"{row['title']} ({layer})",
         f"{geometry.measured} smoothness S": f"{row['smoothness']:.3f}, {sure}",
