@@ -38,8 +38,9 @@ LIKENESS_NEEDS = 4
 """Fewest recordings that the estimator of CKA takes."""
 FEW_BYTES = 2**22
 """Up to this size of all features, folds of a probe are fitted one after the other: threads would cost more."""
-MOST_FOLDS = 10
-"""Most folds; where there are more subjects, several share a fold."""
+MOST_FOLDS, FEWER_FOLDS, MANY = 10, 5, 1000
+"""Most folds, and most with more than `MANY` recordings, of which one fold may take half a minute; where there are more
+subjects, several share a fold."""
 
 
 def pooled_features(activations: Any, nodes: Codes | None = None) -> Floats:
@@ -128,8 +129,8 @@ def probe_predictions(
     """(N,) class that a linear probe predicts for each node, trained on the other subjects (scikit-learn).
 
     The probe is multinomial logistic regression with penalty ‖w‖²/2C on features standardised over its training
-    part. Each fold leaves one subject out, or with more than ten subjects a tenth of them; without subjects there
-    are five stratified folds.
+    part. Each fold leaves one subject out; there are at most ten folds, or five with more than 1,000 recordings, and
+    with more subjects each fold leaves several out. Without subjects there are five stratified folds.
 
     Source: docs/method.md, "Further measures of a layer"; penalty and folds are our choice.
 
@@ -207,7 +208,9 @@ def probe_shortage(told: ArrayLike, groups: ArrayLike | None = None, *, seed: in
 
 
 def folds(count: int, labels: Codes | None, groups: ArrayLike | None, seed: int) -> Iterator[tuple[Codes, Codes]]:
-    """(train, test) indices of a probe's folds: whole groups, at most ten folds; without groups five, or fewer.
+    """(train, test) indices of a probe's folds: whole groups, at most ten folds, or five of many recordings.
+
+    Without groups there are five, or fewer.
 
     Args:
         count: number of nodes.
@@ -221,7 +224,8 @@ def folds(count: int, labels: Codes | None, groups: ArrayLike | None, seed: int)
     if groups is not None:
         member = group_codes(groups, count)
         units = int(member.max()) + 1
-        yield from GroupKFold(min(units, MOST_FOLDS)).split(every, every, member)
+        most = MOST_FOLDS if count <= MANY else FEWER_FOLDS
+        yield from GroupKFold(min(units, most)).split(every, every, member)
     elif labels is None:
         yield from KFold(min(5, count), shuffle=True, random_state=seed).split(every)
     else:

@@ -17,8 +17,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from stgcnlib.errors import GraphError
-from stgcnlib.geometry import debiased_cka, knn_predictions, pooled_features, probe_predictions
-from stgcnlib.geometry.readout import cka_matrix, gram
+from stgcnlib.geometry import debiased_cka, knn_predictions, pooled_features, probe_predictions, readout
+from stgcnlib.geometry.readout import cka_matrix, folds, gram
 
 
 def hsic(K: np.ndarray, L: np.ndarray) -> float:
@@ -135,3 +135,30 @@ def test_bad_input() -> None:
         debiased_cka(np.eye(8), np.eye(7))
     with pytest.raises(GraphError, match="k=8"):
         knn_predictions(np.zeros((8, 8)), y, k=8)
+
+
+@pytest.mark.parametrize(("count", "groups", "expected"), [(1000, 12, 10), (1001, 12, 5), (1001, 3, 3), (60, 8, 8)])
+def test_folds_are_whole_subjects_and_fewer_of_many_recordings(count: int, groups: int, expected: int) -> None:
+    subjects = np.arange(count) % groups
+    found = list(folds(count, None, subjects, 0))
+    assert len(found) == expected
+    assert sorted(np.concatenate([test for _, test in found])) == list(range(count))
+    for train, test in found:
+        assert not set(subjects[train]) & set(subjects[test])
+
+
+def test_a_probe_of_many_features_predicts_in_the_span_of_its_recordings() -> None:
+    """With more features than recordings, and on several threads: the same as scikit-learn with all features."""
+    rng = np.random.default_rng(3)
+    y = np.arange(120) % 4
+    X = rng.normal(size=(120, 5000)) + 0.15 * rng.normal(size=(4, 5000))[y]
+    X[:, 7] = 2.0
+    groups = np.arange(120) // 4 % 6
+    assert X.nbytes > readout.FEW_BYTES
+    probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000))
+    expected = cross_val_predict(probe, X, y, groups=groups, cv=LeaveOneGroupOut())
+    found = probe_predictions(X, y, groups=groups)
+    assert (found == expected).mean() > 0.98
+    assert (found == y).mean() > 0.5
+    same = np.repeat(X[:1], 120, axis=0)
+    assert set(probe_predictions(same, y, groups=groups)) <= set(range(4))
