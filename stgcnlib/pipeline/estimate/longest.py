@@ -29,7 +29,8 @@ MOST_MEMORY = 3 * GIB
 PROCESS = 0.5 * GIB
 """Bytes of a process that has loaded a network, before any pass, as measured."""
 BESIDE = 1.35
-"""Memory of a pass, over that of all modules' outputs: 1.2 was measured for ST-GCN on 10,000 frames; more is margin."""
+"""Memory of a pass, over that of all modules' outputs, and of a block of distances, over that of its products (with what
+the process keeps of its passes). 1.2 was measured for ST-GCN on 10,000 frames, and for distances; more is margin."""
 
 
 def beginnings(data: SequenceSet, most: int = PIECE) -> SequenceSet:
@@ -112,7 +113,8 @@ def check_longest(study: Study, look: Artefacts) -> None:
     passing = BESIDE * each
     needed, what = PROCESS + passing * float(frames[longest]), f"a pass through {study.network.name}"
     # A block of distances has a value per frame of its longest recording and per frame of `LANES` others, padded to it.
-    tile = PROCESS + 4.0 * LANES * float(look["nodes"].lengths.max()) ** 2
+    cell = BESIDE * 4.0 * LANES
+    tile = PROCESS + cell * float(look["nodes"].lengths.max()) ** 2
     if tile > needed:
         needed, what, longest = tile, "a block of DTW distances", _index(data, look["nodes"])
     limit = study.compute.memory_limit
@@ -120,7 +122,7 @@ def check_longest(study: Study, look: Artefacts) -> None:
     if needed <= allowed:
         return
     room, people = max(0.0, allowed - PROCESS), int(data.people_counts[longest])
-    most = int(min(room / (passing * people), (room / (4.0 * LANES)) ** 0.5))
+    most = int(min(room / (passing * people), (room / cell) ** 0.5))
     many = int((data.lengths > most).sum())
     others = f" and {many - 1:,} more are too long" if many > 1 else " is too long"
     said = "of compute.memory_limit" if limit is not None else "that a process may take"
