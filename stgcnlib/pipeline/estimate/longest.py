@@ -29,8 +29,10 @@ MOST_MEMORY = 3 * GIB
 PROCESS = 0.5 * GIB
 """Bytes of a process that has loaded a network, before any pass, as measured."""
 BESIDE = 1.35
-"""Memory of a pass, over that of all modules' outputs, and of a block of distances, over that of its products (with what
-the process keeps of its passes). 1.2 was measured for ST-GCN on 10,000 frames, and for distances; more is margin."""
+"""Memory of a pass, over that of all modules' outputs, and of a block of distances, over that of its products.
+
+With what the process keeps of its passes, 1.2 was measured for ST-GCN on 10,000 frames, and for distances.
+"""
 
 
 def beginnings(data: SequenceSet, most: int = PIECE) -> SequenceSet:
