@@ -33,6 +33,7 @@ __all__ = [
     "rows_for",
     "scratch",
     "threads",
+    "threads_for",
 ]
 
 SCRATCH_BYTES = 2**30
@@ -41,6 +42,8 @@ SCRATCH_BYTES = 2**30
 READ_BYTES = 2**26  # that each thread reads from a store at once
 LINE_BYTES = 64
 FEW_BYTES = 2**24  # below, threads cost more than they save
+WORK_BYTES = 2**30
+"""Products of whole frames that all threads may hold together; those of very long sequences take turns."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,16 +96,22 @@ def threads() -> int:
     return int(min([numba.get_num_threads(), *blas]))
 
 
-def on_threads(work: Callable[[Any], None], items: Iterable[Any], *, size: int | None = None) -> None:
+def threads_for(each: int) -> int:
+    """Threads to use where each takes so many bytes: together at most `WORK_BYTES`, or one thread."""
+    return max(1, min(threads(), WORK_BYTES // max(1, each)))
+
+
+def on_threads(work: Callable[[Any], None], items: Iterable[Any], *, size: int | None = None, each: int = 0) -> None:
     """Call `work` on each item, on as many threads as there are cores to use, with BLAS on one thread in each.
 
     `size`: bytes of all items together; if they are few, this thread does all items itself, which is faster.
+    `each`: bytes that the work on one item takes, see `threads_for`.
     """
     if size is not None and size < FEW_BYTES:
         for item in items:
             work(item)
         return
-    with ThreadPoolExecutor(threads()) as pool, threadpool_limits(limits=1, user_api="blas"):
+    with ThreadPoolExecutor(threads_for(each)) as pool, threadpool_limits(limits=1, user_api="blas"):
         for _ in pool.map(work, items):
             pass
 

@@ -24,7 +24,10 @@ ROWS = 8
 ALIKE = 4 * LANES
 """Mean number of successive pairs of one row: more fill lanes better, fewer have columns nearer to each other."""
 
-PAIRS = 1024  # of one piece of work
+PAIRS = 1024
+"""Most pairs of one piece of work."""
+PIECE_BYTES = 2**27
+"""Frames and products of a piece, unless `LANES` pairs take more."""
 
 
 @dataclass(frozen=True)
@@ -59,14 +62,19 @@ def listed_costs(
         some = None if limits is None else limits[piece.where]
         found[piece.where] = _piece_costs(costs, piece.rows, piece.columns, some)
 
-    on_threads(work, _pieces(pairs, costs.x.lengths, rank, costs.rows_at_once))
+    most, each = PAIRS, 0
+    if costs.multiplied:
+        longest = int(costs.x.lengths.max())
+        each = costs.x.values.itemsize * longest * (costs.x.values.shape[1] + longest)
+        most = int(np.clip(PIECE_BYTES // each // LANES * LANES, LANES, PAIRS))
+    on_threads(work, _pieces(pairs, costs.x.lengths, rank, costs.rows_at_once, most), each=most * each)
     return found
 
 
 def _pieces(
-    pairs: NDArray[np.int64], lengths: NDArray[np.int64], rank: NDArray[np.int64], rows_at_once: int
+    pairs: NDArray[np.int64], lengths: NDArray[np.int64], rank: NDArray[np.int64], rows_at_once: int, most: int
 ) -> list[_Piece]:
-    """All pairs once each, sorted; a piece has as many rows as its costs take at once."""
+    """All pairs once each, sorted; a piece has as many rows as its costs take at once, and at most so many pairs."""
     if not len(pairs):
         return []
     often = np.bincount(pairs.ravel(), minlength=len(lengths))
@@ -82,7 +90,7 @@ def _pieces(
     # a piece ends with its rows, or earlier where these have many pairs
     starts = np.flatnonzero(np.append(True, block[1:] != block[:-1]))
     place = np.arange(len(rows)) - np.repeat(starts, np.diff(np.append(starts, len(rows))))
-    new = np.append(True, (block[1:] != block[:-1]) | (place[1:] % PAIRS == 0))
+    new = np.append(True, (block[1:] != block[:-1]) | (place[1:] % most == 0))
     edges = np.append(np.flatnonzero(new), len(rows))
     return [_Piece(rows[a:b], columns[a:b], order[a:b]) for a, b in pairwise(edges)]
 

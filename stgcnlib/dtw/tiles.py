@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from stgcnlib.dtw import kernels
 from stgcnlib.dtw.costs import CostModel, Lanes
-from stgcnlib.dtw.frames import FrameTable, threads
+from stgcnlib.dtw.frames import FrameTable, threads_for
 from stgcnlib.dtw.narrow import corridors_pay
 from stgcnlib.dtw.options import DTWOptions
 from stgcnlib.dtw.projection import Projection
@@ -136,7 +136,13 @@ def _all_pairs(costs: TileCosts, *, symmetric: bool, progress: bool | None) -> N
             ]
 
     count = len(frame_blocks(y.lengths[by_column], COLUMN_FRAMES, kernels.LANES))
-    with turn, ThreadPoolExecutor(threads()) as pool, threadpool_limits(limits=1, user_api="blas"):
+    tall = max(ROW_FRAMES, int(x.lengths.max()))
+    wide = max(COLUMN_FRAMES, kernels.LANES * int(y.lengths.max()))
+    with (
+        turn,
+        ThreadPoolExecutor(threads_for(x.values.itemsize * tall * wide)) as pool,
+        threadpool_limits(limits=1, user_api="blas"),
+    ):
         for block in track(jobs(), "DTW distances", total=count, show=progress):
             for future in [pool.submit(job) for job in block]:
                 future.result()
