@@ -6,8 +6,9 @@ A file with other columns is refused, as a damaged one is, before a page or a fi
 from __future__ import annotations
 
 from stgcnlib.artefacts import table_of, tables_of
+from stgcnlib.pipeline.line.forms import EPOCHS
 
-__all__ = ["ACCURACIES", "ADVICE", "BASELINES", "DENSITY", "EPOCHS", "FINDINGS", "HISTORY", "PREPARATIONS",
+__all__ = ["ACCURACIES", "ADVICE", "BASELINES", "DENSITY", "FINDINGS", "HISTORY", "PREPARATIONS",
            "RECORDINGS", "REPEATED", "ROUNDING", "SENSITIVITY"]  # fmt: skip
 
 NETWORK = {"network": "s", "seed": "i"}
@@ -15,9 +16,6 @@ LAYER = {"layer": "s", "index": "i", "title": "s"}
 ENDS = {"low": "f", "high": "f"}
 CLASS = {"class_index": "i", "class_name": "s"}
 NODE = {"node": "i", "name": "s"}
-EPOCH = {"epoch": "i", "train_loss": "f", "seconds": "f"}
-EPOCHS = tuple({**EPOCH, f"train_{reached}": "f", f"test_{reached}": "f"} for reached in ("accuracy", "r2"))
-"""A training for classes, and one for real targets."""
 
 REPEATED = table_of(
     {"index": "i"} | dict.fromkeys(("name", "part", "class_name", "equals", "equals_part", "equals_class"), "s")

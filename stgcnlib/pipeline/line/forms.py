@@ -14,10 +14,14 @@ import pandas as pd
 
 from stgcnlib.artefacts import Form, Sums, check_arrays, read_arrays, read_table, saved_as
 from stgcnlib.json_text import read_json_file
-from stgcnlib.pipeline.line import columns
 
-__all__ = ["ACTIVATIONS", "DISTANCES", "EVALUATION", "FIELDS", "GEOMETRY", "LEAKAGE", "MAPS", "MAP_EVALUATION", "NOISE",
-           "SEQUENCES", "STATISTICS", "SUMMARY", "TOPOLOGIES", "TRAINING", "TRANSFER", "Training"]  # fmt: skip
+__all__ = ["ACTIVATIONS", "DISTANCES", "EPOCHS", "EVALUATION", "FIELDS", "GEOMETRY", "LEAKAGE", "MAPS",
+           "MAP_EVALUATION", "NOISE", "SEQUENCES", "STATISTICS", "SUMMARY", "TOPOLOGIES", "TRAINING", "TRANSFER", "Training"]  # fmt: skip
+
+_EPOCH = {"epoch": "i", "train_loss": "f", "seconds": "f"}
+EPOCHS = tuple({**_EPOCH, f"train_{reached}": "f", f"test_{reached}": "f"} for reached in ("accuracy", "r2"))
+"""Columns of a training's history: for classes, and for real targets. Here, not among `columns`: a table that is added
+there must not change the keys of trainings."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class Training:
 
 
 def _load_training(path: Path) -> Training:
-    return Training(path / "network.pt", read_table(path / "history.parquet", *columns.EPOCHS))
+    return Training(path / "network.pt", read_table(path / "history.parquet", *EPOCHS))
 
 
 def _save_training(value: Any, path: Path) -> None:
