@@ -72,7 +72,8 @@ def baseline_distances(sequences: Iterable[Any], baseline: Baseline, *, frames: 
     points = np.empty((len(given), count * given[0].shape[1]), np.float32)
     for i, each in enumerate(given):
         points[i] = _resampled(each, count).ravel()
-    return _euclidean(points) / np.sqrt(count)
+    distances: Floats = _euclidean(points) / np.sqrt(count)
+    return distances
 
 
 def possible_baselines(baselines: Sequence[Baseline], count: int) -> list[Baseline]:

@@ -16,7 +16,8 @@ from stgcnlib.artefacts import Form, Sums, check_arrays, read_arrays, read_table
 from stgcnlib.json_text import read_json_file
 
 __all__ = ["ACTIVATIONS", "DISTANCES", "EPOCHS", "EVALUATION", "FIELDS", "GEOMETRY", "LEAKAGE", "MAPS",
-           "MAP_EVALUATION", "NOISE", "SEQUENCES", "STATISTICS", "SUMMARY", "TOPOLOGIES", "TRAINING", "TRANSFER", "Training"]  # fmt: skip
+           "MAP_EVALUATION", "NOISE", "SEQUENCES", "STATISTICS", "SUMMARY", "TOPOLOGIES", "TRAINING", "TRANSFER",
+           "Training"]  # fmt: skip
 
 _EPOCH = {"epoch": "i", "train_loss": "f", "seconds": "f"}
 EPOCHS = tuple({**_EPOCH, f"train_{reached}": "f", f"test_{reached}": "f"} for reached in ("accuracy", "r2"))
