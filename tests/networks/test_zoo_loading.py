@@ -11,6 +11,8 @@ import torch
 
 from stgcnlib.errors import StudyError
 from stgcnlib.networks import NETWORKS, load_network
+from stgcnlib.pipeline.line.networks import build
+from stgcnlib.pipeline.sections import Network
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -69,3 +71,8 @@ def test_an_unknown_option_is_refused_with_the_nearest(name: str) -> None:
     assert set(str(refused.value).partition("options are ")[2].split(", ")) == own
     with pytest.raises(StudyError, match=r"has no option 'skeleton'; its options are"):
         load_network(name, layout="coco-17", classes=4, skeleton="coco-17")
+
+
+def test_options_that_repeat_a_key_of_the_study_are_refused() -> None:
+    with pytest.raises(StudyError, match=r"network\.options: 'layout' is set by the study's other keys"):
+        build(Network(options={"layout": "coco-17"}), "coco-17", 3, 4)
