@@ -102,14 +102,14 @@ def estimate(
     from stgcnlib.pipeline.estimate import check_room, find_room
     from stgcnlib.pipeline.estimate import estimate as measure
     from stgcnlib.pipeline.estimate.shorter import shorter_lines, shorter_stages
-    from stgcnlib.pipeline.estimate.shown import forecast_lines, forecast_table
+    from stgcnlib.pipeline.estimate.shown import forecast_lines, forecast_table, load_now
     from stgcnlib.pipeline.finding import study_folder
     from stgcnlib.pipeline.study import Study
     from stgcnlib.progress import name_steps
 
     loaded = Study.load(study)
     _allow(loaded, trust=trust)
-    folder = study_folder(loaded, output)
+    folder, load = study_folder(loaded, output), load_now()
     tell("measuring how fast this machine reads recordings, passes them through the network and compares them: "
          "about a minute")  # fmt: skip
     with name_steps("looking at the study") as step:
@@ -119,7 +119,7 @@ def estimate(
         shorter = [asdict(stage) for stage in shorter_stages(found, loaded)]
         typer.echo(json.dumps({**found.plain(), "shorter": shorter}, indent=1))
     else:
-        show(forecast_table(found), *forecast_lines(found, room, folder), *shorter_lines(found, loaded))
+        show(forecast_table(found), *forecast_lines(found, room, folder, load=load), *shorter_lines(found, loaded))
     complain("warning", check_room(found, room, loaded, folder))
 
 

@@ -27,7 +27,7 @@ from stgcnlib.networks.families import FAMILIES, find_family, infer, match_famil
 from stgcnlib.networks.hdgcn import HDGCN, told_centre
 from stgcnlib.networks.hyperformer import Hyperformer
 from stgcnlib.networks.msg3d import MSG3D
-from stgcnlib.networks.own import make_own
+from stgcnlib.networks.own import make_own, refuse_unknown
 from stgcnlib.networks.protogcn import ProtoGCN
 from stgcnlib.networks.shiftgcn import ShiftGCN
 from stgcnlib.networks.stgcn import STGCN
@@ -114,6 +114,8 @@ def _zoo_network(
     """A network of the zoo, fresh, of the sizes that are given and that the checkpoint tells."""
     kind = NETWORKS[name]
     taken = inspect.signature(kind).parameters
+    fixed = ("skeleton", "classes", "channels")
+    refuse_unknown(name, kind, [key for key in given if key not in fixed[1:]], others=fixed)
     sizes = {key: value for key, value in given.items() if value is not None}
     told: dict[str, Any] = {}
     if source is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.machinery import PathFinder
 from importlib.util import module_from_spec
@@ -18,10 +18,10 @@ from typing import Any
 
 from torch import nn
 
-from stgcnlib.errors import StgcnlibError, StudyError, suggest
+from stgcnlib.errors import StgcnlibError, StudyError, nearest, suggest
 from stgcnlib.trust import state_folder
 
-__all__ = ["import_factory", "import_path", "make_own"]
+__all__ = ["import_factory", "import_path", "make_own", "refuse_unknown"]
 
 
 @contextmanager
@@ -83,6 +83,32 @@ def import_factory(name: str, folder: Path | str | None = None) -> Callable[...,
     return factory
 
 
+def refuse_unknown(name: str, factory: Callable[..., Any], options: Iterable[str], *, others: Iterable[str]) -> None:
+    """Refuse options that a network does not have, and name those that it has.
+
+    Args:
+        name: of the network, as it was given.
+        factory: the function or class that makes it.
+        options: names of the given ones.
+        others: names of its parameters that are no options.
+
+    Raises:
+        StudyError: it has no such option; the nearest is suggested.
+    """
+    parameters = inspect.signature(factory).parameters
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return
+    named = [key for key, p in parameters.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    known = [key for key in named if key not in set(others)]
+    for key in options:
+        if key not in known:
+            if not known:
+                raise StudyError(f"network {name!r} has no option {key!r}; it has no options")
+            near = nearest(key, known, most=1)
+            hint = f"did you mean {near[0]!r}? Its" if near else "its"
+            raise StudyError(f"network {name!r} has no option {key!r}; {hint} options are {', '.join(known)}")
+
+
 def make_own(name: str, given: Mapping[str, Any], options: Mapping[str, Any]) -> nn.Module:
     """Call a factory with its options, and with those of `given` (layout, classes, channels) that it takes.
 
@@ -93,6 +119,7 @@ def make_own(name: str, given: Mapping[str, Any], options: Mapping[str, Any]) ->
     """
     factory = import_factory(name)
     known = {key: value for key, value in given.items() if value is not None}
+    refuse_unknown(name, factory, options, others=given)
     parameters = inspect.signature(factory).parameters
     if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         passed = {key: value for key, value in known.items() if key in parameters}

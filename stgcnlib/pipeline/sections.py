@@ -86,7 +86,8 @@ class Network(Section):
         name: one of the zoo, `auto` for the family of the checkpoint, or `package.module:factory` for one of your own.
         folder: where the module of a network of your own lies; a path.
         checkpoint: file of trained weights; no network is trained then. A path.
-        options: options of the network, by name, such as its width; docs/networks.md lists those of each family.
+        options: options of the network, by name, such as its width and depth (the published ones if left out);
+            docs/networks.md lists those of each family.
         axes: names of the axes of its layers' outputs, such as "N C T V": for all layers, or by a layer's name or a
             pattern.
         training: how it is trained.
@@ -262,7 +263,8 @@ class Controls(Section):
     """What every curve is compared with. Each network of these costs the distances of all layers.
 
     Args:
-        untrained: number of networks with fresh weights and batch-norm statistics of the training part.
+        untrained: number of networks with fresh weights and batch-norm statistics of the training part; fewer than 3
+            usually leave the comparison with untrained networks undecided.
         initial: number of networks with fresh weights and batch norm as it was initialised.
         baselines: distances without time warping: of means over time (`pooled`), of recordings brought to one length
             (`resampled`; left out of more than 2,000 recordings), of the durations alone.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -14,7 +15,7 @@ from stgcnlib.paths import check_contained
 from stgcnlib.pipeline.board import tell
 from stgcnlib.pipeline.estimate import check_room, find_room, foresee
 from stgcnlib.pipeline.estimate.shown import busy_line
-from stgcnlib.pipeline.expect import Foreseen
+from stgcnlib.pipeline.expect import Foreseen, duration
 from stgcnlib.pipeline.finding import study_folder
 from stgcnlib.pipeline.refused import file_named
 from stgcnlib.pipeline.run import StudyRun
@@ -59,6 +60,7 @@ def run_study(
             call continues the run.
         StageError: a notebook failed: which cell, with which parameters and error. Finished ones stay.
     """
+    began = time.monotonic()
     loaded = Study.load(study)
     folder = study_folder(loaded, output)
     check_contained(folder)
@@ -83,4 +85,5 @@ def run_study(
             loaded, folder, check=check, watch=partial(LivePages, show=progress), force=force, workers=workers,
             progress=progress, scheduler=scheduler,
         )  # fmt: skip
+    tell(f"finished in {duration(time.monotonic() - began)}", show=progress)
     return folder / "index.html"

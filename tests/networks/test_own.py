@@ -125,7 +125,7 @@ def test_every_failure_is_one_clear_error(folder: Path, name: str, message: str)
 
 
 def test_wrong_options_are_named(folder: Path) -> None:
-    with pytest.raises(StudyError, match=r"refuses \['classes', 'layout', 'widht'\]: TypeError: .*widht"):
+    with pytest.raises(StudyError, match=r"no option 'widht'; did you mean 'width'\? Its options are .*width"):
         load_network("roadnets.inner.plain:Plain", layout="coco-17", classes=4, widht=5)
 
 

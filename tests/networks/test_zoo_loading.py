@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from pathlib import Path
 
 import pytest
 import torch
 
+from stgcnlib.errors import StudyError
 from stgcnlib.networks import NETWORKS, load_network
+from stgcnlib.pipeline.line.networks import build
+from stgcnlib.pipeline.sections import Network
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -55,3 +60,19 @@ def test_graphs_that_tell_no_centre_are_warned_of(tmp_path: Path) -> None:
         load_network("hd-gcn", layout="ntu-rgb+d", checkpoint=tmp_path / "weights.pt")
     loaded = load_network("hd-gcn", layout="ntu-rgb+d", checkpoint=tmp_path / "weights.pt", centre=1)
     assert loaded.options["centre"] == 1
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_an_unknown_option_is_refused_with_the_nearest(name: str) -> None:
+    said = rf"^network '{re.escape(name)}' has no option 'widht'; did you mean 'width'\? Its options are .*width"
+    with pytest.raises(StudyError, match=said) as refused:
+        load_network(name, layout="coco-17", classes=4, widht=12)
+    own = set(inspect.signature(NETWORKS[name]).parameters) - {"skeleton", "classes", "channels"}
+    assert set(str(refused.value).partition("options are ")[2].split(", ")) == own
+    with pytest.raises(StudyError, match=r"has no option 'skeleton'; its options are"):
+        load_network(name, layout="coco-17", classes=4, skeleton="coco-17")
+
+
+def test_options_that_repeat_a_key_of_the_study_are_refused() -> None:
+    with pytest.raises(StudyError, match=r"network\.options: 'layout' is set by the study's other keys"):
+        build(Network(options={"layout": "coco-17"}), "coco-17", 3, 4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections import namedtuple
 from collections.abc import Callable
@@ -304,8 +305,26 @@ def test_other_programs_at_work_are_said_once(
     monkeypatch.setattr(shown, "_ticks", Mock(side_effect=ticks))
     monkeypatch.setattr(shown, "MOMENT", 0.0)
     monkeypatch.setattr(shown, "cores", lambda: 2)
-    line = "Other programs use the 2 processors now (load 9.0); expected times are those of an idle machine."
+    monkeypatch.setattr(shown.os, "cpu_count", lambda: 2)
+    line = (
+        "Other programs use the 2 processors now (load 9.0). Expected times are those of an idle machine; now, beside "
+        "other programs, about 6 times longer."
+    )
     assert busy_line() == [line] * said
+
+
+@pytest.mark.parametrize(
+    ("load", "processors", "times"),
+    [(1.0, 2, "1.5"), (4.0, 2, "3.0"), (5.1, 2, "4"), (32.0, 64, "1.5")],  # 2 of the 64 are this process's
+)
+def test_how_much_longer_beside_other_programs(
+    load: float, processors: int, times: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shown, "_share_in_use", lambda: 1.0)
+    monkeypatch.setattr(shown, "cores", lambda: 2)
+    monkeypatch.setattr(shown.os, "cpu_count", lambda: processors)
+    assert f"beside other programs, about {times} times longer." in busy_line(load)[0]
+    assert busy_line(0.5) == []
 
 
 def test_the_use_of_the_processors_is_that_of_the_system(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -329,7 +348,9 @@ def test_a_run_says_that_other_programs_are_at_work(
     monkeypatch.setattr("stgcnlib.report.study.foresee", lambda *_, **__: Forecast((), {}, 1, 1))
     monkeypatch.setattr("stgcnlib.report.study.busy_line", lambda: ["Others are at work."])
     run_study(SMALL, tmp_path / "out")
-    assert capsys.readouterr().err.count("Others are at work.\n") == 1
+    said = capsys.readouterr().err
+    assert said.count("Others are at work.\n") == 1
+    assert re.search(r"^finished in \d+\.\d s$", said.splitlines()[-1])
     run_study(SMALL, tmp_path / "out", scheduler="tcp://a:1")
     assert "Others" not in capsys.readouterr().err
 

@@ -16,6 +16,7 @@ from stgcnlib.pipeline.estimate.facts import Facts, Part, find_facts
 from stgcnlib.pipeline.estimate.forecast import forecast
 from stgcnlib.pipeline.estimate.shorter import LARGER, SHORTER, ShorterKey, ShorterStage, shorter_lines, shorter_stages
 from stgcnlib.pipeline.estimate.trials import Units
+from stgcnlib.pipeline.keys import key_lines
 from stgcnlib.pipeline.line.table import LINE
 from stgcnlib.pipeline.notebooks import notebook_folder
 from stgcnlib.pipeline.stages import STAGES, TARGET_STAGES, stages_of
@@ -39,9 +40,9 @@ LOWER: dict[str, Any] = {
     "transfer.seeds": 1, "transfer.training.epochs": 1, "sensitivity.readings": (), "sensitivity.windows": (),
     "sensitivity.normalizations": (),
 }  # fmt: skip
-OF_FACTS = ("data.classes", "data.frame_step", "data.skip", "graph.sample", "layers", "sensitivity.layers",
-            "data.windows.stride", "explain.per_class")  # fmt: skip
-"""Keys that change the recordings, the nodes or the layers, of which every cost is a multiple."""
+OF_FACTS = ("data.classes", "network.options", "data.frame_step", "data.skip", "graph.sample", "layers",
+            "sensitivity.layers", "data.windows.stride", "explain.per_class")  # fmt: skip
+"""Keys that change the recordings, the nodes, the layers or their sizes, of which every cost is a multiple."""
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +124,7 @@ def test_the_longest_stages_are_named_with_their_keys_and_values(facts: Facts, t
         "Keys of the study file that shorten the longest stages, with their values now:",
         "  06_relevance: explain.sequences: 24, explain.steps: 6, explain.units: [joints, frames, joint-frames]",
         "  07_noise: noise.jitter: [20.0], noise.joint_dropout: [0.1], noise.frame_dropout: [0.1], "
-        "noise.rotation: [15.0], noise.train: {jitter: 10.0}, noise.layers, or leave the section noise out",
+        "noise.rotation: [15.0], noise.train: {jitter: 10.0}, noise.layers: all, or leave the section noise out",
     ]
     relevance, noise = shorter_stages(found, study)
     assert relevance == ShorterStage(
@@ -145,13 +146,52 @@ def test_the_longest_stages_are_named_with_their_keys_and_values(facts: Facts, t
         ShorterKey("data.classes", [], larger=False),
         ShorterKey("data.frame_step", 1, larger=True),
     )
-    assert shorter_lines(data, study)[1:] == ["  00_data: data.classes, data.frame_step: 1 (larger), data.skip"]
+    line = "  00_data: data.classes: all, data.frame_step: 1 (larger), data.skip: none"
+    assert shorter_lines(data, study)[1:] == [line]
 
 
 def test_what_is_there_or_cannot_be_shortened_has_no_line(facts: Facts, tmp_path: Path) -> None:
     found = only(forecast_of(tmp_path, facts, STUDY), _01_network=900)
-    assert shorter_lines(found, STUDY)[1:] == ["  01_network: network.training.epochs: 20, network.seeds: 2"]
+    assert shorter_lines(found, STUDY)[1:] == [
+        "  01_network: data.classes: all, network.options: {width: 4, depth: 3}, network.training.epochs: 20, "
+        "network.seeds: 2"
+    ]
     network = STUDY.network.model_copy(update={"checkpoint": "a.pt", "seeds": 1})
-    assert shorter_lines(found, STUDY.model_copy(update={"network": network})) == []
+    loaded = STUDY.model_copy(update={"network": network})
+    assert shorter_lines(found, loaded)[1:] == ["  01_network: data.classes: all"]
     there = replace(found, stages=tuple(replace(each, results=0, seconds=0.0) for each in found.stages))
     assert shorter_lines(there, STUDY) == shorter_stages(there, STUDY) == []
+
+
+def test_every_key_has_a_value(facts: Facts, tmp_path: Path) -> None:
+    usual = Study.load({"network": {"name": "ms-g3d"}, "transfer": {"source": {"classes": 6}}, "sensitivity": {}})
+    found = forecast_of(tmp_path, facts, STUDY)
+    for stage in STAGES:
+        if (stage.section is None or getattr(usual, stage.section)) and SHORTER[stage.name]:
+            for line in shorter_lines(only(found, **{f"_{stage.name}": 900.0}), usual)[1:]:
+                keys = line.partition(": ")[2].partition(", or leave")[0]
+                assert [key for key in SHORTER[stage.name] if key in keys and f"{key}: " not in keys] == []
+
+
+def test_values_that_the_library_chooses(facts: Facts, tmp_path: Path) -> None:
+    found = only(forecast_of(tmp_path, facts, STUDY), _01_network=900)
+    assert shorter_lines(found, Study.load({"network": {"options": {"depth": 5}}}))[1:] == [
+        "  01_network: data.classes: all, network.options: {width: 64, depth: 5}, network.training.epochs: 60"
+    ]
+    assert "network.options: {width: 96}," in shorter_lines(found, Study.load({"network": {"name": "ms-g3d"}}))[1]
+    own = Study.load({"network": {"name": "mine:Net", "options": {"size": 3}}})
+    assert "network.options" not in shorter_lines(found, own)[1]
+    values = Study.load({"data": {"target": "value"}})
+    stages = tuple(replace(each, name=each.name.replace("01_network", "01_estimates")) for each in found.stages)
+    only_training = replace(found, stages=tuple(each for each in stages if each.name == "01_estimates"))
+    assert shorter_lines(only_training, values)[1:] == [
+        "  01_estimates: network.options: {width: 64, depth: 10}, network.training.epochs: 60"
+    ]
+
+
+def test_few_untrained_networks_leave_the_comparison_undecided(facts: Facts, tmp_path: Path) -> None:
+    said = "fewer than 3 usually leave the comparison with untrained networks undecided"
+    found = only(forecast_of(tmp_path, facts, STUDY), _03_ds_graphs=900)
+    line = shorter_lines(found, STUDY)[1]
+    assert f"graph.sample: none, layers: those that the network names, controls.untrained: 5 ({said})" in line
+    assert said in " ".join(" ".join(key_lines(Study, "controls")).split())

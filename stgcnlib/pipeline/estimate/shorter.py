@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from stgcnlib.pipeline.estimate.forecast import Forecast
 from stgcnlib.pipeline.fields import Section
+from stgcnlib.pipeline.no_value import no_value_words
 from stgcnlib.pipeline.stages import stages_of
 from stgcnlib.pipeline.study import Study
 
 __all__ = ["LARGER", "SHORTER", "ShorterKey", "ShorterStage", "shorter_lines", "shorter_stages"]
 
-_TRAINING = ("network.training.epochs", "network.seeds")
-_GRAPHS = ("graph.sample", "layers", "controls.untrained", "controls.initial")
+_TRAINING = ("data.classes", "network.options", "network.training.epochs", "network.seeds")
+_GRAPHS = ("data.classes", "network.options", "graph.sample", "layers", "controls.untrained", "controls.initial")
 _MEASURED = ("graph.sample", "layers", "controls.baselines")
 
 SHORTER: Mapping[str, tuple[str, ...]] = {
@@ -30,7 +32,7 @@ SHORTER: Mapping[str, tuple[str, ...]] = {
     "06_relevance": ("explain.sequences", "explain.steps", "explain.draws", "explain.units"),
     "07_noise": ("noise.jitter", "noise.joint_dropout", "noise.frame_dropout", "noise.rotation", "noise.train",
                  "noise.layers"),
-    "08_transfer": ("transfer.frozen", "transfer.seeds", "transfer.training.epochs"),
+    "08_transfer": ("network.options", "transfer.frozen", "transfer.seeds", "transfer.training.epochs"),
     "09_summary": ("graph.sample",),
     "00_series": ("data.windows.stride",),
     "01_estimates": _TRAINING,
@@ -44,6 +46,12 @@ SHORTER: Mapping[str, tuple[str, ...]] = {
 LARGER = ("data.frame_step", "data.windows.stride")
 """Keys of which a larger value is shorter; of all others, a smaller number or fewer entries."""
 EMPTY_IS_ALL = ("data.classes",)
+SIZES = ("width", "depth")
+"""Options of a network that say how large it is."""
+REMARKS = {
+    "controls.untrained": "fewer than 3 usually leave the comparison with untrained networks undecided",
+}
+"""What a smaller number costs besides time."""
 MOST = 3
 """Stages that are named."""
 LEAST = 0.1
@@ -56,7 +64,8 @@ class ShorterKey:
 
     Attributes:
         key: its name, with the sections that it lies in.
-        value: what it is now, as plain values; `None` where the library chooses.
+        value: what it is now, as plain values: of `network.options` the sizes alone, the published ones where none are
+            given; `None` where `no_value_words` says what holds.
         larger: whether a larger value is shorter; else a smaller number, or fewer entries.
     """
 
@@ -113,6 +122,10 @@ def _changeable(key: str, study: Study) -> ShorterKey | None:
     """A key with its value; `None` if the study cannot be shortened by it."""
     if key.startswith("network.") and study.network.checkpoint is not None:
         return None
+    if key == "network.options":
+        return ShorterKey(key, sizes, larger=False) if (sizes := _sizes(study)) else None
+    if key == "data.classes" and study.data.target != "class":
+        return None
     section: Any = study
     *path, name = key.split(".")
     for part in path:
@@ -124,13 +137,30 @@ def _changeable(key: str, study: Study) -> ShorterKey | None:
         return None
     if isinstance(value, Section):
         value = value.model_dump(exclude_none=True)
+    if value is None and (words := no_value_words(key) or "").isdecimal():
+        value = int(words)
     return ShorterKey(key, list(value) if isinstance(value, tuple) else value, larger)
+
+
+def _sizes(study: Study) -> dict[str, Any]:
+    """The sizes of the study's network: as given, else the published ones; of a network of one's own those given."""
+    from stgcnlib.networks import NETWORKS  # which imports torch
+
+    given, kind = study.network.options, NETWORKS.get(study.network.name)
+    if kind is None:
+        return {name: given[name] for name in SIZES if name in given}
+    taken = inspect.signature(kind).parameters
+    return {name: given.get(name, taken[name].default) for name in SIZES if name in taken}
 
 
 def _words(found: ShorterKey) -> str:
     if found.value is None or (found.key in EMPTY_IS_ALL and not found.value):
-        return found.key
-    return f"{found.key}: {_text(found.value)}" + (" (larger)" if found.larger else "")
+        value = (no_value_words(found.key) or "").partition(":")[0]
+    else:
+        value = _text(found.value)
+    remarks = ["larger"] if found.larger else []
+    remarks += [REMARKS[found.key]] if found.key in REMARKS else []
+    return f"{found.key}{f': {value}' if value else ''}" + (f" ({'; '.join(remarks)})" if remarks else "")
 
 
 def _least(section: Section, name: str, value: Any) -> bool:

@@ -14,10 +14,12 @@ from stgcnlib.pipeline.estimate.room import Room, size
 from stgcnlib.pipeline.expect import about
 from stgcnlib.threads import cores
 
-__all__ = ["busy_line", "forecast_lines", "forecast_table"]
+__all__ = ["busy_line", "forecast_lines", "forecast_table", "load_now"]
 
 BUSY = 0.3
 """Share of the processors in use above which a line says so."""
+MANY_TIMES = 3
+"""Factor above which it is rounded to a whole number."""
 MOMENT = 0.3
 """Seconds for which the use of the processors is watched."""
 STAT = Path("/proc/stat")
@@ -40,8 +42,15 @@ def forecast_table(forecast: Forecast) -> Table:
     return table
 
 
-def forecast_lines(forecast: Forecast, room: Room, output: Path) -> list[str]:
-    """What a study takes in all, and what this machine offers."""
+def forecast_lines(forecast: Forecast, room: Room, output: Path, *, load: float | None = None) -> list[str]:
+    """What a study takes in all, and what this machine offers.
+
+    Args:
+        forecast: of the study.
+        room: of this machine.
+        output: folder of the study.
+        load: as for `busy_line`.
+    """
     facts, seconds = forecast.facts, forecast.seconds
     networks, workers, threads = int(facts["networks"]), forecast.workers, forecast.threads
     lines = [
@@ -62,16 +71,28 @@ def forecast_lines(forecast: Forecast, room: Room, output: Path) -> list[str]:
     if forecast.temporary:
         free = "" if room.same else f"; {size(room.temporary)} free"
         lines.append(f"        {size(forecast.temporary)} meanwhile in {tempfile.gettempdir()}{free}")
-    return [*lines, *busy_line()]
+    return [*lines, *busy_line(load)]
 
 
-def busy_line() -> list[str]:
-    """A sentence if other programs use the processors now, else none; watches them while this process waits."""
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+def load_now() -> float:
+    """Mean number of programs that computed in the last minute; 0 where the system does not tell."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+
+
+def busy_line(load: float | None = None) -> list[str]:
+    """A sentence if other programs use the processors now, else none; watches them while this process waits.
+
+    Args:
+        load: that of the other programs, by `load_now` before this process began to compute; `None`: the load now.
+    """
+    load = load_now() if load is None else load
     if load <= BUSY * cores() or _share_in_use() <= BUSY:  # the load is also that of the minute before
         return []
-    busy = f"Other programs use the {cores()} processors now (load {load:.1f})"
-    return [f"{busy}; expected times are those of an idle machine."]
+    slower = 1 + load / max(cores(), os.cpu_count() or 1)  # each program gets an equal share; the load is the machine's
+    return [
+        f"Other programs use the {cores()} processors now (load {load:.1f}). Expected times are those of an idle "
+        f"machine; now, beside other programs, about {slower:.{0 if slower > MANY_TIMES else 1}f} times longer."
+    ]
 
 
 def _share_in_use() -> float:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from stgcnlib.errors import StudyError
 from stgcnlib.modules import module_home
 from stgcnlib.pipeline.line.data import Parts, parts_of, reference_part, unprepared
 from stgcnlib.pipeline.line.forms import Training
@@ -80,11 +81,13 @@ def build(network: Any, layout: Any, channels: int, classes: int | None, **optio
     """A network of the study's kind, by the section `network`; `options` as of `stgcnlib.load_network`.
 
     Raises:
-        StudyError: it is made by code that the user has not allowed to run.
+        StudyError: it is made by code that the user has not allowed to run, or has no option of a given name.
     """
     from stgcnlib.networks import load_network
     from stgcnlib.networks.own import import_path
 
+    if twice := [key for key in network.options if key in {"name", "layout", "classes", "channels", *options}]:
+        raise StudyError(f"network.options: {twice[0]!r} is set by the study's other keys; leave it out")
     if ":" in network.name:
         require(network.name, network.source)
     with import_path(_home(network)):
