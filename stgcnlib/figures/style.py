@@ -153,7 +153,7 @@ def layer_ticks(ax: Axes, titles: Sequence[str], positions: ArrayLike | None = N
     places = np.arange(len(titles)) if positions is None else np.asarray(positions)
     short = [re.sub(r"^layer (\d+)$", r"\1", t) for t in titles]
     numbered = any(s != t for s, t in zip(short, titles, strict=True))
-    crowded = max((len(s) for s in short), default=0) > 8
+    crowded = max((len(line) for s in short for line in s.splitlines()), default=0) > 8
     ax.set_xticks(places, short, rotation=45 if crowded else 0, ha="right" if crowded else "center")
     ax.set_xlabel("layer" if numbered else "")
 
