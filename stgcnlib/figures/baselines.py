@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from stgcnlib.errors import GraphError
-from stgcnlib.figures.style import INK, LEFT, band, direct_labels, head, layer_ticks, new_figure, styled
+from stgcnlib.figures.style import INK, LEFT, SMOOTH, band, direct_labels, head, layer_ticks, new_figure, styled
 
 __all__ = ["BASELINE_STYLES", "baseline_curves"]
 
@@ -51,7 +51,7 @@ def baseline_curves(table: pd.DataFrame) -> Figure:
             left.axhline(value, color=color, linewidth=1.1, linestyle=(0, (1.5, 1.5)))
             ends.append((value, words, color))
             continue
-        band(left, at, rows["low"], rows["high"], color, alpha=0.1)
+        band(left, at, rows["low"], rows["high"], color, alpha=0.1, bounds=SMOOTH)
         left.plot(at, rows["smoothness"], color=color, linewidth=1.3, marker=".", markersize=5)
         ends.append((float(rows["smoothness"].iloc[-1]), words, color))
         band(right, at, rows["gain_low"], rows["gain_high"], color, alpha=0.15)

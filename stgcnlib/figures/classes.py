@@ -18,9 +18,12 @@ from stgcnlib.figures.style import (
     new_figure,
     styled,
 )  # fmt: skip
+from stgcnlib.geometry.separation import shows_fall
 
 __all__ = ["class_mixing", "class_separation_layers"]
 
+_LETTER = 0.052  # width of a letter in a cell, in inches
+_LEAST = 5  # letters of a name that can be read
 _STATES = (
     ("separates", "o", LEFT, LEFT),
     ("not decided", "o", "white", LEFT),
@@ -32,44 +35,64 @@ _STATES = (
 
 @styled
 def class_mixing(confusions: pd.DataFrame) -> Figure:
-    """For each class and layer the class it is mixed with most: its number, and its share as the colour.
+    """For each class and layer the class it is mixed with most: its name, shortened, and its share as the colour.
+
+    Where cells are too narrow for names, they hold numbers, which the names at the left explain.
 
     Args:
         confusions: of `stgcnlib.geometry.class_confusions`.
     """
     top = confusions[confusions["rank"] == 1]
     shares = top.pivot(index="class_index", columns="index", values="share")
-    others = top.pivot(index="class_index", columns="index", values="other_index")
-    names = confusions.drop_duplicates("class_index").set_index("class_index")["class_name"].sort_index()
+    others = top.pivot(index="class_index", columns="index", values="other_index").to_numpy(dtype=float)
+    names = confusions.drop_duplicates("class_index").set_index("class_index")["class_name"].sort_index().astype(str)
     titles = top.drop_duplicates("index").sort_values("index")["title"].astype(str).tolist()
-    labels = [f"{name}  {number + 1}" for number, name in zip(names.index.astype(int), names, strict=True)]
+    width = float(np.clip(3.4 + 0.8 * len(titles), 6.0, WIDTH))
+    room = int((width - 2.6) / len(titles) / _LETTER)
+    short = _shortened(names.tolist(), room)
+    # Names that no longer tell classes apart in so little room are numbers, as before the names at the left.
+    words = short or [str(number + 1) for number in names.index]
+    labels = names.tolist() if short else [f"{name}  {word}" for name, word in zip(names, words, strict=True)]
+    known = dict(zip(names.index, words, strict=True))
     texts = [
         [
-            f"{int(number) + 1}" if np.isfinite(share) and share >= 0.02 else ""
+            known.get(int(number), str(int(number) + 1)) if np.isfinite(share) and share >= 0.02 else ""
             for number, share in zip(a, b, strict=True)
         ]
-        for a, b in zip(others.to_numpy(dtype=float), shares.to_numpy(dtype=float), strict=True)
+        for a, b in zip(others, shares.to_numpy(dtype=float), strict=True)
     ]
     figure = new_figure(
         1.25 + 0.245 * max(len(names), 5),
-        width=float(np.clip(3.4 + 0.56 * len(titles), 6.0, WIDTH)),
+        width=width,
         alt="The class that each class is mixed with most, at each layer.",
     )
     ax = figure.subplots()
     class_matrix(
         ax, shares.to_numpy(dtype=float), labels, ["" for _ in titles], cmap=COUNTS, vmin=0.0,
-        label="share of neighbourhood weight", texts=texts, square=False,
+        label="share of neighbourhood weight", texts=texts, text_size=6.5, square=False,
     )  # fmt: skip
     layer_ticks(ax, titles, np.arange(len(titles)) + 0.5)
-    head(figure, "Number: the other class that holds most of the class's neighbourhood (none under 2%)")
+    written = "In a cell" if short else "Number"
+    head(figure, f"{written}: the other class that holds most of the class's neighbourhood (none under 2%)")
     return figure
+
+
+def _shortened(names: list[str], room: int) -> list[str]:
+    """Names cut to `room` letters at the end, or else in the middle; none where two would be the same."""
+    if room < _LEAST:
+        return []
+    head = [name if len(name) <= room else f"{name[: room - 1].rstrip()}…" for name in names]
+    tail = room // 2
+    middle = [name if len(name) <= room else f"{name[: room - 1 - tail].rstrip()}…{name[-tail:]}" for name in names]
+    return next((each for each in (head, middle) if len(set(each)) == len(set(names))), [])
 
 
 @styled
 def class_separation_layers(separation: pd.DataFrame, titles: list[str]) -> Figure:
     """The depth at which half of each class's fall in label smoothness is done, and whether the class separates.
 
-    Bars span what leaving out one subject changes. Classes without a fall are at the right.
+    Bars span what leaving out one subject changes. Classes whose interval allows no fall are at the
+    right.
 
     Args:
         separation: of `stgcnlib.geometry.class_separation`.
@@ -77,14 +100,14 @@ def class_separation_layers(separation: pd.DataFrame, titles: list[str]) -> Figu
     """
     end = len(titles)
     status = separation["status"].to_numpy()
-    half = separation["half"].to_numpy(dtype=float)
+    half = separation["half"].where(shows_fall(separation)).to_numpy(dtype=float)
     place = np.where(status == "separate at the input", 0.0, np.where(np.isnan(half), float(end), half))
     order = np.lexsort((separation["last"].to_numpy(dtype=float), place))
     rows = separation.iloc[order]
     x, y = place[order], np.arange(len(rows))
     figure = new_figure(0.95 + 0.235 * max(len(rows), 4), alt="The depth at which half of each class's fall is done.")
     ax = figure.subplots()
-    spread = ((rows["status"] != "separate at the input") & rows["half"].notna()).to_numpy()
+    spread = ((rows["status"] != "separate at the input") & shows_fall(rows)).to_numpy()
     ax.hlines(y[spread], rows["half_least"][spread], rows["half_most"][spread], color="#b9cfe4", linewidth=5, zorder=1)
     for word, marker, face, edge in _STATES:
         mine = (rows["status"] == word).to_numpy()
@@ -92,7 +115,7 @@ def class_separation_layers(separation: pd.DataFrame, titles: list[str]) -> Figu
             ax.scatter(x[mine], y[mine], s=34, marker=marker, facecolors=face, edgecolors=edge, zorder=3, label=word)
     ax.set_yticks(y, rows["class_name"].astype(str))
     ax.set_ylim(len(rows) - 0.4, -0.6)
-    layer_ticks(ax, [*titles, "no fall"], np.arange(end + 1))
+    layer_ticks(ax, [*titles, "no fall\nshown"], np.arange(end + 1))
     ax.set_xlabel("half of the fall is done by layer")
     ax.set_xlim(-0.4, end + 0.4)
     ax.tick_params(axis="y", length=0)

@@ -16,6 +16,7 @@ from stgcnlib.figures.matrix import class_matrix, slim_colorbar
 from stgcnlib.figures.style import (
     INK,
     MUTED,
+    SMOOTH,
     SMOOTHNESS,
     WIDTH,
     band,
@@ -57,7 +58,8 @@ def compare_curves(curves: pd.DataFrame, *, rescaled: bool = False) -> Figure:
         line = trained[trained["study"] == name].sort_values("index")
         control = curves[(curves["study"] == name) & (curves["kind"] == "untrained")].sort_values("index")
         x = line[column].to_numpy(dtype=float)
-        band(ax, x, line[low_name], line[high_name], color, alpha=0.12)
+        bounds = (-np.inf, np.inf) if rescaled else SMOOTH  # rescaled, a value may lie below its floor
+        band(ax, x, line[low_name], line[high_name], color, alpha=0.12, bounds=bounds)
         ax.plot(x, line[value], color=color, marker=marker, linewidth=2.2, markersize=5, zorder=3)
         if len(control):
             ax.plot(control[column], control[value], color=color, linewidth=1.1, linestyle=(0, (4, 2)), alpha=0.8)

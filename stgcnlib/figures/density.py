@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from stgcnlib.errors import GraphError
 from stgcnlib.figures.statistics import few_ticks
-from stgcnlib.figures.style import INK, band, direct_labels, head, layer_colors, new_figure, styled
+from stgcnlib.figures.style import INK, SMOOTH, band, direct_labels, head, layer_colors, new_figure, styled
 
 __all__ = ["density_curves"]
 
@@ -49,7 +49,7 @@ def _panel(ax: Axes, rows: pd.DataFrame) -> list[tuple[float, str, Any]]:
     for share, color in zip(shares, [*layer_colors(len(shares))[:-1], INK], strict=True):
         curve = rows[rows["share"] == share].sort_values("index")
         x, last = curve["index"].to_numpy(dtype=float), curve.iloc[-1]
-        band(ax, x, curve["low"], curve["high"], color, alpha=0.08 if share == 1 else 0.2)
+        band(ax, x, curve["low"], curve["high"], color, alpha=0.08 if share == 1 else 0.2, bounds=SMOOTH)
         ax.plot(x, curve["smoothness"], color=color, linewidth=2.0 if share == 1 else 1.5, marker=".", markersize=5)
         ends.append((float(last["smoothness"]), f"{int(last['n']):,} (K = {int(last['k'])})", color))
     few_ticks(ax, curve["title"].astype(str).tolist(), x)

@@ -12,7 +12,19 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from stgcnlib.errors import StudyError, shorten
-from stgcnlib.figures.style import INK, LEFT, MUTED, RIGHT, band, direct_labels, head, layer_ticks, new_figure, styled
+from stgcnlib.figures.style import (
+    INK,
+    LEFT,
+    MUTED,
+    RIGHT,
+    SMOOTH,
+    band,
+    direct_labels,
+    head,
+    layer_ticks,
+    new_figure,
+    styled,
+)
 from stgcnlib.verdicts.noise import LIMIT, shown_level
 
 __all__ = ["noise_loss", "noise_smoothness"]
@@ -57,12 +69,12 @@ def noise_smoothness(table: pd.DataFrame, *, network: str = "trained") -> Figure
         kind = kinds[number]
         levels = [each for _, each in rows[rows["kind"] == kind].groupby("severity")]
         colors = sns.color_palette("YlOrBr", as_cmap=True)(np.linspace(0.45, 0.95, max(len(levels), 2)))
-        band(ax, place, clean["low"], clean["high"], LEFT)
+        band(ax, place, clean["low"], clean["high"], LEFT, bounds=SMOOTH)
         ax.plot(place, clean["smoothness"], color=LEFT, linewidth=2.4, marker="o", markersize=4.5, zorder=3)
         ends: list[tuple[float, str, Any]] = [(float(clean["smoothness"].iloc[-1]), "clean", LEFT)]
         for each, color in zip(levels, colors, strict=False):
             line = each.sort_values("index")
-            band(ax, place, line["low"], line["high"], color, alpha=0.08)
+            band(ax, place, line["low"], line["high"], color, alpha=0.08, bounds=SMOOTH)
             ax.plot(place, line["smoothness"], color=color, linewidth=1.5, marker="o", markersize=3)
             ends.append((float(line["smoothness"].iloc[-1]), shown_level(kind, float(line["level"].iloc[0])), color))
         ax.set_ylim(max(0.0, low - margin), high + margin)

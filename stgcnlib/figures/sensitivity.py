@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from stgcnlib.errors import GraphError
 from stgcnlib.figures.statistics import few_ticks
-from stgcnlib.figures.style import INK, band, class_styles, direct_labels, head, new_figure, styled
+from stgcnlib.figures.style import INK, SMOOTH, band, class_styles, direct_labels, head, new_figure, styled
 from stgcnlib.geometry.sensitivity import OWN
 
 __all__ = ["SHORT", "TITLES", "sensitivity_curves"]
@@ -34,6 +34,8 @@ SHORT = {"segments": "segments", "frames": "frames", "sliding": "sliding", "none
 def sensitivity_curves(table: pd.DataFrame) -> Figure:
     """Label smoothness against layer, a panel for each choice that is varied; the study's own curve is in all of them.
 
+    Its interval is cut at 0, below which smoothness cannot be.
+
     Args:
         table: of `stgcnlib.geometry.sensitivity`.
 
@@ -53,7 +55,7 @@ def sensitivity_curves(table: pd.DataFrame) -> Figure:
     drawn = list(zip(axes.ravel(), panels, strict=False))
     ends = [_panel(ax, table[table["varied"] == name], own) for ax, name in drawn]
     low, high = axes[0, 0].get_ylim()
-    axes[0, 0].set_ylim(max(low, 0.0) if low > -0.05 else low, high)
+    axes[0, 0].set_ylim(max(low, 0.0), high)
     for (ax, name), labels in zip(drawn, ends, strict=True):
         ax.set_title(TITLES.get(name, name))
         direct_labels(ax, float(own["index"].iloc[-1]), labels)
@@ -66,7 +68,7 @@ def sensitivity_curves(table: pd.DataFrame) -> Figure:
 def _panel(ax: Axes, rows: pd.DataFrame, own: pd.DataFrame) -> list[tuple[float, str, Any]]:
     """Draw one panel; gives the names of its curves at their right ends."""
     x = own["index"].to_numpy(dtype=float)
-    band(ax, x, own["low"], own["high"], INK, alpha=0.1)
+    band(ax, x, own["low"], own["high"], INK, alpha=0.1, bounds=SMOOTH)
     ax.plot(x, own["smoothness"], color=INK, linewidth=2.0, zorder=3)
     ends: list[tuple[float, str, Any]] = [(float(own["smoothness"].iloc[-1]), "own", INK)]
     choices = list(dict.fromkeys(rows[rows["varied"] != OWN]["choice"]))

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from stgcnlib.errors import GraphError, shorten
 from stgcnlib.figures.matrix import class_matrix
@@ -16,6 +17,8 @@ from stgcnlib.figures.style import (
     LEFT,
     MUTED,
     RIGHT,
+    SHARE,
+    SMOOTH,
     SMOOTHNESS,
     WIDTH,
     band,
@@ -28,7 +31,7 @@ from stgcnlib.figures.style import (
 from stgcnlib.geometry.layers import INITIAL, TRAINED, UNTRAINED, kind_of
 from stgcnlib.groups import ALL, main_neighbours
 
-__all__ = ["class_heatmap", "class_smoothness", "separation", "smoothness_curve"]
+__all__ = ["class_heatmap", "class_smoothness", "smoothness_curve"]
 
 _LABEL = r"label smoothness $S_\mathrm{rw}$ (lower = smoother)"
 _TARGET = r"target smoothness $S$ (lower = smoother)"
@@ -46,8 +49,8 @@ def smoothness_curve(
 ) -> Figure:
     """Smoothness of each layer with its interval, beside shuffled labels (or targets) and untrained networks.
 
-    The band of untrained networks is hatched. Smoothness is not below 0, where the picture ends: an interval that goes
-    on below 0 is cut there.
+    The band of untrained networks is hatched. Smoothness is not below 0, where the picture ends, and
+    of labels not above 1: an interval that goes on there is cut.
 
     Several trained networks are thin lines around their mean. Several untrained networks are a band from the least to
     the most of them, with their mean as a line; those with batch norm as initialised are a dotted line.
@@ -64,7 +67,7 @@ def smoothness_curve(
     Raises:
         GraphError: if the table has no row for these neighbours.
     """
-    label = _LABEL if measured == "label" else _TARGET
+    label, bounds = (_LABEL, SHARE) if measured == "label" else (_TARGET, SMOOTH)
     kind = _neighbours(table, neighbours)
     each, untrained, initial = (_kind(table, name, kind) for name in (TRAINED, UNTRAINED, INITIAL))
     main = _mean(each)
@@ -76,7 +79,7 @@ def smoothness_curve(
         control = control.assign(low=extent.min().to_numpy(), high=extent.max().to_numpy())
     initially = _mean(initial)
     everyone = _mean(_kind(table, TRAINED, ALL)) if kind != ALL else main.iloc[:0]
-    curves = pd.concat([main, control, each, initially])[["smoothness", "low", "high"]]
+    curves = pd.concat([main, control, each, initially])[["smoothness", "low", "high"]].clip(*bounds)
     top = float(np.nanmax([curves.max().max(), everyone["smoothness"].max()]))
     bottom = float(np.nanmin([curves.min().min(), everyone["smoothness"].min()]))
     has_floor = "floor" in main and bool((main["floor"] > _FLOOR_SHOWN).any())
@@ -109,11 +112,11 @@ def smoothness_curve(
         ends.append((float(initially["smoothness"].iloc[-1]), "untrained, batch norm\nas initialised", RIGHT))
     if len(control):
         u = control["index"].to_numpy(dtype=float)
-        band(ax, u, control["low"], control["high"], RIGHT, hatched=True)
+        band(ax, u, control["low"], control["high"], RIGHT, hatched=True, bounds=bounds)
         ax.plot(u, control["smoothness"], color=RIGHT, linewidth=1.6, marker="s", markersize=4)
         name = "untrained network" if len(networks) == 1 else f"{len(networks)} untrained networks"
         ends.append((float(control["smoothness"].iloc[-1]), name, RIGHT))
-    band(ax, x, main["low"], main["high"], LEFT)
+    band(ax, x, main["low"], main["high"], LEFT, bounds=bounds)
     ax.plot(x, main["smoothness"], color=LEFT, linewidth=2.6, marker="o", markersize=6, zorder=3)
     trained = each["network"].unique()
     if len(trained) > 1:
@@ -163,15 +166,19 @@ def _break(upper: Axes, lower: Axes, main: pd.DataFrame) -> None:
 
 @styled
 def class_heatmap(
-    per_class: pd.DataFrame, *, neighbours: str | None = None, network: str = "trained", threshold: float | None = None
+    per_class: pd.DataFrame,
+    *,
+    separation: pd.DataFrame | None = None,
+    neighbours: str | None = None,
+    network: str = "trained",
 ) -> Figure:
-    """Label smoothness of each class at each layer, classes ordered by the layer from which they are separate.
+    """Label smoothness of each class at each layer, classes ordered by the layer at which they separate.
 
     Args:
         per_class: `LayerGeometry.per_class`.
+        separation: of `stgcnlib.geometry.class_separation`: an orange mark where a class separates, which is the input
+            for one that is separate there. `None`: no marks.
         neighbours: as in `smoothness_curve`.
-        threshold: a class counts as separate from the first layer from which it stays at or below this value; `None`
-            takes the mean of all cells. That layer has an orange mark.
         network: whose rows are drawn.
 
     Raises:
@@ -186,8 +193,7 @@ def class_heatmap(
     values = rows.pivot(index="class_index", columns="index", values="smoothness")
     names = rows.drop_duplicates("class_index").set_index("class_index")["class_name"]
     titles = rows.drop_duplicates("index").sort_values("index")["title"].astype(str).tolist()
-    limit = float(np.nanmean(values.to_numpy())) if threshold is None else threshold
-    first = separation(values.to_numpy(), limit)
+    first = _separates_at(separation, values)
     order = np.lexsort((values.mean(axis=1).fillna(np.inf).to_numpy(), first))
     matrix = values.to_numpy()[order]
     layers = len(titles)
@@ -209,20 +215,34 @@ def class_heatmap(
                 [first[k]] * 2, [row + 0.06, row + 0.94], color=RIGHT, linewidth=3, solid_capstyle="butt", clip_on=False
             )
     layer_ticks(ax, titles, np.arange(layers) + 0.5)
-    head(figure, f"Orange: from here on label smoothness stays at or below {limit:.2f} (lower = smoother)")
+    if separation is None:
+        head(figure, "Lower = smoother")
+    elif (first < layers).any():
+        head(figure, "Orange: the class separates here, or is separate at the input (lower = smoother)")
+    else:
+        head(figure, "No class is known to separate (lower = smoother)")
     return figure
 
 
-def separation(values: Any, threshold: float) -> Any:
-    """(classes,) first column from which (classes, layers) values stay at or below `threshold`; layers if none."""
-    above = ~(np.asarray(values) <= threshold)
-    last_above = above.shape[1] - np.argmax(above[:, ::-1], axis=1)
-    return np.where(above.any(axis=1), last_above, 0)
+def _separates_at(separation: pd.DataFrame | None, values: pd.DataFrame) -> NDArray[np.int64]:
+    """(classes,) column of (classes, layers) `values` at which each class separates; the number of columns if none."""
+    first = np.full(len(values), values.shape[1])
+    if separation is None:
+        return first
+    rows = separation.set_index("class_index")
+    places = rows["index"].where(rows["status"] == "separates")
+    places = places.mask(rows["status"] == "separate at the input", values.columns[0])
+    for row, c in enumerate(values.index):
+        if c in places.index and np.isfinite(places[c]):
+            first[row] = values.columns.get_loc(int(places[c]))
+    return first
 
 
 @styled
 def class_smoothness(per_class: pd.DataFrame, *, layer: str, neighbours: str | None = None) -> Figure:
     """Each class at one layer with its interval, and its value at the input, smoothest class first.
+
+    Intervals are cut at 0 and 1, which a share cannot pass.
 
     Args:
         per_class: `LayerGeometry.per_class`.
@@ -247,7 +267,8 @@ def class_smoothness(per_class: pd.DataFrame, *, layer: str, neighbours: str | N
     ax = figure.subplots()
     y = np.arange(len(here))
     before = here["class_index"].map(first).to_numpy(dtype=float)
-    ax.hlines(y, here["low"], here["high"], color="#b9cfe4", linewidth=5, zorder=1)
+    low, high = here["low"].clip(*SHARE), here["high"].clip(*SHARE)
+    ax.hlines(y, low, high, color="#b9cfe4", linewidth=5, zorder=1)
     if not is_first:
         ax.hlines(y, np.fmin(before, here["smoothness"]), np.fmax(before, here["smoothness"]), color="#98a2ad",
                   linewidth=1, zorder=2)  # fmt: skip
@@ -258,7 +279,7 @@ def class_smoothness(per_class: pd.DataFrame, *, layer: str, neighbours: str | N
     ax.scatter(here["smoothness"], y, s=30, color=LEFT, zorder=4, label=f"at {title}" if is_first else title)
     ax.set_yticks(y, here["class_name"].astype(str))
     ax.set_ylim(len(here) - 0.4, -0.6)
-    ax.set_xlim(left=0)
+    ax.set_xlim(0, min(ax.get_xlim()[1], 1.02))
     ax.set_xlabel(f"{_LABEL}, with interval", parse_math=True)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)

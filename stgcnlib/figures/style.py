@@ -153,19 +153,34 @@ def layer_ticks(ax: Axes, titles: Sequence[str], positions: ArrayLike | None = N
     places = np.arange(len(titles)) if positions is None else np.asarray(positions)
     short = [re.sub(r"^layer (\d+)$", r"\1", t) for t in titles]
     numbered = any(s != t for s, t in zip(short, titles, strict=True))
-    crowded = max((len(s) for s in short), default=0) > 8
+    crowded = max((len(line) for s in short for line in s.splitlines()), default=0) > 8
     ax.set_xticks(places, short, rotation=45 if crowded else 0, ha="right" if crowded else "center")
     ax.set_xlabel("layer" if numbered else "")
 
 
+SHARE = (0.0, 1.0)
+"""Bounds of a share, such as label smoothness or accuracy."""
+SMOOTH = (0.0, np.inf)
+"""Bounds of smoothness of labels or of a target, which may pass 1."""
+
+
 def band(
-    ax: Axes, x: ArrayLike, low: ArrayLike, high: ArrayLike, color: Any, *, alpha: float = 0.16, hatched: bool = False
+    ax: Axes,
+    x: ArrayLike,
+    low: ArrayLike,
+    high: ArrayLike,
+    color: Any,
+    *,
+    alpha: float = 0.16,
+    hatched: bool = False,
+    bounds: tuple[float, float] = (-np.inf, np.inf),
 ) -> None:
     """An interval around a line, with a thin edge, so that bands which overlap can be told apart.
 
-    A `hatched` band is not filled: what lies below keeps its colour.
+    A `hatched` band is not filled: what lies below keeps its colour. The band is cut at `bounds`, which the quantity
+    cannot pass.
     """
-    places = np.asarray(x), np.asarray(low), np.asarray(high)
+    places = np.asarray(x), np.clip(np.asarray(low), *bounds), np.clip(np.asarray(high), *bounds)
     edge, face = to_rgba(color, _EDGE), to_rgba(color, 0.0 if hatched else alpha)
     ax.fill_between(*places, facecolor=face, edgecolor=edge, linewidth=0.7, hatch="//" if hatched else None)
 

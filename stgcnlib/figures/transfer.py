@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from stgcnlib.errors import StudyError
-from stgcnlib.figures.style import GOOD, LEFT, MIDDLE, MUTED, RIGHT, band, direct_labels, new_figure, styled
+from stgcnlib.figures.style import GOOD, LEFT, MIDDLE, MUTED, RIGHT, SHARE, band, direct_labels, new_figure, styled
 
 __all__ = ["transfer_curve"]
 
@@ -42,10 +42,10 @@ def transfer_curve(table: pd.DataFrame, smoothness: pd.DataFrame, *, advised: in
     for method, color, style in (("from scratch", RIGHT, (0, (5, 2))), ("linear probe", MIDDLE, (0, (1.5, 1.5)))):
         for row in table[table["method"] == method].to_dict("records"):
             if method == "from scratch":
-                band(upper, [-0.3, right + 0.3], [row["low"]] * 2, [row["high"]] * 2, color, alpha=0.09)
+                band(upper, [-0.3, right + 0.3], [row["low"]] * 2, [row["high"]] * 2, color, alpha=0.09, bounds=SHARE)
             upper.plot([-0.3, right + 0.3], [row["accuracy"]] * 2, color=color, linewidth=1.4, linestyle=style)
             ends.append((float(row["accuracy"]), method, color))
-    band(upper, x, frozen["low"], frozen["high"], LEFT)
+    band(upper, x, frozen["low"], frozen["high"], LEFT, bounds=SHARE)
     upper.plot(x, frozen["accuracy"], color=LEFT, linewidth=2.6, marker="o", markersize=6, zorder=3)
     ends.append((float(frozen["accuracy"].iloc[-1]), "fine-tuned", LEFT))
     shown = table[["low", "accuracy"]].min().min(), table[["high", "accuracy"]].max().max()
@@ -55,7 +55,7 @@ def transfer_curve(table: pd.DataFrame, smoothness: pd.DataFrame, *, advised: in
     upper.set_ylabel("test accuracy on the target")
     direct_labels(upper, right + 0.3, ends)
 
-    band(lower, layers, curve["low"], curve["high"], LEFT)
+    band(lower, layers, curve["low"], curve["high"], LEFT, bounds=SHARE)
     lower.plot(layers, curve["smoothness"], color=LEFT, linewidth=2.2, marker="o", markersize=5)
     lowest, highest = np.fmin(curve["low"], curve["smoothness"]), np.fmax(curve["high"], curve["smoothness"])
     limits = float(lowest.min()), float(highest.max())  # intervals may be missing

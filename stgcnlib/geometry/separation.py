@@ -185,6 +185,19 @@ def class_separation(geometry: LayerGeometry, *, network: str = "trained", clear
     return pd.DataFrame(rows)
 
 
+def shows_fall(separation: pd.DataFrame) -> pd.Series:
+    """Of each row of `class_separation`, whether its class is shown to fall: only then `half` says where.
+
+    It is shown where the class separates, where the interval of the fall is above 0, or, without an interval, where the
+    fall is 10% of the value at the input (`RELEVANT`). Nothing is shown of a class that does not separate.
+
+    Source: our choice.
+    """
+    status, drop, low = separation["status"], separation["drop"], separation["low"]
+    clear = (low > 0).where(low.notna(), (drop > 0) & (drop >= RELEVANT * separation["input"]))
+    return separation["half"].notna() & ((status == "separates") | clear) & (status != "does not")
+
+
 class _Class:
     """One class: its falls in smoothness from the input to each layer, with intervals."""
 

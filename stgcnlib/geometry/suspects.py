@@ -26,6 +26,9 @@ Floats = NDArray[np.float64]
 PRIOR = 0.1
 """Weight, in recordings, of a uniform share of all classes that keeps rare mixtures from having probability 0."""
 
+ODD = 3.0
+"""Robust standard deviations, mean over layers, from which a recording counts as an odd performance."""
+
 
 @dataclass(frozen=True)
 class Findings:

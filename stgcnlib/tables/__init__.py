@@ -12,6 +12,8 @@ What each takes:
     limb_relevance(nodes, explained, maps)
     kinds(nodes)
     confusions_table(confusions, *, layer, most=3)
+    doubtful_labels(suspects)
+    odd_performances(outliers)
     outliers_table(outliers, *, most=8)
     separation_table(separation, *, layers)
     suspects_table(suspects, *, most=12)

@@ -1,4 +1,6 @@
 from .classes import confusions_table as confusions_table
+from .classes import doubtful_labels as doubtful_labels
+from .classes import odd_performances as odd_performances
 from .classes import outliers_table as outliers_table
 from .classes import separation_table as separation_table
 from .classes import suspects_table as suspects_table

@@ -11,10 +11,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from stgcnlib.geometry.separation import shows_fall
+from stgcnlib.geometry.suspects import ODD
 from stgcnlib.tables.words import changes
 from stgcnlib.verdicts.outcome import FALLS
 
-__all__ = ["confusions_table", "outliers_table", "separation_table", "suspects_table"]
+__all__ = [
+    "confusions_table",
+    "doubtful_labels",
+    "odd_performances",
+    "outliers_table",
+    "separation_table",
+    "suspects_table",
+]
+
+NO_FALL = "no fall shown"
+"""Of a class whose fall in label smoothness may be none by its interval."""
 
 
 def separation_table(separation: pd.DataFrame, *, layers: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
@@ -33,8 +45,10 @@ def separation_table(separation: pd.DataFrame, *, layers: Sequence[Mapping[str, 
             "class": rows["class_name"],
             "separates at": rows["title"].fillna("").where(rows["status"] == "separates", rows["status"]),
             "half of the fall by layer": [
-                "" if np.isnan(half) else f"{half:.1f} ({least:.1f} to {most:.1f})"
-                for half, least, most in rows[["half", "half_least", "half_most"]].itertuples(index=False)
+                f"{half:.1f} ({least:.1f} to {most:.1f})" if falls else NO_FALL
+                for falls, half, least, most in zip(
+                    shows_fall(rows), rows["half"], rows["half_least"], rows["half_most"], strict=True
+                )
             ],
             "p, corrected": ["" if np.isnan(p) else f"{p:.3f}" for p in rows["p_adjusted"]],
             "S at the input": rows["input"].map("{:.2f}".format),
@@ -67,6 +81,24 @@ def confusions_table(confusions: pd.DataFrame, *, layer: str, most: int = 3) -> 
     table = pd.DataFrame(lines).sort_values("own", kind="stable").set_index("class")
     table["own"] = table["own"].map("{:.0%}".format)
     return table
+
+
+def doubtful_labels(suspects: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `suspects` whose label is doubtful: another class explains the neighbourhood better.
+
+    It does so over all layers (a score above 0), and outweighs the label at more than half of them.
+
+    Source: our choice.
+    """
+    return suspects[suspects["verdict"] != ""]
+
+
+def odd_performances(outliers: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `outliers` that lie far from their neighbours: by more than 3 robust standard deviations (`ODD`).
+
+    Source: our choice.
+    """
+    return outliers[outliers["score"] > ODD]
 
 
 def suspects_table(suspects: pd.DataFrame, *, most: int = 12) -> pd.DataFrame:

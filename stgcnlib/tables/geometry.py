@@ -119,7 +119,7 @@ def layer_facts(geometry: LayerGeometry, *, layer: str) -> pd.DataFrame:
     low, high = main.loc[[layer], ["low", "high"]].to_numpy(dtype=float)[0]
     sure = f"interval {low:.3f} to {high:.3f}" if known(low, high) else NO_INTERVAL
     facts = {
-        "layer": f"{row['title']} ({layer})",
+        "layer": layer if row["title"] == layer else f"{row['title']} ({layer})",
         f"{geometry.measured} smoothness S": f"{row['smoothness']:.3f}, {sure}",
         "lowest possible S": f"{row['floor']:.3f}, by the classes of the candidates",
         f"with shuffled {geometry.measured}s": spans(main.loc[[layer]], "null_mean", "null_low", "null_high", "{:.3f}")[

@@ -83,10 +83,14 @@ def describe_relevance(shares: pd.DataFrame) -> str:
     spread_early, spread_late = focus(early), focus(late)
     first = f"the early layers (1 to {third})" if third > 1 else "the first layer"
     last = f"the late layers ({layers[-third]} to {layers[-1]})" if third > 1 else f"the last layer ({layers[-1]})"
-    text = (
-        f"For its number of joints, {says(strongest[0], early)} has the most relevance at {first}, and "
-        f"{says(strongest[1], late)} at {last}. These are means over the explained recordings, without a test. "
-    )
+    if strongest[0] == strongest[1]:
+        limb = strongest[0]
+        where = f"the {limb} has the most relevance at {first} and at {last} ({early[limb]:.0%} and {late[limb]:.0%} "
+        where += f"of the relevance on {even[limb]:.0%} of the joints)"
+    else:
+        where = f"{says(strongest[0], early)} has the most relevance at {first}, and "
+        where += f"{says(strongest[1], late)} at {last}"
+    text = f"For its number of joints, {where}. These are means over the explained recordings, without a test. "
     change = (late - early).abs()
     most = str(change.idxmax())
     if change.max() < 0.05:

@@ -87,12 +87,12 @@ def test_numbers_are_those_of_the_geometry(geometry, distances):
 
 
 def test_recordings_can_be_coloured_by_all_that_is_known_of_them(nodes, geometry, recordings, distances):
-    suspects = pd.DataFrame({"node": [3, 1], "score": [2.0, 0.5], "agreeing": [1, 0]})
+    suspects = pd.DataFrame({"node": [3, 1], "score": [2.0, 0.5], "agreeing": [1, 0], "verdict": ["most", ""]})
     content = explorer_content(
         nodes, geometry, [map_content(geometry, aligned_planes(distances))], recordings=recordings,
         findings={"suspects": suspects.assign(name="x", class_name="y", alternative_name="z", layers=2)},
     )  # fmt: skip
-    assert [item["nodes"] for item in content["lists"][0]["items"]] == [[3]]  # no layer speaks against the other
+    assert [item["nodes"] for item in content["lists"][0]["items"]] == [[3]]  # the other is not doubtful
     categories = {each["title"]: each for each in content["nodes"]["categories"]}
     assert list(categories)[:3] == ["class", "predicted class", "prediction"]
     assert {"subject", "room"} <= set(categories)

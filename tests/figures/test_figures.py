@@ -21,8 +21,8 @@ from matplotlib.figure import Figure
 from stgcnlib import figures
 from stgcnlib.dsgraph import DSGraph, nnk_graph
 from stgcnlib.errors import GraphError, SequenceError, StgcnlibError
+from stgcnlib.figures.classes import _shortened
 from stgcnlib.figures.skeleton import project
-from stgcnlib.figures.smoothness import separation
 from stgcnlib.figures.style import class_styles, direct_labels, layer_colors, new_figure, spread
 from stgcnlib.geometry.statistics import BETWEEN, STATISTICS
 from stgcnlib.sequences import SequenceSet
@@ -200,7 +200,7 @@ def _separation(classes: int, layers: int) -> pd.DataFrame:
         rows.append(
             {"class_index": c, "class_name": name, "status": kind, "index": at if kind == "separates" else np.nan}
             | {"half": np.nan if kind == "does not" else at - 0.5, "half_least": max(at - 1, 0), "half_most": at}
-            | {"input": 0.6, "last": 0.01 * c}
+            | {"input": 0.6, "last": 0.01 * c, "drop": 0.6 - 0.01 * c, "low": 0.1 if c % 2 else -0.1}
         )
     return pd.DataFrame(rows)
 
@@ -278,7 +278,10 @@ DRAWINGS: dict[str, Callable[[World], Figure]] = {
     "smoothness_curve_floor": lambda w: figures.smoothness_curve(_table(w.layers, floor=0.08)),
     "baseline_curves": lambda w: figures.baseline_curves(_baselines(w.layers)),
     "density_curves": lambda w: figures.density_curves(_density(w.layers)),
-    "class_heatmap": lambda w: figures.class_heatmap(_per_class(w.classes, w.layers)),
+    "class_heatmap": lambda w: figures.class_heatmap(
+        _per_class(w.classes, w.layers), separation=_separation(w.classes, w.layers)
+    ),
+    "class_heatmap_unmarked": lambda w: figures.class_heatmap(_per_class(w.classes, w.layers)),
     "class_smoothness": lambda w: figures.class_smoothness(_per_class(w.classes, w.layers), layer="net.1"),
     "ds_graph_map": lambda w: figures.ds_graph_map(w.graph, w.data.labels, w.names, distances=w.distances),
     "neighbor_counts": lambda w: figures.neighbor_counts(w.graphs()),
@@ -453,9 +456,66 @@ def test_bands_that_overlap_keep_their_edges() -> None:
     assert not len(hatched[0].get_facecolor()) or hatched[0].get_facecolor()[0][3] == 0
 
 
-def test_separation_is_the_layer_after_the_last_above() -> None:
-    values = [[0.1, 0.1, 0.1], [0.9, 0.1, 0.1], [0.9, 0.1, 0.9], [0.1, 0.9, 0.1], [0.1, np.nan, 0.1]]
-    assert separation(values, 0.5).tolist() == [0, 1, 3, 2, 2]
+def _marks(figure: Figure) -> list[tuple[float, float]]:
+    """(column, row) of each orange mark of a heat map of classes."""
+    lines = [line for line in figure.axes[0].lines if len(line.get_xdata()) == 2]
+    return [(float(line.get_xdata()[0]), float(np.floor(line.get_ydata()[0]))) for line in lines]
+
+
+def test_the_heat_map_marks_what_the_table_of_classes_says() -> None:
+    table = _separation(5, 4)  # separates at 1, does not, separate at the input, separates at 1, not decided
+    figure = figures.class_heatmap(_per_class(5, 4), separation=table)
+    assert _marks(figure) == [(0, 0), (1, 1), (1, 2)]
+    assert figure.axes[0].get_yticklabels()[0].get_text() == table["class_name"][2]
+    assert not _marks(figures.class_heatmap(_per_class(5, 4)))
+    undecided = figures.class_heatmap(_per_class(5, 4), separation=table.assign(status="not decided"))
+    assert not _marks(undecided)
+
+
+def _extent(figure: Figure, axis: int) -> tuple[float, float]:
+    """The least and the most of all bands and bars of the first axes along one axis."""
+    places = [path.vertices[:, axis] for each in figure.axes[0].collections for path in each.get_paths()
+              if len(path.vertices) > 1 and each.get_offset_transform() is not each.get_transform()]  # fmt: skip
+    return float(np.min(np.concatenate(places))), float(np.max(np.concatenate(places)))
+
+
+def test_intervals_of_smoothness_are_cut_at_its_bounds() -> None:
+    wide = {"low": -0.3, "high": 1.4}
+    sensitivity = figures.sensitivity_curves(_sensitivity(4).assign(**wide))
+    assert _extent(sensitivity, 1)[0] == 0
+    assert sensitivity.axes[0].get_ylim()[0] >= 0
+    curve = figures.smoothness_curve(_table(4).assign(**wide, null_low=0.9))
+    assert (curve.axes[-1].get_ylim()[0], _extent(curve, 1)) == (0, (0, 1))
+    bars = figures.class_smoothness(_per_class(5, 4).assign(**wide), layer="net.1")
+    assert bars.axes[0].get_xlim() == (0, 1.02)
+    (low, high) = bars.axes[0].collections[0].get_segments()[0][:, 0]
+    assert (low, high) == (0, 1)
+    for figure in (figures.density_curves(_density(4).assign(**wide)),
+                   figures.baseline_curves(_baselines(4).assign(**wide))):  # fmt: skip
+        assert _extent(figure, 1)[0] == 0
+
+
+def test_a_class_without_a_sure_fall_is_drawn_at_the_right() -> None:
+    table = _separation(5, 4).assign(status="not decided", half=1.0, low=[-0.1, 0.1, np.nan, -0.1, 0.2])
+    figure = figures.class_separation_layers(table.assign(drop=[0.2, 0.2, 0.0, 0.2, 0.2]), _titles(4))
+    (points,) = [each for each in figure.axes[0].collections if len(each.get_offsets()) == 5]
+    assert sorted(points.get_offsets()[:, 0]) == [1, 1, 4, 4, 4]
+
+
+def test_cells_of_classes_that_mix_hold_names() -> None:
+    def written(figure: Figure) -> set[str]:
+        return {text.get_text() for text in figure.axes[0].texts}
+
+    table = _confusions(3, 4)
+    names = {0: "swipe left", 1: "swipe right", 2: "sit"}
+    table["class_name"] = table["class_index"].map(names)
+    assert "sit" in written(figures.class_mixing(table))
+    assert _shortened(list(names.values()), 20) == list(names.values())
+    assert _shortened(list(names.values()), 6) == ["sw…eft", "sw…ght", "sit"]
+    assert _shortened(["stand to sit", "sit to stand"], 8) == ["stand t…", "sit to…"]
+    assert _shortened(["circle 1 of a hand", "circle 2 of a hand"], 8) == []
+    narrow = figures.class_mixing(_confusions(3, 40))
+    assert written(narrow) <= {"1", "2", "3"}
 
 
 def test_classes_and_layers_are_told_apart() -> None:

@@ -12,6 +12,7 @@ from table_results import LAYERS, geometry
 from stgcnlib import figures, layer_geometry, tables
 from stgcnlib.errors import LayerNotFoundError
 from stgcnlib.geometry import LayerStatistics
+from stgcnlib.geometry.separation import shows_fall
 
 
 class Store:
@@ -137,7 +138,9 @@ def test_classes_in_the_order_in_which_they_separate():
     table = tables.separation_table(pd.DataFrame(rows, columns=columns), layers=LAYERS)
     assert table.index.tolist() == ["wave", "kick", "sit", "throw"]
     assert table["separates at"].tolist() == ["separate at the input", "layer 1", "layer 2", "not decided"]
-    assert table["half of the fall by layer"].tolist() == ["", "0.5 (0.2 to 0.8)", "1.2 (1.0 to 1.5)", ""]
+    assert table["half of the fall by layer"].tolist() == [
+        "no fall shown", "0.5 (0.2 to 0.8)", "1.2 (1.0 to 1.5)", "no fall shown",
+    ]  # fmt: skip
     assert table["p, corrected"].tolist() == ["", "0.020", "0.001", "0.060"]
     assert table["fall"].tolist() == [
         "0.00 (0.00 to 0.00)", "0.40", "0.60 (0.50 to 0.70)", "0.10 (0.00 to 0.20)",
@@ -165,6 +168,28 @@ def test_classes_are_named_with_those_they_are_mixed_with():
     assert table["mixed with"].tolist() == ["wave 30% (20%-40%), sit 10% (5%-20%), run 5% (0%-10%)", "no other"]
     fewer = tables.confusions_table(found, layer="a", most=1)
     assert fewer.loc["kick", "mixed with"] == "wave 30% (20%-40%)"
+
+
+def test_half_of_a_fall_is_said_only_of_a_fall_that_is_shown():
+    rows = [
+        ("clap", "separate at the input", 0.0, 0.0, -0.1), ("throw", "not decided", 0.23, 0.01, -0.3),
+        ("sit", "separates", 0.8, 0.6, 0.5), ("kick", "not decided", 0.8, 0.3, 0.01),
+        ("wave", "does not", 0.8, 0.02, 0.01), ("jump", "not decided", 0.8, 0.3, np.nan),
+        ("run", "not decided", 0.8, 0.05, np.nan),
+    ]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["class_name", "status", "input", "drop", "low"]).assign(half=1.0)
+    assert table["class_name"][shows_fall(table)].tolist() == ["sit", "kick", "jump"]
+
+
+def test_only_what_is_doubtful_or_odd_is_kept():
+    suspects = pd.DataFrame({"name": list("abc"), "verdict": ["all", "most", ""], "score": [2.0, 0.5, -0.2]})
+    assert tables.doubtful_labels(suspects)["name"].tolist() == ["a", "b"]
+    assert len(tables.doubtful_labels(suspects.tail(1))) == 0
+    assert tables.odd_performances(suspects.assign(score=[4.0, 3.0, 1.3]))["name"].tolist() == ["a"]
+
+
+def test_the_input_is_named_once():
+    assert tables.layer_facts(geometry(), layer="input")["value"]["layer"] == "input"
 
 
 def test_the_worst_come_first_and_the_rest_is_left_out():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -174,6 +175,10 @@ def test_relevance_by_body_part_names_limbs_and_direction() -> None:
     assert "the right arm (65% of the relevance on 20% of the joints) at the late layers (5 to 6)" in text
     assert "rises from 20% to 65%" in text or "falls from 80% to 35%" in text
     assert "Late maps are more uneven than early ones: 45% and 0%" in text
+    arm = pd.DataFrame(rows).assign(share=lambda t: np.where(t["limb"] == "rest", 0.3, 0.7))
+    same = describe_relevance(arm)
+    assert "the right arm has the most relevance at the early layers (1 to 2) and at the late layers (5 to 6) (" in same
+    assert "(70% and 70% of the relevance on 20% of the joints)" in same
     flat = pd.DataFrame(rows).assign(share=lambda t: t["even"])
     assert "no part's share changes by 5 points" in describe_relevance(flat)
     assert "names no body parts" in describe_relevance(flat.iloc[:0])

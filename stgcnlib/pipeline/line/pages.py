@@ -109,6 +109,7 @@ def summarize(
 ) -> None:
     """What the report's first page shows: warnings, verdicts, three pictures, facts and the main table."""
     from stgcnlib.figures import class_heatmap, skeleton_strip, smoothness_curve
+    from stgcnlib.geometry import class_separation
     from stgcnlib.pipeline.summary import write_summary
     from stgcnlib.tables import smoothness_table, strip_example
     from stgcnlib.training.preparations import preparation_advice
@@ -117,7 +118,8 @@ def summarize(
     curve = smoothness_curve(geometry.table, mean=geometry.mean_curve(), measured=geometry.measured)
     figures = {"curve": (f"{geometry.measured.capitalize()} smoothness, layer by layer", curve)}
     if len(geometry.per_class):
-        figures["classes"] = ("Which classes separate, and where", class_heatmap(geometry.per_class))
+        heatmap = class_heatmap(geometry.per_class, separation=class_separation(geometry))
+        figures["classes"] = ("Which classes separate, and where", heatmap)
     title, coordinates, maps, frames = strip_example(examples)
     strip = skeleton_strip(coordinates, nodes.layout, maps, frames=frames, title=title)
     figures["strip"] = ("What an early, a middle and the last layer look at", strip)
