@@ -90,7 +90,7 @@ def test_transfer_says_from_where(classes, checkpoint, path, words):
     facts = tables.transfer_facts(transfer(), source=source, data=recordings())["value"]
     assert facts.to_dict() == {
         "source": words,
-        "target": "4 classes, 8 training and 6 test recordings",
+        "target": f"{'2 classes' if classes is None else '1 class'} with recordings (4 are named), 8 training and 6 test recordings",
         "blocks": "3",
         "frozen": "0, 2",
         "training of each fit": "epochs 5, batch_size 16",
