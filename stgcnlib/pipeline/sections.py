@@ -391,8 +391,8 @@ class Source(Section):
     """Where a transfer starts: some classes of the study's data, a checkpoint, or another data set; one of them.
 
     Args:
-        classes: the source's classes among the study's: how many first ones with recordings, or their names; the others are
-            the target.
+        classes: the source's classes among the study's: how many first ones with recordings, or their names; the
+            others are the target.
         checkpoint: file of a network that was trained on the source; a path.
         path: another data set, whose recordings have the same layout; a path.
         format: format of that data set, as `data.format`.

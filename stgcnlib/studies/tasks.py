@@ -47,13 +47,11 @@ def source_classes(data: SequenceSet, source: int | Sequence[str]) -> tuple[str,
         if name not in names:
             raise SequenceError(f"split_classes: no class is named {name!r}; {suggest(str(name), names)}")
         if name not in there:
-            raise SequenceError(
-                f"split_classes: no recording is of class {name!r}; classes that there are: {_all(there)}"
-            )
+            raise SequenceError(f"split_classes: no recording is of class {name!r}; there are: {_all(there)}")
     count = source if isinstance(source, int) else len(chosen)
     if not 2 <= count <= len(there) - 2:
         raise SequenceError(
-            f"split_classes: {count} of {len(there)} classes as the source leave fewer than two on a side; classes that "
+            f"split_classes: {count} of {len(there)} classes as the source leave fewer than two on a side; "
             f"there are: {_all(there)}"
         )
     return tuple(chosen)

@@ -38,7 +38,8 @@ def transfer_facts(result: TransferResult, *, source: Any, data: SequenceSet) ->
     tests = "sampled test" if found.get("sampled") else "test"
     facts = {
         "source": origin,
-        "target": f"{counted(target, 'class', 'classes')}{_empty(target, found['classes'])}, {found['train_n']} training and {found['n']} {tests} recordings",
+        "target": f"{counted(target, 'class', 'classes')}{_empty(target, found['classes'])}, "
+        f"{found['train_n']} training and {found['n']} {tests} recordings",
         "blocks": str(found["blocks"]),
         "frozen": ", ".join(map(str, found["frozen"])),
         "training of each fit": ", ".join(f"{name} {value}" for name, value in found["training"].items()),

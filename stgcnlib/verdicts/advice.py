@@ -164,8 +164,9 @@ def _paragraph(
         )
         text += f", {here['validation']:.1%}"
     else:
+        what = f"{start}Of tuned fits, that with {frozen} frozen" if start else "Validation accuracy"
         text = (
-            f"{start}Validation accuracy with {frozen} frozen is {here['validation']:.1%} against {float(rows['validation'].max()):.1%} at best "
+            f"{what} is {here['validation']:.1%} against {float(rows['validation'].max()):.1%} at best "
             f"(with {best:d} frozen), {100 * here['behind']:.1f} points behind, which is within one standard error "
             f"({100 * here['standard_error']:.1f} points)"
         )

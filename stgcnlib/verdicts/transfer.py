@@ -141,13 +141,13 @@ def _needed(numbers: dict[str, Any]) -> str:
     answer = (
         "the deeper blocks need no tuning"
         if needed["high"] < 0
-        else ("whether the deeper blocks have to be tuned is not decided")
+        else "whether the deeper blocks have to be tuned is not decided"
     )
     if numbers["head"] is not None and numbers["head"]["low"] > 0:
         reach = "does as well as" if accuracy["probe"] >= accuracy["half"] else "is not clearly worse than"
         answer += (
-            f", since a linear probe on the fixed features {reach} tuning: what lacks with all blocks frozen is training of the "
-            "classifier, not of the blocks"
+            f", since a linear probe on the fixed features {reach} tuning: what lacks with all blocks frozen is "
+            "training of the classifier, not of the blocks"
         )
     return f"{text}: {answer}."
 

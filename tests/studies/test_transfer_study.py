@@ -174,9 +174,9 @@ def test_classes_without_recordings_do_not_count(small_set: SequenceSet) -> None
     assert source.class_names == ("b", "c")
     assert target.class_names == ("a", "d", "e", "f")
     np.testing.assert_array_equal(target.groups["subject"], [2, 3, 6, 7])
-    with pytest.raises(SequenceError, match="3 of 4 classes .* fewer than two .*there are: 'b', 'c', 'e', 'f'"):
+    with pytest.raises(SequenceError, match=r"3 of 4 classes .* fewer than two .*there are: 'b', 'c', 'e', 'f'"):
         split_classes(data, 3)
-    with pytest.raises(SequenceError, match="no recording is of class 'a'; .*there are: 'b', 'c', 'e', 'f'"):
+    with pytest.raises(SequenceError, match=r"no recording is of class 'a'; .*there are: 'b', 'c', 'e', 'f'"):
         split_classes(data, ["a", "b"])
 
 
@@ -187,7 +187,8 @@ def test_a_probe_as_good_as_tuning_is_the_advice(finished: tuple[Path, TransferR
     fits.loc[fits["method"] == PROBE, "validation"] = 1.0
     advice = advise_frozen(replace(result, fits=fits))
     assert advice.sentence == (
-        f"Tune no block: a linear probe on the fixed features is as good. If you tune, freeze the first {BLIND} of 4 blocks."
+        "Tune no block: a linear probe on the fixed features is as good. "
+        f"If you tune, freeze the first {BLIND} of 4 blocks."
     )
     assert advice.numbers["frozen"] == BLIND
     assert "The probe's validation accuracy is 100.0%" in advice.text

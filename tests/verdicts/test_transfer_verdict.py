@@ -63,7 +63,7 @@ def test_the_claim_can_be_answered_either_way(
 @pytest.mark.parametrize(
     ("probe", "every", "answer", "words"),
     [
-        (0.97, 0.50, False, "the deeper blocks need no tuning, since a linear probe on the fixed features does as well as "
+        (0.97, 0.50, False, "blocks need no tuning, since a linear probe on the fixed features does as well as "
          "tuning: what lacks with all blocks frozen is training of the classifier, not of the blocks"),
         (0.90, 0.50, None, "is not decided, since a linear probe on the fixed features does as well as tuning"),
         (0.60, 0.95, False, "the deeper blocks need no tuning."),
