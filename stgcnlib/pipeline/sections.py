@@ -195,7 +195,7 @@ class Sample(Section):
     """How many of the part's recordings are nodes: give either `per_class` or `nodes`.
 
     They are drawn by the study's seed. Where there are fewer recordings, all are taken. The network is still trained
-    and tested on whole parts.
+    and tested on whole parts; noise and transfer are tested on the nodes alone, and say on how many.
 
     Args:
         per_class: number of nodes of each class, spread evenly over its subjects.
@@ -393,7 +393,8 @@ class Source(Section):
     """Where a transfer starts: some classes of the study's data, a checkpoint, or another data set; one of them.
 
     Args:
-        classes: the source's classes among the study's: how many first ones, or their names; the others are the target.
+        classes: the source's classes among the study's: how many first ones with recordings, or their names; the
+            others are the target.
         checkpoint: file of a network that was trained on the source; a path.
         path: another data set, whose recordings have the same layout; a path.
         format: format of that data set, as `data.format`.

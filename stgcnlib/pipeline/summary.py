@@ -72,6 +72,7 @@ def _verdict(folder: Path, name: str, outcome: Outcome) -> dict[str, Any]:
         "sentence": outcome.sentence,
         "details": outcome.details,
         "holds": outcome.holds,
+        "partly": outcome.partly,
         "tests": _rows(verdict_table(outcome)),
         "picture": _picture(folder, name, verdict_figure(outcome)) if outcome.tests else None,
     }

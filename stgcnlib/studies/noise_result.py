@@ -186,6 +186,7 @@ def noise_result(
     confidence: float,
     seed: int,
     geometry: LayerGeometry | None = None,
+    sampled: str | None = None,
     **graph: Any,
 ) -> NoiseResult:
     """The tables of levels that were measured one by one.
@@ -196,6 +197,7 @@ def noise_result(
         data: the clean recordings.
         geometry: of the same recordings, with untrained networks: from it what training gained is known.
         groups, resample, unit, dtw, confidence, seed: as of `noise_study`.
+        sampled: of which part ("test", "train", "all") `data` are a sample; None: they are all recordings.
         **graph: k, sigma, symmetrize, solver and neighbours, as of `noise_study`.
     """
     labels, N = data.labels, len(data)
@@ -211,7 +213,7 @@ def noise_result(
         "levels": [[kind, level] for kind, level in wanted], "members": members,
         "groups": None if codes is None else codes.tolist(), "n": N, "parts": jackknife.parts.tolist(),
         "resample": RECORDINGS if drawn is None else group_codes(drawn, N).tolist(), "unit": unit,
-        "confidence": confidence, "seed": seed,
+        "confidence": confidence, "seed": seed, "sampled": sampled,
     }  # fmt: skip
     each, nodes, predictions = [], [], []
     for member, levels in measured.items():

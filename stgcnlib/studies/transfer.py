@@ -218,6 +218,7 @@ def transfer_result(
     *,
     training: Mapping[str, Any],
     by: str,
+    sampled: str | None = None,
 ) -> TransferResult:
     """The tables of fits that were made one by one.
 
@@ -228,6 +229,7 @@ def transfer_result(
         geometry: of `target_geometry`; its parts and confidence are those of all intervals.
         training: arguments of `stgcnlib.fit` that every fit had.
         by: name of the group that is held out for validation.
+        sampled: of which part `test` is a sample ("test"); None: it is whole.
     """
     unit, drawn = validation_unit(train, by), geometry.resampled
     settings = {
@@ -238,6 +240,7 @@ def transfer_result(
         "resample": RECORDINGS if drawn is None else drawn.tolist(), "unit": geometry.resampled_unit, "n": len(test),
         "confidence": geometry.settings["confidence"], "seed": geometry.settings["seed"],
         "k": geometry.settings["k"], "neighbours": geometry.neighbours,
+        "sampled": sampled,
     }  # fmt: skip
     plain = ("accuracy", "validation", "train_accuracy", "parameters", "seconds")
     fits, parts = [], []

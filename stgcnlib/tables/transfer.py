@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from stgcnlib.groups import plural
+from stgcnlib.groups import counted, plural
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.tables.words import spans
 
@@ -26,14 +26,20 @@ def transfer_facts(result: TransferResult, *, source: Any, data: SequenceSet) ->
         data: all recordings of the study.
     """
     found = result.settings
+    there = len(np.unique(data.labels))
+    named = len(data.class_names)
+    target = there
     if source.classes is not None:
-        count = source.classes if isinstance(source.classes, int) else len(source.classes)
-        origin = f"{count} of the {len(data.class_names)} classes of these data"
+        count = source.classes if isinstance(source.classes, int) else len(set(source.classes))
+        origin = f"{count} of the {there} classes of these data" + _empty(there, named)
+        target -= count
     else:
         origin = str(source.checkpoint or source.path)
+    tests = "sampled test" if found.get("sampled") else "test"
     facts = {
         "source": origin,
-        "target": f"{found['classes']} classes, {found['train_n']} training and {found['n']} test recordings",
+        "target": f"{counted(target, 'class', 'classes')}{_empty(target, found['classes'])}, "
+        f"{found['train_n']} training and {found['n']} {tests} recordings",
         "blocks": str(found["blocks"]),
         "frozen": ", ".join(map(str, found["frozen"])),
         "training of each fit": ", ".join(f"{name} {value}" for name, value in found["training"].items()),
@@ -44,6 +50,11 @@ def transfer_facts(result: TransferResult, *, source: Any, data: SequenceSet) ->
         + ("recordings" if found["validation"] is None else plural(found["validation"])),
     }
     return pd.DataFrame({"value": facts})
+
+
+def _empty(there: int, named: int) -> str:
+    """' with recordings (27 are named)', where some classes have none."""
+    return "" if there == named else f" with recordings ({named} are named)"
 
 
 def transfer_table(result: TransferResult) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.errors import StudyError
 from stgcnlib.groups import SUBJECT, counted, plural
-from stgcnlib.verdicts.outcome import Outcome, estimate
+from stgcnlib.verdicts.outcome import Outcome, estimate, tested_on
 
 if TYPE_CHECKING:
     from stgcnlib.studies import TransferResult
@@ -33,6 +33,9 @@ def advise_frozen(fits: TransferResult | pd.DataFrame, *, smoothness: ArrayLike 
     seeds, each with its own validation people, start and source network: their standard deviation, pooled over all
     numbers of frozen blocks, divided by √seeds.
 
+    A linear probe on the source's last layer trains no block at all. Where its validation accuracy is within the same
+    noise of the best, the advice is the probe, and the number of blocks is for those who tune all the same.
+
     Smoothness alone advises the deepest layer at which the target's labels are as smooth as at the smoothest layer,
     within one standard error of the difference, or within 0.02: deeper features of the source separate the target's
     classes less well. This smoothness is measured on test recordings.
@@ -46,7 +49,8 @@ def advise_frozen(fits: TransferResult | pd.DataFrame, *, smoothness: ArrayLike 
     Returns:
         Nothing is claimed, so `holds` is None. Its `numbers` are: frozen, how many blocks to freeze; accuracy, low,
         high of that choice on the test part (None for a table); by_smoothness, the number by smoothness alone, which
-        costs no fine-tuning (None where it is unknown); evidence, one dict per number of frozen blocks that was tried,
+        costs no fine-tuning (None where it is unknown); probe, validation, behind, as_good and test accuracy of the
+            linear probe (None for a table); evidence, one dict per number of frozen blocks that was tried,
         rows for a DataFrame: frozen, validation (mean over seeds), behind (the best's lead), standard_error (of that
         lead), as_good (behind by at most one standard error), accuracy (test; NaN for a table), and smoothness of the
         target's labels at the last frozen block on the source network (NaN where unknown).
@@ -90,18 +94,36 @@ def advise_frozen(fits: TransferResult | pd.DataFrame, *, smoothness: ArrayLike 
         by_smoothness = int(np.flatnonzero(values - values.min() <= np.fmax(smooth_error, FLAT) + 1e-12).max())
     numbers: dict[str, Any] = {
         "frozen": frozen, "by_smoothness": by_smoothness, "seeds": len(scores), "evidence": evidence.to_dict("records"),
-        "accuracy": None, "low": None, "high": None,
+        "probe": None, "accuracy": None, "low": None, "high": None,
     }  # fmt: skip
     if result is not None:
         found = result.accuracy("frozen", frozen)
         low, high = (float(np.clip(end, 0, 1)) for end in (found.low, found.high))
-        numbers |= {"accuracy": found.value, "low": low, "high": high}
+        numbers |= {
+            "accuracy": found.value,
+            "low": low,
+            "high": high,
+            "probe": _probe(result, float(means[best]), error),
+        }
     deepest = max(tried) if result is None else int(result.settings["blocks"])
     what = {0: "Freeze no block: train all", deepest: f"Freeze all {deepest} blocks: train the classifier alone"}.get(
         frozen, f"Freeze the first {frozen} of {deepest} blocks"
     )
+    if numbers["probe"] is not None and numbers["probe"]["as_good"]:
+        what = (
+            f"Tune no block: a linear probe on the fixed features is as good. If you tune, {what[0].lower()}{what[1:]}"
+        )
     details = _paragraph(evidence, numbers, values, result)
     return Outcome(f"{what}.", None, numbers, QUESTION, details)
+
+
+def _probe(result: TransferResult, best: float, error: float) -> dict[str, Any]:
+    """The linear probe by the same rule: its validation accuracy against the best of the tuned, and its noise."""
+    each = result.fits[result.fits["method"] == "linear probe"]
+    validation = float(each["validation"].mean())
+    behind = best - validation
+    good, accuracy = bool(behind <= error + 1e-12), result.accuracy("linear probe").value
+    return {"validation": validation, "behind": behind, "as_good": good, "accuracy": accuracy}
 
 
 def _smoothness(
@@ -127,11 +149,24 @@ def _paragraph(
     rows, frozen, by_smoothness = evidence.set_index("frozen"), numbers["frozen"], numbers["by_smoothness"]
     best = int(rows.index[int(rows["validation"].to_numpy().argmax())])
     here = rows.loc[frozen]
+    probe = numbers["probe"]
+    start = (
+        ""
+        if probe is None or not probe["as_good"]
+        else (
+            f"The probe's validation accuracy is {probe['validation']:.1%}, that of the best tuned fits "
+            f"{rows['validation'].max():.1%}. "
+        )
+    )
     if here["behind"] <= 0:
-        text = f"Validation accuracy is best there, {here['validation']:.1%}"
-    else:
         text = (
-            f"Validation accuracy is {here['validation']:.1%} against {float(rows['validation'].max()):.1%} at best "
+            f"{start}Of tuned fits, it is best with {frozen} frozen" if start else "Validation accuracy is best there"
+        )
+        text += f", {here['validation']:.1%}"
+    else:
+        what = f"{start}Of tuned fits, that with {frozen} frozen" if start else "Validation accuracy"
+        text = (
+            f"{what} is {here['validation']:.1%} against {float(rows['validation'].max()):.1%} at best "
             f"(with {best:d} frozen), {100 * here['behind']:.1f} points behind, which is within one standard error "
             f"({100 * here['standard_error']:.1f} points)"
         )
@@ -175,10 +210,13 @@ def _tested(result: TransferResult, numbers: dict[str, Any], rows: pd.DataFrame)
     chosen = f"{numbers['accuracy']:.1%}"
     if np.isfinite(numbers["low"]):
         chosen = estimate(numbers["accuracy"], numbers["low"], numbers["high"], ".1%")
+    sampled = result.settings.get("sampled")
+    tests = tested_on(result.settings["n"], sampled) if sampled else "the test part"
+    choice = f"tuning with {numbers['frozen']} frozen" if numbers["probe"]["as_good"] else "this choice"
     none = f", with no block frozen {rows['accuracy'][0]:.1%}" if 0 in rows.index else ""
     sources = counted(result.settings["sources"], "source network", "source networks")
     return (
-        f"On the test part this choice reaches {chosen}{none}; training from scratch for as long {scratch:.1%}, a "
+        f"On {tests} {choice} reaches {chosen}{none}; training from scratch for as long {scratch:.1%}, a "
         f"linear probe of the last layer {probe:.1%} (means over {counted(numbers['seeds'], 'seed', 'seeds')}, "
         f"{sources})."
     )

@@ -23,6 +23,7 @@ from stgcnlib.verdicts.outcome import (
     moves,
     opening,
     series,
+    tested_on,
 )
 
 __all__ = ["CLAIM", "LIMIT", "MODERATE", "judge_noise", "moderate_level", "shown_level"]
@@ -72,6 +73,8 @@ def judge_noise(result: NoiseResult) -> Outcome:
         "unit": result.settings["unit"],
         "subjects": resampled_count(result.settings["resample"], result.settings["groups"]),
         "parts": result.jackknife.count,
+        "n": int(result.settings["n"]),
+        "sampled": result.settings.get("sampled"),
         "networks": len(result.settings["members"][TRAINED]),
         "untrained": int(result.controls["member"].nunique()) if len(result.controls) else 0,
         "neighbours": result.settings["neighbours"],
@@ -83,7 +86,10 @@ def judge_noise(result: NoiseResult) -> Outcome:
     undecided = "is not decided on these data" if set(states) == {"open"} else None
     claim = opening(CLAIM, holds=holds, because=_which(numbers), undecided=undecided)
     networks = counted(numbers["networks"], "trained network", "trained networks")
-    return Outcome(f"{claim[:-1]} ({networks}).", holds, numbers, CLAIM, _paragraph(numbers), _tests(numbers))
+    return Outcome(
+        f"{claim[:-1]} ({networks}).", holds, numbers, CLAIM, _paragraph(numbers), _tests(numbers),
+        partly=holds is None and undecided is None,
+    )  # fmt: skip
 
 
 def moderate_level(result: NoiseResult, kind: str) -> float:
@@ -224,7 +230,8 @@ def _paragraph(numbers: dict[str, Any]) -> str:
         f"Limited means: at a moderate level, at most {numbers['limit']:.0%} of {of} is lost, at the last layer and "
         f"over the measured layers ({_listed_titles(numbers['layers'])}), with the whole interval."
     ]
-    sentences += [_sentence(kind, each, confidence) for kind, each in kinds.items()]
+    on = tested_on(numbers["n"], numbers["sampled"])
+    sentences += [_sentence(kind, each, confidence, on) for kind, each in kinds.items()]
     for name, judged in numbers["trained_on_noise"].items():
         parts = [
             f"{_NAMES[kind]} {_share(each['last']['value'])} (accuracy {each['accuracy']:.0%})"
@@ -261,7 +268,7 @@ def _which(numbers: dict[str, Any]) -> str:
     return f": {', '.join(parts)}"
 
 
-def _sentence(kind: str, each: dict[str, Any], confidence: float) -> str:
+def _sentence(kind: str, each: dict[str, Any], confidence: float, on: str) -> str:
     last, measured, strongest = each["last"], each["measured"], each["strongest"]
     level = shown_level(kind, each["level"], each["motion_db"])
     of = "what training gained" if each["of"] == "gain" else "the way to shuffled labels"
@@ -278,7 +285,7 @@ def _sentence(kind: str, each: dict[str, Any], confidence: float) -> str:
         )
     if each["of"] == "gain" and np.isfinite(each["last_of_null"]["value"]):
         text += f" (at {each['last_layer']} {_share(each['last_of_null']['value'])} of the way to shuffled labels)"
-    text += f", while accuracy goes from {each['clean_accuracy']:.0%} to {each['accuracy']:.0%}"
+    text += f", while accuracy on {on} goes from {each['clean_accuracy']:.0%} to {each['accuracy']:.0%}"
     if strongest["level"] != each["level"] and np.isfinite(strongest["lost"]):
         text += f"; at {shown_level(kind, strongest['level'])} it is {_share(strongest['lost'])}"
     return text + "."

@@ -12,7 +12,7 @@ from math import isfinite, isnan
 from typing import Any
 
 from stgcnlib.geometry.uncertainty import Estimate
-from stgcnlib.groups import plural
+from stgcnlib.groups import counted, plural
 
 __all__ = ["ANSWERS", "BELOW", "BETTER", "FALLS", "LOSSES", "Outcome", "Test", "answered", "bullets", "decided"]
 
@@ -113,6 +113,7 @@ class Outcome:
         question: what was asked; a claim or an expectation is given as a statement.
         details: one paragraph that follows the sentence, made from the numbers alone.
         tests: the questions that decided it.
+        partly: whether the numbers support a part of it; `holds` is None then.
     """
 
     sentence: str
@@ -121,6 +122,7 @@ class Outcome:
     question: str = ""
     details: str = ""
     tests: tuple[Test, ...] = ()
+    partly: bool = False
 
     @property
     def text(self) -> str:
@@ -137,7 +139,9 @@ def bullets(outcomes: Iterable[Outcome]) -> str:
     `outcomes` are shown in their order.
     """
     word = {True: "Yes.", False: "No.", None: "Not decided."}
-    return "\n".join(f"- *{each.question}.* **{word[each.holds]}** {each.text}" for each in outcomes)
+    return "\n".join(
+        f"- *{each.question}.* **{'In part.' if each.partly else word[each.holds]}** {each.text}" for each in outcomes
+    )
 
 
 # -- words -------------------------------------------------------------------------------------
@@ -238,6 +242,17 @@ def moves(value: float, form: str, ways: tuple[str, str] = FALLS) -> str:
     """'falls by 0.225', or 'rises by 0.167' for a negative difference first − last; other `ways` as in `Test`."""
     text = f"{value:z{form}}"
     return directed(text, ways) if text.startswith("-") else f"{ways[0]} {text}"
+
+
+def tested_on(count: int, sampled: str | None) -> str:
+    """'80 recordings', or '80 sampled recordings of the test part'.
+
+    `sampled` is the name of the part that they are a sample of; None: they are no sample, "all": of all parts.
+    """
+    if sampled is None:
+        return counted(count, "recording", "recordings")
+    of = "" if sampled == "all" else f" of the {sampled} part"
+    return counted(count, "sampled recording", "sampled recordings") + of
 
 
 def left_out(count: int, unit: str | None) -> str:

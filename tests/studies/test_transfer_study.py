@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +163,35 @@ def test_classes_are_split_and_numbered_anew(small_set: SequenceSet) -> None:
             split_classes(data, wrong)
     with pytest.raises(SequenceError, match="no class is named 'f'"):
         split_classes(data, ["a", "f"])
+
+
+def test_classes_without_recordings_do_not_count(small_set: SequenceSet) -> None:
+    data = SequenceSet(
+        [small_set.coords[0]] * 8, labels=np.array([1, 2, 4, 5] * 2), class_names=list("abcdef"), layout="kinect-v1",
+        groups={"subject": np.arange(8)},
+    )  # fmt: skip
+    source, target = split_classes(data, 2)
+    assert source.class_names == ("b", "c")
+    assert target.class_names == ("a", "d", "e", "f")
+    np.testing.assert_array_equal(target.groups["subject"], [2, 3, 6, 7])
+    with pytest.raises(SequenceError, match=r"3 of 4 classes .* fewer than two .*there are: 'b', 'c', 'e', 'f'"):
+        split_classes(data, 3)
+    with pytest.raises(SequenceError, match=r"no recording is of class 'a'; .*there are: 'b', 'c', 'e', 'f'"):
+        split_classes(data, ["a", "b"])
+
+
+def test_a_probe_as_good_as_tuning_is_the_advice(finished: tuple[Path, TransferResult]) -> None:
+    result = finished[1]
+    assert advise_frozen(result).sentence == f"Freeze the first {BLIND} of 4 blocks."
+    fits = result.fits.copy()
+    fits.loc[fits["method"] == PROBE, "validation"] = 1.0
+    advice = advise_frozen(replace(result, fits=fits))
+    assert advice.sentence == (
+        "Tune no block: a linear probe on the fixed features is as good. "
+        f"If you tune, freeze the first {BLIND} of 4 blocks."
+    )
+    assert advice.numbers["frozen"] == BLIND
+    assert "The probe's validation accuracy is 100.0%" in advice.text
 
 
 def test_intervals_leave_out_what_is_named_whoever_is_a_neighbour(tmp_path: Path) -> None:

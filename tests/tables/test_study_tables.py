@@ -87,10 +87,11 @@ def test_transfer_names_each_fit():
 )
 def test_transfer_says_from_where(classes, checkpoint, path, words):
     source = SimpleNamespace(classes=classes, checkpoint=checkpoint, path=path)
+    target = "2 classes" if classes is None else "1 class"
     facts = tables.transfer_facts(transfer(), source=source, data=recordings())["value"]
     assert facts.to_dict() == {
         "source": words,
-        "target": "4 classes, 8 training and 6 test recordings",
+        "target": f"{target} with recordings (4 are named), 8 training and 6 test recordings",
         "blocks": "3",
         "frozen": "0, 2",
         "training of each fit": "epochs 5, batch_size 16",

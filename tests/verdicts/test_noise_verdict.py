@@ -103,6 +103,8 @@ def test_the_claim_can_be_answered_either_way(
     verdict = judge_noise(made({"jitter": jitter, "rotation": rotation}, spread=spread))
     assert verdict.holds is holds, verdict.text
     assert words in verdict.sentence
+    assert verdict.partly == ("in part" in verdict.sentence)  # the badge says what the sentence says
+    assert f"while accuracy on {N} recordings goes from" in verdict.text
     assert verdict.numbers["kinds"]["jitter"]["last"]["value"] == pytest.approx(jitter, abs=0.01)
     answers = {test.question: test.answer for test in verdict.tests}
     assert len(answers) == 4

@@ -60,6 +60,35 @@ def test_the_claim_can_be_answered_either_way(
     assert "give -" not in verdict.text
 
 
+@pytest.mark.parametrize(
+    ("probe", "every", "answer", "words"),
+    [
+        (0.97, 0.50, False, "blocks need no tuning, since a linear probe on the fixed features does as well as "
+         "tuning: what lacks with all blocks frozen is training of the classifier, not of the blocks"),
+        (0.90, 0.50, None, "is not decided, since a linear probe on the fixed features does as well as tuning"),
+        (0.60, 0.95, False, "the deeper blocks need no tuning."),
+        (0.60, 0.50, True, "the deeper blocks have to be tuned."),
+    ],
+)  # fmt: skip
+def test_tuning_is_needed_only_where_no_classifier_on_fixed_features_does_as_well(
+    probe: float, every: float, answer: bool | None, words: str
+) -> None:
+    shares = {("frozen", 0): 0.9, ("frozen", 2): 0.9, ("frozen", 4): every, (SCRATCH, -1): 0.6, (PROBE, -1): probe}
+    verdict = judge_transfer(made(shares))
+    needed = {test.question: test for test in verdict.tests}["the deeper blocks have to be tuned"]
+    assert needed.answer is answer
+    assert needed.value == pytest.approx(0.9 - max(probe, every), abs=0.003)
+    assert words in verdict.text
+
+
+def test_accuracy_of_a_sample_is_said_to_be_one() -> None:
+    shares = {("frozen", 0): 0.9, ("frozen", 2): 0.9, ("frozen", 4): 0.5, (SCRATCH, -1): 0.6, (PROBE, -1): 0.5}
+    result = made(shares)
+    assert "accuracy on 400 test recordings by 8 subjects" in judge_transfer(result).text
+    result.settings["sampled"] = "test"
+    assert "accuracy on 400 sampled recordings of the test part by 8 subjects" in judge_transfer(result).text
+
+
 def test_fits_that_differ_make_it_less_sure() -> None:
     """The mean over recordings is as sure as before; the fits are not."""
     shares = {("frozen", 0): 0.9, ("frozen", 2): 0.9, ("frozen", 4): 0.5, (SCRATCH, -1): 0.8, (PROBE, -1): 0.5}

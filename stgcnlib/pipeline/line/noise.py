@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from stgcnlib.geometry import ChosenK, LayerGeometry
     from stgcnlib.groups import Grouping
     from stgcnlib.pipeline.sections import Compute
+    from stgcnlib.sampling import NodeSample
     from stgcnlib.studies import NoiseResult
 
 __all__ = ["CLEAN", "collect", "levels_and_clean", "measure", "measure_noisy_network", "noisy_network", "train_noisy",
@@ -101,6 +102,7 @@ def collect(
     geometry: LayerGeometry,
     levels: Mapping[tuple[str, str], Values],
     others: Mapping[tuple[str, str], Values],
+    sample: NodeSample | None,
     settings: Settings,
 ) -> NoiseResult:
     """The tables of all networks and levels."""
@@ -119,6 +121,7 @@ def collect(
         measured, nodes, groups=grouping.groups, resample=grouping.resample, unit=grouping.unit, k=k.k,
         sigma=graph.sigma, symmetrize=graph.symmetrize, solver=graph.solver, neighbours=settings.noise.neighbours,
         dtw=settings.dtw.model_dump(), confidence=settings.geometry.confidence, seed=settings.seed, geometry=geometry,
+        sampled=None if sample is None or sample.complete else sample.part,
     )  # fmt: skip
 
 

@@ -92,7 +92,7 @@ def target_parts(sequences: SequenceSet, parts: Parts, sample: NodeSample | None
 
     DS-Graphs are made of this test part, and intervals leave out the same recordings of graphs and predictions.
     """
-    from stgcnlib.studies import split_classes
+    from stgcnlib.studies.tasks import other_classes, source_classes
 
     (train, test), split = parts, settings.data.split
     assert train is not None  # a study of transfer names its training part
@@ -103,7 +103,8 @@ def target_parts(sequences: SequenceSet, parts: Parts, sample: NodeSample | None
     if settings.transfer.source.classes is None:
         return train, test
     with about("transfer.source.classes", "split_classes"):
-        first, second = (split_classes(part, settings.transfer.source.classes)[1] for part in (train, test))
+        chosen = source_classes(sequences, settings.transfer.source.classes)
+        first, second = (other_classes(part, chosen) for part in (train, test))
     return first, second
 
 
@@ -156,14 +157,20 @@ def measure_target(
 
 
 def collect(
-    target: Target, plan: Values, fits: Mapping[str, Values], geometry: LayerGeometry, settings: Settings
+    target: Target,
+    plan: Values,
+    fits: Mapping[str, Values],
+    geometry: LayerGeometry,
+    sample: NodeSample | None,
+    settings: Settings,
 ) -> TransferResult:
     """The tables of all fits."""
     from stgcnlib.studies.transfer import transfer_result
 
+    limited = sample is not None and not sample.complete and sample.part != "train"
     return transfer_result(
         plan, [fits[_name(task)] for task in plan["fits"]], *target, geometry, training=_training(settings),
-        by=_validated(settings),
+        by=_validated(settings), sampled="test" if limited else None,
     )  # fmt: skip
 
 
