@@ -187,7 +187,7 @@ def _paragraph(
         text += (
             f" Label smoothness alone would freeze {by_smoothness}: {place} is the deepest layer of the source network "
             f"at which the target's labels are as smooth as anywhere ({values[by_smoothness]:.2f}, lowest "
-            f"{values.min():.2f}); " + ("both agree." if by_smoothness == frozen else f"the fits say {frozen}.")
+            f"{values.min():.2f}); " + ("both agree." if by_smoothness == frozen else f"the tuned fits say {frozen}.")
         )
     return text
 

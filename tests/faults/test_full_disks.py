@@ -163,10 +163,11 @@ def take_files(home: Path) -> None:
             (home / "files" / str(number)).touch()
 
 
+# In the order of a run, which goes on from what is there.
 SIGNS = {
     "before it begins": Path("artefacts", ".unfinished"),
-    "while results are made": Path("artefacts", ".unfinished", "training__trained"),
     "as a page is begun": partial_path(Path("notebooks", "00_data.ipynb")),
+    "while results are made": Path("artefacts", ".unfinished", "training__trained"),
     "as a later page is begun": partial_path(Path("notebooks", "03_ds_graphs.ipynb")),
     "as a page is written": Path("pages", "04_geometry.html"),
     "after the last notebook": Path("notebooks", "09_summary.ipynb"),
