@@ -7,6 +7,7 @@ then continues from what is finished.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import pickle
@@ -203,6 +204,9 @@ def _connected(scheduler: str) -> tuple[str, Client]:
             "compute.scheduler: needs the package distributed; install it with: pip install 'stgcnlib[cluster]'"
         ) from None
     address = scheduler if "://" in scheduler else _written(Path(scheduler))
+    # A client that could not connect is closed when it is collected. If that happened while another one starts, both
+    # would wait for one lock.
+    gc.collect()
     try:
         return address, Client(address, timeout=SECONDS_TO_ANSWER, set_as_default=False, name="stgcnlib")
     except (OSError, ValueError, TypeError) as error:
