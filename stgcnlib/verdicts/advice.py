@@ -50,7 +50,7 @@ def advise_frozen(fits: TransferResult | pd.DataFrame, *, smoothness: ArrayLike 
         Nothing is claimed, so `holds` is None. Its `numbers` are: frozen, how many blocks to freeze; accuracy, low,
         high of that choice on the test part (None for a table); by_smoothness, the number by smoothness alone, which
         costs no fine-tuning (None where it is unknown); probe, validation, behind, as_good and test accuracy of the
-            linear probe (None for a table); evidence, one dict per number of frozen blocks that was tried,
+        linear probe (None for a table); evidence, one dict per number of frozen blocks that was tried,
         rows for a DataFrame: frozen, validation (mean over seeds), behind (the best's lead), standard_error (of that
         lead), as_good (behind by at most one standard error), accuracy (test; NaN for a table), and smoothness of the
         target's labels at the last frozen block on the source network (NaN where unknown).
