@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stgcnlib.geometry import LayerGeometry, flip_groups, neighbor_flips
-from stgcnlib.geometry.suspects import ODD
+from stgcnlib.geometry.suspects import doubtful_labels, odd_performances
 from stgcnlib.sequences import SequenceSet
 
 __all__ = ["ways_in"]
@@ -58,7 +58,7 @@ def _last(geometry: LayerGeometry) -> int:
 def _suspects(nodes: SequenceSet, table: pd.DataFrame | None, geometry: LayerGeometry) -> Iterable[dict[str, Any]]:
     if table is None:
         return
-    for row in table[table["verdict"] != ""].head(_SHOWN).to_dict("records"):
+    for row in doubtful_labels(table).head(_SHOWN).to_dict("records"):
         layers = f"{row['agreeing']} of {row['layers']} layers"
         text = f"{row['name']}: labelled {row['class_name']}, lies with {row['alternative_name']} at {layers}"
         yield {"nodes": [int(row["node"])], "text": text, "layer": _last(geometry)}
@@ -67,7 +67,7 @@ def _suspects(nodes: SequenceSet, table: pd.DataFrame | None, geometry: LayerGeo
 def _outliers(nodes: SequenceSet, table: pd.DataFrame | None, geometry: LayerGeometry) -> Iterable[dict[str, Any]]:
     if table is None:
         return
-    for row in table[table["score"] > ODD].head(_SHOWN).to_dict("records"):
+    for row in odd_performances(table).head(_SHOWN).to_dict("records"):
         text = f"{row['name']}: {row['distance']:.2g} times as far from its neighbours as is usual"
         yield {"nodes": [int(row["node"])], "text": text, "layer": _last(geometry)}
 

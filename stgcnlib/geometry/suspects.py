@@ -19,7 +19,7 @@ from stgcnlib.geometry.separation import class_names, node_shares
 if TYPE_CHECKING:
     from stgcnlib.geometry.layers import LayerGeometry
 
-__all__ = ["Findings", "late_layers", "outliers", "suspect_labels"]
+__all__ = ["Findings", "doubtful_labels", "late_layers", "odd_performances", "outliers", "suspect_labels"]
 
 Floats = NDArray[np.float64]
 
@@ -215,3 +215,21 @@ def _evidence(
     table |= {name: [rows[name][layer] for layer in layers] * len(order) for name in ("index", "title")}
     table |= {name: values[:, order].T.ravel() for name, values in columns.items()}
     return pd.DataFrame(table)
+
+
+def doubtful_labels(suspects: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `suspects` whose label is doubtful: another class explains the neighbourhood better.
+
+    It does so over all layers (a score above 0), and outweighs the label at more than half of them.
+
+    Source: our choice.
+    """
+    return suspects[suspects["verdict"] != ""]
+
+
+def odd_performances(outliers: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `outliers` that lie far from their neighbours: by more than 3 robust standard deviations (`ODD`).
+
+    Source: our choice.
+    """
+    return outliers[outliers["score"] > ODD]

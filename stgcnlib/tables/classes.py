@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from stgcnlib.geometry.separation import shows_fall
-from stgcnlib.geometry.suspects import ODD
+from stgcnlib.geometry.suspects import doubtful_labels, odd_performances
 from stgcnlib.tables.words import changes
 from stgcnlib.verdicts.outcome import FALLS
 
@@ -81,24 +81,6 @@ def confusions_table(confusions: pd.DataFrame, *, layer: str, most: int = 3) -> 
     table = pd.DataFrame(lines).sort_values("own", kind="stable").set_index("class")
     table["own"] = table["own"].map("{:.0%}".format)
     return table
-
-
-def doubtful_labels(suspects: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `suspects` whose label is doubtful: another class explains the neighbourhood better.
-
-    It does so over all layers (a score above 0), and outweighs the label at more than half of them.
-
-    Source: our choice.
-    """
-    return suspects[suspects["verdict"] != ""]
-
-
-def odd_performances(outliers: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `outliers` that lie far from their neighbours: by more than 3 robust standard deviations (`ODD`).
-
-    Source: our choice.
-    """
-    return outliers[outliers["score"] > ODD]
 
 
 def suspects_table(suspects: pd.DataFrame, *, most: int = 12) -> pd.DataFrame:
