@@ -25,7 +25,7 @@ SHORTER: Mapping[str, tuple[str, ...]] = {
     "02_activations": (),
     "03_ds_graphs": _GRAPHS,
     "04_geometry": _MEASURED,
-    "04a_classes": ("graph.sample", "layers"),
+    "04a_classes": ("graph.sample",),
     "04b_sensitivity": ("sensitivity.layers", "sensitivity.readings", "sensitivity.windows",
                         "sensitivity.normalizations"),
     "05_layer": ("layers",),
