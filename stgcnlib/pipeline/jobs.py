@@ -28,7 +28,7 @@ from stgcnlib.files import make_folder
 from stgcnlib.pipeline.cluster import Cluster, forget_runs
 from stgcnlib.pipeline.execute import partial_path
 from stgcnlib.pipeline.kernels import SOURCE, KernelSource
-from stgcnlib.pipeline.sections import LOCAL
+from stgcnlib.pipeline.sections.compute import LOCAL
 from stgcnlib.pipeline.workers import Workers, process_environment
 from stgcnlib.temporary import TemporaryFolder
 from stgcnlib.threads import cores

@@ -26,7 +26,7 @@ from stgcnlib.pipeline.notebooks import check_parameters, notebook_folder, openi
 from stgcnlib.pipeline.record import Record
 from stgcnlib.pipeline.refused import nothing_left
 from stgcnlib.pipeline.run import StudyRun
-from stgcnlib.pipeline.sections import LOCAL
+from stgcnlib.pipeline.sections.compute import LOCAL
 from stgcnlib.pipeline.stages import Stage, page_mark, repeated, shown, stages_of
 from stgcnlib.pipeline.state import Notebook, RunState, Step
 from stgcnlib.pipeline.study import Study

@@ -17,23 +17,12 @@ from stgcnlib.errors import StudyError, shorten
 from stgcnlib.files import fingerprint, mistaken
 from stgcnlib.paths import portable_path
 from stgcnlib.pipeline.complaints import complaints
-from stgcnlib.pipeline.data_sections import Data
 from stgcnlib.pipeline.fields import Section, Whole
-from stgcnlib.pipeline.sections import (
-    LOCAL,
-    Activations,
-    Compute,
-    Controls,
-    Dtw,
-    Explain,
-    Geometry,
-    Graph,
-    Network,
-    Noise,
-    Sensitivity,
-    Statistics,
-    Transfer,
-)
+from stgcnlib.pipeline.sections.compute import LOCAL, Compute
+from stgcnlib.pipeline.sections.graphs import Controls, Dtw, Geometry, Graph, Sensitivity, Statistics
+from stgcnlib.pipeline.sections.networks import Activations, Network
+from stgcnlib.pipeline.sections.recordings import Data
+from stgcnlib.pipeline.sections.studies import Explain, Noise, Transfer
 from stgcnlib.skeleton import is_layout_file
 from stgcnlib.yaml_text import YAMLError, read_yaml_file, write_yaml
 

@@ -20,7 +20,7 @@ from stgcnlib.pipeline.finding import study_folder
 from stgcnlib.pipeline.refused import file_named
 from stgcnlib.pipeline.run import StudyRun
 from stgcnlib.pipeline.runner import run_stages
-from stgcnlib.pipeline.sections import LOCAL
+from stgcnlib.pipeline.sections.compute import LOCAL
 from stgcnlib.pipeline.study import Study
 from stgcnlib.report.live import LivePages
 

@@ -12,7 +12,7 @@ import torch
 from stgcnlib.errors import StudyError
 from stgcnlib.networks import NETWORKS, load_network
 from stgcnlib.pipeline.line.networks import build
-from stgcnlib.pipeline.sections import Network
+from stgcnlib.pipeline.sections.networks import Network
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -55,8 +55,8 @@ TARGETS: dict[str, Any] = {
 }  # fmt: skip
 LAST_OF_TARGETS = ("summary", "recordings", "statistics", "examples", "network-facts", "settings")
 
-NO_RESULT = ("artefacts/keys.py", "artefacts/tasks.py", "pipeline/sections.py", "pipeline/data_sections.py",
-             "pipeline/fields.py")  # fmt: skip
+SECTIONS = tuple(f"pipeline/sections/{name}.py" for name in ("compute", "graphs", "networks", "recordings", "studies"))
+NO_RESULT = ("artefacts/keys.py", "artefacts/tasks.py", "pipeline/fields.py", *SECTIONS)
 """How settings are handed over, what a study's fields are (their values are in keys), and where tasks run."""
 
 ONLY_ELSEWHERE = {"data.path", "data.format", "data.skip", "data.layout", "data.pattern", "data.names",

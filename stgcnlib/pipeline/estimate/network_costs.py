@@ -21,7 +21,7 @@ from stgcnlib.pipeline.estimate.cost import (
 )
 from stgcnlib.pipeline.estimate.facts import Facts
 from stgcnlib.pipeline.estimate.trials import Units
-from stgcnlib.pipeline.sections import Training
+from stgcnlib.pipeline.sections.networks import Training
 from stgcnlib.threads import TRAINING_THREADS
 
 __all__ = ["evaluated", "explained", "fields", "fitted", "leaks", "maps_tested", "read", "recorded",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from stgcnlib.dtw.refine import Executor
     from stgcnlib.geometry import ChosenK
     from stgcnlib.groups import Grouping
-    from stgcnlib.pipeline.sections import Compute
+    from stgcnlib.pipeline.sections.compute import Compute
 
 __all__ = ["all_pairs", "all_pairs_by_variant", "dtw_options", "find_neighbours", "find_variant_neighbours", "known",
            "known_by_variant", "nearest_of_layer"]  # fmt: skip

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from stgcnlib.artefacts.keys import Settings
     from stgcnlib.geometry import ChosenK, LayerGeometry, LayerStatistics
     from stgcnlib.groups import Grouping
-    from stgcnlib.pipeline.sections import Compute
+    from stgcnlib.pipeline.sections.compute import Compute
     from stgcnlib.sampling import NodeSample
 
 __all__ = ["FINDINGS", "find_recordings", "find_shortages", "measure_baselines", "measure_curve", "measure_density",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from stgcnlib.dtw import LayerDistances
     from stgcnlib.explain import MapEvaluation, ReceptiveField, RelevanceMap, Topology
     from stgcnlib.groups import Grouping
-    from stgcnlib.pipeline.sections import Compute
+    from stgcnlib.pipeline.sections.compute import Compute
 
 __all__ = ["evaluate", "explain", "measure_fields", "read_topologies"]
 

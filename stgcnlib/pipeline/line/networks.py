@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from stgcnlib.activations import LayerStore
     from stgcnlib.artefacts.keys import Settings
-    from stgcnlib.pipeline.sections import Compute
+    from stgcnlib.pipeline.sections.compute import Compute
     from stgcnlib.sampling import NodeSample
     from stgcnlib.training import Evaluation, TargetEvaluation
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from stgcnlib.dtw import LayerDistances
     from stgcnlib.geometry import ChosenK, LayerGeometry
     from stgcnlib.groups import Grouping
-    from stgcnlib.pipeline.sections import Compute
+    from stgcnlib.pipeline.sections.compute import Compute
     from stgcnlib.sampling import NodeSample
     from stgcnlib.studies import NoiseResult
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from stgcnlib.artefacts.keys import Settings
     from stgcnlib.geometry import LayerGeometry
-    from stgcnlib.pipeline.sections import Compute
+    from stgcnlib.pipeline.sections.compute import Compute
     from stgcnlib.sampling import NodeSample
     from stgcnlib.studies import TransferResult
 
@@ -36,7 +36,7 @@ Values = dict[str, Any]
 def read_other(settings: Settings) -> SequenceSet:
     """All recordings of another data set, prepared as the study's."""
     from stgcnlib.demo import demo_sequences
-    from stgcnlib.pipeline.data_sections import Demo
+    from stgcnlib.pipeline.sections.recordings import Demo
     from stgcnlib.readers import read
 
     source = settings.transfer.source
