@@ -28,6 +28,8 @@ _COMPARISONS: dict[str, tuple[str, str, tuple[int, tuple[int, ...]]]] = {
     "motion": ("motion energy", RIGHT, (0, (1, 1))),
 }
 
+_NAMED = 5  # most layers that a legend names one by one; of more the first, the middle and the last
+
 
 @styled
 def faithfulness_curves(curves: pd.DataFrame, *, unit: str = "joints") -> Figure:
@@ -65,7 +67,7 @@ def faithfulness_curves(curves: pd.DataFrame, *, unit: str = "joints") -> Figure
         ax.set_xlim(0, 1)
         ax.grid(axis="y")
     axes[0].set_ylabel("probability of the class")
-    shown = sorted({0, len(layers) // 2, len(layers) - 1})
+    shown = range(len(layers)) if len(layers) <= _NAMED else (0, len(layers) // 2, len(layers) - 1)
     titles = layers["title"].astype(str).tolist()
     handles = [Line2D([], [], color=colors[k], label=titles[k]) for k in shown]
     handles += _comparison_lines()

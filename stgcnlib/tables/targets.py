@@ -36,7 +36,7 @@ def told_facts(data: SequenceSet, *, short: bool = False) -> dict[str, Any]:
     """
     if data.class_names:
         present, named = len(np.unique(data.labels)), len(data.class_names)
-        return {"classes": present if short or present == named else f"{present} with recordings, of {named} named"}
+        return {"classes": present if short or present == named else f"{present} of {named} named"}
     if data.targets is None:
         return {}
     if not short:

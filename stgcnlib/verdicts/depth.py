@@ -87,7 +87,8 @@ def depth_tests(geometry: LayerGeometry) -> tuple[Test, ...]:
     fall = geometry.contrast({TRAINED: start - end})
     falls = answered("falls with depth", fall, relevant=RELEVANT * first, ways=FALLS)
     low, half, high = depth_of_half(geometry)
-    late = Test("falls late", half, low, high, decided(low, high, above=UNIFORM, least=LATE), UNIFORM, LATE, "share")
+    answer = decided(low, high, above=UNIFORM, least=LATE)
+    late = Test("falls late", half, low, high, answer, UNIFORM, LATE, "share", measured="half at a depth of")
     if falls.answer is not True:
         late = Test("falls late", NAN, NAN, NAN, None, UNIFORM, LATE, "share", "asked only where smoothness falls")
     control = Test("below untrained networks", NAN, NAN, NAN, None, note="no untrained network was measured")

@@ -283,7 +283,7 @@ def _arms(table: pd.DataFrame) -> Outcome:
         f"{best['title']} ({best['share']:.0%}). The share is above the arm's part of the joints in {above} of "
         f"{len(classes)}.",
         (Test("relevance on the acting arm", float(last["share"]), float(last["low"]), float(last["high"]), answer,
-              float(last["even"]), unit="share"),),
+              float(last["even"]), unit="share", measured="a share of"),),
     )  # fmt: skip
 
 
@@ -293,7 +293,7 @@ _CORRELATION = ("title", "correlation", "low", "high")
 def _limit(question: str, row: pd.Series, *, answer: bool | None, against: float) -> Test:
     """A test of a correlation against a limit."""
     value, low, high = (float(row[name]) for name in ("correlation", "low", "high"))
-    return Test(question, value, low, high, answer, against, unit="")
+    return Test(question, value, low, high, answer, against, unit="", measured="rank correlation")
 
 
 def _titles(rows: pd.DataFrame) -> str:

@@ -45,8 +45,9 @@ class Test:
         relevant: the smallest value that counts as an effect; None: any counts.
         unit: how to print the value: "S" (three decimals), "share" (per cent), "" (two decimals).
         note: why there is no answer, where that needs saying.
-        ways: words before values above 0 and before values below, as `FALLS`; a negative value is printed as "rises by
+        ways: words before values above 0 and before values below, as `FALLS`; a value of -0.167 is printed as "rises by
             0.167". Empty: with its sign.
+        measured: what the value is, in words before it, where it is not the difference that `ways` tell of.
     """
 
     __test__ = False  # pytest collects classes of this name
@@ -61,6 +62,7 @@ class Test:
     unit: str = "S"
     note: str = ""
     ways: tuple[str, str] = ("", "")
+    measured: str = ""
 
     @property
     def word(self) -> str:
@@ -73,8 +75,15 @@ class Test:
 
     @property
     def value_words(self) -> str:
-        """The value for reading; empty where it is not known."""
-        return "" if isnan(self.value) else directed(self.shown(self.value), self.ways)
+        """The value for reading, with the words that say what it is; empty where it is not known."""
+        if isnan(self.value):
+            return ""
+        text = self.shown(self.value)
+        if not self.ways[0]:
+            return f"{self.measured} {text}".lstrip()
+        if not text.strip("0.%"):
+            return text  # neither way
+        return directed(text, self.ways) if text.startswith("-") else f"{self.ways[0]} {text}"
 
     @property
     def interval_words(self) -> str:

@@ -50,7 +50,7 @@ def test_counts_are_of_classes_with_recordings(data: SequenceSet) -> None:
     figure = figures.class_counts(data)
     assert sides(figure)[0] == ["class 1  (2)", "class 4  (2)", "class 7  (2)"]
     assert said(figure) == "Not shown: 6 of the 9 named classes, without a recording."
-    assert told_facts(data) == {"classes": "3 with recordings, of 9 named"}
+    assert told_facts(data) == {"classes": "3 of 9 named"}
 
 
 def test_edges_are_between_classes_of_the_graph(data: SequenceSet) -> None:

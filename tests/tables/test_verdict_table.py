@@ -45,6 +45,8 @@ def test_a_negative_fall_is_a_rise_and_what_was_not_asked_has_no_interval() -> N
         Test("falls with depth", -0.2, -0.3, -0.1, False, 0.0, 0.012, ways=FALLS),
         Test("falls with depth", -0.0001, -0.2, 0.3, None, 0.0, 0.012, ways=FALLS),
         Test("below untrained networks", -0.05, -0.1, 0.2, None, 0.0, 0.06, ways=BELOW),
+        Test("falls with depth", 0.3, 0.2, 0.4, True, 0.0, 0.012, ways=FALLS),
+        Test("falls late", 0.62, 0.6, 0.7, True, 0.5, 0.6, "share", measured="half at a depth of"),
         Test("falls late", NAN, NAN, NAN, None, 0.5, 0.6, "share", "asked only where smoothness falls"),
     )
     table = tables.verdict_table(Outcome("So.", None, {"confidence": 0.95}, tests=tests))
@@ -53,6 +55,8 @@ def test_a_negative_fall_is_a_rise_and_what_was_not_asked_has_no_interval() -> N
         ["rises by 0.200", "rises by 0.100 to 0.300"],
         ["0.000", "rises by 0.200 to falls by 0.300"],
         ["above by 0.050", "above by 0.100 to below by 0.200"],
+        ["falls by 0.300", "0.200 to 0.400"],
+        ["half at a depth of 62%", "60% to 70%"],
         ["", ""],
     ]
     assert tests[0].value == -0.167
