@@ -21,6 +21,7 @@ from stgcnlib.explain.randomisation import is_signed
 from stgcnlib.groups import SUBJECT, resampled_groups
 from stgcnlib.networks.batches import check_fit, equal_batches, network_batch
 from stgcnlib.sequences import SequenceSet
+from stgcnlib.transforms import jitter as add_noise
 
 __all__ = ["contrastivity", "stability"]
 
@@ -79,7 +80,8 @@ def stability(
 
     Args:
         maps: of the recordings as they are; the same classes are explained again.
-        jitter: standard deviation of the noise, as a share of each recording's own spread of positions.
+        jitter: standard deviation of the noise, as a share of each recording's own spread of positions: the root mean
+            square about their means over frames and joints, axis by axis (`stgcnlib.transforms.jitter`).
         repeats: noisy copies per recording.
         axes: of the layers, as in `record`.
         resample: (N,) groups as in `map_smoothness`; None takes the set's "subject" where it has one.
@@ -90,13 +92,14 @@ def stability(
     Columns layer, title, index, correlation, low, high, empty.
     """
     generator = np.random.default_rng(seed)
+    level = float(-20 * np.log10(jitter)) if jitter > 0 else float("inf")
     rows = []
     for i in range(len(data)):
         target = next(iter(maps[i].values())).explained
         found: list[dict[str, float]] = []
         for _ in range(repeats):
-            size = jitter * float(data.coords[i].std())
-            noisy = data.coords[i] + generator.normal(0, size, data.coords[i].shape).astype(np.float32)
+            drawn = add_noise(data.select([i]), snr_db=level, seed=int(generator.integers(2**32)))
+            noisy = drawn.coords[0]
             again = grad_cam(
                 network,
                 noisy,

@@ -18,7 +18,7 @@ from stgcnlib.dtw.known import LayerDistances, as_layer_distances
 from stgcnlib.errors import GraphError
 from stgcnlib.geometry.floor import smoothness_floor
 from stgcnlib.geometry.layers import TRAINED, LayerGeometry
-from stgcnlib.geometry.targets import node_smoothness
+from stgcnlib.geometry.targets import node_smoothness, vary
 from stgcnlib.groups import fewest_candidates, largest_k, quarters
 from stgcnlib.progress import track
 from stgcnlib.sampling import LEAST, proportional_order
@@ -45,7 +45,7 @@ def smoothness_by_density(
 
     A part keeps the shares of classes (of real targets: quarters) and of the groups that intervals leave out. Parts of
     one draw are nested; draws differ by the seed alone. A share is left out where it cannot hold two nodes of each
-    class, or where a node would have no candidate.
+    class, where a node would have no candidate, or where the targets of a part would all be equal.
 
     Source: our choice (docs/method.md, "Further measures of a layer").
 
@@ -103,14 +103,16 @@ def _all_pairs(distances: Mapping[str, Any], name: str, count: int) -> LayerDist
 
 
 def _parts(geometry: LayerGeometry, share: float, draws: int, seed: int) -> list[NDArray[np.int64]]:
-    """The nodes of each draw, ascending; an empty list where draws are too small or a node has no candidate."""
+    """The nodes of each draw, ascending; an empty list where draws are too small, a node has no candidate or
+    targets do not vary."""
     kinds = geometry.labels if geometry.targets is None else quarters(geometry.targets[:, 0])
     groups = geometry.resampled if geometry.resampled is not None else geometry.groups
     count = round(share * len(kinds))
     found = [np.sort(proportional_order(kinds, groups, seed=seed + draw)[:count]) for draw in range(draws)]
     barred = [None if geometry.groups is None else geometry.groups[nodes] for nodes in found]
     enough = count >= np.minimum(np.bincount(kinds), LEAST).sum() and all(
-        fewest_candidates(each, count).candidates for each in barred
+        fewest_candidates(each, count).candidates and vary(geometry.told[nodes])
+        for nodes, each in zip(found, barred, strict=True)
     )
     return found if enough else []
 

@@ -20,7 +20,7 @@ from stgcnlib.geometry.floor import choose_k, rescaled, smoothness_floor
 from stgcnlib.geometry.given import by_network, lacks_none, layer_of
 from stgcnlib.geometry.layers import TRAINED, Key, LayerGeometry, kind_of
 from stgcnlib.geometry.smoothness import check_labels, label_smoothness, transition
-from stgcnlib.geometry.targets import check_targets, node_smoothness, target_null, total_variance
+from stgcnlib.geometry.targets import check_targets, node_smoothness, target_null, total_variance, vary
 from stgcnlib.geometry.uncertainty import Jackknife, deletion_groups, interval, permutation_null
 from stgcnlib.groups import (
     ALL,
@@ -146,7 +146,7 @@ def layer_geometry(
             shuffles = {"permutations": permutations, "seed": seed}
             if values_told is None:
                 null = permutation_null(graph, y, **shuffles)
-                rmse = label_smoothness(graph, y, form="rmse", classes=len(titles))
+                rmse = label_smoothness(graph, np.unique(y, return_inverse=True)[1], form="rmse")
             else:
                 null, rmse = target_null(graph, values_told, **shuffles), _target_rmse(graph, values_told)
             null_low, null_high = interval(null, confidence)
@@ -215,7 +215,8 @@ def values_without(
         options: further ones of `build`.
 
     Returns:
-        NaN for the nodes of the part that is left out; a row is all NaN where some node has no candidate left.
+        NaN for the nodes of the part that is left out; a row is all NaN where some node has no candidate left, or all
+        targets that are left are equal.
 
     Raises:
         GraphError: the k nearest among those that are left are not known.
@@ -223,7 +224,7 @@ def values_without(
     found = np.full((jackknife.count, len(told)), np.nan)
     graphs = graphs_without(jackknife, distances, k=k, exclude=exclude, build=build, queries=queries, **options)
     for part, (keep, graph) in enumerate(graphs):
-        if graph is not None:
+        if graph is not None and vary(told[keep]):
             found[part, keep] = node_smoothness(graph, told[keep])
     return found
 

@@ -28,7 +28,7 @@ from stgcnlib.geometry.neighbourhoods import (
 )
 from stgcnlib.geometry.readout import cka_matrix, knn_predictions, probe_predictions, probe_shortage
 from stgcnlib.geometry.shortages import intervals_known, sampled
-from stgcnlib.geometry.targets import explained, knn_estimates, probe_estimates
+from stgcnlib.geometry.targets import explained, knn_estimates, probe_estimates, vary
 from stgcnlib.geometry.uncertainty import Estimate, Jackknife, interval
 from stgcnlib.groups import fewest_candidates, of_nodes
 
@@ -127,7 +127,7 @@ class Quantities:
 
         without = np.full((self.jackknife.count, self.n), np.nan)
         for part, keep in enumerate(self.kept):
-            if self.enough:
+            if self.enough and vary(self.y[keep]):
                 without[part, keep] = self._right(self.y[keep], predicted(keep))
         every = np.arange(self.n)
         return self._judged(every, predicted(every), self.jackknife, without)

@@ -38,6 +38,8 @@ LIKENESS_NEEDS = 4
 """Fewest recordings that the estimator of CKA takes."""
 FEW_BYTES = 2**22
 """Up to this size of all features, folds of a probe are fitted one after the other: threads would cost more."""
+CONSTANT = 1e-10
+"""Spread of pooled features, as a share of their size, below which a layer is constant."""
 MOST_FOLDS, FEWER_FOLDS, MANY = 10, 5, 1000
 """Most folds, and most with more than `MANY` recordings, of which one fold may take half a minute; where there are more
 subjects, several share a fold."""
@@ -58,15 +60,20 @@ def pooled_features(activations: Any, nodes: Codes | None = None) -> Floats:
 
 
 def gram(features: ArrayLike) -> Floats:
-    """(N, N) inner products of features (N, D) that are centred and scaled to unit mean square length."""
+    """(N, N) inner products of features (N, D) that are centred and scaled to unit mean square length.
+
+    Features that vary by less than `CONSTANT` of their size are constant: what is left of them is rounding, and all
+    products are 0.
+    """
     X = np.asarray(features, dtype=np.float64)
     if X.ndim != 2:
         raise GraphError(f"features have shape {X.shape}; expected (N, D)")
     # Centring and scaling do not change CKA; they keep rounding errors small.
+    least = CONSTANT**2 * float((X * X).sum()) / len(X)
     X = X - X.mean(axis=0)
     K = X @ X.T
     size = float(np.trace(K)) / len(K)
-    result: Floats = K / size if size > 0 else K
+    result: Floats = K / size if size > least else np.zeros_like(K)
     return result
 
 

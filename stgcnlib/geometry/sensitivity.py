@@ -66,6 +66,7 @@ def sensitivity(
     dtw: DTWLike = None,
     distances: Distances | None = None,
     sigma: Any = "mean-kth/3",
+    solver: Any = "exact",
     permutations: int = 50,
     confidence: float = 0.95,
     seed: int = 0,
@@ -95,6 +96,7 @@ def sensitivity(
             the largest K needs; give it where distances are stored already. None: all pairs are computed from the
             store, layer by layer, and not kept.
         sigma: the own kernel width, as `nnk_graph`.
+        solver: of NNK graphs, as `nnk_graph`.
         permutations, confidence, seed: as `layer_geometry`.
         progress: draw a progress bar; None: on a terminal.
 
@@ -146,6 +148,7 @@ def sensitivity(
             layer = known[variant.distance]
             build = nnk_graph if variant.kind == "nnk" else knn_graph
             made = {"k": variant.k, "sigma": variant.sigma, "exclude": groups}
+            made |= {"solver": solver} if variant.kind == "nnk" else {}
             graph = build(layer, **made)
             values = label_smoothness(graph, y, per="node")
             without = jackknife.means(values_without(jackknife, layer, y, build=build, **made))

@@ -6,10 +6,13 @@ smoothness itself cannot be measured, an error is raised instead.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.geometry.readout import LIKENESS_NEEDS, probe_shortage
+from stgcnlib.geometry.targets import vary
 from stgcnlib.geometry.uncertainty import Jackknife, deletion_groups
 from stgcnlib.groups import RECORDINGS, fewest_candidates, group_codes, of_nodes, resampled_groups
 
@@ -50,7 +53,7 @@ def find_shortages(
     parts = deletion_groups(count, groups=drawn, seed=seed)
     one = "random part of the recordings" if drawn is None or unit == RECORDINGS else unit
     found: dict[str, str | None] = {
-        "intervals": _no_intervals(parts, codes, one),
+        "intervals": _no_intervals(y, parts, codes, one),
         "statistic_intervals": None if intervals_known(parts, codes) else (
             f"The other statistics have no intervals: without any one {one}, at least four recordings must be left, "
             "each with two others that may be its neighbours."
@@ -100,11 +103,13 @@ def sampled(parts: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
     return np.sort(chosen)
 
 
-def _no_intervals(parts: NDArray[np.int64], groups: ArrayLike | None, one: str) -> str | None:
-    """Why label smoothness has no intervals; they need a graph without any one part."""
+def _no_intervals(told: NDArray[Any], parts: NDArray[np.int64], groups: ArrayLike | None, one: str) -> str | None:
+    """Why label smoothness has no intervals; they need a graph without any one part, and targets that vary on it."""
     kept = Jackknife(parts).kept()
     if len(kept) < 2:
         return f"There are no intervals: they leave out one {one} at a time, and there is only one."
+    if not all(vary(told[keep]) for keep in kept):
+        return f"There are no intervals: they leave out one {one} at a time, and then all targets left are equal."
     if all(len(keep) and fewest_candidates(of_nodes(groups, keep), len(keep)).candidates for keep in kept):
         return None
     return (

@@ -27,6 +27,7 @@ __all__ = [
     "target_null",
     "target_smoothness",
     "total_variance",
+    "vary",
 ]
 
 Floats = NDArray[np.float64]
@@ -208,6 +209,11 @@ def r_squared(targets: ArrayLike, estimates: ArrayLike) -> float:
     return float(explained(targets, estimates).mean())
 
 
+def vary(told: NDArray[np.int64] | Floats) -> bool:
+    """Whether smoothness can be measured: always of class labels (N,), of targets (N, Q) where not all are equal."""
+    return told.ndim == 1 or bool((told != told[:1]).any())
+
+
 def check_targets(targets: ArrayLike, count: int | None = None) -> Floats:
     """(N, Q) float64 targets.
 
@@ -225,6 +231,6 @@ def check_targets(targets: ArrayLike, count: int | None = None) -> Floats:
     if given.dtype.kind not in "biuf" or not np.isfinite(given).all():
         raise GraphError("targets hold values that are not finite numbers; drop those recordings, or fill the gaps")
     y = given.reshape(len(given), -1).astype(np.float64)
-    if not (y != y[:1]).any():
+    if not vary(y):
         raise GraphError("targets are all equal, so that no neighbour can differ; choose a target that varies")
     return y

@@ -7,7 +7,7 @@ graphs miss that, and contain the true value too seldom (benchmarks/verdict_rate
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -161,9 +161,9 @@ def satterthwaite(variances: Sequence[ArrayLike], dfs: Sequence[float]) -> tuple
 class Jackknife:
     """Intervals from values that are made anew without one part of the recordings at a time.
 
-    Tukey's: the squared error is (P − 1)/P Σ (θ_p − θ̄)² over P parts, with Student's t of P − 1 degrees of freedom. It
-    serves any statistic. There is no interval (NaN) with fewer than two parts, or where a value without some part is
-    not finite.
+    Tukey's: the squared error is (P − 1)/P Σ (θ_p − θ̄)² over P parts, with Student's t of P − 1 degrees of freedom, or
+    fewer for a mean over some nodes (`mean`). It serves any statistic. There is no interval (NaN) with fewer than two
+    parts, or where a value without some part is not finite.
 
     Attributes:
         parts: (N,) part of each recording, from 0; see `deletion_groups`.
@@ -201,6 +201,8 @@ class Jackknife:
     ) -> Estimate:
         """Mean over nodes, NaN left out.
 
+        Of nodes that lie in m of the P parts, m − 1 degrees of freedom count: without another part little changes.
+
         Args:
             values: (N,) per node.
             left_out: (P, N) the same where graphs are made anew without each part (values of the part's own nodes are
@@ -210,7 +212,9 @@ class Jackknife:
         x = np.asarray(values, dtype=np.float64)
         counted = np.zeros(len(x), dtype=bool)
         counted[slice(None) if nodes is None else nodes] = True
-        return self.of(_mean(x[counted]), self.means(x if left_out is None else left_out, nodes=counted))
+        found = self.of(_mean(x[counted]), self.means(x if left_out is None else left_out, nodes=counted))
+        own = np.unique(self.parts[counted & np.isfinite(x)]).size
+        return replace(found, df=max(own - 1, 0))
 
     def ratio(
         self,

@@ -42,11 +42,11 @@ class Comparison:
             high, n.
         pairs: one row per two studies of the same recordings and quantity ("input", "early layers", "last layer",
             "accuracy"): first, second, quantity, scale, first_value, second_value, difference (first − second), low,
-            high, p, units (how many subjects, or other parts, were left out one by one), unit ("subject", …, "part"),
-            n. The scale is "S", or "share" for accuracy. Where settings that decide levels are not equal, it is
-            "rescaled" and nothing is tested (low, high and p are NaN): the settings alone make a difference. The same
-            distances with K = 8 and 30 differ by 0.08 after rescaling at the last layer of UTD-MHAD, and a test finds
-            this significant (p = 0.007).
+            high, p, units (how many subjects, or other parts, were left out one by one, or in random groups where they
+            are more than 20), unit ("subject", …, "part"), n. The scale is "S", or "share" for accuracy. Where settings
+            that decide levels are not equal, it is "rescaled" and nothing is tested (low, high and p are NaN): the
+            settings alone make a difference. The same distances with K = 8 and 30 differ by 0.08 after rescaling at the
+            last layer of UTD-MHAD, and a test finds this significant (p = 0.007).
         unequal: settings that decide the level of smoothness and differ: setting, study, value.
         warnings: what makes a study's result doubtful, a sentence each that names the study.
     """
@@ -178,7 +178,9 @@ def _tests(first: FinishedStudy, second: FinishedStudy, order: NDArray[np.int64]
     own = None if places is None else np.arange(jackknife.count)
     a = _Curves(first, np.arange(len(order)), jackknife, own, scale)
     b = _Curves(second, order, jackknife, places, scale)
-    words = {"units": jackknife.count, "unit": first.unit, "n": len(order)}
+    drawn = first.geometry.resampled
+    units = jackknife.count if drawn is None else len(np.unique(drawn))
+    words = {"units": units, "unit": first.unit, "n": len(order)}
     rows = []
     for quantity in ("input", "early layers", "last layer"):
         ours, theirs = a.of(quantity), b.of(quantity)

@@ -62,8 +62,8 @@ class TransferResult:
             began at), accuracy (test), validation (accuracy on training people that it did not see), train_accuracy,
             parameters (trained), seconds.
         table: one row per method and number of frozen blocks, means over fits: accuracy, low, high, seed_sd, against
-            fine-tuning all blocks change, change_low, change_high (paired by fit and recording); validation,
-            parameters, seconds (of one fit), seeds, n.
+            the fewest frozen blocks that were tried (0: all are tuned) change, change_low, change_high (paired by fit
+            and recording); validation, parameters, seconds (of one fit), seeds, n.
         predictions: label, predicted and correct of each test recording in each fit.
         smoothness: the target's labels on the source networks' layers, before any fine-tuning: layer, index, title,
             smoothness, low, high, null_mean, null_low, null_high; means over the source networks.
@@ -94,12 +94,25 @@ class TransferResult:
 
     def accuracy(self, method: str, frozen: int = -1) -> Estimate:
         """Mean test accuracy of a method's fits."""
-        return _over_fits(self.jackknife, self.correct(method, frozen))
+        return self._over_fits(self.correct(method, frozen))
 
     def difference(self, first: tuple[str, int], second: tuple[str, int]) -> dict[str, float]:
         """Accuracy of one method minus that of another, on the same recordings and seeds, with interval."""
-        found = _over_fits(self.jackknife, self.correct(*first) - self.correct(*second))
+        found = self._over_fits(self.correct(*first) - self.correct(*second))
         return {"value": found.value, "low": found.low, "high": found.high, "se": found.error}
+
+    def _over_fits(self, values: Floats) -> Estimate:
+        """Mean of (fits, N) values; its error is from leaving recordings out, and from the spread between fits.
+
+        Fits that begin at one source network are alike. Where there are more fits than sources, the spread between the
+        sources' means counts, if it is larger, and the fewer degrees of freedom.
+        """
+        found, each = self.jackknife.mean(values.mean(axis=0)), values.mean(axis=1)
+        fits, sources = found.spread_over(each), int(self.settings["sources"])
+        if not 1 < sources < len(each):
+            return fits
+        own = found.spread_over([float(each[first::sources].mean()) for first in range(sources)])
+        return replace(fits, error=max(fits.error, own.error), df=min(fits.df, own.df))
 
     def smoother(self) -> tuple[Floats, Floats]:
         """(layers,) smoothness of the target, and the standard error of each layer's distance to the smoothest one."""
@@ -321,8 +334,3 @@ def _summary(result: TransferResult) -> pd.DataFrame:
             }
         )  # fmt: skip
     return pd.DataFrame(rows)
-
-
-def _over_fits(jackknife: Jackknife, values: Floats) -> Estimate:
-    """Mean of (fits, N) values; its error is from leaving recordings out, and from the spread between fits."""
-    return jackknife.mean(values.mean(axis=0)).spread_over(values.mean(axis=1))

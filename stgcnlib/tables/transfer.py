@@ -59,7 +59,7 @@ def _empty(there: int, named: int) -> str:
 
 def transfer_table(result: TransferResult) -> pd.DataFrame:
     """Accuracy of each method and number of frozen blocks, with intervals."""
-    table = result.table
+    table, least = result.table, int(result.settings["frozen"][0])
     names = [m if f < 0 else f"{f} frozen" for m, f in zip(table["method"], table["frozen"], strict=True)]
     return pd.DataFrame(
         {
@@ -67,7 +67,9 @@ def transfer_table(result: TransferResult) -> pd.DataFrame:
             "accuracy": spans(table, "accuracy", "low", "high", "{:.1%}", missing=""),
             "validation": table["validation"].map("{:.1%}".format),
             "sd over seeds": table["seed_sd"].map(lambda v: "" if np.isnan(v) else f"{100 * v:.1f} points"),
-            "against tuning all": spans(table, "change", "change_low", "change_high", "{:+.1%}", missing=""),
+            "against tuning all" if least == 0 else f"against {least} frozen": spans(
+                table, "change", "change_low", "change_high", "{:+.1%}", missing=""
+            ),
             "parameters trained": table["parameters"].map("{:,}".format),
             "seconds": table["seconds"].map("{:.1f}".format),
         }

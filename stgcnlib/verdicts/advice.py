@@ -31,7 +31,8 @@ def advise_frozen(fits: TransferResult | pd.DataFrame, *, smoothness: ArrayLike 
     choice is by accuracy on training people that the fits did not see; the test accuracy of what was chosen is reported
     afterwards, and has no part in the choice. The standard error of the best's lead comes from paired differences over
     seeds, each with its own validation people, start and source network: their standard deviation, pooled over all
-    numbers of frozen blocks, divided by √seeds.
+    numbers of frozen blocks, divided by √seeds. Where several seeds share a source network, it is that of the sources'
+    means, if this is larger.
 
     A linear probe on the source's last layer trains no block at all. Where its validation accuracy is within the same
     noise of the best, the advice is the probe, and the number of blocks is for those who tune all the same.
@@ -72,7 +73,9 @@ def advise_frozen(fits: TransferResult | pd.DataFrame, *, smoothness: ArrayLike 
     tried: list[int] = means.index.astype(int).tolist()
     best = tried[int(means.to_numpy().argmax())]
     leads = -scores.sub(scores[best], axis=0).drop(columns=best)
-    error = float(np.sqrt(leads.var(ddof=1).mean() / len(scores))) if len(scores) > 1 and leads.shape[1] else 0.0
+    error = _lead_error(leads)
+    if result is not None and 1 < table["source"].nunique() < len(leads):  # fits of one source are alike
+        error = max(error, _lead_error(leads.groupby(table.groupby("seed")["source"].first()).mean()))
     errors = [0.0 if f == best else error for f in tried]
     behind = float(means[best]) - means.to_numpy(dtype=np.float64)
     values, smooth_error = _smoothness(result, smoothness, max(tried))
@@ -105,16 +108,35 @@ def advise_frozen(fits: TransferResult | pd.DataFrame, *, smoothness: ArrayLike 
             "high": high,
             "probe": _probe(result, float(means[best]), error),
         }
-    deepest = max(tried) if result is None else int(result.settings["blocks"])
-    what = {0: "Freeze no block: train all", deepest: f"Freeze all {deepest} blocks: train the classifier alone"}.get(
-        frozen, f"Freeze the first {frozen} of {deepest} blocks"
-    )
+    what = _what(frozen, max(tried), int(result.settings["blocks"]) if result is not None else _layers(values))
     if numbers["probe"] is not None and numbers["probe"]["as_good"]:
         what = (
             f"Tune no block: a linear probe on the fixed features is as good. If you tune, {what[0].lower()}{what[1:]}"
         )
     details = _paragraph(evidence, numbers, values, result)
     return Outcome(f"{what}.", None, numbers, QUESTION, details)
+
+
+def _lead_error(leads: pd.DataFrame) -> float:
+    """Standard error of the best's lead, pooled over the columns of (repeats, others); 0 where it is not known."""
+    return float(np.sqrt(leads.var(ddof=1).mean() / len(leads))) if len(leads) > 1 and leads.shape[1] else 0.0
+
+
+def _what(frozen: int, most: int, blocks: int | None) -> str:
+    """The advice in a few words; `most` were tried, of `blocks`, or of a number that is not known."""
+    if frozen == 0:
+        return "Freeze no block: train all"
+    if blocks is None:
+        end = f"block{'s' if frozen > 1 else ''}{', the most that was tried' if frozen == most else ''}"
+        return f"Freeze the first {frozen} {end}" if frozen > 1 else f"Freeze the first {end}"
+    if frozen == blocks:
+        return f"Freeze all {blocks} blocks: train the classifier alone"
+    return f"Freeze the first {frozen} of {blocks} blocks"
+
+
+def _layers(smoothness: NDArray[np.float64] | None) -> int | None:
+    """Number of layers that a given smoothness covers besides the input."""
+    return None if smoothness is None else len(smoothness) - 1
 
 
 def _probe(result: TransferResult, best: float, error: float) -> dict[str, Any]:

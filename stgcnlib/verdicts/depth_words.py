@@ -143,7 +143,7 @@ def _differs(control: dict[str, float], confidence: float) -> str:
 
 def _caution(numbers: dict[str, Any]) -> str:
     subjects, unit = numbers["subjects"], numbers["unit"]
-    drawn = left_out(numbers["parts"], unit)
+    drawn = left_out(numbers["parts"], unit, subjects)
     end = ""
     if subjects is None:
         unknown = "subjects are not known, so that the intervals are of these people"

@@ -60,7 +60,8 @@ def describe_relevance(shares: pd.DataFrame) -> str:
     Source: the words are our choice.
 
     Args:
-        shares: columns index, limb, share and even, one row per layer and body part; shares of a layer sum to 1.
+        shares: columns index, limb, share and even, one row per layer and body part; shares of a layer sum to 1, or to
+            less where some joints belong to no body part.
     """
     if not len(shares):
         return "This skeleton names no body parts, so relevance cannot be given by body part."
@@ -78,10 +79,11 @@ def describe_relevance(shares: pd.DataFrame) -> str:
         return f"the {limb} ({part[limb]:.0%} of the relevance on {even[limb]:.0%} of the joints)"
 
     def focus(part: pd.Series) -> float:
-        return float(np.abs(part - even).sum() / 2)
+        # Joints that belong to no body part are one more part.
+        return float(np.abs(part - even).sum() + abs(part.sum() - even.sum())) / 2
 
     spread_early, spread_late = focus(early), focus(late)
-    first = f"the early layers (1 to {third})" if third > 1 else "the first layer"
+    first = f"the early layers ({layers[0]} to {layers[third - 1]})" if third > 1 else f"the first layer ({layers[0]})"
     last = f"the late layers ({layers[-third]} to {layers[-1]})" if third > 1 else f"the last layer ({layers[-1]})"
     if strongest[0] == strongest[1]:
         limb = strongest[0]
@@ -176,7 +178,7 @@ def _random(table: pd.DataFrame) -> Outcome:
     end = table[table["step"] == table["step"].max()]
     kept, lost = end[end["low"] >= LOST], end[end["high"] < LOST]
     answer = False if len(kept) else True if len(lost) == len(end) else None
-    most = end.sort_values("correlation").iloc[-1]
+    most = (kept if len(kept) else end).sort_values("correlation", na_position="first").iloc[-1]
     says = {
         True: "no layer's maps resemble the trained ones",
         False: f"the maps of {_titles(kept)} still resemble the trained ones",

@@ -301,7 +301,8 @@ def _span(share: dict[str, float]) -> str:
 
 
 def _caution(numbers: dict[str, Any]) -> str:
-    drawn = left_out(numbers["parts"], None if numbers["subjects"] is None else numbers["unit"] or SUBJECT)
+    count = numbers["subjects"]
+    drawn = left_out(numbers["parts"], None if count is None else numbers["unit"] or SUBJECT, count)
     several = f", with the spread between {numbers['networks']} networks" if numbers["networks"] > 1 else ""
     among = (
         "A noisy recording's neighbours are searched among the clean recordings of others."

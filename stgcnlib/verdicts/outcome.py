@@ -264,16 +264,20 @@ def tested_on(count: int, sampled: str | None) -> str:
     return counted(count, "sampled recording", "sampled recordings") + of
 
 
-def left_out(count: int, unit: str | None) -> str:
+def left_out(count: int, unit: str | None, units: int | None = None) -> str:
     """'leaving out one of 4 subjects at a time, with graphs made anew'.
 
     Args:
         count: number of parts.
         unit: what they are in one word; "recording" or None: random parts of the recordings.
+        units: how many of these there are; where they are more than the parts, a part is a group of them.
     """
     if unit is None or unit == "recording":
         return f"leaving out one of {count} random parts of the recordings at a time, with graphs made anew"
-    return f"leaving out one of {count} {plural(unit)} at a time, with graphs made anew"
+    of = f"{count} {plural(unit)}" if units is None or units <= count else (
+        f"{count} random groups of the {units} {plural(unit)}"
+    )  # fmt: skip
+    return f"leaving out one of {of} at a time, with graphs made anew"
 
 
 def directed_interval(

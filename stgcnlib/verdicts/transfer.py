@@ -114,7 +114,7 @@ def _paragraph(numbers: dict[str, Any]) -> str:
         + f": {_points(pays, confidence)}.",
     ]
     sentences.append(_needed(numbers))
-    drawn = left_out(numbers["parts"], None if count is None else unit).removesuffix(", with graphs made anew")
+    drawn = left_out(numbers["parts"], None if count is None else unit, count).removesuffix(", with graphs made anew")
     spread = f", with the spread between {numbers['seeds']} fits" if numbers["seeds"] > 1 else ""
     sentences.append(f"Intervals are from {drawn}{spread}.")
     if numbers["seeds"] < 3:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from geometry_world import world
 from planted_layers import CLASSES, FALLING, LABELS, PEOPLE, UNTRAINED, Layers, measure, planted
 
 from stgcnlib.dsgraph import nnk_graph
@@ -236,3 +237,10 @@ def test_networks_of_a_kind_and_their_mean() -> None:
         merge_geometries([parts[0], parts[0]])
     with pytest.raises(GraphError, match="no network 'initial'"):
         merged.contrast({"initial": np.ones(6)})
+
+
+def test_the_error_of_a_set_does_not_depend_on_names_of_classes_that_do_not_occur() -> None:
+    found = world([0.5, 1.0], classes=3)
+    few = found.geometry(class_names=["a", "b", "c"]).table["rmse"]
+    many = found.geometry(labels=2 * found.labels, class_names=list("abcdefgh")).table["rmse"]
+    assert few.tolist() == pytest.approx(many.tolist())

@@ -162,3 +162,14 @@ def test_a_probe_of_many_features_predicts_in_the_span_of_its_recordings() -> No
     assert (found == y).mean() > 0.5
     same = np.repeat(X[:1], 120, axis=0)
     assert set(probe_predictions(same, y, groups=groups)) <= set(range(4))
+
+
+def test_a_layer_of_equal_features_is_constant_whatever_its_mean_rounds_to() -> None:
+    rng = np.random.default_rng(0)
+    equal = [gram(np.tile(rng.normal(size=16), (30, 1))) for _ in range(2)]
+    matrix = cka_matrix([*equal, gram(rng.normal(size=(30, 16)))])
+    assert np.isnan(matrix[:2]).all()
+    assert matrix[2, 2] == pytest.approx(1)
+    assert np.isnan(debiased_cka(*equal))
+    small = 1e6 + 1e-3 * rng.normal(size=(30, 16))
+    assert cka_matrix([gram(small)])[0, 0] == pytest.approx(1)

@@ -271,6 +271,28 @@ def test_sensitivity_is_smoothness_with_one_choice_changed(trained: World) -> No
     assert summary["rank_correlation"].tolist() == pytest.approx([1.0] * len(curves))
 
 
+def test_sensitivity_takes_the_solver_of_the_study(trained: World) -> None:
+    own: dict[str, Any] = {
+        "other_k": (),
+        "readings": (),
+        "windows": (),
+        "normalizations": (),
+        "sigmas": (),
+        "baselines": (),
+    }
+    table = sensitivity(
+        trained.store, trained.labels, groups=trained.groups, k=12, layers=["block.2"], solver="pynnk", permutations=2,
+        distances=lambda name, _: trained.distances[name], **own,
+    )  # fmt: skip
+    rows = table.set_index("varied")
+    last = trained.distances["block.2"]
+    graphs = [nnk_graph(last, k=12, exclude=trained.groups, solver=solver) for solver in ("pynnk", "exact")]
+    assert rows.loc[OWN, "neighbor_count"] == graphs[0].neighbor_counts().mean() != graphs[1].neighbor_counts().mean()
+    assert rows.loc["graph", "smoothness"] == pytest.approx(
+        label_smoothness(knn_graph(last, k=12, exclude=trained.groups), trained.labels)
+    )
+
+
 def test_sensitivity_computes_distances_by_options(rng: np.random.Generator) -> None:
     from stgcnlib.dtw import dtw_distances
 

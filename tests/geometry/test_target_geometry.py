@@ -16,6 +16,7 @@ from stgcnlib.geometry import (
     LayerGeometry,
     class_confusions,
     class_separation,
+    find_shortages,
     knn_estimates,
     layer_baselines,
     layer_geometry,
@@ -23,6 +24,7 @@ from stgcnlib.geometry import (
     merge_geometries,
     probe_estimates,
     r_squared,
+    smoothness_by_density,
     suspect_labels,
     target_smoothness,
 )
@@ -179,3 +181,22 @@ def test_intervals_of_blocks_cover(kept: float) -> None:
         inside.append((row["low"], row["high"]))
     mean = float(np.mean(truth))
     assert np.mean([low <= mean <= high for low, high in inside]) >= 0.88
+
+
+def test_a_target_that_one_block_alone_makes_vary_has_values_and_no_intervals() -> None:
+    """Without that block all targets are equal: nothing is known of the uncertainty, and nothing stops."""
+    world, _ = drifting([0.0, 1.0])
+    y = np.where(BLOCKS == 3, np.arange(len(BLOCKS)), 0.0)
+    geometry = measured(world, y)
+    assert np.isfinite(geometry.table["smoothness"]).all()
+    assert geometry.table[["low", "high"]].isna().all(axis=None)
+    statistics = layer_statistics(world.store, geometry, distances=world.distances).layers
+    votes = statistics[statistics["statistic"] == "knn_r2"]
+    assert np.isfinite(votes["value"]).all()
+    assert votes["low"].isna().all()
+    why = find_shortages(y[:, None], groups=BLOCKS, unit="block")["intervals"]
+    assert why == ("There are no intervals: they leave out one block at a time, and then all targets left are equal.")
+    once = measured(world, np.where(np.arange(len(BLOCKS)) == 5, 1.0, 0.0))
+    table = smoothness_by_density(once, world.distances)
+    assert np.isfinite(table.loc[table["share"] == 1, "smoothness"]).all()
+    assert table["share"].unique().tolist() == [1.0]  # draws of a part lack the one that differs

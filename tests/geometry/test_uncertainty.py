@@ -146,3 +146,21 @@ def test_a_ratio_covers_at_its_level() -> None:
         _, low, high = jackknife.ratio([loss.mean()], [gain.mean()], *without)
         covered += low <= 0.2 <= high
     assert 276 <= covered <= 295
+
+
+@pytest.mark.parametrize("members", [2, 3, 6])
+def test_a_mean_over_nodes_of_few_parts_has_their_degrees_of_freedom(members: int) -> None:
+    """A class that few of 20 people perform: no effect is found in at most 5% of draws, and not much more seldom."""
+    rng, draws = np.random.default_rng(members), 800
+    parts = np.repeat(np.arange(20), 4)
+    jackknife, nodes = Jackknife(parts), parts < members
+    found = [jackknife.mean(rng.normal(size=20)[parts], nodes=nodes) for _ in range(draws)]
+    assert {each.df for each in found} == {members - 1}
+    wrong = np.mean([each.low > 0 or each.high < 0 for each in found])
+    assert 0.01 < wrong < 0.05 + 3 * np.sqrt(0.05 * 0.95 / draws)
+
+
+def test_a_mean_over_nodes_of_one_part_has_no_interval() -> None:
+    found = Jackknife(np.repeat(np.arange(5), 2)).mean(np.arange(10.0), nodes=np.array([0, 1]))
+    assert found.value == 0.5
+    assert np.isnan([found.low, found.high]).all()

@@ -261,3 +261,26 @@ def test_no_fit_sees_who_chooses_or_tests() -> None:
     assert len(plan["fits"]) == 5 * (5 + 2)
     assert all(fit["seed"] == fit["number"] for fit in plan["fits"])
     assert plan_fits(planted_source(), None, [7, 9], sources=3)["sources"] == 2
+
+
+def of_sources(effects: list[float], sources: int) -> TransferResult:
+    """Two methods whose fits differ by so much of 1,000 recordings; nothing else differs."""
+    count, rows = 1000, []
+    for number, effect in enumerate(effects):
+        for frozen, right in ((0, 500), (2, 500 + round(count * effect))):
+            rows.append(pd.DataFrame({
+                "method": "frozen", "frozen": frozen, "number": number, "node": np.arange(count),
+                "correct": np.random.default_rng(0).permutation(count) < right,
+            }))  # fmt: skip
+    nothing = pd.DataFrame()
+    settings = {"parts": (np.arange(count) % 20).tolist(), "confidence": 0.95, "sources": sources, "frozen": [0, 2]}
+    return TransferResult(nothing, nothing, pd.concat(rows), nothing, nothing, settings)
+
+
+def test_fits_of_one_source_are_alike() -> None:
+    """Six fits of two source networks whose effects are +2 and -2 points: two values, not six."""
+    alike = of_sources([0.02, -0.02] * 3, 2).difference(("frozen", 2), ("frozen", 0))
+    apart = of_sources([0.02, -0.02] * 3, 6).difference(("frozen", 2), ("frozen", 0))
+    assert alike["value"] == pytest.approx(0)
+    assert alike["se"] >= 0.02 > 0.01 > apart["se"]
+    assert alike["high"] > 5 * apart["high"]

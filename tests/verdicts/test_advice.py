@@ -67,3 +67,13 @@ def test_advice_without_seeds_takes_no_chance() -> None:
 def test_advice_of_nothing(table: pd.DataFrame, smoothness: Any, words: str) -> None:
     with pytest.raises(StudyError, match=words):
         advise_frozen(table, smoothness=smoothness)
+
+
+def test_blocks_beyond_those_tried_are_not_said_to_be_frozen() -> None:
+    """A table that says nothing of the network's depth, where the most that was tried is as good as the best."""
+    table = fits({0: [0.9, 0.9], 3: [0.9, 0.9], 6: [0.9, 0.9]})
+    assert advise_frozen(table).sentence == "Freeze the first 6 blocks, the most that was tried."
+    assert advise_frozen(table, smoothness=[0.5] * 11).sentence == "Freeze the first 6 of 10 blocks."
+    assert advise_frozen(table, smoothness=[0.5] * 7).sentence == "Freeze all 6 blocks: train the classifier alone."
+    less = fits({0: [0.9, 0.9], 3: [0.9, 0.9], 6: [0.1, 0.1]})
+    assert advise_frozen(less).sentence == "Freeze the first 3 blocks."

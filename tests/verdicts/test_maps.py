@@ -183,3 +183,49 @@ def test_relevance_by_body_part_names_limbs_and_direction() -> None:
     assert "no part's share changes by 5 points" in describe_relevance(flat)
     assert "names no body parts" in describe_relevance(flat.iloc[:0])
     assert "cannot be compared" in describe_relevance(flat[flat["index"] == 1])
+
+
+def test_a_layer_without_maps_is_not_the_one_with_the_largest_correlation() -> None:
+    """All maps of layer 2 are without relevance once all weights are random."""
+    made = evaluation()
+    random = made.random.copy()
+    random.loc[(random["index"] == 2) & (random["step"] == 2), ["correlation", "low", "high"]] = np.nan
+    (found,) = [f for f in judge_maps(replace(made, random=random)) if "random, no" in f.question]
+    assert "The largest absolute rank correlation is at layer 1: 0.10 (0.00 to 0.20)" in found.text
+    assert found.tests[0].question == "maps of layer 1 are lost"
+
+
+def test_the_layer_that_is_shown_is_one_that_decides() -> None:
+    """Layer 1 is kept for certain; layer 2 has a larger correlation and is not decided."""
+    made = evaluation()
+    random, end = made.random.copy(), made.random["step"] == 2
+    random.loc[end & (random["index"] == 1), ["correlation", "low", "high"]] = [0.55, 0.52, 0.58]
+    random.loc[end & (random["index"] == 2), ["correlation", "low", "high"]] = [0.60, 0.40, 0.80]
+    (found,) = [f for f in judge_maps(replace(made, random=random)) if "random, no" in f.question]
+    assert found.holds is False
+    assert (found.tests[0].question, found.tests[0].low) == ("maps of layer 1 are lost", 0.52)
+
+
+def limbs(
+    early: dict[str, float], late: dict[str, float], even: float, layers: tuple[int, ...] = (1, 2)
+) -> pd.DataFrame:
+    rows = [
+        {"index": index, "limb": limb, "share": share, "even": even}
+        for place, index in enumerate(layers)
+        for limb, share in (early if place < len(layers) / 2 else late).items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_joints_of_no_body_part_count_as_one_more_part() -> None:
+    """Twenty joints, of which two are named parts: an even share on both leaves 90% elsewhere."""
+    table = limbs({"a": 0.5, "b": 0.5}, {"a": 0.05, "b": 0.05}, 0.05)
+    assert "Late maps are less uneven than early ones: 0% and 90% of the relevance" in describe_relevance(table)
+
+
+def test_layers_are_named_by_their_own_numbers() -> None:
+    parts = {"a": 0.4, "b": 0.6}
+    said = describe_relevance(limbs(parts, parts, 0.5, (2, 4, 6, 8, 9, 10)))
+    assert "the early layers (2 to 4)" in said
+    assert "the late layers (9 to 10)" in said
+    assert "the first layer (4)" in describe_relevance(limbs(parts, parts, 0.5, (4, 7, 10)))

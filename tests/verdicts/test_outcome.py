@@ -19,6 +19,7 @@ from stgcnlib.verdicts.outcome import (
     directed_span,
     estimate,
     interval,
+    left_out,
     moves,
 )
 
@@ -90,3 +91,10 @@ def test_a_change_is_said_with_its_direction() -> None:
         "falls by 0.00",
     ]
     assert [moves(value, ".0%", LOSSES) for value in (0.04, -0.03)] == ["a loss of 4%", "a gain of 3%"]
+
+
+def test_more_subjects_than_parts_are_left_out_in_groups() -> None:
+    assert left_out(4, "subject", 4) == "leaving out one of 4 subjects at a time, with graphs made anew"
+    assert left_out(20, "subject", 53) == (
+        "leaving out one of 20 random groups of the 53 subjects at a time, with graphs made anew"
+    )

@@ -209,6 +209,7 @@ def measure_sensitivity(
 
     return sensitivity(
         activations, nodes.labels, groups=grouping.groups, resample=grouping.resample, k=k.k, other_k=chosen.pop("k"),
-        dtw=own, distances=kept, sigma=settings.graph.sigma, permutations=settings.geometry.permutations,
+        dtw=own, distances=kept, sigma=settings.graph.sigma, solver=settings.graph.solver,
+        permutations=settings.geometry.permutations,
         confidence=settings.geometry.confidence, seed=settings.seed, **chosen,
     )  # fmt: skip

@@ -153,7 +153,8 @@ GEOMETRY = (
     Artefact("sensitivity", geometry.measure_sensitivity, columns.SENSITIVITY,
              needs={"activations": "activations/trained", "nodes": "nodes", "grouping": "grouping", "k": "graph-k",
                     "distances": "distances/trained/*", "others": "variants/*/*"},
-             settings=("sensitivity", "dtw", "graph.sigma", "geometry.permutations", "geometry.confidence", "seed"),
+             settings=("sensitivity", "dtw", "graph.sigma", "graph.solver", "geometry.permutations",
+                       "geometry.confidence", "seed"),
              section="sensitivity", tables={"sensitivity": ""}),
 )
 
