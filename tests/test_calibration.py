@@ -116,3 +116,17 @@ def test_what_cannot_be_calibrated_is_refused() -> None:
 
     with pytest.raises(StudyError, match=r"Pooled: batch norm saw a single value .*\(1 were given\)"):
         calibrate_batch_norm(Pooled(), recordings(1))
+
+
+@pytest.mark.parametrize("family", ["agcn", "ctr-gcn"])
+def test_statistics_of_people_who_are_there_are_calibrated_where_a_network_is_for_more(family: str) -> None:
+    data = recordings()
+    network = load_network(family, layout="kinect-v1", classes=2, width=8, depth=2, people=2)
+    norm = network.data_bn
+    before = norm.running_mean.clone()
+    calibrate_batch_norm(network, data)
+    own = slice(0, norm.features)
+    assert not torch.allclose(norm.running_mean[own], before[own])
+    mean = np.mean([each.reshape(-1, 20, 3).mean(axis=0) for each in data.coords], axis=0)
+    assert norm.running_mean[own].mean().item() == pytest.approx(mean.mean(), rel=0.5)
+    assert torch.equal(norm.running_mean[norm.features :], before[norm.features :])

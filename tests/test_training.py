@@ -97,8 +97,10 @@ def test_an_interrupted_fit_goes_on_to_the_same_end(
 
     handler = signal.getsignal(signal.SIGINT)
     monkeypatch.setattr(type(whole), "forward", interrupted)
+    stopped = small(dropout=0.2)
     with pytest.raises(KeyboardInterrupt):
-        fit(small(dropout=0.2), toy, checkpoint_dir=tmp_path / "kept", **settings)  # type: ignore[arg-type]
+        fit(stopped, toy, checkpoint_dir=tmp_path / "kept", **settings)  # type: ignore[arg-type]
+    assert same(stopped, small(dropout=0.2))  # so that the same call, with the same network, goes on
     monkeypatch.undo()
     assert signal.getsignal(signal.SIGINT) is handler
     assert [p.name for p in (tmp_path / "kept").iterdir()] == ["training.ckpt"]
@@ -120,6 +122,9 @@ def test_a_kept_training_is_not_mistaken_for_another(toy: SequenceSet, tmp_path:
         fit(small(), toy, epochs=1, learning_rate=0.1, checkpoint_dir=tmp_path)
     with pytest.raises(CheckpointError, match=r"network differ"):
         fit(small(width=8), toy, epochs=1, checkpoint_dir=tmp_path)
+    with pytest.raises(CheckpointError, match="starting weights differ"):
+        fit(load_network("st-gcn", layout="kinect-v1", classes=2, seed=2, width=4, depth=3), toy, epochs=1,
+            checkpoint_dir=tmp_path)  # fmt: skip
     file = tmp_path / "training.ckpt"
     file.write_bytes(file.read_bytes()[:500])
     with pytest.raises(CheckpointError, match="remove it to start anew"):
@@ -315,3 +320,17 @@ def test_confidence_of_planar_skeletons_is_left_alone() -> None:
     coords[..., 2] = 0.5
     for x, _ in batches(SequenceSet(coords, layout="openpose-18")):
         assert (x[:, 2] == 0.5).all()
+
+
+def test_batches_have_as_many_people_as_their_recordings() -> None:
+    rng = np.random.default_rng(0)
+    coords = [rng.normal(size=(2, 8, 20, 3)) if n % 3 == 0 else rng.normal(size=(8, 20, 3)) for n in range(20)]
+    data = SequenceSet(coords, labels=[n % 2 for n in range(20)], class_names=["a", "b"], layout="kinect-v1")
+    made = batches(data, batch_size=4, augment=None, frames=None, wanted=torch.arange(20))
+    found = [(x.shape[-1], members) for x, members in made]
+    assert len(found) == len(made) == 2 + 4
+    for people, members in found:
+        assert set(data.people_counts[members.numpy()].tolist()) == {people}
+    assert sorted(torch.cat([members for _, members in found]).tolist()) == list(range(20))
+    x, members = next((x, members) for x, members in made if x.shape[-1] == 1)
+    np.testing.assert_array_equal(x[0, ..., 0].permute(1, 2, 0).numpy(), data.coords[int(members[0])])

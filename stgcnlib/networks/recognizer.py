@@ -105,6 +105,11 @@ class PeopleNorm(nn.BatchNorm1d):
         used = slice(0, M * self.features)
         assert self.running_mean is not None
         assert self.running_var is not None
+        momentum = self.momentum
+        if self.training and self.num_batches_tracked is not None:
+            self.num_batches_tracked.add_(1)
+            if momentum is None:  # the plain mean of all batches, as in torch
+                momentum = 1.0 / float(self.num_batches_tracked)
         out = nn.functional.batch_norm(
             input.flatten(1, 2),
             self.running_mean[used],
@@ -112,7 +117,7 @@ class PeopleNorm(nn.BatchNorm1d):
             self.weight[used],
             self.bias[used],
             self.training,
-            self.momentum or 0.0,
+            momentum or 0.0,
             self.eps,
         )
         return out.view_as(input)

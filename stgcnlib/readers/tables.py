@@ -57,6 +57,7 @@ def find(entries: list[Path], source: Path, pattern: str | None) -> list[Path]:
         return files
     expression = _matcher(pattern)
     fitting = [file for file in files if expression.fullmatch(_path(file, source))]
+    _check_readings(fitting, source, pattern)
     if files and not fitting:
         shown = shorten((_path(file, source) for file in files), 3)
         raise SkeletonFormatError(
@@ -69,8 +70,30 @@ def _path(file: Path, source: Path) -> str:
     return (file.relative_to(source) if source.is_dir() else Path(file.name)).as_posix()
 
 
-def _matcher(pattern: str) -> re.Pattern[str]:
+def _check_readings(files: list[Path], source: Path, pattern: str) -> None:
+    """Refuse names that a pattern can read in two ways, as `sit_up_1` by ``{label}_{trial}``.
+
+    Raises:
+        SkeletonFormatError: naming the first such file and both readings.
+    """
+    short, long = _matcher(pattern), _matcher(pattern, greedy=True)
+    for file in files:
+        path = _path(file, source)
+        found, other = short.fullmatch(path), long.fullmatch(path)
+        assert found is not None
+        assert other is not None
+        if found.groupdict() != other.groupdict():
+            name = next(name for name, value in found.groupdict().items() if other[name] != value)
+            raise SkeletonFormatError(
+                f"{file}: fits the pattern {pattern!r} in two ways, with {name} {found[name]!r} or {other[name]!r}; "
+                "rename the files, or let folders separate them, as in {subject}/{label}/{trial}.csv"
+            )
+
+
+def _matcher(pattern: str, *, greedy: bool = False) -> re.Pattern[str]:
     """A regular expression for the end of a path, with a group for each field of a pattern.
+
+    Each field takes as little of a name as it can, or with `greedy` as much.
 
     Raises:
         SkeletonFormatError: if a field is there twice, or braces do not match.
@@ -85,7 +108,8 @@ def _matcher(pattern: str) -> re.Pattern[str]:
     text = ""
     for part in re.split(r"(\{\w+\}|\*)", pattern.strip("/")):
         field = FIELD.fullmatch(part)
-        text += f"(?P<{field[1]}>[^/]+?)" if field else "[^/]*" if part == "*" else re.escape(part)
+        own = "[^/]*" if part == "*" else re.escape(part)
+        text += f"(?P<{field[1]}>[^/]+{'' if greedy else '?'})" if field else own
     return re.compile(f"(?:.*/)?{text}", re.IGNORECASE)
 
 

@@ -48,12 +48,13 @@ class TrainingBatches:
     """Batches (N, C, T, V, M) of a SequenceSet with the wanted outputs of each, new ones in every epoch.
 
     Every recording is seen once per epoch. A network must not be fed padding (it would enter batch statistics and
-    pooling), so all recordings of a batch are resampled to one length: `frames`, or, for `None`, near their own.
+    pooling), so all recordings of a batch have as many people, M, as when they are evaluated and recorded, and are
+    resampled to one length: `frames`, or, for `None`, near their own.
     In the latter case a batch gathers recordings of similar length, and the network meets motion at the tempo at
     which it is evaluated and recorded.
 
     Args:
-        data: the training part; people missing in a recording are zeros.
+        data: the training part.
         batch_size: most recordings in a batch; batches of an epoch are made equally large.
         frames: frames of every batch, or `None`.
         augment: how to vary recordings, or `None` to feed them whole and as they are.
@@ -84,11 +85,16 @@ class TrainingBatches:
         self._flat = torch.from_numpy(flat)
         self._starts = torch.from_numpy(starts)
         self._lengths = torch.from_numpy(lengths)
+        self._people = torch.from_numpy(data.people_counts.astype(np.int64))
+        self._kinds = torch.unique(self._people).tolist()
         self._wanted = torch.from_numpy(data.labels) if wanted is None else wanted
 
     def __len__(self) -> int:
         """Batches in an epoch."""
-        return math.ceil(len(self._wanted) / self.batch_size)
+        return sum(self._batches(int((self._people == M).sum())) for M in self._kinds)
+
+    def _batches(self, count: int) -> int:
+        return math.ceil(count / self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Batches of the current `epoch` and what is wanted of them: the same whenever that epoch is asked for."""
@@ -103,7 +109,10 @@ class TrainingBatches:
             # Sorted by a noisy length, so that batches are alike in length but never the same twice.
             noise = LENGTH_SHUFFLE * torch.randn(count, generator=generator)
             order = torch.argsort(torch.log(self._lengths.float()) + noise)
-        batches = list(torch.tensor_split(order, len(self)))
+        batches: list[Tensor] = []
+        for M in self._kinds:
+            own = order[self._people[order] == M]
+            batches += torch.tensor_split(own, self._batches(len(own)))
         return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
 
     def _batch(self, members: Tensor, generator: torch.Generator) -> Tensor:
@@ -127,8 +136,8 @@ class TrainingBatches:
         before = at.long().minimum(last)
         after = (before + 1).minimum(last)
         share = (at - before)[..., None, None, None].clamp(0, 1)
-        start = self._starts[members][:, None]
-        return torch.lerp(self._flat[start + before], self._flat[start + after], share)
+        start, people = self._starts[members][:, None], int(self._people[members[0]])
+        return torch.lerp(self._flat[start + before, :people], self._flat[start + after, :people], share)
 
     def _vary(self, x: Tensor, how: Augmentation, generator: torch.Generator) -> Tensor:
         """Turned, scaled, mirrored and jittered copies of (N, T, M, V, C); absent people stay zero."""

@@ -6,8 +6,10 @@ of recordings that are cropped, resampled in time and slightly turned, near thei
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -102,7 +104,8 @@ def fit(
         seed: decides order, variation, dropout and validation part. Same seed, same weights, on CPUs of one kind;
             torch's own generator is left as it was.
         checkpoint_dir: folder in which the training is kept after every epoch. Called again with the same
-            arguments, an interrupted training goes on from there, to the same end.
+            arguments, and a network of the same starting weights, an interrupted training goes on from there, to the
+            same end; an interruption leaves the network with its starting weights.
         device: where to train, for example "cuda".
         precision: "bfloat16" multiplies in half precision (weights stay float32): twice as fast on processors that
             support it, much slower on others.
@@ -130,6 +133,7 @@ def fit(
         settings["loss"] = goal.loss
     shapes = [[key, list(value.shape)] for key, value in network.state_dict().items()]
     settings["network"] = fingerprint([type(network).__name__, shapes])
+    settings["starting weights"] = _weights_sum(network)
     validation = None
     if patience is not None:
         held = _validation_part(train, seed)
@@ -138,6 +142,7 @@ def fit(
     from stgcnlib.training.loop import Task, train_task  # lightning takes seconds to import
 
     wanted = {parameter: parameter.requires_grad for parameter in parameters}
+    start = None if checkpoint_dir is None else deepcopy(network.state_dict())
     try:
         for parameter in parameters:
             parameter.requires_grad_(False)
@@ -151,6 +156,10 @@ def fit(
         folder = None if checkpoint_dir is None else Path(checkpoint_dir)
         train_task(task, folder=folder, device=device, half=precision == "bfloat16", threads=threads,
                    progress=progress)  # fmt: skip
+    except BaseException:
+        if start is not None:  # so that the same call goes on, with the same network
+            network.load_state_dict(start)
+        raise
     finally:
         for parameter, flag in wanted.items():
             parameter.requires_grad_(flag)
@@ -303,3 +312,11 @@ def _validation_part(train: SequenceSet, seed: int) -> NDArray[np.bool_]:
             f"train: {len(train)} recordings are too few to take a validation part from; leave patience out"
         )
     return held
+
+
+def _weights_sum(network: nn.Module) -> str:
+    """A sum of all weights and buffers: a training that begins elsewhere is another one."""
+    total = hashlib.sha256()
+    for value in network.state_dict().values():
+        total.update(value.detach().cpu().reshape(-1).contiguous().view(torch.uint8).numpy().tobytes())
+    return total.hexdigest()[:16]

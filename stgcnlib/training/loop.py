@@ -197,7 +197,7 @@ def train_task(
             changed = [k for k, v in task.settings.items() if kept["stgcnlib"]["settings"].get(k) != v]
             raise CheckpointError(
                 f"{file}: belongs to another training ({', '.join(changed) or 'settings'} differ); "
-                "give another checkpoint_dir, or remove the file"
+                "give another checkpoint_dir, make the network anew as it was at the start, or remove the file"
             )
         if kept["epoch"] + 1 >= task.epochs or _stopped(kept["stgcnlib"], task.patience):
             task.on_load_checkpoint(kept)

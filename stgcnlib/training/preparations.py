@@ -28,6 +28,8 @@ GIVEN = "given"
 COLUMNS = ("preparation", "accuracy", "low", "high", "n", "chance", GIVEN)
 """Of the table of tried preparations."""
 STREAMS = (("bone",), ("motion",), ("bone", "motion"))
+KINETICS_STREAMS = (("kinetics-bone",), ("kinetics-motion",), ("kinetics-bone", "kinetics-motion"))
+"""Streams that follow a preparation for Kinetics-Skeleton alone."""
 NEAR, CLEAR, ENOUGH = 0.1, 0.4, 0.75  # accuracies, as shares of the way from chance to no error
 CONFIDENCE = 0.99
 RECORDINGS = 40
@@ -125,13 +127,15 @@ def _bases() -> Iterator[tuple[str, Prepare]]:
     yield preparation_name(), transforms.normalize
     yield preparation_name(centre="frame"), lambda data: transforms.normalize(data, per="frame")
     for name, prepare in PUBLISHED.items():
-        if (name,) not in STREAMS:
+        if (name,) not in (*STREAMS, *KINETICS_STREAMS):
             yield preparation_name(published=(name,)), prepare
 
 
 def _streams() -> Iterator[tuple[str, Prepare]]:
-    bases = [(name,) for name in PUBLISHED if (name,) not in STREAMS]
-    for names in [(*base, *stream) for base in [(), *bases] for stream in STREAMS]:
+    bases = [(name,) for name in PUBLISHED if (name,) not in (*STREAMS, *KINETICS_STREAMS)]
+    found = [(*base, *stream) for base in [(), *bases] for stream in STREAMS]
+    found += [(*base, *stream) for base in bases if base[0].startswith("kinetics") for stream in KINETICS_STREAMS]
+    for names in found:
         yield preparation_name(published=names), lambda data, names=names: transforms.published(data, *names)  # type: ignore[misc]
 
 

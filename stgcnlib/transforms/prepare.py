@@ -122,15 +122,15 @@ def scale(data: SequenceSet, *, by: Literal["trunk", "unit"] = "trunk") -> Seque
     Args:
         data: any recordings.
         by: "trunk", the main person's median distance between the ends of the spine (between the shoulders where
-            a layout names no spine; `unit` where it names neither); "unit", the largest absolute coordinate.
+            a layout names no spine; `unit` where it names neither), over the frames in which the person is there, and
+            both ends were found where there is a confidence; "unit", the largest absolute coordinate.
     """
     axes = data.layout.dimensions or data.channels
     ends = data.layout.spine or data.layout.shoulders
 
     def scaled(people: Array) -> Array:
         if by == "trunk" and ends is not None:
-            person = people[main_person(people), ..., :axes].astype(np.float64)
-            size = float(np.median(np.linalg.norm(person[:, ends[1]] - person[:, ends[0]], axis=-1)))
+            size = _median_length(people, ends, axes)
         else:
             size = float(np.abs(people[..., :axes]).max())
         if size < SMALL:
@@ -140,6 +140,19 @@ def scale(data: SequenceSet, *, by: Literal["trunk", "unit"] = "trunk") -> Seque
         return result
 
     return each_recording(data, scaled)
+
+
+def _median_length(people: Array, ends: tuple[int, int], axes: int) -> float:
+    """Median distance between two joints of the main person of (M, T, V, C), over the frames that show both."""
+    main = main_person(people)
+    person, there = people[main].astype(np.float64), present_frames(people)[main]
+    if person.shape[-1] > axes:
+        found = there & (person[:, ends, axes] > 0).all(axis=-1)
+        there = found if found.any() else there
+    if not there.any():
+        return 0.0
+    lines = person[there][:, ends[1], :axes] - person[there][:, ends[0], :axes]
+    return float(np.median(np.linalg.norm(lines, axis=-1)))
 
 
 def standardize(data: SequenceSet, *, like: SequenceSet | None = None) -> SequenceSet:

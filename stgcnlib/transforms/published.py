@@ -7,6 +7,7 @@ your own, `stgcnlib.transforms.normalize` is the better choice. Networks and the
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -38,6 +39,9 @@ LEAST_PIXELS = 10  # extent up to which PYSKL leaves 2-D joints alone
 SPINE, SHOULDERS = (0, 1), (4, 8)  # NTU's hip to mid-spine, and left to right shoulder
 # The published bones of OpenPose-18 go out from the nose; the layout's (ST-GCN's graph) from the neck.
 BONE_ROOTS: Mapping[str, int] = {"openpose-18": 0}
+# In PYSKL's and MMAction2's bones the hips hang from the nose; in the layout's graph from the shoulders.
+BONE_PARENTS: Mapping[str, Mapping[int, int]] = {"coco-17": {11: 0, 12: 0}}
+Confidence = Literal["mean", "difference"]
 
 
 def ntu_normalize(data: SequenceSet, *, frames: int = 300, people: int = 2) -> SequenceSet:
@@ -101,16 +105,23 @@ def kinetics_normalize_up(data: SequenceSet, *, frames: int = 300, people: int =
     return _kinetics(data, "kinetics_normalize_up", frames, people, up=-1.0)
 
 
-def pyskl_normalize_3d(data: SequenceSet) -> SequenceSet:
+def pyskl_normalize_3d(data: SequenceSet, *, people: int = 2) -> SequenceSet:
     """PYSKL's `PreNormalize3D` (Duan et al., ACM MM 2022), which MMAction2 shares, on NTU RGB+D: ST-GCN++ and others.
 
     Of two people the one who is there longer comes first, and frames without that one are dropped. All is centred on
-    that person's mid-spine in the first frame and turned as by `ntu_normalize`. Sizes and people stay as they are.
+    that person's mid-spine in the first frame and turned as by `ntu_normalize`. Sizes stay as they are. Then the first
+    `people` are kept, and those who are missing are zeros, as `FormatGCNInput` does: the published heads average over
+    them too.
+
+    Args:
+        data: recordings of layout "ntu-rgb+d".
+        people: M of all recordings.
 
     Raises:
-        SequenceError: if the layout is not "ntu-rgb+d".
+        SequenceError: if the layout is not "ntu-rgb+d", or `people` is below 1.
     """
     _expect_ntu(data, "pyskl_normalize_3d")
+    _expect_positive("pyskl_normalize_3d", 1, people)
 
     def prepared(coords: Array64, i: int) -> Array64:
         there: NDArray[np.bool_] = np.any(~np.isclose(coords, 0), axis=(2, 3))
@@ -118,15 +129,22 @@ def pyskl_normalize_3d(data: SequenceSet) -> SequenceSet:
             coords, there = coords[::-1], there[::-1]
         coords = coords[:, there[0]] if there[0].any() else coords
         tracked = (coords != 0).any(axis=-1, keepdims=True)
-        return _upright((coords - coords[0, 0, 1]) * tracked)
+        return _with_people(_upright((coords - coords[0, 0, 1]) * tracked), people)
 
     return _each(data, prepared)
 
 
 def pyskl_normalize_2d(
-    data: SequenceSet, *, image: tuple[int, int] | Literal["auto", "recorded"] = "auto", threshold: float = 0.01
+    data: SequenceSet,
+    *,
+    image: tuple[int, int] | Literal["auto", "recorded"] = "auto",
+    threshold: float = 0.01,
+    people: int = 2,
 ) -> SequenceSet:
     """PYSKL's `PreNormalize2D`: image coordinates to -1 … 1; joints of low confidence to 0.
+
+    MMAction2's networks of the same names expect the extent of the picture: ``image="recorded", threshold=0.0``, which
+    is "mmaction2-2d" among `PUBLISHED`.
 
     Args:
         data: 2-D recordings, x and y in pixels and the confidence, if there is one, as third channel.
@@ -134,15 +152,19 @@ def pyskl_normalize_2d(
             the groups "image height" and "image width" that an annotation file gave; "auto" the extent of the joints
             of the recording (one of at most 10 pixels in x or y is left alone).
         threshold: confidence up to which a joint counts as not found.
+        people: M of all recordings: the first ones are kept, those who are missing are zeros, as in
+            `pyskl_normalize_3d`.
 
     Raises:
-        SequenceError: if the layout is 3-D, sizes are missing or not positive, or nothing passes `threshold`.
+        SequenceError: if the layout is 3-D, sizes are missing or not positive, nothing passes `threshold`, or `people`
+            is below 1.
     """
     if data.layout.dimensions != 2 or data.channels not in (2, 3):
         raise SequenceError(
             f"pyskl_normalize_2d: layout {data.layout.name!r} with {data.channels} channels is not 2-D; "
             "use pyskl_normalize_3d or normalize"
         )
+    _expect_positive("pyskl_normalize_2d", 1, people)
     sizes = _image_sizes(data, image)
 
     def prepared(coords: Array64, i: int) -> Array64:
@@ -160,7 +182,7 @@ def pyskl_normalize_2d(
             half = sizes[i] / 2
             result[..., :2] = (coords[..., :2] - half) / half
         result[~found, :2] = 0
-        return result
+        return _with_people(result, people)
 
     return _each(data, prepared)
 
@@ -186,12 +208,17 @@ def pad_with_zeros(data: SequenceSet, *, frames: int = 288, people: int = 2) -> 
     return _each(data, padded)
 
 
-def bone_stream(data: SequenceSet) -> SequenceSet:
+def bone_stream(data: SequenceSet, *, confidence: Confidence = "mean") -> SequenceSet:
     """Every joint minus its parent along the layout's bones; 0 at the root (2s-AGCN's bone stream).
 
     The root is the joint without a parent in `layout.bones`; for "openpose-18" it is the nose, as in the published
-    code. A confidence channel becomes the mean of both ends, as PYSKL has it. Joints stay in their places, so the
-    bone of joint v is entry v.
+    code, and for "coco-17" the hips' parent is the nose. Joints stay in their places, so the bone of joint v is
+    entry v.
+
+    Args:
+        data: recordings of one layout.
+        confidence: what becomes of a confidence channel: the "mean" of both ends, as PYSKL and MMAction2 have it, or
+            their "difference" like any other channel, as 2s-AGCN has it on Kinetics-Skeleton.
 
     Raises:
         SequenceError: if the layout's bones are no tree.
@@ -201,16 +228,20 @@ def bone_stream(data: SequenceSet) -> SequenceSet:
 
     def bones(coords: Array64, i: int) -> Array64:
         result = coords - coords[..., parents, :]
-        result[..., axes:] = (coords + coords[..., parents, :])[..., axes:] / 2
+        if confidence == "mean":
+            result[..., axes:] = (coords + coords[..., parents, :])[..., axes:] / 2
         return result
 
     return _each(data, bones)
 
 
-def motion_stream(data: SequenceSet) -> SequenceSet:
+def motion_stream(data: SequenceSet, *, confidence: Confidence = "mean") -> SequenceSet:
     """Every frame's difference to the next, 0 in the last (2s-AGCN's motion stream); also of a bone stream.
 
-    A confidence channel becomes the mean of both frames, as PYSKL has it.
+    Args:
+        data: recordings of one layout.
+        confidence: what becomes of a confidence channel: the "mean" of both frames, as PYSKL and MMAction2 have it, or
+            their "difference", as 2s-AGCN has it on Kinetics-Skeleton.
 
     Raises:
         SequenceError: if nothing moves in a recording (one frame, say): there would be nobody left in it.
@@ -222,7 +253,8 @@ def motion_stream(data: SequenceSet) -> SequenceSet:
         result[:, :-1] = np.diff(coords, axis=1)
         if not result[..., :axes].any():
             raise SequenceError(f"motion_stream: nothing moves in {data.names[i]}; leave the recording out")
-        result[:, :-1, :, axes:] = (coords[:, :-1, :, axes:] + coords[:, 1:, :, axes:]) / 2
+        if confidence == "mean":
+            result[:, :-1, :, axes:] = (coords[:, :-1, :, axes:] + coords[:, 1:, :, axes:]) / 2
         return result
 
     return _each(data, motion)
@@ -235,8 +267,11 @@ PUBLISHED: Mapping[str, Callable[[SequenceSet], SequenceSet]] = {
     "efficientgcn": pad_with_zeros,
     "pyskl-3d": pyskl_normalize_3d,
     "pyskl-2d": pyskl_normalize_2d,
+    "mmaction2-2d": partial(pyskl_normalize_2d, image="recorded", threshold=0.0),
     "bone": bone_stream,
     "motion": motion_stream,
+    "kinetics-bone": partial(bone_stream, confidence="difference"),
+    "kinetics-motion": partial(motion_stream, confidence="difference"),
 }
 
 
@@ -287,6 +322,11 @@ def _each(data: SequenceSet, change: Callable[[Array64, int], Array64]) -> Seque
         people = change(data.people(i).astype(np.float64), i).astype(np.float32)
         coords.append(people[0] if original.ndim == 3 and len(people) == 1 else people)
     return data.with_coords(coords)
+
+
+def _with_people(coords: Array64, people: int) -> Array64:
+    """The first so many people of (M, T, V, C), followed by zeros where there are fewer."""
+    return np.pad(coords[:people], [(0, max(0, people - len(coords))), (0, 0), (0, 0), (0, 0)])
 
 
 def _expect_ntu(data: SequenceSet, who: str) -> None:
@@ -348,7 +388,10 @@ def _parents(layout: SkeletonLayout) -> NDArray[np.int64]:
     while True:  # the bones between the new root and the layout's own change direction
         parents[joint], previous, joint = previous, joint, int(parents[joint])
         if joint == previous:
-            return parents
+            break
+    for child, parent in BONE_PARENTS.get(layout.name, {}).items():
+        parents[child] = parent
+    return parents
 
 
 def _image_sizes(data: SequenceSet, image: tuple[int, int] | Literal["auto", "recorded"]) -> NDArray[np.float64] | None:

@@ -212,3 +212,13 @@ def test_damaged_tables(tmp_path: Path, rng: np.random.Generator) -> None:
         except StgcnlibError as error:
             assert str(file) in str(error)  # noqa: PT017
         assert data is None or np.isfinite(data.coords[0]).all()
+
+
+def test_a_name_that_a_pattern_reads_in_two_ways_is_refused(tmp_path: Path) -> None:
+    """`sit_up_1` and `sit_down_1` would both be recordings of the class `sit`."""
+    for name in ("stand_1", "sit_up_1", "sit_down_1"):
+        np.savetxt(tmp_path / f"{name}.csv", np.ones((5, 8)), delimiter=",")
+    two = r"sit_down_1\.csv: fits the pattern .* in two ways, with label 'sit' or 'sit_down'; rename the files"
+    with pytest.raises(SkeletonFormatError, match=two):
+        read(tmp_path, layout=MOUSE, pattern="{label}_{trial}.csv")
+    assert len(read(tmp_path, layout=MOUSE, pattern="{label}_1.csv")) == 3

@@ -446,3 +446,19 @@ def test_subsample_keeps_every_so_manieth_frame(small_set: SequenceSet, step: in
 def test_subsample_by_nothing(small_set: SequenceSet) -> None:
     with pytest.raises(SequenceError, match="step is 0"):
         transforms.subsample(small_set, 0)
+
+
+def test_the_scale_is_that_of_frames_that_show_the_person() -> None:
+    """Found in 45 of 100 frames; elsewhere zeros, or with one end of the trunk lost."""
+    openpose = layout("openpose-25")
+    coords = np.zeros((100, 25, 3), dtype=np.float32)
+    pose = np.random.default_rng(0).uniform(50, 300, (25, 2))
+    first, last = openpose.spine
+    pose[first], pose[last] = (100, 300), (100, 180)
+    coords[:60, :, :2], coords[:60, :, 2] = pose, 0.9
+    coords[:15, last] = 0
+    result = transforms.scale(SequenceSet([coords], layout="openpose-25")).coords[0]
+    np.testing.assert_allclose(result[20, first, :2] - result[20, last, :2], [0, 1], atol=1e-6)
+    nowhere = np.zeros((4, 25, 3), dtype=np.float32)
+    nowhere[0, 3] = 1  # somebody is there, but no trunk
+    np.testing.assert_array_equal(transforms.scale(SequenceSet([nowhere], layout="openpose-25")).coords[0], nowhere)

@@ -162,7 +162,51 @@ def test_pyskl_3d_longer_person_first_and_frames_without_dropped() -> None:
     assert np.abs(result[0, 0, 1]).max() < 1e-6
     assert not result[1, 2:].any()
     single = transforms.pyskl_normalize_3d(SequenceSet([people[1]])).coords[0]
-    np.testing.assert_allclose(single, result[0], atol=1e-6)
+    np.testing.assert_allclose(single[0], result[0], atol=1e-6)
+    assert not single[1].any()
+    assert single.shape == (2, 9, 25, 3)
+
+
+@pytest.mark.parametrize("there", [1, 2, 3])
+def test_pyskl_keeps_two_people_and_fills_with_zeros(there: int) -> None:
+    """As `FormatGCNInput(num_person=2)`: the head of those networks averages over both."""
+    rng = np.random.default_rng(there)
+    flat = np.concatenate([rng.uniform(50, 300, (there, 6, 17, 2)), np.ones((there, 6, 17, 1))], axis=-1)
+    for coords, prepare, layout in (
+        (rng.normal(size=(there, 6, 25, 3)), transforms.pyskl_normalize_3d, "ntu-rgb+d"),
+        (flat, transforms.pyskl_normalize_2d, "coco-17"),
+    ):
+        data = SequenceSet([coords], layout=layout)
+        result, all_three = prepare(data).coords[0], prepare(data, people=3).coords[0]
+        assert (len(result), len(all_three)) == (2, 3)
+        np.testing.assert_array_equal(result, all_three[:2])
+        assert all(person.any() == (place < there) for place, person in enumerate(all_three))
+    with pytest.raises(SequenceError, match="people=0"):
+        transforms.pyskl_normalize_2d(flat_set(), people=0)
+
+
+def test_mmaction2_takes_the_size_of_the_picture() -> None:
+    data = flat_set()
+    expected = transforms.pyskl_normalize_2d(data, image=(100, 400), threshold=0.0).coords[0]
+    np.testing.assert_array_equal(transforms.published(data, "mmaction2-2d").coords[0], expected)
+
+
+def test_bones_of_coco_hang_the_hips_from_the_nose() -> None:
+    data = SequenceSet([np.random.default_rng(0).normal(size=(4, 17, 3))], layout="coco-17")
+    coords, bones = data.coords[0], transforms.bone_stream(data).coords[0]
+    for hip in (11, 12):
+        np.testing.assert_allclose(bones[:, hip, :2], coords[:, hip, :2] - coords[:, 0, :2], atol=1e-6)
+    np.testing.assert_allclose(bones[:, 13, :2], coords[:, 13, :2] - coords[:, 11, :2], atol=1e-6)
+
+
+def test_kinetics_streams_subtract_the_confidence_too() -> None:
+    data = SequenceSet([np.random.default_rng(0).uniform(0.1, 1, size=(4, 18, 3))], layout="openpose-18")
+    coords = data.coords[0]
+    bones = transforms.published(data, "kinetics-bone").coords[0]
+    np.testing.assert_allclose(bones[:, 4], coords[:, 4] - coords[:, 3], atol=1e-6)
+    np.testing.assert_array_equal(bones[..., :2], transforms.bone_stream(data).coords[0][..., :2])
+    motion = transforms.published(data, "kinetics-motion").coords[0]
+    np.testing.assert_allclose(motion[:-1], np.diff(coords, axis=0), atol=1e-6)
 
 
 def flat_set(*, channels: int = 3) -> SequenceSet:
