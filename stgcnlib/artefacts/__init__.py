@@ -12,7 +12,7 @@ from stgcnlib.artefacts.onlooker import Onlooker
 from stgcnlib.artefacts.reading import check_arrays, npz_shapes, plain_text, read_arrays, read_described, read_table
 from stgcnlib.artefacts.schedule import Event, make_all
 from stgcnlib.artefacts.store import Store
-from stgcnlib.artefacts.sums import MANIFEST, Sums, checked, checked_names, names_in, read_manifest
+from stgcnlib.artefacts.sums import MANIFEST, Sums, checked, checked_names, manifest_state, names_in, read_manifest
 from stgcnlib.artefacts.tasks import Tasks
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "checked",
     "checked_names",
     "make_all",
+    "manifest_state",
     "names_in",
     "npz_shapes",
     "plain_text",
