@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -267,6 +268,17 @@ def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
             run(output, write_line(tmp_path / "notebooks"))
     finally:
         os.close(handle)
+
+
+def test_who_only_looks_neither_looks_like_a_run_nor_has_one_refused(tmp_path: Path) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    handle = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_SH)  # as `in_use` of another process does for a moment
+    assert not in_use(tmp_path)
+    threading.Timer(0.1, os.close, (handle,)).start()
+    with alone(tmp_path):
+        assert in_use(tmp_path)
+    assert not in_use(tmp_path)
 
 
 def test_a_folder_that_cannot_be_locked_is_used_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
