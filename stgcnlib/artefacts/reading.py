@@ -209,7 +209,7 @@ def read_described(path: str | os.PathLike[str], form: str, **fields: type) -> d
 
 
 def is_described(folder: Path, *, form: str) -> bool:
-    """Whether the ``manifest.json`` of a folder says that the folder is of this form, damaged or whole."""
+    """Whether the ``manifest.json`` of a `folder` says that its "format" is `form`, be it damaged or whole."""
     try:
         content = read_json_file(folder / "manifest.json")
     except (OSError, ValueError):

@@ -163,7 +163,7 @@ def manifest_of(path: Path) -> Path:
 
 
 def manifest_state(path: Path) -> list[int] | None:
-    """The state of the manifest of what lies at a path; `None` where there is none."""
+    """The state of the manifest of what lies at a `path`; `None` where there is none."""
     try:
         return file_state(manifest_of(path))
     except OSError:

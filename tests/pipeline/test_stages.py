@@ -380,7 +380,8 @@ def test_a_folder_that_a_run_left_at_once_or_that_holds_other_files_is_accepted(
         output = tmp_path / str(number)
         (output / name).parent.mkdir(parents=True)
         (output / name).write_text(text)
-        (output / "index.html").write_text("") if number < 4 else None
+        if number < 4:  # it is a run's
+            (output / "index.html").write_text("")
         check_study_folder(output)
 
 
