@@ -112,7 +112,7 @@ def test_study_files(
 
 
 def report(home: Path, *, finished: bool = False) -> Path:
-    """A folder as a failed run leaves it, or a finished one, with a small page and all files that pages are made from."""
+    """A folder as a failed or finished run leaves it, with a small page and all files that pages are made from."""
     cells = [
         new_markdown_cell("# Title\nWhat it shows. $x^2$ <b>bold</b>"),
         new_code_cell(
