@@ -15,7 +15,7 @@ import re
 import shutil
 import stat
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
@@ -66,19 +66,27 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_folder(path: str | os.PathLike[str], *, ours: Callable[[Path], bool]) -> Iterator[Path]:
     """A temporary folder beside `path` that takes its place on success; an old one is replaced.
 
+    Args:
+        path: where the folder is to lie. Of a link, the folder that it leads to is replaced.
+        ours: whether a folder with something in it was written by the caller; any other is refused.
+
     Raises:
-        OutputError: if nothing can be written there, or the disk is full.
+        OutputError: if nothing can be written there, the disk is full, or something else lies there.
     """
     target = Path(path)
+    if target.is_symlink():
+        target = target.resolve()
+    _refuse_others(target, ours)
     temporary, held = _beside(target, folder=True)
     try:
         with writing(target, only_room=True):
             yield temporary
         with writing(target):
             temporary.chmod(0o755)
+            _refuse_others(target, ours)
             if target.exists():
                 kept, old = hold(target), aside(target)
                 target.rename(old)
@@ -90,6 +98,16 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         release(held)
+
+
+def _refuse_others(target: Path, ours: Callable[[Path], bool]) -> None:
+    """Refuse to replace what the caller has not written: a file, or a folder that holds something else."""
+    with writing(target):
+        if target.is_dir():
+            if any(target.iterdir()) and not ours(target):
+                raise OutputError(f"{target}: holds other files, so it is not replaced; give another path or remove it")
+        elif target.exists():
+            raise OutputError(f"{target}: is a file, and a folder is to lie there; give another path or remove it")
 
 
 _cleared: set[Path] = set()

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ from stgcnlib.files import (
     write_json,
     write_text,
 )
+from stgcnlib.temporary import remove_left
 
 
 def names(folder: Path) -> list[str]:
@@ -58,13 +60,16 @@ def test_file_appears_whole_or_not_at_all(tmp_path: Path, before: str | None) ->
 
 @pytest.mark.parametrize("before", [None, "old"])
 def test_folder_appears_whole_or_not_at_all(tmp_path: Path, before: str | None) -> None:
+    def ours(folder: Path) -> bool:
+        return (folder / "old").exists()
+
     target = tmp_path / "store"
     if before is not None:
         target.mkdir()
         (target / before).write_text(before)
 
     def interrupted() -> None:
-        with atomic_folder(target) as temporary:
+        with atomic_folder(target, ours=ours) as temporary:
             (temporary / "half").write_text("half")
             raise ValueError("stop")
 
@@ -72,10 +77,43 @@ def test_folder_appears_whole_or_not_at_all(tmp_path: Path, before: str | None) 
         interrupted()
     assert names(tmp_path) == ([] if before is None else ["store"])
     assert before is None or names(target) == [before]
-    with atomic_folder(target) as temporary:
+    with atomic_folder(target, ours=ours) as temporary:
         (temporary / "new").write_text("new")
     assert names(tmp_path) == ["store"]
     assert names(target) == ["new"]
+
+
+def replace_folder(target: Path, meanwhile: Callable[[], object] = lambda: None) -> None:
+    with atomic_folder(target, ours=lambda folder: (folder / "mark").exists()) as temporary:
+        (temporary / "mark").write_text("new")
+        meanwhile()
+
+
+def test_a_folder_takes_the_place_of_an_empty_one_and_of_its_like_only(tmp_path: Path) -> None:
+    """Also what a user has put there while the folder was written stays."""
+    thesis, notes = tmp_path / "thesis", tmp_path / "notes.txt"
+    thesis.mkdir()
+    replace_folder(thesis)
+    replace_folder(thesis)
+    (thesis / "mark").rename(thesis / "chapter.tex")
+    notes.write_text("mine")
+    for target, said in ((thesis, "holds other files"), (notes, "is a file")):
+        with pytest.raises(OutputError, match=rf"{target.name}: {said}.*; give another path or remove it$"):
+            replace_folder(target)
+    with pytest.raises(OutputError, match="is a file"):
+        replace_folder(tmp_path / "late", lambda: (tmp_path / "late").write_text("mine"))
+    remove_left(tmp_path)
+    assert names(tmp_path) == ["late", "notes.txt", "thesis"]
+    assert (thesis / "chapter.tex").read_text() == "new"
+    assert notes.read_text() == (tmp_path / "late").read_text() == "mine"
+
+
+def test_of_a_link_the_folder_that_it_leads_to_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "large-disk" / "result")
+    for _ in range(2):
+        replace_folder(tmp_path / "link")
+        assert (tmp_path / "link").is_symlink()
+        assert names(tmp_path / "large-disk") == ["result"]
 
 
 def test_a_killed_writer_leaves_the_old_file(tmp_path: Path) -> None:
@@ -134,7 +172,7 @@ def test_a_file_where_a_folder_should_be(tmp_path: Path) -> None:
     for write in (
         make_folder,
         lambda path: write_text(path / "a.txt", "x"),
-        lambda path: atomic_folder(path).__enter__(),
+        lambda path: atomic_folder(path, ours=Path.exists).__enter__(),
     ):
         for place in (tmp_path / "taken" / "below", tmp_path / "taken" / "far" / "below"):
             with pytest.raises(
@@ -167,7 +205,7 @@ def test_a_full_disk_is_one_line_and_other_errors_of_the_writer_stay(tmp_path: P
         with pytest.raises(kind) as caught, atomic_path(tmp_path / "a.txt"):
             raise OSError(number, os.strerror(number))
         assert isinstance(caught.value, OutputError) == (number == errno.ENOSPC)
-        with pytest.raises(kind), atomic_folder(tmp_path / "a"):
+        with pytest.raises(kind), atomic_folder(tmp_path / "a", ours=Path.exists):
             raise OSError(number, os.strerror(number))
     assert names(tmp_path) == []
 

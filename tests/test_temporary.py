@@ -21,7 +21,8 @@ WRITER = """
 import sys
 from stgcnlib.files import atomic_folder, atomic_path
 from stgcnlib.temporary import TemporaryFolder
-with atomic_path(sys.argv[1] + "/a.txt") as a, atomic_folder(sys.argv[1] + "/b") as b, TemporaryFolder() as c:
+home = sys.argv[1]
+with atomic_path(home + "/a.txt") as a, atomic_folder(home + "/b", ours=bool) as b, TemporaryFolder() as c:
     for file in (a, b / "half", c / "half"):
         file.write_text("half")
     print("written", flush=True)
@@ -72,7 +73,7 @@ def test_the_next_one_removes_what_a_killed_process_left(tmp_path: Path, monkeyp
 
 
 def test_what_lives_in_this_process_stays(tmp_path: Path) -> None:
-    with atomic_path(tmp_path / "a.txt") as file, atomic_folder(tmp_path / "b") as folder:
+    with atomic_path(tmp_path / "a.txt") as file, atomic_folder(tmp_path / "b", ours=Path.exists) as folder:
         remove_left(tmp_path)
         assert file.exists()
         assert folder.exists()
@@ -102,7 +103,7 @@ def test_one_that_is_being_replaced_is_not_put_back(tmp_path: Path, monkeypatch:
         return moved
 
     monkeypatch.setattr(Path, "rename", look)
-    with atomic_folder(tmp_path / "store") as folder:
+    with atomic_folder(tmp_path / "store", ours=Path.exists) as folder:
         (folder / "a.txt").write_text("new")
     assert names(tmp_path) == ["store"]
     assert (tmp_path / "store" / "a.txt").read_text() == "new"

@@ -203,7 +203,7 @@ def _destination(store: str | os.PathLike[str] | None) -> Iterator[tuple[Path | 
         raise SkeletonFormatError(
             f"{target}: exists and is not a LayerStore, so it is not replaced; give another path or remove it"
         )
-    with atomic_folder(target) as folder:
+    with atomic_folder(target, ours=LayerStore.is_one) as folder:
         yield folder, zarr.create_group(str(folder))
 
 

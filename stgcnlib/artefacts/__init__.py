@@ -9,10 +9,18 @@ from stgcnlib.artefacts.declare import Artefact, Axis, Form, Line, Place
 from stgcnlib.artefacts.forms import ARRAY, ARRAYS, JSON, saved_as, table_of, tables_of
 from stgcnlib.artefacts.making import Artefacts
 from stgcnlib.artefacts.onlooker import Onlooker
-from stgcnlib.artefacts.reading import check_arrays, npz_shapes, plain_text, read_arrays, read_described, read_table
+from stgcnlib.artefacts.reading import (
+    check_arrays,
+    is_described,
+    npz_shapes,
+    plain_text,
+    read_arrays,
+    read_described,
+    read_table,
+)
 from stgcnlib.artefacts.schedule import Event, make_all
 from stgcnlib.artefacts.store import Store
-from stgcnlib.artefacts.sums import MANIFEST, Sums, checked, checked_names, names_in, read_manifest
+from stgcnlib.artefacts.sums import MANIFEST, Sums, checked, checked_names, manifest_state, names_in, read_manifest
 from stgcnlib.artefacts.tasks import Tasks
 
 __all__ = [
@@ -34,7 +42,9 @@ __all__ = [
     "check_arrays",
     "checked",
     "checked_names",
+    "is_described",
     "make_all",
+    "manifest_state",
     "names_in",
     "npz_shapes",
     "plain_text",

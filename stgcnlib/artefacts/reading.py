@@ -24,7 +24,10 @@ from stgcnlib.errors import shorten
 from stgcnlib.files import regular_size
 from stgcnlib.json_text import read_json_file
 
-__all__ = ["check_arrays", "npz_shapes", "plain_text", "read_array", "read_arrays", "read_described", "read_table"]
+__all__ = [
+    "check_arrays", "is_described", "npz_shapes", "plain_text", "read_array", "read_arrays", "read_described",
+    "read_table",
+]  # fmt: skip
 
 _AMPLE = 2**29
 _RATIO = 200
@@ -203,6 +206,15 @@ def read_described(path: str | os.PathLike[str], form: str, **fields: type) -> d
         if not isinstance(content.get(name), kind):
             raise ValueError(f"{Path(path).name}: {name!r} is {str(content.get(name))[:60]}")
     return dict(content)
+
+
+def is_described(folder: Path, *, form: str) -> bool:
+    """Whether the ``manifest.json`` of a `folder` says that its "format" is `form`, be it damaged or whole."""
+    try:
+        content = read_json_file(folder / "manifest.json")
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and content.get("format") == form
 
 
 def _opened(path: str | os.PathLike[str]) -> IO[bytes]:

@@ -87,7 +87,7 @@ class Store:
         """
         path = self.path(name, form)
         manifest = read_manifest(path, self.mend)
-        sums = Sums(path, manifest["files"], self.mend)
+        sums = Sums(path, manifest["files"], self.mend, read=manifest["read"])
         try:
             if manifest.get("artefact") != name:
                 raise sums.damage("", "has the manifest of another result")

@@ -10,7 +10,7 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,10 @@ from stgcnlib.errors import ArtefactError, DamagedError, check_version
 from stgcnlib.files import fingerprint_file
 from stgcnlib.json_text import read_json_file
 
-__all__ = ["FORMAT", "MANIFEST", "Sums", "checked", "checked_names", "manifest_of", "names_in", "read_manifest"]
+__all__ = [
+    "FORMAT", "MANIFEST", "Sums", "checked", "checked_names", "manifest_of", "manifest_state", "names_in",
+    "read_manifest",
+]  # fmt: skip
 
 FORMAT = 2
 """Of manifests. Format 1 had only the first 16 digits of a sum; only these are then compared."""
@@ -43,10 +46,15 @@ class Sums:
         files: name below it ("" for a file) -> SHA-256.
         mend: what to do about damage, as the end of the error message; `None`: the manifest is removed, so that the
             artefact is made again.
+        read: the state of the manifest just before `files` were read from it; `None`: they are of no manifest. A
+            manifest that another process has written since is not removed.
     """
 
-    def __init__(self, path: Path, files: Mapping[str, str], mend: str | None = AGAIN) -> None:
+    def __init__(
+        self, path: Path, files: Mapping[str, str], mend: str | None = AGAIN, *, read: Sequence[int] | None = None
+    ) -> None:
         self.path, self.files, self.mend = path, dict(files), mend
+        self._read = None if read is None else list(read)
         self._right: set[str] = set()
 
     def check(self) -> None:
@@ -108,7 +116,7 @@ class Sums:
 
         `what` follows the name of the file in the message.
         """
-        if self.mend is None:
+        if self.mend is None and self._read is not None and self._read == manifest_state(self.path):
             manifest_of(self.path).unlink(missing_ok=True)
         file = self.path / name if name else self.path
         error = DamagedError(f"{file}: {what}; {self.mend or DROPPED}")
@@ -154,8 +162,18 @@ def manifest_of(path: Path) -> Path:
     return path.with_name(path.name + MANIFEST)
 
 
+def manifest_state(path: Path) -> list[int] | None:
+    """The state of the manifest of what lies at a `path`; `None` where there is none."""
+    try:
+        return file_state(manifest_of(path))
+    except OSError:
+        return None
+
+
 def read_manifest(path: Path, mend: str | None = AGAIN) -> dict[str, Any]:
     """The manifest of what lies at a path, with `files` as name -> sum and `states` as name -> state of the file.
+
+    Its own state just before it was read is `read`, as for `Sums`.
 
     `mend` is what to do about damage, as for `Sums`.
 
@@ -163,7 +181,7 @@ def read_manifest(path: Path, mend: str | None = AGAIN) -> dict[str, Any]:
         DamagedError: there is none, or it is damaged.
         ArtefactError: a newer version wrote it.
     """
-    file = manifest_of(path)
+    file, read = manifest_of(path), manifest_state(path)
     try:
         content = read_json_file(file, most=_MOST)
         check_version(file, content["format"], FORMAT, ArtefactError, by=content.get("stgcnlib"))
@@ -173,13 +191,13 @@ def read_manifest(path: Path, mend: str | None = AGAIN) -> dict[str, Any]:
         ):
             raise ValueError("its fields have other types")
     except FileNotFoundError:
-        raise _broken(path, "has no manifest, so it cannot be checked for damage", mend) from None
+        raise _broken(path, "has no manifest, so it cannot be checked for damage", mend, read) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, ArtefactError):
             raise
-        raise _broken(path, f"its manifest cannot be read ({error})", mend) from None
+        raise _broken(path, f"its manifest cannot be read ({error})", mend, read) from None
     files, states = ({name: pair[k] for name, pair in found.items()} for k in (0, 1))
-    return {**content, "files": files, "states": states}
+    return {**content, "files": files, "states": states, "read": read}
 
 
 def names_in(path: Path) -> list[str]:
@@ -197,5 +215,5 @@ def _same(found: str, total: str) -> bool:
     return found.startswith(total)
 
 
-def _broken(path: Path, what: str, mend: str | None) -> DamagedError:
-    return Sums(path, {}, mend).damage("", what)
+def _broken(path: Path, what: str, mend: str | None, read: Sequence[int] | None) -> DamagedError:
+    return Sums(path, {}, mend, read=read).damage("", what)

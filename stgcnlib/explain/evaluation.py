@@ -75,10 +75,15 @@ class MapEvaluation:
     arms: pd.DataFrame
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write one parquet file per table into a folder, all or nothing."""
-        with atomic_folder(path) as folder:
-            for field in fields(self):
-                getattr(self, field.name).to_parquet(folder / f"{field.name}.parquet")
+        """Write one parquet file per table into a folder, all or nothing; an earlier result there is replaced.
+
+        Raises:
+            OutputError: other files lie there.
+        """
+        tables = {f"{field.name}.parquet": getattr(self, field.name) for field in fields(self)}
+        with atomic_folder(path, ours=lambda there: {each.name for each in there.iterdir()} <= tables.keys()) as folder:
+            for name, table in tables.items():
+                table.to_parquet(folder / name)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> MapEvaluation:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from stgcnlib.artefacts import check_arrays, read_arrays, read_described, read_table
+from stgcnlib.artefacts import check_arrays, is_described, read_arrays, read_described, read_table
 from stgcnlib.dsgraph import DSGraph
 from stgcnlib.errors import GraphError
 from stgcnlib.files import atomic_folder, write_json
@@ -208,8 +208,12 @@ class LayerGeometry:
         return np.stack([self.jackknife.means(each) for each in self.node_values_without(network, neighbours)], axis=1)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write tables (parquet), graphs and nodes (npz) and a manifest into a folder, atomically."""
-        with atomic_folder(folder) as temporary:
+        """Write tables (parquet), graphs and nodes (npz) and a manifest into a folder, atomically.
+
+        Raises:
+            OutputError: something else than an earlier result lies there.
+        """
+        with atomic_folder(folder, ours=partial(is_described, form=FORMAT)) as temporary:
             self.table.to_parquet(temporary / "table.parquet")
             self.per_class.to_parquet(temporary / "per_class.parquet")
             self.per_node.to_parquet(temporary / "per_node.parquet")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from stgcnlib.artefacts import read_described, read_table
+from stgcnlib.artefacts import is_described, read_described, read_table
 from stgcnlib.dtw import LayerDistances
 from stgcnlib.errors import GraphError, suggest
 from stgcnlib.files import atomic_folder, write_json
@@ -86,8 +87,12 @@ class LayerStatistics:
         return rows.pivot(index="first_title", columns="second_title", values="value").loc[order, order]
 
     def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write both tables (parquet) and a manifest into a folder, atomically."""
-        with atomic_folder(folder) as temporary:
+        """Write both tables (parquet) and a manifest into a folder, atomically.
+
+        Raises:
+            OutputError: something else than an earlier result lies there.
+        """
+        with atomic_folder(folder, ours=partial(is_described, form=FORMAT)) as temporary:
             self.table.to_parquet(temporary / "table.parquet")
             self.pairs.to_parquet(temporary / "pairs.parquet")
             write_json(temporary / "manifest.json", {"format": FORMAT, "settings": self.settings})

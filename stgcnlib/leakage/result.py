@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from stgcnlib.artefacts import read_described, read_table
+from stgcnlib.artefacts import is_described, read_described, read_table
 from stgcnlib.errors import SequenceError, shorten
 from stgcnlib.files import atomic_folder, write_json
 from stgcnlib.groups import counted
@@ -74,8 +75,12 @@ class Leakage:
         return ", ".join(found) or "no equal or nearly equal recordings"
 
     def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write both tables (parquet) and a manifest into a folder, atomically."""
-        with atomic_folder(folder) as temporary:
+        """Write both tables (parquet) and a manifest into a folder, atomically.
+
+        Raises:
+            OutputError: something else than an earlier result lies there.
+        """
+        with atomic_folder(folder, ours=partial(is_described, form=FORMAT)) as temporary:
             self.pairs.to_parquet(temporary / "pairs.parquet")
             self.repeats.to_parquet(temporary / "repeats.parquet")
             write_json(temporary / "manifest.json", {"format": FORMAT, "facts": self.facts})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,6 +15,9 @@ from stgcnlib.errors import StageError
 from stgcnlib.files import make_folder, missing_folders
 
 __all__ = ["alone", "in_use", "stoppable"]
+
+PATIENCE, PAUSE = 0.5, 0.02
+"""Seconds for which a run tries to take a lock, and between two tries: who only looks holds it for a moment."""
 
 
 @contextmanager
@@ -43,7 +47,7 @@ def in_use(output: Path) -> bool:
         return False
     handle = os.open(output, os.O_RDONLY)
     try:
-        return not _locked(handle)
+        return not _locked(handle, shared=True)
     finally:
         os.close(handle)
 
@@ -57,7 +61,7 @@ def _taken(output: Path) -> tuple[list[Path], int]:
             return new, -1
         with suppress(FileNotFoundError):  # a run that was refused removed it meanwhile: make it again
             handle = os.open(output, os.O_RDONLY)
-            if not _locked(handle):
+            if not _locked_soon(handle):
                 os.close(handle)
                 raise StageError(f"{output}: another run is writing to it; wait for it, or choose another folder")
             if _lies_at(output, handle):
@@ -72,13 +76,24 @@ def _lies_at(path: Path, handle: int) -> bool:
         return False
 
 
-def _locked(handle: int) -> bool:
+def _locked_soon(handle: int) -> bool:
+    """Whether a run has got the lock, within `PATIENCE`."""
+    end = time.monotonic() + PATIENCE
+    while not _locked(handle):
+        if time.monotonic() > end:
+            return False
+        time.sleep(PAUSE)
+    return True
+
+
+def _locked(handle: int, *, shared: bool = False) -> bool:
+    """Take the lock at once, or not at all; `shared` for looking, which several may do at a time."""
     try:
         import fcntl
     except ImportError:  # Windows
         return True
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError:  # a network file system that locks only files, not folders

@@ -19,6 +19,7 @@ from stgcnlib.files import write_text
 from stgcnlib.memory import give_back_memory
 from stgcnlib.pipeline.board import Board, tell
 from stgcnlib.pipeline.expect import Foreseen
+from stgcnlib.pipeline.foreign import check_study_folder
 from stgcnlib.pipeline.guard import alone, stoppable
 from stgcnlib.pipeline.jobs import Crew, Job, cores, forget_partial
 from stgcnlib.pipeline.line.table import LINE
@@ -73,6 +74,7 @@ def run_stages(
         StageError: a notebook failed: which cell, with which parameters and error. Finished ones stay. Or another
             run is writing to the folder, no stage is named `force`, or a source is missing: nothing has been started.
         ClusterError: the scheduler or a worker of it cannot be used, and nothing has been started; or it was lost.
+        OutputError: the folder holds files that no run wrote, and that this one would replace.
         StgcnlibError: `check` refuses the study. An output folder that was not there is not there, as after the other
             errors before anything has been started.
     """
@@ -88,12 +90,14 @@ def run_stages(
     )  # fmt: skip
     crew.say = partial(tell, show=progress)
     with alone(output) as new, stoppable():
+        check_study_folder(output)
         forget_partial(output)
         with nothing_left(run, new, held=True):
             for stage in stages:
                 page_mark(stage, run, sources)  # refuses what is missing before anything begins
             again: tuple[set[str], set[str]] = repeated(stages, force, run) if force is not None else (set(), set())
             record = Record.read(output)
+            before = record.names
             foreseen: Foreseen | None = None
             if force is not None or _anything_due(run, stages, sources, record):
                 foreseen = _checked(run, crew, check)
@@ -113,7 +117,7 @@ def run_stages(
                         work.foresee(stages)
                 run.store.clear_unfinished()
             finally:
-                _forget_strangers(output, work.record)
+                _forget_strangers(output, before, work.record)
 
 
 def _checked(run: StudyRun, crew: Crew, check: Callable[[StudyRun], Foreseen | None] | None) -> Foreseen | None:
@@ -255,8 +259,10 @@ def _step(stage: Stage, sources: Path, foreseen: Foreseen | None) -> Step:
     return Step(name=stage.name, title=title, about=about, cost=cost, per_layer=stage.per_layer)
 
 
-def _forget_strangers(output: Path, record: Record) -> None:
-    """Remove executed notebooks that no longer belong to the study, say of a layer that is gone."""
-    for path in (output / "notebooks").glob("*.ipynb"):
-        if path.stem not in record.done and not path.stem.endswith(".failed"):
-            path.unlink(missing_ok=True)
+def _forget_strangers(output: Path, before: set[str], record: Record) -> None:
+    """Remove executed notebooks that no longer belong to the study, say of a layer that is gone.
+
+    They are among those that the record named `before` the run; others are the user's own, and stay.
+    """
+    for name in before - record.done.keys():
+        (output / "notebooks" / f"{name}.ipynb").unlink(missing_ok=True)

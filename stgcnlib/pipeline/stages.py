@@ -20,7 +20,8 @@ from stgcnlib.pipeline.notebooks import read_notebook
 from stgcnlib.pipeline.study import Study
 
 __all__ = [
-    "FIRST_PAGE", "STAGES", "TARGET_STAGES", "Stage", "page_mark", "page_order", "repeated", "shown", "stages_of",
+    "FIRST_PAGE", "STAGES", "TARGET_STAGES", "Stage", "is_page", "page_mark", "page_order", "repeated", "shown",
+    "stages_of",
 ]  # fmt: skip
 
 
@@ -92,6 +93,7 @@ TARGET_STAGES: tuple[Stage, ...] = (
 """Stages of a study whose target is a real value instead of a class."""
 
 _PLACES = {stage.name: place for stages in (STAGES, TARGET_STAGES) for place, stage in enumerate(stages)}
+_LAYERED = {stage.name for stages in (STAGES, TARGET_STAGES) for stage in stages if stage.per_layer}
 
 
 def stages_of(study: Study, stages: Sequence[Stage] | None = None) -> tuple[Stage, ...]:
@@ -110,6 +112,12 @@ def page_order(name: str) -> tuple[int, str]:
     """Sorts the `name` of notebooks and pages by their stages; those of no known stage come last."""
     stage = name if name in _PLACES else name.rpartition("_")[0]  # a layer's page ends in its number
     return _PLACES.get(stage, len(_PLACES)), name
+
+
+def is_page(name: str) -> bool:
+    """Whether a stage of the library has a page of this `name` in some study; a user's own have other names."""
+    stage, _, number = name.rpartition("_")
+    return name in _PLACES or (stage in _LAYERED and number.isdecimal())
 
 
 def shown(stage: Stage, artefacts: Artefacts, layer: str | None = None) -> Iterator[Place]:

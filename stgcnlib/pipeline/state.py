@@ -12,18 +12,22 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field
 
 from stgcnlib.errors import StgcnlibError
 from stgcnlib.files import write_text
+from stgcnlib.json_text import read_json_file
 from stgcnlib.paths import without_paths
 from stgcnlib.pipeline.expect import Load, about, expected, time_left
 
 __all__ = ["Notebook", "Progress", "RunState", "Step", "left_in_words"]
 
 FILE = "progress.json"
+
+Seconds = Annotated[float, Field(ge=0, lt=1e15, allow_inf_nan=False)]
+"""Or a share: a number that pages can show. A file may hold NaN, and whole numbers of hundreds of digits."""
 
 
 class Notebook(BaseModel):
@@ -38,7 +42,7 @@ class Notebook(BaseModel):
     name: str
     layer: str = ""
     state: Literal["waiting", "running", "done", "failed", "stopped"] = "waiting"
-    seconds: float | None = None
+    seconds: Seconds | None = None
     cell: int = 0
     of: int = 0
 
@@ -62,15 +66,15 @@ class Step(BaseModel):
     name: str
     title: str = ""
     about: str = ""
-    cost: float | None = None
+    cost: Seconds | None = None
     per_layer: bool = False
     state: Literal["waiting", "running", "done", "skipped", "failed", "stopped"] = "waiting"
     skipped: int = 0
     making: str = ""
     made: int = 0
-    work: float = 0.0
-    elapsed: float | None = None
-    expected: float | None = None
+    work: Seconds = 0.0
+    elapsed: Seconds | None = None
+    expected: Seconds | None = None
     notebooks: list[Notebook] = []
 
     @property
@@ -96,8 +100,8 @@ class Progress(BaseModel):
     status: Literal["running", "finished", "failed", "stopped"] = "running"
     started: datetime
     changed: datetime
-    elapsed: float = 0.0
-    left: float | None = None
+    elapsed: Seconds = 0.0
+    left: Seconds | None = None
     left_complete: bool = False
     error: str = ""
     steps: list[Step]
@@ -111,8 +115,8 @@ class Progress(BaseModel):
     def read(cls, output: Path) -> Progress | None:
         """What the last run left in a folder; `None` if it finished, or if the file is damaged."""
         try:
-            return cls.model_validate_json((output / FILE).read_text(encoding="utf-8"))
-        except (OSError, ValueError, ValidationError):
+            return cls.model_validate(read_json_file(output / FILE))
+        except (OSError, ValueError):  # also of pydantic
             return None
 
     def write(self, output: Path) -> None:

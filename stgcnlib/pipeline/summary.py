@@ -34,10 +34,10 @@ def write_summary(
     warnings: Sequence[str] = (),
     notes: Sequence[str] = (),
 ) -> None:
-    """Write ``summary.json`` and its pictures into a new folder.
+    """Write ``summary.json`` and its pictures into a folder.
 
     Args:
-        folder: must not exist.
+        folder: is new or empty.
         title: of the report.
         outcome: the main verdict.
         figures: name of a file, without suffix -> (heading, picture), in the order in which they are shown.
@@ -47,7 +47,7 @@ def write_summary(
         warnings: sentences that a reader must see before the verdict.
         notes: sentences on what the study covers, such as a sample.
     """
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     content = {
         "title": title,
         "warnings": list(warnings),

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from stgcnlib.artefacts import MANIFEST, Place, Sums, names_in, read_manifest, read_table
+from stgcnlib.artefacts import MANIFEST, Place, Sums, manifest_state, names_in, read_manifest, read_table
 from stgcnlib.errors import ArtefactError, StgcnlibError
 from stgcnlib.pipeline.finished import FinishedStudy, read_study
 from stgcnlib.pipeline.guard import in_use
 from stgcnlib.pipeline.record import Record
-from stgcnlib.pipeline.stages import Stage, stages_of
+from stgcnlib.pipeline.stages import Stage, is_page, stages_of
 from stgcnlib.pipeline.state import Progress
 from stgcnlib.progress import track
 
@@ -45,7 +46,7 @@ def verify_study(folder: str | os.PathLike[str], *, progress: bool | None = None
     """Read everything in a study's folder and compare it with its checksums; nothing is changed.
 
     Results are compared with their manifests and opened, tables with the results that they are copies of, executed
-    notebooks with the record of the run. Files that a run is making now are not judged.
+    notebooks with the record of the run. What a run is making now is not judged.
 
     Args:
         folder: that ``stgcnlib run`` wrote to.
@@ -57,17 +58,19 @@ def verify_study(folder: str | os.PathLike[str], *, progress: bool | None = None
     study = read_study(folder)
     writing = in_use(study.output)
     artefacts = files = size = 0
-    problems: list[str] = []
+    doubtful: dict[Path, list[int] | None] = {}
     for path in track(list(_results(study.store.folder)), "checking files", show=progress):
-        artefacts += 1
-        try:
+        artefacts, state = artefacts + 1, manifest_state(path)
+        with suppress(OSError):  # what has just been replaced; `_problems` says what else cannot be read
             names = names_in(path)
             files += len(names)
             size += sum((path / name if name else path).lstat().st_size for name in names)
-            problems += _wrong(study, path)
-        except StgcnlibError as error:
-            problems.append(str(error))
+        if _problems(study, path):
+            doubtful[path] = state
     writing = writing or in_use(study.output)
+    problems: list[str] = []
+    for path, state in doubtful.items():
+        problems += _still(study, path, state, writing=writing)
     problems += [*([] if writing else _strays(study.store.folder)), *_notebooks(study.output, writing=writing)]
     return Health(artefacts, files, size, tuple(problems), _unfinished(study, writing=writing))
 
@@ -79,8 +82,29 @@ def _results(home: Path) -> Iterator[Path]:
             yield home / name.removesuffix(MANIFEST)
 
 
+def _still(study: FinishedStudy, path: Path, state: list[int] | None, *, writing: bool) -> list[str]:
+    """What is wrong with a result on a second look, too; nothing where a run has begun to make it again.
+
+    `state` is that of its manifest before the first look.
+    """
+    if writing and (state is None or manifest_state(path) != state):
+        return []
+    found = _problems(study, path)
+    return [] if writing and manifest_state(path) != state else found
+
+
+def _problems(study: FinishedStudy, path: Path) -> list[str]:
+    """What is wrong with one result."""
+    try:
+        return _wrong(study, path)
+    except StgcnlibError as error:
+        return [str(error)]
+    except OSError as error:
+        return [f"{path}: cannot be read ({error.strerror or error}); {study.store.mend}"]
+
+
 def _wrong(study: FinishedStudy, path: Path) -> list[str]:
-    """What is wrong with one result; some problems are raised as a `StgcnlibError` instead."""
+    """What is wrong with one result; some problems are raised as a `StgcnlibError` or `OSError` instead."""
     mend = study.store.mend or ""
     manifest = read_manifest(path, mend)
     Sums(path, manifest["files"], mend).check()
@@ -130,21 +154,28 @@ def _notebooks(output: Path, *, writing: bool) -> Iterator[str]:
     """Executed notebooks and pages that are missing, unknown, or changed since the run; a run writes pages late."""
     record, mend = Record.read(output), "run the study again"
     if not record.done:
-        told = (file for file in (output / "notebooks").glob("*.ipynb") if not file.stem.endswith(".failed"))
-        if not writing and any(told):
+        if not writing and any(is_page(file.stem) for file in (output / "notebooks").glob("*.ipynb")):
             yield f"{record.file}: cannot be read, or names no notebook; {mend}"
         return
+    found: dict[str, str] = {}
     for name in record.done:
         notebook, page = output / "notebooks" / f"{name}.ipynb", output / "pages" / f"{name}.html"
-        if not notebook.is_file() or notebook.is_symlink():
-            yield f"{notebook}: is missing; {mend}"
-        elif not record.unchanged(name, notebook):
-            yield f"{notebook}: is not as it was written; {mend}"
+        try:
+            if not notebook.is_file() or notebook.is_symlink():
+                found[name] = f"{notebook}: is missing; {mend}"
+            elif not record.unchanged(name, notebook):
+                found[name] = f"{notebook}: is not as it was written; {mend}"
+        except OSError as error:
+            found[name] = f"{notebook}: cannot be read ({error.strerror or error}); {mend}"
         if not writing and not page.is_file():
             yield f"{page}: is missing; write it anew with: stgcnlib report {output}"
+    again = Record.read(output).done  # a run takes out what it is about to remove or replace
+    yield from (line for name, line in found.items() if again.get(name) == record.done[name])
     for file in [] if writing else sorted((output / "pages").glob("*.html")):
         if file.stem not in record.done:
-            yield f"{file}: belongs to no notebook of this study; write the pages anew with: stgcnlib report {output}"
+            ours = is_page(file.stem) or file.stem in record.names
+            anew = f"write the pages anew with: stgcnlib report {output}" if ours else "keep it elsewhere, or remove it"
+            yield f"{file}: belongs to no notebook of this study; {anew}"
 
 
 def _unfinished(study: FinishedStudy, *, writing: bool) -> str:

@@ -7,7 +7,6 @@ words in `stgcnlib.verdicts`.
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,18 +14,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stgcnlib.errors import StgcnlibError, StudyError
-from stgcnlib.files import atomic_path, fingerprint, probe_output, write_text
+from stgcnlib.files import atomic_folder, atomic_path, fingerprint, probe_output, write_text
 from stgcnlib.paths import check_contained, portable_path
 from stgcnlib.pipeline.board import Board
 from stgcnlib.pipeline.finding import project_folder
 from stgcnlib.pipeline.finished import read_study
+from stgcnlib.pipeline.foreign import COMPARISON, check_comparison_folder
 from stgcnlib.pipeline.guard import alone, stoppable
 from stgcnlib.pipeline.jobs import Crew, Job, forget_partial
 from stgcnlib.pipeline.notebooks import check_parameters, notebook_folder
 from stgcnlib.pipeline.record import Record
 from stgcnlib.pipeline.state import Notebook, RunState, Step
-from stgcnlib.pipeline.summary import write_summary
-from stgcnlib.report.html import COMPARISON, render_report
+from stgcnlib.pipeline.summary import SUMMARY, write_summary
+from stgcnlib.report.html import render_report
 from stgcnlib.studies import Comparison
 from stgcnlib.tables import studies_table
 from stgcnlib.verdicts import compare_studies, judge_generality
@@ -61,7 +61,8 @@ def compare(
 
     Raises:
         StudyError: fewer than two folders, or one without a finished study; nothing is written then.
-        OutputError: nothing can be written to the output.
+        OutputError: nothing can be written to the output, or it holds files that no comparison wrote and that this one
+            would replace.
         StageError: the notebook failed, or another comparison is being written to the folder.
     """
     target = Path(output)
@@ -69,6 +70,7 @@ def compare(
     if (target / "study.yml").exists():
         raise StudyError(f"{target}: holds a study; give another folder for the comparison")
     check_contained(target)
+    check_comparison_folder(target)
     names = compare_studies([Path(study).resolve() for study in studies]).names
     title = name or (", ".join(names[:-1]) + f" and {names[-1]}")
     pages = target.resolve() / "notebooks"  # as its notebook sees studies and output
@@ -150,10 +152,10 @@ def write_comparison(comparison: Comparison, output: str | os.PathLike[str], *, 
     shown = {"curve": ("Label smoothness, layer by layer", curves)}
     for number, rows in enumerate(rows for rows in comparison.class_groups() if len(rows)):
         shown[f"classes-{number}"] = ("Which classes separate, and where", figures.compare_classes(rows))
-    shutil.rmtree(home / "summary", ignore_errors=True)
     levels = f"Levels of label smoothness are not comparable, for settings differ: {unequal}."
-    write_summary(
-        home / "summary", title=name, outcome=judge_generality(comparison), figures=shown, facts=facts,
-        table=studies_table(comparison),
-        warnings=[*([levels] if unequal else []), *comparison.warnings],
-    )  # fmt: skip
+    with atomic_folder(home / "summary", ours=lambda folder: (folder / SUMMARY).is_file()) as temporary:
+        write_summary(
+            temporary, title=name, outcome=judge_generality(comparison), figures=shown, facts=facts,
+            table=studies_table(comparison),
+            warnings=[*([levels] if unequal else []), *comparison.warnings],
+        )  # fmt: skip

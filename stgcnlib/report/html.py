@@ -19,25 +19,27 @@ from markupsafe import Markup
 
 from stgcnlib.errors import StageError
 from stgcnlib.figures.live_page import live_assets
-from stgcnlib.files import fingerprint_file, write_text
+from stgcnlib.files import write_text
 from stgcnlib.paths import check_contained
 from stgcnlib.pipeline.expect import duration
+from stgcnlib.pipeline.foreign import COMPARISON
 from stgcnlib.pipeline.guard import in_use
 from stgcnlib.pipeline.notebooks import opening, read_notebook
-from stgcnlib.pipeline.stages import page_order
+from stgcnlib.pipeline.record import Record
+from stgcnlib.pipeline.stages import is_page, page_order
 from stgcnlib.pipeline.state import Progress
 from stgcnlib.report.cells import TEMPLATES, Cells, converted, unbroken
-from stgcnlib.report.front import check_results, read_json
+from stgcnlib.report.front import check_results
 from stgcnlib.report.index import Entry, Link, contents, index_fields, layer_titles, planned
 from stgcnlib.version import __version__
 from stgcnlib.yaml_text import YAMLError, read_yaml_file
 
-__all__ = ["COMPARISON", "Report", "render_report"]
-
-COMPARISON = "comparison.yml"
+__all__ = ["Report", "render_report"]
 
 _SCRIPT = "live.js"
 """Written once beside the pages, for all live figures of a report."""
+_OLD_SCRIPTS = ("plotly.min.js", "player.js")
+"""Those of older versions."""
 
 
 def render_report(output: str | os.PathLike[str]) -> Path:
@@ -112,10 +114,11 @@ class Report:
         """
         if progress is None:
             check_results(self.folder)
-        pages = [self._page(path) for path in self._notebooks(progress)]
+        record = Record.read(self.folder)
+        pages = [self._page(path, record) for path in self._notebooks(progress, record)]
         names = {page.link.name for page in pages}
-        for stale in (self.folder / "pages").glob("*.html"):
-            if stale.stem not in names:
+        for stale in (self.folder / "pages").glob("*.html"):  # what else lies there is not ours
+            if stale.stem not in names and (stale.stem in record.names or is_page(stale.stem)):
                 stale.unlink(missing_ok=True)
         entries = (
             planned(progress, layer_titles(self.folder), names)
@@ -124,9 +127,8 @@ class Report:
         )
         self._write_pages(pages, entries)
         live = any(page.read.cells.live for page in pages)
-        for stale in (self.folder / "assets").glob("*.js"):  # those of older versions, too
-            if not live or stale.name != _SCRIPT:
-                stale.unlink(missing_ok=True)
+        for stale in _OLD_SCRIPTS if live else (*_OLD_SCRIPTS, _SCRIPT):
+            (self.folder / "assets" / stale).unlink(missing_ok=True)
         return self._write_index(entries, progress)
 
     def update(self, progress: Progress) -> Path:
@@ -134,7 +136,8 @@ class Report:
 
         The other pages stay as they are: until `write` is called, their lists lack the pages made after them.
         """
-        pages = [self._page(path) for path in self._notebooks(progress) if self._outdated(path)]
+        record = Record.read(self.folder)
+        pages = [self._page(path, record) for path in self._notebooks(progress, record) if self._outdated(path)]
         there = {path.stem for path in (self.folder / "pages").glob("*.html")} | {page.link.name for page in pages}
         entries = planned(progress, layer_titles(self.folder), there)
         self._write_pages(pages, entries)
@@ -147,12 +150,12 @@ class Report:
 
     # -- parts ---------------------------------------------------------------------------------
 
-    def _notebooks(self, progress: Progress | None) -> list[Path]:
-        """Executed notebooks, without those of an earlier run that this one makes anew."""
+    def _notebooks(self, progress: Progress | None, record: Record) -> list[Path]:
+        """Executed notebooks, without those of an earlier run that this one makes anew, and without the user's own."""
         paths = sorted((self.folder / "notebooks").glob("*.ipynb"), key=lambda path: page_order(path.stem))
         paths = [path for path in paths if not path.name.endswith(".failed.ipynb") and not path.name.startswith(".")]
         if progress is None:
-            return paths
+            return [path for path in paths if path.stem in record.done] if record.done else paths
         steps = progress.steps
         done = {notebook.name for step in steps for notebook in step.notebooks if notebook.state == "done"}
         return [path for path in paths if path.stem in done]
@@ -161,9 +164,9 @@ class Report:
         page = self.folder / "pages" / f"{path.stem}.html"
         return not page.exists() or page.stat().st_mtime_ns < path.stat().st_mtime_ns
 
-    def _page(self, path: Path) -> _Page:
-        known = read_json(self.folder / "stages.json").get("notebooks", {}).get(path.stem, {})
-        if known.get("sum") not in (None, fingerprint_file(path)):
+    def _page(self, path: Path, record: Record) -> _Page:
+        known = record.done.get(path.stem, {})
+        if not record.unchanged(path.stem, path):
             raise StageError(f"{path}: is not as it was written; run the study again, which executes it anew")
         read = self._read(path)
         layer = str(known.get("parameters", {}).get("layer", ""))
@@ -177,8 +180,14 @@ class Report:
         stamp = (status.st_mtime_ns, status.st_size)
         if path.stem not in self._known or self._known[path.stem].stamp != stamp:
             notebook = read_notebook(path)
-            title, about = opening(notebook, path.stem)
-            self._known[path.stem] = _Read(stamp, title, about, converted(notebook, title))
+            try:
+                title, about = opening(notebook, path.stem)
+                self._known[path.stem] = _Read(stamp, title, about, converted(notebook, title))
+            except (MemoryError, OSError):
+                raise
+            except Exception as error:  # a damaged notebook, or one of others, may hold cells of any form
+                said = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+                raise StageError(f"{path}: not readable as a notebook ({said}); run the study again") from None
         return self._known[path.stem]
 
     def _shared(self, entries: list[Entry]) -> dict[str, Any]:
@@ -210,7 +219,7 @@ class Report:
                 parameters=sorted(page.record.get("parameters", {}).items()),
                 made=_made(page.record),
             )  # fmt: skip
-            write_text(self.folder / "pages" / f"{page.link.name}.html", text)
+            _write_page(self.folder / "pages" / f"{page.link.name}.html", text)
         if any(page.read.cells.live for page in pages):
             file, script = self.folder / "assets" / _SCRIPT, live_assets()[_SCRIPT]
             if not (file.exists() and file.read_text(encoding="utf-8") == script):
@@ -227,8 +236,13 @@ class Report:
             nonce="",
             live_style="",
         )  # fmt: skip
-        write_text(self.folder / "index.html", text)
+        _write_page(self.folder / "index.html", text)
         return self.folder / "index.html"
+
+
+def _write_page(file: Path, text: str) -> None:
+    """Write a page; what UTF-8 cannot hold (half a pair of surrogates, from a file of others) becomes a "?"."""
+    write_text(file, text.encode("utf-8", "replace").decode("utf-8"))
 
 
 def _made(record: Mapping[str, Any]) -> str:

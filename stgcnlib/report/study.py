@@ -55,7 +55,8 @@ def run_study(
     Raises:
         StudyError: the study cannot be run, or does not fit on the disk or in memory; nothing has been started, and an
             output folder that was not there is not there.
-        OutputError: nothing can be written to the output; nothing has been started.
+        OutputError: nothing can be written to the output, or it holds files that no run wrote and that this one would
+            replace; nothing has been started.
         ClusterError: the scheduler or a worker of it cannot be used: nothing has been started. Or it was lost; the same
             call continues the run.
         StageError: a notebook failed: which cell, with which parameters and error. Finished ones stay.

@@ -14,12 +14,13 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from stgcnlib.artefacts import read_described, read_table
+from stgcnlib.artefacts import is_described, read_described, read_table
 from stgcnlib.errors import StudyError
 from stgcnlib.files import atomic_folder, atomic_path, fingerprint, write_json
 from stgcnlib.json_text import read_json_file
@@ -117,8 +118,12 @@ def network_fingerprint(network: Any) -> str:
 def save_tables(
     folder: str | os.PathLike[str], tables: Mapping[str, pd.DataFrame], *, kind: str, settings: Mapping[str, Any]
 ) -> None:
-    """Write a result as parquet tables and a manifest, atomically."""
-    with atomic_folder(folder) as temporary:
+    """Write a result as parquet tables and a manifest, atomically.
+
+    Raises:
+        OutputError: something else than an earlier result of this kind lies there.
+    """
+    with atomic_folder(folder, ours=partial(is_described, form=f"stgcnlib-{kind}")) as temporary:
         for name, table in tables.items():
             with atomic_path(temporary / f"{name}.parquet") as file:
                 table.to_parquet(file)

@@ -14,6 +14,7 @@ from tiny_network import TinyNetwork
 
 from stgcnlib.activations import LayerStore, record
 from stgcnlib.artefacts import ARRAY, JSON, Artefact, Artefacts, Form, Line, Onlooker, Store, sums
+from stgcnlib.artefacts import store as store_room
 from stgcnlib.artefacts.stamps import file_state
 from stgcnlib.errors import ArtefactError, DamagedError, SkeletonFormatError
 from stgcnlib.pipeline.line.forms import ACTIVATIONS
@@ -103,6 +104,25 @@ def test_who_only_looks_changes_nothing(tmp_path: Path) -> None:
     with pytest.raises(DamagedError, match=r"numbers\.npy: is not as it was written; ask for it again"):
         store.load("numbers", ARRAY)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_who_reads_while_another_process_makes_it_again_does_not_forget_the_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened(tmp_path)["numbers"]
+    store, another, read = Store(tmp_path / "artefacts"), Store(tmp_path / "artefacts"), store_room.read_manifest
+
+    def late(path: Path, mend: str | None) -> dict[str, Any]:
+        manifest = read(path, mend)
+        another.write("numbers", ARRAY, "new", {}, lambda file: ARRAY.save(np.arange(7), file))
+        return manifest
+
+    monkeypatch.setattr(store_room, "read_manifest", late)
+    with pytest.raises(DamagedError, match="is not as it was written"):
+        store.load("numbers", ARRAY)
+    monkeypatch.undo()
+    assert another.holds("numbers", ARRAY, "new")
+    assert len(store.load("numbers", ARRAY)) == 7
 
 
 def test_what_cannot_be_read_though_it_is_whole_is_made_once_more(tmp_path: Path) -> None:

@@ -16,8 +16,9 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 import stgcnlib
 from stgcnlib.figures.live_page import LIVE_MIME
+from stgcnlib.pipeline.foreign import COMPARISON
 from stgcnlib.pipeline.study import Study
-from stgcnlib.report.html import COMPARISON, render_report
+from stgcnlib.report.html import render_report
 from stgcnlib.sequences import SequenceSet
 
 SECRET = "the secret of somebody else"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import shutil
 import sys
 import warnings
 from collections.abc import Callable
@@ -17,9 +18,12 @@ import numpy as np
 import pytest
 from bad_inputs import Watch, damaged
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from small_study import small_study
 
+from stgcnlib.pipeline.asking import expected_seconds
 from stgcnlib.pipeline.run import StudyRun
 from stgcnlib.pipeline.study import Study, bundled_folder
+from stgcnlib.pipeline.verify import verify_study
 from stgcnlib.readers import read
 from stgcnlib.report.html import render_report
 from stgcnlib.yaml_text import read_yaml, write_yaml
@@ -107,8 +111,8 @@ def test_study_files(
     assert watch.refused > count / 4
 
 
-def report(home: Path) -> Path:
-    """A folder as a run leaves it, with one small page, and all files that pages are made from."""
+def report(home: Path, *, finished: bool = False) -> Path:
+    """A folder as a failed or finished run leaves it, with a small page and all files that pages are made from."""
     cells = [
         new_markdown_cell("# Title\nWhat it shows. $x^2$ <b>bold</b>"),
         new_code_cell(
@@ -121,7 +125,7 @@ def report(home: Path) -> Path:
     (home / "study.yml").write_text(Study.load("demo").to_yaml())
     then = "2026-01-01T00:00:00+00:00"
     page = {"stage": "00_data", "mark": "x", "seconds": 1.5, "finished": then, "parameters": {"layer": "l1"}}
-    steps = [{"name": "00_data", "state": "done"}]
+    steps = [{"name": "00_data", "state": "done", "notebooks": [{"name": "00_data", "state": "done", "seconds": 1.5}]}]
     progress = {"status": "failed", "started": then, "changed": then, "error": "x", "steps": steps}
     verdict = {"title": "Falls", "holds": True, "sentence": "It falls.", "details": ["a"], "tests": []}
     summary = {
@@ -136,12 +140,15 @@ def report(home: Path) -> Path:
         (home / name).parent.mkdir(parents=True, exist_ok=True)
         (home / name).write_text(json.dumps(value))
     (home / "artefacts" / "summary" / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(50))
+    if finished:
+        (home / "progress.json").unlink()
     return home
 
 
+@pytest.mark.parametrize("finished", [False, True])
 @pytest.mark.parametrize("count", [40, pytest.param(600, marks=pytest.mark.long)])
-def test_reports(count: int, tmp_path: Path, rng: np.random.Generator, tally: Tally) -> None:
-    home, watch = report(tmp_path / "report"), Watch()
+def test_reports(count: int, finished: bool, tmp_path: Path, rng: np.random.Generator, tally: Tally) -> None:
+    home, watch = report(tmp_path / "report", finished=finished), Watch()
     files = [each for each in sorted(home.rglob("*")) if each.is_file()]
     whole = {each: each.read_bytes() for each in files}
     render_report(home)
@@ -154,6 +161,8 @@ def test_reports(count: int, tmp_path: Path, rng: np.random.Generator, tally: Ta
     watch.check()
 
 
+THEN = "2026-01-01T00:00:00+00:00"
+NOTEBOOK: dict[str, Any] = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": []}
 FORMS: tuple[Any, ...] = (
     [], None, 3, "x", True, {}, [[]], {"a": 1}, {"notebooks": []}, {"notebooks": {"00_data": []}}, [3],
     {"notebooks": {"00_data": {"parameters": [], "seconds": "x", "finished": [1]}}}, [{"name": 1}], {"steps": 3},
@@ -161,14 +170,60 @@ FORMS: tuple[Any, ...] = (
     {"notebooks": {"00_data": {"seconds": None}}}, [{"name": "l1", "title": None}], [{"name": [], "title": 3}],
     {"status": "running"}, {"verdict": 3, "facts": [1], "table": 3, "figures": 3, "warnings": "x"},
     {"table": {"columns": [1], "rows": [[1, 2], 3]}}, {"facts": {"a": [1]}}, {"verdict": {"tests": [3]}},
+    {"status": "failed", "started": THEN, "changed": THEN, "elapsed": float("nan"), "steps": []},
+    {"status": "failed", "started": THEN, "changed": THEN, "elapsed": 10**400, "steps": []},
+    NOTEBOOK | {"metadata": []}, NOTEBOOK | {"cells": [3]}, NOTEBOOK | {"cells": {}}, NOTEBOOK | {"cells": [{}]},
+    NOTEBOOK | {"cells": [{"cell_type": "markdown", "metadata": {}, "source": 3}]},
+    NOTEBOOK | {"cells": [{"cell_type": "code", "metadata": {}, "source": "", "outputs": 3}]},
+    NOTEBOOK | {"cells": [{"cell_type": "markdown", "metadata": {}, "source": "\ud800"}]},
 )  # fmt: skip
+ENTRIES: tuple[Any, ...] = (
+    [], None, 3, {}, {"stage": []}, {"stage": {}}, {"mark": [1]}, {"sum": 3}, {"sum": []}, {"sum": "x"},
+    {"parameters": []}, {"parameters": None}, {"parameters": {"layer": {}}}, {"parameters": {"layer": "\ud800"}},
+    {"seconds": None}, {"seconds": "x"}, {"seconds": []}, {"seconds": True}, {"seconds": -1}, {"seconds": 10**400},
+    {"seconds": float("nan")}, {"seconds": float("inf")}, {"seconds": 1e300}, {"finished": {}}, {"stgcnlib": []},
+)  # fmt: skip
+"""Of a notebook in ``stages.json``."""
 
 
+@pytest.mark.parametrize("finished", [False, True])
+def test_reports_whose_record_has_other_entries(finished: bool, tmp_path: Path, tally: Tally) -> None:
+    home, watch = report(tmp_path / "report", finished=finished), Watch()
+    for entry in ENTRIES:
+        (home / "stages.json").write_text(json.dumps({"notebooks": {"00_data": entry}, "times": {"00_data": entry}}))
+        watch.tried(f"{entry!r}", lambda: render_report(home))
+    tally("damaged reports", **watch.counts())
+    watch.check()
+    assert watch.taken > len(ENTRIES) / 2
+
+
+def test_studies_whose_record_has_other_entries_verified(
+    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, tally: Tally
+) -> None:
+    """And asked how long the rest will take, which a run and an estimate do as well."""
+    home, watch = Path(shutil.copytree(small_study(tmp_path_factory), tmp_path / "study")), Watch()
+    run = StudyRun(Study.from_file(home / "study.yml"), home)
+    report(tmp_path / "report")
+    (tmp_path / "report" / "notebooks").rename(home / "notebooks")
+
+    def verified() -> None:
+        verify_study(home, progress=False)
+        expected_seconds(run, run.study, ["geometry"])
+
+    for entry in ENTRIES:
+        for name in ("00_data", "../00_data", "a\0b", "a" * 3000, "\ud800"):
+            (home / "stages.json").write_text(json.dumps({"notebooks": {name: entry}, "times": {name: entry}}))
+            watch.tried(f"{name[:20]!r} {entry!r}", verified)
+    tally("damaged studies verified", **watch.counts())
+    watch.check()
+
+
+@pytest.mark.parametrize("finished", [False, True])
 @pytest.mark.long
-def test_reports_whose_files_have_another_form(tmp_path: Path, tally: Tally) -> None:
-    home, watch = report(tmp_path / "report"), Watch()
+def test_reports_whose_files_have_another_form(finished: bool, tmp_path: Path, tally: Tally) -> None:
+    home, watch = report(tmp_path / "report", finished=finished), Watch()
     names = ("stages.json", "progress.json", "artefacts/layers.json", "artefacts/summary/summary.json", "study.yml")
-    for name in (*names, "notebooks/00_data.ipynb"):
+    for name in (*names[: 1 if finished else 2], *names[2:], "notebooks/00_data.ipynb"):
         whole = (home / name).read_bytes()
         for value in FORMS:
             (home / name).write_text(json.dumps(value))

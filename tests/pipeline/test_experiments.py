@@ -14,12 +14,13 @@ from typer.testing import CliRunner
 
 import stgcnlib
 from stgcnlib import cli, figures, tables
-from stgcnlib.errors import CheckpointError, StudyError
+from stgcnlib.errors import CheckpointError, OutputError, StudyError
 from stgcnlib.networks import load_network, save_checkpoint
 from stgcnlib.pipeline.notebooks import check_parameters, notebook_folder
 from stgcnlib.pipeline.run import StudyRun
 from stgcnlib.pipeline.stages import FIRST_PAGE, page_mark, stages_of
 from stgcnlib.pipeline.study import Study
+from stgcnlib.report.compare import compare
 from stgcnlib.verdicts import advise_frozen, compare_studies, judge_noise
 
 TINY: dict[str, Any] = {
@@ -169,6 +170,12 @@ def test_compare_refuses_before_it_writes(finished: StudyRun, tmp_path: Path) ->
     assert isinstance(result.exception, StudyError)
     assert f"{tmp_path}: no finished study, study.yml is missing" in str(result.exception)
     assert not (tmp_path / "out").exists()
+    mine = tmp_path / "mine" / "summary" / "notes.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    with pytest.raises(OutputError, match=r"mine: holds 'summary/notes\.txt', which no comparison wrote there"):
+        compare([finished.output, finished.output], tmp_path / "mine")
+    assert [path for path in (tmp_path / "mine").rglob("*") if path.is_file()] == [mine]
     into = runner.invoke(cli.app, ["compare", str(finished.output), str(finished.output), "-o", str(finished.output)])
     assert "holds a study" in str(into.exception)
 

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,14 +20,15 @@ import small_line
 from small_artefacts import BEGAN, LINE, SLOW
 from small_line import alive, run, wait_for, write_line, write_notebook
 
-from stgcnlib.errors import ArtefactError, StageError
+from stgcnlib.errors import ArtefactError, OutputError, StageError
+from stgcnlib.pipeline.foreign import check_study_folder
 from stgcnlib.pipeline.guard import alone, in_use
 from stgcnlib.pipeline.notebooks import check_parameters, notebook_folder
 from stgcnlib.pipeline.record import Record
 from stgcnlib.pipeline.run import StudyRun
 from stgcnlib.pipeline.runner import run_stages
 from stgcnlib.pipeline.stages import STAGES, TARGET_STAGES, Stage, page_order, repeated, shown, stages_of
-from stgcnlib.pipeline.state import RunState
+from stgcnlib.pipeline.state import Progress, RunState
 from stgcnlib.pipeline.study import Study
 from stgcnlib.pipeline.workers import process_environment
 from stgcnlib.threads import THREAD_VARIABLES
@@ -269,6 +271,17 @@ def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
         os.close(handle)
 
 
+def test_who_only_looks_neither_looks_like_a_run_nor_has_one_refused(tmp_path: Path) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    handle = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_SH)  # as `in_use` of another process does for a moment
+    assert not in_use(tmp_path)
+    threading.Timer(0.1, os.close, (handle,)).start()
+    with alone(tmp_path):
+        assert in_use(tmp_path)
+    assert not in_use(tmp_path)
+
+
 def test_a_folder_that_cannot_be_locked_is_used_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fcntl = pytest.importorskip("fcntl")
 
@@ -300,6 +313,76 @@ def test_unknown_stage_suggests_the_nearest(tmp_path: Path) -> None:
 def test_a_damaged_record_only_costs_time(tmp_path: Path, text: str) -> None:
     (tmp_path / "stages.json").write_text(text)
     assert Record.read(tmp_path).done == {}
+
+
+WHOLE = {"stage": "00_data", "mark": "x", "sum": "y", "seconds": 1.5, "parameters": {"layer": "input"}}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"stage": []}, {"mark": {}}, {"sum": 3}, {"parameters": []}, {"seconds": None}, {"seconds": "x"},
+        {"seconds": True}, {"seconds": -1}, {"seconds": 10**400}, {"seconds": float("nan")}, {"seconds": float("inf")},
+    ],
+)  # fmt: skip
+def test_of_a_record_only_what_has_its_form_is_read(tmp_path: Path, change: dict[str, Any]) -> None:
+    content = {"notebooks": {"a": WHOLE | change, "00_data": WHOLE}, "times": {"b": change.get("seconds", []), "c": 2}}
+    (tmp_path / "stages.json").write_text(json.dumps(content))
+    record = Record.read(tmp_path)
+    assert record.done == {"00_data": WHOLE}
+    assert record.times == {"00_data": 1.5, "c": 2.0}
+
+
+def test_of_a_record_only_names_of_files_are_read(tmp_path: Path) -> None:
+    names = ("../a", "/a", "a/b", "a\\b", "", ".a", "a\0", "a" * 200)
+    (tmp_path / "stages.json").write_text(json.dumps({"notebooks": dict.fromkeys(names, WHOLE)}))
+    assert Record.read(tmp_path).done == {}
+
+
+def test_a_progress_file_that_no_run_wrote_is_none(tmp_path: Path) -> None:
+    now = "2026-01-01T00:00:00+00:00"
+    whole: dict[str, Any] = {"started": now, "changed": now, "steps": [{"name": "00_data"}]}
+    for change, fine in (
+        ({}, True), ({"elapsed": 3}, True), ({"elapsed": float("nan")}, False), ({"left": 10**400}, False),
+        ({"steps": [{"name": "a", "notebooks": [{"name": "b", "seconds": float("inf")}]}]}, False),
+    ):  # fmt: skip
+        (tmp_path / "progress.json").write_text(json.dumps(whole | change))
+        assert (Progress.read(tmp_path) is not None) == fine, change
+    with (tmp_path / "progress.json").open("wb") as stream:
+        stream.truncate(2**42)  # takes no room on the disk
+    assert Progress.read(tmp_path) is None
+
+
+OWN = {
+    "notebooks": "notebooks/analysis.ipynb", "study": "study.yml", "index": "index.html", "pages": "pages/mine.html",
+    "tables": "tables/mine.parquet", "comparison": "comparison.yml",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OWN.values(), ids=OWN)
+def test_a_folder_where_a_run_would_replace_files_of_its_user_is_refused(tmp_path: Path, name: str) -> None:
+    notebooks, project = write_line(tmp_path / "sources"), tmp_path / "project"
+    file = project / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("name: mine  # a comment\n")
+    with pytest.raises(OutputError, match=r"project: holds .*; (choose|give) another folder .*--output"):
+        run(project, notebooks)
+    assert [path for path in project.rglob("*") if path.is_file()] == [file]
+    assert file.read_text() == "name: mine  # a comment\n"
+
+
+def test_a_folder_that_a_run_left_at_once_or_that_holds_other_files_is_accepted(tmp_path: Path) -> None:
+    left = {
+        "study.yml": Study.load({"name": "another"}).to_yaml(), "progress.json": "{", "stages.json": "",
+        "artefacts/.locks/a.lock": "", "data/a.npz": "", "notebooks/notes.txt": "", ".DS_Store": "",
+    }  # fmt: skip
+    for number, (name, text) in enumerate(left.items()):
+        output = tmp_path / str(number)
+        (output / name).parent.mkdir(parents=True)
+        (output / name).write_text(text)
+        if number < 4:  # it is a run's
+            (output / "index.html").write_text("")
+        check_study_folder(output)
 
 
 def test_the_real_stages_fit_their_notebooks() -> None:

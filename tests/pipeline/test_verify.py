@@ -15,6 +15,7 @@ from stgcnlib.cli import app
 from stgcnlib.files import fingerprint_file
 from stgcnlib.pipeline import verify
 from stgcnlib.pipeline.guard import alone
+from stgcnlib.pipeline.record import Record
 from stgcnlib.pipeline.stages import stages_of
 from stgcnlib.pipeline.state import Progress, Step
 from stgcnlib.pipeline.study import Study
@@ -98,6 +99,45 @@ def test_a_run_that_is_writing_now_is_said_and_what_it_makes_is_not_judged(study
         "not finished: a run is writing to it now; not done yet: 09_summary. Check it again when the run has ended"
     ]
     assert len(verify_study(study).problems) == 3
+
+
+def test_what_a_run_removes_or_replaces_meanwhile_is_no_damage(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, names, gone = Record.read, verify.names_in, study / "artefacts" / "geometry.manifest.json"
+
+    def begin(items: list[Path], description: str, *, show: bool | None) -> list[Path]:
+        gone.unlink()
+        return items
+
+    def dropped(output: Path) -> Record:
+        record = read(output)
+        if "09_summary" in record.done:
+            drop(study, "09_summary")
+        return record
+
+    monkeypatch.setattr(verify, "track", begin)
+    monkeypatch.setattr(verify, "names_in", lambda path: [*names(path), *["gone"] * (path.name == "layers.json")])
+    monkeypatch.setattr(Record, "read", dropped)
+    with alone(study):
+        assert verify_study(study).problems == ()
+
+
+def test_damage_beside_a_run_is_damage(study: Path) -> None:
+    (study / "artefacts" / "summary" / "summary.json").write_text("{}")
+    (study / "notebooks" / "00_data.ipynb").write_text("other")
+    with alone(study):
+        problems = verify_study(study).problems
+    assert [line.partition(";")[0].rpartition("/")[2] for line in problems] == [
+        "summary.json: is not as it was written", "00_data.ipynb: is not as it was written",
+    ]  # fmt: skip
+
+
+def test_a_page_that_no_run_wrote_is_said_to_be_kept_elsewhere(study: Path) -> None:
+    (study / "notebooks" / "mine.ipynb").write_text("")
+    for name, mend in (("mine", "keep it elsewhere, or remove it"), ("05_layer_77", "write the pages anew with")):
+        (study / "pages" / f"{name}.html").write_text("")
+        (problem,) = verify_study(study).problems
+        assert f"{name}.html: belongs to no notebook of this study; {mend}" in problem
+        (study / "pages" / f"{name}.html").unlink()
 
 
 def test_the_first_minute_of_a_run_is_no_damage(study: Path) -> None:

@@ -163,6 +163,9 @@ def test_contents_turns_and_titles(folder: Path) -> None:
 
 def test_relevance_stands_before_the_layers_that_show_its_maps(folder: Path) -> None:
     nbformat.write(executed("06_relevance"), folder / "notebooks" / "06_relevance.ipynb")
+    record = json.loads((folder / "stages.json").read_text())
+    record["notebooks"]["06_relevance"] = record["notebooks"]["00_data"]
+    (folder / "stages.json").write_text(json.dumps(record))
     index = render_report(folder).read_text(encoding="utf-8")
     order = ["00_data", "06_relevance", "05_layer_00", "05_layer_01"]
     places = [index.index(f'href="pages/{name}.html"') for name in order]

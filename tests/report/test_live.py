@@ -6,6 +6,7 @@ import html
 import io
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -143,6 +144,24 @@ def test_pages_are_those_of_the_executed_notebooks(tmp_path: Path) -> None:
     assert (output / "index.html").exists()
     run(output, notebooks, settings={"layers": ["input"]})
     assert {path.stem for path in (output / "pages").iterdir()} == wanted - {"05_layer_01"}
+
+
+def test_files_of_the_user_in_the_folder_of_a_run_stay(tmp_path: Path) -> None:
+    """Also where a layer is gone, whose notebook and page are removed; they get no page."""
+    notebooks, output = write_line(tmp_path / "notebooks"), tmp_path / "out"
+    run(output, notebooks)
+    own = [output / name for name in ("notebooks/mine.ipynb", "pages/mine.html", "assets/mine.js")]
+    for file in own:
+        file.parent.mkdir(exist_ok=True)
+        shutil.copyfile(output / "notebooks" / "00_data.ipynb", file)
+    run(output, notebooks, settings={"layers": ["input"]})
+    render_report(output)
+    assert all(file.read_bytes() for file in own)
+    assert not (output / "notebooks" / "05_layer_01.ipynb").exists()
+    left = {"00_data", "02_activations", "05_layer_00", "06_relevance", "mine"}
+    assert {path.stem for path in (output / "pages").iterdir()} == left
+    assert (output / "pages" / "mine.html").read_bytes() == own[0].read_bytes()
+    assert "mine.html" not in (output / "index.html").read_text()
 
 
 def test_a_page_is_converted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
