@@ -67,7 +67,7 @@ def end_in_one_line(app: Callable[[], object]) -> None:
     """
     try:
         app()
-    except (StgcnlibError, OSError, MemoryError) as error:
+    except (StgcnlibError, OSError, MemoryError, UnicodeEncodeError) as error:
         if "--debug" in sys.argv:
             raise
         _refuse(error)
@@ -86,6 +86,12 @@ def _refuse(error: Exception) -> NoReturn:
         text = str(error)
     elif isinstance(error, OSError):
         text = f"{what_the_system_said(error)} (--debug after 'stgcnlib' shows where)"
+    elif isinstance(error, UnicodeEncodeError):
+        shown = ascii(error.object[max(0, error.start - 60) : error.end + 20])
+        text = (
+            f"{shown} cannot be written as {error.encoding}; if it is the name of a file or folder, rename that "
+            "(--debug after 'stgcnlib' shows where)"
+        )
     else:
         text = f"not enough memory ({' '.join(str(error).split()) or 'none is left'}); end other programs, or take less"
     _say(f"error: {text}", "red")

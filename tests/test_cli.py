@@ -154,6 +154,7 @@ def full() -> Any:
         (FileNotFoundError(errno.ENOENT, "No such file", "x"), "x: No such file; check that it exists"),
         (OSError("19 requested and\n 0 written"), "19 requested and 0 written (--debug"),
         (OSError(), "OSError (--debug"),
+        (UnicodeEncodeError("utf-8", "../caf\udce9", 6, 7, "-"), r"'../caf\udce9' cannot be written as utf-8; if"),
         (MemoryError("cannot allocate 3 GiB"), "not enough memory (cannot allocate 3 GiB); end other"),
     ],
 )
