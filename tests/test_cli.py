@@ -183,6 +183,16 @@ def test_a_fault_of_ours_is_no_line(monkeypatch: pytest.MonkeyPatch, capsys: pyt
         invoke(monkeypatch, capsys, "report", "x")
 
 
+def test_code_that_calls_exit_ends_no_command_without_a_word(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("stgcnlib.report.html.render_report", lambda _: sys.exit(0))
+    code, out, err = invoke(monkeypatch, capsys, "report", "x")
+    assert (code, out) == (2, "")
+    assert err.startswith("error: the network of the study called exit (SystemExit: 0); take that out of its code")
+    assert err.count("\n") == 1
+
+
 def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(sys, "argv", ["stgcnlib", "--debug", "report", str(tmp_path)])
     with pytest.raises(StageError, match=r"study\.yml"):

@@ -224,6 +224,8 @@ def _answer(order: bytes) -> bytes:
         return pickle.dumps((True, function(*args, **kwargs)))
     except BaseException as error:
         traceback.print_exc()
+        if not isinstance(error, Exception):  # in the run, it would end the command without a word
+            error = RuntimeError(f"the code called exit ({type(error).__name__}: {error}); it must return or raise")
         try:
             answer = pickle.dumps((False, error))
             pickle.loads(answer)

@@ -150,7 +150,7 @@ def test_errors_come_back_as_they_are_and_the_process_goes_on(opened: Opened) ->
         workers.submit(fail, KeyError("missing")).result()
     with pytest.raises(StudyError, match=r"^graph\.k: too many$"):
         workers.submit(fail, StudyError("graph.k: too many")).result()
-    with pytest.raises(SystemExit):
+    with pytest.raises(RuntimeError, match=r"^the code called exit \(SystemExit: 3\); it must return or raise$"):
         workers.submit(sys.exit, 3).result()
     assert workers.submit(os.getpid).result() == pid
 
