@@ -17,8 +17,6 @@ from stgcnlib.files import make_folder, missing_folders
 
 __all__ = ["alone", "in_use", "stoppable"]
 
-SECONDS_TO_END = 30.0
-
 
 @contextmanager
 def alone(output: Path) -> Iterator[list[Path]]:
@@ -88,6 +86,9 @@ def _locked(handle: int) -> bool:
     except OSError:  # a network file system that locks only files, not folders
         return True
     return True
+
+
+SECONDS_TO_END = 30.0
 
 
 @contextmanager
