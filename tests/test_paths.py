@@ -121,6 +121,7 @@ def test_texts_lose_the_name_of_the_user(text: str, expected: str | None, monkey
 
 @pytest.mark.parametrize("user", ["data", "root", "s", "or", "trained"])
 def test_a_user_of_a_common_name_changes_no_ordinary_text(user: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
     monkeypatch.setenv("USER", user)
     text = "the root of data and/or m/s, data/train, curves/trained: no data.\n</s> https://a.org/data/root/trained"
     assert without_paths(text) == text
