@@ -25,7 +25,7 @@ from stgcnlib.pipeline.keys import KeySection, key_sections
 ROOT = Path(__file__).resolve().parent.parent
 INSIDE = {
     "cli", "endings", "files", "json_text", "progress", "sequence_checks", "sequence_files", "terminal", "threads",
-    "modules", "devices", "yaml_text",
+    "modules", "devices", "texts", "yaml_text",
 }  # fmt: skip
 """Modules that are tools of the library itself."""
 TUTORIALS = ROOT / "notebooks" / "tutorials"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -320,4 +321,7 @@ def main() -> None:
     """Entry point."""
     # numba reads settings from the working directory, and its cache is code: no file there may choose the cache folder.
     os.environ.setdefault("NUMBA_CACHE_DIR", "")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a file's name may be no text in this encoding
     end_in_one_line(app)

@@ -17,12 +17,14 @@ from rich.console import Console
 from rich.text import Text
 from typer.core import TyperGroup
 
-from stgcnlib.errors import StgcnlibError
+from stgcnlib.errors import StgcnlibError, StudyError
 
 __all__ = ["Commands", "end_in_one_line", "what_the_system_said"]
 
 GOES_ON = ("run", "embed")
 """Commands that keep what they have finished."""
+PROGRAMS = ("bench",)
+"""Commands that run another program, which ends by itself."""
 _MENDS = {
     errno.ENOSPC: "make room on that disk (bytes, or the number of files), or choose another",
     errno.EDQUOT: "make room within your quota, or choose another disk",
@@ -58,6 +60,13 @@ class Commands(TyperGroup):
             _say(f"interrupted; {after}", "yellow")
             number = signal.Signals[interrupt.args[0]] if interrupt.args else signal.SIGINT
             raise typer.Exit(128 + number) from None
+        except SystemExit as end:  # of code that a study names; what ends our own commands has other names
+            if ctx.invoked_subcommand in PROGRAMS:
+                raise
+            raise StudyError(
+                f"the network of the study called exit (SystemExit: {end}); take that out of its code (--debug after "
+                "'stgcnlib' shows where)"
+            ) from end
 
 
 def end_in_one_line(app: Callable[[], object]) -> None:
@@ -67,7 +76,7 @@ def end_in_one_line(app: Callable[[], object]) -> None:
     """
     try:
         app()
-    except (StgcnlibError, OSError, MemoryError) as error:
+    except (StgcnlibError, OSError, MemoryError, UnicodeEncodeError) as error:
         if "--debug" in sys.argv:
             raise
         _refuse(error)
@@ -86,6 +95,12 @@ def _refuse(error: Exception) -> NoReturn:
         text = str(error)
     elif isinstance(error, OSError):
         text = f"{what_the_system_said(error)} (--debug after 'stgcnlib' shows where)"
+    elif isinstance(error, UnicodeEncodeError):
+        shown = ascii(error.object[max(0, error.start - 60) : error.end + 20])
+        text = (
+            f"{shown} cannot be written as {error.encoding}; if it is the name of a file or folder, rename that "
+            "(--debug after 'stgcnlib' shows where)"
+        )
     else:
         text = f"not enough memory ({' '.join(str(error).split()) or 'none is left'}); end other programs, or take less"
     _say(f"error: {text}", "red")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from stgcnlib.errors import StudyError
@@ -16,6 +16,8 @@ _ABSOLUTE = re.compile(
     r"(^|[^\w:/.~\\…-]|\x1b\[[\d;]*m)(?:[A-Za-z]:)?(?:[\\/][^\s\\/'\"<>|:;,()\[\]\x1b]+)+[\\/]([^\s\\/'\"<>|:;,()\[\]\x1b]+)",
     re.MULTILINE,
 )
+_WORD = re.compile(r"\x1b\[[\d;]*m|[^\s'\"<>|:;,=`()\[\]\x1b]+")
+"""A path is one of these, and so is any word beside it; colour codes are for themselves."""
 
 
 def check_contained(folder: str | os.PathLike[str]) -> None:
@@ -62,16 +64,38 @@ def portable_path(path: str | os.PathLike[str], start: str | os.PathLike[str]) -
         parts = Path(os.path.relpath(target, base)).parts
     except ValueError:  # another drive of Windows
         return target.as_posix()
-    user = os.environ.get("USER")
-    return Path(*("${USER}" if part == user else part for part in parts)).as_posix()
+    return Path(*_without_user(parts)).as_posix()
 
 
 def without_paths(text: str) -> str:
-    """A text, say of an error, with the home folder written as ~ and other absolute paths cut to their last name."""
+    """A text, say of an error, with the home folder written as ~ and other absolute paths cut to their last name.
+
+    The user's name is written as ``${USER}`` where it is a part of a path. Two words with a slash between them are no
+    path: "data/test" and "and/or" stay, whatever the user's name is.
+    """
     home = str(Path.home())
     if len(home) > 1:
         text = re.sub(rf"{re.escape(home)}(?![\w-])", "~", text)
-    return _ABSOLUTE.sub(r"\1…/\2", text)
+    text = _ABSOLUTE.sub(r"\1…/\2", text)
+    return _WORD.sub(_word_without_user, text) if _user() in text else text
+
+
+def _word_without_user(found: re.Match[str]) -> str:
+    word, before = found[0], found.string[max(0, found.start() - 5) : found.start()]
+    path = word.rstrip(".")
+    names = re.split(r"([\\/]+)", path)  # with what lies between them
+    url = word.startswith("//") and before.endswith(":") and before != "file:"
+    tag = len(names) == 3 and names[0] == "" and before.endswith("<")  # such as </b>
+    words = len(names) == 3 and re.fullmatch(r"\w+", names[0]) and re.fullmatch(r"\w+", names[2])
+    return word if len(names) == 1 or url or tag or words else "".join(_without_user(names)) + word[len(path) :]
+
+
+def _without_user(names: Iterable[str]) -> list[str]:
+    return ["${USER}" if name == _user() else name for name in names]
+
+
+def _user() -> str:
+    return os.environ.get("USER") or "\0"  # which no path has
 
 
 def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:

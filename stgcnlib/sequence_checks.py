@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.errors import SequenceError, shorten
 from stgcnlib.skeleton import SkeletonLayout
+from stgcnlib.texts import check_texts
 
-__all__ = ["checked_coords", "checked_labels", "checked_targets", "expect_count", "meant_value"]
+__all__ = ["checked_coords", "checked_labels", "checked_targets", "expect_count", "expect_texts", "meant_value"]
 
 
 def expect_count(what: str, values: Any, count: int) -> None:
@@ -21,6 +22,14 @@ def expect_count(what: str, values: Any, count: int) -> None:
         raise SequenceError(f"{what} have shape {values.shape}; expected one value per recording, ({count},)")
     if len(values) != count:
         raise SequenceError(f"{what} has {len(values)} entries for {count} recordings; give one each")
+
+
+def expect_texts(what: str, values: Iterable[Any]) -> None:
+    """Refuse texts that no file can hold; `what` names them in the message."""
+    try:
+        check_texts([value for value in values if isinstance(value, str)])
+    except ValueError as error:
+        raise SequenceError(f"{what}: {error}; if it comes from the name of a file or folder, rename that") from None
 
 
 def checked_coords(value: ArrayLike, name: str, layout: SkeletonLayout, length: int | None) -> NDArray[np.float32]:

@@ -16,7 +16,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.errors import SequenceError, SkeletonFormatError, StgcnlibError, shorten, suggest
 from stgcnlib.files import fingerprint, mistaken
-from stgcnlib.sequence_checks import checked_coords, checked_labels, checked_targets, expect_count, meant_value
+from stgcnlib.sequence_checks import (
+    checked_coords,
+    checked_labels,
+    checked_targets,
+    expect_count,
+    expect_texts,
+    meant_value,
+)
 from stgcnlib.sequence_files import read_recordings, write_recordings
 from stgcnlib.skeleton import SkeletonLayout
 from stgcnlib.skeleton import layout as as_layout
@@ -88,6 +95,7 @@ class SequenceSet:
             raise SequenceError("coords holds no recording; give at least one (T, V, C) array")
         self.names = tuple(names) if names is not None else tuple(f"recording {i}" for i in range(count))
         expect_count("names", self.names, count)
+        expect_texts("names", self.names)
         true_lengths = None if lengths is None else np.asarray(lengths)
         if true_lengths is not None:
             if true_lengths.dtype.kind not in "iu":
@@ -104,10 +112,13 @@ class SequenceSet:
         if self.targets is not None and labels is None and class_names is None:
             class_names = ()
         self.labels, self.class_names = checked_labels(labels, class_names, count)
+        expect_texts("class_names", self.class_names)
+        expect_texts("target_names", self.target_names)
         self.groups: dict[str, NDArray[Any]] = {}
         for key, values in (groups or {}).items():
             group = np.asarray(values)
             expect_count(f"groups[{key!r}]", group, count)
+            expect_texts(f"groups[{key!r}]", [key, *(group.tolist() if group.dtype.kind in "UO" else ())])
             self.groups[str(key)] = group
 
     # -- sizes ---------------------------------------------------------------------------------

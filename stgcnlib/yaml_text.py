@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from stgcnlib.files import regular_size
+from stgcnlib.texts import check_texts
 
 __all__ = ["YAMLError", "read_yaml", "read_yaml_file", "write_yaml"]
 
@@ -46,6 +47,11 @@ class _Bounded(yaml.composer.Composer):
         event = self.peek_event()  # type: ignore[attr-defined]
         if isinstance(event, yaml.AliasEvent):
             raise _at(event, f"the alias *{event.anchor} is not taken; write out what it stands for")
+        if isinstance(event, yaml.ScalarEvent):
+            try:
+                check_texts(event.value)
+            except ValueError as error:
+                raise _at(event, f"{error}; write the character itself") from None
         self.depth += 1
         if self.depth > DEEPEST:
             raise _at(event, f"nested more than {DEEPEST} levels deep")
@@ -107,8 +113,8 @@ def read_yaml(text: str, *, plain_texts: bool = False) -> Any:
         plain_texts: keep every value as the text that the file has.
 
     Raises:
-        YAMLError: if it is no YAML, has a key twice, asks for anything but plain values, has aliases, or is longer or
-            nested more deeply than such files are.
+        YAMLError: if it is no YAML, has a key twice, asks for anything but plain values, has aliases, or halves of
+            characters, or is longer or nested more deeply than such files are.
     """
     if len(text) > LONGEST:
         raise YAMLError(f"{len(text)} characters are too many, {LONGEST} at most; is it the right file?")

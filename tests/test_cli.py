@@ -154,6 +154,7 @@ def full() -> Any:
         (FileNotFoundError(errno.ENOENT, "No such file", "x"), "x: No such file; check that it exists"),
         (OSError("19 requested and\n 0 written"), "19 requested and 0 written (--debug"),
         (OSError(), "OSError (--debug"),
+        (UnicodeEncodeError("utf-8", "../caf\udce9", 6, 7, "-"), r"'../caf\udce9' cannot be written as utf-8; if"),
         (MemoryError("cannot allocate 3 GiB"), "not enough memory (cannot allocate 3 GiB); end other"),
     ],
 )
@@ -180,6 +181,16 @@ def test_a_fault_of_ours_is_no_line(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     monkeypatch.setattr("stgcnlib.report.html.render_report", stumble)
     with pytest.raises(AttributeError):
         invoke(monkeypatch, capsys, "report", "x")
+
+
+def test_code_that_calls_exit_ends_no_command_without_a_word(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("stgcnlib.report.html.render_report", lambda _: sys.exit(0))
+    code, out, err = invoke(monkeypatch, capsys, "report", "x")
+    assert (code, out) == (2, "")
+    assert err.startswith("error: the network of the study called exit (SystemExit: 0); take that out of its code")
+    assert err.count("\n") == 1
 
 
 def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -22,6 +22,9 @@ from stgcnlib.json_text import DEEPEST, MOST_LISTS, parse_json, read_json_file
         (b'{"a": 1', "delimiter"),
         (b"\xff", "utf-8"),
         (b"9" * 5000, "digits"),
+        (rb'{"a": ["one", "two \ud800"]}', r"^'two \\ud800' cannot be written as UTF-8$"),
+        (rb'{"\uDFFF": 1}', "cannot be written"),
+        (rb'"\ude00\ud83d"', "cannot be written"),
     ],
 )
 def test_what_is_refused(content: bytes, said: str) -> None:
@@ -37,6 +40,7 @@ def test_what_is_refused(content: bytes, said: str) -> None:
 def test_what_is_read() -> None:
     assert parse_json(b"\xef\xbb\xbf" + b"[" * DEEPEST + b"]" * DEEPEST)
     assert parse_json('{"é": [1, {"b": NaN}]}'.encode())["é"][0] == 1
+    assert parse_json(rb'["\ud83d\ude00", "\\ud800"]') == ["\U0001f600", r"\ud800"]
 
 
 def test_a_file_is_looked_at_before_it_is_read(tmp_path: Path) -> None:

@@ -108,6 +108,14 @@ def test_what_is_allowed_goes_deep_enough() -> None:
     assert read_yaml("a: [010, no]", plain_texts=True) == {"a": ["010", "no"]}
 
 
+@pytest.mark.parametrize("read", [read_yaml, partial(read_yaml, plain_texts=True)])
+@pytest.mark.parametrize("text", [r'a: "\ud800"', r'"\udfff": 1', r'a: ["\ud83d\ude00"]'])
+def test_half_a_character_is_refused(read: Callable[[str], Any], text: str) -> None:
+    with pytest.raises(YAMLError, match=r"(?s)cannot be written as UTF-8; write the character itself.*line 1"):
+        read(text)
+    assert read('a: "\U0001f600"') == {"a": "\U0001f600"}
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -24,6 +24,7 @@ from zarr.core.sync import sync
 from zarr.storage import LocalStore
 
 from stgcnlib.artefacts import Sums
+from stgcnlib.texts import check_texts
 
 __all__ = ["CHUNK_BYTES", "check_array", "check_details", "open_folder"]
 
@@ -80,6 +81,7 @@ def check_details(entries: Any) -> None:
         for name, kind in _FIELDS.items():
             if not isinstance(given.get(name), kind) or isinstance(given[name], bool):
                 raise ValueError(f"layer {number}: {name} is {str(given.get(name))[:60]}")
+        check_texts([value for value in given.values() if isinstance(value, str)])
         if not re.fullmatch(r"layer[0-9]{2,6}", given["array"]):
             raise ValueError(f"layer {number}: array is {given['array'][:60]!r}")
         if given["index"] < 0 or given["joints"] < 1 or given["temporal_stride"] < 1 or not given["rounding"] >= 0:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from stgcnlib.activations.axes import ZOO, Axes, Sizes, arranged, axes_of
 from stgcnlib.devices import usable_device
-from stgcnlib.errors import AxesError, LayerNotFoundError, shorten, suggest
+from stgcnlib.errors import AxesError, LayerNotFoundError, StudyError, shorten, suggest
 from stgcnlib.threads import INFERENCE_THREADS, torch_threads
 
 __all__ = [
@@ -133,6 +133,7 @@ def observing(
     Raises:
         LayerNotFoundError: if a named module was not called, or was called more than once.
         AxesError: if its output is no tensor, or its shape does not agree with its axes.
+        StudyError: if the network calls ``sys.exit``.
     """
     device = usable_device(device)
     lie = {layer.name: layer.axes for layer in map(_as_layer, layers)}
@@ -169,7 +170,12 @@ def observing(
             x = x.clone() if x.is_inference() else x
             if gradients:
                 x = x.detach().requires_grad_()
-            logits = network(x.clone())
+            try:
+                logits = network(x.clone())
+            except SystemExit as end:  # it would end the program without a word
+                raise StudyError(
+                    f"network {type(network).__name__}: its forward pass called exit (SystemExit: {end}); take that out"
+                ) from end
         kept = dict(outputs)
         outputs.clear()
         if INPUT in names:

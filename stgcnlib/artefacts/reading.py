@@ -248,9 +248,9 @@ def _array(stream: Any, size: int, name: str) -> NDArray[Any]:
             done += got
     if stream.read(1):  # reading to the end makes the archive verify the checksum
         raise ValueError(f"{name!r} is longer than it declares")
-    if dtype.kind == "U":
-        codes = array.view(f"{dtype.byteorder if dtype.byteorder in '<>' else '='}u4") if array.nbytes else array[:0]
-        if array.nbytes and int(codes.max()) > 0x10FFFF:
+    if dtype.kind == "U" and array.nbytes:
+        codes = array.view(f"{dtype.byteorder if dtype.byteorder in '<>' else '='}u4")
+        if int(codes.max()) > 0x10FFFF or ((codes >= 0xD800) & (codes <= 0xDFFF)).any():  # those are halves
             raise ValueError(f"{name!r} holds no text")
     if dtype.kind == "b" and array.nbytes and int(array.view(np.uint8).max()) > 1:
         raise ValueError(f"{name!r} holds no truth values")

@@ -62,7 +62,7 @@ def import_factory(name: str, folder: Path | str | None = None) -> Callable[...,
             places = ", ".join(dict.fromkeys(_folders(folder)))
             why = f"looked in {places} and in the installed packages" if within else f"{module_name} itself needs it"
             raise StudyError(f"network {name!r}: there is no module {error.name!r}; {why}") from error
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise StudyError(
                 f"network {name!r}: importing {module_name} failed with {type(error).__name__}: {error}"
             ) from error
@@ -139,7 +139,7 @@ def make_own(name: str, given: Mapping[str, Any], options: Mapping[str, Any]) ->
             network = factory(**passed, **options)
     except StgcnlibError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise StudyError(
             f"network {name!r} refuses {sorted({**passed, **options})}: {type(error).__name__}: {error}"
         ) from error

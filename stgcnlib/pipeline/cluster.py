@@ -16,7 +16,7 @@ import threading
 import uuid
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, InvalidStateError
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -106,20 +106,30 @@ class Cluster(Executor):
         return outer
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002
-        """Leave the scheduler; without `wait`, tasks of this run on its workers end at once."""
-        if wait and hasattr(self, "_tasks"):
-            self._tasks.shutdown(wait=not cancel_futures)
+        """Leave the scheduler, also when interrupted; without `wait`, tasks of this run on its workers end at once."""
+        with ExitStack() as steps:  # from the last to the first, each one also after an interrupt
+            steps.callback(self._close)
+            if not self._joined:
+                steps.callback(self._remove_mark)
+                steps.callback(self._dismiss)
+            if wait and hasattr(self, "_tasks"):
+                steps.callback(self._tasks.shutdown, wait=not cancel_futures)
+
+    def _dismiss(self) -> None:
         with suppress(Exception):  # the scheduler may be lost; then there is nothing to end
-            if self._client.status == "running" and not self._joined:
+            if self._client.status == "running":
                 self._client.unsubscribe_topic("all")
                 self._client.run(dismiss, self._terms.run, on_error="ignore")
+
+    def _remove_mark(self) -> None:
+        with suppress(OSError):
+            mark = Path(self._terms.mark)
+            mark.unlink(missing_ok=True)
+            mark.parent.rmdir()
+
+    def _close(self) -> None:
         with suppress(Exception):
             self._client.close(timeout=5)
-        if not self._joined:
-            with suppress(OSError):
-                mark = Path(self._terms.mark)
-                mark.unlink(missing_ok=True)
-                mark.parent.rmdir()
 
     @property
     def joining(self) -> Callable[[], Cluster]:

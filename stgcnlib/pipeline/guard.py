@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
@@ -101,24 +102,32 @@ def _locked(handle: int, *, shared: bool = False) -> bool:
     return True
 
 
+SECONDS_TO_END = 30.0
+
+
 @contextmanager
 def stoppable() -> Iterator[None]:
     """Have `kill` and a closed terminal end the block as Ctrl-C does, with KeyboardInterrupt.
 
+    What then ends the work is not interrupted in turn: for `SECONDS_TO_END`, further ones of these signals are ignored.
     Signals that are ignored (nohup) or handled by the caller stay as they are. Outside of the main thread this does
     nothing, since only the main thread can handle signals.
     """
     chosen = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
     main = threading.current_thread() is threading.main_thread()
     ours = [number for number in chosen if main and signal.getsignal(number) is signal.SIG_DFL]
+    asked = -math.inf
+
+    def interrupt(number: int, _: FrameType | None) -> None:
+        nonlocal asked
+        if (now := time.monotonic()) - asked > SECONDS_TO_END:
+            asked = now
+            raise KeyboardInterrupt(signal.Signals(number).name)
+
     for number in ours:
-        signal.signal(number, _interrupt)
+        signal.signal(number, interrupt)
     try:
         yield
     finally:
         for number in ours:
             signal.signal(number, signal.SIG_DFL)
-
-
-def _interrupt(number: int, _: FrameType | None) -> None:
-    raise KeyboardInterrupt(signal.Signals(number).name)

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -210,25 +210,36 @@ class Crew:
             artefacts.executor = None
 
     def stop(self) -> None:
-        """End all processes, even those that are working, and start no new ones."""
-        for executor in (self._workers, self._cluster):
-            if executor is not None:
-                executor.shutdown(wait=False, cancel_futures=True)
+        """End all processes, even those that are working, and start no new ones.
+
+        An interrupt meanwhile shortens the waiting; what follows is done all the same, and a second call is harmless.
+        """
+        self._stopped = True
+        with ExitStack() as steps:  # from the last to the first, each one also after an interrupt
+            if self._temporary is not None:
+                steps.callback(self._temporary.remove)
+            steps.callback(self._kernels.stop)
+            steps.callback(self._end_notebooks)
+            for executor in (self._workers, self._cluster):
+                if executor is not None:
+                    steps.callback(executor.shutdown, wait=False, cancel_futures=True)
+
+    def _end_notebooks(self) -> None:
         with self._lock:
-            self._stopped = True
-            workers, self._all, self._idle = self._all, [], []
-        for worker in workers:
-            worker.dismiss()
-        for worker in workers:
-            try:
-                worker.process.wait(timeout=STOP_SECONDS)
-            except subprocess.TimeoutExpired:
+            workers, self._idle = list(self._all), []
+        try:
+            for worker in workers:
+                worker.dismiss()
+            deadline = time.monotonic() + STOP_SECONDS
+            for worker in workers:
+                with suppress(subprocess.TimeoutExpired):
+                    worker.process.wait(timeout=max(0.0, deadline - time.monotonic()))
+        finally:
+            for worker in workers:
                 worker.process.kill()
-                worker.process.wait()
-        self._ended += workers
-        self._kernels.stop()
-        if self._temporary is not None:
-            self._temporary.remove()
+        for worker in workers:
+            worker.process.wait()
+        self._all, self._ended = [], self._ended + workers
 
     def _started(self, threads: int) -> dict[str, str]:
         """Variables of processes that use so many threads; starts the process that these are forked from."""

@@ -120,7 +120,7 @@ class _Forked:
             self._connection.settimeout(timeout)
             try:
                 self._ended(self._connection.recv(64))
-            except TimeoutError:
+            except (TimeoutError, BlockingIOError):  # the latter for no seconds at all
                 raise subprocess.TimeoutExpired("a forked process", timeout or 0.0) from None
         return self.returncode
 

@@ -59,7 +59,7 @@ def nothing_left(made: Artefacts, new: Sequence[Path], *, held: bool = False) ->
     """
     try:
         yield
-    except StgcnlibError:
+    except (StgcnlibError, SystemExit):  # the latter from code of the user's own
         if new and made.folder.is_dir() and (held or not in_use(made.folder)) and not _used(made):
             shutil.rmtree(made.folder, ignore_errors=True)
             for folder in new[1:]:

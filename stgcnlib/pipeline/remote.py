@@ -66,7 +66,7 @@ class _Crew:
 _lock = threading.Lock()
 _source = KernelSource()
 _crews: dict[str, _Crew] = {}
-_ended: set[str] = set()
+_ended: set[str] = set()  # runs that `dismiss` has ended; those that only left a worker idle are not among them
 
 
 def identity() -> dict[str, str]:
@@ -143,24 +143,33 @@ def dismiss(run: str) -> None:
     with _lock:
         _ended.add(run)
         crew = _crews.pop(run, None)
-    if crew is not None:  # in a thread, so that the worker does not wait
-        threading.Thread(target=_end, args=(crew,), daemon=True).start()
+    _end([] if crew is None else [crew])
 
 
-def _end(crew: _Crew) -> None:
+def _end(crews: list[_Crew]) -> None:
+    """End processes, in threads of their own, so that the worker does not wait."""
+    for crew in crews:
+        threading.Thread(target=_shut_down, args=(crew,), daemon=True).start()
+
+
+def _shut_down(crew: _Crew) -> None:
     crew.workers.shutdown(wait=False)
     crew.temporary.remove()
 
 
 def _taken(terms: Terms) -> _Crew | None:
-    """The processes of a run, with one more task; `None` if it has ended. Ends those that killed runs left behind."""
+    """The processes of a run, with one more task; `None` if it has ended. Ends those of other runs that are idle.
+
+    A run that was killed leaves idle processes behind. One that works elsewhere for a while gets new ones later.
+    """
     from distributed import get_worker
 
     with _lock:
         if terms.run in _ended:
             return None
         now = time.monotonic()
-        left = [run for run, crew in _crews.items() if not crew.tasks and now - crew.used > IDLE_SECONDS]
+        idle = [run for run, crew in _crews.items() if not crew.tasks and now - crew.used > IDLE_SECONDS]
+        left = [_crews.pop(run) for run in idle if run != terms.run]
         crew = _crews.get(terms.run)
         if crew is None:
             worker = get_worker()
@@ -173,9 +182,7 @@ def _taken(terms: Terms) -> _Crew | None:
             workers = Workers(1, _source, environment | temporary.environment, memory_limit=terms.memory_limit)
             crew = _crews[terms.run] = _Crew(workers, temporary)
         crew.tasks += 1
-    for run in left:
-        if run != terms.run:
-            dismiss(run)
+    _end(left)
     return crew
 
 
@@ -208,7 +215,9 @@ def _dismiss_in_the_end(worker: Any) -> None:
 
     class Dismissal(WorkerPlugin):
         def teardown(self, worker: Any) -> None:
-            for run in list(_crews):
-                dismiss(run)
+            with _lock:
+                left = list(_crews.values())
+                _crews.clear()  # of runs that go on elsewhere
+            _end(left)
 
     worker.loop.add_callback(worker.plugin_add, Dismissal(), "stgcnlib")

@@ -17,6 +17,7 @@ import signal
 import socket
 import sys
 import tempfile
+import time
 import traceback
 from contextlib import suppress
 from pathlib import Path
@@ -79,12 +80,10 @@ def _serve(listener: socket.socket) -> dict[str, Any] | None:
                 wake.recv(4096)
                 _report_ended(running, selector)
             elif key.fileobj is listener:
-                connection, _ = listener.accept()
-                order = _read(connection)
-                if order is None:
-                    connection.close()
+                connection, order = _accepted(listener)
+                if connection is None or order is None:
                     continue
-                pid = os.fork()
+                pid = _forked()
                 if pid == 0:
                     signal.set_wakeup_fd(-1)
                     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -94,33 +93,58 @@ def _serve(listener: socket.socket) -> dict[str, Any] | None:
                     return order
                 for stream in order["streams"]:
                     os.close(stream)
+                if pid is None:
+                    connection.close()  # without an answer, the process that ordered this one starts it as usual
+                    continue
                 running[pid] = connection
                 selector.register(connection, selectors.EVENT_READ)
-                connection.sendall(str(pid).encode())
+                with suppress(OSError):  # it is gone: the next round kills what it ordered
+                    connection.sendall(str(pid).encode())
             else:  # the process that ordered this kernel is gone
                 for pid, connection in running.items():
-                    if connection is key.fileobj:
+                    if connection is key.fileobj:  # else it has ended too, which was reported just before
                         _kill(pid)
-                selector.unregister(key.fileobj)
+                        selector.unregister(connection)
+
+
+def _accepted(listener: socket.socket) -> tuple[socket.socket, dict[str, Any]] | tuple[None, None]:
+    """The next connection and its order; nothing if it is broken, or cannot be accepted now."""
+    try:
+        connection, _ = listener.accept()
+    except OSError:  # too many open files, for example: until a process ends, the connection waits
+        time.sleep(0.1)
+        return None, None
+    order = _read(connection)
+    if order is None:
+        connection.close()
+        return None, None
+    return connection, order
+
+
+def _forked() -> int | None:
+    """As `os.fork`; `None` if the system has no memory or no place for one more process."""
+    try:
+        return os.fork()
+    except OSError:
+        return None
 
 
 def _read(connection: socket.socket) -> dict[str, Any] | None:
     """An order with its stdin, stdout and stderr, or `None` for a broken connection."""
-    header, streams, _, _ = socket.recv_fds(connection, 4, 3)
-    if len(header) < 4 or len(streams) < 3:
-        for stream in streams:
-            os.close(stream)
-        return None
-    text, size = b"", int.from_bytes(header, "big")
-    while len(text) < size:
-        part = connection.recv(size - len(text))
-        if not part:
-            for stream in streams:
-                os.close(stream)
-            return None
-        text += part
-    order: dict[str, Any] = json.loads(text)
-    return order | {"streams": streams}
+    streams: list[int] = []
+    try:
+        header, streams, _, _ = socket.recv_fds(connection, 4, 3)
+        text, size = b"", int.from_bytes(header, "big")
+        while len(text) < size and (part := connection.recv(size - len(text))):
+            text += part
+        if len(streams) == 3:
+            order: dict[str, Any] = json.loads(text)
+            return order | {"streams": streams}
+    except (OSError, ValueError):  # the latter for a text that ends early
+        pass
+    for stream in streams:
+        os.close(stream)
+    return None
 
 
 def _report_ended(running: dict[int, socket.socket], selector: selectors.BaseSelector) -> None:
@@ -137,8 +161,11 @@ def _report_ended(running: dict[int, socket.socket], selector: selectors.BaseSel
 
 
 def _kill(pid: int) -> None:
-    with suppress(ProcessLookupError):
+    try:
         os.killpg(pid, signal.SIGKILL)  # a kernel leads its own group
+    except ProcessLookupError:  # not yet, if it was forked just now
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def _become(order: dict[str, Any]) -> None:

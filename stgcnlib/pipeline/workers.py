@@ -15,8 +15,9 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import IO, Any
@@ -80,15 +81,18 @@ class Workers(Executor):
         return self._run(pickle.dumps((function, args, kwargs)))
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002
-        """End all processes; with `wait`, they finish their tasks first."""
-        if wait:
-            self._threads.shutdown(wait=True, cancel_futures=cancel_futures)
-        with self._lock:
-            self._stopped = True
-            processes, self._all = self._all, []
-        for process in processes:
-            process.end()
+        """End all processes; with `wait`, they finish their tasks first.
+
+        An interrupt meanwhile kills them at once.
+        """
+        try:
+            if wait:
+                self._threads.shutdown(wait=True, cancel_futures=cancel_futures)
+        finally:
+            self._stopped = True  # now a thread that is starting a process dismisses it
+            _end(list(self._all))
         self._threads.shutdown(wait=True, cancel_futures=True)
+        processes, self._all = self._all, []
         for process in processes:
             process.close()
 
@@ -111,6 +115,9 @@ class Workers(Executor):
                 return self._idle.get_nowait()
             process = _Process(self._source, self._environment, self._memory_limit)
             self._all.append(process)
+            if self._stopped:  # meanwhile
+                process.dismiss()
+                raise BrokenExecutor("stopped")
             return process
 
 
@@ -141,18 +148,24 @@ class _Process:
         except (OSError, ValueError):
             return None
 
-    def end(self) -> None:
-        """Close its pipe, which ends the process even while it works."""
+    def dismiss(self) -> None:
+        """Close its pipe, which ends the process even while it works, unless that holds Python's global lock."""
         with suppress(OSError):
             self._to.close()
-        try:
-            self._process.wait(timeout=STOP_SECONDS)
-        except subprocess.TimeoutExpired:
+
+    def wait(self, deadline: float) -> None:
+        """Wait until it has ended, or until a time of `time.monotonic`."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=max(0.0, deadline - time.monotonic()))
+
+    def kill(self) -> None:
+        """End it at once, if it has not ended."""
+        with suppress(ProcessLookupError):
             self._process.kill()
-            self._process.wait()
 
     def close(self) -> None:
-        """Close the streams that it wrote to; only after it has ended and nobody reads them."""
+        """Close the streams that it wrote to; only after it was ended and nobody reads them."""
+        self._process.wait()
         self._from.close()
         self._complaints.close()
 
@@ -160,6 +173,19 @@ class _Process:
         """The end of what it wrote to stderr."""
         self._complaints.seek(0)
         return self._complaints.read().decode(errors="replace").strip()[-SHOWN:]
+
+
+def _end(processes: Sequence[_Process]) -> None:
+    """End processes: all at the same time, and those that do not go within `STOP_SECONDS` by force."""
+    try:
+        for process in processes:
+            process.dismiss()
+        deadline = time.monotonic() + STOP_SECONDS
+        for process in processes:
+            process.wait(deadline)
+    finally:
+        for process in processes:
+            process.kill()
 
 
 def send(stream: IO[bytes], message: bytes) -> None:
@@ -198,6 +224,8 @@ def _answer(order: bytes) -> bytes:
         return pickle.dumps((True, function(*args, **kwargs)))
     except BaseException as error:
         traceback.print_exc()
+        if not isinstance(error, Exception):  # in the run, it would end the command without a word
+            error = RuntimeError(f"the code called exit ({type(error).__name__}: {error}); it must return or raise")
         try:
             answer = pickle.dumps((False, error))
             pickle.loads(answer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import shutil
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, Future
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numba
@@ -272,6 +274,42 @@ def test_a_search_for_neighbours_runs_in_tasks_and_is_the_same_byte_for_byte(
     expected = {name: total for name, total in contents(here.output).items() if name.startswith("neighbours")}
     assert len(expected) >= 4
     assert {name: contents(there.output)[name] for name in expected} == expected
+
+
+# -- two runs on one worker ----------------------------------------------------------------------
+
+
+def test_a_run_that_leaves_a_worker_idle_may_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another run ends its idle processes, and no others. The run itself is ended by `dismiss` alone."""
+    worker = SimpleNamespace(address="tcp://worker", state=SimpleNamespace(nthreads=1))
+    monkeypatch.setattr("distributed.get_worker", lambda: worker)
+    monkeypatch.setattr(remote, "_source", SimpleNamespace(path="", fork=lambda *_: None))  # processes start as usual
+    monkeypatch.setattr(remote, "_crews", {})
+    monkeypatch.setattr(remote, "_ended", set())
+    monkeypatch.setattr(remote, "IDLE_SECONDS", 0.0)
+
+    def ask(run: str) -> tuple[bool, Any]:
+        terms = remote.Terms(run, str(written(tmp_path / run, run)), remote.identity(), None)
+        return remote.carry_out(terms, pickle.dumps((os.getpid, (), {})))
+
+    try:
+        good, first = ask("a")
+        assert good
+        assert ask("a") == (True, first)
+        assert ask("b")[0]
+        wait_for(lambda: not alive(first))
+        good, second = ask("a")
+        assert good, second
+        assert second != first
+        remote._crews["a"].tasks += 1  # now it is not idle
+        assert ask("b")[0]
+        assert ask("a") == (True, second)
+        remote.dismiss("a")
+        wait_for(lambda: not alive(second))
+        good, error = ask("a")
+        assert (good, str(error)) == (False, "the run has ended")
+    finally:
+        remote.dismiss("b")
 
 
 # -- a scheduler of its own ----------------------------------------------------------------------

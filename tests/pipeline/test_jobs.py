@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from small_artefacts import LINE
 from small_line import importable, write_notebook
 
 from stgcnlib.errors import StageError
+from stgcnlib.pipeline.jobs import Crew, Job
 from stgcnlib.pipeline.runner import run_stages
 from stgcnlib.pipeline.stages import Stage
 from stgcnlib.pipeline.study import Study
@@ -77,3 +79,24 @@ def test_the_workers_of_a_study_share_the_cores(tmp_path: Path, monkeypatch: pyt
     threads = {name: entry["threads"] for name, entry in told.items()}
     assert threads == {"told": "6", "told0": "3", "told1": "3", "told2": "3"}
     assert {entry["folder"] for entry in told.values()} == {str(tmp_path / "out" / "notebooks")}
+
+
+def test_a_crew_that_is_interrupted_while_it_stops_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(**_: Any) -> None:
+        raise KeyboardInterrupt
+
+    stopped: list[str] = []
+    crew = Crew(1, fork=False)
+    environment = crew._started(1)
+    assert crew._temporary is not None
+    folder = crew._temporary.path
+    worker = crew._take(Job("a", "a", tmp_path / "a.ipynb", tmp_path / "b.ipynb", {}), environment)
+    monkeypatch.setattr(crew, "_workers", SimpleNamespace(shutdown=interrupt))
+    monkeypatch.setattr(crew._kernels, "stop", lambda: stopped.append("kernels"))
+    with pytest.raises(KeyboardInterrupt), crew:
+        assert folder.is_dir()
+    assert worker.process.returncode is not None
+    assert stopped == ["kernels"]
+    assert not folder.exists()

@@ -6,8 +6,10 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +19,8 @@ import pytest
 from jupyter_client.manager import AsyncKernelManager
 
 from stgcnlib.pipeline.execute import SameInterpreter
-from stgcnlib.pipeline.kernels import SOURCE, KernelSource
+from stgcnlib.pipeline.kernels import SOURCE, KernelSource, _fork
+from stgcnlib.pipeline.source import _kill
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="kernels are forked on Linux only")
 
@@ -187,6 +190,136 @@ def test_it_ends_with_the_one_that_ordered_it(forked: KernelSource) -> None:
 
     assert in_kernel(leave) > 0
     assert value("1") == 1  # the source is still there
+
+
+# -- what the source survives ----------------------------------------------------------------------
+
+SLEEPER = """
+import os, time
+def main():
+    with open(os.environ["TOLD"], "a") as file:
+        print(os.getpid(), file=file, flush=True)
+    time.sleep(100)
+"""
+QUICK = """
+import os, selectors, sys, time
+from stgcnlib.pipeline import source
+
+refused = [OSError(12, "no memory")] if "no-memory" in sys.argv else []
+fork = os.fork
+def fork_later():
+    if refused:
+        raise refused.pop()
+    return fork()
+os.fork = fork_later
+
+class Slow(selectors.DefaultSelector):
+    def select(self, timeout=None):
+        "What came within half a second, the signal of an ended process first."
+        found = super().select(timeout)
+        if "slow" in sys.argv:
+            time.sleep(0.5)
+            found = super().select(0)
+        return sorted(found, key=lambda each: each[0].fd)
+selectors.DefaultSelector = Slow
+
+source.WARM = ()
+source.main()
+"""
+
+
+class Quick:
+    """A source that imports nothing before it forks; `fork` gives the process of `SLEEPER`, or `None`."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        (folder / "sleeper.py").write_text(SLEEPER)
+        self.path, self.told = str(folder / "socket"), folder / "told.txt"
+        variables = {"PYTHONPATH": os.pathsep.join([str(folder), *sys.path]), "NUMBA_NUM_THREADS": "1"}
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(self.path)
+            listener.listen()
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", QUICK, str(listener.fileno()), *options], pass_fds=[listener.fileno()],
+                stdin=subprocess.PIPE, env=os.environ | variables,
+            )  # fmt: skip
+
+    def fork(self) -> Any:
+        environment = os.environ | {"TOLD": str(self.told)}
+        with Path(os.devnull).open() as null:
+            return _fork(self.path, {"module": "sleeper"}, environment, (null.fileno(), 2, 2))
+
+    def pids(self) -> list[int]:
+        """Of the processes that have begun to sleep."""
+        return [int(line) for line in self.told.read_text().split()] if self.told.exists() else []
+
+
+@pytest.fixture
+def quick() -> Iterator[Callable[..., Quick]]:
+    made: list[Quick] = []
+    with tempfile.TemporaryDirectory() as folder:  # of a short name: a socket's path is short
+
+        def start(*options: str) -> Quick:
+            made.append(Quick(Path(folder), *options))
+            return made[-1]
+
+        yield start
+        for each in made:
+            each.process.send_signal(signal.SIGCONT)
+            each.process.communicate()
+
+
+def test_without_memory_for_a_fork_it_says_so_and_goes_on(quick: Callable[..., Quick]) -> None:
+    source = quick("no-memory")
+    assert source.fork() is None  # and so it is started as usual
+    process = source.fork()
+    assert process is not None
+    wait_for(lambda: source.pids() == [process.pid])
+
+
+def test_one_who_goes_after_ordering_does_not_end_it(quick: Callable[..., Quick]) -> None:
+    source = quick()
+    first = source.fork()
+    assert first is not None
+    os.kill(source.process.pid, signal.SIGSTOP)  # so that it answers later
+    order = {"module": "sleeper", "folder": "/", "environment": {"TOLD": str(source.told)}, "memory": -1}
+    text = json.dumps(order).encode()
+    with socket.socket(socket.AF_UNIX) as connection, Path(os.devnull).open() as null:
+        connection.connect(source.path)
+        socket.send_fds(connection, [len(text).to_bytes(4, "big")], [null.fileno()] * 3)
+        connection.sendall(text)
+    os.kill(source.process.pid, signal.SIGCONT)
+    last = source.fork()
+    assert last is not None
+    wait_for(lambda: {first.pid, last.pid} <= set(source.pids()))
+    wait_for(lambda: all(gone(pid) for pid in source.pids() if pid not in (first.pid, last.pid)))
+    assert first.poll() is None
+
+
+def test_half_an_order_does_not_end_it(quick: Callable[..., Quick]) -> None:
+    source = quick()
+    for text in (b"", b"{", b"[" * 9):
+        with socket.socket(socket.AF_UNIX) as connection, Path(os.devnull).open() as null:
+            connection.connect(source.path)
+            socket.send_fds(connection, [(9).to_bytes(4, "big")], [null.fileno()] * 3)
+            connection.sendall(text)
+    assert source.fork() is not None
+
+
+def test_a_process_that_ends_as_its_orderer_goes_does_not_end_it(quick: Callable[..., Quick]) -> None:
+    source = quick("slow")
+    process = source.fork()
+    assert process is not None
+    wait_for(lambda: source.pids() == [process.pid])
+    os.kill(process.pid, signal.SIGKILL)
+    process._connection.close()
+    assert source.fork() is not None
+    assert source.process.poll() is None
+
+
+def test_a_process_without_a_group_of_its_own_is_killed() -> None:
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)"])  # in the group of this one
+    _kill(process.pid)
+    assert process.wait(10) == -signal.SIGKILL
 
 
 PARENT = """

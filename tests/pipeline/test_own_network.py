@@ -139,6 +139,22 @@ def test_what_would_fail_after_training_fails_before(folder: Path) -> None:
     assert not run.path("training/trained").exists()
 
 
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("import torch\n", r"^network 'mean_network:Mean': importing mean_network failed with SystemExit: 0$"),
+        ("        super().__init__()\n", r"^network 'mean_network:Mean' refuses .*: SystemExit: 0$"),
+        ("    def forward(self, x):\n", r"^network Mean: its forward pass called exit \(SystemExit: 0\)"),
+    ],
+)
+def test_code_that_calls_exit_is_refused(folder: Path, where: str, said: str) -> None:
+    """It would end the command without a word, as if it had done its work."""
+    indent = "" if where.startswith("import") else "        "
+    (folder / "mean_network.py").write_text(SOURCE.replace(where, f"{where}{indent}raise SystemExit(0)\n"))
+    with pytest.raises(StudyError, match=said):
+        opened(folder).check()
+
+
 def test_a_checkpoint_of_unknown_family_gives_its_untrained_twin(folder: Path, tmp_path: Path) -> None:
     torch.manual_seed(9)
     layout = stgcnlib.SequenceSet.load(folder / "signals.npz").layout

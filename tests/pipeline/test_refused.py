@@ -27,7 +27,7 @@ from stgcnlib.pipeline.study import Study, bundled_folder
 DEMO = {"demo": {"subjects": 4, "repeats": 1}, "split": {"train": [1, 3]}}
 
 
-def refuse(error: StgcnlibError) -> None:
+def refuse(error: StgcnlibError | SystemExit) -> None:
     raise error
 
 
@@ -91,6 +91,16 @@ def test_only_what_is_new_is_removed(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["before"]
     assert sorted(file.name for file in (tmp_path / "before").iterdir()) == ["artefacts", "mine.txt"]
     assert (tmp_path / "before" / "artefacts" / "seeded.json").exists()
+
+
+def test_code_that_calls_exit_leaves_no_new_folder(tmp_path: Path) -> None:
+    def work() -> None:
+        with alone(tmp_path / "new") as new, nothing_left(opened(tmp_path / "new"), new, held=True):
+            refuse(SystemExit(0))
+
+    with pytest.raises(SystemExit):
+        work()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_others_put_there_meanwhile_stays(tmp_path: Path) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -162,3 +165,19 @@ def test_a_terminal_shows_how_far_it_is(study: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(verify, "track", count)
     health = verify_study(study)
     assert shown == [health.artefacts]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="file names of other systems are in UTF-8")
+def test_names_that_are_no_text_are_shown_escaped(study: Path) -> None:
+    strange = study.with_name(os.fsdecode(b"caf\xe9"))
+    study.rename(strange)
+    Path(os.fsdecode(bytes(strange / "artefacts") + b"/th\xe9.npy")).touch()
+    (strange / "stages.json").write_text(r'{"notebooks": {"\ud800": {"mark": ""}}}')
+    told = subprocess.run(
+        [sys.executable, "-c", "from stgcnlib.cli import main; main()", "verify", str(strange)],
+        env=os.environ | {"PYTHONIOENCODING": "utf-8:strict"}, capture_output=True, encoding="utf-8",
+    )  # fmt: skip
+    assert told.returncode == 1, told.stderr
+    assert "Traceback" not in told.stderr
+    assert r"caf\udce9/artefacts/th\udce9.npy: has no manifest" in told.stdout
+    assert "stages.json: cannot be read" in told.stdout

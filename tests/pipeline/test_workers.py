@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import pickle
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import BrokenExecutor, CancelledError
+from concurrent.futures import BrokenExecutor, CancelledError, Future
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import pytest
 from small_line import alive, wait_for
 
 from stgcnlib.errors import StudyError
+from stgcnlib.pipeline import workers as workers_module
 from stgcnlib.pipeline.kernels import KernelSource
 from stgcnlib.pipeline.workers import Workers
 
@@ -95,6 +98,21 @@ def nap(file: str, seconds: float) -> int:
     return os.getpid()
 
 
+def hold(file: str) -> None:
+    """Hold Python's global lock for a long time, as compiled code may: nothing else runs in the process."""
+    Path(file).write_text(str(os.getpid()))
+    ctypes.PyDLL(None).sleep(100)
+
+
+def holding(workers: Workers, folder: Path, count: int) -> tuple[list[int], list[Future[None]]]:
+    """Processes that `hold`, and what they would give."""
+    files = [folder / str(i) for i in range(count)]
+    futures = [workers.submit(hold, str(file)) for file in files]
+    pids = [asleep(file) for file in files]
+    time.sleep(0.5)  # from the file to the lock
+    return pids, futures
+
+
 def asleep(file: Path) -> int:
     wait_for(lambda: file.exists() and file.read_text() != "")
     return int(file.read_text())
@@ -132,7 +150,7 @@ def test_errors_come_back_as_they_are_and_the_process_goes_on(opened: Opened) ->
         workers.submit(fail, KeyError("missing")).result()
     with pytest.raises(StudyError, match=r"^graph\.k: too many$"):
         workers.submit(fail, StudyError("graph.k: too many")).result()
-    with pytest.raises(SystemExit):
+    with pytest.raises(RuntimeError, match=r"^the code called exit \(SystemExit: 3\); it must return or raise$"):
         workers.submit(sys.exit, 3).result()
     assert workers.submit(os.getpid).result() == pid
 
@@ -187,6 +205,50 @@ def test_a_shutdown_ends_what_runs_and_drops_what_waits(opened: Opened, tmp_path
     assert not (tmp_path / "other").exists()
     with pytest.raises(RuntimeError, match="after shutdown"):
         workers.submit(abs, 1)
+
+
+def test_those_that_do_not_go_are_waited_for_at_the_same_time(
+    opened: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stgcnlib.pipeline.workers.STOP_SECONDS", 3.0)
+    workers = opened(3)
+    pids, _ = holding(workers, tmp_path, 3)
+    began = time.monotonic()
+    workers.shutdown(wait=False)
+    assert 2 < time.monotonic() - began < 8
+    assert not any(alive(pid) for pid in pids)
+
+
+def test_an_interrupt_of_a_shutdown_leaves_none_at_work(opened: Opened, tmp_path: Path) -> None:
+    workers = opened(2)
+    pids, futures = holding(workers, tmp_path, 2)
+    timer = threading.Timer(1, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        workers.shutdown(wait=False)
+    wait_for(lambda: not any(alive(pid) for pid in pids), 5)
+    workers.shutdown(wait=False)  # again, as a context manager may do
+    for future in futures:
+        with pytest.raises(BrokenExecutor):
+            future.result()
+
+
+def test_a_process_that_starts_during_a_shutdown_gets_no_order(
+    opened: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workers = opened()
+    start = workers_module._Process
+
+    def start_late(*args: Any) -> Any:
+        process = start(*args)
+        workers._stopped = True
+        return process
+
+    monkeypatch.setattr(workers_module, "_Process", start_late)
+    with pytest.raises(BrokenExecutor, match="stopped"):
+        workers.call(nap, str(tmp_path / "pid"), 0)
+    wait_for(lambda: not alive(workers._all[0]._process.pid))
+    assert not (tmp_path / "pid").exists()
 
 
 def test_a_shutdown_may_wait(opened: Opened, tmp_path: Path) -> None:
