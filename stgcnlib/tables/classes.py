@@ -5,9 +5,6 @@ Their rows are those of `stgcnlib.geometry`, with the names of recordings and cl
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
@@ -29,15 +26,12 @@ NO_FALL = "no fall shown"
 """Of a class whose fall in label smoothness may be none by its interval."""
 
 
-def separation_table(separation: pd.DataFrame, *, layers: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """One row per class, in the order in which they separate.
+def separation_table(separation: pd.DataFrame) -> pd.DataFrame:
+    """One row per class, in the order in which they separate; those that do not come last.
 
-    Args:
-        separation: of `stgcnlib.geometry.class_separation`.
-        layers: name, title and index of each recorded layer, the input first.
+    `separation` is what `stgcnlib.geometry.class_separation` gives.
     """
-    end = len(layers)
-    place = separation["index"].where(separation["status"] == "separates", end)
+    place = separation["index"].where(separation["status"] == "separates", np.inf)
     rows = separation.assign(place=place.where(separation["status"] != "separate at the input", 0))
     rows = rows.sort_values(["place", "last"])
     return pd.DataFrame(

@@ -112,6 +112,20 @@ def test_a_table_of_120_classes_has_all_its_rows() -> None:
     assert "..." not in shown
 
 
+@pytest.mark.parametrize("name", ["03_ds_graphs", "03_neighbours"])
+def test_counts_of_neighbours_have_the_names_of_layers(name: str) -> None:
+    """Where some blocks were recorded, numbers that count them would be wrong."""
+    (titles,) = [
+        ast.unparse(option.value)
+        for tree in trees(Stage(name))
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "figures.neighbor_counts"
+        for option in node.keywords
+        if option.arg == "titles"
+    ]
+    assert titles == "geometry.curve()['title']"
+
+
 def options(name: str) -> list[list[Any]]:
     """What a notebook gives to ``pd.set_option``, call by call."""
     return [
