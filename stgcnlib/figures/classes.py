@@ -46,10 +46,15 @@ def class_mixing(confusions: pd.DataFrame) -> Figure:
         confusions: of `stgcnlib.geometry.class_confusions`.
     """
     top = confusions[confusions["rank"] == 1]
-    shares = top.pivot(index="class_index", columns="index", values="share")
-    others = top.pivot(index="class_index", columns="index", values="other_index").to_numpy(dtype=float)
     names = confusions.drop_duplicates("class_index").set_index("class_index")["class_name"].sort_index().astype(str)
-    titles = top.drop_duplicates("index").sort_values("index")["title"].astype(str).tolist()
+    layers = confusions.drop_duplicates("index").set_index("index")["title"].sort_index().astype(str)
+    titles = layers.tolist()
+    shares, others = (
+        top.pivot(index="class_index", columns="index", values=value)
+        .reindex(index=names.index, columns=layers.index)  # every class has a row, also one with no other beside it
+        .to_numpy(dtype=float)
+        for value in ("share", "other_index")
+    )
     width = float(np.clip(3.4 + 0.8 * len(titles), 6.0, WIDTH))
     room = int((width - 2.6) / len(titles) / _LETTER)
     short = _shortened(names.tolist(), room)
@@ -62,7 +67,7 @@ def class_mixing(confusions: pd.DataFrame) -> Figure:
             known.get(int(number), str(int(number) + 1)) if np.isfinite(share) and share >= 0.02 else ""
             for number, share in zip(a, b, strict=True)
         ]
-        for a, b in zip(others, shares.to_numpy(dtype=float), strict=True)
+        for a, b in zip(others, shares, strict=True)
     ]
     figure = new_figure(
         1.25 + 0.245 * max(len(names), 5),
@@ -71,7 +76,7 @@ def class_mixing(confusions: pd.DataFrame) -> Figure:
     )
     ax = figure.subplots()
     class_matrix(
-        ax, shares.to_numpy(dtype=float), labels, ["" for _ in titles], cmap=COUNTS, vmin=0.0,
+        ax, shares, labels, ["" for _ in titles], cmap=COUNTS, vmin=0.0,
         label="share of neighbourhood weight", texts=texts, text_size=6.5, square=False,
     )  # fmt: skip
     layer_ticks(ax, titles, np.arange(len(titles)) + 0.5)

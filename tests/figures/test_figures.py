@@ -537,6 +537,15 @@ def test_cells_of_classes_that_mix_hold_names() -> None:
     assert written(narrow) <= {"1", "2", "3"}
 
 
+def test_a_class_beside_no_other_has_a_row_without_names() -> None:
+    table = _confusions(3, 4)
+    table = pd.concat([table, table[table["class_index"] == 2].assign(rank=0, other_index=2)])
+    table = table[(table["class_index"] != 2) | (table["rank"] == 0)]
+    ax = figures.class_mixing(table).axes[0]
+    assert len(ax.get_yticklabels()) == 3
+    assert {text.get_position()[1] // 1 for text in ax.texts} == {0, 1}
+
+
 def test_classes_and_layers_are_told_apart() -> None:
     assert len(set(class_styles(60))) == 60
     light, dark = (np.mean(layer_colors(11)[i]) for i in (0, -1))
