@@ -164,6 +164,13 @@ def test_ways_in_name_the_recordings_that_they_lead_to(nodes, geometry, recordin
     assert nodes.class_names[nodes.labels[least["nodes"][0]]] in least["text"]
 
 
+def test_an_explorer_is_told_whose_smoothness_it_shows(nodes, geometry, distances):
+    maps = [map_content(geometry, aligned_planes(distances))]
+    assert explorer_content(nodes, geometry, maps)["measured"] == "label"
+    real = replace(geometry, targets=np.zeros((len(nodes), 1)), target_names=("load",))
+    assert explorer_content(nodes, real, maps)["measured"] == "target"
+
+
 def test_poses_are_moments_of_each_recording(nodes, geometry, distances):
     content = layer_maps(nodes, geometry, aligned_planes(distances)).content
     poses = content["poses"]

@@ -246,9 +246,14 @@ class Store {
 
   /* ---------------------------------------------------------- colours */
 
+  /* What smoothness is called: that of labels or of a real target. */
+  get smoothness() {
+    return `${this.content.measured ?? "label"} smoothness`;
+  }
+
   /* What recordings can be coloured by: [{key, title}]. */
   get choices() {
-    const others = { smoothness: "label smoothness", degree: "degree", flips: "neighbours changed" };
+    const others = { smoothness: this.smoothness, degree: "degree", flips: "neighbours changed" };
     return [
       ...this.nodes.categories,
       ...this.nodes.numbers,
