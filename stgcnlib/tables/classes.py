@@ -11,7 +11,7 @@ import pandas as pd
 from stgcnlib.geometry.separation import shows_fall
 from stgcnlib.geometry.suspects import doubtful_labels, odd_performances
 from stgcnlib.tables.words import changes
-from stgcnlib.verdicts.outcome import FALLS
+from stgcnlib.verdicts.outcome import FALLS, p_value
 
 __all__ = [
     "confusions_table",
@@ -44,7 +44,7 @@ def separation_table(separation: pd.DataFrame) -> pd.DataFrame:
                     shows_fall(rows), rows["half"], rows["half_least"], rows["half_most"], strict=True
                 )
             ],
-            "p, corrected": ["" if np.isnan(p) else f"{p:.3f}" for p in rows["p_adjusted"]],
+            "p, corrected": ["" if np.isnan(p) else p_value(p) for p in rows["p_adjusted"]],
             "S at the input": rows["input"].map("{:.2f}".format),
             "S at that layer": rows["at"].map("{:.2f}".format),
             "fall": changes(rows, "drop", "low", "high", "{:z.2f}", FALLS),
