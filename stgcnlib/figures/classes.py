@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -43,10 +46,15 @@ def class_mixing(confusions: pd.DataFrame) -> Figure:
         confusions: of `stgcnlib.geometry.class_confusions`.
     """
     top = confusions[confusions["rank"] == 1]
-    shares = top.pivot(index="class_index", columns="index", values="share")
-    others = top.pivot(index="class_index", columns="index", values="other_index").to_numpy(dtype=float)
     names = confusions.drop_duplicates("class_index").set_index("class_index")["class_name"].sort_index().astype(str)
-    titles = top.drop_duplicates("index").sort_values("index")["title"].astype(str).tolist()
+    layers = confusions.drop_duplicates("index").set_index("index")["title"].sort_index().astype(str)
+    titles = layers.tolist()
+    shares, others = (
+        top.pivot(index="class_index", columns="index", values=value)
+        .reindex(index=names.index, columns=layers.index)  # every class has a row, also one with no other beside it
+        .to_numpy(dtype=float)
+        for value in ("share", "other_index")
+    )
     width = float(np.clip(3.4 + 0.8 * len(titles), 6.0, WIDTH))
     room = int((width - 2.6) / len(titles) / _LETTER)
     short = _shortened(names.tolist(), room)
@@ -59,7 +67,7 @@ def class_mixing(confusions: pd.DataFrame) -> Figure:
             known.get(int(number), str(int(number) + 1)) if np.isfinite(share) and share >= 0.02 else ""
             for number, share in zip(a, b, strict=True)
         ]
-        for a, b in zip(others, shares.to_numpy(dtype=float), strict=True)
+        for a, b in zip(others, shares, strict=True)
     ]
     figure = new_figure(
         1.25 + 0.245 * max(len(names), 5),
@@ -68,7 +76,7 @@ def class_mixing(confusions: pd.DataFrame) -> Figure:
     )
     ax = figure.subplots()
     class_matrix(
-        ax, shares.to_numpy(dtype=float), labels, ["" for _ in titles], cmap=COUNTS, vmin=0.0,
+        ax, shares, labels, ["" for _ in titles], cmap=COUNTS, vmin=0.0,
         label="share of neighbourhood weight", texts=texts, text_size=6.5, square=False,
     )  # fmt: skip
     layer_ticks(ax, titles, np.arange(len(titles)) + 0.5)
@@ -88,17 +96,20 @@ def _shortened(names: list[str], room: int) -> list[str]:
 
 
 @styled
-def class_separation_layers(separation: pd.DataFrame, titles: list[str]) -> Figure:
+def class_separation_layers(separation: pd.DataFrame, *, layers: Sequence[Mapping[str, Any]]) -> Figure:
     """The depth at which half of each class's fall in label smoothness is done, and whether the class separates.
 
-    Bars span what leaving out one subject changes. Classes whose interval allows no fall are at the
-    right.
+    Layers are drawn side by side, also where only some of the network's blocks were recorded. Bars span what leaving
+    out one subject changes. Classes whose interval allows no fall are at the right.
 
     Args:
         separation: of `stgcnlib.geometry.class_separation`.
-        titles: of all layers in order of depth, the input first.
+        layers: title and index of each recorded layer, the input first.
     """
-    end = len(titles)
+    end = len(layers)
+    depths = [float(layer["index"]) for layer in layers]
+    known = {name: np.interp(separation[name], depths, np.arange(end)) for name in ("half", "half_least", "half_most")}
+    separation = separation.assign(**known)  # places among the layers, no longer in their indices
     status = separation["status"].to_numpy()
     half = separation["half"].where(shows_fall(separation)).to_numpy(dtype=float)
     place = np.where(status == "separate at the input", 0.0, np.where(np.isnan(half), float(end), half))
@@ -115,7 +126,7 @@ def class_separation_layers(separation: pd.DataFrame, titles: list[str]) -> Figu
             ax.scatter(x[mine], y[mine], s=34, marker=marker, facecolors=face, edgecolors=edge, zorder=3, label=word)
     ax.set_yticks(y, rows["class_name"].astype(str))
     ax.set_ylim(len(rows) - 0.4, -0.6)
-    layer_ticks(ax, [*titles, "no fall\nshown"], np.arange(end + 1))
+    layer_ticks(ax, [*(str(layer["title"]) for layer in layers), "no fall\nshown"], np.arange(end + 1))
     ax.set_xlabel("half of the fall is done by layer")
     ax.set_xlim(-0.4, end + 0.4)
     ax.tick_params(axis="y", length=0)

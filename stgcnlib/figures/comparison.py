@@ -27,6 +27,7 @@ from stgcnlib.figures.style import (
     new_figure,
     styled,
 )
+from stgcnlib.verdicts.outcome import p_value
 
 __all__ = ["compare_classes", "compare_curves", "compare_pairs"]
 
@@ -154,7 +155,8 @@ def compare_pairs(pairs: pd.DataFrame) -> Figure:
             color = INK if clear else MUTED
             ax.hlines(y, row["low"], row["high"], color=color, linewidth=2.2, alpha=0.6)
             ax.plot(row["difference"], y, marker="o", color=color, markersize=6)
-            tested = f"p = {row['p']:.3g}" if np.isfinite(row["p"]) else "not tested"
+            p = p_value(row["p"], ".3g")
+            tested = "not tested" if np.isnan(row["p"]) else f"p {p}" if p.startswith("<") else f"p = {p}"
             ax.annotate(
                 f"{row['difference']:+.3f}, {tested}", (1, y), xycoords=("axes fraction", "data"),
                 xytext=(6, 0), textcoords="offset points", va="center", fontsize=8, color=color, annotation_clip=False,

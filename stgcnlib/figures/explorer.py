@@ -122,6 +122,7 @@ def explorer_content(
         "title": title,
         "subtitle": subtitle,
         "note": note,
+        "measured": geometry.measured,
         "nodes": {
             "count": len(nodes),
             "names": distinct_names(nodes.names),

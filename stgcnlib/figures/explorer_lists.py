@@ -39,7 +39,7 @@ def ways_in(
         ("suspects", "Labels that may be wrong", _suspects(nodes, findings.get("suspects"), geometry)),
         ("predictions", "Wrong predictions", _predictions(nodes, recordings, geometry)),
         ("classes", "Least smooth classes", _classes(nodes, geometry)),
-        ("confusions", "Classes that mix", _confusions(nodes, findings.get("class_confusions"))),
+        ("confusions", "Classes that mix", _confusions(nodes, findings.get("class_confusions"), geometry)),
         ("flips", "Classes whose neighbours change most, layer by layer", _flips(nodes, geometry)),
         ("movers", "Recordings that change most neighbours", _movers(nodes, geometry)),
         ("outliers", "Far from all others", _outliers(nodes, findings.get("outliers"), geometry)),
@@ -52,6 +52,7 @@ def ways_in(
 
 
 def _last(geometry: LayerGeometry) -> int:
+    """The place of the last layer; a place counts the recorded layers, an index may leave numbers out."""
     return len(geometry.curve()) - 1
 
 
@@ -89,19 +90,20 @@ def _predictions(
 def _classes(nodes: SequenceSet, geometry: LayerGeometry) -> Iterable[dict[str, Any]]:
     if geometry.targets is not None:
         return
-    table, last = geometry.per_class, _last(geometry)
+    table, last = geometry.per_class, geometry.curve()["index"].max()
     rows = table[
         (table["network"] == "trained") & (table["neighbours"] == geometry.neighbours) & (table["index"] == last)
     ].dropna(subset=["smoothness"])
     for row in rows.sort_values("smoothness", ascending=False).to_dict("records"):
         text = f"{row['class_name']}: label smoothness {row['smoothness']:.2f} at {row['title']}"
-        yield {"nodes": _members(nodes, int(row["class_index"])), "text": text, "layer": last}
+        yield {"nodes": _members(nodes, int(row["class_index"])), "text": text, "layer": _last(geometry)}
 
 
-def _confusions(nodes: SequenceSet, table: pd.DataFrame | None) -> Iterable[dict[str, Any]]:
+def _confusions(nodes: SequenceSet, table: pd.DataFrame | None, geometry: LayerGeometry) -> Iterable[dict[str, Any]]:
     """The pairs of classes that mix more than by chance, each at the layer where it does so most in the later half."""
     if table is None:
         return
+    places = {int(index): place for place, index in enumerate(geometry.curve()["index"])}
     others = table[(table["class_index"] != table["other_index"]) & (table["index"] >= (table["index"].max() + 1) // 2)]
     others = others.rename(columns={"index": "depth"}).sort_values("share", ascending=False)
     others = others.drop_duplicates(["class_index", "other_index"])
@@ -109,7 +111,7 @@ def _confusions(nodes: SequenceSet, table: pd.DataFrame | None) -> Iterable[dict
         share = f"{row['share']:.0%} of its neighbourhood (by chance {row['chance']:.0%})"
         text = f"{row['class_name']}: {share} is {row['other_name']} at {row['title']}"
         both = _members(nodes, int(row["class_index"])) + _members(nodes, int(row["other_index"]))
-        yield {"nodes": both, "text": text, "layer": int(row["depth"])}
+        yield {"nodes": both, "text": text, "layer": places[int(row["depth"])]}
 
 
 def _flips(nodes: SequenceSet, geometry: LayerGeometry) -> Iterable[dict[str, Any]]:

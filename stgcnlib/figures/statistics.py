@@ -19,6 +19,7 @@ from stgcnlib.figures.style import (
     band,
     head,
     layer_ticks,
+    least_shown,
     new_figure,
     styled,
 )  # fmt: skip
@@ -30,6 +31,8 @@ __all__ = ["few_ticks", "layer_similarity", "statistics_curves"]
 @styled
 def statistics_curves(table: pd.DataFrame) -> Figure:
     """Small curves of every statistic that was measured against layer, the trained network beside the untrained one.
+
+    An axis begins at 0 where nothing drawn lies below it. That of R² holds 0, and does not go below -1.
 
     Args:
         table: `LayerStatistics.table`.
@@ -67,8 +70,11 @@ def statistics_curves(table: pd.DataFrame) -> Figure:
         top = float(np.nanmax(mine["value"]))
         if np.nanmax(mine["high"].fillna(top)) > 2.5 * top > 0:
             ax.set_ylim(top=1.5 * top)
-        low = ax.get_ylim()[0]
-        ax.set_ylim(bottom=0 if name.endswith(("accuracy", "r2")) or low < 0 < top else None)
+        least = least_shown([*mine["value"], *mine["low"], *null["null_mean"]])
+        if name.endswith("r2"):
+            ax.set_ylim(least, max(ax.get_ylim()[1], 0.0))
+        elif name.endswith("accuracy") or (least == 0 and ax.get_ylim()[0] < 0 < top):
+            ax.set_ylim(bottom=0)
         ax.grid(axis="y")
         ax.set_axisbelow(True)
     known: dict[str, Any] = {}

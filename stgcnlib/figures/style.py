@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 __all__ = [
     "BAD", "COUNTS", "GOOD", "INK", "LEFT", "MIDDLE", "MUTED", "RIGHT", "SIGNAL", "SMOOTHNESS", "WIDTH", "RELEVANCE",
     "ReportFigure", "band", "class_styles", "direct_labels", "halo", "head", "layer_colors", "layer_ticks",
-    "new_figure", "spread", "styled", "text_color",
+    "least_shown", "new_figure", "spread", "styled", "text_color",
 ]  # fmt: skip
 
 P = ParamSpec("P")
@@ -227,6 +227,11 @@ def direct_labels(ax: Axes, x: float, ends: Sequence[tuple[float, str, Any]]) ->
         ax.annotate(
             text, (x, y), xytext=(9, 0), textcoords="offset points", color=color, va="center", annotation_clip=False
         )
+
+
+def least_shown(values: ArrayLike) -> float:
+    """Where an axis of R² begins: at 0, or at the least of the values, but not below -1; NaN does not count."""
+    return max(-1.0, float(np.nanmin(np.asarray(values, dtype=np.float64), initial=0.0)))
 
 
 def head(figure: Figure, text: str) -> None:

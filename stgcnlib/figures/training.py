@@ -11,7 +11,19 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from stgcnlib.errors import SequenceError
 from stgcnlib.figures.matrix import class_matrix, without_classes
-from stgcnlib.figures.style import COUNTS, INK, LEFT, MUTED, RIGHT, WIDTH, direct_labels, head, new_figure, styled
+from stgcnlib.figures.style import (
+    COUNTS,
+    INK,
+    LEFT,
+    MUTED,
+    RIGHT,
+    WIDTH,
+    direct_labels,
+    head,
+    least_shown,
+    new_figure,
+    styled,
+)  # fmt: skip
 
 __all__ = ["confusion", "per_class_accuracy", "training_curves"]
 
@@ -19,6 +31,8 @@ __all__ = ["confusion", "per_class_accuracy", "training_curves"]
 @styled
 def training_curves(history: pd.DataFrame) -> Figure:
     """Loss and accuracy (of targets: R²) against epoch; of several networks the first is drawn thick, the others thin.
+
+    R² below 0 is drawn down to -1; a curve that ends below has its name and value at the lower end.
 
     Args:
         history: columns epoch, train_loss, train_accuracy and, where it was measured, test_accuracy (or train_r2 and
@@ -33,6 +47,8 @@ def training_curves(history: pd.DataFrame) -> Figure:
         raise SequenceError(f"history lacks {', '.join(missing)}; give FitResult.history")
     if not len(history):
         raise SequenceError("history has no epoch; train for at least one")
+    drawn = history.columns.intersection([f"train_{measure}", f"test_{measure}"])
+    bottom = least_shown(history[drawn].to_numpy()) if measure == "r2" else 0.0
     figure = new_figure(3.1, alt="Training loss and accuracy against epoch.")
     left, right = figure.subplots(1, 2)
     first = history["network"].iloc[0] if "network" in history else None
@@ -55,10 +71,10 @@ def training_curves(history: pd.DataFrame) -> Figure:
         known = history[history[column].notna()]
         right.plot(known["epoch"], known[column], color=color, marker=marker)
         ends.append((float(known[column].iloc[-1]), f"{name} {known[column].iloc[-1]:{form}}", color))
-    right.set_ylim(0, 1.02)
+    right.set_ylim(bottom, 1.02)
     if measure == "accuracy":
         right.yaxis.set_major_formatter(PercentFormatter(1.0))
-    direct_labels(right, float(epoch[-1]), ends)
+    direct_labels(right, float(epoch[-1]), [(max(value, bottom), text, color) for value, text, color in ends])
     for ax in (left, right):
         ax.set_xlabel("epoch")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))

@@ -106,8 +106,8 @@ def class_confusions(
         for c in present:
             mean = shares[y == c].mean(axis=0)
             rank = np.zeros(len(names), dtype=np.int64)
-            others = [int(other) for other in np.argsort(-mean, kind="stable") if other != c]
-            rank[others] = np.arange(1, len(others) + 1)
+            others = present[present != c]  # a class that does not occur has no row, and no rank either
+            rank[others[np.argsort(-mean[others], kind="stable")]] = np.arange(1, len(others) + 1)
             for other in present:
                 low, high = float("nan"), float("nan")
                 if without is not None:

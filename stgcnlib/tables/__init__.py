@@ -15,7 +15,7 @@ What each takes:
     doubtful_labels(suspects)
     odd_performances(outliers)
     outliers_table(outliers, *, most=8)
-    separation_table(separation, *, layers)
+    separation_table(separation)
     suspects_table(suspects, *, most=12)
     fusion_table(fusion)
     pairs_table(comparison)

@@ -5,16 +5,13 @@ Their rows are those of `stgcnlib.geometry`, with the names of recordings and cl
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
 from stgcnlib.geometry.separation import shows_fall
 from stgcnlib.geometry.suspects import doubtful_labels, odd_performances
 from stgcnlib.tables.words import changes
-from stgcnlib.verdicts.outcome import FALLS
+from stgcnlib.verdicts.outcome import FALLS, p_value
 
 __all__ = [
     "confusions_table",
@@ -29,15 +26,12 @@ NO_FALL = "no fall shown"
 """Of a class whose fall in label smoothness may be none by its interval."""
 
 
-def separation_table(separation: pd.DataFrame, *, layers: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """One row per class, in the order in which they separate.
+def separation_table(separation: pd.DataFrame) -> pd.DataFrame:
+    """One row per class, in the order in which they separate; those that do not come last.
 
-    Args:
-        separation: of `stgcnlib.geometry.class_separation`.
-        layers: name, title and index of each recorded layer, the input first.
+    `separation` is what `stgcnlib.geometry.class_separation` gives.
     """
-    end = len(layers)
-    place = separation["index"].where(separation["status"] == "separates", end)
+    place = separation["index"].where(separation["status"] == "separates", np.inf)
     rows = separation.assign(place=place.where(separation["status"] != "separate at the input", 0))
     rows = rows.sort_values(["place", "last"])
     return pd.DataFrame(
@@ -50,7 +44,7 @@ def separation_table(separation: pd.DataFrame, *, layers: Sequence[Mapping[str, 
                     shows_fall(rows), rows["half"], rows["half_least"], rows["half_most"], strict=True
                 )
             ],
-            "p, corrected": ["" if np.isnan(p) else f"{p:.3f}" for p in rows["p_adjusted"]],
+            "p, corrected": ["" if np.isnan(p) else p_value(p) for p in rows["p_adjusted"]],
             "S at the input": rows["input"].map("{:.2f}".format),
             "S at that layer": rows["at"].map("{:.2f}".format),
             "fall": changes(rows, "drop", "low", "high", "{:z.2f}", FALLS),

@@ -9,7 +9,7 @@ import pandas as pd
 
 from stgcnlib.groups import plural
 from stgcnlib.tables.words import changes, spans
-from stgcnlib.verdicts.outcome import FALLS
+from stgcnlib.verdicts.outcome import FALLS, p_value
 
 if TYPE_CHECKING:
     from stgcnlib.studies import Comparison, Fusion
@@ -60,7 +60,7 @@ def pairs_table(comparison: Comparison) -> pd.DataFrame:
             "first value": rows["first_value"].map("{:.3f}".format),
             "second value": rows["second_value"].map("{:.3f}".format),
             "difference": spans(rows, "difference", "low", "high", "{:+.3f}"),
-            "p": [f"{p:.3g}" if np.isfinite(p) else "not tested" for p in rows["p"]],
+            "p": [p_value(p, ".3g") if np.isfinite(p) else "not tested" for p in rows["p"]],
             _heading(rows["unit"]): rows["units"],
         }
     ).set_index("first")
@@ -81,7 +81,7 @@ def fusion_table(fusion: Fusion) -> pd.DataFrame:
             "adds": rows["adds"].map("{:+.1%}".format),
             "right with it only": rows["gained"].astype(str),
             "right without it only": rows["lost"].astype(str),
-            "p": rows["p"].map("{:.2g}".format),
+            "p": [p_value(p, ".2g") for p in rows["p"]],
         }
     )
     last = dict.fromkeys(table.columns, "") | {"stream": "all together", "accuracy": f"{together:.1%}"}

@@ -216,6 +216,11 @@ def estimate(value: float, low: float, high: float, form: str) -> str:
     return f"{value:{form}} ({span(low, high, form) if known(low, high) else NO_INTERVAL})"
 
 
+def p_value(p: float, form: str = ".3f") -> str:
+    """'0.012' by a format specification; '< 0.001' for a smaller one, which is never shown as 0."""
+    return "< 0.001" if p < 0.0005 else f"{p:{form}}"
+
+
 def directed(text: str, ways: tuple[str, str]) -> str:
     """'rises by 0.167' for the formatted number '-0.167'; one that is not negative stays as it is.
 

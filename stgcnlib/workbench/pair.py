@@ -80,11 +80,13 @@ def merge_contents(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[
     left_out = [content["nodes"]["count"] - len(idx) for content, idx, _ in both]
     missing = " and ".join(f"{count} of {name}" for count, name in zip(left_out, prefixes, strict=True) if count)
     said = f"; {missing} left out" if missing else ""
+    measured = dict.fromkeys(content.get("measured", "label") for content in (first, second))
     poses = first["poses"] and {**first["poses"], "points": first["poses"]["points"][kept[0]]}
     return {
         **first,
         "title": f"{prefixes[0]} and {prefixes[1]}",
         "subtitle": f"{len(kept[0])} recordings in common{said} · {first['subtitle']} · {second['subtitle']}",
+        "measured": " or ".join(measured),
         "nodes": _nodes(first["nodes"], second["nodes"], kept, prefixes[1]),
         "maps": [*maps[0], *(_turned(each, maps[0][0]) for each in maps[1])],
         "offered": [

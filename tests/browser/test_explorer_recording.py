@@ -66,6 +66,21 @@ def test_a_pinned_neighbour_shows_its_cost_matrix_and_pointing_scrubs(opened: Op
     assert not matrix.is_visible()
 
 
+def test_a_neighbour_that_the_maps_lack_is_not_taken_for_pinned(opened: Opened) -> None:
+    """Of two studies that share some recordings, neighbours may be left out."""
+    page = opened(state={"open": "r007"})
+    answered(page)
+    page.evaluate("""() => {
+        const { recording } = explorer, { neighbours } = recording.reply;
+        neighbours[1] = { ...neighbours[1], node: "left out" };
+        recording.show(recording.reply);
+        return settled(); }""")
+    assert page.evaluate("[explorer.recording.pinned, explorer.recording.player.bodies.length]") == [-1, 6]
+    assert not page.locator(".recording-matrix").is_visible()
+    put(page, pinned=page.evaluate("explorer.recording.reply.neighbours[2].node"))
+    assert page.evaluate("[explorer.recording.pinned, explorer.recording.player.bodies.length]") == [2, 2]
+
+
 def test_the_drawn_costs_are_those_given(opened: Opened) -> None:
     """Dark where recordings are alike, light where they are not, and the path on the dark cells."""
     page = opened(state={"open": "r007"})

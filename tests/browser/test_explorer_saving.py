@@ -49,6 +49,14 @@ def test_the_table_taken_away_has_everything_known_of_those_chosen(opened: Opene
     assert [int(row["degree, trained network, layer 3"]) for row in rows] == [degrees[1], degrees[4], degrees[N - 1]]
 
 
+def test_smoothness_of_a_real_target_is_called_so(opened: Opened) -> None:
+    page = opened(study_content(N, L) | {"measured": "target"}, state={"colour": "smoothness"})
+    assert "target smoothness" in page.get_by_label("colour").text_content()
+    assert "target smoothness, layer 3" in page.locator(".explorer-legend").inner_text()
+    (columns, *_) = csv.reader(io.StringIO(saved(page, "csv").decode()))
+    assert [name for name in columns if "smoothness" in name] == ["target smoothness, trained network, layer 3"]
+
+
 def test_without_a_choice_the_table_has_all(opened: Opened) -> None:
     page = opened()
     assert len(list(csv.DictReader(io.StringIO(saved(page, "csv").decode())))) == N

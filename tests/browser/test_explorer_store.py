@@ -187,6 +187,21 @@ def test_maps_on_offer_are_asked_for_once(page: Any) -> None:
     assert "third" in message
 
 
+@pytest.mark.parametrize("colour", ["smoothness", "degree", "flips"])
+def test_a_map_that_arrives_at_the_input_has_its_colours(page: Any, colour: str) -> None:
+    kinds = page.evaluate(
+        """async (colour) => {
+        const kinds = () => new Set(store.colours().codes).has(256);
+        store.link = { ask: () => Promise.resolve({ ...content.maps[0], key: "other" }) };
+        store.set({ colour, panels: [{ map: "other", at: 0 }] });
+        const before = kinds(); // the legend is drawn meanwhile
+        await store.load("other");
+        return [before, kinds()]; }""",
+        colour,
+    )
+    assert kinds == [True, False]
+
+
 def test_no_recordings_and_no_maps(page: Any) -> None:
     state = page.evaluate("""() => {
         const s = new Store({ nodes: { count: 0, names: [], categories: [], numbers: [] }, maps: [] });

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import chain, pairwise
 from types import SimpleNamespace
 
@@ -125,6 +126,25 @@ def test_classes_that_mix_more_than_by_chance_are_a_way_in(nodes, geometry, reco
     assert sorted(mixed[0]["nodes"]) == np.flatnonzero(np.isin(nodes.labels, [0, 1])).tolist()
 
 
+def test_ways_in_lead_to_places_where_some_blocks_were_recorded(nodes, geometry, distances):
+    """Layers of index 0, 4 and 10 are those at places 0, 1 and 2 of a map."""
+    numbers = {0: 0, 1: 4, 2: 10}
+    tables = {name: getattr(geometry, name) for name in ("table", "per_class", "per_node")}
+    some = replace(geometry, **{name: each.assign(index=each["index"].map(numbers)) for name, each in tables.items()})
+    pair = {"class_index": 0, "class_name": "a", "other_index": 1, "other_name": "b", "chance": 0.1, "title": "t"}
+    mixed = pd.DataFrame([{**pair, "share": 0.3, "index": 10}, {**pair, "share": 0.2, "index": 0}])
+    maps = [map_content(some, aligned_planes(distances))]
+    content = explorer_content(nodes, some, maps, findings={"class_confusions": mixed})
+    lists = {each["key"]: each["items"] for each in content["lists"]}
+    assert [item["layer"] for item in lists["confusions"]] == [2]
+    plain = explorer_content(nodes, geometry, [map_content(geometry, aligned_planes(distances))])["lists"]
+    assert lists["classes"] == next(each["items"] for each in plain if each["key"] == "classes")
+    assert {item["layer"] for item in lists["classes"]} == {2}
+    earlier = mixed.assign(index=[4, 0]).iloc[:1]
+    content = explorer_content(nodes, some, maps, findings={"class_confusions": earlier})
+    assert [each["items"][0]["layer"] for each in content["lists"] if each["key"] == "confusions"] == [1]
+
+
 def test_ways_in_name_the_recordings_that_they_lead_to(nodes, geometry, recordings, distances):
     content = explorer_content(
         nodes, geometry, [map_content(geometry, aligned_planes(distances))], recordings=recordings
@@ -142,6 +162,13 @@ def test_ways_in_name_the_recordings_that_they_lead_to(nodes, geometry, recordin
     assert set(nodes.labels[first["nodes"]].tolist()) == {int(nodes.labels[first["nodes"][0]])}
     least = lists["classes"][0]
     assert nodes.class_names[nodes.labels[least["nodes"][0]]] in least["text"]
+
+
+def test_an_explorer_is_told_whose_smoothness_it_shows(nodes, geometry, distances):
+    maps = [map_content(geometry, aligned_planes(distances))]
+    assert explorer_content(nodes, geometry, maps)["measured"] == "label"
+    real = replace(geometry, targets=np.zeros((len(nodes), 1)), target_names=("load",))
+    assert explorer_content(nodes, real, maps)["measured"] == "target"
 
 
 def test_poses_are_moments_of_each_recording(nodes, geometry, distances):

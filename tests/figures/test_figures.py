@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from stgcnlib import figures
@@ -47,6 +48,10 @@ def _data(classes: int, body: str = "kinect-v1", channels: int = 3) -> SequenceS
 
 def _titles(layers: int) -> list[str]:
     return ["input", *(f"layer {i}" for i in range(1, layers))]
+
+
+def _layers(*indices: int) -> list[dict[str, Any]]:
+    return [{"name": f"net.{i}", "title": f"layer {i}" if i else "input", "index": i} for i in indices]
 
 
 def _table(layers: int, *, controls: bool = True, floor: float = 0.0) -> pd.DataFrame:
@@ -300,7 +305,7 @@ DRAWINGS: dict[str, Callable[[World], Figure]] = {
     "sensitivity_curves": lambda w: figures.sensitivity_curves(_sensitivity(w.layers)),
     "sensitivity_alone": lambda w: figures.sensitivity_curves(_sensitivity(w.layers).iloc[: w.layers]),
     "class_separation_layers": lambda w: figures.class_separation_layers(
-        _separation(w.classes, w.layers), _titles(w.layers)
+        _separation(w.classes, w.layers), layers=_layers(*range(w.layers))
     ),
     "class_mixing": lambda w: figures.class_mixing(_confusions(w.classes, w.layers)),
     "suspect_pictures": lambda w: figures.suspect_pictures(_suspects(w.data), w.graph, w.data),
@@ -497,9 +502,23 @@ def test_intervals_of_smoothness_are_cut_at_its_bounds() -> None:
 
 def test_a_class_without_a_sure_fall_is_drawn_at_the_right() -> None:
     table = _separation(5, 4).assign(status="not decided", half=1.0, low=[-0.1, 0.1, np.nan, -0.1, 0.2])
-    figure = figures.class_separation_layers(table.assign(drop=[0.2, 0.2, 0.0, 0.2, 0.2]), _titles(4))
+    figure = figures.class_separation_layers(table.assign(drop=[0.2, 0.2, 0.0, 0.2, 0.2]), layers=_layers(0, 1, 2, 3))
     (points,) = [each for each in figure.axes[0].collections if len(each.get_offsets()) == 5]
     assert sorted(points.get_offsets()[:, 0]) == [1, 1, 4, 4, 4]
+
+
+def test_halves_lie_between_the_layers_of_some_blocks() -> None:
+    """Blocks 4 and 10 alone were recorded: half of a fall at 2 lies midway between the input and layer 4."""
+    table = _separation(3, 4).assign(status="separates", low=0.1, half=[2.0, 4.0, 7.0], half_least=[0.0, 2.0, 4.0],
+                                     half_most=[4.0, 7.0, 10.0])  # fmt: skip
+    figure = figures.class_separation_layers(table, layers=_layers(0, 4, 10))
+    (ax,) = figure.axes
+    (points,) = [each for each in ax.collections if len(each.get_offsets()) == 3]
+    assert points.get_offsets()[:, 0].tolist() == [0.5, 1.0, 1.5]
+    (bars,) = [each for each in ax.collections if isinstance(each, LineCollection)]
+    assert [segment[:, 0].tolist() for segment in bars.get_segments()] == [[0, 1], [0.5, 1.5], [1, 2]]
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["input", "4", "10", "no fall\nshown"]
+    assert ax.get_xlim()[1] == 3.4
 
 
 def test_cells_of_classes_that_mix_hold_names() -> None:
@@ -516,6 +535,15 @@ def test_cells_of_classes_that_mix_hold_names() -> None:
     assert _shortened(["circle 1 of a hand", "circle 2 of a hand"], 8) == []
     narrow = figures.class_mixing(_confusions(3, 40))
     assert written(narrow) <= {"1", "2", "3"}
+
+
+def test_a_class_beside_no_other_has_a_row_without_names() -> None:
+    table = _confusions(3, 4)
+    table = pd.concat([table, table[table["class_index"] == 2].assign(rank=0, other_index=2)])
+    table = table[(table["class_index"] != 2) | (table["rank"] == 0)]
+    ax = figures.class_mixing(table).axes[0]
+    assert len(ax.get_yticklabels()) == 3
+    assert {text.get_position()[1] // 1 for text in ax.texts} == {0, 1}
 
 
 def test_classes_and_layers_are_told_apart() -> None:

@@ -160,6 +160,7 @@ def test_comparison_figures(depths: tuple[int, ...]) -> None:
     assert {"input", "last layer"} <= texts(differences)
     assert "accuracy" not in texts(differences)
     assert "rescaled" not in differences.axes[0].get_xlabel()
+    assert "+0.100, p < 0.001" in texts(figures.compare_pairs(pairs.assign(p=0.0)))
     untested = figures.compare_pairs(pairs.assign(scale="rescaled", low=np.nan, high=np.nan, p=np.nan))
     assert "rescaled" in untested.axes[0].get_xlabel()
     assert "+0.100, not tested" in texts(untested)

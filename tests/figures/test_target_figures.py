@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.spatial.distance import cdist
 
@@ -69,6 +70,47 @@ def test_estimates_against_targets() -> None:
     points = np.asarray(second.collections[0].get_offsets())
     np.testing.assert_allclose(points[:, 1] - points[:, 0], 0.5)
     assert first.get_xlim() == first.get_ylim()
+
+
+@pytest.mark.parametrize(("last", "bottom"), [(0.4, 0.0), (-0.3, -0.3), (-5.0, -1.0)])
+def test_training_curves_of_negative_r2_can_be_seen(last: float, bottom: float) -> None:
+    history = pd.DataFrame({"epoch": [1, 2], "train_loss": [1.0, 0.5], "train_r2": [0.1, 0.6], "test_r2": [0.0, last]})
+    ax = figures.training_curves(history).axes[1]
+    assert ax.get_ylim() == (bottom, 1.02)
+    assert [text.get_text() for text in ax.texts] == ["train 0.60", f"test {last:.2f}"]
+    assert ax.texts[1].xy[1] == pytest.approx(max(last, -1))
+    several = pd.concat([history.assign(network="a", test_r2=0.2), history.assign(network="b")])
+    assert figures.training_curves(several).axes[1].get_ylim()[0] == bottom  # of the thin lines, too
+
+
+def statistics(name: str, values: list[float], null: float = np.nan) -> pd.DataFrame:
+    rows = [
+        {"index": i, "title": f"layer {i}", "network": "trained", "statistic": name, "value": v, "low": v - 0.05,
+         "high": v + 0.05, "null_mean": null} for i, v in enumerate(values)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize(
+    ("values", "null", "bottom"),
+    [([0.4, 0.6], 0.1, 0.0), ([0.4, 0.6], -0.7, -0.7), ([-0.2, -0.1], -0.1, -0.25), ([-3.0, -4.0], -5.0, -1.0)],
+)
+def test_negative_r2_of_layers_and_of_shuffled_targets_can_be_seen(
+    values: list[float], null: float, bottom: float
+) -> None:
+    low, high = figures.statistics_curves(statistics("knn_r2", values, null)).axes[0].get_ylim()
+    assert low == pytest.approx(bottom)
+    assert high >= 0  # what always estimating the mean reaches
+
+
+def test_negative_likeness_is_drawn_and_counts_begin_at_0() -> None:
+    def bottom(name: str, values: list[float]) -> float:
+        return float(figures.statistics_curves(statistics(name, values)).axes[0].get_ylim()[0])
+
+    assert bottom("cka_untrained", [0.6, -0.2]) < -0.25
+    assert bottom("cka_untrained", [0.6, 0.06]) == 0
+    assert bottom("neighbor_count", [9.0, 0.2]) == 0
+    assert bottom("knn_accuracy", [0.2, 0.01]) == 0
 
 
 def test_neighbours_of_a_smooth_target_lie_on_the_line(line: tuple[DSGraph, np.ndarray, np.ndarray]) -> None:

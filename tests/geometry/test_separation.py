@@ -9,6 +9,7 @@ from textbook import jackknife_interval
 
 from stgcnlib.dsgraph import nnk_graph
 from stgcnlib.errors import GraphError
+from stgcnlib.figures import class_mixing
 from stgcnlib.geometry import class_confusions, class_separation, class_shares, label_smoothness
 from stgcnlib.geometry.separation import _half, benjamini_hochberg, node_shares
 
@@ -163,6 +164,17 @@ def test_confusions_agree_with_smoothness(deepening: World) -> None:
     assert set(table["other_name"]) == {"a", "b", "c", "d", "e"}
     chance = table[table["layer"] == "input"].groupby("class_index")["chance"].sum()
     np.testing.assert_allclose(chance, 1)
+
+
+def test_a_class_that_does_not_occur_takes_no_rank() -> None:
+    """Classes far apart, the first without recordings: whoever is mixed with nothing has another class at rank 1."""
+    planted = world([8.0, 12.0])
+    table = class_confusions(planted.geometry(planted.labels + 1))
+    assert (table.loc[table["rank"] > 0, "share"] == 0).any()
+    ranks = table.groupby(["index", "class_index"])["rank"].agg(sorted)
+    assert ranks.tolist() == [[0, 1, 2, 3, 4]] * 10
+    shown = class_mixing(table).axes[0]
+    assert len(shown.get_yticklabels()) == 5
 
 
 def test_missing_networks_and_layers_are_named(deepening: World) -> None:

@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import numpy as np
+import pandas as pd
 import pytest
+from IPython.core.formatters import HTMLFormatter
 from line_changes import BASE, CHANGES, changed, opened
 
 from stgcnlib.pipeline.notebooks import notebook_folder
@@ -90,15 +93,47 @@ def test_a_notebook_runs_per_layer_if_it_asks_for_a_layer(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [*BY_NAME, "compare"])
-def test_a_page_shows_cells_of_tables_whole(name: str) -> None:
-    """Pandas cuts text after 50 characters; only notebooks, which are their own process, change that."""
-    told = [
-        ast.unparse(node)
+def test_a_page_shows_tables_whole(name: str) -> None:
+    """Pandas cuts text after 50 characters, and tables after 60 rows or 20 columns; only notebooks change that, which
+    are their own process."""
+    (chosen,) = options(name)
+    assert chosen == ["display.max_colwidth", None, "display.max_rows", None, "display.max_columns", None]
+
+
+def test_a_table_of_120_classes_has_all_its_rows() -> None:
+    table = pd.DataFrame(np.arange(120 * 25).reshape(120, 25), index=[f"action {c}" for c in range(120)])
+    shown_by = HTMLFormatter()  # as a notebook shows it
+    with pd.option_context("display.max_colwidth", 50, "display.max_rows", 60, "display.max_columns", 20):
+        assert "action 60" not in shown_by(table)
+        pd.set_option(*options("04a_classes")[0])
+        shown = shown_by(table)
+    assert shown.count("<td>") == 120 * 25
+    assert all(f"<th>action {c}</th>" in shown for c in range(120))
+    assert "..." not in shown
+
+
+@pytest.mark.parametrize("name", ["03_ds_graphs", "03_neighbours"])
+def test_counts_of_neighbours_have_the_names_of_layers(name: str) -> None:
+    """Where some blocks were recorded, numbers that count them would be wrong."""
+    (titles,) = [
+        ast.unparse(option.value)
+        for tree in trees(Stage(name))
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "figures.neighbor_counts"
+        for option in node.keywords
+        if option.arg == "titles"
+    ]
+    assert titles == "geometry.curve()['title']"
+
+
+def options(name: str) -> list[list[Any]]:
+    """What a notebook gives to ``pd.set_option``, call by call."""
+    return [
+        [ast.literal_eval(each) for each in node.args]
         for tree in trees(Stage(name))
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "pd.set_option"
     ]
-    assert told == ["pd.set_option('display.max_colwidth', None)"]
 
 
 def pages(run: StudyRun) -> Iterator[tuple[Stage, str | None]]:

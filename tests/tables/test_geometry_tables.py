@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from table_results import LAYERS, geometry
+from table_results import geometry
 
 from stgcnlib import figures, layer_geometry, tables
 from stgcnlib.errors import LayerNotFoundError
@@ -131,17 +131,20 @@ def test_classes_in_the_order_in_which_they_separate():
                "low", "high", "p_adjusted", "last", "n"]  # fmt: skip
     rows = [
         ("throw", "not decided", np.nan, None, np.nan, np.nan, np.nan, 0.9, 0.8, 0.1, -0.001, 0.2, 0.06, 0.8, 4),
-        ("sit", "separates", 2, "layer 2", 1.25, 1, 1.5, 0.8, 0.2, 0.6, 0.5, 0.7, 0.001, 0.2, 3),
+        ("sit", "separates", 2, "layer 2", 1.25, 1, 1.5, 0.8, 0.2, 0.6, 0.5, 0.7, 0.0004, 0.2, 3),
         ("kick", "separates", 1, "layer 1", 0.5, 0.25, 0.75, 0.7, 0.3, 0.4, np.nan, np.nan, 0.02, 0.1, 3),
         ("wave", "separate at the input", np.nan, None, np.nan, np.nan, np.nan, 0.1, 0.1, 0, 0, 0, np.nan, 0.05, 2),
     ]
-    table = tables.separation_table(pd.DataFrame(rows, columns=columns), layers=LAYERS)
+    found = pd.DataFrame(rows, columns=columns)
+    table = tables.separation_table(found)
     assert table.index.tolist() == ["wave", "kick", "sit", "throw"]
+    some = found.assign(index=found["index"].map({1: 4, 2: 10}))  # blocks 4 and 10 alone were recorded
+    assert tables.separation_table(some).index.tolist() == table.index.tolist()
     assert table["separates at"].tolist() == ["separate at the input", "layer 1", "layer 2", "not decided"]
     assert table["half of the fall by layer"].tolist() == [
         "no fall shown", "0.5 (0.2 to 0.8)", "1.2 (1.0 to 1.5)", "no fall shown",
     ]  # fmt: skip
-    assert table["p, corrected"].tolist() == ["", "0.020", "0.001", "0.060"]
+    assert table["p, corrected"].tolist() == ["", "0.020", "< 0.001", "0.060"]
     assert table["fall"].tolist() == [
         "0.00 (0.00 to 0.00)", "0.40", "0.60 (0.50 to 0.70)", "0.10 (0.00 to 0.20)",
     ]  # fmt: skip

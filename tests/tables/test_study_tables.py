@@ -151,6 +151,8 @@ def test_studies_side_by_side():
         Comparison(studies, studies, studies, pairs.assign(low=np.nan, high=np.nan, p=np.nan))
     )
     assert untested.loc["a", ["difference", "p"]].tolist() == ["+0.250", "not tested"]
+    sure = tables.pairs_table(Comparison(studies, studies, studies, pairs.assign(p=0.0)))
+    assert sure.loc["a", "p"] == "< 0.001"
     unequal = pd.DataFrame(
         [
             {"setting": setting, "study": study, "value": value}

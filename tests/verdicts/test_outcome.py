@@ -21,9 +21,15 @@ from stgcnlib.verdicts.outcome import (
     interval,
     left_out,
     moves,
+    p_value,
 )
 
 NAN = float("nan")
+
+
+def test_a_small_p_is_not_shown_as_0() -> None:
+    assert [p_value(p) for p in (0.0, 0.0004, 0.0005, 0.06)] == ["< 0.001", "< 0.001", "0.001", "0.060"]
+    assert [p_value(p, ".3g") for p in (1e-17, 0.0007, 0.01234)] == ["< 0.001", "0.0007", "0.0123"]
 
 
 @given(st.floats(-1, 1), st.floats(0, 1), st.floats(-0.5, 0.5), st.none() | st.floats(0.01, 0.5))

@@ -107,6 +107,12 @@ def test_what_the_second_study_says_otherwise_is_added():
     assert [each["title"] for each in merged["numbers"]] == ["frames"]
 
 
+def test_a_study_of_labels_beside_one_of_a_target_says_both():
+    first, second = content("one", FIRST, 0), content("two", FIRST, 1)
+    assert merge_contents(first, second)["measured"] == "label"
+    assert merge_contents(first, second | {"measured": "target"})["measured"] == "label or target"
+
+
 def test_two_studies_of_one_name_are_told_apart_and_strangers_refused():
     merged = merge_contents(content("one", FIRST, 0), content("one", FIRST, 1))
     assert [each["key"] for each in merged["maps"]] == ["one/trained", "one (2)/trained"]

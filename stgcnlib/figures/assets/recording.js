@@ -209,9 +209,11 @@ class RecordingPanel {
     this.pin();
   }
 
-  /* Where the pinned neighbour lies among those of the reply. */
+  /* Where the pinned neighbour lies among those of the reply; -1 where none is pinned. A neighbour that these maps lack
+     has no number either, and is not the pinned one. */
   get pinned() {
-    return this.reply.neighbours.findIndex(({ node }) => this.number(node) === this.store.pinned);
+    const { pinned } = this.store;
+    return pinned < 0 ? -1 : this.reply.neighbours.findIndex(({ node }) => this.number(node) === pinned);
   }
 
   /* A node that is given by its name or by its number. */

@@ -246,9 +246,14 @@ class Store {
 
   /* ---------------------------------------------------------- colours */
 
+  /* What smoothness is called: that of labels or of a real target. */
+  get smoothness() {
+    return `${this.content.measured ?? "label"} smoothness`;
+  }
+
   /* What recordings can be coloured by: [{key, title}]. */
   get choices() {
-    const others = { smoothness: "label smoothness", degree: "degree", flips: "neighbours changed" };
+    const others = { smoothness: this.smoothness, degree: "degree", flips: "neighbours changed" };
     return [
       ...this.nodes.categories,
       ...this.nodes.numbers,
@@ -263,7 +268,8 @@ class Store {
     const { map, at = 0 } = panels[k] || {};
     const span = this.span(k);
     const category = this.nodes.categories.find(({ key }) => key === colour);
-    const place = category ? "" : `${map} ${Math.round(at)} ${span.from} ${span.to}`;
+    // While a map is on its way its numbers are unknown; they are not when it is here.
+    const place = category ? "" : `${map} ${Boolean(this.map(map))} ${Math.round(at)} ${span.from} ${span.to}`;
     const result = this.cached(`colours ${colour} ${this.dark} ${place}`, () =>
       category ? categorical(category, this.dark) : numeric(this, colour, this.map(map), Math.round(at), span),
     );

@@ -171,7 +171,7 @@ class TakeAway {
       const degree = store.degree(key, layer);
       const smooth = map.smoothness.subarray(layer * store.count);
       columns.push(
-        [`label smoothness, ${where}`, (node) => (Number.isFinite(smooth[node]) ? +smooth[node].toPrecision(7) : "")],
+        [`${store.smoothness}, ${where}`, (node) => (Number.isFinite(smooth[node]) ? +smooth[node].toPrecision(7) : "")],
         [`degree, ${where}`, (node) => degree[node]],
       );
     }
