@@ -83,8 +83,8 @@ def _serve(listener: socket.socket) -> dict[str, Any] | None:
                 connection, order = _accepted(listener)
                 if connection is None or order is None:
                     continue
-                pid = _forked()
-                if pid == 0:
+                forked = _forked()
+                if forked == 0:
                     signal.set_wakeup_fd(-1)
                     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
                     selector.close()
@@ -93,13 +93,13 @@ def _serve(listener: socket.socket) -> dict[str, Any] | None:
                     return order
                 for stream in order["streams"]:
                     os.close(stream)
-                if pid is None:
+                if forked is None:
                     connection.close()  # without an answer, the process that ordered this one starts it as usual
                     continue
-                running[pid] = connection
+                running[forked] = connection
                 selector.register(connection, selectors.EVENT_READ)
                 with suppress(OSError):  # it is gone: the next round kills what it ordered
-                    connection.sendall(str(pid).encode())
+                    connection.sendall(str(forked).encode())
             else:  # the process that ordered this kernel is gone
                 for pid, connection in running.items():
                     if connection is key.fileobj:  # else it has ended too, which was reported just before

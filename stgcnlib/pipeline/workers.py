@@ -107,6 +107,9 @@ class Workers(Executor):
             raise value
         return value
 
+    def _is_stopped(self) -> bool:
+        return self._stopped
+
     def _take(self) -> _Process:
         with self._lock:
             if self._stopped:
@@ -115,7 +118,7 @@ class Workers(Executor):
                 return self._idle.get_nowait()
             process = _Process(self._source, self._environment, self._memory_limit)
             self._all.append(process)
-            if self._stopped:  # meanwhile
+            if self._is_stopped():  # meanwhile
                 process.dismiss()
                 raise BrokenExecutor("stopped")
             return process

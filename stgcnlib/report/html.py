@@ -127,8 +127,8 @@ class Report:
         )
         self._write_pages(pages, entries)
         live = any(page.read.cells.live for page in pages)
-        for stale in _OLD_SCRIPTS if live else (*_OLD_SCRIPTS, _SCRIPT):
-            (self.folder / "assets" / stale).unlink(missing_ok=True)
+        for script in _OLD_SCRIPTS if live else (*_OLD_SCRIPTS, _SCRIPT):
+            (self.folder / "assets" / script).unlink(missing_ok=True)
         return self._write_index(entries, progress)
 
     def update(self, progress: Progress) -> Path:
