@@ -123,9 +123,11 @@ class Crew:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.stop()
-        for worker in self._ended:
-            worker.close()
+        try:
+            self.stop()
+        finally:
+            for worker in self._ended:
+                worker.close()
 
     def run(
         self, jobs: Sequence[Job], on_cell: Callable[[Job, int, int], None] | None = None

@@ -222,10 +222,13 @@ def test_those_that_do_not_go_are_waited_for_at_the_same_time(
 def test_an_interrupt_of_a_shutdown_leaves_none_at_work(opened: Opened, tmp_path: Path) -> None:
     workers = opened(2)
     pids, futures = holding(workers, tmp_path, 2)
-    timer = threading.Timer(1, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT))
-    timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        workers.shutdown(wait=False)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background commands ignore it
+    threading.Timer(1, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT)).start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            workers.shutdown(wait=False)
+    finally:
+        signal.signal(signal.SIGINT, before)
     wait_for(lambda: not any(alive(pid) for pid in pids), 5)
     workers.shutdown(wait=False)  # again, as a context manager may do
     for future in futures:
