@@ -190,7 +190,7 @@ def test_a_target_that_one_block_alone_makes_vary_has_values_and_no_intervals() 
     geometry = measured(world, y)
     assert np.isfinite(geometry.table["smoothness"]).all()
     assert geometry.table[["low", "high"]].isna().all(axis=None)
-    statistics = layer_statistics(world.store, geometry, distances=world.distances).layers
+    statistics = layer_statistics(world.store, geometry, distances=world.distances).table
     votes = statistics[statistics["statistic"] == "knn_r2"]
     assert np.isfinite(votes["value"]).all()
     assert votes["low"].isna().all()
