@@ -123,7 +123,7 @@ CHANGES: list[tuple[str, Any, set[str]]] = [
     ("graph.distances", "neighbours", MEASURED | {"settings"}),
     ("graph.k", None, {"graph-k", "sensitivity"} | KNOWN | GEOMETRY | LEVELS | NOISE | TARGET | {"settings", "facts"}),
     ("graph.sigma", 1.0, GEOMETRY | LEVELS | NOISE | TARGET | {"sensitivity", "settings"}),
-    ("graph.solver", "pynnk", GEOMETRY | LEVELS | NOISE | TARGET | {"settings"}),
+    ("graph.solver", "pynnk", GEOMETRY | LEVELS | NOISE | TARGET | {"sensitivity", "settings"}),
     ("graph.leave_out", None, ((MEASURED | RUNS | TARGET) - ALL_PAIRS) | {*CHOSEN, "facts", "settings"}),
     ("geometry.resample", None, ((MEASURED | TARGET) - ALL_PAIRS) | {*CHOSEN, "facts", "settings"}),
     ("geometry.permutations", 33, GEOMETRY | {"noise"} | TARGET | {"sensitivity", "settings"}),
