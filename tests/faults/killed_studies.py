@@ -122,7 +122,7 @@ class KilledStudy:
         new = set(self.temporary.rglob("*")) - there
         if how == "term":
             self.left += [f"after SIGTERM: {path.name}" for path in new]
-        if how == "kill":  # the others saw it end, and removed the keys of their connections; the next run removes stores
+        if how == "kill":  # the others saw it end and removed the keys of connections; the next run removes stores
             connections = [path.name for path in new if path.suffix == ".json" and path.name != "zarr.json"]
             self.left += [f"connection: {name}" for name in connections]
         return True
