@@ -23,16 +23,15 @@ from stgcnlib.transforms.prepare import (
 )
 from stgcnlib.transforms.published import (
     PUBLISHED,
-    bone_stream,
     kinetics_normalize,
     kinetics_normalize_up,
-    motion_stream,
     ntu_normalize,
     pad_with_zeros,
     published,
     pyskl_normalize_2d,
     pyskl_normalize_3d,
 )
+from stgcnlib.transforms.streams import bone_stream, motion_stream
 
 __all__ = [
     "PUBLISHED",

@@ -1,4 +1,4 @@
-"""Normalisations and input streams that published checkpoints expect, each by the name of who published it.
+"""Normalisations that published checkpoints expect, each by the name of who published it; streams are beside it.
 
 They reproduce what the published training code feeds a network, its peculiarities included; for a network of
 your own, `stgcnlib.transforms.normalize` is the better choice. Networks and their weights are elsewhere.
@@ -16,14 +16,12 @@ from scipy.spatial.transform import Rotation
 
 from stgcnlib.errors import SequenceError, suggest
 from stgcnlib.sequences import SequenceSet
-from stgcnlib.skeleton import SkeletonLayout
+from stgcnlib.transforms.streams import bone_stream, each_in_double, motion_stream
 
 __all__ = [
     "PUBLISHED",
-    "bone_stream",
     "kinetics_normalize",
     "kinetics_normalize_up",
-    "motion_stream",
     "ntu_normalize",
     "pad_with_zeros",
     "published",
@@ -31,17 +29,11 @@ __all__ = [
     "pyskl_normalize_3d",
 ]
 
-Array = NDArray[np.float32]
 Array64 = NDArray[np.float64]
 SMALL = 1e-6  # what counts as no angle, in radians, and as no length
 LARGEST_SHARE = 5.0  # of a picture; beyond, coordinates are pixels
 LEAST_PIXELS = 10  # extent up to which PYSKL leaves 2-D joints alone
 SPINE, SHOULDERS = (0, 1), (4, 8)  # NTU's hip to mid-spine, and left to right shoulder
-# The published bones of OpenPose-18 go out from the nose; the layout's (ST-GCN's graph) from the neck.
-BONE_ROOTS: Mapping[str, int] = {"openpose-18": 0}
-# In PYSKL's and MMAction2's bones the hips hang from the nose; in the layout's graph from the shoulders.
-BONE_PARENTS: Mapping[str, Mapping[int, int]] = {"coco-17": {11: 0, 12: 0}}
-Confidence = Literal["mean", "difference"]
 
 
 def ntu_normalize(data: SequenceSet, *, frames: int = 300, people: int = 2) -> SequenceSet:
@@ -72,7 +64,7 @@ def ntu_normalize(data: SequenceSet, *, frames: int = 300, people: int = 2) -> S
         result = (result - result[:1, :, 1:2]) * there
         return _upright(result)
 
-    return _each(data, prepared)
+    return each_in_double(data, prepared)
 
 
 def kinetics_normalize(data: SequenceSet, *, frames: int = 300, people: int = 2) -> SequenceSet:
@@ -129,9 +121,9 @@ def pyskl_normalize_3d(data: SequenceSet, *, people: int = 2) -> SequenceSet:
             coords, there = coords[::-1], there[::-1]
         coords = coords[:, there[0]] if there[0].any() else coords
         tracked = (coords != 0).any(axis=-1, keepdims=True)
-        return _with_people(_upright((coords - coords[0, 0, 1]) * tracked), people)
+        return _filled(_upright((coords - coords[0, 0, 1]) * tracked), people)
 
-    return _each(data, prepared)
+    return each_in_double(data, prepared)
 
 
 def pyskl_normalize_2d(
@@ -182,9 +174,9 @@ def pyskl_normalize_2d(
             half = sizes[i] / 2
             result[..., :2] = (coords[..., :2] - half) / half
         result[~found, :2] = 0
-        return _with_people(result, people)
+        return _filled(result, people)
 
-    return _each(data, prepared)
+    return each_in_double(data, prepared)
 
 
 def pad_with_zeros(data: SequenceSet, *, frames: int = 288, people: int = 2) -> SequenceSet:
@@ -200,64 +192,7 @@ def pad_with_zeros(data: SequenceSet, *, frames: int = 288, people: int = 2) -> 
     if frames < 1 or people < 1:
         raise SequenceError(f"pad_with_zeros: {frames} frames and {people} people asked for; give at least 1 of each")
 
-    def padded(coords: Array64, _: int) -> Array64:
-        kept = coords[:people, :frames]
-        rest = [(0, people - len(kept)), (0, frames - kept.shape[1]), (0, 0), (0, 0)]
-        return np.pad(kept, rest)
-
-    return _each(data, padded)
-
-
-def bone_stream(data: SequenceSet, *, confidence: Confidence = "mean") -> SequenceSet:
-    """Every joint minus its parent along the layout's bones; 0 at the root (2s-AGCN's bone stream).
-
-    The root is the joint without a parent in `layout.bones`; for "openpose-18" it is the nose, as in the published
-    code, and for "coco-17" the hips' parent is the nose. Joints stay in their places, so the bone of joint v is
-    entry v.
-
-    Args:
-        data: recordings of one layout.
-        confidence: what becomes of a confidence channel: the "mean" of both ends, as PYSKL and MMAction2 have it, or
-            their "difference" like any other channel, as 2s-AGCN has it on Kinetics-Skeleton.
-
-    Raises:
-        SequenceError: if the layout's bones are no tree.
-    """
-    parents = _parents(data.layout)
-    axes = data.layout.dimensions
-
-    def bones(coords: Array64, i: int) -> Array64:
-        result = coords - coords[..., parents, :]
-        if confidence == "mean":
-            result[..., axes:] = (coords + coords[..., parents, :])[..., axes:] / 2
-        return result
-
-    return _each(data, bones)
-
-
-def motion_stream(data: SequenceSet, *, confidence: Confidence = "mean") -> SequenceSet:
-    """Every frame's difference to the next, 0 in the last (2s-AGCN's motion stream); also of a bone stream.
-
-    Args:
-        data: recordings of one layout.
-        confidence: what becomes of a confidence channel: the "mean" of both frames, as PYSKL and MMAction2 have it, or
-            their "difference", as 2s-AGCN has it on Kinetics-Skeleton.
-
-    Raises:
-        SequenceError: if nothing moves in a recording (one frame, say): there would be nobody left in it.
-    """
-    axes = data.layout.dimensions
-
-    def motion(coords: Array64, i: int) -> Array64:
-        result = np.zeros_like(coords)
-        result[:, :-1] = np.diff(coords, axis=1)
-        if not result[..., :axes].any():
-            raise SequenceError(f"motion_stream: nothing moves in {data.names[i]}; leave the recording out")
-        if confidence == "mean":
-            result[:, :-1, :, axes:] = (coords[:, :-1, :, axes:] + coords[:, 1:, :, axes:]) / 2
-        return result
-
-    return _each(data, motion)
+    return each_in_double(data, lambda coords, _: _filled(coords, people, frames))
 
 
 PUBLISHED: Mapping[str, Callable[[SequenceSet], SequenceSet]] = {
@@ -308,25 +243,16 @@ def _kinetics(data: SequenceSet, who: str, frames: int, people: int, *, up: floa
         coords[..., :2] = np.where(coords[..., 2:] != 0, (coords[..., :2] - 0.5) * [1.0, up], 0)
         order = np.argsort(-coords[..., 2].sum(axis=2), axis=0, kind="stable")
         chosen = np.take_along_axis(coords, order[:, :, None, None], axis=0)[:people]
-        result = np.zeros((people, frames, *coords.shape[2:]))
-        result[: len(chosen), : chosen.shape[1]] = chosen
-        return result
+        return _filled(chosen, people, frames)
 
-    return _each(data, prepared)
+    return each_in_double(data, prepared)
 
 
-def _each(data: SequenceSet, change: Callable[[Array64, int], Array64]) -> SequenceSet:
-    """Apply `change` to (M, T, V, C) and the index of every recording; one without a people axis gets none."""
-    coords: list[Array] = []
-    for i, original in enumerate(data.coords):
-        people = change(data.people(i).astype(np.float64), i).astype(np.float32)
-        coords.append(people[0] if original.ndim == 3 and len(people) == 1 else people)
-    return data.with_coords(coords)
-
-
-def _with_people(coords: Array64, people: int) -> Array64:
-    """The first so many people of (M, T, V, C), followed by zeros where there are fewer."""
-    return np.pad(coords[:people], [(0, max(0, people - len(coords))), (0, 0), (0, 0), (0, 0)])
+def _filled(coords: Array64, people: int, frames: int | None = None) -> Array64:
+    """The first people and frames of (M, T, V, C), followed by zeros where there are fewer; `None`: all frames."""
+    kept = coords[:people, :frames]
+    length = kept.shape[1] if frames is None else frames
+    return np.pad(kept, [(0, people - len(kept)), (0, length - kept.shape[1]), (0, 0), (0, 0)])
 
 
 def _expect_ntu(data: SequenceSet, who: str) -> None:
@@ -372,26 +298,6 @@ def _rotation(direction: Array64, axis: Array64) -> Array64:
     if sine < SMALL:
         return np.eye(3)
     return Rotation.from_rotvec(normal / sine * np.arctan2(sine, cosine)).as_matrix()
-
-
-def _parents(layout: SkeletonLayout) -> NDArray[np.int64]:
-    """(V,) parent of every joint, the root its own."""
-    parents = np.arange(len(layout))
-    parents[[child for child, _ in layout.bones]] = [parent for _, parent in layout.bones]
-    roots = np.flatnonzero(parents == np.arange(len(layout)))
-    if len(layout.bones) != len(layout) - 1 or len(roots) != 1:
-        raise SequenceError(
-            f"bone_stream: the bones of layout {layout.name!r} are no tree of (child, parent) pairs with one root; "
-            "give every joint but one exactly one parent"
-        )
-    joint = previous = BONE_ROOTS.get(layout.name, int(roots[0]))
-    while True:  # the bones between the new root and the layout's own change direction
-        parents[joint], previous, joint = previous, joint, int(parents[joint])
-        if joint == previous:
-            break
-    for child, parent in BONE_PARENTS.get(layout.name, {}).items():
-        parents[child] = parent
-    return parents
 
 
 def _image_sizes(data: SequenceSet, image: tuple[int, int] | Literal["auto", "recorded"]) -> NDArray[np.float64] | None:
