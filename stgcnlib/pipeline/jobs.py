@@ -29,13 +29,11 @@ from stgcnlib.pipeline.cluster import Cluster, forget_runs
 from stgcnlib.pipeline.execute import partial_path
 from stgcnlib.pipeline.kernels import SOURCE, KernelSource
 from stgcnlib.pipeline.sections.compute import LOCAL
-from stgcnlib.pipeline.workers import Workers, process_environment
+from stgcnlib.pipeline.workers import Workers, end_all, process_environment
 from stgcnlib.temporary import TemporaryFolder
 from stgcnlib.threads import cores
 
 __all__ = ["Crew", "Job", "cores", "forget_partial", "thread_count"]
-
-STOP_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -229,16 +227,7 @@ class Crew:
     def _end_notebooks(self) -> None:
         with self._lock:
             workers, self._idle = list(self._all), []
-        try:
-            for worker in workers:
-                worker.dismiss()
-            deadline = time.monotonic() + STOP_SECONDS
-            for worker in workers:
-                with suppress(subprocess.TimeoutExpired):
-                    worker.process.wait(timeout=max(0.0, deadline - time.monotonic()))
-        finally:
-            for worker in workers:
-                worker.process.kill()
+        end_all(workers)
         for worker in workers:
             worker.process.wait()
         self._all, self._ended = [], self._ended + workers

@@ -13,7 +13,7 @@ from stgcnlib.files import fingerprint_file, write_json
 from stgcnlib.json_text import read_json_file
 from stgcnlib.version import __version__
 
-__all__ = ["Record", "entries"]
+__all__ = ["Record"]
 
 _NAME = re.compile(r"[^./\\\x00-\x1f\ud800-\udfff][^/\\\x00-\x1f\ud800-\udfff]{0,59}")
 """Names of notebooks: they name files."""
@@ -44,7 +44,7 @@ class Record:
             content = read_json_file(file)
         except (OSError, ValueError):
             content = {}
-        done = entries(content)
+        done = _entries(content)
         times = content.get("times") if isinstance(content, dict) else None
         rows = [*(times.items() if isinstance(times, dict) else ()), *((n, e.get("seconds")) for n, e in done.items())]
         return cls(file, done, {name: float(s) for name, s in rows if _NAME.fullmatch(name) and _is_time(s)})
@@ -90,7 +90,7 @@ class Record:
         write_json(self.file, {"notebooks": dict(sorted(self.done.items())), "times": times})
 
 
-def entries(content: Any) -> dict[str, dict[str, Any]]:
+def _entries(content: Any) -> dict[str, dict[str, Any]]:
     """The entries of a record, by name of the notebook: those that have the form in which `Record` writes them.
 
     In each, ``stage``, ``mark`` and ``sum`` are texts, ``seconds`` is a number and ``parameters`` a dictionary, or they

@@ -20,7 +20,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from stgcnlib.memory import give_back_memory
 from stgcnlib.pipeline.kernels import KernelSource
@@ -66,7 +66,7 @@ class Workers(Executor):
         self._idle: queue.SimpleQueue[_Process] = queue.SimpleQueue()
         self._all: list[_Process] = []
         self._lock = threading.Lock()
-        self._stopped = False
+        self._stopped = threading.Event()
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """A future of the function's result; `BrokenExecutor` in it if the process died."""
@@ -89,8 +89,8 @@ class Workers(Executor):
             if wait:
                 self._threads.shutdown(wait=True, cancel_futures=cancel_futures)
         finally:
-            self._stopped = True  # now a thread that is starting a process dismisses it
-            _end(list(self._all))
+            self._stopped.set()  # now a thread that is starting a process dismisses it
+            end_all(list(self._all))
         self._threads.shutdown(wait=True, cancel_futures=True)
         processes, self._all = self._all, []
         for process in processes:
@@ -107,18 +107,15 @@ class Workers(Executor):
             raise value
         return value
 
-    def _is_stopped(self) -> bool:
-        return self._stopped
-
     def _take(self) -> _Process:
         with self._lock:
-            if self._stopped:
+            if self._stopped.is_set():
                 raise BrokenExecutor("stopped")
             with suppress(queue.Empty):
                 return self._idle.get_nowait()
             process = _Process(self._source, self._environment, self._memory_limit)
             self._all.append(process)
-            if self._is_stopped():  # meanwhile
+            if self._stopped.is_set():  # meanwhile
                 process.dismiss()
                 raise BrokenExecutor("stopped")
             return process
@@ -134,7 +131,7 @@ class _Process:
         limit = "" if memory_limit is None else str(memory_limit)
         settings = os.environ | environment | {"STGCNLIB_MEMORY_LIMIT": limit}
         forked = source.fork("stgcnlib.pipeline.workers", settings, (orders, answers, self._complaints.fileno()))
-        self._process: Any = forked or subprocess.Popen(
+        self.process: Any = forked or subprocess.Popen(
             [sys.executable, "-P", "-m", "stgcnlib.pipeline.workers"], stdin=orders, stdout=answers,
             stderr=self._complaints, env=settings, start_new_session=True,
         )  # fmt: skip
@@ -156,19 +153,9 @@ class _Process:
         with suppress(OSError):
             self._to.close()
 
-    def wait(self, deadline: float) -> None:
-        """Wait until it has ended, or until a time of `time.monotonic`."""
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(timeout=max(0.0, deadline - time.monotonic()))
-
-    def kill(self) -> None:
-        """End it at once, if it has not ended."""
-        with suppress(ProcessLookupError):
-            self._process.kill()
-
     def close(self) -> None:
         """Close the streams that it wrote to; only after it was ended and nobody reads them."""
-        self._process.wait()
+        self.process.wait()
         self._from.close()
         self._complaints.close()
 
@@ -178,17 +165,33 @@ class _Process:
         return self._complaints.read().decode(errors="replace").strip()[-SHOWN:]
 
 
-def _end(processes: Sequence[_Process]) -> None:
-    """End processes: all at the same time, and those that do not go within `STOP_SECONDS` by force."""
+class Dismissible(Protocol):
+    """A process that ends when it is told to."""
+
+    @property
+    def process(self) -> Any:
+        """With `wait` and `kill`, as of `subprocess.Popen`."""
+
+    def dismiss(self) -> None:
+        """Tell it to end."""
+
+
+def end_all(workers: Sequence[Dismissible]) -> None:
+    """End processes: all at the same time, and those that do not go within `STOP_SECONDS` by force.
+
+    An interrupt meanwhile kills them at once.
+    """
     try:
-        for process in processes:
-            process.dismiss()
+        for worker in workers:
+            worker.dismiss()
         deadline = time.monotonic() + STOP_SECONDS
-        for process in processes:
-            process.wait(deadline)
+        for worker in workers:
+            with suppress(subprocess.TimeoutExpired):
+                worker.process.wait(timeout=max(0.0, deadline - time.monotonic()))
     finally:
-        for process in processes:
-            process.kill()
+        for worker in workers:
+            with suppress(ProcessLookupError):
+                worker.process.kill()
 
 
 def send(stream: IO[bytes], message: bytes) -> None:

@@ -244,13 +244,13 @@ def test_a_process_that_starts_during_a_shutdown_gets_no_order(
 
     def start_late(*args: Any) -> Any:
         process = start(*args)
-        workers._stopped = True
+        workers._stopped.set()
         return process
 
     monkeypatch.setattr(workers_module, "_Process", start_late)
     with pytest.raises(BrokenExecutor, match="stopped"):
         workers.call(nap, str(tmp_path / "pid"), 0)
-    wait_for(lambda: not alive(workers._all[0]._process.pid))
+    wait_for(lambda: not alive(workers._all[0].process.pid))
     assert not (tmp_path / "pid").exists()
 
 
@@ -283,7 +283,7 @@ if sys.argv[1] == "forked":
     source.start({})
 workers = Workers(2, source, {})
 futures = [workers.submit(time.sleep, 1) for _ in range(2)]
-pids = {workers.submit(os.getpid).result()} | {each._process.pid for each in workers._all}
+pids = {workers.submit(os.getpid).result()} | {each.process.pid for each in workers._all}
 busy = [workers.submit(time.sleep, 100) for _ in range(2)]
 print(*pids, flush=True)
 time.sleep(100)
