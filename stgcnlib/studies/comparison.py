@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from stgcnlib.geometry import Estimate, Jackknife, rescaled
 from stgcnlib.geometry.layers import TRAINED, UNTRAINED
 from stgcnlib.geometry.uncertainty import Spread, estimate_sum
+from stgcnlib.groups import resampled_count
 from stgcnlib.studies.finished import FinishedStudy, level_settings, unequal_settings
 
 __all__ = ["PAIRS", "Comparison", "compare_finished"]
@@ -178,8 +179,7 @@ def _tests(first: FinishedStudy, second: FinishedStudy, order: NDArray[np.int64]
     own = None if places is None else np.arange(jackknife.count)
     a = _Curves(first, np.arange(len(order)), jackknife, own, scale)
     b = _Curves(second, order, jackknife, places, scale)
-    drawn = first.geometry.resampled
-    units = jackknife.count if drawn is None else len(np.unique(drawn))
+    units = resampled_count(first.geometry.resample, first.geometry.groups) or jackknife.count
     words = {"units": units, "unit": first.unit, "n": len(order)}
     rows = []
     for quantity in ("input", "early layers", "last layer"):

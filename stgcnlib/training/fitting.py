@@ -133,7 +133,8 @@ def fit(
         settings["loss"] = goal.loss
     shapes = [[key, list(value.shape)] for key, value in network.state_dict().items()]
     settings["network"] = fingerprint([type(network).__name__, shapes])
-    settings["starting weights"] = _weights_sum(network)
+    if checkpoint_dir is not None:
+        settings["starting weights"] = _weights_sum(network)
     validation = None
     if patience is not None:
         held = _validation_part(train, seed)

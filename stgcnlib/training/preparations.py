@@ -30,6 +30,7 @@ COLUMNS = ("preparation", "accuracy", "low", "high", "n", "chance", GIVEN)
 STREAMS = (("bone",), ("motion",), ("bone", "motion"))
 KINETICS_STREAMS = (("kinetics-bone",), ("kinetics-motion",), ("kinetics-bone", "kinetics-motion"))
 """Streams that follow a preparation for Kinetics-Skeleton alone."""
+BASES = tuple(name for name in PUBLISHED if (name,) not in (*STREAMS, *KINETICS_STREAMS))
 NEAR, CLEAR, ENOUGH = 0.1, 0.4, 0.75  # accuracies, as shares of the way from chance to no error
 CONFIDENCE = 0.99
 RECORDINGS = 40
@@ -126,15 +127,13 @@ def _bases() -> Iterator[tuple[str, Prepare]]:
     yield preparation_name(normalize=False), lambda data: data
     yield preparation_name(), transforms.normalize
     yield preparation_name(centre="frame"), lambda data: transforms.normalize(data, per="frame")
-    for name, prepare in PUBLISHED.items():
-        if (name,) not in (*STREAMS, *KINETICS_STREAMS):
-            yield preparation_name(published=(name,)), prepare
+    for name in BASES:
+        yield preparation_name(published=(name,)), PUBLISHED[name]
 
 
 def _streams() -> Iterator[tuple[str, Prepare]]:
-    bases = [(name,) for name in PUBLISHED if (name,) not in (*STREAMS, *KINETICS_STREAMS)]
-    found = [(*base, *stream) for base in [(), *bases] for stream in STREAMS]
-    found += [(*base, *stream) for base in bases if base[0].startswith("kinetics") for stream in KINETICS_STREAMS]
+    found = [*STREAMS, *((base, *stream) for base in BASES for stream in STREAMS)]
+    found += [(base, *stream) for base in BASES if base.startswith("kinetics") for stream in KINETICS_STREAMS]
     for names in found:
         yield preparation_name(published=names), lambda data, names=names: transforms.published(data, *names)  # type: ignore[misc]
 

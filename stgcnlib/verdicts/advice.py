@@ -108,7 +108,8 @@ def advise_frozen(fits: TransferResult | pd.DataFrame, *, smoothness: ArrayLike 
             "high": high,
             "probe": _probe(result, float(means[best]), error),
         }
-    what = _what(frozen, max(tried), int(result.settings["blocks"]) if result is not None else _layers(values))
+    blocks = int(result.settings["blocks"]) if result is not None else None if values is None else len(values) - 1
+    what = _what(frozen, max(tried), blocks)
     if numbers["probe"] is not None and numbers["probe"]["as_good"]:
         what = (
             f"Tune no block: a linear probe on the fixed features is as good. If you tune, {what[0].lower()}{what[1:]}"
@@ -127,16 +128,11 @@ def _what(frozen: int, most: int, blocks: int | None) -> str:
     if frozen == 0:
         return "Freeze no block: train all"
     if blocks is None:
-        end = f"block{'s' if frozen > 1 else ''}{', the most that was tried' if frozen == most else ''}"
-        return f"Freeze the first {frozen} {end}" if frozen > 1 else f"Freeze the first {end}"
+        first = "the first block" if frozen == 1 else f"the first {frozen} blocks"
+        return f"Freeze {first}, the most that was tried" if frozen == most else f"Freeze {first}"
     if frozen == blocks:
         return f"Freeze all {blocks} blocks: train the classifier alone"
     return f"Freeze the first {frozen} of {blocks} blocks"
-
-
-def _layers(smoothness: NDArray[np.float64] | None) -> int | None:
-    """Number of layers that a given smoothness covers besides the input."""
-    return None if smoothness is None else len(smoothness) - 1
 
 
 def _probe(result: TransferResult, best: float, error: float) -> dict[str, Any]:

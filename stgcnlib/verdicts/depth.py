@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from stgcnlib.errors import GraphError
 from stgcnlib.geometry.layers import INITIAL, TRAINED, UNTRAINED
 from stgcnlib.geometry.uncertainty import Estimate, holm, jackknife_error, satterthwaite
-from stgcnlib.groups import counted
+from stgcnlib.groups import counted, resampled_count
 from stgcnlib.verdicts.depth_words import because, paragraph
 from stgcnlib.verdicts.outcome import BELOW, FALLS, Outcome, Test, answered, decided, opening
 
@@ -173,7 +173,7 @@ def steps(geometry: LayerGeometry) -> list[dict[str, Any]]:
 
 
 def _numbers(geometry: LayerGeometry, tests: tuple[Test, ...]) -> dict[str, Any]:
-    main, null, resample = geometry.mean_curve(), geometry.curve().iloc[-1], geometry.resampled
+    main, null = geometry.mean_curve(), geometry.curve().iloc[-1]
     start, end = _ends(geometry)
     numbers: dict[str, Any] = {
         "measured": geometry.measured,
@@ -181,7 +181,7 @@ def _numbers(geometry: LayerGeometry, tests: tuple[Test, ...]) -> dict[str, Any]
         "neighbours": geometry.neighbours,
         "group": None if geometry.groups is None else geometry.group,
         "unit": geometry.resampled_unit,
-        "subjects": None if resample is None else len(np.unique(resample)),
+        "subjects": resampled_count(geometry.resample, geometry.groups),
         "parts": geometry.jackknife.count,
         "confidence": float(geometry.settings["confidence"]),
         "networks": int(main["networks"].iloc[0]),

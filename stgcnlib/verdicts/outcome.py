@@ -83,7 +83,7 @@ class Test:
             return f"{self.measured} {text}".lstrip()
         if not text.strip("0.%"):
             return text  # neither way
-        return directed(text, self.ways) if text.startswith("-") else f"{self.ways[0]} {text}"
+        return either_way(text, self.ways)
 
     @property
     def interval_words(self) -> str:
@@ -229,6 +229,11 @@ def directed(text: str, ways: tuple[str, str]) -> str:
     return f"{ways[1]} {text[1:]}" if ways[1] and text.startswith("-") else text
 
 
+def either_way(text: str, ways: tuple[str, str]) -> str:
+    """'rises by 0.167' for the formatted number '-0.167', and 'falls by 0.225' for '0.225'; `ways` as in `Test`."""
+    return directed(text, ways) if text.startswith("-") else f"{ways[0]} {text}"
+
+
 def directed_span(
     low: float, high: float, show: Callable[[float], str], ways: tuple[str, str], *, unknown: str = NO_INTERVAL
 ) -> str:
@@ -254,8 +259,7 @@ def directed_span(
 
 def moves(value: float, form: str, ways: tuple[str, str] = FALLS) -> str:
     """'falls by 0.225', or 'rises by 0.167' for a negative difference first − last; other `ways` as in `Test`."""
-    text = f"{value:z{form}}"
-    return directed(text, ways) if text.startswith("-") else f"{ways[0]} {text}"
+    return either_way(f"{value:z{form}}", ways)
 
 
 def tested_on(count: int, sampled: str | None) -> str:
