@@ -64,7 +64,7 @@ test-portable: $(READY_DEV) ## the numerical tests as on other processors; MACHI
 	$(BIN)/python tests/portable.py --workers $(WORKERS) $(MACHINE)
 
 faults: $(READY_DEV) ## kills, damage, full disks and bad input, all of them (tests/faults), and what they counted; ARGS='-k kills' for some
-	$(ONE_THREAD) STGCNLIB_FAULTS=all $(BIN)/python -m pytest -n $(WORKERS) tests/faults tests/browser/test_received_folder.py $(ARGS)
+	$(ONE_THREAD) STGCNLIB_FAULTS=all $(BIN)/python -m pytest -o faulthandler_timeout=0 -n $(WORKERS) tests/faults tests/browser/test_received_folder.py $(ARGS)
 
 mutants: $(READY_DEV) ## plant faults, and list those that no test notices; ROOMS=dtw ARGS='--count 10' for fewer
 	@$(call INSTALL,"what plants faults") --editable '.[dev,mutants]'

@@ -33,10 +33,13 @@ HERE = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), str(Path(__fi
 def workers() -> Iterator[Workers]:
     source = KernelSource()
     source.start(HERE)
-    with Workers(1, source, HERE | {"OMP_NUM_THREADS": "1"}) as workers:
+    workers = Workers(1, source, HERE | {"OMP_NUM_THREADS": "1"})
+    try:
         workers.submit(abs, -1).result()
         yield workers
-    source.stop()
+    finally:  # after a failure its process may never finish what it does
+        workers.shutdown(wait=False)
+        source.stop()
 
 
 def kill_after(file: Path, seconds: float, workers: Workers, working: Future[Any]) -> None:
@@ -46,7 +49,7 @@ def kill_after(file: Path, seconds: float, workers: Workers, working: Future[Any
         assert not working.done(), working.exception()
         time.sleep(0.001)
     time.sleep(seconds)
-    os.kill(workers._all[-1]._process.pid, signal.SIGKILL)
+    os.kill(workers._all[-1].process.pid, signal.SIGKILL)
     with pytest.raises(BrokenExecutor):
         working.result(60)
 
