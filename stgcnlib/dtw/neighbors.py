@@ -16,11 +16,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.dtw.approximate import sampled_recall
 from stgcnlib.dtw.bounds import CHOICES, TILE_SEQUENCES, Bounds, bound_tile, cheapest
+from stgcnlib.dtw.executor import Executor, HereExecutor
 from stgcnlib.dtw.nearest_pairs import NearestPairs
 from stgcnlib.dtw.options import DTWKeywords, DTWLike, DTWOptions, check_choice, dtw_options, names_options
 from stgcnlib.dtw.pairs import KnownPairs
 from stgcnlib.dtw.projection import Projection
-from stgcnlib.dtw.refine import Executor, HereExecutor, PairCache, kth_limits, likely, nearest_known
+from stgcnlib.dtw.refine import PairCache, kth_limits, likely, nearest_known
 from stgcnlib.dtw.set_costs import SetCosts
 from stgcnlib.dtw.source import FrameSource, frame_source
 from stgcnlib.dtw.tiles import corridor_projection, pair_costs
@@ -151,7 +152,8 @@ def search(
     if dimensions is not None and (isinstance(dimensions, bool) or int(dimensions) != dimensions or dimensions < 1):
         raise SequenceError(f"dimensions={dimensions!r}; expected a whole number of at least 1")
     clock = _Clock()
-    source = frame_source(a, "a")
+    executor = executor or HereExecutor()
+    source = frame_source(a, "a", executor)
     check_candidates(k, exclude, len(source))
     exclusion = Exclusion.of(exclude, len(source))
     options = options.at_temporal_stride(source.temporal_stride)
@@ -169,7 +171,7 @@ def search(
         table.statistics["reason"] = reason
         return table, cache
 
-    projection, short = _projections(options, source, dimensions)
+    projection, short = _projections(options, source, dimensions, executor)
     vectors = sequence_vectors(options, short.first(DIMENSIONS))
     order = near_order(vectors)
     cache = PairCache(SetCosts.fit(options, source, projection, order), executor=executor)
@@ -191,7 +193,7 @@ def search(
             first = dimensions or cheapest(options, short, limits, exclusion, cache.known)
             rank = np.argsort(order)
             bounds = Bounds.fit(options, short.first(first), limits, exclusion, rank)
-            left, least = _left_by(bounds, executor or HereExecutor(), progress=progress)
+            left, least = _left_by(bounds, executor, progress=progress)
             statistics = {"method": "projection bounds", "dimensions": first, "pairs_left": len(left)}
             clock.phase("bounds")
             first_ones = left[likely(left, least, limits, cache.known, exclusion, k)]
@@ -258,12 +260,14 @@ def _on_device(
 
 
 def _projections(
-    options: DTWOptions, source: FrameSource, dimensions: int | None
+    options: DTWOptions, source: FrameSource, dimensions: int | None, executor: Executor
 ) -> tuple[Projection | None, Projection]:
     """Short frames for corridors (None without corridors), and short frames with enough coordinates for bounds."""
     least = max(dimensions or 0, *CHOICES)
-    projection = corridor_projection(options, source, least)
-    return projection, projection or Projection.fit(source, least, centred=options.metric != "cosine")
+    projection = corridor_projection(options, source, least, executor)
+    if projection is not None:
+        return projection, projection
+    return None, Projection.fit(source, least, centred=options.metric != "cosine", executor=executor)
 
 
 def _left_by(

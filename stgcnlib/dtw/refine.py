@@ -5,50 +5,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stgcnlib.dtw.executor import Executor, HereExecutor
 from stgcnlib.dtw.pairs import KnownPairs
 from stgcnlib.dtw.projection import RELATIVE_ERROR
 from stgcnlib.dtw.set_costs import PairTask, SetCosts, pair_task
 from stgcnlib.errors import SequenceError
 from stgcnlib.groups import Exclusion
 
-__all__ = ["Executor", "HereExecutor", "PairCache", "kth_limits", "likely", "nearest_known"]
-
-Shared = TypeVar("Shared")
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+__all__ = ["PairCache", "kth_limits", "likely", "nearest_known"]
 
 TIE = 1e-10
 """Relative difference up to which two float64 distances are equal, and the index decides."""
 
 COSINE_FLOOR = 1e-20
 """Cosine distances below this are rounding errors: the vectors are parallel."""
-
-
-class Executor(Protocol):
-    """Where tasks run. Each is a function of what all tasks share and of its own item, and of nothing else."""
-
-    def map(
-        self, function: Callable[[Shared, Item], Result], shared: Shared, items: Sequence[Item]
-    ) -> Iterator[Result]:
-        """Results in the order of the items."""
-        ...
-
-
-class HereExecutor:
-    """One task after the other in this process; each uses all threads by itself."""
-
-    def map(
-        self, function: Callable[[Shared, Item], Result], shared: Shared, items: Sequence[Item]
-    ) -> Iterator[Result]:
-        """See `Executor`."""
-        for item in items:
-            yield function(shared, item)
 
 
 class PairCache:

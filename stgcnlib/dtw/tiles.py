@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from stgcnlib.dtw import kernels
 from stgcnlib.dtw.costs import CostModel, Lanes
+from stgcnlib.dtw.executor import Executor
 from stgcnlib.dtw.frames import FrameTable, threads_for
 from stgcnlib.dtw.narrow import corridors_pay
 from stgcnlib.dtw.options import DTWOptions
@@ -72,11 +73,14 @@ def exact_costs(options: DTWOptions, table: FrameTable) -> TileCosts:
     return DenseCosts(model, operand, operand)
 
 
-def corridor_projection(options: DTWOptions, source: FrameSource, least: int = 0) -> Projection | None:
+def corridor_projection(
+    options: DTWOptions, source: FrameSource, least: int = 0, executor: Executor | None = None
+) -> Projection | None:
     """Short frames for corridors, of at least `least` coordinates; None where these are undefined, or never pay."""
     if not ShortCosts.serves(options, source):
         return None
-    projection = Projection.fit(source, max(corridor_dimensions(source.features), least), centred=True)
+    dimensions = max(corridor_dimensions(source.features), least)
+    projection = Projection.fit(source, dimensions, centred=True, executor=executor)
     return projection if SCALES[0] <= projection.scale <= SCALES[1] else None
 
 
