@@ -18,7 +18,7 @@ from stgcnlib.dtw.approximate import sampled_recall
 from stgcnlib.dtw.bounds import CHOICES, TILE_SEQUENCES, Bounds, bound_tile, cheapest
 from stgcnlib.dtw.executor import Executor, HereExecutor
 from stgcnlib.dtw.nearest_pairs import NearestPairs
-from stgcnlib.dtw.options import DTWKeywords, DTWLike, DTWOptions, check_choice, dtw_options, names_options
+from stgcnlib.dtw.options import DTWKeywords, DTWLike, DTWOptions, check_choice, check_whole, dtw_options, names_options
 from stgcnlib.dtw.pairs import KnownPairs
 from stgcnlib.dtw.projection import Projection
 from stgcnlib.dtw.refine import PairCache, kth_limits, likely, nearest_known
@@ -26,7 +26,6 @@ from stgcnlib.dtw.set_costs import SetCosts
 from stgcnlib.dtw.source import FrameSource, frame_source
 from stgcnlib.dtw.tiles import corridor_projection, pair_costs
 from stgcnlib.dtw.vectors import near_order, nearest_vectors, sequence_vectors
-from stgcnlib.errors import SequenceError
 from stgcnlib.groups import Exclusion, check_candidates
 from stgcnlib.progress import track
 
@@ -149,8 +148,8 @@ def search(
     order they end.
     """
     check_choice("method", method, get_args(Method))
-    if dimensions is not None and (isinstance(dimensions, bool) or int(dimensions) != dimensions or dimensions < 1):
-        raise SequenceError(f"dimensions={dimensions!r}; expected a whole number of at least 1")
+    if dimensions is not None:
+        check_whole("dimensions", dimensions, least=1)
     clock = _Clock()
     executor = executor or HereExecutor()
     source = frame_source(a, "a", executor)
@@ -192,19 +191,21 @@ def search(
         if reason is None:
             first = dimensions or cheapest(options, short, limits, exclusion, cache.known)
             rank = np.argsort(order)
-            bounds = Bounds.fit(options, short.first(first), limits, exclusion, rank)
+            few = short.first(first)
+            bounds = Bounds.fit(options, few, limits, exclusion, rank)
             left, least = _left_by(bounds, executor, progress=progress)
-            statistics = {"method": "projection bounds", "dimensions": first, "pairs_left": len(left)}
+            coordinates = few.table.features - 1
+            statistics = {"method": "projection bounds", "dimensions": coordinates, "pairs_left": len(left)}
             clock.phase("bounds")
             first_ones = left[likely(left, least, limits, cache.known, exclusion, k)]
             cache.fill(first_ones, exclusion.pair_limits(first_ones[:, 0], first_ones[:, 1], limits))
-            limits = kth_limits(cache.known, exclusion, k)
+            limits = kth_limits(cache.known, exclusion, k, limits)
             left = left[least <= exclusion.pair_limits(left[:, 0], left[:, 1], limits)]
             cache.fill(left, exclusion.pair_limits(left[:, 0], left[:, 1], limits))
         else:
             statistics = {"method": "brute force", "reason": reason}
             for some in _everyone(len(source)):
-                cache.fill(some, exclusion.pair_limits(some[:, 0], some[:, 1], limits))
+                cache.fill(some, exclusion.pair_limits(some[:, 0], some[:, 1], limits), remembered=False)
     indices, distances = nearest_known(cache, k, exclusion)
     clock.phase("refinement")
     statistics |= _counts(cache, clock)

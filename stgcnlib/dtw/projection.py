@@ -8,6 +8,7 @@ so DTW on the short frames never exceeds the true DTW (`bounds`). Which pairs to
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -90,7 +91,9 @@ class Projection:
         short = np.empty((count, basis.shape[1] + 1), np.float32 if centred else np.float64)
         if executor is None or source.whole is not None:  # frames in memory are not sent elsewhere
             executor = HereExecutor()
-        slack, blocks = 0.0, source.blocks()
+        # where another machine goes on, rounding may have given it other directions
+        mark = hashlib.sha256(centre.tobytes() + basis.tobytes()).hexdigest()
+        slack, blocks = 0.0, [block._replace(mark=mark) for block in source.blocks()]
         onto = _Directions(source, centre, basis, scale, centred)
         for block, (rows, moved) in zip(blocks, executor.map(_project, onto, blocks), strict=True):
             short[source.offsets[block.start] : source.offsets[block.stop]] = rows

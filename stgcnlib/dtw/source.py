@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from stgcnlib.dtw.executor import Executor, HereExecutor
 from stgcnlib.dtw.frames import (
     FrameTable,
+    NewRows,
     check_finite,
     checked_array,
     checked_input,
@@ -36,10 +37,11 @@ BLOCK_BYTES = 2**27
 
 
 class Block(NamedTuple):
-    """Sequences start:stop."""
+    """Sequences start:stop, and what else a task on them depends on, as a hash."""
 
     start: int
     stop: int
+    mark: str = ""
 
 
 class Spread(NamedTuple):
@@ -87,16 +89,11 @@ class FrameSource:
         """(N,) frames per sequence."""
         return np.diff(self.offsets)
 
-    @property
-    def sequence_bytes(self) -> int:
-        """Mean size of a sequence."""
-        return max(1, int(self.offsets[-1]) * self.features * self.dtype.itemsize // len(self))
-
-    def table(self, wanted: NDArray[np.int64]) -> FrameTable:
+    def table(self, wanted: NDArray[np.int64], new_rows: NewRows = rows_for) -> FrameTable:
         """Some sequences (n,), in the order given; a copy. Those that follow each other are read at once."""
         lengths = self.lengths[wanted]
         offsets = np.concatenate([[0], np.cumsum(lengths)])
-        rows = rows_for(int(offsets[-1]), self.features, self.dtype)
+        rows = new_rows(int(offsets[-1]), self.features, self.dtype)
         rows[:, self.features :] = 0
         breaks = np.flatnonzero(np.diff(wanted) != 1) + 1
         edges = np.concatenate([[0], breaks, [len(wanted)]]) if len(wanted) else np.zeros(1, np.int64)
@@ -110,14 +107,20 @@ class FrameSource:
 
     def blocks(self) -> list[Block]:
         """All sequences a block at a time; one block where they are in memory."""
-        step = max(1, BLOCK_BYTES // self.sequence_bytes) if self.whole is None else len(self)
-        return [Block(start, min(start + step, len(self))) for start in range(0, len(self), step)]
+        if self.whole is not None:
+            return [Block(0, len(self))]
+        edges = np.append(np.unique(self.block_of(BLOCK_BYTES), return_index=True)[1], len(self))
+        return [Block(int(start), int(stop)) for start, stop in pairwise(edges)]
+
+    def block_of(self, size: int) -> NDArray[np.int64]:
+        """(N,) the number of each sequence's block, if each block has about so many bytes."""
+        return np.asarray(self.offsets[:-1] * (self.features * self.dtype.itemsize) // size)
 
     def block(self, block: Block) -> FrameTable:
         """Sequences that follow each other; not a copy where all are in memory and wanted."""
-        if self.whole is not None and block == (0, len(self)):
+        if self.whole is not None and block[:2] == (0, len(self)):
             return self.whole
-        return self.table(np.arange(*block))
+        return self.table(np.arange(block.start, block.stop))
 
     def frames(self, picked: NDArray[np.int64]) -> NDArray[Any]:
         """(n, D) frames by their numbers, ascending."""
@@ -125,10 +128,9 @@ class FrameSource:
             return np.asarray(self.whole.values[picked])
         owner = np.searchsorted(self.offsets, picked, side="right") - 1
         kept = np.empty((len(picked), self.features), self.dtype)
-        step = max(1, BLOCK_BYTES // self.sequence_bytes)
         own = np.unique(owner)
-        for start in range(0, len(own), step):
-            some = own[start : start + step]
+        blocks = self.block_of(BLOCK_BYTES)[own]
+        for some in np.split(own, np.flatnonzero(np.diff(blocks)) + 1):
             table = self.table(some)
             here = np.flatnonzero((owner >= some[0]) & (owner <= some[-1]))
             place = np.searchsorted(some, owner[here])
