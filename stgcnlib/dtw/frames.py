@@ -33,6 +33,7 @@ __all__ = [
     "kept_dtype",
     "on_threads",
     "one_sequence",
+    "row_bytes",
     "rows_for",
     "scratch",
     "threads",
@@ -135,10 +136,11 @@ def scratch(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
 
 def rows_for(frames: int, width: int, dtype: np.dtype[Any]) -> NDArray[Any]:
     """New rows to fill, of an odd number of cache lines: nearby rows then use different cache sets."""
-    return scratch((frames, _row_bytes(width, dtype) // dtype.itemsize), dtype)
+    return scratch((frames, row_bytes(width, dtype) // dtype.itemsize), dtype)
 
 
-def _row_bytes(width: int, dtype: np.dtype[Any]) -> int:
+def row_bytes(width: int, dtype: np.dtype[Any]) -> int:
+    """Bytes of a row of `rows_for`."""
     return (-(-width * dtype.itemsize // LINE_BYTES) | 1) * LINE_BYTES
 
 
@@ -169,7 +171,7 @@ class Spare:
         taken: list[NDArray[np.uint8]] = []
 
         def rows(frames: int, width: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-            size = frames * _row_bytes(width, dtype)
+            size = frames * row_bytes(width, dtype)
             with suppress(IndexError):  # none is free
                 taken.append(self._free.pop())
             if not taken or len(taken[0]) < size:

@@ -25,8 +25,9 @@ from stgcnlib.dtw.tiles import corridor_projection, turn
 
 __all__ = ["PairTask", "SetCosts", "pair_task"]
 
-NARROW_BYTES, WIDE_BYTES = 2**27, 2**29
-"""Bytes of each of the two blocks of frames that a task reads: with `DenseCosts`, which copies them, and without."""
+NARROW_BYTES, WIDE_BYTES = 2**27, 15 * 2**25
+"""Bytes of each of the two blocks of frames that a task reads: with `DenseCosts`, which copies them, and without. Both
+together stay below `frames.SCRATCH_BYTES`, or else they would lie in a file."""
 
 TASKS, LEAST_PAIRS = 16, 2**13
 """At least so many tasks, unless they had fewer pairs than this: reading their frames would then cost too much."""

@@ -23,6 +23,7 @@ from stgcnlib.dtw.frames import (
     checked_input,
     frame_table,
     kept_dtype,
+    row_bytes,
     rows_for,
 )
 from stgcnlib.errors import SequenceError
@@ -114,7 +115,7 @@ class FrameSource:
 
     def block_of(self, size: int) -> NDArray[np.int64]:
         """(N,) the number of each sequence's block, if each block has about so many bytes."""
-        return np.asarray(self.offsets[:-1] * (self.features * self.dtype.itemsize) // size)
+        return np.asarray(self.offsets[:-1] * row_bytes(self.features, self.dtype) // size)
 
     def block(self, block: Block) -> FrameTable:
         """Sequences that follow each other; not a copy where all are in memory and wanted."""
