@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -192,8 +193,9 @@ def check_candidates(k: int, exclude: ArrayLike | None, count: int) -> None:
         GraphError: names the node with the fewest candidates, and the largest k.
     """
     node, candidates = fewest_candidates(exclude, count)
-    if k < 1:
-        raise GraphError(f"k={k}; expected at least one neighbour")
+    given: Any = k
+    if isinstance(given, bool) or not isinstance(given, Integral) or k < 1:
+        raise GraphError(f"k={given!r}; expected at least one neighbour, and a whole number")
     if k > candidates:
         raise GraphError(
             f"k={k}, but node {node} has only {candidates} admissible candidates among {count} nodes"

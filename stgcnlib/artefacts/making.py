@@ -20,7 +20,7 @@ from stgcnlib.artefacts.effort import measured
 from stgcnlib.artefacts.keys import Keys
 from stgcnlib.artefacts.stamps import Stamps
 from stgcnlib.artefacts.store import Store
-from stgcnlib.artefacts.tasks import Tasks
+from stgcnlib.artefacts.tasks import Tasks, forget_shared
 from stgcnlib.errors import ArtefactError, DamagedError, StudyError, warn
 from stgcnlib.files import atomic_path
 
@@ -204,6 +204,7 @@ class Artefacts:
                     (_member(value, member) if member else value).to_parquet(temporary)
 
     def _write(self, place: Place, form: Form, key: str) -> None:
+        forget_shared()  # memory for what is made now
         with measured() as effort:
             artefact = place.artefact
             given = self._arguments(artefact, artefact.make, place.name, place.axes)

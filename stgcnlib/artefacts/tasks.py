@@ -14,7 +14,6 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -24,12 +23,15 @@ from stgcnlib.artefacts.waiting import PATIENCE, wait_while
 from stgcnlib.errors import ArtefactError
 from stgcnlib.files import atomic_path, fingerprint_file, make_folder
 
-__all__ = ["Tasks"]
+__all__ = ["Tasks", "forget_shared"]
 
 Shared = TypeVar("Shared")
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 _DIGEST = hashlib.sha256().digest_size
+SHARED = 2
+"""Things that are shared by tasks, kept at a time: a search takes turns with two."""
+
 AHEAD = 256
 """Most tasks that are handed out ahead, from the one whose result is needed next."""
 
@@ -46,7 +48,7 @@ class Tasks:
         self._folder, self._opened = Path(folder), opened
         self._executor: Executor | None = None
         self._calls = 0
-        self._last: tuple[Any, Path] | None = None
+        self._written: deque[tuple[Any, Path]] = deque(maxlen=SHARED)
 
     def __enter__(self) -> Tasks:
         return self
@@ -64,8 +66,8 @@ class Tasks:
         The n-th call has to be the same call in each attempt. Function, what is shared and items have to be picklable
         where there is an executor; items and results in any case.
 
-        `shared` goes into each call as it is, `items` one by one. It is written once for calls that follow each other
-        with the same object, so it must not change.
+        `shared` goes into each call as it is, `items` one by one. It is written once for calls with the same object
+        that follow each other, or take turns with another one, so it must not change.
         """
         home = self._folder / f"{self._calls:03d}"
         self._calls += 1
@@ -126,20 +128,22 @@ class Tasks:
 
     def _shared(self, value: Any) -> Path:
         """A file with what tasks share, named by its content, since the calls of an artefact often share the same."""
-        if self._last is None or self._last[0] is not value:
-            file = self._folder / f"shared-{uuid.uuid4().hex}.pkl"
-            _keep(file, value)
-            self._last = value, file.replace(file.with_name(f"shared-{fingerprint_file(file)}.pkl"))
-        return self._last[1]
+        for known, file in self._written:
+            if known is value:
+                return file
+        file = self._folder / f"shared-{uuid.uuid4().hex}.pkl"
+        _keep(file, value)
+        self._written.append((value, file.replace(file.with_name(f"shared-{fingerprint_file(file)}.pkl"))))
+        return self._written[-1][1]
 
 
-@dataclass(frozen=True)
-class _Last:
-    value: Any
+_common: deque[tuple[Path, Any]] = deque(maxlen=SHARED)
+"""What the last tasks of this process shared, kept for the next ones."""
 
 
-_common: dict[Path, _Last] = {}
-"""What the last task of this process shared, kept for the next one."""
+def forget_shared() -> None:
+    """Give back what this process keeps for tasks; they read it again."""
+    _common.clear()
 
 
 def _task(name: str, function: Callable[[Any, Any], Any], common: Path, place: Path) -> None:
@@ -148,12 +152,13 @@ def _task(name: str, function: Callable[[Any, Any], Any], common: Path, place: P
         return  # an earlier attempt made it meanwhile
     for file in (common, _item(place)):
         _appears(file)
-    last = _common.get(common)
-    if last is None:
-        last = _Last(_kept(common))
-        _common.clear()
-        _common[common] = last
-    _keep(place, function(last.value, _kept(_item(place))))
+    shared = [value for path, value in _common if path == common]
+    if not shared:
+        if len(_common) == SHARED:
+            _common.popleft()  # before the next one is read
+        shared = [_kept(common)]
+        _common.append((common, shared[0]))
+    _keep(place, function(shared[0], _kept(_item(place))))
 
 
 def _place(home: Path, number: int, item: Any) -> Path:

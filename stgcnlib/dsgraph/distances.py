@@ -15,12 +15,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.dsgraph.asking import ask_for_graphs
 from stgcnlib.dtw.distances import dtw_distances
+from stgcnlib.dtw.executor import Executor
 from stgcnlib.dtw.known import LayerDistances
 from stgcnlib.dtw.neighbors import search
 from stgcnlib.dtw.options import DTWOptions
 from stgcnlib.dtw.pairs import KnownPairs
 from stgcnlib.dtw.reach import ReachTable, needed_reach
-from stgcnlib.dtw.refine import Executor, PairCache
+from stgcnlib.dtw.refine import PairCache
 from stgcnlib.dtw.set_costs import SetCosts
 from stgcnlib.dtw.source import frame_source
 from stgcnlib.groups import check_candidates, fewest_candidates, group_codes

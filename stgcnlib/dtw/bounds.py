@@ -7,6 +7,7 @@ here holds all pairs.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -21,7 +22,7 @@ from stgcnlib.dtw.pairs import KnownPairs
 from stgcnlib.dtw.projection import RELATIVE_ERROR, Projection
 from stgcnlib.dtw.source import FrameSource
 from stgcnlib.dtw.tile_costs import DenseCosts, ShortCosts, TileCosts
-from stgcnlib.dtw.tiles import COLUMN_FRAMES, ROW_FRAMES, frame_blocks, later, tile_costs, turn
+from stgcnlib.dtw.tiles import COLUMN_FRAMES, ROW_FRAMES, frame_blocks, later, padded_lengths, tile_costs, turn
 from stgcnlib.groups import Exclusion
 
 __all__ = ["BoundTile", "Bounds", "bound_tile", "cheapest"]
@@ -37,12 +38,17 @@ PER_COORDINATE, PER_LEFT = 0.07, 14.0
 
 
 class BoundTile(NamedTuple):
-    """Rows first:last against columns begin:end, of sequences sorted by length."""
+    """Rows first:last against columns begin:end, of sequences sorted by length.
+
+    `mark` names the order: where a search goes on that began on another machine, rounding may have given it another
+    one, whose tiles hold other pairs.
+    """
 
     first: int
     last: int
     begin: int
     end: int
+    mark: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +101,8 @@ class Bounds:
         stops = [min(start + TILE_SEQUENCES, len(self.order)) for start in edges]
         sides = list(zip(edges, stops, strict=True))
         last = reversed(range(len(sides)))
-        return [BoundTile(*rows, *sides[column]) for column in last for rows in sides[: column + 1]]
+        mark = hashlib.sha256(self.order.tobytes()).hexdigest()
+        return [BoundTile(*rows, *sides[column], mark) for column in last for rows in sides[: column + 1]]
 
     def lowered(
         self, costs: NDArray[np.float64], rows: NDArray[np.int64], columns: NDArray[np.int64]
@@ -145,7 +152,7 @@ def bound_tile(bounds: Bounds, tile: BoundTile) -> tuple[NDArray[np.int64], NDAr
     columns = bounds.order[tile.begin : tile.end]
     lists: dict[tuple[int, int], tuple[NDArray[np.int64], NDArray[np.float32]]] = {}
     with turn:
-        for begin, end in frame_blocks(costs.y.lengths[columns], COLUMN_FRAMES, LANES):
+        for begin, end in frame_blocks(padded_lengths(costs.y)[columns], COLUMN_FRAMES, LANES):
             some = columns[begin:end]
             lanes = [costs.y.lanes(some, part) for part in range(parts)]
             unused = -len(some) % LANES
@@ -176,7 +183,7 @@ def bound_tile(bounds: Bounds, tile: BoundTile) -> tuple[NDArray[np.int64], NDAr
                 pairs = np.sort(np.stack([rows[i], filled[j]], axis=1), axis=1)
                 lists[begin, block[0]] = pairs, found[i, j].astype(np.float32)
 
-            on_threads(work, frame_blocks(costs.x.lengths[bounds.order[tile.first : tile.last]], ROW_FRAMES, 1))
+            on_threads(work, frame_blocks(padded_lengths(costs.x)[bounds.order[tile.first : tile.last]], ROW_FRAMES, 1))
     pairs = np.concatenate([lists[place][0] for place in sorted(lists)])
     values = np.concatenate([lists[place][1] for place in sorted(lists)])
     order = np.lexsort((pairs[:, 1], pairs[:, 0]))

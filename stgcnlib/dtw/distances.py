@@ -43,7 +43,9 @@ def dtw_distances(
             normalize.
 
     Returns:
-        (N, N') float32 in the units of the local cost, within 1e-5 of float64 arithmetic. Without `b` it is
+        (N, N') float32 in the units of the local cost, within 1e-5 of float64 arithmetic; with
+        ``normalize="path"`` the cost of the path is, for of two paths whose costs agree that well either may be found,
+        and their lengths differ. Differences below 1e-19 of the largest feature count as 0. Without `b` it is
         exactly symmetric, its diagonal is exactly 0, and each pair is computed once; sequences that are equal
         are at exactly 0.
 

@@ -11,6 +11,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,8 @@ from stgcnlib.errors import SequenceError
 
 __all__ = [
     "FrameTable",
+    "NewRows",
+    "Spare",
     "check_finite",
     "checked_array",
     "checked_input",
@@ -30,6 +33,7 @@ __all__ = [
     "kept_dtype",
     "on_threads",
     "one_sequence",
+    "row_bytes",
     "rows_for",
     "scratch",
     "threads",
@@ -132,8 +136,51 @@ def scratch(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
 
 def rows_for(frames: int, width: int, dtype: np.dtype[Any]) -> NDArray[Any]:
     """New rows to fill, of an odd number of cache lines: nearby rows then use different cache sets."""
-    lines = -(-width * dtype.itemsize // LINE_BYTES) | 1
-    return scratch((frames, lines * LINE_BYTES // dtype.itemsize), dtype)
+    return scratch((frames, row_bytes(width, dtype) // dtype.itemsize), dtype)
+
+
+def row_bytes(width: int, dtype: np.dtype[Any]) -> int:
+    """Bytes of a row of `rows_for`."""
+    return (-(-width * dtype.itemsize // LINE_BYTES) | 1) * LINE_BYTES
+
+
+NewRows = Callable[[int, int, np.dtype[Any]], NDArray[Any]]
+"""As `rows_for`."""
+
+
+class Spare:
+    """Memory of rows that are not needed any more, for the next ones.
+
+    Memory that is new to a process is given to it page by page, which can take longer than what is read into it. It
+    stays in its process: a pickled one is empty.
+    """
+
+    def __init__(self) -> None:
+        self._free: list[NDArray[np.uint8]] = []
+
+    def __reduce__(self) -> tuple[type[Spare], tuple[()]]:
+        return Spare, ()
+
+    def clear(self) -> None:
+        """Give the memory back."""
+        self._free.clear()
+
+    @contextmanager
+    def rows(self) -> Iterator[NewRows]:
+        """As `rows_for`, once; the rows must not be used afterwards. Threads that do this at once have one each."""
+        taken: list[NDArray[np.uint8]] = []
+
+        def rows(frames: int, width: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+            size = frames * row_bytes(width, dtype)
+            with suppress(IndexError):  # none is free
+                taken.append(self._free.pop())
+            if not taken or len(taken[0]) < size:
+                taken.clear()  # before a larger one is taken
+                taken.append(scratch((size,), np.uint8))
+            return taken[0][:size].view(dtype).reshape(frames, -1)
+
+        yield rows
+        self._free += taken
 
 
 def _place(rows: NDArray[Any], first: int, part: NDArray[Any]) -> None:

@@ -220,8 +220,9 @@ class LayerDistances:
         place[self._nodes] = np.arange(self.count)
         i, j = place[sampled_pairs(self._pairs.count)]
         both = (i >= 0) & (j >= 0)
-        self.ask(i[both], j[both])
-        return float(self.get(i[both], j[both]).mean(dtype=np.float64))
+        i, j = (i[both], j[both]) if both.any() else sampled_pairs(self.count)
+        self.ask(i, j)
+        return float(self.get(i, j).mean(dtype=np.float64))
 
     def get(self, i: ArrayLike, j: ArrayLike) -> NDArray[np.float32]:
         """float32 distances of recordings i and j, of any shape to which these broadcast; NaN where unknown."""

@@ -14,7 +14,7 @@ __all__ = ["PairLookup"]
 
 
 class PairLookup:
-    """The known pairs as sparse rows, which are made when they are first read, and anew when pairs were added."""
+    """The known pairs as sparse rows, which are made when they are first read, and anew when pairs have changed."""
 
     def __init__(self, pairs: KnownPairs) -> None:
         self.pairs = pairs
@@ -22,8 +22,8 @@ class PairLookup:
 
     def among(self, candidates: NDArray[np.int64]) -> NDArray[np.float64]:
         """(n, K, K) float64 distances among the different candidates (n, K) of each row; NaN where unknown."""
-        if self._rows is None or self._rows[0] != len(self.pairs):
-            self._rows = (len(self.pairs), self.pairs.rows())
+        if self._rows is None or self._rows[0] != self.pairs.changes:
+            self._rows = (self.pairs.changes, self.pairs.rows())
         rows = self._rows[1]
         found = np.empty((*candidates.shape, candidates.shape[1]))
         _among(rows.indptr, rows.indices, rows.data, candidates, found)

@@ -16,16 +16,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.dtw.approximate import sampled_recall
 from stgcnlib.dtw.bounds import CHOICES, TILE_SEQUENCES, Bounds, bound_tile, cheapest
+from stgcnlib.dtw.executor import Executor, HereExecutor
 from stgcnlib.dtw.nearest_pairs import NearestPairs
-from stgcnlib.dtw.options import DTWKeywords, DTWLike, DTWOptions, check_choice, dtw_options, names_options
+from stgcnlib.dtw.options import DTWKeywords, DTWLike, DTWOptions, check_choice, check_whole, dtw_options, names_options
 from stgcnlib.dtw.pairs import KnownPairs
 from stgcnlib.dtw.projection import Projection
-from stgcnlib.dtw.refine import Executor, HereExecutor, PairCache, kth_limits, likely, nearest_known
+from stgcnlib.dtw.refine import PairCache, kth_limits, likely, nearest_known
 from stgcnlib.dtw.set_costs import SetCosts
 from stgcnlib.dtw.source import FrameSource, frame_source
 from stgcnlib.dtw.tiles import corridor_projection, pair_costs
 from stgcnlib.dtw.vectors import near_order, nearest_vectors, sequence_vectors
-from stgcnlib.errors import SequenceError
 from stgcnlib.groups import Exclusion, check_candidates
 from stgcnlib.progress import track
 
@@ -148,10 +148,11 @@ def search(
     order they end.
     """
     check_choice("method", method, get_args(Method))
-    if dimensions is not None and (isinstance(dimensions, bool) or int(dimensions) != dimensions or dimensions < 1):
-        raise SequenceError(f"dimensions={dimensions!r}; expected a whole number of at least 1")
+    if dimensions is not None:
+        check_whole("dimensions", dimensions, least=1)
     clock = _Clock()
-    source = frame_source(a, "a")
+    executor = executor or HereExecutor()
+    source = frame_source(a, "a", executor)
     check_candidates(k, exclude, len(source))
     exclusion = Exclusion.of(exclude, len(source))
     options = options.at_temporal_stride(source.temporal_stride)
@@ -169,7 +170,7 @@ def search(
         table.statistics["reason"] = reason
         return table, cache
 
-    projection, short = _projections(options, source, dimensions)
+    projection, short = _projections(options, source, dimensions, executor)
     vectors = sequence_vectors(options, short.first(DIMENSIONS))
     order = near_order(vectors)
     cache = PairCache(SetCosts.fit(options, source, projection, order), executor=executor)
@@ -190,19 +191,21 @@ def search(
         if reason is None:
             first = dimensions or cheapest(options, short, limits, exclusion, cache.known)
             rank = np.argsort(order)
-            bounds = Bounds.fit(options, short.first(first), limits, exclusion, rank)
-            left, least = _left_by(bounds, executor or HereExecutor(), progress=progress)
-            statistics = {"method": "projection bounds", "dimensions": first, "pairs_left": len(left)}
+            few = short.first(first)
+            bounds = Bounds.fit(options, few, limits, exclusion, rank)
+            left, least = _left_by(bounds, executor, progress=progress)
+            coordinates = few.table.features - 1
+            statistics = {"method": "projection bounds", "dimensions": coordinates, "pairs_left": len(left)}
             clock.phase("bounds")
             first_ones = left[likely(left, least, limits, cache.known, exclusion, k)]
             cache.fill(first_ones, exclusion.pair_limits(first_ones[:, 0], first_ones[:, 1], limits))
-            limits = kth_limits(cache.known, exclusion, k)
+            limits = kth_limits(cache.known, exclusion, k, limits)
             left = left[least <= exclusion.pair_limits(left[:, 0], left[:, 1], limits)]
             cache.fill(left, exclusion.pair_limits(left[:, 0], left[:, 1], limits))
         else:
             statistics = {"method": "brute force", "reason": reason}
             for some in _everyone(len(source)):
-                cache.fill(some, exclusion.pair_limits(some[:, 0], some[:, 1], limits))
+                cache.fill(some, exclusion.pair_limits(some[:, 0], some[:, 1], limits), remembered=False)
     indices, distances = nearest_known(cache, k, exclusion)
     clock.phase("refinement")
     statistics |= _counts(cache, clock)
@@ -258,12 +261,14 @@ def _on_device(
 
 
 def _projections(
-    options: DTWOptions, source: FrameSource, dimensions: int | None
+    options: DTWOptions, source: FrameSource, dimensions: int | None, executor: Executor
 ) -> tuple[Projection | None, Projection]:
     """Short frames for corridors (None without corridors), and short frames with enough coordinates for bounds."""
     least = max(dimensions or 0, *CHOICES)
-    projection = corridor_projection(options, source, least)
-    return projection, projection or Projection.fit(source, least, centred=options.metric != "cosine")
+    projection = corridor_projection(options, source, least, executor)
+    if projection is not None:
+        return projection, projection
+    return None, Projection.fit(source, least, centred=options.metric != "cosine", executor=executor)
 
 
 def _left_by(

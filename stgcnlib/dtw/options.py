@@ -22,6 +22,7 @@ __all__ = [
     "Normalization",
     "Reading",
     "check_choice",
+    "check_whole",
     "dtw_options",
     "names_options",
 ]
@@ -80,9 +81,9 @@ class DTWOptions:
         if self.normalize is not None:
             check_choice("normalize", self.normalize, get_args(Normalization))
         for field in ("window", "stride", "segments"):
-            _check_whole(field, getattr(self, field), least=1)
+            check_whole(field, getattr(self, field), least=1)
         if self.band is not None:
-            _check_whole("band", self.band, least=0)
+            check_whole("band", self.band, least=0)
 
     @property
     def item_frames(self) -> int:
@@ -161,6 +162,7 @@ def check_choice(field: str, value: Any, known: tuple[str, ...]) -> None:
         raise SequenceError(f"{field}={value!r} is unknown; {suggest(str(value), known)}")
 
 
-def _check_whole(field: str, value: Any, *, least: int) -> None:
+def check_whole(field: str, value: Any, *, least: int) -> None:
+    """Raise SequenceError unless `value` is a whole number of at least `least`."""
     if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
         raise SequenceError(f"{field}={value!r}; expected a whole number of at least {least}")

@@ -18,6 +18,7 @@ class KnownPairs:
         count: sequences, N.
         keys: (P,) int64, i * count + j of every known pair i < j, ascending.
         values: (P,) float32, their distances.
+        changes: how often pairs were added or given other values.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class KnownPairs:
             raise SequenceError(
                 f"known pairs: keys have shape {self.keys.shape}, values {self.values.shape}; expected (P,) of both"
             )
+        self.changes = 0
         first, second = self._ends(self.keys)
         if ((first < 0) | (first >= second)).any() or (np.diff(self.keys) <= 0).any():
             raise SequenceError(f"known pairs: keys must be i * {self.count} + j with i < j, each once, ascending")
@@ -105,6 +107,7 @@ class KnownPairs:
         return np.asarray(first, dtype=np.int64) * self.count + second
 
     def _merge(self, keys: NDArray[np.int64], values: NDArray[np.float32]) -> None:
+        self.changes += 1
         order = np.argsort(keys, kind="stable")
         keys, values = keys[order], values[order]
         last = np.append(keys[1:] != keys[:-1], True)[: len(keys)]

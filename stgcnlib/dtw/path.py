@@ -47,7 +47,7 @@ def dtw_path(
         normalised alike.
 
     Raises:
-        SequenceError: as `dtw_distances`.
+        SequenceError: as `dtw_distances`, or `costs` do not fit the sequences.
 
     Examples:
         >>> import numpy as np, stgcnlib
@@ -56,7 +56,7 @@ def dtw_path(
         ([[0, 0], [1, 0], [2, 1]], 0.0)
     """
     chosen = dtw_options(dtw, **options)
-    known = local_costs(x, y, dtw=chosen) if costs is None else np.asarray(costs, dtype=np.float64)
+    known = local_costs(x, y, dtw=chosen) if costs is None else _checked_costs(costs, x, y, chosen)
     paths, total = [], 0.0
     for part in range(chosen.parts):
         a, a_end = part_limits(len(known), part, chosen.parts)
@@ -87,11 +87,26 @@ def local_costs(x: Any, y: Any, *, dtw: DTWLike = None, **options: Unpack[DTWKey
     if chosen.metric == "cosine":
         return _cosine(first[rows].reshape(len(rows), -1), second[columns].reshape(len(columns), -1))
     # Squares of windows are sums over their frames: each pair of frames is compared once.
-    frames = np.asarray(cdist(first, second, "sqeuclidean"), dtype=np.float64)
-    total = np.zeros((len(rows), len(columns)))
-    for a, b in zip(rows.T, columns.T, strict=True):
-        total += frames[np.ix_(a, b)]
+    with np.errstate(over="ignore"):  # refused below
+        frames = np.asarray(cdist(first, second, "sqeuclidean"), dtype=np.float64)
+        total = np.zeros((len(rows), len(columns)))
+        for a, b in zip(rows.T, columns.T, strict=True):
+            total += frames[np.ix_(a, b)]
+    if not np.isfinite(total).all():
+        raise SequenceError("costs of single items exceed float64; scale the features down")
     return total if chosen.metric == "sqeuclidean" else np.sqrt(total)
+
+
+def _checked_costs(costs: Any, x: Any, y: Any, options: DTWOptions) -> NDArray[np.float64]:
+    known = np.asarray(costs, dtype=np.float64)
+    expected = tuple(len(_frames_of_items(len(each), options)) for each in (x, y))
+    if known.shape != expected:
+        raise SequenceError(
+            f"costs have shape {known.shape}; these sequences have {expected[0]} and {expected[1]} items"
+        )
+    if not (np.isfinite(known).all() and (known >= 0).all()):
+        raise SequenceError("costs have negative, NaN or infinite values; give what local_costs returns")
+    return known
 
 
 def _frames_of_items(length: int, options: DTWOptions) -> NDArray[np.int64]:

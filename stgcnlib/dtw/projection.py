@@ -8,13 +8,16 @@ so DTW on the short frames never exceeds the true DTW (`bounds`). Which pairs to
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stgcnlib.dtw.executor import Executor, HereExecutor
 from stgcnlib.dtw.frames import FrameTable, on_threads
-from stgcnlib.dtw.source import FrameSource
+from stgcnlib.dtw.source import Block, FrameSource
 
 __all__ = ["RELATIVE_ERROR", "Projection", "power_of_two"]
 
@@ -64,7 +67,9 @@ class Projection:
         return Projection(FrameTable(self.table.rows[frames], offsets), self.slack, self.scale)
 
     @classmethod
-    def fit(cls, source: FrameSource, dimensions: int, *, centred: bool, seed: int = 0) -> Projection:
+    def fit(
+        cls, source: FrameSource, dimensions: int, *, centred: bool, seed: int = 0, executor: Executor | None = None
+    ) -> Projection:
         """Project onto the leading directions of a sample of frames.
 
         Args:
@@ -73,6 +78,7 @@ class Projection:
             centred: subtract the mean frame, which changes no difference of frames, and keep float32; not for cosine,
                 which depends on the origin.
             seed: of the sample and of the randomised singular vectors. The bound holds for any of them.
+            executor: where the tasks run that read frames which are not in memory; None: in this process.
         """
         count = int(source.offsets[-1])
         centre, largest = np.zeros(source.features), 0.0
@@ -81,14 +87,17 @@ class Projection:
             largest = float(np.maximum(most - centre, centre - least).max())
         picked = np.sort(np.random.default_rng(seed).choice(count, min(count, SAMPLE_FRAMES), replace=False))
         basis = _basis(source.frames(picked) - centre, dimensions, seed)
-        size = basis.shape[1]
         scale = power_of_two(largest * np.sqrt(source.features)) if centred else 1.0
-        short = np.empty((count, size + 1), np.float32 if centred else np.float64)
-        slack = 0.0
-        for start, table in source.blocks():
-            first = int(source.offsets[start])
-            into = short[first : first + len(table.values)]
-            slack = max(slack, _project(table.values, centre, basis, scale, into, relative=not centred))
+        short = np.empty((count, basis.shape[1] + 1), np.float32 if centred else np.float64)
+        if executor is None or source.whole is not None:  # frames in memory are not sent elsewhere
+            executor = HereExecutor()
+        # where another machine goes on, rounding may have given it other directions
+        mark = hashlib.sha256(centre.tobytes() + basis.tobytes()).hexdigest()
+        slack, blocks = 0.0, [block._replace(mark=mark) for block in source.blocks()]
+        onto = _Directions(source, centre, basis, scale, centred)
+        for block, (rows, moved) in zip(blocks, executor.map(_project, onto, blocks), strict=True):
+            short[source.offsets[block.start] : source.offsets[block.stop]] = rows
+            slack = max(slack, moved)
         slack *= scale
         if centred:  # rounding to float32, here and in `first`, relative to the norm
             norms = max(
@@ -99,37 +108,42 @@ class Projection:
         return cls(FrameTable(short, source.offsets, source.temporal_stride), slack, scale)
 
 
-def _project(
-    values: NDArray[np.floating],
-    centre: NDArray[np.float64],
-    basis: NDArray[np.float64],
-    scale: float,
-    short: NDArray[np.floating],
-    *,
-    relative: bool,
-) -> float:
-    """Fill `short`; returns how far float64 rounding may move one frame, as a share of its norm if `relative`."""
-    count, size = basis.shape
+class _Directions(NamedTuple):
+    """What frames are projected onto."""
+
+    source: FrameSource
+    centre: NDArray[np.float64]
+    basis: NDArray[np.float64]
+    scale: float
+    centred: bool
+
+
+def _project(onto: _Directions, block: Block) -> tuple[NDArray[np.floating], float]:
+    """Short frames of a block of sequences; how far float64 rounding may move one, a share of its norm if uncentred."""
+    values = onto.source.block(block).values
+    count, size = onto.basis.shape
+    short = np.empty((len(values), size + 1), np.float32 if onto.centred else np.float64)
     worst: list[float] = []
 
     def project(i: int) -> None:  # small steps keep the float64 copies in cache
-        exact = values[i : i + STEP_FRAMES] - centre
+        exact = values[i : i + STEP_FRAMES] - onto.centre
         squares = np.einsum("td,td->t", exact, exact)
-        coordinates = exact @ basis
+        coordinates = exact @ onto.basis
         # Each coordinate is off by at most D u |x| |P_c|, hence all p together by sqrt(p) D u |x|. |x|^2 - |P'x|^2 is
         # off by at most e = 2 (D + p) u |x|^2, hence its root r by at most e / r, or sqrt(e) where r < sqrt(e). P is
         # orthonormal to c p u. At least twice these errors is allowed for.
         doubt = 4 * UNIT * (count + size) * squares
         residuals = np.sqrt(np.maximum(squares - np.einsum("td,td->t", coordinates, coordinates), 0))
-        short[i : i + STEP_FRAMES, :-1] = coordinates * scale
-        short[i : i + STEP_FRAMES, -1] = residuals * scale
+        short[i : i + STEP_FRAMES, :-1] = coordinates * onto.scale
+        short[i : i + STEP_FRAMES, -1] = residuals * onto.scale
         lengths = np.sqrt(squares)
         wrong = 8 * UNIT * (count + size) * (np.sqrt(size) + 1) * lengths
         wrong += doubt / np.maximum(np.maximum(residuals, np.sqrt(doubt)), np.finfo(np.float64).tiny)
-        worst.append(float((wrong / np.maximum(lengths, np.finfo(np.float64).tiny) if relative else wrong).max()))
+        share = 1.0 if onto.centred else np.maximum(lengths, np.finfo(np.float64).tiny)
+        worst.append(float((wrong / share).max()))
 
     on_threads(project, range(0, len(values), STEP_FRAMES), size=values.nbytes)
-    return max(worst)
+    return short, max(worst)
 
 
 def power_of_two(largest: float) -> float:

@@ -5,50 +5,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stgcnlib.dtw.executor import Executor, HereExecutor
 from stgcnlib.dtw.pairs import KnownPairs
 from stgcnlib.dtw.projection import RELATIVE_ERROR
 from stgcnlib.dtw.set_costs import PairTask, SetCosts, pair_task
 from stgcnlib.errors import SequenceError
 from stgcnlib.groups import Exclusion
 
-__all__ = ["Executor", "HereExecutor", "PairCache", "kth_limits", "likely", "nearest_known"]
-
-Shared = TypeVar("Shared")
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+__all__ = ["PairCache", "kth_limits", "likely", "nearest_known"]
 
 TIE = 1e-10
 """Relative difference up to which two float64 distances are equal, and the index decides."""
 
 COSINE_FLOOR = 1e-20
 """Cosine distances below this are rounding errors: the vectors are parallel."""
-
-
-class Executor(Protocol):
-    """Where tasks run. Each is a function of what all tasks share and of its own item, and of nothing else."""
-
-    def map(
-        self, function: Callable[[Shared, Item], Result], shared: Shared, items: Sequence[Item]
-    ) -> Iterator[Result]:
-        """Results in the order of the items."""
-        ...
-
-
-class HereExecutor:
-    """One task after the other in this process; each uses all threads by itself."""
-
-    def map(
-        self, function: Callable[[Shared, Item], Result], shared: Shared, items: Sequence[Item]
-    ) -> Iterator[Result]:
-        """See `Executor`."""
-        for item in items:
-            yield function(shared, item)
 
 
 class PairCache:
@@ -69,11 +44,14 @@ class PairCache:
         self._executor = executor or HereExecutor()
         self._beyond = np.empty(0, np.int64)  # keys of pairs above an earlier limit; limits only decrease
 
-    def fill(self, pairs: NDArray[np.int64], limits: NDArray[np.float64] | None = None) -> None:
+    def fill(
+        self, pairs: NDArray[np.int64], limits: NDArray[np.float64] | None = None, *, remembered: bool = True
+    ) -> None:
         """Compute the pairs (P, 2), ends in any order, that are not known yet.
 
         A distance above its limit (P,) does not become known, and is not computed again under a limit: limits may only
-        decrease. Of a pair that is given twice the first limit counts.
+        decrease. Of a pair that is given twice the first limit counts. Pairs above their limit are `remembered`, unless
+        they will not be given again.
 
         Raises:
             SequenceError: a distance exceeds float32.
@@ -82,7 +60,7 @@ class PairCache:
         keys, first = np.unique(ends[:, 0] * self.count + ends[:, 1], return_index=True)
         wanted = ~self.known.knows(*ends[first].T)
         if limits is not None:
-            wanted &= (limits[first] >= 0) & ~np.isin(keys, self._beyond, assume_unique=True)
+            wanted &= (limits[first] >= 0) & ~_among(keys, self._beyond)
         keys, first = keys[wanted], first[wanted]
         ends = ends[first]
         most = None if limits is None else limits[first]
@@ -93,7 +71,9 @@ class PairCache:
         if not np.isfinite(values).all():
             raise SequenceError("DTW distances exceed float32; scale the features down")
         self.known.add(ends[near, 0], ends[near, 1], values)
-        self._beyond = np.union1d(self._beyond, keys[~near])
+        if remembered:
+            far = keys[~near]  # none of them is there yet
+            self._beyond = np.insert(self._beyond, np.searchsorted(self._beyond, far), far)
         self.computed += len(ends)
 
     def precise(self, pairs: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -111,7 +91,15 @@ class PairCache:
         tasks = [PairTask(pairs[own], None if limits is None else limits[own], precise) for own in members]
         for own, found in zip(members, self._executor.map(pair_task, self.costs, tasks), strict=True):
             costs[own] = found
+        self.costs.spare.clear()
         return costs
+
+
+def _among(keys: NDArray[np.int64], those: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(P,) which keys are among others, which are ascending."""
+    if not len(those):
+        return np.zeros(len(keys), np.bool_)
+    return np.asarray(those[np.minimum(np.searchsorted(those, keys), len(those) - 1)] == keys)
 
 
 def directed(known: KnownPairs, exclusion: Exclusion) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[Any]]:
@@ -123,9 +111,17 @@ def directed(known: KnownPairs, exclusion: Exclusion) -> tuple[NDArray[np.int64]
     return rows[kept], columns[kept], values[kept]
 
 
-def kth_limits(known: KnownPairs, exclusion: Exclusion, k: int) -> NDArray[np.float64]:
-    """(N,) upper bound of each sequence's k-th nearest distance; infinite where fewer than k are known."""
+def kth_limits(
+    known: KnownPairs, exclusion: Exclusion, k: int, most: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """(N,) upper bound of each sequence's k-th nearest distance; infinite where fewer than k are known.
+
+    `most` (N,): such bounds of fewer known pairs, if there are any; larger distances need not be sorted.
+    """
     rows, _, values = directed(known, exclusion)
+    if most is not None:
+        near = values <= most[rows]
+        rows, values = rows[near], values[near]
     order = np.lexsort((values, rows))
     counts = np.bincount(rows, minlength=known.count)
     limits = np.full(known.count, np.inf)
@@ -155,7 +151,7 @@ def likely(
     near = np.isnan(values) & (guesses <= exclusion.pair_limits(first, second, limits))
     expected = KnownPairs(known.count, known.keys, known.values)
     expected.add(first[near], second[near], guesses[near])
-    lowered = kth_limits(expected, exclusion, k)
+    lowered = kth_limits(expected, exclusion, k, limits)
     return np.asarray(near & (guesses <= exclusion.pair_limits(first, second, lowered)))
 
 

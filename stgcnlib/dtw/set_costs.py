@@ -5,7 +5,9 @@ It is all that a task of exact costs needs, wherever the task runs: `pair_task` 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
@@ -13,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stgcnlib.dtw.costs import CostModel
-from stgcnlib.dtw.frames import FrameTable
+from stgcnlib.dtw.frames import FrameTable, Spare
 from stgcnlib.dtw.listed import listed_costs
 from stgcnlib.dtw.options import DTWOptions
 from stgcnlib.dtw.projection import Projection
@@ -23,8 +25,9 @@ from stgcnlib.dtw.tiles import corridor_projection, turn
 
 __all__ = ["PairTask", "SetCosts", "pair_task"]
 
-NARROW_BYTES, WIDE_BYTES = 2**27, 2**29
-"""Bytes of each of the two blocks of frames that a task reads: with `DenseCosts`, which copies them, and without."""
+NARROW_BYTES, WIDE_BYTES = 2**27, 15 * 2**25
+"""Bytes of each of the two blocks of frames that a task reads: with `DenseCosts`, which copies them, and without. Both
+together stay below `frames.SCRATCH_BYTES`, or else they would lie in a file."""
 
 TASKS, LEAST_PAIRS = 16, 2**13
 """At least so many tasks, unless they had fewer pairs than this: reading their frames would then cost too much."""
@@ -48,6 +51,7 @@ class SetCosts:
         projection: short frames for corridors; None: costs come from products of whole frames.
         model: of these products, or None.
         order: (N,) of the sequences, near ones together.
+        spare: memory of tables that tasks have read and do not need any more.
     """
 
     options: DTWOptions
@@ -55,6 +59,7 @@ class SetCosts:
     projection: Projection | None
     model: CostModel | None
     order: NDArray[np.int64]
+    spare: Spare = field(default_factory=Spare)
 
     @classmethod
     def fit(
@@ -82,8 +87,8 @@ class SetCosts:
         if self.source.whole is not None:
             return [np.arange(len(pairs))]
         size = WIDE_BYTES if self.model is None else NARROW_BYTES
-        per_block = max(1, size // self.source.sequence_bytes)
-        tile = pairs[:, 0] // per_block * len(self.source) + pairs[:, 1] // per_block
+        block = self.source.block_of(size)
+        tile = block[pairs[:, 0]] * len(self.source) + block[pairs[:, 1]]
         members = np.argsort(tile, kind="stable")
         most = max(LEAST_PAIRS, -(-len(pairs) // TASKS))
         tiles = np.split(members, np.flatnonzero(np.diff(tile[members])) + 1)
@@ -96,10 +101,12 @@ class SetCosts:
         assert self.source.whole is not None
         return self._costs(self.source.whole, self.projection)
 
-    def some(self, wanted: NDArray[np.int64]) -> TileCosts:
-        """Costs within a table of some sequences (n,), which is read."""
+    @contextmanager
+    def some(self, wanted: NDArray[np.int64]) -> Iterator[TileCosts]:
+        """Costs within a table of some sequences (n,), which is read, and is gone afterwards."""
         short = None if self.projection is None else self.projection.of(wanted)
-        return self._costs(self.source.table(wanted), short)
+        with self.spare.rows() as rows_for:
+            yield self._costs(self.source.table(wanted, rows_for), short)
 
     def _costs(self, table: FrameTable, projection: Projection | None) -> TileCosts:
         if projection is not None:
@@ -111,16 +118,20 @@ class SetCosts:
 
 def pair_task(costs: SetCosts, task: PairTask) -> NDArray[np.float64]:
     """(P,) costs of a task's pairs; infinite where one is proven to be above its limit."""
-    order = costs.order
     if costs.source.whole is not None:
-        pairs, local = task.pairs, costs.everything
-    else:
-        wanted, ends = np.unique(task.pairs, return_inverse=True)
-        pairs, local = ends.reshape(task.pairs.shape), costs.some(wanted)
-        rank = np.empty(len(order), np.int64)
-        rank[order] = np.arange(len(order))
-        order = np.argsort(rank[wanted])
+        return _listed(costs.everything, task, task.pairs, costs.order)
+    wanted, ends = np.unique(task.pairs, return_inverse=True)
+    rank = np.empty(len(costs.order), np.int64)
+    rank[costs.order] = np.arange(len(rank))
+    with costs.some(wanted) as local:
+        return _listed(local, task, ends.reshape(task.pairs.shape), np.argsort(rank[wanted]))
+
+
+def _listed(
+    costs: TileCosts, task: PairTask, pairs: NDArray[np.int64], order: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Costs of a task's pairs, by their numbers in the table of these costs."""
     if task.precise:
-        local = local.precise(np.unique(pairs))
+        costs = costs.precise(np.unique(pairs))
     with turn:
-        return listed_costs(local, pairs, task.limits, order=order)
+        return listed_costs(costs, pairs, task.limits, order=order)

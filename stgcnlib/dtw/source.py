@@ -6,8 +6,7 @@ no file is mapped into memory, so the memory that a search needs is known before
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -15,24 +14,35 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from stgcnlib.dtw.executor import Executor, HereExecutor
 from stgcnlib.dtw.frames import (
     FrameTable,
+    NewRows,
     check_finite,
     checked_array,
     checked_input,
     frame_table,
     kept_dtype,
+    row_bytes,
     rows_for,
 )
 from stgcnlib.errors import SequenceError
 
-__all__ = ["BLOCK_BYTES", "FrameSource", "Spread", "frame_source"]
+__all__ = ["BLOCK_BYTES", "Block", "FrameSource", "Spread", "frame_source"]
 
 RESIDENT_BYTES = 2**30
 """Up to this size all frames of a set are held in memory."""
 
 BLOCK_BYTES = 2**27
 """Bytes that are read at a time of a larger set."""
+
+
+class Block(NamedTuple):
+    """Sequences start:stop, and what else a task on them depends on, as a hash."""
+
+    start: int
+    stop: int
+    mark: str = ""
 
 
 class Spread(NamedTuple):
@@ -55,6 +65,7 @@ class FrameSource:
         temporal_stride: input frames per frame.
         whole: all frames, where they are few enough to be held in memory.
         name: of the collection, in errors.
+        measured: what `spread` gives, where it is known already.
     """
 
     sequences: Any
@@ -64,6 +75,7 @@ class FrameSource:
     temporal_stride: int = 1
     whole: FrameTable | None = None
     name: str = "a"
+    measured: Spread | None = None
 
     @classmethod
     def of(cls, table: FrameTable, name: str = "a") -> FrameSource:
@@ -78,16 +90,11 @@ class FrameSource:
         """(N,) frames per sequence."""
         return np.diff(self.offsets)
 
-    @property
-    def sequence_bytes(self) -> int:
-        """Mean size of a sequence."""
-        return max(1, int(self.offsets[-1]) * self.features * self.dtype.itemsize // len(self))
-
-    def table(self, wanted: NDArray[np.int64]) -> FrameTable:
+    def table(self, wanted: NDArray[np.int64], new_rows: NewRows = rows_for) -> FrameTable:
         """Some sequences (n,), in the order given; a copy. Those that follow each other are read at once."""
         lengths = self.lengths[wanted]
         offsets = np.concatenate([[0], np.cumsum(lengths)])
-        rows = rows_for(int(offsets[-1]), self.features, self.dtype)
+        rows = new_rows(int(offsets[-1]), self.features, self.dtype)
         rows[:, self.features :] = 0
         breaks = np.flatnonzero(np.diff(wanted) != 1) + 1
         edges = np.concatenate([[0], breaks, [len(wanted)]]) if len(wanted) else np.zeros(1, np.int64)
@@ -99,14 +106,22 @@ class FrameSource:
         """All sequences, held in memory."""
         return self.table(np.arange(len(self))) if self.whole is None else self.whole
 
-    def blocks(self) -> Iterator[tuple[int, FrameTable]]:
-        """All sequences a block at a time: the first one's number, and the table; the whole where it is in memory."""
+    def blocks(self) -> list[Block]:
+        """All sequences a block at a time; one block where they are in memory."""
         if self.whole is not None:
-            yield 0, self.whole
-            return
-        step = max(1, BLOCK_BYTES // self.sequence_bytes)
-        for start in range(0, len(self), step):
-            yield start, self.table(np.arange(start, min(start + step, len(self))))
+            return [Block(0, len(self))]
+        edges = np.append(np.unique(self.block_of(BLOCK_BYTES), return_index=True)[1], len(self))
+        return [Block(int(start), int(stop)) for start, stop in pairwise(edges)]
+
+    def block_of(self, size: int) -> NDArray[np.int64]:
+        """(N,) the number of each sequence's block, if each block has about so many bytes."""
+        return np.asarray(self.offsets[:-1] * row_bytes(self.features, self.dtype) // size)
+
+    def block(self, block: Block) -> FrameTable:
+        """Sequences that follow each other; not a copy where all are in memory and wanted."""
+        if self.whole is not None and block[:2] == (0, len(self)):
+            return self.whole
+        return self.table(np.arange(block.start, block.stop))
 
     def frames(self, picked: NDArray[np.int64]) -> NDArray[Any]:
         """(n, D) frames by their numbers, ascending."""
@@ -114,10 +129,9 @@ class FrameSource:
             return np.asarray(self.whole.values[picked])
         owner = np.searchsorted(self.offsets, picked, side="right") - 1
         kept = np.empty((len(picked), self.features), self.dtype)
-        step = max(1, BLOCK_BYTES // self.sequence_bytes)
         own = np.unique(owner)
-        for start in range(0, len(own), step):
-            some = own[start : start + step]
+        blocks = self.block_of(BLOCK_BYTES)[own]
+        for some in np.split(own, np.flatnonzero(np.diff(blocks)) + 1):
             table = self.table(some)
             here = np.flatnonzero((owner >= some[0]) & (owner <= some[-1]))
             place = np.searchsorted(some, owner[here])
@@ -131,15 +145,7 @@ class FrameSource:
         Raises:
             SequenceError: a value is NaN or infinite.
         """
-        total = np.zeros(self.features)
-        least, largest = np.full(self.features, np.inf), np.full(self.features, -np.inf)
-        for start, table in self.blocks():
-            if self.whole is None:
-                check_finite(table, self.name, start)
-            total += table.values.sum(axis=0, dtype=np.float64)
-            least = np.minimum(least, table.values.min(axis=0))
-            largest = np.maximum(largest, table.values.max(axis=0))
-        return Spread(total / int(self.offsets[-1]), least, largest)
+        return _spread(self, HereExecutor()) if self.measured is None else self.measured
 
     def _read(self, first: int, count: int, rows: NDArray[Any]) -> None:
         """Put `count` sequences from `first` on into rows."""
@@ -155,8 +161,25 @@ class FrameSource:
                 rows[at : at + len(array), :width] = array
 
 
-def frame_source(sequences: Any, name: str = "a") -> FrameSource:
-    """Sequences as `frames.frame_table` takes them, in memory or to be read.
+def _spread(source: FrameSource, executor: Executor) -> Spread:
+    totals, least, largest = zip(*executor.map(_of_block, source, source.blocks()), strict=True)
+    return Spread(
+        sum(totals, np.zeros(source.features)) / int(source.offsets[-1]), np.min(least, 0), np.max(largest, 0)
+    )
+
+
+def _of_block(source: FrameSource, block: Block) -> Spread:
+    """Sums over its frames instead of means."""
+    table = source.block(block)
+    if source.whole is None:
+        check_finite(table, source.name, block.start)
+    values = table.values
+    least, largest = (np.asarray(x, np.float64) for x in (values.min(axis=0), values.max(axis=0)))
+    return Spread(values.sum(axis=0, dtype=np.float64), least, largest)
+
+
+def frame_source(sequences: Any, name: str = "a", executor: Executor | None = None) -> FrameSource:
+    """Sequences as `frames.frame_table` takes them, in memory or to be read, by tasks of an executor if there is one.
 
     Raises:
         SequenceError: nothing given, an empty sequence, D differs, or a value is NaN or infinite.
@@ -180,8 +203,8 @@ def frame_source(sequences: Any, name: str = "a") -> FrameSource:
         offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
     whole = frame_table(sequences, name) if count * width * dtype.itemsize <= RESIDENT_BYTES else None
     source = FrameSource(sequences if whole is None else None, offsets, width, dtype, stride, whole, name)
-    if whole is None:
-        _ = source.spread  # reads and checks every frame
+    if whole is None:  # every frame is read and checked
+        return replace(source, measured=_spread(source, executor or HereExecutor()))
     return source
 
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from stgcnlib.dtw import kernels
-from stgcnlib.dtw.costs import CostModel, Lanes
+from stgcnlib.dtw.costs import CostModel, Lanes, Operand
+from stgcnlib.dtw.executor import Executor
 from stgcnlib.dtw.frames import FrameTable, threads_for
 from stgcnlib.dtw.narrow import corridors_pay
 from stgcnlib.dtw.options import DTWOptions
@@ -33,6 +34,7 @@ __all__ = [
     "exact_costs",
     "frame_blocks",
     "later",
+    "padded_lengths",
     "pair_costs",
     "tile_costs",
     "turn",
@@ -72,11 +74,14 @@ def exact_costs(options: DTWOptions, table: FrameTable) -> TileCosts:
     return DenseCosts(model, operand, operand)
 
 
-def corridor_projection(options: DTWOptions, source: FrameSource, least: int = 0) -> Projection | None:
+def corridor_projection(
+    options: DTWOptions, source: FrameSource, least: int = 0, executor: Executor | None = None
+) -> Projection | None:
     """Short frames for corridors, of at least `least` coordinates; None where these are undefined, or never pay."""
     if not ShortCosts.serves(options, source):
         return None
-    projection = Projection.fit(source, max(corridor_dimensions(source.features), least), centred=True)
+    dimensions = max(corridor_dimensions(source.features), least)
+    projection = Projection.fit(source, dimensions, centred=True, executor=executor)
     return projection if SCALES[0] <= projection.scale <= SCALES[1] else None
 
 
@@ -127,17 +132,17 @@ def _all_pairs(costs: TileCosts, *, symmetric: bool, progress: bool | None) -> N
             matrix[rows[i], by_column[begin:end][j]] = found[i, j]
 
     def jobs() -> Iterator[list[Callable[[], None]]]:
-        for begin, end in frame_blocks(y.lengths[by_column], COLUMN_FRAMES, kernels.LANES):
+        for begin, end in frame_blocks(padded_lengths(y)[by_column], COLUMN_FRAMES, kernels.LANES):
             lanes = [y.lanes(by_column[begin:end], part) for part in range(x.options.parts)]
             stop = end if symmetric else len(x.lengths)
             yield [
                 lambda i=i, j=j, begin=begin, end=end, lanes=lanes: one_tile(i, j, begin, end, lanes)  # type: ignore[misc]
-                for i, j in frame_blocks(x.lengths[by_row[:stop]], ROW_FRAMES, 1)
+                for i, j in frame_blocks(padded_lengths(x)[by_row[:stop]], ROW_FRAMES, 1)
             ]
 
-    count = len(frame_blocks(y.lengths[by_column], COLUMN_FRAMES, kernels.LANES))
-    tall = max(ROW_FRAMES, int(x.lengths.max()))
-    wide = max(COLUMN_FRAMES, kernels.LANES * int(y.lengths.max()))
+    count = len(frame_blocks(padded_lengths(y)[by_column], COLUMN_FRAMES, kernels.LANES))
+    tall = max(ROW_FRAMES, int(padded_lengths(x).max()))
+    wide = max(COLUMN_FRAMES, kernels.LANES * int(padded_lengths(y).max()))
     with (
         turn,
         ThreadPoolExecutor(threads_for(x.values.itemsize * tall * wide)) as pool,
@@ -157,6 +162,11 @@ def later(numbers: NDArray[np.int64], begin: int, groups: int) -> NDArray[np.boo
     """(n, g, LANES) whether each column, counted from `begin` on, comes after a row with one of these numbers."""
     columns = begin + np.arange(groups * kernels.LANES).reshape(groups, kernels.LANES)
     return columns > numbers[:, None, None]
+
+
+def padded_lengths(side: Operand) -> NDArray[np.int64]:
+    """(N,) frames of each sequence in a product: one that is shorter than an item is filled up to it."""
+    return np.maximum(side.lengths, side.options.item_frames)
 
 
 def frame_blocks(lengths: NDArray[np.int64], frames: int, step: int) -> list[tuple[int, int]]:

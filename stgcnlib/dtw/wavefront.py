@@ -63,11 +63,10 @@ class DeviceFrames:
         wide = model.dtype == np.float64
         kind = torch.float64 if wide else torch.float32
         raw = torch.zeros(int(ends[-1]) + 1, D, dtype=getattr(torch, source.dtype.name), device=device)
-        step = max(1, BLOCK_BYTES // source.sequence_bytes)
-        for first in range(0, len(sequences), step):
-            some = sequences[first : first + step]
+        block = starts[sequences] * (D * source.dtype.itemsize) // BLOCK_BYTES
+        for some in np.split(sequences, np.flatnonzero(np.diff(block)) + 1):
             rows = torch.from_numpy(source.table(some).rows).to(device)
-            raw[starts[some[0]] : ends[first + len(some) - 1]] = rows[:, :D]
+            raw[starts[some[0]] : starts[some[-1]] + lengths[some[-1]]] = rows[:, :D]
         width = D if wide else -(-(D + 2) // ALIGNED) * ALIGNED
         values = torch.zeros(len(raw), width, dtype=kind, device=device)
         norms = torch.zeros(len(raw), dtype=kind, device=device)

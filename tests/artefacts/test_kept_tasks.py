@@ -98,12 +98,15 @@ def plus(shared: Counted, item: int) -> int:
 
 
 def test_the_same_object_is_not_written_again_for_the_next_call(tmp_path: Path) -> None:
-    first, second = Counted(10), Counted(20)
+    first, second, third = Counted(10), Counted(20), Counted(30)
     with Tasks(tmp_path, pool) as tasks:
         assert [list(tasks.map(plus, first, [1, 2])) for _ in range(3)] == [[11, 12]] * 3
         assert list(tasks.map(plus, second, [1, 2])) == [21, 22]
         assert list(tasks.map(plus, first, [3])) == [13]
-    assert (first.written, second.written) == (2, 1)
+        assert (first.written, second.written) == (1, 1)
+        assert list(tasks.map(plus, third, [1])) == [31]
+        assert list(tasks.map(plus, first, [4])) == [14]
+    assert (first.written, second.written, third.written) == (2, 1, 1)
 
 
 def test_an_item_of_other_content_is_another_task(tmp_path: Path) -> None:

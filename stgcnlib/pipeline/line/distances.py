@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from stgcnlib.activations import LayerStore
     from stgcnlib.artefacts import Tasks
     from stgcnlib.artefacts.keys import Settings
-    from stgcnlib.dtw.refine import Executor
+    from stgcnlib.dtw.executor import Executor
     from stgcnlib.geometry import ChosenK
     from stgcnlib.groups import Grouping
     from stgcnlib.pipeline.sections.compute import Compute
