@@ -90,7 +90,11 @@ def passes(
     padding: Padding = "none",
     progress: bool | None = None,
 ) -> Iterator[Outputs]:
-    """Batches through the network, in order; the layers of a batch are given before the next one passes."""
+    """Batches through the network, in order; the layers of a batch are given before the next one passes.
+
+    Raises:
+        StudyError: scores or features are NaN or infinite.
+    """
     most = int(data.people_counts.max())
     frames = int(data.lengths.max()) if padding == "crop" else None
     lie = {layer.name: layer for layer in layers}
@@ -103,6 +107,8 @@ def passes(
             scores = None
             if isinstance(logits, torch.Tensor) and logits.ndim == 2 and len(logits) == len(x):
                 scores = logits.to("cpu", torch.float32).numpy()
+                for each, i in zip(scores, batch, strict=True):
+                    check_numbers(each, "scores", data.names[i])
 
             def arranged(
                 batch: NDArray[np.int64] = batch,
