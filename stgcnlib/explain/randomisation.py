@@ -5,7 +5,6 @@ Maps that stay the same show the input or the network's architecture, not what w
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -23,7 +22,7 @@ from stgcnlib.explain.intervals import known_mean, over_recordings
 from stgcnlib.explain.likeness import rank_correlation, similarity
 from stgcnlib.groups import SUBJECT, resampled_groups
 from stgcnlib.networks.batches import check_fit
-from stgcnlib.networks.copies import on_copies, one_at_a_time
+from stgcnlib.networks.copies import copied, on_copies, one_at_a_time
 from stgcnlib.sequences import SequenceSet
 
 __all__ = ["is_signed", "randomisation"]
@@ -46,8 +45,9 @@ def randomisation(
     and one block at a time.
 
     A layer's map that stays similar although the network above it, or all of it, is random, does not show what the
-    network learned. Modules are initialised again by their own ``reset_parameters``; parameters of modules without it
-    are shuffled. The given network is not changed.
+    network learned. Modules are initialised again by their own ``reset_parameters``; parameters that it does not write,
+    as under ``torch.nn.utils.weight_norm``, and parameters of modules without it are shuffled. The given network is not
+    changed.
 
     A random head often turns a map's sign. A map and its negative show the same places, but over recordings signed
     correlations of both kinds cancel to 0. So likeness is the absolute rank correlation; the signed mean is given too.
@@ -83,7 +83,7 @@ def randomisation(
     found: dict[tuple[int, str], list[Floats]] = {}  # (step, layer) -> (2, N) rank correlation and SSIM of each draw
     steps: list[tuple[str, list[str]]] = []
     for draw in range(repeats):
-        lost = copy.deepcopy(network)
+        lost = copied(network)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed + draw)
             steps = [("nothing", []), *_cascade(lost, titles)]
@@ -163,14 +163,21 @@ def _lose(network: nn.Module, parameters: Sequence[str]) -> None:
         owners.setdefault(owner, []).append(own)
     for owner, members in owners.items():
         module = network.get_submodule(owner)
+        values = [getattr(module, own) if not own.isdigit() else module[int(own)] for own in members]  # type: ignore[index]
+        before = [(_writes(value), value.clone()) for value in values]
         reset = getattr(module, "reset_parameters", None)
         if callable(reset):
             reset()
-            continue
-        for own in members:
-            value = getattr(module, own) if not own.isdigit() else module[int(own)]  # type: ignore[index]
-            with torch.no_grad():
-                value.copy_(value.flatten()[torch.randperm(value.numel())].view_as(value))
+        for own, value, (writes, old) in zip(members, values, before, strict=True):
+            replaced = not own.isdigit() and getattr(module, own) is not value
+            if not replaced and _writes(value) == writes and torch.equal(value, old):
+                with torch.no_grad():
+                    value.copy_(value.flatten()[torch.randperm(value.numel())].view_as(value))
+
+
+def _writes(value: torch.Tensor) -> int:
+    """How often a tensor was written in place; a number drawn anew may equal the old one, as a bias of 0 does."""
+    return 0 if value.is_inference() else value._version
 
 
 def _explain(
