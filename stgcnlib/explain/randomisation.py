@@ -20,6 +20,7 @@ from stgcnlib.explain.baseline import moved
 from stgcnlib.explain.gradcam import BATCH_FRAMES, Maps, RelevanceMap, grad_cam_set
 from stgcnlib.explain.intervals import known_mean, over_recordings
 from stgcnlib.explain.likeness import rank_correlation, similarity
+from stgcnlib.explain.presence import people_there
 from stgcnlib.groups import SUBJECT, resampled_groups
 from stgcnlib.networks.batches import check_fit
 from stgcnlib.networks.copies import copied, on_copies, one_at_a_time
@@ -72,6 +73,7 @@ def randomisation(
 
     Raises:
         SequenceError: repeats is below 1.
+        StudyError: a map of a randomised network is NaN or infinite.
     """
     if repeats < 1:
         raise SequenceError(f"repeats={repeats}; the weights must be drawn anew at least once")
@@ -79,7 +81,8 @@ def randomisation(
     titles = {name: each.title for name, each in maps[0].items() if name != INPUT}
     classes = [next(iter(each.values())).explained for each in maps]
     groups = resampled_groups(resample, data.groups.get(SUBJECT))
-    chance = _chance(maps, np.random.default_rng(seed), repeats)
+    there = [people_there(data.people(i), data.layout) for i in range(len(data))]
+    chance = _chance(maps, there, np.random.default_rng(seed), repeats)
     found: dict[tuple[int, str], list[Floats]] = {}  # (step, layer) -> (2, N) rank correlation and SSIM of each draw
     steps: list[tuple[str, list[str]]] = []
     for draw in range(repeats):
@@ -97,7 +100,7 @@ def randomisation(
                     lost, data, classes, layers=list(maps[0]), axes=axes, signed=is_signed(maps), device=device
                 )
                 for name in maps[0]:
-                    found.setdefault((step, name), []).append(_likeness(maps, again, name))
+                    found.setdefault((step, name), []).append(_likeness(maps, again, there, name))
     rows = []
     for (step, name), draws in found.items():
         ranks, alike = np.stack(draws, axis=1)  # (draws, N) each
@@ -122,21 +125,24 @@ def is_signed(maps: Maps) -> bool:
     return any(float(each.values.min()) < 0 for layers in maps for each in layers.values())
 
 
-def _likeness(maps: Maps, again: Maps, name: str) -> Floats:
-    """(2, N) rank correlation and SSIM of each recording's two maps; NaN where one has no relevance."""
+def _likeness(maps: Maps, again: Maps, there: Sequence[NDArray[np.bool_]], name: str) -> Floats:
+    """(2, N) rank correlation and SSIM of each recording's two maps, where people are; NaN where one has no
+    relevance."""
     pairs = [(old[name].values, new[name].values) for old, new in zip(maps, again, strict=True)]
-    ranks = np.array([rank_correlation(*pair) for pair in pairs])
-    alike = np.array([similarity(*pair) for pair in pairs])
+    ranks = np.array([rank_correlation(*pair, there=each) for pair, each in zip(pairs, there, strict=True)])
+    alike = np.array([similarity(*pair, there=each) for pair, each in zip(pairs, there, strict=True)])
     return np.stack([ranks, np.where(np.isfinite(ranks), alike, np.nan)])
 
 
-def _chance(maps: Maps, generator: np.random.Generator, draws: int) -> dict[str, float]:
+def _chance(
+    maps: Maps, there: Sequence[NDArray[np.bool_]], generator: np.random.Generator, draws: int
+) -> dict[str, float]:
     """Layer -> mean absolute rank correlation of maps with themselves at other joints and moments."""
     return {
         name: known_mean(
             [
-                abs(rank_correlation(m[name].values, moved(m[name].values, generator)))
-                for m in maps
+                abs(rank_correlation(m[name].values, moved(m[name].values, generator, each), there=each))
+                for m, each in zip(maps, there, strict=True)
                 for _ in range(draws)
             ]
         )
