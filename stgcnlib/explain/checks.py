@@ -19,6 +19,7 @@ from stgcnlib.explain.intervals import over_recordings
 from stgcnlib.explain.likeness import rank_correlation
 from stgcnlib.explain.presence import people_there
 from stgcnlib.explain.randomisation import is_signed
+from stgcnlib.explain.targets import check_classes
 from stgcnlib.groups import SUBJECT, resampled_groups
 from stgcnlib.networks.batches import check_fit, check_scores, equal_batches, network_batch
 from stgcnlib.sequences import SequenceSet
@@ -128,11 +129,14 @@ def _kept(before: NDArray[np.float32], after: NDArray[np.float32], there: NDArra
 
 
 def _best_two(network: nn.Module, data: SequenceSet, device: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    what = "contrastivity compares the two classes with the highest scores"
+    check_classes(what, data)
     order = np.empty((len(data), 2), dtype=np.int64)
     with observing(network, [], device=device) as forward:
         for batch in equal_batches(data, 4096):
             x = network_batch([data.people(i) for i in batch])
             logits = check_scores(forward(x)[0], x)
+            check_classes(what, data, logits)
             order[batch] = logits.topk(2, dim=1).indices.cpu().numpy()
     return order[:, 0], order[:, 1]
 

@@ -24,6 +24,7 @@ from stgcnlib.explain.baseline import Replacement, mean_pose, motion_energy, mov
 from stgcnlib.explain.gradcam import Maps, RelevanceMap
 from stgcnlib.explain.intervals import over_recordings
 from stgcnlib.explain.presence import people_there
+from stgcnlib.explain.targets import check_classes
 from stgcnlib.groups import SUBJECT, resampled_groups
 from stgcnlib.networks.batches import check_fit, check_numbers, check_scores, network_batch
 from stgcnlib.networks.copies import on_copies, one_at_a_time
@@ -38,6 +39,8 @@ UNITS: tuple[Unit, ...] = ("joints", "frames", "joint-frames")
 
 COMPARISONS = ("random", "motion")
 """What maps are compared with: random maps, and the motion energy of the joints."""
+
+_MEASURE = "deletion and insertion measure the probability of a class among others"
 
 _BATCH_FRAMES = 1024  # frames of all people in one forward pass, of which there is one on each thread
 
@@ -130,6 +133,7 @@ def faithfulness(
         StudyError: the network's scores are NaN or infinite.
     """
     check_fit(network, data)
+    check_classes(_MEASURE, data)
     if len(maps) != len(data):
         raise SequenceError(f"there are {len(maps)} maps for {len(data)} recordings; give one dictionary each")
     if steps < 1 or draws < 1:
@@ -228,6 +232,7 @@ def _curves(forward: Pass, data: SequenceSet, job: _Job, steps: int, replacement
         copies = removed(people, flat[k : k + size], replacement=replacement, pose=job.pose, layout=data.layout)
         batch = network_batch(list(copies))
         logits = check_scores(forward(batch)[0], batch)
+        check_classes(_MEASURE, data, logits)
         check_numbers(logits.cpu().numpy(), "scores", data.names[job.recording])
         parts.append(torch.softmax(logits.double(), dim=1)[:, job.target].cpu().numpy())
     probabilities = np.concatenate(parts)

@@ -312,3 +312,12 @@ def test_people_who_are_absent_do_not_make_maps_alike(data):
     # Noise changes a map no less with zeros beside it; it is drawn for both people, so that numbers differ.
     a, b = (stability(network, d, m, jitter=1.0, repeats=1) for d, m in ((some, one), (couples, two)))
     assert b["correlation"].iloc[0] == pytest.approx(a["correlation"].iloc[0], abs=0.2)
+
+
+def test_contrastivity_needs_two_classes(data):
+    some = data.select([0, 1])
+    with pytest.raises(SequenceError, match="the highest scores; this network has only one output"):
+        contrastivity(TinyNetwork(classes=1), some)
+    values = SequenceSet(some.coords, layout="kinect-v1", targets=[0.5, 1.0])
+    with pytest.raises(SequenceError, match="these recordings have no classes"):
+        contrastivity(TinyNetwork(classes=1), values)

@@ -314,3 +314,19 @@ def test_absent_people_are_no_units_of_deletion(planted):
     for name in ("area", "random", "motion"):
         np.testing.assert_allclose(two.areas[name], one.areas[name], rtol=1e-6)
     np.testing.assert_allclose(two.curves["probability"], one.curves["probability"], rtol=1e-6)
+
+
+def test_probabilities_need_classes_and_numbers(planted):
+    data, maps = planted.select([0, 1]), maps_of(planted.select([0, 1]), "true")
+    alone = OneJoint()
+    alone.weight = nn.Parameter(torch.tensor([4.0]))
+    first = [{"layer": dataclasses.replace(each["layer"], target=0)} for each in maps]
+    with pytest.raises(SequenceError, match="probability of a class among others; this network has only one output"):
+        faithfulness(alone, data, first, steps=2, draws=1)
+    values = SequenceSet(data.coords, layout="kinect-v1", targets=[0.5, 1.0])
+    with pytest.raises(SequenceError, match="these recordings have no classes"):
+        faithfulness(OneJoint(), values, first, steps=2, draws=1)
+    lost = OneJoint()
+    lost.weight = nn.Parameter(torch.tensor([float("nan"), 1.0]))
+    with pytest.raises(StudyError, match="scores of 'recording 0' are NaN"):
+        faithfulness(lost, data, maps, steps=2, draws=1)
