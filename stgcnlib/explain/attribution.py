@@ -18,7 +18,8 @@ from stgcnlib.activations.observe import INPUT, in_precision, people_first
 from stgcnlib.devices import usable_device
 from stgcnlib.errors import LayerNotFoundError, SequenceError
 from stgcnlib.explain.baseline import mean_pose, removed
-from stgcnlib.explain.gradcam import RelevanceMap, grad_cam_set, layer_maps
+from stgcnlib.explain.gradcam import grad_cam_set
+from stgcnlib.explain.relevance import RelevanceMap, layer_maps
 from stgcnlib.explain.targets import Target, resolve_targets, target_classes, target_of_set, target_scores
 from stgcnlib.networks.batches import check_fit, check_numbers, check_scores, equal_batches, network_batch
 from stgcnlib.progress import track

@@ -14,11 +14,12 @@ from torch import nn
 
 from stgcnlib.activations import observing
 from stgcnlib.activations.axes import Axes
-from stgcnlib.explain.gradcam import Maps, RelevanceMap, grad_cam
+from stgcnlib.explain.gradcam import grad_cam
 from stgcnlib.explain.intervals import over_recordings
 from stgcnlib.explain.likeness import rank_correlation
 from stgcnlib.explain.presence import people_there
 from stgcnlib.explain.randomisation import is_signed
+from stgcnlib.explain.relevance import Maps, RelevanceMap
 from stgcnlib.explain.targets import check_classes
 from stgcnlib.groups import SUBJECT, resampled_groups
 from stgcnlib.networks.batches import check_fit, check_scores, equal_batches, network_batch

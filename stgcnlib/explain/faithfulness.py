@@ -21,9 +21,9 @@ from stgcnlib.activations import observing
 from stgcnlib.activations.observe import Pass
 from stgcnlib.errors import SequenceError
 from stgcnlib.explain.baseline import Replacement, mean_pose, motion_energy, moved, removed
-from stgcnlib.explain.gradcam import Maps, RelevanceMap
 from stgcnlib.explain.intervals import over_recordings
 from stgcnlib.explain.presence import people_there
+from stgcnlib.explain.relevance import Maps, RelevanceMap
 from stgcnlib.explain.targets import check_classes
 from stgcnlib.groups import SUBJECT, resampled_groups
 from stgcnlib.networks.batches import check_fit, check_numbers, check_scores, network_batch

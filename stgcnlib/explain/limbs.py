@@ -10,9 +10,9 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.errors import LayoutError, suggest
-from stgcnlib.explain.gradcam import Maps
 from stgcnlib.explain.intervals import known_mean, over_recordings
 from stgcnlib.explain.presence import found_joints
+from stgcnlib.explain.relevance import Maps
 from stgcnlib.groups import SUBJECT, resampled_groups
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.skeleton import SkeletonLayout

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from stgcnlib.dsgraph import DSGraph, knn_graph, nnk_graph
 from stgcnlib.dtw import DTWLike, LayerDistances, as_layer_distances, dtw_distances, dtw_options
 from stgcnlib.errors import SequenceError, suggest
-from stgcnlib.explain.gradcam import Maps
+from stgcnlib.explain.relevance import Maps
 from stgcnlib.geometry.floor import same_class_candidates
 from stgcnlib.geometry.measure import values_without
 from stgcnlib.geometry.smoothness import label_smoothness

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from stgcnlib.activations import record
 from stgcnlib.errors import LayerNotFoundError, LayoutError, SequenceError, SkeletonFormatError, StudyError
 from stgcnlib.explain import grad_cam, grad_cam_set, load_relevance, save_relevance
-from stgcnlib.explain.gradcam import at_input_frames
+from stgcnlib.explain.relevance import at_input_frames
 from stgcnlib.networks import NETWORKS, load_network
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.skeleton import SkeletonLayout
