@@ -107,8 +107,6 @@ def passes(
             scores = None
             if isinstance(logits, torch.Tensor) and logits.ndim == 2 and len(logits) == len(x):
                 scores = logits.to("cpu", torch.float32).numpy()
-                for each, i in zip(scores, batch, strict=True):
-                    check_numbers(each, "scores", data.names[i])
 
             def arranged(
                 batch: NDArray[np.int64] = batch,
@@ -130,6 +128,9 @@ def passes(
                     yield name, int(features.shape[4]), rows
 
             yield Outputs(batch, scores, arranged())
+            if scores is not None:  # after the features, whose error names the layer at fault
+                for each, i in zip(scores, batch, strict=True):
+                    check_numbers(each, "the network's outputs", data.names[i])
 
 
 def _rows(

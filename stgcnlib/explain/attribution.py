@@ -97,7 +97,7 @@ def attributions(
             x = network_batch(members).to(place)
             logits = check_scores(forward(x)[0], x)
             for scores, name in zip(logits.detach().cpu().numpy(), names, strict=True):
-                check_numbers(scores, "scores", name)
+                check_numbers(scores, "the network's outputs", name)
             found = resolve_targets(target_classes(wanted, data.labels[batch]), logits)
             if method == "integrated-gradients":
                 pose = mean_pose(data if reference is None else reference, M, T)

@@ -233,7 +233,7 @@ def _curves(forward: Pass, data: SequenceSet, job: _Job, steps: int, replacement
         batch = network_batch(list(copies))
         logits = check_scores(forward(batch)[0], batch)
         check_classes(_MEASURE, data, logits)
-        check_numbers(logits.cpu().numpy(), "scores", data.names[job.recording])
+        check_numbers(logits.cpu().numpy(), "the network's outputs", data.names[job.recording])
         parts.append(torch.softmax(logits.double(), dim=1)[:, job.target].cpu().numpy())
     probabilities = np.concatenate(parts)
     whole, empty = probabilities[:2]

@@ -162,7 +162,7 @@ def _maps(
     with observing(network, layers, device=device, gradients=True) as forward:
         logits, outputs = forward(x)
         for scores, recording in zip(check_scores(logits, x).detach().cpu().numpy(), recordings, strict=True):
-            check_numbers(scores, "scores", recording)
+            check_numbers(scores, "the network's outputs", recording)
         found = resolve_targets(classes, logits)
         # Recordings don't mix in eval mode, so the sum of logits has each one's own gradient.
         score = target_scores(logits, found).sum()

@@ -328,5 +328,5 @@ def test_probabilities_need_classes_and_numbers(planted):
         faithfulness(OneJoint(), values, first, steps=2, draws=1)
     lost = OneJoint()
     lost.weight = nn.Parameter(torch.tensor([float("nan"), 1.0]))
-    with pytest.raises(StudyError, match="scores of 'recording 0' are NaN"):
+    with pytest.raises(StudyError, match="the network's outputs of 'recording 0' are NaN"):
         faithfulness(lost, data, maps, steps=2, draws=1)

@@ -276,12 +276,12 @@ def test_relevance_that_is_no_number_is_an_error(small_set):
 def test_scores_that_are_no_numbers_are_an_error(network, small_set):
     with torch.no_grad():
         network.head.weight[1, 0] = float("nan")
-    message = r"scores of 'recording \d' are NaN or infinite"
+    message = r"the network's outputs of 'recording \d' are NaN or infinite"
     with pytest.raises(StudyError, match=message):
         grad_cam_set(network, small_set, progress=False)
     with pytest.raises(StudyError, match=message):
         record(network, small_set, progress=False)
-    with pytest.raises(StudyError, match="scores of 'sequence' are NaN"):
+    with pytest.raises(StudyError, match="the network's outputs of 'sequence' are NaN"):
         grad_cam(network, small_set.coords[0], target=0)
 
 
