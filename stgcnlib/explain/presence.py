@@ -47,6 +47,5 @@ def found_joints(people: NDArray[np.float32], layout: SkeletonLayout | None) -> 
     sure = people[..., layout.dimensions :].any(axis=-1) if people.shape[-1] > layout.dimensions else there[..., None]
     trunk = [*(layout.spine or ()), *(() if layout.centre is None else (layout.centre,))]
     centred = (~found & sure)[..., trunk]
-    begun = np.maximum.accumulate(there, axis=1)[..., None]
-    found[..., trunk] |= centred & np.logical_and.accumulate(centred | ~begun, axis=1)
+    found[..., trunk] |= centred & np.logical_and.accumulate(centred | ~there[..., None], axis=1)
     return found
