@@ -27,6 +27,7 @@ __all__ = [
     "Layer",
     "Pass",
     "find_layers",
+    "in_precision",
     "observing",
     "people_first",
     "temporal_stride",
@@ -117,7 +118,8 @@ def observing(
     train/eval flags, ``requires_grad``, precision and device are restored.
 
     A pass gives the same numbers under ``torch.no_grad``, ``inference_mode`` and ``autocast``; with `gradients` this
-    holds for all code in the block. Weights in half precision are float32 meanwhile, and are restored bit by bit.
+    holds for all code in the block. Weights in half precision are float32 meanwhile, and are restored bit by bit; a
+    network in float64 gets its input in float64.
 
     Args:
         layers: of `find_layers`, or module names whose outputs are (N*M, C, T, V), or "input".
@@ -171,7 +173,7 @@ def observing(
             if gradients:
                 x = x.detach().requires_grad_()
             try:
-                logits = network(x.clone())
+                logits = network(in_precision(x, network).clone())
             except SystemExit as end:  # it would end the program without a word
                 raise StudyError(
                     f"network {type(network).__name__}: its forward pass called exit (SystemExit: {end}); take that out"
@@ -239,6 +241,11 @@ def _halves(network: nn.Module) -> list[tuple[nn.Module, str, torch.dtype]]:
 def _set_precision(module: nn.Module, name: str, dtype: torch.dtype) -> None:
     tensor = getattr(module, name)
     tensor.data = tensor.data.to(dtype)
+
+
+def in_precision(x: Tensor, network: nn.Module) -> Tensor:
+    """A batch, any shape, in the precision of a network's weights: float64 if any of them is, else as it is."""
+    return x.double() if any(each.dtype == torch.float64 for each in network.parameters()) else x
 
 
 def people_first(tensor: Tensor, layer: Layer | str, batch: Tensor) -> Tensor:

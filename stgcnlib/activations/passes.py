@@ -90,7 +90,11 @@ def passes(
     padding: Padding = "none",
     progress: bool | None = None,
 ) -> Iterator[Outputs]:
-    """Batches through the network, in order; the layers of a batch are given before the next one passes."""
+    """Batches through the network, in order; the layers of a batch are given before the next one passes.
+
+    Raises:
+        StudyError: scores or features are NaN or infinite.
+    """
     most = int(data.people_counts.max())
     frames = int(data.lengths.max()) if padding == "crop" else None
     lie = {layer.name: layer for layer in layers}
@@ -124,6 +128,9 @@ def passes(
                     yield name, int(features.shape[4]), rows
 
             yield Outputs(batch, scores, arranged())
+            if scores is not None:  # after the features, whose error names the layer at fault
+                for each, i in zip(scores, batch, strict=True):
+                    check_numbers(each, "the network's outputs", data.names[i])
 
 
 def _rows(

@@ -91,6 +91,7 @@ def record(
         AxesError: if a layer's output does not agree with its axes; names axes that would fit.
         LayoutError, SequenceError: if the recordings do not fit the network; if a layer's features are too large for
             "float16", or `dtype` is unknown.
+        StudyError: if features or scores are NaN or infinite.
         SkeletonFormatError: if `store` names something that is not a LayerStore.
     """
     if dtype not in get_args(Stored):

@@ -7,7 +7,6 @@ from .faithfulness import Faithfulness as Faithfulness
 from .faithfulness import faithfulness as faithfulness
 from .fields import ReceptiveField as ReceptiveField
 from .fields import receptive_fields as receptive_fields
-from .gradcam import RelevanceMap as RelevanceMap
 from .gradcam import grad_cam as grad_cam
 from .gradcam import grad_cam_set as grad_cam_set
 from .keep import load_relevance as load_relevance
@@ -16,6 +15,7 @@ from .limbs import limb_share as limb_share
 from .limbs import limb_shares as limb_shares
 from .limbs import one_armed as one_armed
 from .randomisation import randomisation as randomisation
+from .relevance import RelevanceMap as RelevanceMap
 from .smoothness import map_smoothness as map_smoothness
 from .topology import Topology as Topology
 from .topology import learned_topologies as learned_topologies

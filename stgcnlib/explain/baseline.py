@@ -6,13 +6,16 @@ mean pose, or one interpolated in time. Comparison maps are maps moved to random
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stgcnlib.errors import SequenceError
+from stgcnlib.explain.presence import found_joints, people_there
 from stgcnlib.sequences import SequenceSet
+from stgcnlib.skeleton import SkeletonLayout
 
 __all__ = ["Replacement", "mean_pose", "motion_energy", "moved", "removed"]
 
@@ -23,22 +26,28 @@ _PHASES = 64
 
 
 def mean_pose(reference: SequenceSet, people: int, frames: int) -> NDArray[np.float32]:
-    """(M, T, V, C) class-free mean pose: the mean over recordings at equal fractions of their length.
+    """(M, T, V, C) float32 class-free mean pose: the mean over recordings at equal fractions of their length.
 
     Every class has the same weight, so that no class dominates the mean. Person m is the mean of all m-th people;
-    where no recording of the reference has that many, the first person is used.
+    where no recording of the reference has that many, the first person is used. Only joints that were found count; at
+    a fraction at which a joint was found in no recording, it is where it is at the nearest other fraction, and a joint
+    that was never found is zero.
 
     Args:
         reference: recordings to average, such as the training part.
         people: M.
         frames: T.
     """
-    phases = np.stack([_at_phases(reference.people(i)[0]) for i in range(len(reference))])
-    means = [_by_class(phases, reference.labels)]
-    for m in range(1, people):
-        having = [i for i in range(len(reference)) if reference.people_counts[i] > m]
-        others = np.stack([_at_phases(reference.people(i)[m]) for i in having]) if having else phases
-        means.append(_by_class(others, reference.labels[having] if having else reference.labels))
+    there = [
+        np.flatnonzero(people_there(reference.people(i), reference.layout).any(axis=1)) for i in range(len(reference))
+    ]
+    having = [[i for i, each in enumerate(there) if m in each] for m in range(int(reference.people_counts.max()))]
+    first = next(m for m, members in enumerate(having) if members)
+    means = []
+    for m in range(people):
+        own = m if m < len(having) and having[m] else first
+        phases = [_at_phases(reference.people(i), own, reference.layout) for i in having[own]]
+        means.append(_by_class(phases, reference.labels[having[own]]))
     place = np.linspace(0, _PHASES - 1, frames)
     before = np.minimum(place.astype(np.int64), _PHASES - 2)
     share = (place - before)[:, None, None]
@@ -52,27 +61,33 @@ def removed(
     *,
     replacement: Replacement,
     pose: NDArray[np.float32] | None = None,
+    layout: SkeletonLayout | None = None,
 ) -> NDArray[np.float32]:
-    """(K, M, T, V, C) copies of one recording, each with the cells of one mask replaced.
+    """(K, M, T, V, C) float32 copies of one recording, each with the cells of one mask replaced.
+
+    A person who is not in a frame stays absent there.
 
     Args:
-        people: (M, T, V, C).
-        masks: (K, M, T, V), true where a joint is removed at a frame.
-        replacement: "mean-pose" puts `pose` there; "interpolation" draws straight lines between the joint's
-            kept frames, repeats the nearest one at the ends, and puts a joint without kept frames at its own mean.
+        people: (M, T, V, C) float32.
+        masks: (K, M, T, V) bool, true where a joint is removed at a frame.
+        replacement: "mean-pose" puts `pose` there; "interpolation" draws straight lines between the frames in which the
+            joint is kept and was found, repeats the nearest one at the ends, and puts a joint without such frames at
+            its own mean.
         pose: (M, T, V, C) of `mean_pose`; only for "mean-pose".
+        layout: of the recording; `None` counts as a body.
 
     Raises:
         SequenceError: if "mean-pose" comes without a pose.
     """
+    masks = masks & people_there(people, layout)[..., None]
     if replacement == "mean-pose":
         if pose is None:
             raise SequenceError("replacement='mean-pose' needs a reference set; give one, or take 'interpolation'")
         return np.where(masks[..., None], pose[None], people[None])
     T = people.shape[1]
-    frames = np.arange(T)[:, None]
-    left = ~masks
-    # Last kept frame at or before t, and first kept frame at or after it; -1 and T where there is none.
+    frames, found = np.arange(T)[:, None], found_joints(people, layout)
+    left = ~masks & found
+    # Last such frame at or before t, and first one at or after it; -1 and T where there is none.
     before = np.maximum.accumulate(np.where(left, frames, -1), axis=2)
     after = np.minimum.accumulate(np.where(left, frames, T)[:, :, ::-1], axis=2)[:, :, ::-1]
     lost = (before < 0) & (after >= T)
@@ -83,46 +98,90 @@ def removed(
     copies = np.broadcast_to(people, (len(masks), *people.shape))
     first = np.take_along_axis(copies, start[..., None], axis=2)
     second = np.take_along_axis(copies, stop[..., None], axis=2)
-    rest = people.mean(axis=1, keepdims=True)[None]
-    result: NDArray[np.float32] = np.where(lost[..., None], rest, first * (1 - share) + second * share)
-    return result.astype(np.float32)
+    count = np.maximum(found.sum(axis=1, keepdims=True), 1)[..., None]
+    rest = (people * found[..., None]).sum(axis=1, keepdims=True) / count
+    line = np.where(lost[..., None], rest[None], first * (1 - share) + second * share)
+    return np.where(masks[..., None], line, copies).astype(np.float32)
 
 
-def motion_energy(people: NDArray[np.float32], dimensions: int = 0) -> NDArray[np.float64]:
-    """(M, T, V) squared speed of each joint at each frame: a comparison map that uses no network.
+def motion_energy(people: NDArray[np.float32], layout: SkeletonLayout | None = None) -> NDArray[np.float64]:
+    """(M, T, V) float64 squared speed of each joint at each frame: a comparison map that uses no network.
 
-    Speed is the central difference between the frames before and after (one-sided at the ends), per frame. A recording
-    of one frame has zeros.
+    Speed is the central difference between the frames before and after, per frame; one-sided at the ends, and where the
+    joint was found in only one of these frames. It is 0 where the joint, or both neighbours, were not found. A
+    recording of one frame has zeros.
 
     Args:
-        people: (M, T, V, C).
-        dimensions: how many of the channels are positions, the first ones; 0: all channels count.
+        people: (M, T, V, C) float32.
+        layout: of the recording, which says how many channels are positions; of a layout that is no body, all are.
+            `None` counts as a body, of which all channels are positions.
     """
-    places = people[..., : dimensions or people.shape[-1]].astype(np.float64)
-    if places.shape[1] < 2:
-        return np.zeros(places.shape[:3])
-    energy: NDArray[np.float64] = (np.gradient(places, axis=1) ** 2).sum(axis=-1)
+    places = people[..., : (layout.dimensions if layout else 0) or people.shape[-1]].astype(np.float64)
+    found, nobody = found_joints(people, layout), np.zeros((len(people), 1, people.shape[2]), dtype=np.bool_)
+    sooner = np.concatenate([nobody, found[:, :-1]], axis=1)
+    later = np.concatenate([found[:, 1:], nobody], axis=1)
+    before = np.where(sooner[..., None], np.roll(places, 1, axis=1), places)
+    after = np.where(later[..., None], np.roll(places, -1, axis=1), places)
+    span = np.maximum(sooner.astype(np.int64) + later, 1)[..., None]
+    energy: NDArray[np.float64] = (((after - before) / span) ** 2).sum(axis=-1) * found
     return energy
 
 
-def moved(values: NDArray[np.float32], generator: np.random.Generator) -> NDArray[np.float32]:
-    """A random map (M, T, V) of the same mass and smoothness in time: joints change places, frames are rolled."""
-    rolled = np.roll(values, int(generator.integers(values.shape[1])), axis=1)
+def moved(
+    values: NDArray[np.floating], generator: np.random.Generator, there: NDArray[np.bool_] | None = None
+) -> NDArray[np.floating]:
+    """A random map of the same mass and smoothness in time: joints change places, frames are rolled.
+
+    Args:
+        values: (M, T, V).
+        generator: draws the frames and the joints.
+        there: (M, T) bool, who is in which frame; `None`: everybody in all. Joints change places among the people who
+            are in some frame, and frames in which nobody is are not counted. Relevance that would fall on a person
+            outside that person's own frames is lost.
+
+    Returns:
+        (M, T, V), of the dtype of `values`.
+    """
+    there = np.ones(values.shape[:2], dtype=np.bool_) if there is None else there
+    who, when = np.flatnonzero(there.any(axis=1)), np.flatnonzero(there.any(axis=0))
+    some = values[np.ix_(who, when)]
+    rolled = np.roll(some, int(generator.integers(max(len(when), 1))), axis=1)
     # Joints are shuffled across people, or the map would still show which of two people acts.
-    M, T, V = values.shape
+    M, T, V = some.shape
     joints = rolled.transpose(1, 0, 2).reshape(T, M * V)[:, generator.permutation(M * V)]
-    return joints.reshape(T, M, V).transpose(1, 0, 2)
-
-
-def _at_phases(person: NDArray[np.float32]) -> NDArray[np.float64]:
-    place = np.linspace(0, len(person) - 1, _PHASES)
-    before = place.astype(np.int64)
-    after = np.minimum(before + 1, len(person) - 1)
-    share = (place - before)[:, None, None]
-    result: NDArray[np.float64] = person[before] * (1 - share) + person[after] * share
+    result = np.zeros_like(values)
+    result[np.ix_(who, when)] = joints.reshape(T, M, V).transpose(1, 0, 2)
+    result[~there] = 0
     return result
 
 
-def _by_class(values: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
-    result: NDArray[np.float64] = np.mean([values[labels == c].mean(axis=0) for c in np.unique(labels)], axis=0)
+def _at_phases(
+    people: NDArray[np.float32], person: int, layout: SkeletonLayout
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(P, V) weight of what was found at each phase, at most 1, and (P, V, C) coordinates times their weight."""
+    body, found = people[person].astype(np.float64), found_joints(people, layout)[person]
+    place = np.linspace(0, len(body) - 1, _PHASES)
+    before = place.astype(np.int64)
+    after = np.minimum(before + 1, len(body) - 1)
+    share = (place - before)[:, None]
+    first, second = found[before] * (1 - share), found[after] * share
+    return first + second, body[before] * first[..., None] + body[after] * second[..., None]
+
+
+def _by_class(
+    phases: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]], labels: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """(P, V, C) mean over classes of each class's mean; phases at which a joint is not known are filled."""
+    weights, sums = (np.stack(each) for each in zip(*phases, strict=True))
+    means, known = [], []
+    for c in np.unique(labels):
+        weight = weights[labels == c].sum(axis=0)
+        known.append(weight > 0)
+        means.append(sums[labels == c].sum(axis=0) / np.where(known[-1], weight, 1.0)[..., None])
+    classes = np.sum(known, axis=0)
+    result: NDArray[np.float64] = np.sum(means, axis=0) / np.maximum(classes, 1)[..., None]
+    for joint in np.flatnonzero((classes == 0).any(axis=0) & (classes > 0).any(axis=0)):
+        there = np.flatnonzero(classes[:, joint])
+        nearest = there[np.abs(np.arange(_PHASES)[:, None] - there).argmin(axis=1)]
+        result[:, joint] = result[nearest, joint]
     return result

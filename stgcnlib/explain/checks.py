@@ -14,12 +14,15 @@ from torch import nn
 
 from stgcnlib.activations import observing
 from stgcnlib.activations.axes import Axes
-from stgcnlib.explain.gradcam import Maps, RelevanceMap, grad_cam
+from stgcnlib.explain.gradcam import grad_cam
 from stgcnlib.explain.intervals import over_recordings
 from stgcnlib.explain.likeness import rank_correlation
+from stgcnlib.explain.presence import people_there
 from stgcnlib.explain.randomisation import is_signed
+from stgcnlib.explain.relevance import Maps, RelevanceMap
+from stgcnlib.explain.targets import check_classes
 from stgcnlib.groups import SUBJECT, resampled_groups
-from stgcnlib.networks.batches import check_fit, equal_batches, network_batch
+from stgcnlib.networks.batches import check_fit, check_scores, equal_batches, network_batch
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.transforms import jitter as add_noise
 
@@ -47,16 +50,21 @@ def contrastivity(
     classes, so that it says nothing about either.
 
     Source: our choice (docs/method.md, "L-STG-GradCAM").
+
+    Raises:
+        SequenceError: the recordings have no classes, or the network has only one output.
+        StudyError: the network's scores or maps are NaN or infinite.
     """
     check_fit(network, data)
     first, second = _best_two(network, data, device)
     pairs = []
     for i in range(len(data)):
+        there = people_there(data.people(i), data.layout)
         both = [
             grad_cam(network, data.coords[i], layers=layers, axes=axes, target=int(c[i]), signed=True, device=device)
             for c in (first, second)
         ]
-        pairs.append({name: rank_correlation(both[0][name].values, both[1][name].values) for name in both[0]})
+        pairs.append({n: rank_correlation(each.values, both[1][n].values, there=there) for n, each in both[0].items()})
         about = both[0]
     return _by_layer(pairs, about, resample, data, confidence, seed)
 
@@ -96,6 +104,7 @@ def stability(
     rows = []
     for i in range(len(data)):
         target = next(iter(maps[i].values())).explained
+        there = people_there(data.people(i), data.layout)
         found: list[dict[str, float]] = []
         for _ in range(repeats):
             drawn = add_noise(data.select([i]), snr_db=level, seed=int(generator.integers(2**32)))
@@ -109,21 +118,26 @@ def stability(
                 signed=is_signed([maps[i]]),
                 device=device,
             )
-            found.append({n: _kept(m.values, again[n].values) for n, m in maps[i].items()})
+            found.append({n: _kept(m.values, again[n].values, there) for n, m in maps[i].items()})
         rows.append({name: float(np.mean([each[name] for each in found])) for name in found[0]})
     return _by_layer(rows, maps[0], resample, data, confidence, seed)
 
 
-def _kept(before: NDArray[np.float32], after: NDArray[np.float32]) -> float:
+def _kept(before: NDArray[np.float32], after: NDArray[np.float32], there: NDArray[np.bool_]) -> float:
     """Rank correlation; 0 where only the second map is without relevance."""
-    return 0.0 if np.ptp(before) > 0 and np.ptp(after) == 0 else rank_correlation(before, after)
+    lost = there.any() and np.ptp(before[there]) > 0 and np.ptp(after[there]) == 0
+    return 0.0 if lost else rank_correlation(before, after, there=there)
 
 
 def _best_two(network: nn.Module, data: SequenceSet, device: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    what = "contrastivity compares the two classes with the highest scores"
+    check_classes(what, data)
     order = np.empty((len(data), 2), dtype=np.int64)
     with observing(network, [], device=device) as forward:
         for batch in equal_batches(data, 4096):
-            logits, _ = forward(network_batch([data.people(i) for i in batch]))
+            x = network_batch([data.people(i) for i in batch])
+            logits = check_scores(forward(x)[0], x)
+            check_classes(what, data, logits)
             order[batch] = logits.topk(2, dim=1).indices.cpu().numpy()
     return order[:, 0], order[:, 1]
 

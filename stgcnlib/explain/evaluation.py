@@ -22,9 +22,9 @@ from stgcnlib.errors import SkeletonFormatError
 from stgcnlib.explain.baseline import Replacement
 from stgcnlib.explain.checks import contrastivity, stability
 from stgcnlib.explain.faithfulness import UNITS, Faithfulness, Unit, faithfulness
-from stgcnlib.explain.gradcam import Maps
 from stgcnlib.explain.limbs import limb_shares, one_armed
 from stgcnlib.explain.randomisation import randomisation
+from stgcnlib.explain.relevance import Maps
 from stgcnlib.explain.smoothness import MapForm, map_smoothness
 from stgcnlib.files import atomic_folder
 from stgcnlib.groups import of_nodes

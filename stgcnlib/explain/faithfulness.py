@@ -21,10 +21,12 @@ from stgcnlib.activations import observing
 from stgcnlib.activations.observe import Pass
 from stgcnlib.errors import SequenceError
 from stgcnlib.explain.baseline import Replacement, mean_pose, motion_energy, moved, removed
-from stgcnlib.explain.gradcam import Maps, RelevanceMap
 from stgcnlib.explain.intervals import over_recordings
+from stgcnlib.explain.presence import people_there
+from stgcnlib.explain.relevance import Maps, RelevanceMap
+from stgcnlib.explain.targets import check_classes
 from stgcnlib.groups import SUBJECT, resampled_groups
-from stgcnlib.networks.batches import check_fit, check_scores, network_batch
+from stgcnlib.networks.batches import check_fit, check_numbers, check_scores, network_batch
 from stgcnlib.networks.copies import on_copies, one_at_a_time
 from stgcnlib.progress import track
 from stgcnlib.sequences import SequenceSet
@@ -37,6 +39,8 @@ UNITS: tuple[Unit, ...] = ("joints", "frames", "joint-frames")
 
 COMPARISONS = ("random", "motion")
 """What maps are compared with: random maps, and the motion energy of the joints."""
+
+_MEASURE = "deletion and insertion measure the probability of a class among others"
 
 _BATCH_FRAMES = 1024  # frames of all people in one forward pass, of which there is one on each thread
 
@@ -109,7 +113,8 @@ def faithfulness(
     with its joints shuffled and its frames rolled. So it has the same mass and the same smoothness in time, on which
     the effect of a removal depends, but at other places. The motion energy (`baseline.motion_energy`) is a comparison
     map that does not use the network. All layers are compared with the same random maps and motion energy. Cost:
-    (layers + draws + 1) * 2 * (steps - 1) forward passes per recording and unit.
+    (layers + draws + 1) * 2 * (steps - 1) forward passes per recording and unit. People and frames that are not there
+    are no units, and stay absent.
 
     Args:
         data: the N explained recordings.
@@ -123,9 +128,12 @@ def faithfulness(
         resample: (N,) groups that intervals leave out as a whole; "recordings": every one by itself; `None`: `groups`.
 
     Raises:
-        SequenceError: maps and recordings do not belong together, or steps or draws are below 1.
+        SequenceError: maps and recordings do not belong together, steps or draws are below 1, the recordings have no
+            classes, or the network has only one output.
+        StudyError: the network's scores are NaN or infinite.
     """
     check_fit(network, data)
+    check_classes(_MEASURE, data)
     if len(maps) != len(data):
         raise SequenceError(f"there are {len(maps)} maps for {len(data)} recordings; give one dictionary each")
     if steps < 1 or draws < 1:
@@ -142,16 +150,18 @@ def faithfulness(
         _check_maps(layers, people, data.names[i])
         pose = mean_pose(source, *people.shape[:2]) if replacement == "mean-pose" else None
         target, names = next(iter(layers.values())).target, list(layers)
-        energy = motion_energy(people, data.layout.dimensions)
+        energy, there = motion_energy(people, data.layout), people_there(people, data.layout)
         for unit in units:
-            ranked = [_order(each.values, unit) for each in layers.values()]
-            random = [moved(layers[names[generator.integers(len(names))]].values, generator) for _ in range(draws)]
-            orders = np.stack([*ranked, *(_order(each, unit) for each in random), _order(energy, unit)])
+            random = [
+                moved(layers[names[generator.integers(len(names))]].values, generator, there) for _ in range(draws)
+            ]
+            ranked = [*(each.values for each in layers.values()), *random, energy]
+            orders = np.stack([_order(each, unit, there) for each in ranked])
             jobs.append(_Job(i, unit, orders, target, pose))
 
     def tested(own: nn.Module, job: _Job) -> NDArray[np.float64]:
         with observing(own, [], device=device) as forward:
-            return _curves(forward, data.people(job.recording), job, steps, replacement)
+            return _curves(forward, data, job, steps, replacement)
 
     alone = one_at_a_time(data, _BATCH_FRAMES, device)
     with observing(network, [], device=device):  # it goes to its device once, and not for each job
@@ -192,8 +202,8 @@ def faithfulness(
 
 @dataclass(frozen=True, eq=False)
 class _Job:
-    """One recording and unit: the orders (orders, units) in which units are removed, the explained class, and the mean
-    pose."""
+    """One recording and unit: the orders (orders, units) in which the units that are there are removed, the explained
+    class, and the mean pose."""
 
     recording: int
     unit: Unit
@@ -202,14 +212,13 @@ class _Job:
     pose: NDArray[np.float32] | None
 
 
-def _curves(
-    forward: Pass, people: NDArray[np.float32], job: _Job, steps: int, replacement: Replacement
-) -> NDArray[np.float64]:
+def _curves(forward: Pass, data: SequenceSet, job: _Job, steps: int, replacement: Replacement) -> NDArray[np.float64]:
     """(orders, 2, steps + 1) probability while units are removed (0) or put back (1), most relevant first."""
-    orders, unit = job.orders, job.unit
+    orders, unit, people = job.orders, job.unit, data.people(job.recording)
     M, T, V = people.shape[:3]
     total = orders.shape[1]
-    rank = np.argsort(orders, axis=1)
+    rank = np.full((len(orders), {"joints": M * V, "frames": T}.get(unit, M * T * V)), total)
+    np.put_along_axis(rank, orders, np.arange(total)[None], axis=1)
     counts = np.round(np.linspace(0, total, steps + 1)).astype(np.int64)
     inner = counts[1:-1]
     # With no unit or with all units replaced, the recording is the same for every order.
@@ -220,9 +229,11 @@ def _curves(
     size = max(1, _BATCH_FRAMES // (M * T))
     parts = []
     for k in range(0, len(flat), size):
-        copies = removed(people, flat[k : k + size], replacement=replacement, pose=job.pose)
+        copies = removed(people, flat[k : k + size], replacement=replacement, pose=job.pose, layout=data.layout)
         batch = network_batch(list(copies))
         logits = check_scores(forward(batch)[0], batch)
+        check_classes(_MEASURE, data, logits)
+        check_numbers(logits.cpu().numpy(), "the network's outputs", data.names[job.recording])
         parts.append(torch.softmax(logits.double(), dim=1)[:, job.target].cpu().numpy())
     probabilities = np.concatenate(parts)
     whole, empty = probabilities[:2]
@@ -234,18 +245,22 @@ def _curves(
     return result
 
 
-def _order(values: NDArray[np.floating], unit: Unit) -> NDArray[np.int64]:
-    """Units of a map (M, T, V), the most relevant first."""
+def _order(values: NDArray[np.floating], unit: Unit, there: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Units of a map (M, T, V), the most relevant first; those of which nothing is there (M, T) are left out."""
+    axes: tuple[int, ...]
     match unit:
         case "joints":
-            score = values.sum(axis=1, dtype=np.float64).ravel()
+            axes = (1,)
         case "frames":
-            score = values.sum(axis=(0, 2), dtype=np.float64)
+            axes = (0, 2)
         case "joint-frames":
-            score = values.ravel().astype(np.float64)
+            axes = ()
         case _:
             raise SequenceError(f"unit={unit!r} is unknown; give {', '.join(UNITS)}")
-    return np.argsort(-score, kind="stable")
+    score = values.sum(axis=axes, dtype=np.float64).ravel()
+    known = np.asarray(np.broadcast_to(there[..., None], values.shape).any(axis=axes)).ravel()
+    order = np.argsort(-score, kind="stable")
+    return order[known[order]]
 
 
 def _cells(chosen: NDArray[np.bool_], unit: Unit, shape: tuple[int, int, int]) -> NDArray[np.bool_]:

@@ -18,6 +18,7 @@ from stgcnlib.activations import Layer, find_layers, observing, temporal_stride
 from stgcnlib.activations.axes import Axes
 from stgcnlib.activations.observe import INPUT, Pass, people_first
 from stgcnlib.errors import SequenceError
+from stgcnlib.explain.relevance import check_gradient
 from stgcnlib.networks.batches import check_fit, network_batch
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.transforms import main_person
@@ -108,6 +109,7 @@ def receptive_fields(
 
     Raises:
         LayerNotFoundError, AxesError, LayoutError, SequenceError: as `record`; if `share` or a length is out of range.
+        StudyError: a derivative is NaN or infinite.
     """
     if not 0 < share < 1:
         raise SequenceError(f"receptive_fields: share is {share}; give a number between 0 and 1, such as 0.9")
@@ -175,6 +177,7 @@ def _profiles(
             places[layer.name] = (middle * stride, stride)
             mixed = (features[0, :, middle] * _signs(signs, features[0, :, middle])).sum()
             totals[layer.name] += _absolute(mixed, outputs[INPUT]).sum(dim=(0, 1, 3, 4)).cpu().double().numpy()
+            check_gradient(totals[layer.name], f"influence on layer {layer.name!r}")
     return {name: (total, *places[name], tried) for name, total in totals.items()}
 
 
@@ -201,6 +204,7 @@ def _joint_shares(
                 mixed = (own * _signs(signs, own[0])).sum()
                 influence = _absolute(mixed, outputs[INPUT]).sum(dim=(1, 2, 4)).cpu().double().numpy()
                 rows[copies[:used] if known == V else [0]] += influence[:used]
+                check_gradient(rows, f"influence on layer {layer.name!r}")
     return totals
 
 

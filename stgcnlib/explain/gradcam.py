@@ -6,68 +6,30 @@ that is part of drawing. How far to trust a map is measured by other modules of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from collections.abc import Sequence
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from stgcnlib.activations import Layer, find_layers, observing, temporal_stride
+from stgcnlib.activations import Layer, find_layers, observing
 from stgcnlib.activations.axes import Axes
 from stgcnlib.activations.observe import people_first
-from stgcnlib.errors import SequenceError
-from stgcnlib.networks.batches import check_fit, check_scores, equal_batches, network_batch
+from stgcnlib.errors import SequenceError, suggest
+from stgcnlib.explain.relevance import RelevanceMap, layer_maps
+from stgcnlib.explain.targets import Target, resolve_targets, target_classes, target_of_set, target_scores
+from stgcnlib.networks.batches import check_fit, check_numbers, check_scores, equal_batches, network_batch
 from stgcnlib.progress import track
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.skeleton import SkeletonLayout
 
-__all__ = [
-    "Maps", "PeoplePool", "RelevanceMap", "Target", "at_input_frames", "grad_cam", "grad_cam_set", "resolve_targets",
-    "target_classes", "target_scores",
-]  # fmt: skip
+__all__ = ["PeoplePool", "grad_cam", "grad_cam_set"]
 
-Target: TypeAlias = Literal["predicted", "true"] | int | tuple[int, int] | None
-"""What is explained: the logit of the predicted class (also `None`), of the true class, or of any class by its index;
-for a pair of classes, the first logit minus the second. In a network of real targets it is an output by its number:
-relevance is what makes its value larger."""
 PeoplePool: TypeAlias = Literal["each", "mean"]
 
 BATCH_FRAMES = 1024  # frames of all people in one pass; the autograd graph of a batch is held in memory
-
-
-@dataclass(frozen=True, eq=False)
-class RelevanceMap:
-    """Relevance of each joint at each time for one class, as one layer sees it.
-
-    Attributes:
-        values: (M, T, V) float32 at the input's frames; in units of logit change, at least 0 unless signed.
-        raw: (M, T_l, V) float32 at the layer's own frames; V is 1 where the layer does not tell joints apart.
-        layer: module name, or "input".
-        index: 0 for the input, then the number of the block.
-        title: "input", "layer 1", …
-        target: class whose logit was explained, or number of the output.
-        versus: class whose logit was subtracted, or `None`.
-    """
-
-    values: NDArray[np.float32]
-    raw: NDArray[np.float32]
-    layer: str
-    index: int
-    title: str
-    target: int
-    versus: int | None = None
-
-    @property
-    def explained(self) -> int | tuple[int, int]:
-        """The class, or the pair of them, as `target` of `grad_cam` takes it."""
-        return self.target if self.versus is None else (self.target, self.versus)
-
-
-Maps: TypeAlias = Sequence[Mapping[str, RelevanceMap]]
-"""Maps of several recordings: layer -> map of each."""
 
 
 def grad_cam(
@@ -89,7 +51,8 @@ def grad_cam(
     temporal stride r lies at input frame j*r, and constant after the last.
 
     Args:
-        sequence: (T, V, C), or (M, T, V, C) for several people; never padded.
+        sequence: (T, V, C), or (M, T, V, C) for several people. Frames and people of zeros are padding and have no
+            relevance, except on a layout that is no body.
         layers: as in `record`; "input" is there only if asked for.
         axes: as in `record`. A layer that no longer tells joints or people apart gives all of them the same map.
         target: class index, a pair of them for a contrast; `None` or "predicted" means the class with the highest
@@ -101,8 +64,8 @@ def grad_cam(
         device: where the network runs.
 
     Maps are the same under ``torch.no_grad``, ``inference_mode`` and ``autocast``; weights in half precision are
-    converted to float32 for this. A layer whose output does not depend on the recording, such as a branch of velocities
-    in a recording of one frame, has a map of zeros.
+    converted to float32 for this, and a network in float64 gets the recording in float64. A layer whose output does not
+    depend on the recording, such as a branch of velocities in a recording of one frame, has a map of zeros.
 
     Returns:
         Layer name -> `RelevanceMap`, in the network's order.
@@ -110,8 +73,9 @@ def grad_cam(
     Raises:
         LayerNotFoundError: if a layer does not exist.
         AxesError: if an axis string is invalid, or a layer's output has another shape than its axes say.
-        LayoutError, SequenceError: if the recording does not fit the network, there is no such class, or the
-            network's forward pass blocks gradients.
+        LayoutError, SequenceError: if the recording does not fit the network or has no frame, there is no such class or
+            `pool_people`, or the network's forward pass blocks gradients.
+        StudyError: if the network's scores or the maps are NaN or infinite.
     """
     if target == "true":
         raise SequenceError('target="true" needs labels; give the class index, or use grad_cam_set')
@@ -121,12 +85,17 @@ def grad_cam(
         data = SequenceSet([array], layout=layout, names=["sequence"])
         check_fit(network, data)
         array = data.people(0)
-    elif array.ndim not in (3, 4) or not np.isfinite(array).all():
-        raise SequenceError(f"sequence has shape {array.shape}; expected finite (T, V, C) or (M, T, V, C)")
+    elif array.ndim not in (3, 4) or not array.size or not np.isfinite(array).all():
+        raise SequenceError(
+            f"sequence has shape {array.shape}; expected finite (T, V, C) or (M, T, V, C) with at least one frame"
+        )
     people = array if array.ndim == 4 else array[None]
     chosen = find_layers(network, layers, axes=axes)
     classes = target_classes(target, np.zeros(1, dtype=np.int64))
-    return _maps(network, [people], chosen, classes, signed=signed, pool_people=pool_people, device=device)[0]
+    return _maps(
+        network, [people], ["sequence"], layout if isinstance(layout, SkeletonLayout) else None, chosen, classes,
+        signed=signed, pool_people=pool_people, device=device,
+    )[0]  # fmt: skip
 
 
 def grad_cam_set(
@@ -154,21 +123,19 @@ def grad_cam_set(
         One dictionary (layer name -> `RelevanceMap`) per recording, in order.
 
     Raises:
-        LayerNotFoundError, LayoutError, SequenceError: as `grad_cam`.
+        LayerNotFoundError, LayoutError, SequenceError, StudyError: as `grad_cam`.
     """
     check_fit(network, data)
     chosen = find_layers(network, layers, axes=axes)
-    wanted = target
-    if not data.class_names and target in (None, "predicted", "true"):
-        if getattr(network, "classes", 1) > 1:
-            raise SequenceError("target: the recordings have no classes; give the number of the network's output")
-        wanted = 0
+    wanted = target_of_set(target, network, data)
     batches = equal_batches(data, BATCH_FRAMES)
     results: dict[int, dict[str, RelevanceMap]] = {}
     for batch in track(batches, "Explaining", total=len(batches), show=progress):
         classes = target_classes(wanted, data.labels[batch])
-        members_ = [data.people(i) for i in batch]
-        maps = _maps(network, members_, chosen, classes, signed=signed, pool_people=pool_people, device=device)
+        maps = _maps(
+            network, [data.people(i) for i in batch], [data.names[i] for i in batch], data.layout, chosen, classes,
+            signed=signed, pool_people=pool_people, device=device,
+        )  # fmt: skip
         results.update(zip(batch.tolist(), maps, strict=True))
     return [results[i] for i in range(len(data))]
 
@@ -176,6 +143,8 @@ def grad_cam_set(
 def _maps(
     network: nn.Module,
     people: Sequence[NDArray[np.float32]],
+    recordings: Sequence[str],
+    layout: SkeletonLayout | None,
     layers: Sequence[Layer],
     classes: Sequence[tuple[int, int | None]] | None,
     *,
@@ -184,11 +153,16 @@ def _maps(
     device: str,
 ) -> list[dict[str, RelevanceMap]]:
     """Maps of recordings (M, T, V, C) of equal shape, by one forward and one backward pass."""
-    (M, T, V, _), x = people[0].shape, network_batch(people)
+    if pool_people not in get_args(PeoplePool):
+        raise SequenceError(
+            f"pool_people={pool_people!r} is unknown; {suggest(str(pool_people), get_args(PeoplePool))}"
+        )
+    x = network_batch(people)
     names = [layer.name for layer in layers]
     with observing(network, layers, device=device, gradients=True) as forward:
         logits, outputs = forward(x)
-        check_scores(logits, x)
+        for scores, recording in zip(check_scores(logits, x).detach().cpu().numpy(), recordings, strict=True):
+            check_numbers(scores, "the network's outputs", recording)
         found = resolve_targets(classes, logits)
         # Recordings don't mix in eval mode, so the sum of logits has each one's own gradient.
         score = target_scores(logits, found).sum()
@@ -200,15 +174,10 @@ def _maps(
         if pool_people == "mean":
             alpha = alpha.mean(dim=1, keepdim=True)
         relevance = (alpha * A).sum(dim=2)
-        if not signed:
-            relevance = relevance.clamp(min=0)
-        raw: NDArray[np.float32] = relevance.expand(-1, M, -1, -1).cpu().numpy()
-        stride = temporal_stride(np.array([T]), np.array([raw.shape[2]]))
-        values = np.broadcast_to(at_input_frames(raw, T, stride), (len(people), M, T, V))
-        for n, (target, versus) in enumerate(found):
-            results[n][layer.name] = RelevanceMap(
-                np.ascontiguousarray(values[n]), raw[n], layer.name, layer.index, layer.title, target, versus
-            )
+        for result, each in zip(
+            results, layer_maps(relevance, layer, people, recordings, layout, found, signed=signed), strict=True
+        ):
+            result[layer.name] = each
     return results
 
 
@@ -226,51 +195,3 @@ def _gradients(score: Tensor, outputs: Sequence[Tensor]) -> list[Tensor]:
     reached = [output for output in outputs if output.requires_grad]
     found = iter(torch.autograd.grad(score, reached, materialize_grads=True) if reached else ())
     return [next(found) if output.requires_grad else torch.zeros_like(output) for output in outputs]
-
-
-def at_input_frames(raw: NDArray[np.float32], frames: int, stride: int) -> NDArray[np.float32]:
-    """(…, T_l, V) -> (…, T, V), linear in time; layer frame j lies at input frame j * stride."""
-    last = raw.shape[-2] - 1
-    place = np.minimum(np.arange(frames) / stride, last)
-    before = place.astype(np.int64)
-    share = (place - before).astype(np.float32)[:, None]
-    after = np.minimum(before + 1, last)
-    result: NDArray[np.float32] = raw[..., before, :] * (1 - share) + raw[..., after, :] * share
-    return result
-
-
-def target_classes(target: Target, labels: NDArray[np.int64]) -> list[tuple[int, int | None]] | None:
-    """(class, class to subtract or `None`) per recording; `None` for the predicted classes."""
-    match target:
-        case None | "predicted":
-            return None
-        case "true":
-            return [(int(label), None) for label in labels]
-        case (first, second):
-            return [(int(first), int(second))] * len(labels)
-        case int() | np.integer():
-            return [(int(target), None)] * len(labels)
-    raise SequenceError(f"target={target!r} is unknown; give 'predicted', 'true', a class index, or two for a contrast")
-
-
-def resolve_targets(
-    classes: Sequence[tuple[int, int | None]] | None, logits: Tensor
-) -> Sequence[tuple[int, int | None]]:
-    """The classes to explain, the predicted ones where none are given. SequenceError for one that the network lacks."""
-    if classes is None:
-        return [(int(c), None) for c in logits.argmax(dim=1)]
-    known = logits.shape[1]
-    for c in (c for pair in classes for c in pair if c is not None):
-        if not 0 <= c < known:
-            raise SequenceError(f"target: there is no class {c}; the network has {known} classes (0 to {known - 1})")
-    return classes
-
-
-def target_scores(logits: Tensor, classes: Sequence[tuple[int, int | None]]) -> Tensor:
-    """(N,) logit of each recording's class, minus that of the class to subtract, if there is one."""
-    rows = torch.arange(len(classes), device=logits.device)
-    score = logits[rows, torch.tensor([first for first, _ in classes], device=logits.device)]
-    for n, (_, second) in enumerate(classes):
-        if second is not None:
-            score = score - logits[n, second] * (rows == n)
-    return score

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from stgcnlib.artefacts import check_arrays, plain_text, read_arrays
 from stgcnlib.errors import SequenceError, SkeletonFormatError, check_version
-from stgcnlib.explain.gradcam import RelevanceMap
+from stgcnlib.explain.relevance import RelevanceMap
 from stgcnlib.files import atomic_path
 from stgcnlib.json_text import parse_json
 

@@ -10,8 +10,9 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.errors import LayoutError, suggest
-from stgcnlib.explain.gradcam import Maps
-from stgcnlib.explain.intervals import over_recordings
+from stgcnlib.explain.intervals import known_mean, over_recordings
+from stgcnlib.explain.presence import found_joints
+from stgcnlib.explain.relevance import Maps
 from stgcnlib.groups import SUBJECT, resampled_groups
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.skeleton import SkeletonLayout
@@ -55,21 +56,43 @@ def acting_limbs(data: SequenceSet) -> pd.DataFrame:
 
     A joint's swing is the root mean square distance from its own mean place, seen from the body's centre joint (or the
     mean of all joints), in the data's units. Unlike the length of its path it does not grow with the sensor's noise.
+    Only positions count, in frames in which the joint was found, and people who are there; the swing of a limb that
+    was never found is NaN.
     """
     if not data.layout.limbs:
         return pd.DataFrame(columns=["label", "class", "limb", "swing"])
     rows = []
     for i in range(len(data)):
-        people = data.people(i).astype(np.float64)
-        centre = data.layout.centre
-        origin = people.mean(axis=2, keepdims=True) if centre is None else people[:, :, centre : centre + 1]
-        seen = people - origin
-        swing = np.sqrt(((seen - seen.mean(axis=1, keepdims=True)) ** 2).sum(axis=-1).mean(axis=1)).mean(axis=0)
+        swing = _swing(data.people(i), data.layout)
         for limb, joints in data.layout.limbs.items():
-            rows.append({"label": int(data.labels[i]), "limb": limb, "swing": swing[list(joints)].mean()})
+            rows.append({"label": int(data.labels[i]), "limb": limb, "swing": known_mean(swing[:, list(joints)])})
     table = pd.DataFrame(rows).groupby(["label", "limb"], sort=False)["swing"].mean().reset_index()
     table.insert(1, "class", [data.class_names[c] for c in table["label"]])
     return table
+
+
+def _swing(people: NDArray[np.float32], layout: SkeletonLayout) -> NDArray[np.float64]:
+    """(M, V) root mean square distance of each joint from its mean place, seen from the body; NaN if never found."""
+    places, found = (
+        people[..., : layout.dimensions or people.shape[-1]].astype(np.float64),
+        found_joints(people, layout),
+    )
+
+    def mean(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+        """Over an axis of (M, T, V, D), of what was found; 0 where nothing was."""
+        count = np.maximum(found.sum(axis=axis, keepdims=True), 1)[..., None]
+        result: NDArray[np.float64] = (values * found[..., None]).sum(axis=axis, keepdims=True) / count
+        return result
+
+    # From each joint's mean place, so that the body does not leap where another set of joints is found.
+    away = places - mean(places, axis=1)
+    shift = mean(away, axis=2)
+    if (centre := layout.centre) is not None:
+        seen = found[:, :, centre, None, None]
+        shift = np.where(seen, away[:, :, centre : centre + 1], shift)
+    away = away - shift
+    square = ((away - mean(away, axis=1)) ** 2).sum(axis=-1, keepdims=True)
+    return np.where(found.any(axis=1), np.sqrt(mean(square, axis=1)[:, 0, :, 0]), np.nan)
 
 
 def one_armed(data: SequenceSet, *, ratio: float = ONE_ARMED) -> dict[int, str]:
@@ -78,7 +101,7 @@ def one_armed(data: SequenceSet, *, ratio: float = ONE_ARMED) -> dict[int, str]:
     Source: our choice.
     """
     found = {}
-    table = acting_limbs(data)
+    table = acting_limbs(data).dropna(subset=["swing"])
     for label in table["label"].unique():
         ranked = table[table["label"] == label].sort_values("swing", ascending=False)
         if len(ranked) < 2:

@@ -5,7 +5,6 @@ Maps that stay the same show the input or the network's architecture, not what w
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -18,12 +17,14 @@ from stgcnlib.activations.axes import Axes
 from stgcnlib.activations.observe import INPUT
 from stgcnlib.errors import SequenceError
 from stgcnlib.explain.baseline import moved
-from stgcnlib.explain.gradcam import BATCH_FRAMES, Maps, RelevanceMap, grad_cam_set
+from stgcnlib.explain.gradcam import BATCH_FRAMES, grad_cam_set
 from stgcnlib.explain.intervals import known_mean, over_recordings
 from stgcnlib.explain.likeness import rank_correlation, similarity
+from stgcnlib.explain.presence import people_there
+from stgcnlib.explain.relevance import Maps, RelevanceMap
 from stgcnlib.groups import SUBJECT, resampled_groups
 from stgcnlib.networks.batches import check_fit
-from stgcnlib.networks.copies import on_copies, one_at_a_time
+from stgcnlib.networks.copies import copied, on_copies, one_at_a_time
 from stgcnlib.sequences import SequenceSet
 
 __all__ = ["is_signed", "randomisation"]
@@ -46,8 +47,9 @@ def randomisation(
     and one block at a time.
 
     A layer's map that stays similar although the network above it, or all of it, is random, does not show what the
-    network learned. Modules are initialised again by their own ``reset_parameters``; parameters of modules without it
-    are shuffled. The given network is not changed.
+    network learned. Modules are initialised again by their own ``reset_parameters``; parameters that it does not write,
+    as under ``torch.nn.utils.weight_norm``, and parameters of modules without it are shuffled. The given network is not
+    changed.
 
     A random head often turns a map's sign. A map and its negative show the same places, but over recordings signed
     correlations of both kinds cancel to 0. So likeness is the absolute rank correlation; the signed mean is given too.
@@ -72,6 +74,7 @@ def randomisation(
 
     Raises:
         SequenceError: repeats is below 1.
+        StudyError: a map of a randomised network is NaN or infinite.
     """
     if repeats < 1:
         raise SequenceError(f"repeats={repeats}; the weights must be drawn anew at least once")
@@ -79,11 +82,12 @@ def randomisation(
     titles = {name: each.title for name, each in maps[0].items() if name != INPUT}
     classes = [next(iter(each.values())).explained for each in maps]
     groups = resampled_groups(resample, data.groups.get(SUBJECT))
-    chance = _chance(maps, np.random.default_rng(seed), repeats)
+    there = [people_there(data.people(i), data.layout) for i in range(len(data))]
+    chance = _chance(maps, there, np.random.default_rng(seed), repeats)
     found: dict[tuple[int, str], list[Floats]] = {}  # (step, layer) -> (2, N) rank correlation and SSIM of each draw
     steps: list[tuple[str, list[str]]] = []
     for draw in range(repeats):
-        lost = copy.deepcopy(network)
+        lost = copied(network)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed + draw)
             steps = [("nothing", []), *_cascade(lost, titles)]
@@ -97,7 +101,7 @@ def randomisation(
                     lost, data, classes, layers=list(maps[0]), axes=axes, signed=is_signed(maps), device=device
                 )
                 for name in maps[0]:
-                    found.setdefault((step, name), []).append(_likeness(maps, again, name))
+                    found.setdefault((step, name), []).append(_likeness(maps, again, there, name))
     rows = []
     for (step, name), draws in found.items():
         ranks, alike = np.stack(draws, axis=1)  # (draws, N) each
@@ -122,21 +126,24 @@ def is_signed(maps: Maps) -> bool:
     return any(float(each.values.min()) < 0 for layers in maps for each in layers.values())
 
 
-def _likeness(maps: Maps, again: Maps, name: str) -> Floats:
-    """(2, N) rank correlation and SSIM of each recording's two maps; NaN where one has no relevance."""
+def _likeness(maps: Maps, again: Maps, there: Sequence[NDArray[np.bool_]], name: str) -> Floats:
+    """(2, N) rank correlation and SSIM of each recording's two maps, where people are; NaN where one has no
+    relevance."""
     pairs = [(old[name].values, new[name].values) for old, new in zip(maps, again, strict=True)]
-    ranks = np.array([rank_correlation(*pair) for pair in pairs])
-    alike = np.array([similarity(*pair) for pair in pairs])
+    ranks = np.array([rank_correlation(*pair, there=each) for pair, each in zip(pairs, there, strict=True)])
+    alike = np.array([similarity(*pair, there=each) for pair, each in zip(pairs, there, strict=True)])
     return np.stack([ranks, np.where(np.isfinite(ranks), alike, np.nan)])
 
 
-def _chance(maps: Maps, generator: np.random.Generator, draws: int) -> dict[str, float]:
+def _chance(
+    maps: Maps, there: Sequence[NDArray[np.bool_]], generator: np.random.Generator, draws: int
+) -> dict[str, float]:
     """Layer -> mean absolute rank correlation of maps with themselves at other joints and moments."""
     return {
         name: known_mean(
             [
-                abs(rank_correlation(m[name].values, moved(m[name].values, generator)))
-                for m in maps
+                abs(rank_correlation(m[name].values, moved(m[name].values, generator, each), there=each))
+                for m, each in zip(maps, there, strict=True)
                 for _ in range(draws)
             ]
         )
@@ -163,14 +170,21 @@ def _lose(network: nn.Module, parameters: Sequence[str]) -> None:
         owners.setdefault(owner, []).append(own)
     for owner, members in owners.items():
         module = network.get_submodule(owner)
+        values = [getattr(module, own) if not own.isdigit() else module[int(own)] for own in members]  # type: ignore[index]
+        before = [(_writes(value), value.clone()) for value in values]
         reset = getattr(module, "reset_parameters", None)
         if callable(reset):
             reset()
-            continue
-        for own in members:
-            value = getattr(module, own) if not own.isdigit() else module[int(own)]  # type: ignore[index]
-            with torch.no_grad():
-                value.copy_(value.flatten()[torch.randperm(value.numel())].view_as(value))
+        for own, value, (writes, old) in zip(members, values, before, strict=True):
+            replaced = not own.isdigit() and getattr(module, own) is not value
+            if not replaced and _writes(value) == writes and torch.equal(value, old):
+                with torch.no_grad():
+                    value.copy_(value.flatten()[torch.randperm(value.numel())].view_as(value))
+
+
+def _writes(value: torch.Tensor) -> int:
+    """How often a tensor was written in place; a number drawn anew may equal the old one, as a bias of 0 does."""
+    return 0 if value.is_inference() else value._version
 
 
 def _explain(

@@ -11,14 +11,14 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.dsgraph import DSGraph, knn_graph, nnk_graph
-from stgcnlib.dtw import DTWLike, LayerDistances, dtw_distances, dtw_options
+from stgcnlib.dtw import DTWLike, LayerDistances, as_layer_distances, dtw_distances, dtw_options
 from stgcnlib.errors import SequenceError, suggest
-from stgcnlib.explain.gradcam import Maps
+from stgcnlib.explain.relevance import Maps
 from stgcnlib.geometry.floor import same_class_candidates
 from stgcnlib.geometry.measure import values_without
 from stgcnlib.geometry.smoothness import label_smoothness
-from stgcnlib.geometry.uncertainty import Jackknife, deletion_groups
-from stgcnlib.groups import at_least_two, largest_k, resampled_groups
+from stgcnlib.geometry.uncertainty import Estimate, Jackknife, deletion_groups
+from stgcnlib.groups import at_least_two, fewest_candidates, largest_k, resampled_groups
 
 __all__ = ["AUTHOR_K", "MapForm", "map_smoothness"]
 
@@ -66,7 +66,9 @@ def map_smoothness(
         maps: of N recordings, as `grad_cam_set` gives them.
 
     Columns layer, title, index, k, maps, maps_low, maps_high, and features, features_low, features_high; fall,
-    fall_low, fall_high: of the maps from the first layer to this one. With one recording alone, all are NaN.
+    fall_low, fall_high: of the maps from the first layer to this one; empty, the maps of the layer without any
+    relevance. Such maps are equal to each other and show no likeness, so they are left out of the graph, and the
+    features' graph leaves out the same recordings. With fewer than two maps left, all are NaN.
 
     Raises:
         SequenceError: an unknown form.
@@ -74,28 +76,36 @@ def map_smoothness(
     if form not in get_args(MapForm):
         raise SequenceError(f"form={form!r} is unknown; {suggest(str(form), get_args(MapForm))}")
     y, excluded = np.asarray(labels), at_least_two(groups)
-    own = max(1, int(np.median(same_class_candidates(y, excluded))))
-    wanted = k or (AUTHOR_K if form == "author" else own)
     parts = deletion_groups(len(y), groups=at_least_two(resampled_groups(resample, groups)), seed=seed)
-    jackknife = Jackknife(parts, confidence)
     rows, start = [], None
     for name, first in maps[0].items():
-        given: dict[str, LayerDistances | NDArray[np.float32]]
-        given = {"maps": _distances([each[name].values for each in maps], form, dtw)}
-        if feature_distances is not None and name in feature_distances:
-            given["features"] = feature_distances[name]
+        values = [each[name].values for each in maps]
+        shown = np.flatnonzero([(each if form == "own" else each[0]).any() for each in values])
+        barred = None if excluded is None else excluded[shown]
+        wanted = k or (AUTHOR_K if form == "author" else _own_candidates(y[shown], barred))
         row: dict[str, object] = {"layer": name, "title": first.title, "index": first.index}
-        row["k"] = largest_k(wanted, excluded, len(y))
+        row["k"] = largest_k(wanted, barred, len(shown)) if len(shown) else 0
+        given: dict[str, LayerDistances | NDArray[np.float32]] = {}
+        given["maps"] = (
+            _distances([values[i] for i in shown], form, dtw) if len(shown) else np.zeros((0, 0), np.float32)
+        )
+        if feature_distances is not None and name in feature_distances:
+            given["features"] = as_layer_distances(feature_distances[name]).select(shown)
         for what, distances in given.items():
-            values, without = _smoothness(distances, y, wanted, excluded, form, jackknife)
-            mean = jackknife.mean(values, without)
+            found, without = _smoothness(distances, y, shown, wanted, excluded, form, parts)
+            mean = _mean(found, without, parts, confidence)
             row |= {what: mean.value, f"{what}_low": max(mean.low, 0.0), f"{what}_high": min(mean.high, 1.0)}
             if what == "maps":
-                start = start or (values, without)
-                fall = jackknife.mean(start[0] - values, start[1] - without)
+                start = start or (found, without)
+                fall = _mean(start[0] - found, start[1] - without, parts, confidence)
                 row |= {"fall": fall.value, "fall_low": fall.low, "fall_high": fall.high}
-        rows.append(row)
+        rows.append(row | {"empty": len(values) - len(shown)})
     return pd.DataFrame(rows)
+
+
+def _own_candidates(y: NDArray[np.int64], excluded: NDArray[Any] | None) -> int:
+    """Admissible recordings of a node's own class (median), at least 1."""
+    return max(1, int(np.median(same_class_candidates(y, excluded)))) if len(y) else 1
 
 
 def _distances(values: list[NDArray[np.float32]], form: MapForm, dtw: DTWLike) -> NDArray[np.float32]:
@@ -109,19 +119,39 @@ def _distances(values: list[NDArray[np.float32]], form: MapForm, dtw: DTWLike) -
 def _smoothness(
     distances: LayerDistances | NDArray[np.float32],
     y: NDArray[np.int64],
+    shown: NDArray[np.int64],
     k: int,
     excluded: NDArray[Any] | None,
     form: MapForm,
-    jackknife: Jackknife,
+    parts: NDArray[np.int64],
 ) -> tuple[Floats, Floats]:
-    """(N,) random-walk smoothness, and (P, N) the same where the graph is built again without each part."""
+    """(N,) random-walk smoothness, and (P, N) the same where the graph is built again without each part.
 
+    `distances` are among the n nodes `shown`; the others, and all where a node has no candidate, are NaN.
+    """
+    count = int(parts.max()) + 1
+    values, without = np.full(len(y), np.nan), np.full((count, len(y)), np.nan)
+    barred = None if excluded is None else excluded[shown]
+    if len(shown) < 2 or fewest_candidates(barred, len(shown)).candidates < 1:
+        return values, without
     build = nnk_graph if form == "own" else _weighted_by_distance
-    if len(y) < 2:
-        return np.full(len(y), np.nan), np.full((jackknife.count, len(y)), np.nan)
-    graph = build(distances, k=largest_k(k, excluded, len(y)), exclude=excluded)
-    without = values_without(jackknife, distances, y, k=k, exclude=excluded, build=build)
-    return label_smoothness(graph, y, per="node"), without
+    graph = build(distances, k=largest_k(k, barred, len(shown)), exclude=barred)
+    values[shown] = label_smoothness(graph, y[shown], per="node")
+    known, own = np.unique(parts[shown], return_inverse=True)
+    without[:, shown] = values[shown]  # without a part that has no node here nothing changes
+    without[np.ix_(known, shown)] = values_without(
+        Jackknife(own), distances, y[shown], k=k, exclude=barred, build=build
+    )
+    return values, without
+
+
+def _mean(values: Floats, without: Floats, parts: NDArray[np.int64], confidence: float) -> Estimate:
+    """Mean over the nodes (N,) that have a value, with its interval by the parts in which these lie."""
+    some = np.flatnonzero(np.isfinite(values))
+    if not some.size:
+        return Estimate(float("nan"), float("nan"), 0, confidence)
+    known, own = np.unique(parts[some], return_inverse=True)
+    return Jackknife(own, confidence).mean(values[some], without[np.ix_(known, some)])
 
 
 def _weighted_by_distance(distances: LayerDistances | ArrayLike, *, k: int, exclude: ArrayLike | None) -> DSGraph:

@@ -9,15 +9,30 @@ from queue import SimpleQueue
 from typing import TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.threads import INFERENCE_THREADS, pass_threads, torch_threads
 
-__all__ = ["on_copies", "one_at_a_time"]
+__all__ = ["copied", "on_copies", "one_at_a_time"]
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
+
+
+def copied(network: nn.Module) -> nn.Module:
+    """A copy of the network that shares nothing with it.
+
+    Tensors that a module computed from its parameters, as ``torch.nn.utils.weight_norm`` does, are copied by value:
+    torch itself refuses to copy them while they have a gradient.
+    """
+    computed = {
+        id(value): value.detach().clone()
+        for module in network.modules()
+        for value in vars(module).values()
+        if isinstance(value, Tensor) and not value.is_leaf
+    }
+    return deepcopy(network, computed)
 
 
 def on_copies(
@@ -66,6 +81,6 @@ def one_at_a_time(data: SequenceSet, frames: int, device: str) -> bool:
 
 def _copies(network: nn.Module, count: int) -> list[nn.Module]:
     try:
-        return [network, *(deepcopy(network) for _ in range(count - 1))]
+        return [network, *(copied(network) for _ in range(count - 1))]
     except Exception:  # of a module that cannot be copied
         return [network]

@@ -248,7 +248,7 @@ def _smooth(table: pd.DataFrame) -> Outcome:
         f"Label smoothness of the maps (lower: neighbours share the class more; K = {int(first['k'])}) is "
         f"{estimate(first['maps'], first['maps_low'], first['maps_high'], '.2f')} at {first['title']} and "
         f"{estimate(last['maps'], last['maps_low'], last['maps_high'], '.2f')} at {last['title']}{beside}. It "
-        f"{_changes(fall, low, high)}.",
+        f"{_changes(fall, low, high)}.{_left_out(int(table['empty'].max()) if 'empty' in table else 0)}",
         (Test("label smoothness of maps falls", fall, low, high, answer, 0.0, least, ways=FALLS),),
     )
 

@@ -110,3 +110,41 @@ def test_grad_cam_is_a_method_and_others_are_named(network, data):
         attributions(network, data, method="integrated-gradients", layers=["blocks.1"])
     with pytest.raises(LayerNotFoundError, match="not of 'input'"):
         attributions(network, data, method="gradient-x-activation", layers="input")
+
+
+@pytest.mark.parametrize("method", ["gradient-x-activation", "integrated-gradients"])
+def test_nobody_has_no_relevance_by_other_attributions(network, data, method):
+    people = data.people(0).copy()
+    people[1] = 0
+    people[:, 9:] = 0
+    maps = attributions(network, SequenceSet([people], layout="kinect-v1"), method=method, reference=data, signed=True)
+    for each in maps[0].values():
+        assert not each.raw[1].any()
+        assert not each.values[1].any()
+        assert not each.values[0, 9:].any()
+        assert each.values[0, :9].any(axis=1).all()
+
+
+def test_integrated_gradients_start_where_deletion_ends(network, data):
+    """People who are not there stay absent, so that the sum is the change from everybody who is there in mean pose."""
+    data = data.with_coords([each + 2 for each in data.coords])
+    people = data.people(0).copy()
+    people[1] = 0
+    some = SequenceSet([people], layout="kinect-v1")
+    maps = attributions(network, some, method="integrated-gradients", reference=data, target=1, signed=True, steps=60)
+    pose = mean_pose(data, 2, 12)
+    start = pose.copy()
+    start[1] = 0
+    with torch.no_grad():
+        scores = [float(network.eval()(batch(some.with_coords([each]), 0))[0, 1]) for each in (people, start, pose)]
+    change = scores[0] - scores[1]
+    assert maps[0]["input"].values.sum() == pytest.approx(change, abs=0.05 * abs(change))
+    assert abs(scores[1] - scores[2]) > abs(change)  # from the mean pose of two people it would be another sum
+
+
+@pytest.mark.parametrize("method", ["grad-cam", "gradient-x-activation", "integrated-gradients"])
+def test_several_targets_need_the_number_of_one(network, data, method):
+    several = SequenceSet(data.coords, layout="kinect-v1", targets=np.eye(3))
+    with pytest.raises(SequenceError, match="no classes; give the number of the network's output"):
+        attributions(network, several, method=method)
+    assert attributions(network, several, method=method, target=2)[0].popitem()[1].target == 2

@@ -261,3 +261,63 @@ def test_no_relevance_on_the_acting_arm_is_said(data):
     assert said.holds is False
     assert "0% (0% to 0%) of the relevance of layer 2" in said.text
     assert _arms(arms.iloc[:0]).holds is None
+
+
+class Normed(torch.nn.Module):
+    """One layer, with its weight as a norm and a direction, which its own reset does not draw anew."""
+
+    layer_names = ("body",)
+
+    def __init__(self, *, normed: bool = True) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.body = torch.nn.Conv2d(3, 6, 1, bias=False)
+        if normed:
+            self.body = torch.nn.utils.weight_norm(self.body)
+        self.relu, self.head = torch.nn.ReLU(), torch.nn.Linear(6, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        N, C, T, V, M = x.shape
+        y = self.relu(self.body(x.permute(0, 4, 1, 2, 3).reshape(N * M, C, T, V)))
+        scores: torch.Tensor = self.head(y.mean((2, 3)).view(N, M, -1).sum(1))
+        return scores
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm.*")
+def test_norms_and_directions_are_lost_too(data):
+    from stgcnlib.explain.randomisation import _lose
+
+    network = Normed()
+    before = {name: value.clone() for name, value in network.named_parameters()}
+    torch.manual_seed(4)
+    _lose(network, list(before))
+    assert not any(torch.equal(value, before[name]) for name, value in network.named_parameters())
+    maps = grad_cam_set(Normed(), data.select([0, 1]), signed=True)
+    table = randomisation(Normed(), data.select([0, 1]), maps, repeats=1)
+    assert table["randomised"].tolist() == ["nothing", "head", "layer 1"]
+
+
+def test_people_who_are_absent_do_not_make_maps_alike(data):
+    """A network in which absent people change nothing: all checks are as if they were not in the recording."""
+    network, some = Normed(normed=False), data.select([0, 1, 2, 3])
+    couples = some.with_coords([np.stack([each, np.zeros_like(each)]) for each in some.coords])
+    one, two = (grad_cam_set(network, each, signed=True) for each in (some, couples))
+    for a, b in zip(one, two, strict=True):
+        np.testing.assert_allclose(b["body"].values[:1], a["body"].values, atol=1e-6)
+    a, b = contrastivity(network, some), contrastivity(network, couples)
+    np.testing.assert_allclose(b["correlation"], a["correlation"], atol=1e-6)
+    a, b = randomisation(network, some, one, repeats=1), randomisation(network, couples, two, repeats=1)
+    for name in ("correlation", "signed", "similarity", "chance"):
+        np.testing.assert_allclose(b[name], a[name], atol=1e-5)
+    # Noise changes a map no less with zeros beside it; it is drawn for both people, so that numbers differ.
+    a, b = (stability(network, d, m, jitter=1.0, repeats=1) for d, m in ((some, one), (couples, two)))
+    assert b["correlation"].iloc[0] == pytest.approx(a["correlation"].iloc[0], abs=0.2)
+
+
+def test_contrastivity_needs_two_classes(data):
+    some = data.select([0, 1])
+    with pytest.raises(SequenceError, match="the highest scores; this network has only one output"):
+        contrastivity(TinyNetwork(classes=1), some)
+    values = SequenceSet(some.coords, layout="kinect-v1", targets=[0.5, 1.0])
+    with pytest.raises(SequenceError, match="these recordings have no classes"):
+        contrastivity(TinyNetwork(classes=1), values)

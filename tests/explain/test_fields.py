@@ -8,7 +8,7 @@ import small_zoo
 import torch
 from torch import Tensor, nn
 
-from stgcnlib.errors import LayerNotFoundError, SequenceError
+from stgcnlib.errors import LayerNotFoundError, SequenceError, StudyError
 from stgcnlib.explain import receptive_fields
 from stgcnlib.networks.graph import hop_distance
 from stgcnlib.sequences import SequenceSet
@@ -143,3 +143,23 @@ def test_what_is_out_of_range_is_refused() -> None:
         receptive_fields(network, data, frames=[])
     with pytest.raises(LayerNotFoundError):
         receptive_fields(network, data, layers=["l9"])
+
+
+class Lengths(nn.Module):
+    """Distances from the first joint, whose own distance is a root at 0: its derivative is NaN."""
+
+    layer_names = ("lift", "last")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lift, self.last = nn.Conv2d(3, 2, 1), nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        z = self.lift(x.mean(-1))
+        return self.last(((z - z[..., :1]) ** 2).sum(1, keepdim=True).sqrt()).mean((2, 3))
+
+
+def test_influence_that_is_no_number_is_an_error() -> None:
+    assert receptive_fields(Lengths(), recordings(), layers="lift", axes="NCTV")["lift"].effective_frames == 1
+    with pytest.raises(StudyError, match="influence on layer 'last' is NaN or infinite: a gradient is"):
+        receptive_fields(Lengths(), recordings(), axes="NCTV")

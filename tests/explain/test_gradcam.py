@@ -13,11 +13,13 @@ from rounding import UNIT, in_double
 from tiny_network import TinyNetwork
 from torch import Tensor, nn
 
-from stgcnlib.errors import LayerNotFoundError, LayoutError, SequenceError, SkeletonFormatError
+from stgcnlib.activations import record
+from stgcnlib.errors import LayerNotFoundError, LayoutError, SequenceError, SkeletonFormatError, StudyError
 from stgcnlib.explain import grad_cam, grad_cam_set, load_relevance, save_relevance
-from stgcnlib.explain.gradcam import at_input_frames
+from stgcnlib.explain.relevance import at_input_frames
 from stgcnlib.networks import NETWORKS, load_network
 from stgcnlib.sequences import SequenceSet
+from stgcnlib.skeleton import SkeletonLayout
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -200,6 +202,102 @@ def test_layer_frames_lie_at_their_input_frames(network, single):
     np.testing.assert_array_equal(even.values[:, -1], even.raw[:, -1])
 
 
+# -- people and frames that are not there --------------------------------------------------------
+
+
+def padded(couple: np.ndarray) -> np.ndarray:
+    """As a published feeder pads: a second person of zeros, and zeros after frame 8."""
+    people = couple.copy()
+    people[1] = 0
+    people[:, 8:] = 0
+    return people
+
+
+@pytest.mark.parametrize("pool_people", ["each", "mean"])
+def test_nobody_has_no_relevance(network, couple, pool_people):
+    people = padded(couple)
+    data = SequenceSet([people], layout="kinect-v1", labels=[0])
+    for maps in (
+        grad_cam(network, people, signed=True, pool_people=pool_people),
+        grad_cam_set(network, data, signed=True, pool_people=pool_people, progress=False)[0],
+    ):
+        for each in maps.values():
+            assert not each.raw[1].any()
+            assert not each.values[1].any()
+            assert not each.values[0, 8:].any()
+            assert each.values[0, :8].any(axis=1).all()
+            assert each.values.dtype == each.raw.dtype
+    # What is there keeps its relevance: at its own frames a layer knows nothing of who is in which.
+    one, two = (grad_cam(network, p, signed=True)["blocks.0"].raw for p in (people, people[:1]))
+    np.testing.assert_allclose(one[0], two[0] / 2, rtol=1e-9, atol=1e-12)  # scores are a mean over people
+
+
+def test_a_zero_of_a_signal_is_a_value(rng):
+    signals = SkeletonLayout("signals", ("a", "b", "c"), ((1, 0), (2, 1)), centre=0, dimensions=0)
+    network = load_network("st-gcn", layout=signals, channels=1, classes=2, width=4, depth=2, seed=1)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            nn.init.uniform_(module.bias, 0.1, 0.3)
+    values = rng.normal(size=(10, 3, 1)).astype(np.float32)
+    values[4:7] = 0
+    maps = grad_cam(network, values, target=0, signed=True)
+    assert all(each.values[:, 4:7].any(axis=(0, 2)).all() for each in maps.values())
+
+
+# -- scores and gradients that are no numbers ----------------------------------------------------
+
+
+class Bones(nn.Module):
+    """Lengths from the first joint, whose own length is a root at 0: its derivative is infinite."""
+
+    layer_names = ("lift",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.lift, self.head = nn.Conv2d(3, 4, 1), nn.Linear(1, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        N, C, T, V, M = x.shape
+        z = self.lift(x.permute(0, 4, 1, 2, 3).reshape(N * M, C, T, V))
+        length = ((z - z[..., :1]) ** 2).sum(1).sqrt()
+        scores: Tensor = self.head(length.mean((1, 2)).view(N, M).mean(1, keepdim=True))
+        return scores
+
+
+def test_relevance_that_is_no_number_is_an_error(small_set):
+    assert np.isfinite(record(Bones(), small_set, progress=False).scores).all()
+    with pytest.raises(StudyError, match=r"relevance of layer 'lift' for 'recording \d' is NaN.*sqrt\(x \+ 1e-12\)"):
+        grad_cam_set(Bones(), small_set, progress=False)
+    with pytest.raises(StudyError, match="relevance of layer 'lift' for 'sequence' is NaN"):
+        grad_cam(Bones(), small_set.coords[0])
+
+
+def test_scores_that_are_no_numbers_are_an_error(network, small_set):
+    with torch.no_grad():
+        network.head.weight[1, 0] = float("nan")
+    message = r"the network's outputs of 'recording \d' are NaN or infinite"
+    with pytest.raises(StudyError, match=message):
+        grad_cam_set(network, small_set, progress=False)
+    with pytest.raises(StudyError, match=message):
+        record(network, small_set, progress=False)
+    with pytest.raises(StudyError, match="the network's outputs of 'sequence' are NaN"):
+        grad_cam(network, small_set.coords[0], target=0)
+
+
+def test_a_network_in_double_is_explained_and_recorded(small_set):
+    plain = load_network("st-gcn", layout="kinect-v1", classes=3, width=4, depth=2, seed=0)
+    double = load_network("st-gcn", layout="kinect-v1", classes=3, width=4, depth=2, seed=0).double()
+    for one, other in zip(
+        grad_cam(plain, small_set.coords[0]).values(), grad_cam(double, small_set.coords[0]).values(), strict=True
+    ):
+        np.testing.assert_allclose(other.values, one.values, atol=1e-3 * np.abs(one.values).max())
+    np.testing.assert_allclose(
+        record(double, small_set, progress=False).scores, record(plain, small_set, progress=False).scores, atol=1e-4
+    )
+    assert all(parameter.dtype == torch.float64 for parameter in double.parameters())
+
+
 # -- sets and targets ---------------------------------------------------------------------------
 
 
@@ -235,6 +333,10 @@ def test_bad_input_is_named(network, small_set):
         grad_cam(network, small_set.coords[0], layers=["head"])
     with pytest.raises(SequenceError, match="19 joints, layout 'kinect-v1' has 20"):
         grad_cam(network, small_set.coords[0][:, :19])
+    with pytest.raises(SequenceError, match="pool_people='maen' is unknown; did you mean 'mean'"):
+        grad_cam(network, small_set.coords[0], pool_people="maen")
+    with pytest.raises(SequenceError, match="at least one frame"):
+        grad_cam(Bones(), np.zeros((0, 20, 3)))
     with pytest.raises(LayoutError, match="nw-ucla"):
         grad_cam_set(network, SequenceSet(small_set.coords, layout="nw-ucla"))
 

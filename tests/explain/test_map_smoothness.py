@@ -112,3 +112,39 @@ def test_the_fall_from_the_first_layer_is_paired(maps: Any) -> None:
 def test_an_unknown_form_is_named(maps: Any) -> None:
     with pytest.raises(SequenceError, match="did you mean 'author'"):
         map_smoothness(maps, LABELS, form="autor")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("form", ["own", "author"])
+def test_maps_without_relevance_are_left_out(maps: Any, form: Any) -> None:
+    """They are equal to each other, which says nothing of their classes."""
+    nothing = {n: RelevanceMap(0 * m.values, 0 * m.values, n, m.index, m.title, 0) for n, m in maps[0].items()}
+    holes = list(maps)
+    for i in (0, 4):
+        holes[i] = {"a": maps[i]["a"], "b": nothing["b"]}
+    rest = np.setdiff1d(np.arange(12), [0, 4])
+    far = np.random.default_rng(1).random((12, 12)).astype(np.float32)
+    far = (far + far.T) * (1 - np.eye(12, dtype=np.float32))
+    few, given = far[np.ix_(rest, rest)], {"groups": PEOPLE, "form": form}
+    table = map_smoothness(holes, LABELS, feature_distances={"a": far, "b": far}, **given).set_index("layer")
+    same = map_smoothness(maps, LABELS, feature_distances={"a": far, "b": far}, **given).set_index("layer")
+    part = map_smoothness(
+        [maps[i] for i in rest], LABELS[rest], feature_distances={"a": few, "b": few}, groups=PEOPLE[rest], form=form
+    ).set_index("layer")
+    assert table["empty"].tolist() == [0, 2]
+    assert table.loc["a"].equals(same.loc["a"])
+    columns = [name for name in table.columns if not name.startswith(("fall", "empty"))]
+    assert table.loc["b", columns].equals(part.loc["b", columns])
+    # The fall is that of the recordings that have maps at both layers.
+    assert np.isfinite(table.loc["b", ["fall", "fall_low", "fall_high"]].to_numpy(float)).all()
+
+
+def test_smoothness_of_no_maps_is_unknown(maps: Any) -> None:
+    nothing = RelevanceMap(np.zeros((1, 6, 5), np.float32), np.zeros((1, 6, 5), np.float32), "a", 1, "layer 1", 0)
+    row = map_smoothness([{"a": nothing}] * 12, LABELS).iloc[0]
+    assert row["empty"] == 12
+    assert row[["maps", "maps_low", "maps_high", "fall"]].isna().all()
+    # Those that are left are of one person: nobody has a neighbour.
+    alone = [m if person == 0 else {"a": nothing} for m, person in zip(maps, PEOPLE, strict=True)]
+    row = map_smoothness([{"a": m["a"]} for m in alone], LABELS, groups=PEOPLE).iloc[0]
+    assert row["empty"] == 9
+    assert np.isnan(row["maps"])
