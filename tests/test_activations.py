@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -208,6 +209,41 @@ def test_layers_that_run_never_or_twice_are_refused(network, small_set):
         record(network, small_set, layers=["blocks.1.norm"])
 
 
+@pytest.mark.parametrize(("name", "text"), [("blocks.9", "did you mean 'blocks"), ("inptu", "did you mean 'input'")])
+def test_observing_an_unknown_layer_names_the_nearest_and_changes_nothing(network, name, text):
+    before = state(network.train())
+    with pytest.raises(LayerNotFoundError, match=f"TinyNetwork has no layer {name!r}; {text}"):
+        observing(network, ["blocks.0", name]).__enter__()
+    assert state(network) == before
+
+
+class Parts(NamedTuple):
+    """What a block of one's own may return."""
+
+    features: torch.Tensor
+    length: int
+
+
+class NamedParts(torch.nn.Module):
+    """A network whose layer returns a named tuple, of which it reads the first part by name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lift = torch.nn.Conv2d(3, 4, 1)
+        self.lift.register_forward_hook(lambda _m, _x, y: Parts(y, y.shape[2]))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.lift(x[..., 0]).features.mean((2, 3))
+
+
+def test_a_named_tuple_stays_one_with_gradients():
+    with observing(NamedParts(), ["lift"], gradients=True) as run:
+        logits, outputs = run(torch.randn(2, 3, 5, 20, 1))
+        (gradient,) = torch.autograd.grad(logits[:, 1].sum(), outputs["lift"])
+    assert outputs["lift"].shape == (2, 4, 5, 20)
+    assert gradient[:, 1].abs().min() > 0
+
+
 def test_recordings_of_another_skeleton_are_refused(network, small_set):
     other = SequenceSet(small_set.coords, layout="nw-ucla")
     with pytest.raises(LayoutError, match=r"'kinect-v1'.*'nw-ucla'"):
@@ -228,6 +264,9 @@ def test_recordings_of_another_skeleton_are_refused(network, small_set):
         ([1], [1], 1),
         ([20, 30], [12, 22], 1),  # borders cropped
         ([20, 30], [8, 13], 2),
+        ([51, 52], [25, 26], 2),  # pooled without padding
+        ([100, 101, 102, 103], [50, 50, 51, 51], 2),
+        ([101, 102], [25, 25], 4),
     ],
 )
 def test_temporal_stride(lengths, layer_lengths, stride):
