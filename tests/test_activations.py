@@ -14,9 +14,13 @@ from rounding import STORED, in_double
 from tiny_network import TinyNetwork
 
 from stgcnlib.activations import LayerStore, find_layers, observing, record, temporal_stride
+from stgcnlib.activations.recipes import feature_bytes
 from stgcnlib.errors import LayerNotFoundError, LayoutError, SequenceError, SkeletonFormatError
+from stgcnlib.networks import load_network
 from stgcnlib.sequences import SequenceSet
+from stgcnlib.skeleton import graph_layout
 from stgcnlib.training import evaluate
+from stgcnlib.transforms import pad_with_zeros
 
 
 @pytest.fixture
@@ -120,6 +124,29 @@ def test_padded_agrees_with_unpadded_away_from_the_border(network, small_set):
             np.testing.assert_allclose(a[:clean], b[:clean], **STORED)
             if frames == longest:
                 np.testing.assert_allclose(a, b, **STORED)
+
+
+def test_zeros_after_the_end_are_not_measured(network, rng):
+    lengths = [20, 40, 44]
+    data = SequenceSet([rng.normal(size=(n, 25, 3)) for n in lengths], layout="ntu-rgb+d")
+    padded = pad_with_zeros(data, frames=60)
+    layers = load_network("st-gcn", layout="ntu-rgb+d", classes=2, width=4, depth=5, halvings=(2, 5), seed=0)
+    store, free = record(layers, padded), record(layers, data)
+    for name in store.layers:
+        stride = free[name].temporal_stride
+        assert store[name].temporal_stride == stride
+        assert store[name].lengths.tolist() == [math.ceil(math.ceil(60 / stride) * n / 60) for n in lengths]
+    np.testing.assert_array_equal(store["input"].features[:, :75].any(axis=1), True)
+    assert feature_bytes(layers, padded) == sum(4 * int(np.prod(store[n].features.shape)) for n in store.layers)
+    # A gap within a recording stays; zeros of a graph that is no body are values.
+    gap = data.coords[0].copy()
+    gap[5:8] = 0
+    assert record(layers, SequenceSet([gap], layout="ntu-rgb+d"))["input"].lengths.tolist() == [20]
+    roads = graph_layout("roads", [(k, k + 1) for k in range(19)])
+    still = np.zeros((9, 20, 3))
+    still[:4] = 1
+    network.layout = roads
+    assert record(network, SequenceSet([still], layout=roads))["input"].lengths.tolist() == [9]
 
 
 # -- people --------------------------------------------------------------------------------------
