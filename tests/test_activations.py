@@ -392,6 +392,25 @@ def test_recording_again_replaces_a_store_but_nothing_else(network, small_set, t
     assert (tmp_path / "thesis" / "text.tex").read_text() == "years of work"
 
 
+def test_an_open_store_notices_that_its_folder_was_replaced(network, small_set, tmp_path):
+    path = tmp_path / "layers.zarr"
+    first = record(network, small_set, store=path)
+    features, scores = first["blocks.2"].sequence(0), first.scores
+    shutil.copytree(path, tmp_path / "copy")
+    other = record(in_double(TinyNetwork(seed=7)), small_set, store=path)
+    last = other["blocks.2"]
+    for read in (lambda: first["blocks.2"].sequence(0), lambda: first.scores, lambda: first["input"].features[:5]):
+        with pytest.raises(SkeletonFormatError, match=r"layers.zarr: was replaced or removed since it was opened"):
+            read()
+    assert not np.array_equal(last.sequence(0), features)
+    shutil.rmtree(path)
+    with pytest.raises(SkeletonFormatError, match=r"layers.zarr: was replaced or removed since it was opened"):
+        last.sequence(0)
+    shutil.copytree(tmp_path / "copy", path)  # the same store at the same place, other files
+    np.testing.assert_array_equal(first["blocks.2"].sequence(0), features)
+    np.testing.assert_array_equal(first.scores, scores)
+
+
 def test_opening_something_else_names_the_folder(network, small_set, tmp_path):
     with pytest.raises(SkeletonFormatError, match="nowhere: no such folder"):
         LayerStore.open(tmp_path / "nowhere")

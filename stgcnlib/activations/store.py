@@ -34,7 +34,8 @@ _BLOCK_BYTES = 2**26  # rows that are moved or read ahead at a time
 class LayerActivations:
     """Features of all recordings at one layer.
 
-    Made by `LayerStore`, not by hand. Reading features from a damaged file raises SkeletonFormatError.
+    Made by `LayerStore`, not by hand. Reading features raises SkeletonFormatError where a file is damaged, or where
+    another store took the folder's place since it was opened.
 
     Attributes:
         name: the module's name, or "input".
@@ -211,7 +212,7 @@ class LayerStore:
         """(N, classes) class scores of the network; `None` if it put out anything else.
 
         Raises:
-            SkeletonFormatError: if they are damaged.
+            SkeletonFormatError: if they are damaged, or another store took the folder's place.
         """
         try:
             array = self._root.get(SCORES)
