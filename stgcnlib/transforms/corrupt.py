@@ -18,13 +18,15 @@ from stgcnlib.transforms.prepare import each_recording, main_person, present_fra
 __all__ = ["drop_frames", "drop_joints", "jitter", "motion_share", "rotate"]
 
 Array = NDArray[np.float32]
+_AROUND = 0.1  # of a body's largest extent: so near to its joints, the origin is on the body
 
 
 def jitter(data: SequenceSet, *, snr_db: float | None = None, std: float | None = None, seed: int = 0) -> SequenceSet:
     """Add Gaussian noise to every coordinate (not to a confidence channel, nor to people or joints that are absent).
 
-    A joint of a body whose coordinates are all zero in a frame was not found there; it stays zero, and counts neither
-    as posture nor as motion. On a graph that is no body, zeros are values.
+    A joint of a body whose coordinates are all zero in a frame was not found there, unless it is the joint on which
+    the recording is centred; it stays zero, and counts neither as posture nor as motion. On a graph that is no body,
+    zeros are values.
 
     Args:
         data: any recordings.
@@ -90,12 +92,25 @@ def motion_share(data: SequenceSet) -> NDArray[np.float64]:
 def _finder(data: SequenceSet) -> Callable[[Array], NDArray[np.bool_]]:
     """Of people (M, T, V, C), which joints were found in which frames, (M, T, V).
 
-    The coordinates tell it, not the confidence, which preparations may keep. On a graph that is no body, all joints of
-    a frame that is there.
+    The coordinates tell it, not the confidence, which preparations may keep. A joint on which recordings are centred is
+    at zero too: one of the trunk, or the layout's centre, counts as found where zero lies within the body. On a graph
+    that is no body, all joints of a frame that is there.
     """
-    if axes := data.layout.dimensions:
-        return lambda people: np.asarray(people[..., :axes].any(axis=-1))
-    return lambda people: np.broadcast_to(present_frames(people)[..., None], people.shape[:3])
+    axes, layout = data.layout.dimensions, data.layout
+    if not axes:
+        return lambda people: np.broadcast_to(present_frames(people)[..., None], people.shape[:3])
+    origins = [joint for joint in {*layout.limbs.get("trunk", ()), layout.centre} if joint is not None]
+
+    def found_in(people: Array) -> NDArray[np.bool_]:
+        places = people[..., :axes]
+        found: NDArray[np.bool_] = places.any(axis=-1)
+        low = np.where(found[..., None], places, np.inf).min(axis=2)
+        high = np.where(found[..., None], places, -np.inf).max(axis=2)  # (M, T, axes)
+        around = _AROUND * (high - low).max(axis=-1, keepdims=True)
+        found[..., origins] |= ((low - around <= 0) & (high + around >= 0)).all(axis=-1)[..., None]
+        return found
+
+    return found_in
 
 
 def _power(people: Array, axes: int, found: NDArray[np.bool_], *, about: int | tuple[int, ...]) -> float:

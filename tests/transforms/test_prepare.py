@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -333,6 +334,21 @@ def test_joints_that_were_not_found_are_no_signal_and_get_no_noise() -> None:
     by_joint = [lost[there[:, k], k, :2].astype(np.float64) for k in range(15)]
     motion = np.concatenate([(each - each.mean(axis=0)).ravel() for each in by_joint])
     assert transforms.motion_share(coco(lost)) == pytest.approx([np.mean(motion**2) / spread])
+
+
+@pytest.mark.parametrize("per", ["sequence", "frame"])
+def test_the_joint_on_which_recordings_are_centred_is_found(per: Any) -> None:
+    still = np.repeat(body(1, 1), 30, axis=0).astype(np.float32)
+    coords = transforms.normalize(as_set(still), per=per).coords[0]
+    assert not coords[0, HIP].any()
+    noise = transforms.jitter(as_set(coords), snr_db=10, seed=0).coords[0] - coords
+    assert noise.all()
+    spread = np.mean(coords.astype(np.float64).reshape(-1, 3).var(axis=0))
+    assert np.mean(noise.astype(np.float64) ** 2) == pytest.approx(spread / 10, rel=0.1)
+    far = coords + 5
+    far[::2, HIP] = 0  # not centred there
+    assert not (transforms.jitter(as_set(far), snr_db=10, seed=0).coords[0] - far)[::2, HIP].any()
+    assert transforms.motion_share(as_set(far)) == pytest.approx([0], abs=1e-9)
 
 
 def test_zeros_on_a_graph_that_is_no_body_are_values() -> None:
