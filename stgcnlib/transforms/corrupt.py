@@ -103,7 +103,7 @@ def _finder(data: SequenceSet) -> Callable[[Array], NDArray[np.bool_]]:
 
     def found_in(people: Array) -> NDArray[np.bool_]:
         places = people[..., :axes]
-        found: NDArray[np.bool_] = places.any(axis=-1)
+        found = np.asarray(places.any(axis=-1))
         low = np.where(found[..., None], places, np.inf).min(axis=2)
         high = np.where(found[..., None], places, -np.inf).max(axis=2)  # (M, T, axes)
         around = _AROUND * (high - low).max(axis=-1, keepdims=True)
