@@ -167,6 +167,9 @@ class LayerStore:
     def open(cls, path: str | os.PathLike[str], *, sums: Sums | None = None) -> LayerStore:
         """Open what `record` wrote; features are read when they are asked for.
 
+        Where another store takes a folder's place meanwhile, reading raises SkeletonFormatError; at a URL it is not
+        noticed.
+
         Args:
             path: a folder, or a URL of one that fsspec reads, such as ``s3://bucket/trained.zarr``; zarr reads it
                 through fsspec, which needs a further package for most kinds of URL.
