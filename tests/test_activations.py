@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -13,9 +14,13 @@ from rounding import STORED, in_double
 from tiny_network import TinyNetwork
 
 from stgcnlib.activations import LayerStore, find_layers, observing, record, temporal_stride
+from stgcnlib.activations.recipes import feature_bytes
 from stgcnlib.errors import LayerNotFoundError, LayoutError, SequenceError, SkeletonFormatError
+from stgcnlib.networks import load_network
 from stgcnlib.sequences import SequenceSet
+from stgcnlib.skeleton import graph_layout
 from stgcnlib.training import evaluate
+from stgcnlib.transforms import pad_with_zeros
 
 
 @pytest.fixture
@@ -121,6 +126,29 @@ def test_padded_agrees_with_unpadded_away_from_the_border(network, small_set):
                 np.testing.assert_allclose(a, b, **STORED)
 
 
+def test_zeros_after_the_end_are_not_measured(network, rng):
+    lengths = [20, 40, 44]
+    data = SequenceSet([rng.normal(size=(n, 25, 3)) for n in lengths], layout="ntu-rgb+d")
+    padded = pad_with_zeros(data, frames=60)
+    layers = load_network("st-gcn", layout="ntu-rgb+d", classes=2, width=4, depth=5, halvings=(2, 5), seed=0)
+    store, free = record(layers, padded), record(layers, data)
+    for name in store.layers:
+        stride = free[name].temporal_stride
+        assert store[name].temporal_stride == stride
+        assert store[name].lengths.tolist() == [math.ceil(math.ceil(60 / stride) * n / 60) for n in lengths]
+    np.testing.assert_array_equal(store["input"].features[:, :75].any(axis=1), True)
+    assert feature_bytes(layers, padded) == sum(4 * int(np.prod(store[n].features.shape)) for n in store.layers)
+    # A gap within a recording stays; zeros of a graph that is no body are values.
+    gap = data.coords[0].copy()
+    gap[5:8] = 0
+    assert record(layers, SequenceSet([gap], layout="ntu-rgb+d"))["input"].lengths.tolist() == [20]
+    roads = graph_layout("roads", [(k, k + 1) for k in range(19)])
+    still = np.zeros((9, 20, 3))
+    still[:4] = 1
+    network.layout = roads
+    assert record(network, SequenceSet([still], layout=roads))["input"].lengths.tolist() == [9]
+
+
 # -- people --------------------------------------------------------------------------------------
 
 
@@ -208,6 +236,41 @@ def test_layers_that_run_never_or_twice_are_refused(network, small_set):
         record(network, small_set, layers=["blocks.1.norm"])
 
 
+@pytest.mark.parametrize(("name", "text"), [("blocks.9", "did you mean 'blocks"), ("inptu", "did you mean 'input'")])
+def test_observing_an_unknown_layer_names_the_nearest_and_changes_nothing(network, name, text):
+    before = state(network.train())
+    with pytest.raises(LayerNotFoundError, match=f"TinyNetwork has no layer {name!r}; {text}"):
+        observing(network, ["blocks.0", name]).__enter__()
+    assert state(network) == before
+
+
+class Parts(NamedTuple):
+    """What a block of one's own may return."""
+
+    features: torch.Tensor
+    length: int
+
+
+class NamedParts(torch.nn.Module):
+    """A network whose layer returns a named tuple, of which it reads the first part by name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lift = torch.nn.Conv2d(3, 4, 1)
+        self.lift.register_forward_hook(lambda _m, _x, y: Parts(y, y.shape[2]))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.lift(x[..., 0]).features.mean((2, 3))
+
+
+def test_a_named_tuple_stays_one_with_gradients():
+    with observing(NamedParts(), ["lift"], gradients=True) as run:
+        logits, outputs = run(torch.randn(2, 3, 5, 20, 1))
+        (gradient,) = torch.autograd.grad(logits[:, 1].sum(), outputs["lift"])
+    assert outputs["lift"].shape == (2, 4, 5, 20)
+    assert gradient[:, 1].abs().min() > 0
+
+
 def test_recordings_of_another_skeleton_are_refused(network, small_set):
     other = SequenceSet(small_set.coords, layout="nw-ucla")
     with pytest.raises(LayoutError, match=r"'kinect-v1'.*'nw-ucla'"):
@@ -228,6 +291,9 @@ def test_recordings_of_another_skeleton_are_refused(network, small_set):
         ([1], [1], 1),
         ([20, 30], [12, 22], 1),  # borders cropped
         ([20, 30], [8, 13], 2),
+        ([51, 52], [25, 26], 2),  # pooled without padding
+        ([100, 101, 102, 103], [50, 50, 51, 51], 2),
+        ([101, 102], [25, 25], 4),
     ],
 )
 def test_temporal_stride(lengths, layer_lengths, stride):
@@ -324,6 +390,25 @@ def test_recording_again_replaces_a_store_but_nothing_else(network, small_set, t
     with pytest.raises(SkeletonFormatError, match="not a LayerStore, so it is not replaced"):
         record(network, small_set, store=tmp_path / "thesis")
     assert (tmp_path / "thesis" / "text.tex").read_text() == "years of work"
+
+
+def test_an_open_store_notices_that_its_folder_was_replaced(network, small_set, tmp_path):
+    path = tmp_path / "layers.zarr"
+    first = record(network, small_set, store=path)
+    features, scores = first["blocks.2"].sequence(0), first.scores
+    shutil.copytree(path, tmp_path / "copy")
+    other = record(in_double(TinyNetwork(seed=7)), small_set, store=path)
+    last = other["blocks.2"]
+    for read in (lambda: first["blocks.2"].sequence(0), lambda: first.scores, lambda: first["input"].features[:5]):
+        with pytest.raises(SkeletonFormatError, match=r"layers.zarr: was replaced or removed since it was opened"):
+            read()
+    assert not np.array_equal(last.sequence(0), features)
+    shutil.rmtree(path)
+    with pytest.raises(SkeletonFormatError, match=r"layers.zarr: was replaced or removed since it was opened"):
+        last.sequence(0)
+    shutil.copytree(tmp_path / "copy", path)  # the same store at the same place, other files
+    np.testing.assert_array_equal(first["blocks.2"].sequence(0), features)
+    np.testing.assert_array_equal(first.scores, scores)
 
 
 def test_opening_something_else_names_the_folder(network, small_set, tmp_path):

@@ -13,12 +13,14 @@ from small_study import SMALL
 
 import stgcnlib
 from stgcnlib.activations import LayerStore, record
-from stgcnlib.activations.demand import LayersOnDemand, feature_bytes, write_recipe
+from stgcnlib.activations.demand import LayersOnDemand
+from stgcnlib.activations.recipes import feature_bytes, write_recipe
 from stgcnlib.dtw import dtw_distances, dtw_neighbors
 from stgcnlib.errors import LayerNotFoundError, SequenceError, SkeletonFormatError, StudyError
-from stgcnlib.networks import load_network
+from stgcnlib.networks import load_network, save_checkpoint
 from stgcnlib.networks.own import import_path
 from stgcnlib.sequences import SequenceSet
+from stgcnlib.transforms import pad_with_zeros
 from stgcnlib.trust import remember
 
 OPTIONS = {"width": 4, "depth": 3}
@@ -72,6 +74,44 @@ def test_features_are_those_that_would_have_been_kept(people: SequenceSet, tmp_p
     np.testing.assert_array_equal(scores, kept.scores)
     for name in ("network", "data", "sequences", "padding", "people", "dtype", "layers"):
         assert again.manifest[name] == kept.manifest[name]
+
+
+def test_padding_is_left_out_as_where_features_are_kept(people: SequenceSet, tmp_path: Path) -> None:
+    kept, again = both(pad_with_zeros(people, frames=32), tmp_path)
+    assert kept["input"].lengths.tolist() == people.lengths.tolist()
+    for name in kept.layers:
+        assert again[name].temporal_stride == kept[name].temporal_stride
+        np.testing.assert_array_equal(again[name].lengths, kept[name].lengths)
+        np.testing.assert_array_equal(again[name].sequence(2), kept[name].sequence(2))
+        np.testing.assert_array_equal(again[name].features[:], kept[name].features[:])
+
+
+def test_a_network_with_more_classes_and_an_option_that_is_a_tuple(people: SequenceSet, tmp_path: Path) -> None:
+    options = {"width": 4, "depth": 3, "halvings": (2,)}
+    network = load_network("st-gcn", layout=people.layout, classes=7, **options)  # type: ignore[arg-type]
+    write_recipe(tmp_path / "a", network, people, name="st-gcn", options=options)
+    kept, again = record(network, people), LayersOnDemand.open(tmp_path / "a")
+    for name in kept.layers:
+        np.testing.assert_array_equal(again[name].features[:], kept[name].features[:])
+    assert again.scores is not None
+    assert again.scores.shape == (7, 7)
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_another_network_or_other_recordings_are_refused(people: SequenceSet, tmp_path: Path, half: bool) -> None:
+    network = network_for(people)
+    network = network.bfloat16() if half else network
+    folder = tmp_path / "a"
+    write_recipe(folder, network, people, name="st-gcn", options=OPTIONS)
+    assert LayersOnDemand.open(folder)["input"].sequence(0).any()
+    weights = (folder / "network.pt").read_bytes()
+    save_checkpoint(network_for(people, seed=1), folder / "network.pt")
+    with pytest.raises(SkeletonFormatError, match=r"network.pt holds other weights than its recipe names"):
+        LayersOnDemand.open(folder)["input"].sequence(0)
+    (folder / "network.pt").write_bytes(weights)
+    people.with_coords([3 * each for each in people.coords]).save(folder / "recordings.npz")
+    with pytest.raises(SkeletonFormatError, match=r"recordings.npz holds other recordings than its recipe names"):
+        LayersOnDemand.open(folder)["input"].sequence(0)
 
 
 def test_distances_and_neighbours_are_the_same(people: SequenceSet, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Opening the zarr folder of a LayerStore: only what `record` writes is accepted; sizes are checked before reading.
 
-Where an artefact's checksums are known, each file is compared with its own when it is first read.
+Where an artefact's checksums are known, each file is compared with its own when it is first read. A store that is open
+reads nothing from another one that took its place.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from zarr.core.sync import sync
 from zarr.storage import LocalStore
 
 from stgcnlib.artefacts import Sums
+from stgcnlib.errors import SkeletonFormatError
 from stgcnlib.texts import check_texts
 
 __all__ = ["CHUNK_BYTES", "check_array", "check_details", "open_folder"]
@@ -37,11 +39,56 @@ _FIELDS: dict[str, type | tuple[type, ...]] = {
 }  # fmt: skip
 
 
-class _CheckedStore(LocalStore):
+class _Manifest:
+    """The manifest file of a folder as it was when the store was opened, to tell whether another took its place."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file, self._content = folder / "zarr.json", (folder / "zarr.json").read_bytes()
+        self._state = self._now()
+
+    def check(self) -> None:
+        """Nothing, where the folder is that which was opened, or a copy of it.
+
+        Raises:
+            SkeletonFormatError: another store lies there now, or none.
+        """
+        try:
+            if (state := self._now()) == self._state:
+                return
+            same = self._file.read_bytes() == self._content
+        except OSError:
+            same = False
+        if not same:
+            raise SkeletonFormatError(
+                f"{self._file.parent}: was replaced or removed since it was opened; open it again to read what is there"
+            )
+        self._state = state
+
+    def _now(self) -> tuple[int, ...]:
+        found = self._file.stat()
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+class _OpenedStore(LocalStore):
+    """A folder of which nothing is read once another one has taken its place."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root, read_only=True)
+        self.opened = _Manifest(root)
+
+    async def get(
+        self, key: str, prototype: BufferPrototype | None = None, byte_range: ByteRequest | None = None
+    ) -> Buffer | None:
+        found = await super().get(key, prototype, byte_range)
+        self.opened.check()  # afterwards: it might be replaced while it is read
+        return found
+
+
+class _CheckedStore(_OpenedStore):
     """A folder whose files are compared with their checksums when they are first read."""
 
     def __init__(self, root: Path, sums: Sums) -> None:
-        super().__init__(root, read_only=True)
+        super().__init__(root)
         self.sums = sums
 
     async def get(
@@ -64,7 +111,7 @@ def open_folder(folder: Path, sums: Sums | None) -> zarr.Group:
         status = file.lstat()
         if not stat.S_ISREG(status.st_mode) or status.st_size > _MOST:
             raise ValueError(f"{file.relative_to(folder)} is not a regular file, or has more than {_MOST:,} bytes")
-    store = LocalStore(folder, read_only=True) if sums is None else _CheckedStore(folder, sums)
+    store = _OpenedStore(folder) if sums is None else _CheckedStore(folder, sums)
     return zarr.open_group(store, mode="r", zarr_format=3)
 
 

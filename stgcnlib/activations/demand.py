@@ -1,15 +1,12 @@
 """LayersOnDemand: layers of a network that are not kept, but recorded again when they are asked for.
 
-A recipe holds the network's weights, the recordings and the entries of a LayerStore's manifest. A whole layer is kept
-in an unnamed file while it is in use; the system removes the file when the process ends, at the latest. The features
-equal those of `record`.
+They are made from a recipe (`recipes`). A whole layer is kept in an unnamed file while it is in use; the system removes
+the file when the process ends, at the latest. The features equal those of `record`.
 """
 
 from __future__ import annotations
 
 import os
-import tempfile
-import weakref
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -20,123 +17,34 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from stgcnlib.activations.axes import Axes
-from stgcnlib.activations.observe import Layer, temporal_stride
-from stgcnlib.activations.passes import Outputs, batches_of, chosen_layers, kept_people, passes, rounded_rows
-from stgcnlib.activations.recording import Stored, described
+from stgcnlib.activations.observe import Layer
+from stgcnlib.activations.passes import Outputs, batches_of, chosen_layers, passes, rounded_rows
+from stgcnlib.activations.recipes import FORMAT, RECIPE, RECORDINGS, VERSION, WEIGHTS, outside
+from stgcnlib.activations.recording import weights_digest
+from stgcnlib.activations.rows import UnnamedRows
 from stgcnlib.activations.store import LayerActivations, LayerStore
 from stgcnlib.artefacts import Sums, checked_names
 from stgcnlib.errors import LayerNotFoundError, SkeletonFormatError, check_version, suggest
-from stgcnlib.files import write_json
 from stgcnlib.json_text import read_json_file
 from stgcnlib.modules import module_file
-from stgcnlib.networks import load_network, save_checkpoint
-from stgcnlib.networks.batches import check_fit
+from stgcnlib.networks import load_network
 from stgcnlib.networks.own import import_path
+from stgcnlib.networks.unpickling import read_pickled
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.trust import require
-from stgcnlib.version import __version__
 
-__all__ = ["LayersOnDemand", "feature_bytes", "write_recipe"]
-
-FORMAT = "stgcnlib-layers-on-demand"
-VERSION = 1
-RECIPE, WEIGHTS, RECORDINGS = "recipe.json", "network.pt", "recordings.npz"
+__all__ = ["LayersOnDemand"]
 
 _RECENT_BYTES = 2**28  # of features kept in memory: those of the last recordings, at all layers
 _SINGLES = 0.25  # share of the batches; once so many passed for single recordings of a layer, all of it is recorded
-
-
-def feature_bytes(
-    network: nn.Module,
-    data: SequenceSet,
-    *,
-    layers: Any = None,
-    axes: Axes | None = None,
-    dtype: Stored = "float32",
-    device: str = "cpu",
-) -> int:
-    """About how many bytes the features of all layers take on disk, from one pass of the longest recording."""
-    chosen = chosen_layers(network, layers, axes)
-    longest = int(data.lengths.argmax())
-    (each,) = passes(network, data, chosen, [np.array([longest])], device=device, people=kept_people(data, "auto"),
-                     progress=False)  # fmt: skip
-    cells = sum(rows.size for _, _, recordings in each.layers for rows in recordings)
-    return round(cells * np.dtype(dtype).itemsize * float(data.lengths.sum()) / int(data.lengths[longest]))
-
-
-def write_recipe(
-    folder: Path,
-    network: nn.Module,
-    data: SequenceSet,
-    *,
-    name: str,
-    options: Mapping[str, Any],
-    home: Path | None = None,
-    layers: Any = None,
-    axes: Axes | None = None,
-    dtype: Stored = "float32",
-    device: str = "cpu",
-) -> None:
-    """Write a recipe, from which the layers can be recorded again, to a new folder.
-
-    One recording of each length and number of people passes through the network, which tells the layers' sizes.
-
-    Args:
-        folder: must not exist.
-        network: whose layers they are.
-        data: N recordings.
-        name, options: arguments of `load_network` that make such a network.
-        home: folder from which the module of a network of one's own is imported.
-        layers, axes, dtype, device: as `record`.
-
-    Raises:
-        LayerNotFoundError, AxesError, LayoutError, SequenceError: as `record`.
-    """
-    chosen, people = chosen_layers(network, layers, axes), kept_people(data, "auto")
-    check_fit(network, data)
-    keys = np.stack([data.people_counts, data.lengths], axis=1)
-    _, first, which = np.unique(keys, axis=0, return_index=True, return_inverse=True)
-    lengths = {layer.name: np.zeros(len(first), dtype=np.int64) for layer in chosen}
-    sizes: dict[str, tuple[int, int]] = {}
-    for number, each in enumerate(
-        passes(network, data, chosen, [np.array([i]) for i in first], device=device, people=people, progress=False)
-    ):
-        for layer, joints, (rows,) in each.layers:
-            lengths[layer][number] = len(rows)
-            sizes[layer] = joints, rows.shape[1]
-    folder.mkdir()
-    save_checkpoint(network, folder / WEIGHTS)
-    data.save(folder / RECORDINGS)
-    details = [
-        {
-            "name": layer.name, "index": layer.index, "title": layer.title, "joints": sizes[layer.name][0],
-            "width": sizes[layer.name][1], "lengths": (found := lengths[layer.name][which.ravel()]).tolist(),
-            "temporal_stride": temporal_stride(data.lengths, found),
-        }
-        for layer in chosen
-    ]  # fmt: skip
-    write_json(folder / RECIPE, {
-        "format": FORMAT, "version": VERSION, "stgcnlib": __version__, "network": described(network),
-        "data": data.fingerprint(), "sequences": len(data), "padding": "none", "people": people, "dtype": dtype,
-        "device": device, "made": {
-            "name": name, "options": dict(options),
-            "home": None if home is None else os.path.relpath(home, _outside(folder)),
-        },
-        "axes": axes, "layers": details,
-    })  # fmt: skip
-
-
-def _outside(folder: Path) -> Path:
-    """The folder that a recipe's paths are relative to: the study's, within which the recipe is moved later."""
-    home = folder.resolve()
-    return next((each.parent for each in home.parents if each.name == "artefacts"), home)
 
 
 class LayersOnDemand(LayerStore):
     """Layers of one network over one set of recordings, recorded when their features are asked for.
 
     It is used as a `LayerStore`. Each ``store[name]`` is a new object; the layer that it recorded is removed with it.
+    Weights and recordings are compared with the recipe's hashes when they are first needed: a SkeletonFormatError says
+    which of them is another.
     """
 
     def __init__(self, folder: Path, recipe: Mapping[str, Any]) -> None:
@@ -209,12 +117,12 @@ class LayersOnDemand(LayerStore):
         count = self._recipe["sequences"]
         return f"LayersOnDemand({len(self)} layers of {count} recordings: {', '.join(self._details)})"
 
-    def record_layer(self, details: Mapping[str, Any], offsets: NDArray[np.int64]) -> _Rows:
+    def record_layer(self, details: Mapping[str, Any], offsets: NDArray[np.int64]) -> UnnamedRows:
         """All recordings' rows of one layer, in a file without a name."""
-        rows = _Rows(self._scratch, (int(offsets[-1]), int(details["width"])), self._recipe["dtype"])
+        rows = UnnamedRows(self._scratch, (int(offsets[-1]), int(details["width"])), self._recipe["dtype"])
         layer = next(each for each in self._layers_of_network if each.name == details["name"])
         for each in self._passes([layer], self._batches, progress=None):
-            for name, _, recordings in each.layers:
+            for name, _, _, recordings in each.layers:
                 for i, found in zip(each.batch, recordings, strict=True):
                     rows.write(int(offsets[i]), rounded_rows(found, rows.dtype, name))
         return rows
@@ -229,7 +137,7 @@ class LayersOnDemand(LayerStore):
             dtype = np.dtype(self._recipe["dtype"])
             self._recent[i] = {
                 layer: rounded_rows(recordings[place], dtype, layer).astype(np.float32)
-                for layer, _, recordings in each.layers
+                for layer, _, _, recordings in each.layers
             }
             size = sum(rows.nbytes for rows in self._recent[i].values())
             while len(self._recent) > max(1, _RECENT_BYTES // max(1, size)):
@@ -250,7 +158,10 @@ class LayersOnDemand(LayerStore):
 
     @cached_property
     def _data(self) -> SequenceSet:
-        return SequenceSet.load(self._folder / RECORDINGS)
+        found = SequenceSet.load(self._folder / RECORDINGS)
+        if found.fingerprint() != self._recipe["data"]:
+            raise self._changed(RECORDINGS, "recordings")
+        return found
 
     @cached_property
     def _batches(self) -> list[NDArray[np.int64]]:
@@ -259,14 +170,23 @@ class LayersOnDemand(LayerStore):
     @cached_property
     def _network(self) -> nn.Module:
         made, data = self._recipe["made"], self._data
-        home = None if made["home"] is None else (_outside(self._folder) / made["home"]).resolve()
+        home = None if made["home"] is None else (outside(self._folder) / made["home"]).resolve()
         if ":" in made["name"]:
             require(made["name"], module_file(made["name"].partition(":")[0], [*([home] if home else []), Path.cwd()]))
+        kept = read_pickled(self._folder / WEIGHTS)
+        state = kept.get("state_dict") if isinstance(kept, Mapping) else None
+        if not isinstance(state, Mapping) or weights_digest(state) != self._recipe["network"]["weights"]:
+            raise self._changed(WEIGHTS, "weights")
         with import_path(home):
             return load_network(
-                made["name"], layout=data.layout, channels=data.channels, classes=data.outputs,
+                made["name"], layout=data.layout, channels=data.channels, classes=made.get("classes", data.outputs),
                 checkpoint=self._folder / WEIGHTS, **made["options"],
             )  # fmt: skip
+
+    def _changed(self, file: str, what: str) -> SkeletonFormatError:
+        return SkeletonFormatError(
+            f"{self._folder}: {file} holds other {what} than its recipe names; write_recipe makes the folder again"
+        )
 
     @cached_property
     def _layers_of_network(self) -> tuple[Layer, ...]:
@@ -310,34 +230,3 @@ class _LayerOnDemand(LayerActivations):
         rows, missed = self._store.single(self.name, int(i) % len(self))
         self._misses += missed
         return rows.copy()
-
-
-class _Rows:
-    """(rows, width) numbers in a file without a name, written and read by whole rows."""
-
-    ndim = 2
-
-    def __init__(self, folder: Path | None, shape: tuple[int, int], dtype: str) -> None:
-        self.shape, self.dtype = shape, np.dtype(dtype)
-        with tempfile.TemporaryFile(dir=folder) as file:
-            self._file = os.dup(file.fileno())
-        weakref.finalize(self, os.close, self._file)
-        self._row = shape[1] * self.dtype.itemsize
-
-    def write(self, first: int, rows: NDArray[np.floating]) -> None:
-        data = memoryview(np.ascontiguousarray(rows).tobytes())
-        done = 0
-        while done < len(data):
-            done += os.pwrite(self._file, data[done:], first * self._row + done)
-
-    def __getitem__(self, wanted: slice) -> NDArray[np.floating]:
-        start, stop, step = wanted.indices(self.shape[0])
-        found = np.empty((max(0, stop - start), self.shape[1]), dtype=self.dtype)
-        data: memoryview[int] = memoryview(found.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
-        done = 0
-        while done < len(data):
-            got = os.preadv(self._file, [data[done:]], start * self._row + done)
-            if not got:
-                raise OSError("the file of a layer's features is cut off")
-            done += got
-        return found[::step]

@@ -133,7 +133,8 @@ def observing(
         output}), outputs in the axes of their layers.
 
     Raises:
-        LayerNotFoundError: if a named module was not called, or was called more than once.
+        LayerNotFoundError: if there is no module of a name (the nearest are suggested), or it was not called, or was
+            called more than once.
         AxesError: if its output is no tensor, or its shape does not agree with its axes.
         StudyError: if the network calls ``sys.exit``.
     """
@@ -141,6 +142,11 @@ def observing(
     lie = {layer.name: layer.axes for layer in map(_as_layer, layers)}
     names = list(lie)
     modules = dict(network.named_modules())
+    for name in names:
+        if name != INPUT and name not in modules:
+            raise LayerNotFoundError(
+                f"{type(network).__name__} has no layer {name!r}; {suggest(name, [INPUT, *filter(None, modules)])}"
+            )
     training = {module: module.training for module in network.modules()}
     wanted = {parameter: parameter.requires_grad for parameter in network.parameters()}
     first = next(iter(wanted), None)
@@ -161,7 +167,7 @@ def observing(
                 return None
             # What runs next gets a copy that depends on the kept tensor: an in-place layer then
             # changes the copy, and the kept tensor stays part of the graph.
-            return type(output)((kept.clone(), *output[1:])) if several else kept.clone()
+            return _same_kind(output, (kept.clone(), *output[1:])) if several else kept.clone()
 
         return hook
 
@@ -262,14 +268,15 @@ def people_first(tensor: Tensor, layer: Layer | str, batch: Tensor) -> Tensor:
 def temporal_stride(lengths: NDArray[np.int64], layer_lengths: NDArray[np.int64]) -> int:
     """Input frames per layer frame, r: the r with ceil(T / r) = T_l for all recordings.
 
-    Where short recordings leave a choice, a power of two is preferred (strides multiply), then the
-    smallest. Where no r fits (a network that crops its borders), r is the range of T over that of T_l, rounded
-    (where all T_l are equal, the median of T / T_l).
+    Where no r fits so, r is that with floor(T / r) = T_l (pooling without padding). Where short recordings leave a
+    choice, a power of two is preferred (strides multiply), then the smallest. Where no r fits at all (a network that
+    crops its borders), r is the range of T over that of T_l, rounded (where all T_l are equal, the median of T / T_l).
 
-    `lengths` (N,) are frames of the recordings, `layer_lengths` (N,) what a layer keeps of them.
+    `lengths` (N,) int64 are frames of the recordings, `layer_lengths` (N,) int64 what a layer keeps of them.
     """
-    longest = int(lengths.max())
-    fitting = [r for r in range(1, longest + 1) if np.array_equal(-(-lengths // r), layer_lengths)]
+    strides = range(1, int(lengths.max()) + 1)
+    fitting = [r for r in strides if np.array_equal(-(-lengths // r), layer_lengths)]
+    fitting = fitting or [r for r in strides if np.array_equal(lengths // r, layer_lengths)]
     if not fitting:
         grown, layer_grown = np.ptp(lengths), np.ptp(layer_lengths)
         return max(1, round(float(grown / layer_grown if layer_grown else np.median(lengths / layer_lengths))))
@@ -284,6 +291,12 @@ def _as_layer(layer: Layer | str) -> Layer:
 def _sizes(batch: Tensor) -> Sizes:
     N, _, T, V, M = batch.shape
     return Sizes(N=N, M=M, V=V, T=T)
+
+
+def _same_kind(output: Any, parts: tuple[Any, ...]) -> Any:
+    """A tuple, named tuple or list as `output` is one, of other parts."""
+    kind = type(output)
+    return getattr(kind, "_make", kind)(parts)
 
 
 def _checked_output(output: Any, name: str) -> Tensor:

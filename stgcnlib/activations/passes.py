@@ -21,7 +21,10 @@ from stgcnlib.progress import track
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.transforms import main_person
 
-__all__ = ["Outputs", "Padding", "People", "batches_of", "chosen_layers", "kept_people", "passes", "rounded_rows"]
+__all__ = [
+    "Outputs", "Padding", "People", "batches_of", "chosen_layers", "kept_frames", "kept_people", "passes",
+    "rounded_rows", "true_frames",
+]  # fmt: skip
 
 Padding: TypeAlias = Literal["none", "crop"]
 People: TypeAlias = Literal["auto", "main", "concatenate"]
@@ -35,12 +38,13 @@ class Outputs(NamedTuple):
     Attributes:
         batch: (n,) int64, indices of its recordings.
         scores: (n, classes) float32; `None` if the network puts out anything else.
-        layers: of each layer in turn: name, joints V, and (T_l, V*C) float32 of each recording.
+        layers: of each layer in turn: name, joints V, frames T_l that it put out, and of each recording (T, V*C)
+            float32: its first frames without padding (`kept_frames`).
     """
 
     batch: NDArray[np.int64]
     scores: NDArray[np.float32] | None
-    layers: Iterator[tuple[str, int, list[NDArray[np.float32]]]]
+    layers: Iterator[tuple[str, int, int, list[NDArray[np.float32]]]]
 
 
 def kept_people(data: SequenceSet, people: People) -> Literal["main", "concatenate"]:
@@ -49,6 +53,20 @@ def kept_people(data: SequenceSet, people: People) -> Literal["main", "concatena
         return people
     counts = np.array([_present(data.people(i)).sum() for i in range(len(data))])
     return "main" if np.mean(counts <= 1) > 0.5 else "concatenate"
+
+
+def true_frames(people: NDArray[np.float32], *, body: bool) -> int:
+    """Frames f of a recording (M, T, V, C) up to the last one in which anyone is; what follows is padding.
+
+    Published preparations (`stgcnlib.transforms.pad_with_zeros`) put zeros after the end. All T on a graph that is no
+    body (not `body`), where zeros are values.
+    """
+    return int(np.flatnonzero(people.any(axis=(0, 2, 3)))[-1]) + 1 if body else people.shape[1]
+
+
+def kept_frames(layer_frames: int, true: int, entered: int) -> int:
+    """ceil(T_l * f / F): what a layer keeps of a recording with f true frames among F that entered the network."""
+    return -(-layer_frames * true // entered)
 
 
 def chosen_layers(network: nn.Module, layers: str | Sequence[str] | None, axes: Axes | None) -> tuple[Layer, ...]:
@@ -97,6 +115,7 @@ def passes(
     """
     most = int(data.people_counts.max())
     frames = int(data.lengths.max()) if padding == "crop" else None
+    body = data.layout.dimensions > 0
     lie = {layer.name: layer for layer in layers}
     with observing(network, layers, device=device) as forward:
         for batch in track(batches, "Recording layers", total=len(batches), show=progress):
@@ -114,18 +133,17 @@ def passes(
                 x: Tensor = x,
                 members: list[NDArray[np.float32]] = members,
                 mains: list[int | None] = mains,
-            ) -> Iterator[tuple[str, int, list[NDArray[np.float32]]]]:
+            ) -> Iterator[tuple[str, int, int, list[NDArray[np.float32]]]]:
                 for name, output in outputs.items():
                     features = people_first(output, lie[name], x).to("cpu", torch.float32).numpy()
-                    rows = []
+                    rows, layer_frames = [], int(features.shape[3])
                     for n, member in enumerate(members):
-                        kept = features[n]
-                        if frames is not None:
-                            kept = kept[:, :, : -(-kept.shape[2] * member.shape[1] // frames)]
+                        count = kept_frames(layer_frames, true_frames(member, body=body), int(x.shape[2]))
+                        kept = features[n][:, :, :count]
                         main = mains[n] if "M" in lie[name].axes else 0  # else people are not told apart
                         rows.append(_rows(kept, member, main, most))
                         check_numbers(rows[-1], f"features of layer {name!r}", data.names[batch[n]])
-                    yield name, int(features.shape[4]), rows
+                    yield name, int(features.shape[4]), layer_frames, rows
 
             yield Outputs(batch, scores, arranged())
             if scores is not None:  # after the features, whose error names the layer at fault

@@ -71,7 +71,7 @@ def pool_recordings(
     lengths: dict[str, list[int]] = {layer.name: [] for layer in chosen}
     batches, people = batches_of(data), kept_people(data, "auto")
     for each in passes(network, data, chosen, batches, device=device, people=people, progress=progress):
-        for name, joints, recordings in each.layers:
+        for name, joints, _, recordings in each.layers:
             means[name] += [_mean(rows, joints) for rows in recordings]
             lengths[name] += [len(rows) for rows in recordings]
     order = np.argsort(np.concatenate(batches))

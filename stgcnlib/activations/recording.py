@@ -40,7 +40,7 @@ from stgcnlib.networks.batches import check_fit
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.version import __version__
 
-__all__ = ["Stored", "described", "record"]
+__all__ = ["Stored", "described", "record", "weights_digest"]
 
 Stored: TypeAlias = Literal["float32", "float16"]
 
@@ -73,8 +73,9 @@ def record(
             `None` keeps everything in memory.
         device: where the network runs meanwhile, for example "cuda".
         padding: "none" runs recordings of equal length together, so that nothing is padded. "crop" pads
-            all to the longest with zeros, for networks that need one length, and keeps the first
-            ceil(T_l * f / F) frames of a recording with f of F frames.
+            all to the longest with zeros, for networks that need one length. Either way the first
+            ceil(T_l * f / F) frames are kept of a recording that has f true ones among the F that enter the network:
+            zeros that a published preparation put after the end of a body's recording are not measured.
         people: whose features are kept; the network always reads all people. "main" is the person with the
             most motion. "concatenate" puts people side by side along each joint's channels, zeros for
             people who are absent. "auto" is "main" if more than half of the recordings hold one person.
@@ -99,6 +100,7 @@ def record(
     chosen = chosen_layers(network, layers, axes)
     check_fit(network, data)
     kept = kept_people(data, people)
+    entered = np.full_like(data.lengths, data.lengths.max()) if padding == "crop" else data.lengths
     manifest: dict[str, Any] = {
         "format": FORMAT,
         "version": VERSION,
@@ -119,12 +121,10 @@ def record(
         details: list[Any] = []
         for position, layer in enumerate(chosen):
             scratch = keeps.pop(layer.name)
-            lengths = np.empty(len(data), dtype=np.int64)
-            lengths[order] = scratch.lengths
-            # Cropped lengths are rounded up once more; only the longest recording has its true length.
-            told = [int(data.lengths.argmax())] if padding == "crop" else slice(None)
-            stride = temporal_stride(data.lengths[told], lengths[told])
-            starts = np.empty(len(data), dtype=np.int64)
+            lengths, put_out, starts = np.empty((3, len(data)), dtype=np.int64)
+            lengths[order], put_out[order] = scratch.lengths, scratch.put_out
+            # Lengths without padding are rounded up once more, so the stride is that of what entered and what came out.
+            stride = temporal_stride(entered, put_out)
             starts[order] = np.concatenate([[0], np.cumsum(scratch.lengths)[:-1]])
             write_layer(root, f"layer{position:02d}", scratch.rows(), starts, lengths)
             scratch.discard()
@@ -166,9 +166,9 @@ def _pass(
     ):
         if each.scores is not None:
             scores.append(each.scores)
-        for name, joints, recordings in each.layers:
+        for name, joints, put_out, recordings in each.layers:
             for rows in recordings:
-                keeps[name].append(rows, joints=joints)
+                keeps[name].append(rows, joints=joints, put_out=put_out)
     return np.concatenate(batches), np.concatenate(scores) if len(scores) == len(batches) else None
 
 
@@ -183,11 +183,16 @@ def described(network: nn.Module) -> dict[str, Any]:
         **(options if isinstance(options, Mapping) else {}),
     }
     plain = json.loads(json.dumps(given, default=str))
+    return {"class": type(network).__name__, "options": plain, "weights": weights_digest(network.state_dict())}
+
+
+def weights_digest(state: Mapping[str, torch.Tensor]) -> str:
+    """A hash (16 hex characters) of a state dict's names and bytes, as manifests and recipes hold it."""
     digest = hashlib.sha256()
-    for key, value in network.state_dict().items():
+    for key, value in state.items():
         digest.update(key.encode())
         digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return {"class": type(network).__name__, "options": plain, "weights": digest.hexdigest()[:16]}
+    return digest.hexdigest()[:16]
 
 
 @contextmanager
@@ -215,12 +220,13 @@ class _Scratch:
         self.layer, self.dtype = layer, np.dtype(dtype)
         self.joints = 0
         self.lengths: list[int] = []
+        self.put_out: list[int] = []  # frames of the layer with padding
         self._file = None if folder is None else folder / f"{name}.scratch"
         self._parts: list[NDArray[np.floating]] = []
         self._width = 0
         self._squares, self._lost = 0.0, 0.0
 
-    def append(self, rows: NDArray[np.float32], *, joints: int) -> None:
+    def append(self, rows: NDArray[np.float32], *, joints: int, put_out: int) -> None:
         if self.lengths and rows.shape[1] != self._width:
             raise AxesError(
                 f"layer {self.layer.name!r}, read as axes {self.layer.axes!r}, has {rows.shape[1] // joints} channels "
@@ -229,6 +235,7 @@ class _Scratch:
             )
         self.joints = joints
         self.lengths.append(len(rows))
+        self.put_out.append(put_out)
         self._width = rows.shape[1]
         kept = self._rounded(rows)
         if self._file is None:

@@ -34,7 +34,8 @@ _BLOCK_BYTES = 2**26  # rows that are moved or read ahead at a time
 class LayerActivations:
     """Features of all recordings at one layer.
 
-    Made by `LayerStore`, not by hand. Reading features from a damaged file raises SkeletonFormatError.
+    Made by `LayerStore`, not by hand. Reading features raises SkeletonFormatError where a file is damaged, or where
+    another store took the folder's place since it was opened.
 
     Attributes:
         name: the module's name, or "input".
@@ -166,6 +167,9 @@ class LayerStore:
     def open(cls, path: str | os.PathLike[str], *, sums: Sums | None = None) -> LayerStore:
         """Open what `record` wrote; features are read when they are asked for.
 
+        Where another store takes a folder's place meanwhile, reading raises SkeletonFormatError; at a URL it is not
+        noticed.
+
         Args:
             path: a folder, or a URL of one that fsspec reads, such as ``s3://bucket/trained.zarr``; zarr reads it
                 through fsspec, which needs a further package for most kinds of URL.
@@ -211,7 +215,7 @@ class LayerStore:
         """(N, classes) class scores of the network; `None` if it put out anything else.
 
         Raises:
-            SkeletonFormatError: if they are damaged.
+            SkeletonFormatError: if they are damaged, or another store took the folder's place.
         """
         try:
             array = self._root.get(SCORES)

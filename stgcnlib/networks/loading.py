@@ -130,7 +130,7 @@ def _zoo_network(
         if kind is HDGCN and layout is not None and sizes.get("centre", known.get("centre")) is None:
             sizes |= _centre(source, layout)
         told = {key: value for key, value in known.items() if key in taken}
-        if wrong := [key for key in told if key in sizes and sizes[key] != told[key]]:
+        if wrong := [key for key in told if key in sizes and _tuples(sizes[key]) != _tuples(told[key])]:
             said = ", ".join(f"{key}={sizes[key]!r} where it has {told[key]!r}" for key in wrong)
             serve = (
                 "; to make its weights serve other classes, load it without classes and fine_tune the network, or "
@@ -140,7 +140,7 @@ def _zoo_network(
                 f"{source.file}: load_network was given {said}; leave {' and '.join(wrong)} out to take the "
                 f"checkpoint's, or give the checkpoint that belongs to it{serve if 'classes' in wrong else ''}"
             )
-        sizes = {**told, **sizes}
+        sizes = {**sizes, **told}
     missing = [key for key, value in (("layout", layout), ("classes", sizes.get("classes"))) if value is None]
     if missing:
         where = "without a checkpoint" if source is None else f"since {source.file} does not tell"
@@ -156,6 +156,11 @@ def _zoo_network(
         raise
     except (TypeError, ValueError) as error:
         raise StudyError(f"network {name!r} refuses options {options}: {error}") from None
+
+
+def _tuples(value: Any) -> Any:
+    """A value with tuples for its lists: JSON and YAML give lists back."""
+    return tuple(map(_tuples, value)) if isinstance(value, (list, tuple)) else value
 
 
 def _centre(source: Checkpoint, layout: SkeletonLayout) -> dict[str, int]:

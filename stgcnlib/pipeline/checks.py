@@ -59,8 +59,10 @@ def _check_noise(study: Study, made: Artefacts) -> None:
     settings = study.noise
     if settings is None:
         return
-    from stgcnlib.studies.corruption import corrupt
+    from stgcnlib.studies.corruption import corrupt, kinds_and_levels
 
+    with about("noise"):
+        kinds_and_levels(list(settings.levels), settings.levels)
     few = made["sequences"].select([0])
     levels = [("noise", kind, level) for kind, levels in settings.levels.items() for level in levels]
     for section, kind, level in [*levels, *(("noise.train", *each) for each in settings.training_levels)]:

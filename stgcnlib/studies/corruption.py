@@ -15,7 +15,7 @@ from stgcnlib import transforms
 from stgcnlib.errors import StudyError, suggest
 from stgcnlib.sequences import SequenceSet
 
-__all__ = ["CLEAN", "KINDS", "LEVELS", "UNITS", "Kind", "corrupt", "kinds_and_levels", "motion_decibels"]
+__all__ = ["CLEAN", "KINDS", "LEVELS", "UNITS", "Kind", "corrupt", "is_noise", "kinds_and_levels", "motion_decibels"]
 
 Kind = Literal["jitter", "joint dropout", "frame dropout", "rotation"]
 
@@ -59,12 +59,23 @@ def corrupt(data: SequenceSet, kind: str, level: float | None, *, seed: int = 0)
     raise StudyError(f"no noise is named {kind!r}; {suggest(kind, KINDS)}")
 
 
-def kinds_and_levels(kinds: Sequence[Kind], levels: Mapping[Kind, Sequence[float]] | None) -> list[tuple[str, float]]:
+def is_noise(kind: str, level: float) -> bool:
+    """Whether a level changes anything: infinitely many dB of jitter and 0 of another kind leave recordings clean.
+
+    `kind` is a kind of noise, and `level` is in its unit.
+    """
+    return not np.isinf(level) if kind == "jitter" else level != 0
+
+
+def kinds_and_levels(
+    kinds: Kind | Sequence[Kind], levels: Mapping[Kind, Sequence[float]] | None
+) -> list[tuple[str, float]]:
     """(kind, level) of all levels of some kinds, the mild ones of a kind first; arguments as of `noise_study`.
 
     Raises:
-        StudyError: an unknown kind, a kind without levels, or no kind.
+        StudyError: an unknown kind, a kind without levels or without one that is noise, or no kind.
     """
+    kinds = [kinds] if isinstance(kinds, str) else kinds
     for name in [*kinds, *(levels or {})]:
         if name not in KINDS:
             raise StudyError(f"no noise is named {name!r}; {suggest(str(name), KINDS)}")
@@ -74,6 +85,12 @@ def kinds_and_levels(kinds: Sequence[Kind], levels: Mapping[Kind, Sequence[float
         chosen = sorted({float(x) for x in (levels or {}).get(kind, LEVELS[kind])}, reverse=kind == "jitter")
         if not chosen:
             raise StudyError(f"levels of {kind!r} are empty; give at least one, or leave the kind out of kinds")
+        if not any(is_noise(kind, level) for level in chosen):
+            said = ", ".join(f"{level:g}" for level in chosen)
+            raise StudyError(
+                f"levels of {kind!r} are {said}, which is no noise; give a level that changes recordings, or leave the "
+                "kind out of kinds"
+            )
         wanted += [(kind, level) for level in chosen]
     if not wanted:
         raise StudyError("kinds is empty; name at least one kind of noise")

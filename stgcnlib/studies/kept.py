@@ -6,7 +6,6 @@ functions are in `noise` and `transfer`.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import multiprocessing
 import os
@@ -28,7 +27,7 @@ from stgcnlib.progress import track
 from stgcnlib.threads import THREAD_VARIABLES, cores, process_variables
 from stgcnlib.version import __version__
 
-__all__ = ["KeptResults", "load_tables", "network_fingerprint", "compute_all", "save_tables"]
+__all__ = ["KeptResults", "load_tables", "compute_all", "save_tables"]
 
 Values = dict[str, Any]
 Function = Callable[[Any, Values], Values]
@@ -104,15 +103,6 @@ def compute_all(
         kept.write(tasks[i], result)
         results[i] = result
     return [result for result in results if result is not None]
-
-
-def network_fingerprint(network: Any) -> str:
-    """A hash of a network's class, options and weights."""
-    digest = hashlib.sha256()
-    for key, value in network.state_dict().items():
-        digest.update(key.encode())
-        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-    return fingerprint([type(network).__name__, dict(getattr(network, "options", {})), digest.hexdigest()])
 
 
 def save_tables(

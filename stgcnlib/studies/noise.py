@@ -11,17 +11,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
-from stgcnlib.dtw import DTWLike, DTWOptions, dtw_options
+from stgcnlib.dtw import DTWLike, DTWOptions, LayerDistances, dtw_options
 from stgcnlib.errors import StudyError
 from stgcnlib.geometry import Jackknife, LayerGeometry
 from stgcnlib.geometry.layers import TRAINED, kind_of
 from stgcnlib.groups import SUBJECT, group_codes, resampled_groups
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.studies.corruption import CLEAN, KINDS, Kind, corrupt, kinds_and_levels
-from stgcnlib.studies.kept import KeptResults, Values, compute_all, network_fingerprint
+from stgcnlib.studies.kept import KeptResults, Values, compute_all
+from stgcnlib.studies.marks import array_fingerprint, network_fingerprint
 from stgcnlib.studies.noise_levels import Neighbours, measure_level
 from stgcnlib.studies.noise_result import NoiseResult, noise_jackknife, noise_result
 
@@ -35,10 +37,10 @@ def noise_study(
     groups: ArrayLike | None = None,
     resample: ArrayLike | None = None,
     unit: str = SUBJECT,
-    kinds: Sequence[Kind] = KINDS,
+    kinds: Kind | Sequence[Kind] = KINDS,
     levels: Mapping[Kind, Sequence[float]] | None = None,
     noisy_networks: Mapping[str, nn.Module] | None = None,
-    layers: Sequence[str] | None = None,
+    layers: str | Sequence[str] | None = None,
     distances: Mapping[str, ArrayLike] | None = None,
     neighbours: Neighbours = "noisy",
     geometry: LayerGeometry | None = None,
@@ -69,28 +71,39 @@ def noise_study(
         resample: (N,) groups that intervals leave out as a whole; "recordings": every one by itself; None: `groups`.
         unit: what those are, in one word.
         kinds: of noise, see `corrupt`.
-        levels: kind -> levels, see `corrupt` for units; None, or a kind left out: `LEVELS`.
+        levels: kind -> levels, see `corrupt` for units; None, or a kind left out: `LEVELS`. A level without noise (0,
+            infinite dB) is measured, and not what the verdict judges.
         noisy_networks: name -> network trained on noisy recordings, measured at the same levels.
         layers: module names or patterns, the input is always included; None: all blocks.
         distances: layer -> (N, N) distances of the (first) network on clean recordings, where they are known already.
         neighbours: where a noisy recording's neighbours are searched: among the "noisy" versions of the others, or
             among their "clean" versions, as when one noisy recording is looked up in a clean collection.
         geometry: of the same recordings, with untrained networks. It tells what training gained, and the effect of
-            noise is also given as a share of that gain. Its seed and groups have to be those of the study.
+            noise is also given as a share of that gain. Its seed, groups, k, sigma, symmetrize and solver have to be
+            those of the study.
         k, sigma, symmetrize, solver: as `stgcnlib.dsgraph.nnk_graph`.
         dtw: a `DTWOptions` or some of its fields.
         confidence: of the intervals, as `layer_geometry`.
         seed: of noise and draws. Levels of one kind share their draws, so that they differ in size alone.
-        folder: where each finished level is kept; a study that was stopped goes on from there. None: nowhere.
+        folder: where each finished level is kept; a study that was stopped goes on from there, unless recordings,
+            settings, given distances or networks have changed since. Of a network's code and files nothing is known:
+            give another folder after changing those. None: nowhere.
         axes: the axes of the layers' outputs, for networks that do not state them, as `stgcnlib.record`.
         device: where networks compute.
         progress: draw a bar; None: on a terminal.
 
     Raises:
-        StudyError: an unknown kind, or a kind without levels.
+        StudyError: an unknown kind, a kind without levels or with none that is noise, recordings without classes, or a
+            geometry of other graphs or recordings.
         SequenceError: a level out of range. GraphError: fewer than k candidates.
     """
+    if not data.class_names:
+        raise StudyError(
+            "noise_study: the recordings have targets and no classes, and it measures label smoothness and accuracy; "
+            "give labels, or compare target_smoothness of corrupted recordings"
+        )
     wanted = kinds_and_levels(kinds, levels)
+    layers = [layers] if isinstance(layers, str) else layers
     several = [network] if isinstance(network, nn.Module) else list(network)
     networks = {TRAINED if not n else f"{TRAINED}-{n + 1}": each for n, each in enumerate(several)}
     for name in noisy_networks or {}:
@@ -104,7 +117,7 @@ def noise_study(
     work = _Work(networks, data, jackknife, codes, layers, dict(distances or {}), graph, options, axes, device)
     shared = [
         data.fingerprint(), None if codes is None else codes.tolist(), jackknife.parts.tolist(), layers, graph,
-        asdict(options), axes,
+        asdict(options), axes, {name: _mark(known) for name, known in work.distances.items()},
     ]  # fmt: skip
     tasks: list[Values] = [
         {"network": name, "weights": network_fingerprint(each), "kind": kind, "level": level, "seed": seed}
@@ -122,6 +135,14 @@ def noise_study(
         measured, data, groups=codes, resample=resample, unit=unit, **graph, dtw=dtw, confidence=confidence, seed=seed,
         geometry=geometry,
     )  # fmt: skip
+
+
+def _mark(known: Any) -> str:
+    """A hash of distances that are given, by which kept results go."""
+    if isinstance(known, LayerDistances):
+        every = np.arange(known.count)
+        known = known.get(every[:, None], every)
+    return array_fingerprint(known)
 
 
 def _check_levels(data: SequenceSet, wanted: Sequence[tuple[str, float]], seed: int) -> None:

@@ -36,7 +36,7 @@ def measure_level(
     *,
     jackknife: Jackknife,
     groups: ArrayLike | None,
-    layers: Sequence[str] | None,
+    layers: str | Sequence[str] | None,
     distances: Mapping[str, LayerDistances | ArrayLike],
     how_many: HowMany = "auto",
     neighbours: Neighbours = "noisy",
@@ -62,6 +62,7 @@ def measure_level(
         Plain values: predicted, (N,) classes; layers, each with name, index, title, smoothness, (N,), and without,
         (P,): the mean smoothness on graphs that are made anew without each part.
     """
+    layers = [layers] if isinstance(layers, str) else layers
     names = None if layers is None else [name for name in layers if name != "input"]
     clean, options = kind == CLEAN or level is None, dtw_options(dtw)
     asked = {"k": graph["k"], "exclude": groups, "parts": jackknife.parts}

@@ -15,12 +15,13 @@ from numpy.typing import ArrayLike, NDArray
 from stgcnlib.dtw import DTWLike, dtw_options
 from stgcnlib.errors import StudyError
 from stgcnlib.geometry import Estimate, Jackknife, LayerGeometry
-from stgcnlib.geometry.layers import TRAINED, UNTRAINED, kind_of
+from stgcnlib.geometry.layers import TRAINED, kind_of
 from stgcnlib.geometry.uncertainty import Spread, deletion_groups
 from stgcnlib.groups import RECORDINGS, group_codes, resampled_groups
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.studies.corruption import CLEAN, UNITS, motion_decibels
 from stgcnlib.studies.kept import Values, load_tables, save_tables
+from stgcnlib.studies.noise_controls import untrained_controls
 
 __all__ = ["NoiseResult", "noise_jackknife", "noise_result"]
 
@@ -199,6 +200,10 @@ def noise_result(
         groups, resample, unit, dtw, confidence, seed: as of `noise_study`.
         sampled: of which part ("test", "train", "all") `data` are a sample; None: they are all recordings.
         **graph: k, sigma, symmetrize, solver and neighbours, as of `noise_study`.
+
+    Raises:
+        StudyError: the geometry is of other recordings or parts, or its graphs are of another k, sigma, symmetrize or
+            solver.
     """
     labels, N = data.labels, len(data)
     codes = None if groups is None else group_codes(groups, N)
@@ -229,30 +234,12 @@ def noise_result(
             own = {"node": np.arange(N), "label": labels, "predicted": predicted, "correct": predicted == labels}
             predictions.append(pd.DataFrame(where | own))
     every = pd.concat(each, ignore_index=True)
-    controls = _controls(geometry, every["layer"].unique().tolist(), jackknife)
+    controls = untrained_controls(geometry, every["layer"].unique().tolist(), jackknife, graph)
     per_node, named = (pd.concat(parts, ignore_index=True) for parts in (nodes, predictions))
     titles = every[["layer", "index", "title"]].drop_duplicates()
     found = NoiseResult(titles, pd.DataFrame(), every, per_node, named, controls, settings)
     decibels = {float(level or 0): motion_decibels(data, kind, level) for kind, level in wanted if kind == "jitter"}
     return replace(found, table=_table(found), accuracy=_accuracy(found, decibels))
-
-
-def _controls(geometry: LayerGeometry | None, layers: Sequence[str], jackknife: Jackknife) -> pd.DataFrame:
-    """Smoothness of the untrained networks, with all recordings and without each part."""
-    columns = ["member", "layer", "index", "part", "smoothness"]
-    if geometry is None:
-        return pd.DataFrame(columns=columns)
-    if not np.array_equal(geometry.parts, jackknife.parts):
-        raise StudyError("the geometry is of other recordings than the noise study, or leaves out other parts of them")
-    found = []
-    for name in geometry.networks(UNTRAINED):
-        curve, without = geometry.curve(name), geometry.means_without(name)
-        for place, row in enumerate(curve.itertuples()):
-            if row.layer in layers:
-                about = {"member": name, "layer": row.layer, "index": row.index}
-                parts = {"part": np.arange(-1, jackknife.count), "smoothness": [row.smoothness, *without[:, place]]}
-                found.append(pd.DataFrame(about | parts))
-    return pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame(columns=columns)
 
 
 def _table(result: NoiseResult) -> pd.DataFrame:

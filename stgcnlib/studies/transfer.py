@@ -25,7 +25,8 @@ from stgcnlib.geometry.layers import TRAINED
 from stgcnlib.geometry.uncertainty import Spread
 from stgcnlib.groups import RECORDINGS, SUBJECT, largest_k
 from stgcnlib.sequences import SequenceSet
-from stgcnlib.studies.kept import KeptResults, Values, compute_all, load_tables, network_fingerprint, save_tables
+from stgcnlib.studies.kept import KeptResults, Values, compute_all, load_tables, save_tables
+from stgcnlib.studies.marks import network_fingerprint
 from stgcnlib.studies.transfer_fits import Work, fresh_network, measure
 from stgcnlib.studies.transfer_plan import EPOCHS, FROZEN, plan_fits, validation_unit
 from stgcnlib.temporary import TemporaryFolder

@@ -6,6 +6,8 @@ one does.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,10 +18,15 @@ from stgcnlib.transforms.prepare import each_recording, main_person, present_fra
 __all__ = ["drop_frames", "drop_joints", "jitter", "motion_share", "rotate"]
 
 Array = NDArray[np.float32]
+_AROUND = 0.1  # of a body's largest extent: so near to its joints, the origin is on the body
 
 
 def jitter(data: SequenceSet, *, snr_db: float | None = None, std: float | None = None, seed: int = 0) -> SequenceSet:
-    """Add Gaussian noise to every coordinate (not to a confidence channel, nor to people who are absent).
+    """Add Gaussian noise to every coordinate (not to a confidence channel, nor to people or joints that are absent).
+
+    A joint of a body whose coordinates are all zero in a frame was not found there, unless it is the joint on which
+    the recording is centred; it stays zero, and counts neither as posture nor as motion. On a graph that is no body,
+    zeros are values.
 
     Args:
         data: any recordings.
@@ -28,6 +35,9 @@ def jitter(data: SequenceSet, *, snr_db: float | None = None, std: float | None 
             and motion count, the place of the body in the room does not. Infinity: no noise.
         std: instead, the standard deviation in units of the coordinates.
         seed: of the noise.
+
+    Returns:
+        Recordings of the same shapes, float32.
 
     Raises:
         SequenceError: unless exactly one of `snr_db` and `std` is given, `snr_db` a number above minus infinity,
@@ -42,18 +52,18 @@ def jitter(data: SequenceSet, *, snr_db: float | None = None, std: float | None 
             f"jitter: snr_db={snr_db}, std={std} is no valid noise level; give snr_db in decibels, or std of at least 0"
         )
     rng = np.random.default_rng(seed)
-    axes = data.layout.dimensions or data.channels
+    axes, found_in = data.layout.dimensions or data.channels, _finder(data)
 
     def noisy(people: Array) -> Array:
-        present = present_frames(people)
+        found = found_in(people)
         if std is not None:
             size = std
         else:
             assert snr_db is not None
-            size = float(np.sqrt(_power(people, axes, about=(0, 1)) * 10 ** (-snr_db / 10)))
+            size = float(np.sqrt(_power(people, axes, found, about=(0, 1)) * 10 ** (-snr_db / 10)))
         result = people.copy()
         result[..., :axes] += rng.normal(0.0, size, result[..., :axes].shape)
-        result[~present] = people[~present]
+        result[~found] = people[~found]
         return result
 
     return each_recording(data, noisy)
@@ -63,22 +73,53 @@ def motion_share(data: SequenceSet) -> NDArray[np.float64]:
     """(N,) share of each recording's signal, as `jitter` measures it, that is motion and not posture.
 
     Motion is each joint's mean square about its own mean over frames; the signal is about the mean over frames and
-    joints. 20 dB of jitter in a recording with a share of 0.1 is 10 dB against motion. 0 where nothing moves.
+    joints. 20 dB of jitter in a recording with a share of 0.1 is 10 dB against motion. 0 where nothing moves. A joint
+    counts in the frames in which it was found.
+
+    Returns:
+        (N,) float64, 0 to 1.
     """
-    axes = data.layout.dimensions or data.channels
-    powers = [[_power(data.people(i), axes, about=about) for about in (0, (0, 1))] for i in range(len(data))]
+    axes, found_in = data.layout.dimensions or data.channels, _finder(data)
+    powers = []
+    for people in map(data.people, range(len(data))):
+        found = found_in(people)
+        powers.append([_power(people, axes, found, about=about) for about in (0, (0, 1))])
     motion, signal = np.array(powers).T
     share: NDArray[np.float64] = np.divide(motion, signal, out=np.zeros(len(data)), where=signal > 0)
     return share
 
 
-def _power(people: Array, axes: int, *, about: int | tuple[int, ...]) -> float:
-    """Mean square of the coordinates (M, T, V, C) of all present people about their means over some axes."""
-    bodies = [
-        person[there][..., :axes].astype(np.float64)
-        for person, there in zip(people, present_frames(people), strict=True)
-    ]
-    around = [(body - body.mean(axis=about, keepdims=True)).reshape(-1) for body in bodies if len(body)]
+def _finder(data: SequenceSet) -> Callable[[Array], NDArray[np.bool_]]:
+    """Of people (M, T, V, C), which joints were found in which frames, (M, T, V).
+
+    The coordinates tell it, not the confidence, which preparations may keep. A joint on which recordings are centred is
+    at zero too: one of the trunk, or the layout's centre, counts as found where zero lies within the body. On a graph
+    that is no body, all joints of a frame that is there.
+    """
+    axes, layout = data.layout.dimensions, data.layout
+    if not axes:
+        return lambda people: np.broadcast_to(present_frames(people)[..., None], people.shape[:3])
+    origins = [joint for joint in {*layout.limbs.get("trunk", ()), layout.centre} if joint is not None]
+
+    def found_in(people: Array) -> NDArray[np.bool_]:
+        places = people[..., :axes]
+        found = np.asarray(places.any(axis=-1))
+        low = np.where(found[..., None], places, np.inf).min(axis=2)
+        high = np.where(found[..., None], places, -np.inf).max(axis=2)  # (M, T, axes)
+        around = _AROUND * (high - low).max(axis=-1, keepdims=True)
+        found[..., origins] |= ((low - around <= 0) & (high + around >= 0)).all(axis=-1)[..., None]
+        return found
+
+    return found_in
+
+
+def _power(people: Array, axes: int, found: NDArray[np.bool_], *, about: int | tuple[int, ...]) -> float:
+    """Mean square of the coordinates (M, T, V, C) of all found joints about their means over some axes."""
+    around = []
+    for person, there in zip(people[..., :axes].astype(np.float64), found, strict=True):
+        count = np.maximum(there.sum(axis=about, keepdims=True), 1)[..., None]
+        mean = (person * there[..., None]).sum(axis=about, keepdims=True) / count
+        around.append((person - mean)[there].reshape(-1))
     return float(np.mean(np.concatenate(around) ** 2))
 
 
@@ -97,11 +138,11 @@ def drop_joints(data: SequenceSet, share: float, *, seed: int = 0) -> SequenceSe
         SequenceError: if `share` is out of range.
     """
     _check_share("drop_joints", share)
-    rng = np.random.default_rng(seed)
+    rng, axes = np.random.default_rng(seed), data.layout.dimensions or data.channels
 
     def dropped(people: Array) -> Array:
         chances = rng.random(people.shape[:3])
-        safest = np.where(people.any(axis=3), chances, -1.0).argmax(axis=2)
+        safest = np.where(people[..., :axes].any(axis=3), chances, -1.0).argmax(axis=2)
         lost = (chances < share) & (np.arange(people.shape[2]) != safest[..., None])
         return np.where(lost[..., None], np.float32(0), people)
 

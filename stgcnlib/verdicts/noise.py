@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from stgcnlib.errors import StudyError
 from stgcnlib.geometry.layers import TRAINED
 from stgcnlib.groups import SUBJECT, counted, resampled_count
-from stgcnlib.studies.corruption import CLEAN, Kind
+from stgcnlib.studies.corruption import CLEAN, Kind, is_noise
 from stgcnlib.studies.noise_result import NoiseResult
 from stgcnlib.verdicts.outcome import (
     LOSSES,
@@ -40,11 +41,12 @@ MODERATE: Mapping[Kind, float] = {"jitter": 20.0, "joint dropout": 0.1, "frame d
 def judge_noise(result: NoiseResult) -> Outcome:
     """Compare smoothness S with and without noise at one moderate level of each kind.
 
-    The level is the strongest that was measured and is no stronger than `MODERATE` (20 dB, 10% of joints,
-    25% of frames, 30°), else the mildest measured. What is lost at a layer is (S noisy − S clean) / (S untrained −
-    S clean), a share of what training gained there; where no untrained network was measured, (S noisy − S clean) /
-    (S of shuffled labels − S clean). Over several layers, the sum of numerators is divided by that of denominators. Per
-    kind, for the last layer and for all measured layers of the network together:
+    The level is the strongest that was measured and is no stronger than `MODERATE` (20 dB, 10% of joints, 25% of
+    frames, 30°), else the mildest measured; levels without noise (0, infinite dB) are not judged. What is lost at a
+    layer is (S noisy − S clean) / (S untrained − S clean), a share of what training gained there; where no
+    untrained network was measured, (S noisy − S clean) / (S of shuffled labels − S clean). Over several layers, the
+    sum of numerators is divided by that of denominators. Per kind, for the last layer and for all measured layers
+    of the network together:
 
     - limited: the upper ends of both intervals are at most 20%;
     - not limited: the lower end of one of them is above 20%;
@@ -93,15 +95,22 @@ def judge_noise(result: NoiseResult) -> Outcome:
 
 
 def moderate_level(result: NoiseResult, kind: str) -> float:
-    """The level of a kind at which the claim is judged.
+    """The level of a kind at which the claim is judged; one without noise (0, infinite dB) is none.
 
     Source: our choice.
 
     `kind` is a kind of noise in the result.
+
+    Raises:
+        StudyError: the kind has no level with noise.
     """
     levels = [float(level) for name, level in result.settings["levels"] if name == kind]  # mild first
+    levels = [level for level in levels if is_noise(kind, level)]
+    moderate = MODERATE[kind]  # type: ignore[index]
+    if not levels:
+        raise StudyError(f"the noise study has no level of {kind!r} that is noise; measure one, such as {moderate:g}")
     sign = -1 if kind == "jitter" else 1
-    fit = [level for level in levels if sign * level <= sign * MODERATE[kind] + 1e-9]  # type: ignore[index]
+    fit = [level for level in levels if sign * level <= sign * moderate + 1e-9]
     return fit[-1] if fit else levels[0]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from stgcnlib.sequences import SequenceSet
 from stgcnlib.studies import noise as module
 from stgcnlib.studies import noise_study
 from stgcnlib.studies.corruption import CLEAN, KINDS, corrupt, motion_decibels
+from stgcnlib.studies.noise_controls import untrained_controls
 from stgcnlib.studies.noise_result import NoiseResult
 from stgcnlib.training import evaluate
 from stgcnlib.verdicts import judge_noise, moderate_level, shown_level
@@ -215,13 +217,13 @@ def test_a_stopped_study_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_known_distances_are_used() -> None:
-    options = {**SETTINGS, "kinds": ("jitter",), "levels": {"jitter": (np.inf,)}, "layers": ["blocks.3"]}
+    options = {**SETTINGS, "kinds": ("jitter",), "levels": {"jitter": (np.inf, 0.0)}, "layers": ["blocks.3"]}
     rng = np.random.default_rng(0)
     matrix = rng.random((48, 48))
     matrix = matrix + matrix.T
     np.fill_diagonal(matrix, 0)
     result = noise_study(network(), DATA, distances={"blocks.3": matrix}, **options)
-    rows = result.table.set_index(["kind", "layer"])["smoothness"]
+    rows = result.table[result.table["level"] != 0].set_index(["kind", "layer"])["smoothness"]
     assert rows["clean", "blocks.3"] != rows["jitter", "blocks.3"]
     assert rows["clean", "input"] == rows["jitter", "input"]
 
@@ -233,12 +235,44 @@ def test_known_distances_are_used() -> None:
         ({"levels": {"fog": (1,)}}, "no noise is named 'fog'"),
         ({"levels": {"jitter": ()}}, "levels of 'jitter' are empty"),
         ({"kinds": ()}, "kinds is empty"),
+        ({"kinds": "jiter"}, "no noise is named 'jiter'; did you mean 'jitter'"),
+        ({"levels": {"jitter": (np.inf,)}}, "levels of 'jitter' are inf, which is no noise"),
+        ({"kinds": ("rotation",), "levels": {"rotation": (0,)}}, "levels of 'rotation' are 0, which is no noise"),
         ({"noisy_networks": {"trained-2": network()}}, "choose another"),
     ],
 )
 def test_what_cannot_run_is_refused(options: dict[str, Any], words: str) -> None:
     with pytest.raises(StudyError, match=words):
         noise_study(network(), DATA, **{**SETTINGS, **options})
+
+
+def test_targets_that_are_no_classes_are_refused() -> None:
+    data = SequenceSet(DATA.coords, layout="kinect-v1", targets=np.arange(48.0))
+    with pytest.raises(StudyError, match="have targets and no classes"):
+        noise_study(network(), data, k=8)
+
+
+def test_one_pattern_of_layers_is_not_read_letter_by_letter(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr("stgcnlib.studies.noise_levels.record", lambda *_a, layers, **_k: asked.append(layers) or 1 / 0)
+    for layers in ("blocks.*", ["blocks.*"]):
+        with pytest.raises(ZeroDivisionError):
+            noise_study(network(), DATA, layers=layers, k=8, kinds=["jitter"])
+    assert asked == [["blocks.*"]] * 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("k", 9), ("sigma", "per-node"), ("symmetrize", "mean"), ("solver", "pynnk")]
+)
+def test_a_geometry_of_other_graphs_is_refused(finished: NoiseResult, name: str, value: Any) -> None:
+    graph = {key: finished.settings[key] for key in ("k", "sigma", "symmetrize", "solver")}
+    geometry: Any = SimpleNamespace(
+        parts=finished.jackknife.parts, settings=graph | {name: value}, networks=lambda _kind: []
+    )
+    with pytest.raises(StudyError, match=f"graphs have {name}={value!r} where the study has {graph[name]!r}"):
+        untrained_controls(geometry, ["blocks.3"], finished.jackknife, graph)
+    geometry.settings = graph
+    assert untrained_controls(geometry, ["blocks.3"], finished.jackknife, graph).empty
 
 
 def test_levels_are_checked_before_anything_runs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,8 +286,8 @@ def test_the_verdict_reads_the_study(finished: NoiseResult) -> None:
     assert set(verdict.numbers["kinds"]) == set(KINDS)
     assert "(2 trained networks)" in verdict.sentence
     assert "One network trained on jitter 10 dB" in verdict.text
-    assert np.isinf(moderate_level(finished, "jitter"))
-    assert moderate_level(finished, "joint dropout") == 0.0
+    assert moderate_level(finished, "jitter") == -30.0  # infinitely many dB and 0 are no noise
+    assert moderate_level(finished, "joint dropout") == 0.5
     assert moderate_level(finished, "frame dropout") == 0.5  # all are strong, so the mildest
     assert [shown_level(kind, 20.0 if kind == "jitter" else 0.1) for kind in KINDS[:3]] == [
         "20 dB", "10% of joints", "10% of frames",

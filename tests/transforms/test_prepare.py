@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from stgcnlib import transforms
 from stgcnlib.errors import SequenceError
 from stgcnlib.readers import read
 from stgcnlib.sequences import SequenceSet
-from stgcnlib.skeleton import LAYOUTS, layout
+from stgcnlib.skeleton import LAYOUTS, graph_layout, layout
 
 KINECT = layout("kinect-v1")
 HIP, NECK, LEFT, RIGHT = (
@@ -307,6 +308,64 @@ def test_jitter_does_not_depend_on_the_place_in_the_room() -> None:
     near = transforms.jitter(as_set(coords), snr_db=10, seed=1).coords[0] - coords
     far = transforms.jitter(as_set(coords + 50), snr_db=10, seed=1).coords[0] - (coords + 50)
     np.testing.assert_allclose(near, far, atol=1e-4)
+
+
+def test_joints_that_were_not_found_are_no_signal_and_get_no_noise() -> None:
+    found = np.random.default_rng(3).normal(300, 20, (40, 17, 2)).astype(np.float32)
+    found = np.concatenate([found, np.ones((40, 17, 1), np.float32)], axis=-1)
+    lost = found.copy()
+    lost[:, 15:, :2] = 0  # pixels; the confidence stays, as PYSKL's preparation leaves it
+    lost[::4, 3] = 0
+
+    def coco(coords: NDArray[np.floating]) -> SequenceSet:
+        return SequenceSet([coords], layout="coco-17")
+
+    noise = transforms.jitter(coco(lost), snr_db=20, seed=0).coords[0] - lost
+    assert not noise[:, 15:].any()
+    assert not noise[::4, 3].any()
+    assert not noise[..., 2].any()
+    there = lost[..., :2].any(axis=-1)
+    spread = np.mean(lost[there][:, :2].astype(np.float64).var(axis=0))
+    assert np.mean(noise[there][:, :2].astype(np.float64) ** 2) == pytest.approx(spread / 100, rel=0.1)
+
+    still = np.repeat(found[:1], 40, axis=0)
+    still[::3, 15] = 0
+    assert transforms.motion_share(coco(still)) == pytest.approx([0], abs=1e-9)
+    by_joint = [lost[there[:, k], k, :2].astype(np.float64) for k in range(15)]
+    motion = np.concatenate([(each - each.mean(axis=0)).ravel() for each in by_joint])
+    assert transforms.motion_share(coco(lost)) == pytest.approx([np.mean(motion**2) / spread])
+
+
+@pytest.mark.parametrize("per", ["sequence", "frame"])
+def test_the_joint_on_which_recordings_are_centred_is_found(per: Any) -> None:
+    still = np.repeat(body(1, 1), 30, axis=0).astype(np.float32)
+    coords = transforms.normalize(as_set(still), per=per).coords[0]
+    assert not coords[0, HIP].any()
+    noise = transforms.jitter(as_set(coords), snr_db=10, seed=0).coords[0] - coords
+    assert noise.all()
+    spread = np.mean(coords.astype(np.float64).reshape(-1, 3).var(axis=0))
+    assert np.mean(noise.astype(np.float64) ** 2) == pytest.approx(spread / 10, rel=0.1)
+    far = coords + 5
+    far[::2, HIP] = 0  # not centred there
+    assert not (transforms.jitter(as_set(far), snr_db=10, seed=0).coords[0] - far)[::2, HIP].any()
+    assert transforms.motion_share(as_set(far)) == pytest.approx([0], abs=1e-9)
+
+
+def test_zeros_on_a_graph_that_is_no_body_are_values() -> None:
+    signal = np.zeros((50, 3, 1), np.float32)
+    signal[::2, 0] = 1
+    data = SequenceSet([signal], layout=graph_layout("line", [(0, 1), (1, 2)]))
+    noise = transforms.jitter(data, snr_db=0, seed=0).coords[0] - signal
+    assert noise[::2].all()
+    assert np.square(noise[::2]).mean() == pytest.approx(signal[::2].var(), rel=0.3)
+
+
+def test_who_has_one_joint_found_keeps_it_when_joints_are_lost() -> None:
+    coords = np.zeros((30, 17, 3), np.float32)
+    coords[..., 2] = 0.5  # confidences stay where coordinates were set to zero
+    coords[:, 4, :2] = 1
+    dropped = transforms.drop_joints(SequenceSet([coords], layout="coco-17"), 0.9, seed=0).coords[0]
+    assert dropped[:, 4, :2].all()
 
 
 def test_jitter_by_deviation_and_seed() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,10 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from stgcnlib.errors import StudyError
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.studies.corruption import CLEAN
 from stgcnlib.studies.noise_result import NoiseResult, noise_jackknife, noise_result
-from stgcnlib.verdicts import judge_noise
+from stgcnlib.verdicts import judge_noise, moderate_level
 from stgcnlib.verdicts.noise import LIMIT, MODERATE
 
 N, PEOPLE = 240, 8
@@ -47,6 +49,7 @@ def untrained(level: float, count: int = 3) -> SimpleNamespace:
     levels = {f"untrained-{n + 1}": level + 0.01 * (n - (count - 1) / 2) for n in range(count)}
     return SimpleNamespace(
         parts=JACKKNIFE.parts,
+        settings={"k": 5},
         networks=lambda kind: list(levels),
         curve=lambda name: pd.DataFrame(
             {"layer": [f"l{i}" for i in range(3)], "index": range(3), "smoothness": levels[name]}
@@ -111,6 +114,28 @@ def test_the_claim_can_be_answered_either_way(
     assert answers["little lost to Gaussian jitter (20 dB) at layer 2"] is (
         None if spread > 0.1 else jitter <= LIMIT
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "none", "mild"), [("jitter", np.inf, 5.0), ("joint dropout", 0.0, 0.9), ("rotation", 0.0, 90.0)]
+)
+def test_a_level_without_noise_is_not_judged(kind: str, none: float, mild: float) -> None:
+    base = np.full((3, N), 0.1)
+    measured = {"trained": [
+        (CLEAN, None, level_of(base, 0.9)), (kind, none, level_of(base, 0.9)),
+        (kind, mild, level_of(base + 0.4, 0.5)),
+    ]}  # fmt: skip
+    result = noise_result(
+        measured, DATA, groups=GROUPS, resample=None, unit="subject", dtw=None, confidence=0.95, seed=0, k=5,
+        neighbours="noisy",
+    )  # fmt: skip
+    assert moderate_level(result, kind) == mild  # stronger than a moderate one, and the mildest that is noise
+    verdict = judge_noise(result)
+    assert verdict.holds is False
+    assert verdict.numbers["kinds"][kind]["level"] == mild
+    silent = replace(result, settings=result.settings | {"levels": [[kind, none]]})
+    with pytest.raises(StudyError, match=f"no level of '{kind}' that is noise; measure one, such as"):
+        judge_noise(silent)
 
 
 def test_the_interval_is_that_of_people() -> None:

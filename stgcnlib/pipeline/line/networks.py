@@ -243,7 +243,7 @@ def name_recordings(
 def record_nodes(network: nn.Module, nodes: SequenceSet, settings: Settings, compute: Compute, path: Path) -> None:
     """Every layer's features of the nodes, or a recipe to record them again."""
     from stgcnlib.activations import record
-    from stgcnlib.activations.demand import write_recipe
+    from stgcnlib.activations.recipes import write_recipe
 
     chosen = {
         "layers": settings.layers, "axes": settings.network.axes, "device": compute.device,
@@ -261,7 +261,7 @@ def record_nodes(network: nn.Module, nodes: SequenceSet, settings: Settings, com
 def _recorded_again(
     network: nn.Module, nodes: SequenceSet, compute: Compute, path: Path, chosen: Mapping[str, Any]
 ) -> bool:
-    from stgcnlib.activations.demand import feature_bytes
+    from stgcnlib.activations.recipes import feature_bytes
 
     if compute.activations != "auto":
         return compute.activations == "recompute"
