@@ -37,8 +37,24 @@ __all__ = [
 ]
 
 
+LONGEST, END = 3000, 1000
+"""Characters of a message, and of its end where it was longer: what a file says may be of any length."""
+
+
 class StgcnlibError(Exception):
-    """Base of all errors below: catch it to catch every error about input."""
+    """Base of all errors below: catch it to catch every error about input.
+
+    Of a longer message than `LONGEST` characters, which only a value of the input can cause, the middle is left out.
+    """
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(_cut(each) if isinstance(each, str) else each for each in args))
+
+
+def _cut(message: str) -> str:
+    left = len(message) - LONGEST
+    begin = LONGEST - END
+    return message if left <= 0 else f"{message[:begin]} … ({left} more characters) … {message[-END:]}"
 
 
 class SkeletonFormatError(StgcnlibError, ValueError):

@@ -12,7 +12,7 @@ import pytest
 
 from stgcnlib.artefacts import Tasks
 from stgcnlib.dtw import DTWOptions, LayerDistances, dtw_distances, dtw_neighbors, dtw_path
-from stgcnlib.dtw.frames import Spare
+from stgcnlib.dtw.frames import Spare, row_bytes
 from stgcnlib.dtw.lookup import PairLookup
 from stgcnlib.dtw.neighbors import search
 from stgcnlib.dtw.pairs import KnownPairs
@@ -32,8 +32,8 @@ def test_a_block_has_as_many_bytes_as_it_should(rng: np.random.Generator, monkey
     blocks = source.blocks()
     assert [block.start for block in blocks[1:]] == [block.stop for block in blocks[:-1]]
     assert (blocks[0].start, blocks[-1].stop) == (0, len(lengths))
-    sizes = [source.block(block).values.nbytes for block in blocks]
-    assert max(sizes) <= most + 400 * 8 * 4
+    sizes = [source.block(block).rows.nbytes for block in blocks]
+    assert max(sizes) <= most + 400 * row_bytes(8, source.dtype)
     assert len(blocks) <= 2 + sum(sizes) / most
     frames = np.concatenate(sequences).astype(np.float64)
     np.testing.assert_allclose(source.spread.mean, frames.mean(axis=0), rtol=1e-12)
