@@ -38,13 +38,16 @@ __all__ = [
 
 
 LONGEST, END = 3000, 1000
-"""Characters of a message, and of its end where it was longer: what a file says may be of any length."""
+"""Characters that stay of a message of any length, and how many of them are its end."""
 
 
 class StgcnlibError(Exception):
     """Base of all errors below: catch it to catch every error about input.
 
-    Of a longer message than `LONGEST` characters, which only a value of the input can cause, the middle is left out.
+    Of a very long message, which only a value of the input can cause, the middle is left out.
+
+    Args:
+        *args: the message.
     """
 
     def __init__(self, *args: object) -> None:
@@ -54,7 +57,7 @@ class StgcnlibError(Exception):
 def _cut(message: str) -> str:
     left = len(message) - LONGEST
     begin = LONGEST - END
-    return message if left <= 0 else f"{message[:begin]} … ({left} more characters) … {message[-END:]}"
+    return message if left <= END else f"{message[:begin]} … ({left} more characters) … {message[-END:]}"
 
 
 class SkeletonFormatError(StgcnlibError, ValueError):

@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from stgcnlib.errors import LONGEST, ArtefactError, StgcnlibError, StudyError
+from stgcnlib.errors import END, LONGEST, ArtefactError, StgcnlibError, StudyError
 
 
 @pytest.mark.parametrize("kind", [StgcnlibError, ArtefactError, StudyError])
@@ -21,5 +21,5 @@ def test_of_a_message_of_any_length_the_middle_is_left_out(kind: type[StgcnlibEr
 
 
 def test_a_message_of_usual_length_stays() -> None:
-    message = "y" * LONGEST
+    message = "y" * (LONGEST + END)
     assert str(StudyError(message)) == message
