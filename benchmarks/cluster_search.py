@@ -5,8 +5,7 @@
 The sequences are those of scale.py, in a store on disk, larger than what a search holds in memory (1 GiB), so that its
 distances are tasks too. Both have found neighbours of a few sequences before: kernels are compiled, and the workers'
 processes have started, which is timed by itself. Prints seconds of both, in all and by phase, their ratio, and whether
-the tables are the same byte for byte. Processors slow each other down by memory and caches that they share: `limit` is
-the ratio that workers would reach without any other loss, from as many processes at once that each do the whole search.
+the tables are the same byte for byte.
 Results go to benchmarks/results/cluster_search.json.
 """
 
@@ -16,8 +15,6 @@ import argparse
 import json
 import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -66,19 +63,6 @@ def few_of(layer: Any, subjects: NDArray[np.int64]) -> tuple[list[NDArray[np.flo
     return [layer.sequence(i) for i in range(count)], subjects[:count]
 
 
-def seconds_of_whole(folder: Path, subjects: NDArray[np.int64]) -> float:
-    """Of the whole search in this process of one thread."""
-    layer = LayerStore.open(folder)["made"]
-    timed(*few_of(layer, subjects))
-    return timed(layer, subjects)[0]
-
-
-def seconds_at_once(count: int, folder: Path, subjects: NDArray[np.int64]) -> float:
-    """Mean seconds of a search where so many processes do the whole of it at the same time."""
-    with ProcessPoolExecutor(count, get_context("spawn"), limit_threads, (1,)) as pool:
-        return float(np.mean(list(pool.map(seconds_of_whole, [folder] * count, [subjects] * count))))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sequences", type=int, default=3000)
@@ -111,14 +95,12 @@ def main() -> None:
                 started = time.perf_counter() - begin
                 together, found = timed(layer, subjects, executor=tasks)
         print(f"{arguments.workers} workers: {together:.1f} s", flush=True)
-        at_once = seconds_at_once(arguments.workers, Path(folder) / "layer.zarr", subjects)
         same = found.indices.tobytes() == expected.indices.tobytes()
         same = same and found.distances.tobytes() == expected.distances.tobytes()
     row = {
         "sequences": arguments.sequences, "bytes": int(size), "workers": arguments.workers, "seconds_alone": alone,
         "seconds_workers": together, "ratio": alone / together, "seconds_start": started,
         "ratio_with_start": alone / (together + started), "same_bytes": same,
-        "seconds_at_once": at_once, "limit": arguments.workers * alone / at_once,
         "phases": {name: [expected.statistics[name], found.statistics[name]] for name in PHASES},
     }  # fmt: skip
     print(json.dumps(row, indent=1))

@@ -80,7 +80,7 @@ def test_memory_does_not_grow_with_use(lab: Watched) -> None:
     here = Walk(lab.page)
     interactions(here, 20)
     before = lab.heap()
-    interactions(here, 180)
+    interactions(here, 120)
     assert lab.heap() <= 1.2 * before
     quiet(lab)
 

@@ -54,7 +54,7 @@ def test_memory_does_not_grow_with_use(application: Watched) -> None:
     here = Walk(application.page)
     interactions(here, 20)
     before = application.heap()
-    interactions(here, 180)
+    interactions(here, 60)
     assert application.heap() <= 1.2 * before
 
 
