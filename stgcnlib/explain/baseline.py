@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stgcnlib.errors import SequenceError
-from stgcnlib.explain.presence import found_joints, people_there
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.skeleton import SkeletonLayout
+from stgcnlib.transforms.presence import found_joints, people_there
 
 __all__ = ["Replacement", "mean_pose", "motion_energy", "moved", "removed"]
 

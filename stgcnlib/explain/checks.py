@@ -17,7 +17,6 @@ from stgcnlib.activations.axes import Axes
 from stgcnlib.explain.gradcam import grad_cam
 from stgcnlib.explain.intervals import over_recordings
 from stgcnlib.explain.likeness import rank_correlation
-from stgcnlib.explain.presence import people_there
 from stgcnlib.explain.randomisation import is_signed
 from stgcnlib.explain.relevance import Maps, RelevanceMap
 from stgcnlib.explain.targets import check_classes
@@ -25,6 +24,7 @@ from stgcnlib.groups import SUBJECT, resampled_groups
 from stgcnlib.networks.batches import check_fit, check_scores, equal_batches, network_batch
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.transforms import jitter as add_noise
+from stgcnlib.transforms.presence import people_there
 
 __all__ = ["contrastivity", "stability"]
 

@@ -22,7 +22,6 @@ from stgcnlib.activations.observe import Pass
 from stgcnlib.errors import SequenceError
 from stgcnlib.explain.baseline import Replacement, mean_pose, motion_energy, moved, removed
 from stgcnlib.explain.intervals import over_recordings
-from stgcnlib.explain.presence import people_there
 from stgcnlib.explain.relevance import Maps, RelevanceMap
 from stgcnlib.explain.targets import check_classes
 from stgcnlib.groups import SUBJECT, resampled_groups
@@ -30,6 +29,7 @@ from stgcnlib.networks.batches import check_fit, check_numbers, check_scores, ne
 from stgcnlib.networks.copies import on_copies, one_at_a_time
 from stgcnlib.progress import track
 from stgcnlib.sequences import SequenceSet
+from stgcnlib.transforms.presence import people_there
 
 __all__ = ["UNITS", "Faithfulness", "Unit", "faithfulness"]
 

@@ -11,11 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from stgcnlib.errors import LayoutError, suggest
 from stgcnlib.explain.intervals import known_mean, over_recordings
-from stgcnlib.explain.presence import found_joints
 from stgcnlib.explain.relevance import Maps
 from stgcnlib.groups import SUBJECT, resampled_groups
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.skeleton import SkeletonLayout
+from stgcnlib.transforms.presence import found_joints
 
 __all__ = ["acting_limbs", "limb_share", "limb_shares", "one_armed"]
 

@@ -20,12 +20,12 @@ from stgcnlib.explain.baseline import moved
 from stgcnlib.explain.gradcam import BATCH_FRAMES, grad_cam_set
 from stgcnlib.explain.intervals import known_mean, over_recordings
 from stgcnlib.explain.likeness import rank_correlation, similarity
-from stgcnlib.explain.presence import people_there
 from stgcnlib.explain.relevance import Maps, RelevanceMap
 from stgcnlib.groups import SUBJECT, resampled_groups
 from stgcnlib.networks.batches import check_fit
 from stgcnlib.networks.copies import copied, on_copies, one_at_a_time
 from stgcnlib.sequences import SequenceSet
+from stgcnlib.transforms.presence import people_there
 
 __all__ = ["is_signed", "randomisation"]
 

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from stgcnlib.activations import Layer, temporal_stride
 from stgcnlib.errors import StudyError
-from stgcnlib.explain.presence import people_there
 from stgcnlib.skeleton import SkeletonLayout
+from stgcnlib.transforms.presence import people_there
 
 __all__ = ["Maps", "RelevanceMap", "at_input_frames", "check_gradient", "layer_maps"]
 

@@ -6,19 +6,17 @@ one does.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
 from stgcnlib.errors import SequenceError
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.transforms.prepare import each_recording, main_person, present_frames
+from stgcnlib.transforms.presence import found_joints
 
 __all__ = ["drop_frames", "drop_joints", "jitter", "motion_share", "rotate"]
 
 Array = NDArray[np.float32]
-_AROUND = 0.1  # of a body's largest extent: so near to its joints, the origin is on the body
 
 
 def jitter(data: SequenceSet, *, snr_db: float | None = None, std: float | None = None, seed: int = 0) -> SequenceSet:
@@ -52,10 +50,10 @@ def jitter(data: SequenceSet, *, snr_db: float | None = None, std: float | None 
             f"jitter: snr_db={snr_db}, std={std} is no valid noise level; give snr_db in decibels, or std of at least 0"
         )
     rng = np.random.default_rng(seed)
-    axes, found_in = data.layout.dimensions or data.channels, _finder(data)
+    axes = data.layout.dimensions or data.channels
 
     def noisy(people: Array) -> Array:
-        found = found_in(people)
+        found = found_joints(people, data.layout) & present_frames(people)[..., None]
         if std is not None:
             size = std
         else:
@@ -79,38 +77,14 @@ def motion_share(data: SequenceSet) -> NDArray[np.float64]:
     Returns:
         (N,) float64, 0 to 1.
     """
-    axes, found_in = data.layout.dimensions or data.channels, _finder(data)
+    axes = data.layout.dimensions or data.channels
     powers = []
     for people in map(data.people, range(len(data))):
-        found = found_in(people)
+        found = found_joints(people, data.layout) & present_frames(people)[..., None]
         powers.append([_power(people, axes, found, about=about) for about in (0, (0, 1))])
     motion, signal = np.array(powers).T
     share: NDArray[np.float64] = np.divide(motion, signal, out=np.zeros(len(data)), where=signal > 0)
     return share
-
-
-def _finder(data: SequenceSet) -> Callable[[Array], NDArray[np.bool_]]:
-    """Of people (M, T, V, C), which joints were found in which frames, (M, T, V).
-
-    The coordinates tell it, not the confidence, which preparations may keep. A joint on which recordings are centred is
-    at zero too: one of the trunk, or the layout's centre, counts as found where zero lies within the body. On a graph
-    that is no body, all joints of a frame that is there.
-    """
-    axes, layout = data.layout.dimensions, data.layout
-    if not axes:
-        return lambda people: np.broadcast_to(present_frames(people)[..., None], people.shape[:3])
-    origins = [joint for joint in {*layout.limbs.get("trunk", ()), layout.centre} if joint is not None]
-
-    def found_in(people: Array) -> NDArray[np.bool_]:
-        places = people[..., :axes]
-        found = np.asarray(places.any(axis=-1))
-        low = np.where(found[..., None], places, np.inf).min(axis=2)
-        high = np.where(found[..., None], places, -np.inf).max(axis=2)  # (M, T, axes)
-        around = _AROUND * (high - low).max(axis=-1, keepdims=True)
-        found[..., origins] |= ((low - around <= 0) & (high + around >= 0)).all(axis=-1)[..., None]
-        return found
-
-    return found_in
 
 
 def _power(people: Array, axes: int, found: NDArray[np.bool_], *, about: int | tuple[int, ...]) -> float:

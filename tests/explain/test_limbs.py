@@ -9,9 +9,9 @@ import pytest
 
 from stgcnlib import transforms
 from stgcnlib.explain.limbs import acting_limbs, one_armed
-from stgcnlib.explain.presence import found_joints
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.skeleton import layout
+from stgcnlib.transforms.presence import found_joints
 
 KINECT = layout("kinect-v1")
 
