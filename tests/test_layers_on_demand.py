@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -235,6 +236,44 @@ def test_a_folder_that_holds_no_recipe(small_set: SequenceSet, tmp_path: Path) -
             LayersOnDemand.open(tmp_path / "again.zarr")
     with pytest.raises(SkeletonFormatError, match="no recipe of layers"):
         LayersOnDemand.open(tmp_path / "nowhere")
+
+
+def test_groups_of_objects_are_those_that_were_saved(people: SequenceSet, tmp_path: Path) -> None:
+    coords = [people.coords[i] for i in range(len(people))]
+    groups = {"room": np.array(["a", None, "a", "b", None, "b", "a"], dtype=object)}
+    data = SequenceSet(coords, labels=people.labels, class_names=["a", "b", "c"], groups=groups, layout="kinect-v1")
+    kept, again = both(data, tmp_path)
+    np.testing.assert_array_equal(again["input"].features[:], kept["input"].features[:])
+
+
+def test_a_recipe_with_other_frames_is_refused(people: SequenceSet, tmp_path: Path) -> None:
+    both(people, tmp_path)
+    recipe = json.loads((tmp_path / "again.zarr" / "recipe.json").read_text())
+    recipe["layers"][1]["lengths"][2] += 1
+    (tmp_path / "again.zarr" / "recipe.json").write_text(json.dumps(recipe))
+    again = LayersOnDemand.open(tmp_path / "again.zarr")
+    with pytest.raises(SkeletonFormatError, match=r"recording 2 has \d+ frames at layer .*, its recipe says \d+"):
+        again[again.layers[1]].features  # noqa: B018
+
+
+def test_rows_that_are_recorded_again_stay_in_their_process(
+    people: SequenceSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process would read its own file of that number."""
+
+    class Elsewhere:
+        def map(self, function: Any, shared: Any, items: Any) -> Any:
+            raise AssertionError("a task left the process")
+
+    kept, again = both(people, tmp_path)
+    name = again.layers[1]
+    with pytest.raises(TypeError, match="of this process alone"):
+        pickle.dumps(again[name].features)
+    monkeypatch.setattr("stgcnlib.dtw.source.RESIDENT_BYTES", 0)
+    found = dtw_neighbors(again[name], 2, window=2, executor=Elsewhere())
+    expected = dtw_neighbors(kept[name], 2, window=2)
+    np.testing.assert_array_equal(found.indices, expected.indices)
+    assert found.distances.tobytes() == expected.distances.tobytes()
 
 
 # -- in a study --------------------------------------------------------------------------------

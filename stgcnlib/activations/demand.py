@@ -124,6 +124,11 @@ class LayersOnDemand(LayerStore):
         for each in self._passes([layer], self._batches, progress=None):
             for name, _, _, recordings in each.layers:
                 for i, found in zip(each.batch, recordings, strict=True):
+                    if len(found) != offsets[i + 1] - offsets[i]:
+                        raise SkeletonFormatError(
+                            f"{self._folder}: recording {i} has {len(found)} frames at layer {name!r}, its recipe says "
+                            f"{offsets[i + 1] - offsets[i]}; write_recipe makes the folder again"
+                        )
                     rows.write(int(offsets[i]), rounded_rows(found, rows.dtype, name))
         return rows
 
@@ -201,6 +206,8 @@ class LayersOnDemand(LayerStore):
 
 class _LayerOnDemand(LayerActivations):
     """A layer whose features are recorded when they are read."""
+
+    local = True
 
     def __init__(self, store: LayersOnDemand, details: Mapping[str, Any]) -> None:
         self._store, self._details, self._width = store, details, int(details["width"])

@@ -250,8 +250,9 @@ def _set_precision(module: nn.Module, name: str, dtype: torch.dtype) -> None:
 
 
 def in_precision(x: Tensor, network: nn.Module) -> Tensor:
-    """A batch, any shape, in the precision of a network's weights: float64 if any of them is, else as it is."""
-    return x.double() if any(each.dtype == torch.float64 for each in network.parameters()) else x
+    """A batch, any shape, in the precision of a network's weights: float64 if all of them are, else as it is."""
+    kinds = {each.dtype for each in network.parameters() if each.is_floating_point()}
+    return x.double() if kinds == {torch.float64} else x
 
 
 def people_first(tensor: Tensor, layer: Layer | str, batch: Tensor) -> Tensor:

@@ -93,6 +93,7 @@ def write_recipe(
     folder.mkdir()
     save_checkpoint(network, folder / WEIGHTS)
     data.save(folder / RECORDINGS)
+    kept = SequenceSet.load(folder / RECORDINGS)  # groups of objects are texts there
     entered = list(zip(_true_frames(data).tolist(), data.lengths.tolist(), strict=True))
     details = [
         {
@@ -106,7 +107,7 @@ def write_recipe(
     ]  # fmt: skip
     write_json(folder / RECIPE, {
         "format": FORMAT, "version": VERSION, "stgcnlib": __version__, "network": described(network),
-        "data": data.fingerprint(), "sequences": len(data), "padding": "none", "people": people, "dtype": dtype,
+        "data": kept.fingerprint(), "sequences": len(data), "padding": "none", "people": people, "dtype": dtype,
         "device": device, "made": {
             "name": name, "options": dict(options), "classes": _classes(network, data),
             "home": None if home is None else os.path.relpath(home, outside(folder)),

@@ -6,6 +6,7 @@ import os
 import tempfile
 import weakref
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,9 @@ class UnnamedRows:
             self._file = os.dup(file.fileno())
         weakref.finalize(self, os.close, self._file)
         self._row = shape[1] * self.dtype.itemsize
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("rows in a file without a name are of this process alone")
 
     def write(self, first: int, rows: NDArray[np.floating]) -> None:
         """Put rows (n, width) of the file's dtype at row `first` and after."""

@@ -48,7 +48,10 @@ class LayerActivations:
         channels: C (times the number of people where they are concatenated).
         temporal_stride: input frames per frame of this layer.
         rounding: root mean square of the rounding errors, over that of the features; 0 in float32.
+        local: features can be read in this process alone.
     """
+
+    local = False
 
     def __init__(self, features: zarr.Array[Any], details: Mapping[str, Any], *, origin: str = "LayerStore") -> None:
         self.features = features

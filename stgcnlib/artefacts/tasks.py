@@ -152,10 +152,8 @@ def _task(name: str, function: Callable[[Any, Any], Any], common: Path, place: P
         return  # an earlier attempt made it meanwhile
     for file in (common, _item(place)):
         _appears(file)
-    shared = [value for path, value in _common if path == common]
+    shared = [value for path, value in tuple(_common) if path == common]  # threads may add to it meanwhile
     if not shared:
-        if len(_common) == SHARED:
-            _common.popleft()  # before the next one is read
         shared = [_kept(common)]
         _common.append((common, shared[0]))
     _keep(place, function(shared[0], _kept(_item(place))))

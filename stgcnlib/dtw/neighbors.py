@@ -151,7 +151,8 @@ def search(
     if dimensions is not None:
         check_whole("dimensions", dimensions, least=1)
     clock = _Clock()
-    executor = executor or HereExecutor()
+    if executor is None or getattr(a, "local", False):
+        executor = HereExecutor()
     source = frame_source(a, "a", executor)
     check_candidates(k, exclude, len(source))
     exclusion = Exclusion.of(exclude, len(source))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,21 +39,33 @@ def mean_pose(reference: SequenceSet, people: int, frames: int) -> NDArray[np.fl
         people: M.
         frames: T.
     """
-    there = [
-        np.flatnonzero(people_there(reference.people(i), reference.layout).any(axis=1)) for i in range(len(reference))
-    ]
-    having = [[i for i, each in enumerate(there) if m in each] for m in range(int(reference.people_counts.max()))]
-    first = next(m for m, members in enumerate(having) if members)
-    means = []
-    for m in range(people):
-        own = m if m < len(having) and having[m] else first
-        phases = [_at_phases(reference.people(i), own, reference.layout) for i in having[own]]
-        means.append(_by_class(phases, reference.labels[having[own]]))
+    known = _means.get(reference)
+    if known is None:
+        known = _means[reference] = _mean_phases(reference)
+    first = min(known)
     place = np.linspace(0, _PHASES - 1, frames)
     before = np.minimum(place.astype(np.int64), _PHASES - 2)
     share = (place - before)[:, None, None]
+    means = [known.get(m, known[first]) for m in range(people)]
     result = np.stack([mean[before] * (1 - share) + mean[before + 1] * share for mean in means])
     return result.astype(np.float32)
+
+
+_means: WeakKeyDictionary[SequenceSet, dict[int, NDArray[np.float64]]] = WeakKeyDictionary()
+"""`_mean_phases` of sets in use: each explained recording asks for them."""
+
+
+def _mean_phases(reference: SequenceSet) -> dict[int, NDArray[np.float64]]:
+    """(P, V, C) mean pose at each phase of every person m who is in a recording."""
+    phases: dict[int, list[_Phases]] = {}
+    labels: dict[int, list[int]] = {}
+    for i in range(len(reference)):
+        people = reference.people(i)
+        found = found_joints(people, reference.layout)
+        for m in np.flatnonzero(people_there(people, reference.layout).any(axis=1)).tolist():
+            phases.setdefault(m, []).append(_at_phases(people[m], found[m]))
+            labels.setdefault(m, []).append(int(reference.labels[i]))
+    return {m: _by_class(own, np.array(labels[m])) for m, own in phases.items()}
 
 
 def removed(
@@ -155,11 +168,13 @@ def moved(
     return result
 
 
-def _at_phases(
-    people: NDArray[np.float32], person: int, layout: SkeletonLayout
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(P, V) weight of what was found at each phase, at most 1, and (P, V, C) coordinates times their weight."""
-    body, found = people[person].astype(np.float64), found_joints(people, layout)[person]
+_Phases: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""(P, V) weight of what was found at each phase, at most 1, and (P, V, C) coordinates times their weight."""
+
+
+def _at_phases(person: NDArray[np.float32], found: NDArray[np.bool_]) -> _Phases:
+    """Of one person (T, V, C), whose joints were found or not (T, V)."""
+    body = person.astype(np.float64)
     place = np.linspace(0, len(body) - 1, _PHASES)
     before = place.astype(np.int64)
     after = np.minimum(before + 1, len(body) - 1)
@@ -168,9 +183,7 @@ def _at_phases(
     return first + second, body[before] * first[..., None] + body[after] * second[..., None]
 
 
-def _by_class(
-    phases: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]], labels: NDArray[np.int64]
-) -> NDArray[np.float64]:
+def _by_class(phases: Sequence[_Phases], labels: NDArray[np.int64]) -> NDArray[np.float64]:
     """(P, V, C) mean over classes of each class's mean; phases at which a joint is not known are filled."""
     weights, sums = (np.stack(each) for each in zip(*phases, strict=True))
     means, known = [], []

@@ -14,7 +14,7 @@ from torch import nn
 
 from stgcnlib.activations import observing
 from stgcnlib.activations.axes import Axes
-from stgcnlib.explain.gradcam import grad_cam
+from stgcnlib.explain.gradcam import grad_cam_set
 from stgcnlib.explain.intervals import over_recordings
 from stgcnlib.explain.likeness import rank_correlation
 from stgcnlib.explain.randomisation import is_signed
@@ -61,7 +61,16 @@ def contrastivity(
     for i in range(len(data)):
         there = people_there(data.people(i), data.layout)
         both = [
-            grad_cam(network, data.coords[i], layers=layers, axes=axes, target=int(c[i]), signed=True, device=device)
+            grad_cam_set(
+                network,
+                data.select([i]),
+                layers=layers,
+                axes=axes,
+                target=int(c[i]),
+                signed=True,
+                device=device,
+                progress=False,
+            )[0]
             for c in (first, second)
         ]
         pairs.append({n: rank_correlation(each.values, both[1][n].values, there=there) for n, each in both[0].items()})
@@ -108,16 +117,10 @@ def stability(
         found: list[dict[str, float]] = []
         for _ in range(repeats):
             drawn = add_noise(data.select([i]), snr_db=level, seed=int(generator.integers(2**32)))
-            noisy = drawn.coords[0]
-            again = grad_cam(
-                network,
-                noisy,
-                layers=list(maps[i]),
-                axes=axes,
-                target=target,
-                signed=is_signed([maps[i]]),
-                device=device,
-            )
+            again = grad_cam_set(
+                network, drawn, layers=list(maps[i]), axes=axes, target=target, signed=is_signed([maps[i]]),
+                device=device, progress=False,
+            )[0]  # fmt: skip
             found.append({n: _kept(m.values, again[n].values, there) for n, m in maps[i].items()})
         rows.append({name: float(np.mean([each[name] for each in found])) for name in found[0]})
     return _by_layer(rows, maps[0], resample, data, confidence, seed)

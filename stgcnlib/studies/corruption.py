@@ -84,12 +84,14 @@ def kinds_and_levels(
         # Mild first: infinity dB is no noise, and a lower ratio is more noise.
         chosen = sorted({float(x) for x in (levels or {}).get(kind, LEVELS[kind])}, reverse=kind == "jitter")
         if not chosen:
-            raise StudyError(f"levels of {kind!r} are empty; give at least one, or leave the kind out of kinds")
+            raise StudyError(
+                f"levels of {kind!r} are empty; give one, or leave the kind out (of kinds; in a study file: [])"
+            )
         if not any(is_noise(kind, level) for level in chosen):
             said = ", ".join(f"{level:g}" for level in chosen)
             raise StudyError(
                 f"levels of {kind!r} are {said}, which is no noise; give a level that changes recordings, or leave the "
-                "kind out of kinds"
+                "kind out (of kinds; in a study file: [])"
             )
         wanted += [(kind, level) for level in chosen]
     if not wanted:

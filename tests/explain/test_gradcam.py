@@ -298,6 +298,14 @@ def test_a_network_in_double_is_explained_and_recorded(small_set):
     assert all(parameter.dtype == torch.float64 for parameter in double.parameters())
 
 
+def test_one_parameter_in_double_does_not_change_the_input(small_set):
+    network = load_network("st-gcn", layout="kinect-v1", classes=3, width=4, depth=2, seed=0)
+    expected = grad_cam(network, small_set.coords[0])
+    network.register_parameter("scale", torch.nn.Parameter(torch.ones((), dtype=torch.float64)))
+    for name, each in grad_cam(network, small_set.coords[0]).items():
+        np.testing.assert_array_equal(each.values, expected[name].values)
+
+
 # -- sets and targets ---------------------------------------------------------------------------
 
 

@@ -109,3 +109,38 @@ def test_given_distances_belong_to_the_key(tmp_path: Path, monkeypatch: pytest.M
             noise_study(Own(), data, distances=given, k=2, folder=tmp_path)
     assert len(set(keys[:4])) == 4
     assert keys[4] == keys[1]
+
+
+def cyclic() -> Own:
+    network = Own(parts=[1])
+    network.parts.append(network.parts)
+    return network
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        functools.partial(Own, graph_by_joints=torch.eye(2).to_sparse()),
+        functools.partial(Own, turned=torch.ones(2, dtype=torch.complex64).conj()),
+        functools.partial(Own, names=np.array(["a", None], dtype=object)),
+        functools.partial(Own, kinds={"a", "b", 1}),
+        cyclic,
+    ],
+    ids=["sparse", "conjugate", "objects", "set", "cycle"],
+)
+def test_attributes_of_any_form_are_hashed(made: Callable[[], Own]) -> None:
+    assert network_fingerprint(made()) == network_fingerprint(made())
+    assert network_fingerprint(made()) != network_fingerprint(Own())
+
+
+def test_what_a_pass_leaves_behind_does_not_count() -> None:
+    network = Own()
+    before = network_fingerprint(network)
+    network.last = (network.weight * 2).sum()
+    assert network_fingerprint(network) == before
+
+
+def test_addresses_of_objects_do_not_count() -> None:
+    first, second = (np.array([str(n) * 40 for n in range(3)], dtype=object) for _ in range(2))
+    assert array_fingerprint(first) == array_fingerprint(second)
+    assert array_fingerprint(first) != array_fingerprint(first[::-1])

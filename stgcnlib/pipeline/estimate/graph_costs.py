@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
-from stgcnlib.dtw.source import BLOCK_BYTES, RESIDENT_BYTES
+from stgcnlib.dtw.set_costs import WIDE_BYTES
+from stgcnlib.dtw.source import RESIDENT_BYTES
 from stgcnlib.geometry.planes import MOST_BY_DISTANCES
 from stgcnlib.pipeline.estimate.cost import (
     BATCH_FRAMES,
@@ -93,7 +94,7 @@ def _search(f: Facts, u: Units, name: str, tables: int) -> Cost:
     left = min(count**2 / 2, LEFT * REACH * f.k * count)
     bound = min(u.pairs[name], u.speed * (BOUND + BOUND_CELL * (layer.rows / count) ** 2))
     seconds = tables * (bound * count**2 / 2 + 0.6 * u.pairs[name] * left) + 3 * layer.bytes / HASHED
-    memory = READ * layer.bytes if layer.bytes < RESIDENT_BYTES else 4 * BLOCK_BYTES
+    memory = READ * layer.bytes if layer.bytes < RESIDENT_BYTES else 2 * WIDE_BYTES
     memory += 2 * 4 * min(SHORT, layer.width) * layer.rows + 40 * left * tables
     return Cost(seconds, memory, tables * (12 * left + 12 * REACH * f.k * count), threads=MANY)
 

@@ -54,8 +54,8 @@ class Noise(Section):
 
     Args:
         jitter: levels of Gaussian noise on each coordinate, as signal-to-noise ratios in dB; lower is noisier.
-        joint_dropout: levels of lost joints, as shares of all joints in all frames; from 0 to below 1.
-        frame_dropout: levels of lost frames, as shares; from 0 to below 1.
+        joint_dropout: levels of lost joints, as shares of all joints in all frames; from 0 to below 1, one above 0.
+        frame_dropout: levels of lost frames, as shares; from 0 to below 1, one above 0.
         rotation: levels of other views, as the largest turn about the vertical axis in degrees; from 0 to 180.
         layers: names or patterns of the modules that are measured, besides the input.
         neighbours: whether a noisy recording's neighbours are searched among the noisy recordings of others, or among
