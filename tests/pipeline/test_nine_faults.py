@@ -209,7 +209,7 @@ def test_6_maps_and_all_their_checks_run_on_the_device_of_the_study(
 
     for module in (gradcam, checks, import_module("stgcnlib.explain.faithfulness")):
         monkeypatch.setattr(module, "observing", spy(module))
-    for home, name in ((checks, "grad_cam"), (import_module("stgcnlib.explain.randomisation"), "_explain")):
+    for home, name in ((checks, "grad_cam_set"), (import_module("stgcnlib.explain.randomisation"), "_explain")):
         function = getattr(home, name)
 
         def called(*args: Any, device: str = "none", name: str = name, function: Any = function, **kwargs: Any) -> Any:
@@ -222,7 +222,7 @@ def test_6_maps_and_all_their_checks_run_on_the_device_of_the_study(
         run.forget(name)
     _ = run["map-evaluation"]
     assert {device for devices in asked.values() for device in devices} == {"cuda:7"}
-    assert set(asked) >= {"gradcam._maps", "checks._best_two", "grad_cam", "_explain"}
+    assert set(asked) >= {"gradcam._maps", "checks._best_two", "grad_cam_set", "_explain"}
     assert any(name.startswith("faithfulness.") for name in asked)
 
 
