@@ -87,7 +87,7 @@ def make(home: Path, subjects: int, repeats: int) -> None:
 def main() -> None:
     """Print the seconds of making, and of reading all again."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--subjects", type=int, default=8)
+    parser.add_argument("--subjects", type=int, default=8, help="8 or more: the split names them")
     parser.add_argument("--repeats", type=int, default=4)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
