@@ -22,7 +22,7 @@ from stgcnlib.dtw.pairs import KnownPairs
 from stgcnlib.dtw.projection import RELATIVE_ERROR, Projection
 from stgcnlib.dtw.source import FrameSource
 from stgcnlib.dtw.tile_costs import DenseCosts, ShortCosts, TileCosts
-from stgcnlib.dtw.tiles import COLUMN_FRAMES, ROW_FRAMES, frame_blocks, later, padded_lengths, tile_costs, turn
+from stgcnlib.dtw.tiles import COLUMN_FRAMES, ROW_FRAMES, frame_blocks, later, tile_costs, turn
 from stgcnlib.groups import Exclusion
 
 __all__ = ["BoundTile", "Bounds", "bound_tile", "cheapest"]
@@ -152,7 +152,7 @@ def bound_tile(bounds: Bounds, tile: BoundTile) -> tuple[NDArray[np.int64], NDAr
     columns = bounds.order[tile.begin : tile.end]
     lists: dict[tuple[int, int], tuple[NDArray[np.int64], NDArray[np.float32]]] = {}
     with turn:
-        for begin, end in frame_blocks(padded_lengths(costs.y)[columns], COLUMN_FRAMES, LANES):
+        for begin, end in frame_blocks(costs.y.padded_lengths[columns], COLUMN_FRAMES, LANES):
             some = columns[begin:end]
             lanes = [costs.y.lanes(some, part) for part in range(parts)]
             unused = -len(some) % LANES
@@ -183,7 +183,7 @@ def bound_tile(bounds: Bounds, tile: BoundTile) -> tuple[NDArray[np.int64], NDAr
                 pairs = np.sort(np.stack([rows[i], filled[j]], axis=1), axis=1)
                 lists[begin, block[0]] = pairs, found[i, j].astype(np.float32)
 
-            on_threads(work, frame_blocks(padded_lengths(costs.x)[bounds.order[tile.first : tile.last]], ROW_FRAMES, 1))
+            on_threads(work, frame_blocks(costs.x.padded_lengths[bounds.order[tile.first : tile.last]], ROW_FRAMES, 1))
     pairs = np.concatenate([lists[place][0] for place in sorted(lists)])
     values = np.concatenate([lists[place][1] for place in sorted(lists)])
     order = np.lexsort((pairs[:, 1], pairs[:, 0]))

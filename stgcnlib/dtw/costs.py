@@ -94,6 +94,11 @@ class Operand:
     rows_from: NDArray[np.int64]
     lengths: NDArray[np.int64]
 
+    @property
+    def padded_lengths(self) -> NDArray[np.int64]:
+        """(N,) frames of each sequence in a product: one that is shorter than an item is filled up to it."""
+        return np.maximum(self.lengths, self.options.item_frames)
+
     def rows(self, sequences: NDArray[np.int64], part: int = 0) -> Rows:
         """Some sequences (n,), or one part of each ("segments")."""
         first, lengths, padded, items = self._cut(sequences, part)

@@ -43,11 +43,10 @@ def dtw_distances(
             normalize.
 
     Returns:
-        (N, N') float32 in the units of the local cost, within 1e-5 of float64 arithmetic; with
-        ``normalize="path"`` the cost of the path is, for of two paths whose costs agree that well either may be found,
-        and their lengths differ. Differences below 1e-19 of the largest feature count as 0. Without `b` it is
-        exactly symmetric, its diagonal is exactly 0, and each pair is computed once; sequences that are equal
-        are at exactly 0.
+        (N, N') float32 in the units of the local cost, within 1e-5 of float64 arithmetic. With ``normalize="path"``
+        this holds for the cost before it is divided: of paths whose costs agree to 1e-5, any may be chosen, and their
+        lengths differ. Differences below 1e-19 of the largest feature count as 0. Without `b` it is exactly symmetric,
+        its diagonal is exactly 0, and each pair is computed once; sequences that are equal are at exactly 0.
 
     Raises:
         SequenceError: an option is out of range, or sequences are empty, not finite, or differ in D.

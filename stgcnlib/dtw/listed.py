@@ -64,7 +64,7 @@ def listed_costs(
 
     most, each = PAIRS, 0
     if costs.multiplied:
-        longest = max(int(costs.x.lengths.max()), costs.x.options.item_frames)
+        longest = int(costs.x.padded_lengths.max())
         each = costs.x.values.itemsize * longest * (costs.x.values.shape[1] + longest)
         most = int(np.clip(PIECE_BYTES // each // LANES * LANES, LANES, PAIRS))
     on_threads(work, _pieces(pairs, costs.x.lengths, rank, costs.rows_at_once, most), each=most * each)

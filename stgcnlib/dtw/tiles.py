@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from stgcnlib.dtw import kernels
-from stgcnlib.dtw.costs import CostModel, Lanes, Operand
+from stgcnlib.dtw.costs import CostModel, Lanes
 from stgcnlib.dtw.executor import Executor
 from stgcnlib.dtw.frames import FrameTable, threads_for
 from stgcnlib.dtw.narrow import corridors_pay
@@ -34,7 +34,6 @@ __all__ = [
     "exact_costs",
     "frame_blocks",
     "later",
-    "padded_lengths",
     "pair_costs",
     "tile_costs",
     "turn",
@@ -132,17 +131,17 @@ def _all_pairs(costs: TileCosts, *, symmetric: bool, progress: bool | None) -> N
             matrix[rows[i], by_column[begin:end][j]] = found[i, j]
 
     def jobs() -> Iterator[list[Callable[[], None]]]:
-        for begin, end in frame_blocks(padded_lengths(y)[by_column], COLUMN_FRAMES, kernels.LANES):
+        for begin, end in frame_blocks(y.padded_lengths[by_column], COLUMN_FRAMES, kernels.LANES):
             lanes = [y.lanes(by_column[begin:end], part) for part in range(x.options.parts)]
             stop = end if symmetric else len(x.lengths)
             yield [
                 lambda i=i, j=j, begin=begin, end=end, lanes=lanes: one_tile(i, j, begin, end, lanes)  # type: ignore[misc]
-                for i, j in frame_blocks(padded_lengths(x)[by_row[:stop]], ROW_FRAMES, 1)
+                for i, j in frame_blocks(x.padded_lengths[by_row[:stop]], ROW_FRAMES, 1)
             ]
 
-    count = len(frame_blocks(padded_lengths(y)[by_column], COLUMN_FRAMES, kernels.LANES))
-    tall = max(ROW_FRAMES, int(padded_lengths(x).max()))
-    wide = max(COLUMN_FRAMES, kernels.LANES * int(padded_lengths(y).max()))
+    count = len(frame_blocks(y.padded_lengths[by_column], COLUMN_FRAMES, kernels.LANES))
+    tall = max(ROW_FRAMES, int(x.padded_lengths.max()))
+    wide = max(COLUMN_FRAMES, kernels.LANES * int(y.padded_lengths.max()))
     with (
         turn,
         ThreadPoolExecutor(threads_for(x.values.itemsize * tall * wide)) as pool,
@@ -162,11 +161,6 @@ def later(numbers: NDArray[np.int64], begin: int, groups: int) -> NDArray[np.boo
     """(n, g, LANES) whether each column, counted from `begin` on, comes after a row with one of these numbers."""
     columns = begin + np.arange(groups * kernels.LANES).reshape(groups, kernels.LANES)
     return columns > numbers[:, None, None]
-
-
-def padded_lengths(side: Operand) -> NDArray[np.int64]:
-    """(N,) frames of each sequence in a product: one that is shorter than an item is filled up to it."""
-    return np.maximum(side.lengths, side.options.item_frames)
 
 
 def frame_blocks(lengths: NDArray[np.int64], frames: int, step: int) -> list[tuple[int, int]]:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from stgcnlib.activations import record
+from stgcnlib.networks.copies import copied
 from stgcnlib.sequences import SequenceSet
 from stgcnlib.studies.kept import Values
 from stgcnlib.studies.transfer_plan import PROBE, SCRATCH, validation_part
@@ -56,7 +56,7 @@ def measure(work: Work, task: Values) -> Values:
             network = fresh_network(work, seed)
             result = fit(network, train, seed=seed, **options)
         else:
-            network = copy.deepcopy(source)
+            network = copied(source)
             result = fine_tune(network, train, frozen=frozen, new_head=True, seed=seed, **options)
         train_accuracy = float(result.history["train_accuracy"].iloc[-1])
         known, predicted = (

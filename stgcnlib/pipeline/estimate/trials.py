@@ -5,7 +5,6 @@ Processor seconds, because other work on the machine does not lengthen them much
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -241,6 +240,7 @@ def _cam(network: Any, some: SequenceSet, facts: Facts) -> float:
 
 def _training(look: Artefacts, study: Study, tell: Callable[[str], None]) -> float:
     """Seconds of one recording in one epoch, as the section `network.training` says."""
+    from stgcnlib.networks.copies import copied
     from stgcnlib.training import fit
 
     tell("training")
@@ -252,7 +252,7 @@ def _training(look: Artefacts, study: Study, tell: Callable[[str], None]) -> flo
 
     def taken(batches: int) -> float:
         few = train.select(np.linspace(0, len(train) - 1, size * batches).round().astype(np.int64))
-        network = copy.deepcopy(look["network/initial"])
+        network = copied(look["network/initial"])
         return _seconds(lambda: fit(network, few, None, device=study.compute.device, progress=False, **chosen))
 
     taken(1)
